@@ -1,0 +1,245 @@
+//! The detail of one failing return, as the kernel side sends it.
+
+/// Depth to which a cgroup's ancestors are recorded, and followed by name.
+pub const CGROUP_LEVELS: usize = 32;
+/// Depth of pid namespaces (`MAX_PID_NS_LEVEL`, include/linux/pid_namespace.h).
+pub const PID_NS_LEVELS: usize = 32;
+/// User namespaces recorded; nesting ends at 33 (kernel/user_namespace.c).
+pub const USER_NS_LEVELS: usize = 16;
+/// Bytes for names of cgroups, all paths together.
+pub const NAMES_BYTES: usize = 4096;
+/// A cgroup's name is at most NAME_MAX bytes and a NUL.
+pub const NAME_BYTES: usize = 256;
+/// Paths in one event: v2, pids hierarchy, memory hierarchy.
+pub const PATHS: usize = 3;
+
+/// How far `copy_process()` (kernel/fork.c) came, told by what the failing
+/// attempt left behind. One value may cover neighbouring checks that answer
+/// different errnos.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Not seen: tracepoint style, or the probe that tells is missing.
+    Unseen = 0,
+    /// `RLIMIT_NPROC` compared and refused (`is_rlimit_overlimit` returned
+    /// true for a caller that isn't exempt; up to 5.13: before `copy_creds`).
+    Nproc = 1,
+    /// Before `perf_event_init_task` had ended, and not `Nproc`:
+    /// `dup_task_struct`, `copy_creds`, threads-max, `mpol_dup`, `sched_fork`.
+    Early = 2,
+    /// `audit_alloc`, `security_task_alloc`, `copy_semundo`, `copy_files`,
+    /// `copy_fs`.
+    SecurityToFs = 3,
+    /// `copy_sighand`, `copy_signal`, `copy_mm`, `copy_namespaces`.
+    SighandToNamespaces = 4,
+    /// `copy_io`, `copy_thread`, `alloc_pid`, pidfd.
+    IoToPid = 5,
+    /// `cgroup_can_fork`, not by the pids controller; `sched_cgroup_fork`, and
+    /// the checks under tasklist_lock.
+    CgroupAndLater = 6,
+    /// `pids_can_fork` refused (kernel/cgroup/pids.c).
+    Pids = 7,
+    /// The system call returned an error but was never entered: a seccomp
+    /// filter or a tracer answered in its place (tracepoint style).
+    NotEntered = 8,
+}
+
+impl Stage {
+    /// The stage with this number; `Unseen` for a number that means nothing.
+    pub const fn from_u8(n: u8) -> Self {
+        match n {
+            1 => Self::Nproc,
+            2 => Self::Early,
+            3 => Self::SecurityToFs,
+            4 => Self::SighandToNamespaces,
+            5 => Self::IoToPid,
+            6 => Self::CgroupAndLater,
+            7 => Self::Pids,
+            8 => Self::NotEntered,
+            _ => Self::Unseen,
+        }
+    }
+}
+
+/// `FailureEvent::style`: which probe saw the return.
+pub mod style {
+    pub const FEXIT: u8 = 1;
+    pub const KPROBE: u8 = 2;
+    pub const TRACEPOINT: u8 = 3;
+}
+
+/// Bits of `FailureEvent::flags`.
+pub mod flag {
+    /// Real user is uid 0 of the initial user namespace, or the caller has
+    /// CAP_SYS_RESOURCE or CAP_SYS_ADMIN there: RLIMIT_NPROC doesn't apply.
+    pub const NPROC_EXEMPT: u32 = 1;
+    /// CAP_SYS_ADMIN in the initial user namespace: no admin reserve.
+    pub const CAP_SYS_ADMIN: u32 = 1 << 1;
+    /// SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK.
+    pub const DEADLINE: u32 = 1 << 2;
+    /// `fs->in_exec` was set, and CLONE_FS asked for.
+    pub const IN_EXEC: u32 = 1 << 3;
+    /// io_uring worker or other `args->io_thread`.
+    pub const IO_THREAD: u32 = 1 << 4;
+    /// A kernel thread asked.
+    pub const CALLER_KTHREAD: u32 = 1 << 5;
+    /// A kernel function is the child's entry (kthread, user-mode helper).
+    pub const KERNEL_FN: u32 = 1 << 6;
+    /// `nr_threads` and `max_threads` were read.
+    pub const HAVE_THREADS: u32 = 1 << 7;
+    /// `pid_max` (global) was read.
+    pub const HAVE_PID_MAX: u32 = 1 << 8;
+    /// `overcommit` was read from kernel variables.
+    pub const HAVE_OVERCOMMIT: u32 = 1 << 9;
+    /// `pids_forkfail` deltas are valid (tracepoint style).
+    pub const HAVE_PIDS_DELTA: u32 = 1 << 10;
+    /// `copy_creds` had succeeded (looked at up to 5.13, where it follows the
+    /// RLIMIT_NPROC check).
+    pub const REACHED_CREDS: u32 = 1 << 11;
+    /// The child goes into a cgroup of its own choice (CLONE_INTO_CGROUP), and
+    /// `pids` and the pids path are that cgroup's.
+    pub const INTO_CGROUP: u32 = 1 << 14;
+    /// The system call is a 32-bit one.
+    pub const COMPAT: u32 = 1 << 15;
+    /// `syscall` is valid.
+    pub const HAVE_SYSCALL: u32 = 1 << 18;
+}
+
+/// One cgroup's limit on the way up.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CgroupLimit {
+    /// kernfs id (the inode number of the cgroup's folder).
+    pub id: u64,
+    /// Depth below the hierarchy's root (`cgroup.level`).
+    pub level: u32,
+    pub reserved: u32,
+    /// Tasks, or pages.
+    pub usage: i64,
+    /// As the kernel stores it; for pids PIDS_MAX means none.
+    pub limit: i64,
+}
+
+/// One level of the chain that RLIMIT_NPROC is compared along.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserNsLimit {
+    /// Tasks counted, without the one that was refused.
+    pub usage: i64,
+    /// What `usage` was compared with here: the caller's own soft limit, then
+    /// each namespace's `rlimit_max`.
+    pub limit: i64,
+    /// Inode number of the user namespace that `usage` is counted in.
+    pub inum: u32,
+    /// Whose tasks: the real uid (initial namespace's numbers), further up the
+    /// uid that created the namespace below.
+    pub uid: u32,
+    /// Inode number of the namespace whose creation set `limit`; 0 at the
+    /// first level, where it is the caller's own rlimit.
+    pub limit_ns: u32,
+    pub reserved: u32,
+}
+
+/// One pid namespace on the way up.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PidNsLimit {
+    pub inum: u32,
+    /// `pid_allocated` as stored: bit 31 is PIDNS_ADDING.
+    pub allocated: u32,
+    /// This namespace's own (6.14+), else 0.
+    pub pid_max: u32,
+    pub level: u32,
+}
+
+/// Memory overcommit, in pages unless said (mm/util.c `__vm_enough_memory`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overcommit {
+    pub committed: i64,
+    pub totalram: u64,
+    pub swap: i64,
+    /// vm.overcommit_kbytes, admin and user reserve: kilobytes.
+    pub kbytes: u64,
+    pub admin_reserve_kbytes: u64,
+    pub user_reserve_kbytes: u64,
+    pub mode: i32,
+    /// vm.overcommit_ratio, percent.
+    pub ratio: i32,
+    /// The caller's address space: all, private writable, stack.
+    pub total_vm: u64,
+    pub data_vm: u64,
+    pub stack_vm: u64,
+}
+
+/// A cgroup path as the kernel's names for it, leaf first.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CgroupPath {
+    /// kernfs id of the leaf; 0: this path is not here.
+    pub id: u64,
+    /// `hierarchy_id`: 0 is v2, others as in /proc/cgroups.
+    pub hierarchy: u32,
+    /// Where the names start in `names`, and how many bytes they fill: names
+    /// each ended by a NUL, leaf first, the root's empty name left out.
+    pub start: u32,
+    pub len: u32,
+    /// 1: there was more than fits.
+    pub truncated: u32,
+}
+
+/// The failing return with everything that its limits held at that instant.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct FailureEvent {
+    /// CLOCK_MONOTONIC, nanoseconds.
+    pub time_ns: u64,
+    pub key: crate::count::Key,
+    pub clone_flags: u64,
+    pub flags: u32,
+    pub tid: u32,
+    pub tgid: u32,
+    pub ppid: u32,
+    /// Real and effective uid, numbers of the initial user namespace.
+    pub uid: u32,
+    pub euid: u32,
+    /// System call number, where `HAVE_SYSCALL`.
+    pub syscall: i32,
+    /// Negative errno as returned.
+    pub ret: i32,
+    pub style: u8,
+    pub stage: u8,
+    /// How many entries of the lists below are filled.
+    pub user_ns_len: u8,
+    pub pid_ns_len: u8,
+    pub pids_len: u8,
+    pub memory_len: u8,
+    /// Index into `user_ns` of the level that refused, where `stage` is Nproc.
+    pub nproc_level: u8,
+    pub reserved0: u8,
+    pub policy: i32,
+    pub seccomp_mode: i32,
+    pub comm: [u8; 16],
+    pub nr_threads: i32,
+    pub max_threads: i32,
+    pub pid_max: i32,
+    /// Bytes of `names` in use.
+    pub names_len: u32,
+    /// Forks refused to tasks of the caller's (or target's) cgroup between
+    /// enter and return, where `HAVE_PIDS_DELTA`.
+    pub pids_delta: i64,
+    /// What RLIMIT_NPROC compared at the refusal itself, where `stage` is Nproc.
+    pub nproc_usage: i64,
+    pub nproc_limit: i64,
+    /// The cgroup that refused, as seen at the refusal itself; `id` 0: unknown.
+    pub refused_limit: CgroupLimit,
+    /// The memory cgroup whose OOM killer found no victim; `id` 0: none.
+    pub memcg_oom: CgroupLimit,
+    pub overcommit: Overcommit,
+    pub user_ns: [UserNsLimit; USER_NS_LEVELS],
+    pub pid_ns: [PidNsLimit; PID_NS_LEVELS],
+    pub pids: [CgroupLimit; CGROUP_LEVELS],
+    pub memory: [CgroupLimit; CGROUP_LEVELS],
+    pub paths: [CgroupPath; PATHS],
+    pub names: [u8; NAMES_BYTES],
+}

@@ -1,0 +1,23 @@
+//! Types that cross the border between forktrace's BPF programs and its user
+//! space. Everything is `repr(C)`, without padding that is not named, so that
+//! the bytes of a ring-buffer record can be read back on the other side.
+#![no_std]
+
+pub mod count;
+pub mod event;
+pub mod offsets;
+pub mod settings;
+
+#[cfg(feature = "user")]
+mod pod {
+    // SAFETY: all are repr(C), made of integers only, without padding.
+    unsafe impl aya::Pod for crate::count::Key {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::count::Count {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::offsets::Offsets {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::offsets::Symbols {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::settings::Settings {}
+}

@@ -1,0 +1,174 @@
+//! Where the kernel keeps the fields that the programs read.
+//!
+//! User space resolves every offset by name from `/sys/kernel/btf/vmlinux` and
+//! passes the table to the programs as one frozen global, so one object serves
+//! every kernel. A field that this kernel doesn't have is [`MISSING`]: the
+//! piece of evidence that needs it is then absent, not wrong.
+
+/// Marks a field that this kernel doesn't have.
+pub const MISSING: u32 = u32::MAX;
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Byte offsets of kernel struct fields, each named `struct_field`.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct Offsets {
+            $($(#[$doc])* pub $name: u32,)*
+        }
+
+        impl Offsets {
+            /// Nothing is known yet: every field [`MISSING`].
+            pub const UNKNOWN: Self = Self { $($name: MISSING,)* };
+
+            /// Names of the fields, in the order of the struct.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
+        }
+    };
+}
+
+offsets! {
+    // --- task_struct
+    task_flags,
+    task_pid,
+    task_tgid,
+    task_real_parent,
+    task_comm,
+    task_signal,
+    /// `pending.signal`: first word of the thread's pending set.
+    task_pending_signal,
+    task_cred,
+    task_real_cred,
+    task_nsproxy,
+    task_mm,
+    task_fs,
+    task_files,
+    task_cgroups,
+    task_policy,
+    task_exit_state,
+    /// `seccomp.mode`.
+    task_seccomp_mode,
+    /// `stack`: base of the kernel stack.
+    task_stack,
+    /// Byte that holds the bit `sched_reset_on_fork`.
+    task_reset_on_fork_byte,
+    /// Mask of that bit within its byte.
+    task_reset_on_fork_mask,
+    // --- signal_struct
+    /// `rlim[RLIMIT_NPROC].rlim_cur`.
+    signal_rlim_nproc,
+    signal_flags,
+    /// `shared_pending.signal`: first word of the process's pending set.
+    signal_shared_pending,
+    // --- cred
+    cred_uid,
+    cred_euid,
+    cred_user,
+    cred_user_ns,
+    cred_ucounts,
+    cred_cap_effective,
+    // --- user_struct
+    /// `processes`: up to 5.13 the count that RLIMIT_NPROC is compared with.
+    user_processes,
+    // --- ucounts (5.14+ for RLIMIT_NPROC)
+    /// `rlimit[UCOUNT_RLIMIT_NPROC]`; 5.14 to 5.18 `ucount[…]`.
+    ucounts_nproc,
+    ucounts_ns,
+    ucounts_uid,
+    // --- user_namespace
+    /// `rlimit_max[UCOUNT_RLIMIT_NPROC]`; 5.14 to 5.18 `ucount_max[…]`.
+    userns_nproc_max,
+    userns_ucounts,
+    userns_inum,
+    userns_level,
+    // --- nsproxy, pid_namespace
+    nsproxy_pid_ns_for_children,
+    pidns_pid_allocated,
+    /// `pid_max`: 6.14+, per namespace.
+    pidns_pid_max,
+    pidns_parent,
+    pidns_inum,
+    pidns_level,
+    // --- fs_struct
+    fs_in_exec,
+    // --- css_set, cgroup_subsys_state, cgroup
+    /// `subsys[pids_cgrp_id]`.
+    cset_pids,
+    /// `subsys[memory_cgrp_id]`.
+    cset_memory,
+    cset_dfl_cgrp,
+    css_cgroup,
+    css_parent,
+    cgroup_kn,
+    cgroup_level,
+    cgroup_root,
+    cgroup_self_parent,
+    /// `subsys[pids_cgrp_id]` of one cgroup: null where the controller is off.
+    cgroup_pids,
+    root_hierarchy_id,
+    // --- kernfs_node
+    kn_name,
+    /// `parent`; `__parent` since 6.15.
+    kn_parent,
+    kn_id,
+    kn_priv,
+    // --- pids_cgroup
+    pids_css,
+    pids_counter,
+    pids_limit,
+    /// Count of forks that were refused to tasks of this cgroup:
+    /// `events_local[PIDCG_FORKFAIL]` since 6.11, `events_limit` before.
+    pids_forkfail,
+    // --- mem_cgroup
+    memcg_css,
+    memcg_usage,
+    memcg_max,
+    /// `memory_events_local[MEMCG_OOM]`.
+    memcg_events_oom,
+    // --- mm_struct
+    mm_total_vm,
+    mm_data_vm,
+    mm_stack_vm,
+    // --- kernel_clone_args
+    args_flags,
+    args_exit_signal,
+    args_cgroup,
+    args_fn,
+    /// Byte that holds `io_thread` (an int up to 6.3, a bit since).
+    args_io_thread_byte,
+    /// Mask of it within its byte.
+    args_io_thread_mask,
+    /// Byte that holds the bit `kthread`.
+    args_kthread_byte,
+    args_kthread_mask,
+    // --- percpu_counter
+    percpu_counter_count,
+    // --- files, for the target of CLONE_INTO_CGROUP
+    files_fdt,
+    fdtable_fd,
+    file_inode,
+    inode_private,
+}
+
+/// Addresses of kernel variables from /proc/kallsyms; 0 where the kernel
+/// doesn't tell (no CONFIG_KALLSYMS_ALL, `kptr_restrict`, no CAP_SYSLOG).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Symbols {
+    /// `nr_threads` (kernel/fork.c): tasks that exist.
+    pub nr_threads: u64,
+    /// `max_threads` (kernel/fork.c): kernel.threads-max.
+    pub max_threads: u64,
+    /// `pid_max` (kernel/pid.c) up to 6.13; later one per pid namespace.
+    pub pid_max: u64,
+    /// `vm_committed_as` (mm/util.c), a percpu_counter in pages.
+    pub vm_committed_as: u64,
+    pub sysctl_overcommit_memory: u64,
+    pub sysctl_overcommit_ratio: u64,
+    pub sysctl_overcommit_kbytes: u64,
+    pub sysctl_admin_reserve_kbytes: u64,
+    pub sysctl_user_reserve_kbytes: u64,
+    /// `_totalram_pages`.
+    pub totalram_pages: u64,
+    pub total_swap_pages: u64,
+}

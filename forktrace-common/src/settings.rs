@@ -1,0 +1,34 @@
+//! What user space tells the programs before they are loaded.
+
+/// Which filters are on, and what to read; frozen in `.rodata`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Only failures of this thread group or its descendants; 0 for all.
+    pub tgid: u32,
+    /// 1: only callers whose real uid is `uid`.
+    pub uid_set: u32,
+    pub uid: u32,
+    /// 1: `comm` holds the name, NUL-padded, that the caller must have.
+    pub comm_set: u32,
+    pub comm: [u8; 16],
+    /// Only callers in the subtree of the cgroup with this kernfs id (any
+    /// hierarchy); 0 for all.
+    pub cgroup: u64,
+    /// Bits of `ERRNO_*`: which errors are failures.
+    pub errnos: u32,
+    /// 1: task pt_regs come from bpf_task_pt_regs (5.15+); 0: computed.
+    pub have_task_pt_regs: u32,
+    /// Detailed events of one key in one second; the rest are counted.
+    pub detail_per_second: u32,
+    /// Size of a kernel stack in bytes (x86-64: 16 KiB).
+    pub thread_size: u32,
+    /// 1: up to 5.13, where RLIMIT_NPROC is checked before `copy_creds`.
+    pub nproc_before_creds: u32,
+    pub reserved: u32,
+}
+
+/// EAGAIN is a failure.
+pub const ERRNO_EAGAIN: u32 = 1;
+/// ENOMEM is a failure.
+pub const ERRNO_ENOMEM: u32 = 2;

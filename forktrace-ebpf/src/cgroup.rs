@@ -1,0 +1,237 @@
+//! Cgroups: limits on the way up, and paths by the kernel's own names.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use forktrace_common::event::{
+    CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, NAME_BYTES, NAMES_BYTES,
+};
+
+use crate::{maps::offset, mem, note::NO_CGROUP};
+
+/// Ancestors that are followed when one is looked for, recorded or not.
+const DEEPEST: usize = 64;
+
+/// kernfs id of a cgroup.
+#[inline(always)]
+pub fn id(cgroup: u64) -> u64 {
+    mem::field::<u64>(mem::pointer(cgroup, offset!(cgroup_kn)), offset!(kn_id))
+}
+
+#[inline(always)]
+fn limit_of(css: u64, usage: i64, limit: i64) -> CgroupLimit {
+    let cgroup = mem::pointer(css, offset!(css_cgroup));
+    CgroupLimit {
+        id: id(cgroup),
+        level: mem::field::<u32>(cgroup, offset!(cgroup_level)),
+        reserved: 0,
+        usage,
+        limit,
+    }
+}
+
+/// `struct pids_cgroup` that holds this css: counter and limit.
+#[inline(always)]
+fn pids_numbers(css: u64) -> (i64, i64) {
+    let pids = css - offset!(pids_css) as u64;
+    (
+        mem::field::<i64>(pids, offset!(pids_counter)),
+        mem::field::<i64>(pids, offset!(pids_limit)),
+    )
+}
+
+/// Forks refused so far to tasks of the cgroup of this css
+/// (kernel/cgroup/pids.c `pids_event`; 6.11 renamed the counter).
+#[inline(always)]
+pub fn pids_forkfail(css: u64) -> i64 {
+    mem::field::<i64>(css - offset!(pids_css) as u64, offset!(pids_forkfail))
+}
+
+/// The first cgroup on the way up that has no room for one more, as
+/// `pids_try_charge()` goes (the refused charge is reverted by now); `id` 0
+/// when the room has come back meanwhile.
+#[inline(always)]
+pub fn first_full(css: u64) -> CgroupLimit {
+    let mut css = css;
+    for _ in 0..DEEPEST {
+        // The root has no limit: pids_try_charge() stops below it.
+        let parent = mem::pointer(css, offset!(css_parent));
+        if parent == 0 {
+            break;
+        }
+        let (usage, limit) = pids_numbers(css);
+        if usage >= limit {
+            return limit_of(css, usage, limit);
+        }
+        css = parent;
+    }
+    NO_CGROUP
+}
+
+/// Limit and usage (pages) of one memory cgroup.
+#[inline(always)]
+pub fn memory_limit(memcg: u64) -> CgroupLimit {
+    if memcg == 0 {
+        return NO_CGROUP;
+    }
+    let usage = mem::field::<i64>(memcg, offset!(memcg_usage));
+    let limit = mem::field::<i64>(memcg, offset!(memcg_max));
+    limit_of(memcg + offset!(memcg_css) as u64, usage, limit)
+}
+
+/// Records the pids limits from this css up to below the root.
+#[inline(never)]
+pub fn pids(ev: *mut FailureEvent, css: u64) {
+    let mut css = css;
+    // SAFETY: `ev` is a reserved ring-buffer record; indexes are bounded.
+    unsafe {
+        let list = (&raw mut (*ev).pids).cast::<CgroupLimit>();
+        for level in 0..CGROUP_LEVELS {
+            let parent = mem::pointer(css, offset!(css_parent));
+            if parent == 0 {
+                break;
+            }
+            let (usage, limit) = pids_numbers(css);
+            *list.add(level) = limit_of(css, usage, limit);
+            (*ev).pids_len = level as u8 + 1;
+            css = parent;
+        }
+    }
+}
+
+/// Records the memory limits from this css up to below the root.
+#[inline(never)]
+pub fn memory(ev: *mut FailureEvent, css: u64) {
+    let mut css = css;
+    // SAFETY: as in `pids`.
+    unsafe {
+        let list = (&raw mut (*ev).memory).cast::<CgroupLimit>();
+        for level in 0..CGROUP_LEVELS {
+            let parent = mem::pointer(css, offset!(css_parent));
+            if parent == 0 {
+                break;
+            }
+            *list.add(level) = memory_limit(css - offset!(memcg_css) as u64);
+            (*ev).memory_len = level as u8 + 1;
+            css = parent;
+        }
+    }
+}
+
+/// Where the next name goes in `FailureEvent::names`.
+pub const NAMES_END: u32 = (NAMES_BYTES - NAME_BYTES) as u32;
+
+/// Records the path of a cgroup: its name and its ancestors', leaf first.
+///
+/// The cursor lives in the record, not in a variable: the verifier then knows
+/// nothing of it after the loop, and doesn't walk what follows once for each
+/// length that a path can have.
+#[inline(never)]
+pub fn path(ev: *mut FailureEvent, slot: u32, cgroup: u64) {
+    let kn = mem::pointer(cgroup, offset!(cgroup_kn));
+    let root = mem::pointer(cgroup, offset!(cgroup_root));
+    // SAFETY: `ev` is a reserved ring-buffer record.
+    let start = unsafe { (*ev).names_len };
+    let mut at = start;
+    let mut node = kn;
+    let mut truncated = 1;
+    for _ in 0..=CGROUP_LEVELS {
+        let parent = mem::pointer(node, offset!(kn_parent));
+        if parent == 0 {
+            truncated = 0;
+            break;
+        }
+        let name = mem::pointer(node, offset!(kn_name));
+        let offset = opaque(at as u64);
+        if offset > NAMES_END as u64 {
+            break;
+        }
+        // SAFETY: `at` leaves room for a longest name; the helper writes no
+        // more and reports a fault as an error.
+        let n = unsafe {
+            let to = (&raw mut (*ev).names).cast::<u8>().add(offset as usize);
+            bpf_probe_read_kernel_str(to.cast(), NAME_BYTES as u32, name as *const _)
+        };
+        if n <= 0 || n > NAME_BYTES as i64 {
+            break;
+        }
+        at += n as u32;
+        node = parent;
+    }
+    let path = CgroupPath {
+        id: mem::field::<u64>(kn, offset!(kn_id)),
+        hierarchy: mem::field::<u32>(root, offset!(root_hierarchy_id)),
+        start,
+        len: at.wrapping_sub(start),
+        truncated,
+    };
+    // SAFETY: as above.
+    unsafe { (*ev).names_len = at };
+    if slot < forktrace_common::event::PATHS as u32 {
+        // SAFETY: the slot was checked.
+        unsafe {
+            *(&raw mut (*ev).paths)
+                .cast::<CgroupPath>()
+                .add(slot as usize) = path
+        };
+    }
+}
+
+/// The same number, but the compiler doesn't know: it may not replace the
+/// offset by a running pointer, whose bounds the verifier couldn't see.
+#[inline(always)]
+fn opaque(number: u64) -> u64 {
+    let mut number = number;
+    // SAFETY: no instruction, nothing but the register is touched.
+    unsafe { core::arch::asm!("/* {0} */", inout(reg) number, options(nomem, nostack)) };
+    number
+}
+
+/// Whether the cgroup or one of its ancestors has this kernfs id.
+#[inline(always)]
+pub fn within(cgroup: u64, wanted: u64) -> bool {
+    let mut node = mem::pointer(cgroup, offset!(cgroup_kn));
+    for _ in 0..DEEPEST {
+        if node == 0 {
+            break;
+        }
+        if mem::field::<u64>(node, offset!(kn_id)) == wanted {
+            return true;
+        }
+        node = mem::pointer(node, offset!(kn_parent));
+    }
+    false
+}
+
+/// The cgroup behind an open folder of cgroupfs, for CLONE_INTO_CGROUP
+/// (kernel/cgroup/cgroup.c `cgroup_get_from_file`).
+#[inline(always)]
+pub fn of_fd(task: u64, fd: u64) -> u64 {
+    let files = mem::pointer(task, offset!(task_files));
+    let table = mem::pointer(files, offset!(files_fdt));
+    let array = mem::pointer(table, offset!(fdtable_fd));
+    if array == 0 || fd > 1 << 20 {
+        return 0;
+    }
+    let file = mem::pointer(array + fd * 8, 0);
+    let inode = mem::pointer(file, offset!(file_inode));
+    let kn = mem::pointer(inode, offset!(inode_private));
+    mem::pointer(kn, offset!(kn_priv))
+}
+
+/// The css that pids are charged to for a child in this v2 cgroup: its own,
+/// or the nearest ancestor's that has the controller on.
+#[inline(always)]
+pub fn effective_pids_css(cgroup: u64) -> u64 {
+    let mut cgroup = cgroup;
+    for _ in 0..DEEPEST {
+        if cgroup == 0 {
+            break;
+        }
+        let css = mem::pointer(cgroup, offset!(cgroup_pids));
+        if css != 0 {
+            return css;
+        }
+        let parent = mem::pointer(cgroup, offset!(cgroup_self_parent));
+        cgroup = mem::pointer(parent, offset!(css_cgroup));
+    }
+    0
+}

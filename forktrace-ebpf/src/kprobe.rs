@@ -1,0 +1,144 @@
+//! Entry points, attach style `kprobe`. A kretprobe doesn't see the arguments,
+//! so entry probes leave them in the task's note. Prototypes: see `fexit`.
+
+use aya_ebpf::{
+    macros::{kprobe, kretprobe},
+    programs::{ProbeContext, RetProbeContext},
+};
+use forktrace_common::{
+    count::total,
+    event::{Stage, style},
+};
+
+use crate::{count, maps::setting, note, report, report::Failed, stage, task};
+
+#[kprobe]
+fn kprobe_copy_process(ctx: ProbeContext) -> u32 {
+    let tid = task::tid();
+    if let Some(old) = note::find(tid) {
+        // SAFETY: a map value that this task alone uses.
+        if unsafe { (*old).stage } != Stage::Unseen as u8 {
+            // A refusal whose return never came: the kernel had no free
+            // kretprobe instance. Nothing may be lost silently.
+            count::total(total::MISSED);
+        }
+    }
+    note::reset(tid);
+    if let Some(note) = note::find(tid) {
+        // SAFETY: as above.
+        unsafe { (*note).args = ctx.arg::<u64>(3).unwrap_or(0) };
+    }
+    0
+}
+
+#[kretprobe]
+fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
+    let tid = task::tid();
+    let Some(errno) = report::reported_errno(ctx.ret::<i64>()) else {
+        note::remove(tid);
+        if setting!(nproc_before_creds) != 0 {
+            note::take_reached_creds(tid);
+        }
+        return 0;
+    };
+    let args = match note::find(tid) {
+        // SAFETY: a map value that this task alone uses.
+        Some(note) => unsafe { (*note).args },
+        None => 0,
+    };
+    report::failed(&Failed {
+        args,
+        errno,
+        style: style::KPROBE,
+        flags: 0,
+        clone_flags: 0,
+        pids_css: 0,
+        pids_delta: 0,
+        not_entered: false,
+    });
+    0
+}
+
+#[kprobe]
+fn kprobe_is_rlimit_overlimit(ctx: ProbeContext) -> u32 {
+    if let Some(note) = note::open(task::tid()) {
+        // SAFETY: a map value that this task alone uses.
+        unsafe {
+            (*note).ucounts = ctx.arg::<u64>(0).unwrap_or(0);
+            (*note).rlimit = ctx.arg::<u64>(2).unwrap_or(u64::MAX);
+        }
+    }
+    0
+}
+
+#[kretprobe]
+fn kretprobe_is_rlimit_overlimit(ctx: RetProbeContext) -> u32 {
+    // A "no" has nothing to clear here: the entry probe of copy_process has
+    // given the attempt a note of its own.
+    if ctx.ret::<u64>() as u8 == 0 {
+        return 0;
+    }
+    if let Some(note) = note::find(task::tid()) {
+        // SAFETY: as above.
+        let (ucounts, rlimit) = unsafe { ((*note).ucounts, (*note).rlimit) };
+        stage::nproc_over(task::tid(), ucounts, rlimit);
+    }
+    0
+}
+
+#[kretprobe]
+fn kretprobe_copy_creds(ctx: RetProbeContext) -> u32 {
+    if ctx.ret::<u64>() as i32 == 0 {
+        note::reached_creds(task::tid());
+    }
+    0
+}
+
+#[kprobe]
+fn kprobe_pids_can_fork(ctx: ProbeContext) -> u32 {
+    if let Some(note) = note::open(task::tid()) {
+        // SAFETY: as above.
+        unsafe { (*note).cset = ctx.arg::<u64>(1).unwrap_or(0) };
+    }
+    0
+}
+
+#[kretprobe]
+fn kretprobe_pids_can_fork(ctx: RetProbeContext) -> u32 {
+    if ctx.ret::<u64>() as i32 == 0 {
+        return 0;
+    }
+    if let Some(note) = note::find(task::tid()) {
+        // SAFETY: as above.
+        stage::pids_refused(unsafe { (*note).cset });
+    }
+    0
+}
+
+#[kprobe]
+fn kprobe_wreck(ctx: ProbeContext) -> u32 {
+    stage::wreck(ctx.arg::<u64>(0).unwrap_or(0));
+    0
+}
+
+#[kprobe]
+fn kprobe_memcg_oom(ctx: ProbeContext) -> u32 {
+    // Outside of a creation there is no note, and nothing to remember.
+    if let Some(note) = note::find(task::tid()) {
+        // SAFETY: as above.
+        unsafe { (*note).memcg_arg = ctx.arg::<u64>(0).unwrap_or(0) };
+    }
+    0
+}
+
+#[kretprobe]
+fn kretprobe_memcg_oom(ctx: RetProbeContext) -> u32 {
+    if ctx.ret::<u64>() as u8 != 0 {
+        return 0;
+    }
+    if let Some(note) = note::find(task::tid()) {
+        // SAFETY: as above.
+        stage::memcg_noted(note, unsafe { (*note).memcg_arg });
+    }
+    0
+}

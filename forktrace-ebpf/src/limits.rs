@@ -1,0 +1,167 @@
+//! The limits that are no cgroups: processes of a user, pid namespaces,
+//! threads-max, overcommit.
+
+use forktrace_common::event::{
+    FailureEvent, Overcommit, PID_NS_LEVELS, PidNsLimit, USER_NS_LEVELS, UserNsLimit, flag,
+};
+
+use crate::{
+    maps::{offset, symbol},
+    mem,
+};
+
+/// Follows `is_rlimit_overlimit()` (kernel/ucount.c) up the user namespaces
+/// and tells the first level whose count is over: level, tasks that existed
+/// (the new one is counted already), limit.
+///
+/// When the count has fallen meanwhile, level 0 stands for "not told".
+#[inline(always)]
+pub fn nproc_refusing_level(ucounts: u64, rlimit: u64) -> (u8, i64, i64) {
+    let mut uc = ucounts;
+    let mut limit = rlimit as i64;
+    let mut first = (0u8, 0i64, limit);
+    for level in 0..USER_NS_LEVELS as u8 {
+        if uc == 0 {
+            break;
+        }
+        let count = mem::field::<i64>(uc, offset!(ucounts_nproc));
+        if level == 0 {
+            first.1 = count - 1;
+        }
+        if count > limit {
+            return (level, count - 1, limit);
+        }
+        let ns = mem::pointer(uc, offset!(ucounts_ns));
+        limit = mem::field::<i64>(ns, offset!(userns_nproc_max));
+        uc = mem::pointer(ns, offset!(userns_ucounts));
+    }
+    first
+}
+
+/// RLIMIT_NPROC of the caller as the kernel counts it: along the user
+/// namespaces (5.14+), or one count for the user (before).
+#[inline(never)]
+pub fn nproc(ev: *mut FailureEvent, task: u64) {
+    let signal = mem::pointer(task, offset!(task_signal));
+    let cred = mem::pointer(task, offset!(task_real_cred));
+    let rlimit = mem::field::<u64>(signal, offset!(signal_rlim_nproc));
+    // As stored: user space takes what is negative here for "no limit".
+    let mut limit = rlimit as i64;
+    // SAFETY: `ev` is a reserved ring-buffer record; indexes are bounded.
+    unsafe {
+        let list = (&raw mut (*ev).user_ns).cast::<UserNsLimit>();
+        let mut uc = mem::pointer(cred, offset!(cred_ucounts));
+        let mut limit_ns = 0u32;
+        for level in 0..USER_NS_LEVELS {
+            if uc == 0 || !mem::has(offset!(ucounts_nproc)) {
+                break;
+            }
+            let usage = mem::field::<i64>(uc, offset!(ucounts_nproc));
+            let ns = mem::pointer(uc, offset!(ucounts_ns));
+            let inum = mem::field::<u32>(ns, offset!(userns_inum));
+            *list.add(level) = UserNsLimit {
+                usage,
+                limit,
+                inum,
+                uid: mem::field::<u32>(uc, offset!(ucounts_uid)),
+                limit_ns,
+                reserved: 0,
+            };
+            (*ev).user_ns_len = level as u8 + 1;
+            limit_ns = inum;
+            limit = mem::field::<i64>(ns, offset!(userns_nproc_max));
+            uc = mem::pointer(ns, offset!(userns_ucounts));
+        }
+        if !mem::has(offset!(ucounts_nproc)) {
+            let user = mem::pointer(cred, offset!(cred_user));
+            if mem::has(offset!(user_processes)) {
+                let usage = mem::field::<i32>(user, offset!(user_processes));
+                *list = UserNsLimit {
+                    usage: usage as i64,
+                    limit,
+                    inum: 0,
+                    uid: (*ev).uid,
+                    limit_ns: 0,
+                    reserved: 0,
+                };
+                (*ev).user_ns_len = 1;
+            }
+        }
+    }
+}
+
+/// The pid namespaces that a child needs an id in, own first.
+#[inline(never)]
+pub fn pid_namespaces(ev: *mut FailureEvent, task: u64) {
+    let nsproxy = mem::pointer(task, offset!(task_nsproxy));
+    let mut ns = mem::pointer(nsproxy, offset!(nsproxy_pid_ns_for_children));
+    // SAFETY: as in `nproc`.
+    unsafe {
+        let list = (&raw mut (*ev).pid_ns).cast::<PidNsLimit>();
+        for level in 0..PID_NS_LEVELS {
+            if ns == 0 {
+                break;
+            }
+            let allocated = mem::field::<u32>(ns, offset!(pidns_pid_allocated));
+            *list.add(level) = PidNsLimit {
+                inum: mem::field::<u32>(ns, offset!(pidns_inum)),
+                allocated,
+                pid_max: mem::field::<u32>(ns, offset!(pidns_pid_max)),
+                level: mem::field::<u32>(ns, offset!(pidns_level)),
+            };
+            (*ev).pid_ns_len = level as u8 + 1;
+            ns = mem::pointer(ns, offset!(pidns_parent));
+        }
+        if symbol!(pid_max) != 0 {
+            (*ev).pid_max = mem::field::<i32>(symbol!(pid_max), 0);
+            (*ev).flags |= flag::HAVE_PID_MAX;
+        }
+    }
+}
+
+/// `nr_threads` and `max_threads` (kernel/fork.c).
+#[inline(always)]
+pub fn threads(ev: *mut FailureEvent) {
+    if symbol!(nr_threads) == 0 || symbol!(max_threads) == 0 {
+        return;
+    }
+    // SAFETY: `ev` is a reserved ring-buffer record.
+    unsafe {
+        (*ev).nr_threads = mem::field::<i32>(symbol!(nr_threads), 0);
+        (*ev).max_threads = mem::field::<i32>(symbol!(max_threads), 0);
+        (*ev).flags |= flag::HAVE_THREADS;
+    }
+}
+
+/// What `__vm_enough_memory()` (mm/util.c) compares.
+#[inline(never)]
+pub fn overcommit(ev: *mut FailureEvent, task: u64) {
+    let mm = mem::pointer(task, offset!(task_mm));
+    // SAFETY: `ev` is a reserved ring-buffer record.
+    unsafe {
+        (*ev).overcommit = Overcommit {
+            committed: mem::field::<i64>(symbol!(vm_committed_as), offset!(percpu_counter_count)),
+            totalram: mem::field::<u64>(symbol!(totalram_pages), 0),
+            swap: mem::field::<i64>(symbol!(total_swap_pages), 0),
+            kbytes: mem::field::<u64>(symbol!(sysctl_overcommit_kbytes), 0),
+            admin_reserve_kbytes: mem::field::<u64>(symbol!(sysctl_admin_reserve_kbytes), 0),
+            user_reserve_kbytes: mem::field::<u64>(symbol!(sysctl_user_reserve_kbytes), 0),
+            mode: mem::field::<i32>(symbol!(sysctl_overcommit_memory), 0),
+            ratio: mem::field::<i32>(symbol!(sysctl_overcommit_ratio), 0),
+            total_vm: mem::field::<u64>(mm, offset!(mm_total_vm)),
+            data_vm: mem::field::<u64>(mm, offset!(mm_data_vm)),
+            stack_vm: mem::field::<u64>(mm, offset!(mm_stack_vm)),
+        };
+        if symbol!(vm_committed_as) != 0
+            && symbol!(totalram_pages) != 0
+            && symbol!(total_swap_pages) != 0
+            && symbol!(sysctl_overcommit_kbytes) != 0
+            && symbol!(sysctl_admin_reserve_kbytes) != 0
+            && symbol!(sysctl_user_reserve_kbytes) != 0
+            && symbol!(sysctl_overcommit_memory) != 0
+            && symbol!(sysctl_overcommit_ratio) != 0
+        {
+            (*ev).flags |= flag::HAVE_OVERCOMMIT;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The maps, and the frozen globals that user space fills before loading.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use forktrace_common::{
+    count::{Count, Key, total},
+    offsets::{Offsets, Symbols},
+    settings::Settings,
+};
+
+use crate::{note::Note, tracepoint::Entered};
+
+#[unsafe(no_mangle)]
+pub static OFFSETS: Offsets = Offsets::UNKNOWN;
+
+#[unsafe(no_mangle)]
+pub static SYMBOLS: Symbols = Symbols {
+    nr_threads: 0,
+    max_threads: 0,
+    pid_max: 0,
+    vm_committed_as: 0,
+    sysctl_overcommit_memory: 0,
+    sysctl_overcommit_ratio: 0,
+    sysctl_overcommit_kbytes: 0,
+    sysctl_admin_reserve_kbytes: 0,
+    sysctl_user_reserve_kbytes: 0,
+    totalram_pages: 0,
+    total_swap_pages: 0,
+};
+
+#[unsafe(no_mangle)]
+pub static SETTINGS: Settings = Settings {
+    tgid: 0,
+    uid_set: 0,
+    uid: 0,
+    comm_set: 0,
+    comm: [0; 16],
+    cgroup: 0,
+    errnos: 0,
+    have_task_pt_regs: 0,
+    detail_per_second: 0,
+    thread_size: 0,
+    nproc_before_creds: 0,
+    reserved: 0,
+};
+
+/// Reads a word that user space has written before the program was loaded.
+#[inline(always)]
+pub fn frozen<T: Copy>(word: *const T) -> T {
+    // SAFETY: the macros below pass fields of live statics. Volatile, because
+    // the value that the compiler sees is not the one that user space writes.
+    unsafe { core::ptr::read_volatile(word) }
+}
+
+/// One offset of [`OFFSETS`].
+macro_rules! offset {
+    ($field:ident) => {
+        $crate::maps::frozen(&raw const $crate::maps::OFFSETS.$field)
+    };
+}
+/// One address of [`SYMBOLS`].
+macro_rules! symbol {
+    ($field:ident) => {
+        $crate::maps::frozen(&raw const $crate::maps::SYMBOLS.$field)
+    };
+}
+/// One of the [`SETTINGS`].
+macro_rules! setting {
+    ($field:ident) => {
+        $crate::maps::frozen(&raw const $crate::maps::SETTINGS.$field)
+    };
+}
+pub(crate) use {offset, setting, symbol};
+
+/// Detailed failures to user space. Resized at load.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// Exact totals by `forktrace_common::count::total`.
+#[map]
+pub static TOTALS: PerCpuArray<u64> = PerCpuArray::with_max_entries(total::SLOTS, 0);
+
+/// Counts by key.
+#[map]
+pub static COUNTS: HashMap<Key, Count> = HashMap::with_max_entries(2048, 0);
+
+/// What a stage of the current creation has left for its failing return, by
+/// thread id. An entry lives for microseconds; LRU, so that leftovers can't
+/// fill the map.
+#[map]
+pub static NOTES: LruHashMap<u32, Note> = LruHashMap::with_max_entries(1024, 0);
+
+/// Marks the buckets (thread id modulo the size) in which a note was ever
+/// made: where the mark is 0 there is nothing to clear, and a creation that
+/// succeeds pays one load instead of a map lookup.
+#[map]
+pub static NOTED: Array<[u8; NOTED_BUCKETS as usize]> = Array::with_max_entries(1, 0);
+pub const NOTED_BUCKETS: u32 = 4096;
+
+/// Up to 5.13: thread id (in the bucket of its low bits) whose `copy_creds`
+/// succeeded in the attempt under way.
+#[map]
+pub static REACHED: Array<[u32; REACHED_BUCKETS as usize]> = Array::with_max_entries(1, 0);
+pub const REACHED_BUCKETS: u32 = 1024;
+
+/// Creations under way, by thread id (tracepoint style).
+#[map]
+pub static ENTERED: LruHashMap<u32, Entered> = LruHashMap::with_max_entries(4096, 0);

@@ -1,0 +1,77 @@
+//! Reading kernel memory. Any read may fail (a pointer that is null or went
+//! stale, lockdown=confidentiality); bpf_probe_read_kernel then writes zeroes,
+//! which is what these functions answer. Not asking whether it failed spares
+//! the verifier a fork of its walk at each read: with a dozen reads in a loop
+//! it would not come to an end.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use forktrace_common::offsets::MISSING;
+
+/// Integers, and arrays of them: every bit pattern is a value.
+///
+/// # Safety
+/// Only for types to which that applies.
+pub unsafe trait Plain: Copy {}
+// SAFETY: integers and arrays of them.
+unsafe impl Plain for u8 {}
+// SAFETY: as above.
+unsafe impl Plain for i32 {}
+// SAFETY: as above.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
+unsafe impl Plain for i64 {}
+// SAFETY: as above.
+unsafe impl Plain for u64 {}
+// SAFETY: as above.
+unsafe impl Plain for [u8; 16] {}
+// SAFETY: as above.
+unsafe impl Plain for [u64; 2] {}
+
+/// Reads a field, `offset` bytes behind `base`: zero when this kernel has no
+/// such field or the memory can't be read.
+#[inline(always)]
+pub fn field<T: Plain>(base: u64, offset: u32) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    if offset != MISSING {
+        // SAFETY: the helper checks the address, and fills `value` whatever
+        // becomes of it.
+        unsafe {
+            bpf_probe_read_kernel(
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+                (base + offset as u64) as *const _,
+            );
+        }
+    }
+    // SAFETY: zeroed or filled, and every bit pattern is a value.
+    unsafe { value.assume_init() }
+}
+
+/// Reads a pointer field.
+#[inline(always)]
+pub fn pointer(base: u64, offset: u32) -> u64 {
+    field::<u64>(base, offset)
+}
+
+/// Whether this kernel has the field.
+#[inline(always)]
+pub fn has(offset: u32) -> bool {
+    offset != MISSING
+}
+
+/// Reads user memory of the current task; zero when that fails.
+#[inline(always)]
+pub fn user<T: Plain>(address: u64) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: as in `field`.
+    unsafe {
+        bpf_probe_read_user(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address as *const _,
+        );
+        value.assume_init()
+    }
+}

@@ -1,0 +1,146 @@
+//! What a stage of a creation leaves on the task for the failing return.
+//!
+//! A note must never outlive its attempt. Its writers are the stages that
+//! refuse, and a refusal is followed by the failing return of the same
+//! creation, which consumes the note. The exceptions (`is_rlimit_overlimit`
+//! asked by setuid or execve, a memory cgroup's OOM killer outside of a
+//! creation) are cleared at the start of the next attempt: [`attempt_begins`].
+
+use forktrace_common::event::{CgroupLimit, Stage};
+
+use crate::maps::{NOTED, NOTED_BUCKETS, NOTES, REACHED, REACHED_BUCKETS};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Note {
+    /// Arguments saved at the entry of probed functions (kprobe style).
+    pub args: u64,
+    pub ucounts: u64,
+    pub rlimit: u64,
+    pub cset: u64,
+    pub memcg_arg: u64,
+    /// css of the pids controller at which the refused charge began.
+    pub pids_css: u64,
+    /// RLIMIT_NPROC as compared at the refusing level.
+    pub nproc_usage: i64,
+    pub nproc_limit: i64,
+    pub refused: CgroupLimit,
+    pub memcg_oom: CgroupLimit,
+    /// A [`Stage`] as a number.
+    pub stage: u8,
+    pub nproc_level: u8,
+    /// `fs->in_exec` when the wreck was looked at.
+    pub in_exec: u8,
+    pub reserved: u8,
+    pub reserved2: u32,
+}
+
+impl Note {
+    pub const EMPTY: Self = Self {
+        args: 0,
+        ucounts: 0,
+        rlimit: 0,
+        cset: 0,
+        memcg_arg: 0,
+        pids_css: 0,
+        nproc_usage: 0,
+        nproc_limit: 0,
+        refused: NO_CGROUP,
+        memcg_oom: NO_CGROUP,
+        stage: Stage::Unseen as u8,
+        nproc_level: 0,
+        in_exec: 0,
+        reserved: 0,
+        reserved2: 0,
+    };
+}
+
+pub const NO_CGROUP: CgroupLimit = CgroupLimit {
+    id: 0,
+    level: 0,
+    reserved: 0,
+    usage: 0,
+    limit: 0,
+};
+
+/// The task's note, if it has one.
+#[inline(always)]
+pub fn find(tid: u32) -> Option<*mut Note> {
+    NOTES.get_ptr_mut(tid)
+}
+
+/// The task's note, made empty where there was none. `None` when the map
+/// can't take it: the evidence is then absent.
+#[inline(always)]
+pub fn open(tid: u32) -> Option<*mut Note> {
+    if let Some(note) = NOTES.get_ptr_mut(tid) {
+        return Some(note);
+    }
+    reset(tid);
+    NOTES.get_ptr_mut(tid)
+}
+
+/// Gives the task a new, empty note.
+#[inline(always)]
+pub fn reset(tid: u32) {
+    if let Some(noted) = NOTED.get_ptr_mut(0) {
+        // SAFETY: masked to the array's size; a byte store can't tear, and the
+        // mark is only ever set.
+        unsafe { *noted.cast::<u8>().add((tid & (NOTED_BUCKETS - 1)) as usize) = 1 };
+    }
+    let _ = NOTES.insert(tid, Note::EMPTY, 0);
+}
+
+#[inline(always)]
+pub fn remove(tid: u32) {
+    let _ = NOTES.remove(tid);
+}
+
+/// A new attempt has begun: what an earlier one may have left goes away.
+#[inline(always)]
+pub fn attempt_begins(tid: u32) {
+    if let Some(noted) = NOTED.get_ptr(0) {
+        // SAFETY: masked to the array's size.
+        let marked = unsafe { *noted.cast::<u8>().add((tid & (NOTED_BUCKETS - 1)) as usize) };
+        if marked != 0 {
+            remove(tid);
+        }
+    }
+}
+
+/// Up to 5.13: `copy_creds` has succeeded, so RLIMIT_NPROC has not refused.
+#[inline(always)]
+pub fn reached_creds(tid: u32) {
+    if let Some(slot) = reached_slot(tid) {
+        // SAFETY: in bounds, see `reached_slot`; only the task itself reads
+        // back its own id.
+        unsafe { *slot = tid };
+    }
+}
+
+/// Whether [`reached_creds`] was called in this attempt; forgets it.
+#[inline(always)]
+pub fn take_reached_creds(tid: u32) -> bool {
+    let Some(slot) = reached_slot(tid) else {
+        return false;
+    };
+    // SAFETY: as above.
+    unsafe {
+        let reached = *slot == tid;
+        if reached {
+            *slot = 0;
+        }
+        reached
+    }
+}
+
+#[inline(always)]
+fn reached_slot(tid: u32) -> Option<*mut u32> {
+    let slots = REACHED.get_ptr_mut(0)?;
+    // SAFETY: masked to the array's size.
+    Some(unsafe {
+        slots
+            .cast::<u32>()
+            .add((tid & (REACHED_BUCKETS - 1)) as usize)
+    })
+}

@@ -1,0 +1,138 @@
+//! The failing return: filter, count, and tell.
+
+use forktrace_common::{
+    count::{Key, total},
+    event::{FailureEvent, Stage, flag},
+};
+
+use crate::{
+    count, filter, limits,
+    maps::{EVENTS, offset, setting},
+    mem,
+    note::{self, Note},
+    snapshot::{self, Subject},
+    task,
+};
+
+pub const EAGAIN: i32 = 11;
+pub const ENOMEM: i32 = 12;
+
+/// The failing return as its probe saw it.
+#[derive(Clone, Copy)]
+pub struct Failed {
+    /// `struct kernel_clone_args *`; 0 in the tracepoint style.
+    pub args: u64,
+    /// Positive.
+    pub errno: i32,
+    pub style: u8,
+    /// Flags known to the probe.
+    pub flags: u32,
+    /// Tracepoint style: from the entry.
+    pub clone_flags: u64,
+    pub pids_css: u64,
+    pub pids_delta: i64,
+    pub not_entered: bool,
+}
+
+/// `copy_process()` returned an ERR_PTR: which positive errno, if it is one
+/// that is reported. Only comparisons, which the verifier allows on the
+/// pointer that a tracing program gets as return value.
+#[inline(always)]
+pub fn reported_errno(ret: i64) -> Option<i32> {
+    if ret == -(EAGAIN as i64) {
+        Some(EAGAIN)
+    } else if ret == -(ENOMEM as i64) {
+        Some(ENOMEM)
+    } else {
+        None
+    }
+}
+
+/// Reports a failing return, and consumes the note that its stages left.
+///
+/// The note is read where it lies, in the map: a copy would take the stack
+/// that the functions below need (512 bytes for all of them together).
+#[inline(never)]
+pub fn failed(failed: &Failed) {
+    let tid = task::tid();
+    match note::find(tid) {
+        Some(note) => {
+            tell(failed, note, tid);
+            note::remove(tid);
+        }
+        None => tell(failed, &raw const NO_NOTE, tid),
+    }
+}
+
+/// Stands in where no stage left a note.
+static NO_NOTE: Note = Note::EMPTY;
+
+#[inline(never)]
+fn tell(failed: &Failed, note: *const Note, tid: u32) {
+    let current = task::current();
+    let reached_creds = setting!(nproc_before_creds) != 0 && note::take_reached_creds(tid);
+    // A fork of a task that is being killed answers ENOMEM where dup_mmap() was
+    // interrupted (up to 6.18), to nobody: it never returns to user space.
+    if failed.errno == ENOMEM && task::dying(current) {
+        count::total(total::KILLED);
+        return;
+    }
+    if !filter::passes(current) {
+        return;
+    }
+    let cset = mem::pointer(current, offset!(task_cgroups));
+    // SAFETY: a live map value, or the empty note.
+    let (noted_css, stage, refused) =
+        unsafe { ((*note).pids_css, (*note).stage, (*note).refused.id) };
+    let pids_css = if noted_css != 0 {
+        noted_css
+    } else if failed.pids_css != 0 {
+        failed.pids_css
+    } else {
+        mem::pointer(cset, offset!(cset_pids))
+    };
+    let key = Key {
+        tgid: task::tgid(),
+        errno: failed.errno as u16,
+        stage: if failed.not_entered {
+            Stage::NotEntered as u8
+        } else {
+            stage
+        },
+        pids_refused: failed
+            .pids_delta
+            .wrapping_neg()
+            .cast_unsigned()
+            .wrapping_shr(63) as u8,
+        cgroup: snapshot::own_cgroup_id(cset, pids_css),
+        limit: refused,
+    };
+    let verdict = count::hit(&key);
+    if !verdict.detail {
+        return;
+    }
+    let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {
+        count::ring_full(&verdict);
+        return;
+    };
+    let ev = entry.as_mut_ptr();
+    let subject = Subject {
+        task: current,
+        key: &key,
+        failed,
+        note,
+        tid,
+    };
+    snapshot::take(ev, &subject);
+    snapshot::flags(ev, &subject);
+    if reached_creds {
+        // SAFETY: `ev` is a reserved ring-buffer record.
+        unsafe { (*ev).flags |= flag::REACHED_CREDS };
+    }
+    limits::threads(ev);
+    limits::nproc(ev, current);
+    limits::pid_namespaces(ev, current);
+    limits::overcommit(ev, current);
+    snapshot::cgroups(ev, cset, pids_css);
+    entry.submit(0);
+}

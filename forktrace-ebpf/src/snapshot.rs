@@ -1,0 +1,185 @@
+//! Fills the event: who asked, for what, and where they live.
+
+use aya_ebpf::helpers::{bpf_get_current_comm, generated::bpf_ktime_get_ns};
+use forktrace_common::{
+    count::Key,
+    event::{CgroupPath, FailureEvent, flag},
+};
+
+use crate::{cgroup, maps::offset, mem, note::Note, report::Failed, task};
+
+/// Everything that [`take`] needs, behind one pointer.
+pub struct Subject<'a> {
+    pub task: u64,
+    pub key: &'a Key,
+    pub failed: &'a Failed,
+    pub note: *const Note,
+    pub tid: u32,
+}
+
+const SCHED_DEADLINE: i32 = 6; // include/uapi/linux/sched.h
+const PF_KTHREAD: u32 = 0x0020_0000; // include/linux/sched.h
+const CLONE_FS: u64 = 0x200;
+
+/// kernfs id that stands for where the caller lives: its v2 cgroup, or, where
+/// the v2 hierarchy isn't used (every task in its root), its pids cgroup.
+#[inline(always)]
+pub fn own_cgroup_id(cset: u64, pids_css: u64) -> u64 {
+    let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
+    if mem::field::<i32>(own, offset!(cgroup_level)) > 0 || pids_css == 0 {
+        cgroup::id(own)
+    } else {
+        cgroup::id(mem::pointer(pids_css, offset!(css_cgroup)))
+    }
+}
+
+/// Everything but the limits. Each field is written: the record's memory holds
+/// what an earlier one left there.
+#[inline(never)]
+pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
+    let task = s.task;
+    let failed = s.failed;
+    // SAFETY: a live map value, or a live empty note.
+    let note = unsafe { &*s.note };
+    let parent = mem::pointer(task, offset!(task_real_parent));
+    let policy = mem::field::<i32>(task, offset!(task_policy));
+    // SAFETY: `ev` is a reserved ring-buffer record.
+    unsafe {
+        (*ev).time_ns = bpf_ktime_get_ns();
+        (*ev).key = *s.key;
+        (*ev).clone_flags = if failed.args != 0 {
+            mem::field::<u64>(failed.args, offset!(args_flags))
+        } else {
+            failed.clone_flags
+        };
+        (*ev).flags = failed.flags;
+        (*ev).tid = s.tid;
+        (*ev).tgid = s.key.tgid;
+        (*ev).ppid = mem::field::<u32>(parent, offset!(task_tgid));
+        (*ev).uid = task::uid();
+        (*ev).euid = mem::field::<u32>(mem::pointer(task, offset!(task_cred)), offset!(cred_euid));
+        (*ev).ret = -failed.errno;
+        (*ev).style = failed.style;
+        (*ev).stage = s.key.stage;
+        (*ev).user_ns_len = 0;
+        (*ev).pid_ns_len = 0;
+        (*ev).pids_len = 0;
+        (*ev).memory_len = 0;
+        (*ev).nproc_level = note.nproc_level;
+        (*ev).reserved0 = 0;
+        (*ev).policy = policy;
+        (*ev).seccomp_mode = mem::field::<i32>(task, offset!(task_seccomp_mode));
+        (*ev).comm = bpf_get_current_comm().unwrap_or([0; 16]);
+        (*ev).nr_threads = 0;
+        (*ev).max_threads = 0;
+        (*ev).pid_max = 0;
+        (*ev).names_len = 0;
+        (*ev).pids_delta = failed.pids_delta;
+        (*ev).nproc_usage = note.nproc_usage;
+        (*ev).nproc_limit = note.nproc_limit;
+        (*ev).refused_limit = note.refused;
+        (*ev).memcg_oom = note.memcg_oom;
+    }
+}
+
+/// The flags, and the system call. Each flag goes straight into the record: in
+/// a variable, the verifier would follow every combination of them.
+#[inline(never)]
+pub fn flags(ev: *mut FailureEvent, s: &Subject<'_>) {
+    let task = s.task;
+    let args = s.failed.args;
+    let (exempt, sys_admin) = task::exemptions(task);
+    set(ev, exempt, flag::NPROC_EXEMPT);
+    set(ev, sys_admin, flag::CAP_SYS_ADMIN);
+    let reset_on_fork = bit(
+        task,
+        offset!(task_reset_on_fork_byte),
+        offset!(task_reset_on_fork_mask),
+    );
+    // SAFETY: as above.
+    let (policy, clone_flags) = unsafe { ((*ev).policy, (*ev).clone_flags) };
+    set(
+        ev,
+        policy == SCHED_DEADLINE && !reset_on_fork,
+        flag::DEADLINE,
+    );
+    let fs = mem::pointer(task, offset!(task_fs));
+    // SAFETY: a live map value, or a live empty note.
+    let noted = unsafe { (*s.note).in_exec } as i32;
+    let in_exec = (mem::field::<i32>(fs, offset!(fs_in_exec)) | noted) & 1;
+    set(
+        ev,
+        in_exec != 0 && clone_flags & CLONE_FS != 0,
+        flag::IN_EXEC,
+    );
+    set(
+        ev,
+        bit(
+            args,
+            offset!(args_io_thread_byte),
+            offset!(args_io_thread_mask),
+        ),
+        flag::IO_THREAD,
+    );
+    set(
+        ev,
+        args != 0 && mem::pointer(args, offset!(args_fn)) != 0,
+        flag::KERNEL_FN,
+    );
+    let kthread = mem::field::<u32>(task, offset!(task_flags)) & PF_KTHREAD != 0;
+    set(ev, kthread, flag::CALLER_KTHREAD);
+    set(ev, !kthread, flag::HAVE_SYSCALL);
+    let (number, compat) = task::syscall(task);
+    // SAFETY: as above.
+    unsafe { (*ev).syscall = number };
+    set(ev, compat, flag::COMPAT);
+}
+
+#[inline(always)]
+fn set(ev: *mut FailureEvent, on: bool, flag: u32) {
+    if on {
+        // SAFETY: `ev` is a reserved ring-buffer record.
+        unsafe { (*ev).flags |= flag };
+    }
+}
+
+#[inline(always)]
+fn bit(base: u64, byte: u32, mask: u32) -> bool {
+    mem::field::<u8>(base, byte) as u32 & mask != 0
+}
+
+/// The caller's cgroups: limits on the way up, and paths.
+#[inline(never)]
+pub fn cgroups(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
+    let memory_css = mem::pointer(cset, offset!(cset_memory));
+    cgroup::pids(ev, pids_css);
+    cgroup::memory(ev, memory_css);
+    let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
+    let pids = mem::pointer(pids_css, offset!(css_cgroup));
+    let memory = mem::pointer(memory_css, offset!(css_cgroup));
+    cgroup::path(ev, 0, own);
+    if pids != 0 && pids != own {
+        cgroup::path(ev, 1, pids);
+    } else {
+        no_path(ev, 1);
+    }
+    if memory != 0 && memory != own && memory != pids {
+        cgroup::path(ev, 2, memory);
+    } else {
+        no_path(ev, 2);
+    }
+}
+
+#[inline(always)]
+fn no_path(ev: *mut FailureEvent, slot: usize) {
+    // SAFETY: callers pass a slot below PATHS.
+    unsafe {
+        *(&raw mut (*ev).paths).cast::<CgroupPath>().add(slot) = CgroupPath {
+            id: 0,
+            hierarchy: 0,
+            start: 0,
+            len: 0,
+            truncated: 0,
+        };
+    }
+}

@@ -1,0 +1,95 @@
+//! The current task.
+
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_task_btf,
+    bpf_get_current_uid_gid, bpf_task_pt_regs,
+};
+
+use crate::{
+    maps::{offset, setting},
+    mem,
+};
+
+/// Address of the current `task_struct`.
+#[inline(always)]
+pub fn current() -> u64 {
+    // SAFETY: no arguments, always allowed.
+    unsafe { bpf_get_current_task() }
+}
+
+/// Current thread id, as the initial pid namespace numbers it.
+#[inline(always)]
+pub fn tid() -> u32 {
+    // SAFETY: no arguments, always allowed.
+    unsafe { bpf_get_current_pid_tgid() as u32 }
+}
+
+/// Thread group of the current task, likewise.
+#[inline(always)]
+pub fn tgid() -> u32 {
+    // SAFETY: no arguments, always allowed.
+    unsafe { (bpf_get_current_pid_tgid() >> 32) as u32 }
+}
+
+/// Real uid of the current task, as the initial user namespace numbers it.
+#[inline(always)]
+pub fn uid() -> u32 {
+    // SAFETY: no arguments, always allowed.
+    unsafe { bpf_get_current_uid_gid() as u32 }
+}
+
+const SIGNAL_GROUP_EXIT: u32 = 4; // include/linux/sched/signal.h
+const SIGKILL_MASK: u64 = 1 << 8;
+
+/// The task is being killed: nothing that it is answered reaches user space
+/// (`fatal_signal_pending`, and a group exit under way).
+#[inline(always)]
+pub fn dying(task: u64) -> bool {
+    let signal = mem::pointer(task, offset!(task_signal));
+    let flags = mem::field::<u32>(signal, offset!(signal_flags));
+    let own = mem::field::<u64>(task, offset!(task_pending_signal));
+    let shared = mem::field::<u64>(signal, offset!(signal_shared_pending));
+    flags & SIGNAL_GROUP_EXIT != 0 || (own | shared) & SIGKILL_MASK != 0
+}
+
+const CAP_SYS_ADMIN: u64 = 1 << 21;
+const CAP_SYS_RESOURCE: u64 = 1 << 24;
+
+/// The exemptions of `copy_process()` that hold for the current task: from
+/// RLIMIT_NPROC, and CAP_SYS_ADMIN.
+///
+/// `capable()` asks for the capability in the initial user namespace, so it
+/// counts only in credentials that belong there.
+#[inline(always)]
+pub fn exemptions(task: u64) -> (bool, bool) {
+    let cred = mem::pointer(task, offset!(task_cred));
+    let ns = mem::pointer(cred, offset!(cred_user_ns));
+    // A null namespace would read as level 0.
+    let initial = ns != 0 && mem::field::<i32>(ns, offset!(userns_level)) == 0;
+    let caps = mem::field::<u64>(cred, offset!(cred_cap_effective));
+    let either = initial && caps & (CAP_SYS_ADMIN | CAP_SYS_RESOURCE) != 0;
+    (uid() == 0 || either, initial && caps & CAP_SYS_ADMIN != 0)
+}
+
+const ORIG_AX: u32 = 15 * 8; // struct pt_regs, arch/x86/include/asm/ptrace.h
+const CS: u32 = 17 * 8;
+const USER32_CS: u64 = 0x23; // __USER32_CS, arch/x86/include/asm/segment.h
+const PT_REGS_BYTES: u64 = 21 * 8;
+
+/// The system call that the task is in: number, and whether it came from
+/// 32-bit code. Meaningless for kernel threads; 0 (read) when not known.
+#[inline(always)]
+pub fn syscall(task: u64) -> (i32, bool) {
+    let regs = if setting!(have_task_pt_regs) != 0 {
+        // SAFETY: the pointer comes straight from the helper that the verifier
+        // wants it from; kernels without the helpers have the setting at 0,
+        // and the verifier prunes this branch.
+        unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) as u64 }
+    } else {
+        let stack = mem::pointer(task, offset!(task_stack));
+        stack + setting!(thread_size) as u64 - PT_REGS_BYTES
+    };
+    let number = mem::field::<u64>(regs, ORIG_AX);
+    let cs = mem::field::<u64>(regs, CS);
+    (number as i32, cs == USER32_CS)
+}

@@ -1,0 +1,134 @@
+//! Every limit that could refuse a creation, with its numbers.
+
+use crate::{
+    evidence::{CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PidNs, Threads},
+    record::{Limit, Unit},
+};
+
+/// Limits with numbers that apply to the caller, fullest first.
+pub fn all(e: &Evidence) -> Vec<Limit> {
+    let mut all = Vec::new();
+    if !e.nproc_exempt {
+        all.extend(e.nproc.iter().filter(|l| l.limit.is_some()).map(nproc));
+    }
+    all.extend(e.threads.as_ref().map(threads));
+    all.extend(e.pid_ns.iter().filter(|ns| ns.pid_max.is_some() && !ns.dead).map(pid_max));
+    all.extend(e.pids.iter().filter(|c| c.limit.is_some()).map(pids));
+    all.extend(e.memory.iter().filter(|c| c.limit.is_some()).map(memory));
+    if let Some(overcommit) = &e.overcommit
+        && overcommit.mode == OvercommitMode::Never
+        && !e.shares_vm
+    {
+        all.push(commit_limit(overcommit));
+    }
+    all.sort_by(|a, b| {
+        b.fullness()
+            .unwrap_or(0.0)
+            .total_cmp(&a.fullness().unwrap_or(0.0))
+    });
+    all
+}
+
+/// RLIMIT_NPROC at one level of its comparison.
+pub fn nproc(level: &NprocLevel) -> Limit {
+    Limit {
+        name: "RLIMIT_NPROC".to_owned(),
+        scope: match level.limit_userns {
+            None => format!("uid {}", level.uid),
+            Some(inum) => format!("user namespace {inum}"),
+        },
+        value: level.limit,
+        usage: Some(level.usage),
+        requested: Some(1),
+        unit: Unit::Tasks,
+        usable: None,
+        file: None,
+    }
+}
+
+/// kernel.threads-max.
+pub fn threads(threads: &Threads) -> Limit {
+    Limit {
+        name: "kernel.threads-max".to_owned(),
+        scope: "host".to_owned(),
+        value: Some(threads.max),
+        usage: Some(threads.now),
+        requested: Some(1),
+        unit: Unit::Tasks,
+        usable: None,
+        file: Some("/proc/sys/kernel/threads-max".to_owned()),
+    }
+}
+
+/// kernel.pid_max in one pid namespace.
+pub fn pid_max(ns: &PidNs) -> Limit {
+    Limit {
+        name: "kernel.pid_max".to_owned(),
+        scope: pid_ns_scope(ns),
+        value: ns.pid_max,
+        usage: Some(ns.allocated),
+        requested: Some(1),
+        unit: Unit::Ids,
+        usable: ns.usable(),
+        file: Some("/proc/sys/kernel/pid_max".to_owned()),
+    }
+}
+
+/// `host` for the initial pid namespace, else the namespace's inode number,
+/// as `/proc/PID/ns/pid` shows it.
+pub fn pid_ns_scope(ns: &PidNs) -> String {
+    if ns.level == 0 {
+        "host".to_owned()
+    } else {
+        format!("pid namespace {}", ns.inum)
+    }
+}
+
+/// pids.max of one cgroup.
+pub fn pids(cgroup: &CgroupLimit) -> Limit {
+    Limit {
+        name: "pids.max".to_owned(),
+        scope: scope(cgroup),
+        value: cgroup.limit,
+        usage: Some(cgroup.usage),
+        requested: Some(1),
+        unit: Unit::Tasks,
+        usable: None,
+        file: cgroup.file.clone(),
+    }
+}
+
+/// memory.max of one cgroup.
+pub fn memory(cgroup: &CgroupLimit) -> Limit {
+    Limit {
+        name: "memory.max".to_owned(),
+        scope: scope(cgroup),
+        value: cgroup.limit,
+        usage: Some(cgroup.usage),
+        requested: None,
+        unit: Unit::Bytes,
+        usable: None,
+        file: cgroup.file.clone(),
+    }
+}
+
+fn scope(cgroup: &CgroupLimit) -> String {
+    cgroup
+        .path
+        .clone()
+        .unwrap_or_else(|| format!("cgroup id {}", cgroup.id))
+}
+
+/// CommitLimit (vm.overcommit_memory=2).
+pub fn commit_limit(o: &Overcommit) -> Limit {
+    Limit {
+        name: "CommitLimit".to_owned(),
+        scope: "host".to_owned(),
+        value: Some(o.commit_limit),
+        usage: Some(o.committed),
+        requested: Some(o.private_writable),
+        unit: Unit::Bytes,
+        usable: Some(o.allowed()),
+        file: Some("/proc/sys/vm/overcommit_memory".to_owned()),
+    }
+}

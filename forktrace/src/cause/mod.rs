@@ -1,0 +1,146 @@
+//! Causes: which check refused, whose limit it is, what to do.
+//!
+//! [`judge`] is a pure function of the evidence. One file a cause: how it is
+//! recognised, explained and fixed; the list is [`CATALOGUE`]. A new cause is
+//! one new file and one line there.
+
+mod candidates;
+mod cgroup_memory_max;
+mod cgroup_pids_max;
+mod exec_in_progress;
+mod judge;
+mod lsm;
+mod overcommit;
+mod pid_max;
+mod pid_namespace_dead;
+mod rlimit_nproc;
+mod sched_deadline;
+mod seccomp;
+mod threads_max;
+mod words;
+
+pub use judge::{Verdict, judge};
+pub use words::{Words, bytes, explain};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    evidence::Evidence,
+    record::{Certainty, Fix, Limit},
+};
+
+/// Which check refused: the ids of the catalogue of causes.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// RLIMIT_NPROC of the caller's user, or of a user namespace's creator.
+    RlimitNproc,
+    /// kernel.threads-max.
+    ThreadsMax,
+    /// A SCHED_DEADLINE task may not fork.
+    SchedDeadline,
+    /// Another thread of the process is in execve.
+    ExecInProgress,
+    /// No process id is free: kernel.pid_max.
+    PidMax,
+    /// pids.max of a cgroup or of one of its ancestors.
+    CgroupPidsMax,
+    /// A security module said no.
+    Lsm,
+    /// A seccomp filter said no.
+    Seccomp,
+    /// The pid namespace for children has lost its init.
+    PidNamespaceDead,
+    /// Memory overcommit.
+    Overcommit,
+    /// A memory cgroup is full and its OOM killer found no victim.
+    CgroupMemoryMax,
+    /// Not known.
+    Unknown,
+}
+
+impl Cause {
+    /// The id, as in records and on the command line.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::RlimitNproc => "rlimit_nproc",
+            Self::ThreadsMax => "threads_max",
+            Self::SchedDeadline => "sched_deadline",
+            Self::ExecInProgress => "exec_in_progress",
+            Self::PidMax => "pid_max",
+            Self::CgroupPidsMax => "cgroup_pids_max",
+            Self::Lsm => "lsm",
+            Self::Seccomp => "seccomp",
+            Self::PidNamespaceDead => "pid_namespace_dead",
+            Self::Overcommit => "overcommit",
+            Self::CgroupMemoryMax => "cgroup_memory_max",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Every cause, in the order of the kernel's checks.
+    pub fn all() -> impl Iterator<Item = Self> {
+        CATALOGUE.iter().map(|e| e.cause).chain([Self::Unknown])
+    }
+
+    /// The cause with this id.
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::all().find(|c| c.id() == id)
+    }
+}
+
+/// That a cause is the one, and how sure that is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    pub certainty: Certainty,
+    /// The limit that refused; `None` for a cause that is none.
+    pub limit: Option<Limit>,
+}
+
+impl Finding {
+    fn observed(limit: impl Into<Option<Limit>>) -> Option<Self> {
+        Some(Self {
+            certainty: Certainty::Observed,
+            limit: limit.into(),
+        })
+    }
+
+    fn inferred(limit: impl Into<Option<Limit>>) -> Option<Self> {
+        Some(Self {
+            certainty: Certainty::Inferred,
+            limit: limit.into(),
+        })
+    }
+}
+
+/// One cause of the catalogue.
+pub struct Entry {
+    pub cause: Cause,
+    /// Looks at what the stages told: the refusing check was seen.
+    pub seen: fn(&Evidence) -> Option<Finding>,
+    /// Looks at the snapshot alone: this limit was exhausted at the return.
+    pub exhausted: fn(&Evidence) -> Option<Finding>,
+    /// What to do about it.
+    pub fix: fn(&Verdict, &Words<'_>) -> Vec<Fix>,
+    /// One sentence: who was refused what, by whose limit, how full.
+    pub summary: fn(&Verdict, &Words<'_>) -> String,
+}
+
+/// Every cause but `unknown`, in the order of the kernel's checks
+/// (kernel/fork.c `copy_process`).
+pub const CATALOGUE: &[Entry] = &[
+    seccomp::ENTRY,
+    rlimit_nproc::ENTRY,
+    threads_max::ENTRY,
+    sched_deadline::ENTRY,
+    lsm::ENTRY,
+    exec_in_progress::ENTRY,
+    cgroup_memory_max::ENTRY,
+    overcommit::ENTRY,
+    pid_max::ENTRY,
+    pid_namespace_dead::ENTRY,
+    cgroup_pids_max::ENTRY,
+];

@@ -1,0 +1,176 @@
+//! Wording that the causes share.
+
+use crate::{
+    cause::{CATALOGUE, Cause, Verdict},
+    record::{Caller, Cgroup, Errno, Fix, Limit, Operation, Unit},
+};
+
+/// Whom a verdict is about.
+pub struct Words<'a> {
+    pub caller: &'a Caller,
+    pub cgroup: &'a Cgroup,
+    pub operation: Operation,
+    pub errno: Errno,
+}
+
+impl Words<'_> {
+    /// "a process", "a thread", …
+    pub fn wanted(&self) -> &'static str {
+        match self.operation {
+            Operation::Process | Operation::Vfork => "a process",
+            Operation::Thread => "a thread",
+            Operation::KernelThread => "a kernel thread",
+            Operation::IoWorker => "an io_uring worker",
+        }
+    }
+
+    /// "postgres (pid 812)".
+    pub fn who(&self) -> String {
+        format!("{} (pid {})", self.caller.comm, self.caller.pid)
+    }
+
+    /// "uid 112 (postgres)".
+    pub fn user(&self) -> String {
+        match &self.caller.user {
+            Some(name) => format!("uid {} ({name})", self.caller.uid),
+            None => format!("uid {}", self.caller.uid),
+        }
+    }
+
+    /// "postgres (pid 812) could not create a process: ".
+    pub fn opening(&self) -> String {
+        format!("{} could not create {}: ", self.who(), self.wanted())
+    }
+}
+
+/// The sentence and the ways out for a verdict.
+pub fn explain(verdict: &Verdict, words: &Words<'_>) -> (String, Vec<Fix>) {
+    match CATALOGUE.iter().find(|e| e.cause == verdict.cause) {
+        Some(entry) => (
+            (entry.summary)(verdict, words),
+            (entry.fix)(verdict, words),
+        ),
+        None => unknown(verdict, words),
+    }
+}
+
+fn unknown(verdict: &Verdict, words: &Words<'_>) -> (String, Vec<Fix>) {
+    debug_assert_eq!(verdict.cause, Cause::Unknown);
+    let fullest = verdict
+        .candidates
+        .iter()
+        .find(|c| c.fullness().is_some_and(|f| f >= 0.9));
+    let rest = match fullest {
+        Some(limit) => format!(
+            "the refusing check was not seen; the fullest limit is {} of {} at {}",
+            limit.name,
+            limit.scope,
+            numbers(limit)
+        ),
+        None => "the refusing check was not seen, and no limit that forktrace knows is near".to_owned(),
+    };
+    (words.opening() + &rest, Vec::new())
+}
+
+/// "100 of 100 tasks", "1.9 GiB of 2.0 GiB".
+pub fn numbers(limit: &Limit) -> String {
+    match (limit.usage, limit.bound(), limit.unit) {
+        (Some(usage), Some(bound), Unit::Bytes) => format!("{} of {}", bytes(usage), bytes(bound)),
+        (Some(usage), Some(bound), Unit::Tasks) => format!("{usage} of {bound} tasks"),
+        (Some(usage), Some(bound), Unit::Ids) => format!("{usage} of {bound} ids"),
+        (None, Some(bound), Unit::Bytes) => bytes(bound),
+        (_, Some(bound), _) => bound.to_string(),
+        _ => "no number".to_owned(),
+    }
+}
+
+/// Bytes for people: binary units, three digits.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if value < 99.95 {
+        format!("{value:.1} {}", UNITS[unit])
+    } else {
+        format!("{value:.0} {}", UNITS[unit])
+    }
+}
+
+/// A value that would give room: half as much again, rounded up to a number
+/// that one can read.
+pub fn roomier(value: u64) -> u64 {
+    let wanted = value.saturating_add(value / 2).saturating_add(1);
+    let mut step = 1u64;
+    while step.saturating_mul(20) < wanted {
+        step = step.saturating_mul(10);
+    }
+    wanted.div_ceil(step).saturating_mul(step)
+}
+
+/// A path as one word for a POSIX shell. Paths come from other processes: a
+/// name with control characters is not offered as a command at all.
+pub fn shell_word(path: &str) -> Option<String> {
+    if path.is_empty() || path.chars().any(|c| c.is_control() || c == '\u{FFFD}') {
+        return None;
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+,=%".contains(c);
+    Some(if path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    })
+}
+
+/// A fix with all three parts.
+pub fn fix(
+    now: impl Into<Option<String>>,
+    persistent: impl Into<Option<String>>,
+    note: impl Into<Option<String>>,
+) -> Fix {
+    Fix {
+        now: now.into(),
+        persistent: persistent.into(),
+        note: note.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_read_well() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1024), "1.0 KiB");
+        assert_eq!(bytes(1 << 20), "1.0 MiB");
+        assert_eq!(bytes(3 * (1 << 30) / 2), "1.5 GiB");
+        assert_eq!(bytes(u64::MAX), "16.0 EiB");
+    }
+
+    #[test]
+    fn roomier_is_larger_and_round() {
+        assert_eq!(roomier(0), 1);
+        assert_eq!(roomier(100), 160);
+        assert_eq!(roomier(32768), 50000);
+        for n in 0..5000 {
+            assert!(roomier(n) > n);
+        }
+        let _ = roomier(u64::MAX);
+    }
+
+    #[test]
+    fn shell_words_are_safe() {
+        assert_eq!(shell_word("/a/b.service").as_deref(), Some("/a/b.service"));
+        assert_eq!(shell_word("/a b/'x'").as_deref(), Some(r"'/a b/'\''x'\'''"));
+        assert_eq!(shell_word("/a\u{1b}[31m"), None);
+        assert_eq!(shell_word("/$(reboot)").as_deref(), Some("'/$(reboot)'"));
+    }
+}

@@ -1,0 +1,250 @@
+//! The command line: arguments to commands, nothing else.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use forktrace::{cause::Cause, probe::style::Style, record::Errno};
+
+/// Tells why the kernel refused to create a process or thread.
+#[derive(Debug, Parser)]
+#[command(
+    name = "forktrace",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit status: 0 done, 2 wrong usage, 3 can't run here, 4 failed while running; \
+                  with a command, the command's own."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub live: LiveArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print each failure with its cause as it happens (the default).
+    Live(Box<LiveArgs>),
+    /// Write each failure to a file.
+    Record(Box<RecordArgs>),
+    /// Show what this kernel allows, and which evidence it gives.
+    Probes(ProbesArgs),
+    /// Print the JSON Schema of the records.
+    Schema,
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    #[command(flatten)]
+    pub trace: TraceArgs,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Print failures only: no first and no last line.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// The file to write: newline-delimited JSON.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Overwrite an existing file.
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub trace: TraceArgs,
+    /// Say nothing on standard error.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ProbesArgs {
+    /// Try this attach style only.
+    #[arg(long, value_enum, default_value_t = Attach::Auto)]
+    pub attach: Attach,
+    /// Kernel types to use in place of /sys/kernel/btf/vmlinux.
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Only this process and its descendants.
+    #[arg(long, value_name = "PID", help_heading = "Filters")]
+    pub pid: Option<u32>,
+    /// Only callers of this name (the thread's, up to 15 bytes).
+    #[arg(long, value_name = "NAME", help_heading = "Filters")]
+    pub comm: Option<String>,
+    /// Only callers with this real user, by name or uid.
+    #[arg(long, value_name = "USER", help_heading = "Filters")]
+    pub user: Option<String>,
+    /// Only callers in this cgroup or below it.
+    #[arg(long, value_name = "PATH", help_heading = "Filters")]
+    pub cgroup: Option<OsString>,
+    /// Only callers in the cgroup of this systemd unit.
+    #[arg(long, value_name = "UNIT", conflicts_with = "cgroup", help_heading = "Filters")]
+    pub unit: Option<String>,
+    /// Only failures with this cause; may be given several times.
+    #[arg(long, value_name = "CAUSE", value_parser = parse_cause, help_heading = "Filters")]
+    pub cause: Vec<Cause>,
+    /// Only failures with this errno; may be given several times.
+    #[arg(long, value_name = "ERRNO", value_parser = parse_errno, ignore_case = true, help_heading = "Filters")]
+    pub errno: Vec<Errno>,
+    /// How to attach; auto takes the best that this kernel accepts.
+    #[arg(long, value_enum, default_value_t = Attach::Auto)]
+    pub attach: Attach,
+    /// Stop after this time, e.g. 30, 90s, 5m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Stop after this many failures.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Size of the buffer between kernel and forktrace, e.g. 512K, 4M.
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = "1M")]
+    pub ring_size: u32,
+    /// Say more; also logs what the kernel side does.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Kernel types to use in place of /sys/kernel/btf/vmlinux.
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+    /// Run this command, and trace only it and its descendants.
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Attach {
+    /// The best that this kernel accepts, probe by probe.
+    Auto,
+    /// BPF trampolines at function exits.
+    Fexit,
+    /// kprobes and kretprobes.
+    Kprobe,
+    /// System-call tracepoints.
+    Tracepoint,
+}
+
+impl Attach {
+    /// `None` for auto.
+    pub fn style(self) -> Option<Style> {
+        match self {
+            Self::Auto => None,
+            Self::Fexit => Some(Style::Fexit),
+            Self::Kprobe => Some(Style::Kprobe),
+            Self::Tracepoint => Some(Style::Tracepoint),
+        }
+    }
+}
+
+fn parse_cause(text: &str) -> Result<Cause, String> {
+    Cause::from_id(text).ok_or_else(|| {
+        let ids: Vec<&str> = Cause::all().map(Cause::id).collect();
+        format!("there is no such cause; known are {}", ids.join(", "))
+    })
+}
+
+fn parse_errno(text: &str) -> Result<Errno, String> {
+    match text.to_ascii_uppercase().as_str() {
+        "EAGAIN" => Ok(Errno::EAGAIN),
+        "ENOMEM" => Ok(Errno::ENOMEM),
+        _ => Err("known are EAGAIN and ENOMEM".to_owned()),
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let bad = || "give a number of seconds, or one with s, m, h or d behind it".to_owned();
+    let (number, factor) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1.0),
+        Some((at, 'm')) => (&text[..at], 60.0),
+        Some((at, 'h')) => (&text[..at], 3600.0),
+        Some((at, 'd')) => (&text[..at], 86400.0),
+        _ => (text, 1.0),
+    };
+    let seconds: f64 = number.parse().map_err(|_| bad())?;
+    Duration::try_from_secs_f64(seconds * factor).map_err(|_| bad())
+}
+
+fn parse_size(text: &str) -> Result<u32, String> {
+    const SMALLEST: u32 = 64 * 1024;
+    const LARGEST: u32 = 256 * 1024 * 1024;
+    let bad = || "give a number of bytes, or one with K or M behind it, from 64K to 256M".to_owned();
+    let (number, factor) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1024),
+        Some((at, 'm' | 'M')) => (&text[..at], 1024 * 1024),
+        _ => (text, 1),
+    };
+    let bytes = number
+        .parse::<u32>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor))
+        .filter(|n| (SMALLEST..=LARGEST).contains(n))
+        .ok_or_else(bad)?;
+    // The kernel wants a power of two, and whole pages.
+    Ok(bytes.next_power_of_two())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_means_live() {
+        let cli = Cli::try_parse_from(["forktrace", "--pid", "1", "--", "true"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.live.trace.pid, Some(1));
+        assert_eq!(cli.live.trace.command, ["true"]);
+    }
+
+    #[test]
+    fn sizes_and_times() {
+        assert_eq!(parse_size("1M"), Ok(1 << 20));
+        assert_eq!(parse_size("100k"), Ok(1 << 17));
+        for bad in ["", "K", "1", "1G", "-1M", "5000M", "4294967295M", "é"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("2"), Ok(Duration::from_secs(2)));
+        for bad in ["", "s", "-1", "nan", "1w", "1e400", "é"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! One file a command.
+
+mod child;
+mod live;
+mod probes;
+mod record;
+mod setup;
+mod trace;
+
+use std::io::{self, Write as _};
+
+use clap::CommandFactory as _;
+
+use crate::{
+    cli::{Cli, Command},
+    exit::Exit,
+};
+
+/// Runs what the command line asks for.
+pub fn run(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        None => live::run(&cli.live),
+        Some(Command::Live(args)) => live::run(&args),
+        Some(Command::Record(args)) => record::run(&args),
+        Some(Command::Probes(args)) => probes::run(&args),
+        Some(Command::Schema) => {
+            let mut out = io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, &forktrace::record::json_schema())
+                .map_err(io::Error::from)?;
+            writeln!(out)?;
+            Ok(Exit::Done)
+        }
+        Some(Command::Completions { shell }) => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "forktrace", &mut text);
+            io::stdout().write_all(&text)?;
+            Ok(Exit::Done)
+        }
+        Some(Command::Man) => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            io::stdout().write_all(&text)?;
+            Ok(Exit::Done)
+        }
+    }
+}

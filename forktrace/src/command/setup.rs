@@ -1,0 +1,122 @@
+//! From arguments to the options of a session.
+
+use std::{collections::BTreeMap, path::Path};
+
+use forktrace::{
+    host::{cgroup::Hierarchies, passwd::Passwd},
+    tracer::{Options, Selection},
+};
+use forktrace_common::settings::{ERRNO_EAGAIN, ERRNO_ENOMEM, Settings};
+
+use crate::{cli::TraceArgs, exit::UsageError};
+
+/// Details of one key in one second; a person reads fewer, and a storm of many
+/// keys still leaves the buffer room.
+const DETAIL_PER_SECOND: u32 = 16;
+/// Kernel stacks of x86-64 without KASAN.
+const THREAD_SIZE: u32 = 16 * 1024;
+/// TASK_COMM_LEN less the NUL.
+const COMM_BYTES: usize = 15;
+
+/// Checks the filters against this host, and makes the options.
+pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
+    let mut filters = BTreeMap::new();
+    let mut settings = Settings {
+        errnos: ERRNO_EAGAIN | ERRNO_ENOMEM,
+        detail_per_second: DETAIL_PER_SECOND,
+        thread_size: THREAD_SIZE,
+        ..Settings::default()
+    };
+    if let Some(pid) = args.pid {
+        settings.tgid = thread_group(pid)?;
+        filters.insert("pid".to_owned(), pid.to_string());
+    }
+    if !args.command.is_empty() {
+        if args.pid.is_some() {
+            return Err(UsageError(
+                "--pid and a command exclude each other: a command is traced by itself".to_owned(),
+            ));
+        }
+        // forktrace itself is the ancestor: its own failing fork counts too.
+        settings.tgid = std::process::id();
+        let words: Vec<_> = args.command.iter().map(|w| w.to_string_lossy()).collect();
+        filters.insert("command".to_owned(), words.join(" "));
+    }
+    if let Some(comm) = &args.comm {
+        if comm.len() > COMM_BYTES || comm.is_empty() {
+            return Err(UsageError(format!(
+                "--comm {comm:?}: the kernel keeps 1 to {COMM_BYTES} bytes of a thread's name"
+            )));
+        }
+        settings.comm_set = 1;
+        settings.comm[..comm.len()].copy_from_slice(comm.as_bytes());
+        filters.insert("comm".to_owned(), comm.clone());
+    }
+    if let Some(user) = &args.user {
+        let passwd = Passwd::load().unwrap_or_default();
+        settings.uid = passwd
+            .uid(user)
+            .map_err(|e| UsageError(format!("--user {user}: {e}")))?;
+        settings.uid_set = 1;
+        filters.insert("user".to_owned(), user.clone());
+    }
+    let selection = selection(args, &mut settings, &mut filters)?;
+    Ok(Options {
+        attach: args.attach.style(),
+        btf: args.btf.clone(),
+        settings,
+        selection,
+        ring_bytes: args.ring_size,
+        debug: args.verbose,
+        filters,
+    })
+}
+
+fn selection(
+    args: &TraceArgs,
+    settings: &mut Settings,
+    filters: &mut BTreeMap<String, String>,
+) -> Result<Selection, UsageError> {
+    let hierarchies = Hierarchies::discover().unwrap_or_default();
+    let found = match (&args.cgroup, &args.unit) {
+        (Some(path), _) => Some((
+            "cgroup",
+            path.to_string_lossy().into_owned(),
+            hierarchies.find(path),
+        )),
+        (None, Some(unit)) => Some(("unit", unit.clone(), hierarchies.find_unit(unit))),
+        (None, None) => None,
+    };
+    if let Some((flag, text, found)) = found {
+        let found = found.map_err(|e| UsageError(format!("--{flag} {text}: {e}")))?;
+        // The root of a hierarchy holds everything.
+        if found.path != Path::new("/") {
+            settings.cgroup = found.id;
+        }
+        filters.insert(flag.to_owned(), text);
+    }
+    if !args.cause.is_empty() {
+        let ids: Vec<&str> = args.cause.iter().map(|c| c.id()).collect();
+        filters.insert("cause".to_owned(), ids.join(","));
+    }
+    if !args.errno.is_empty() {
+        let names: Vec<&str> = args.errno.iter().map(|e| e.name()).collect();
+        filters.insert("errno".to_owned(), names.join(","));
+    }
+    Ok(Selection {
+        causes: args.cause.clone(),
+        errnos: args.errno.clone(),
+    })
+}
+
+/// The thread group of a process or thread, as the initial pid namespace
+/// numbers it, when /proc is that namespace's.
+fn thread_group(pid: u32) -> Result<u32, UsageError> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .map_err(|e| UsageError(format!("--pid {pid}: there is no such process ({e})")))?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Tgid:"))
+        .and_then(|n| n.trim().parse().ok())
+        .ok_or_else(|| UsageError(format!("--pid {pid}: /proc/{pid}/status has no Tgid line")))
+}

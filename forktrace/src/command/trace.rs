@@ -1,0 +1,170 @@
+//! The loop that `live` and `record` share.
+
+use std::future::pending;
+
+use anyhow::Context as _;
+use forktrace::{
+    record::Record,
+    tracer::{TICK, Tracer},
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    child::{Child, Started},
+    setup,
+};
+use crate::{cli::TraceArgs, exit::Exit};
+
+/// Traces until a signal, the time, the number of failures, or the command
+/// says so, and hands every record to `sink`.
+pub fn run(
+    args: &TraceArgs,
+    open: impl FnOnce() -> anyhow::Result<Box<dyn FnMut(&Record) -> anyhow::Result<()>>>,
+) -> anyhow::Result<Exit> {
+    let options = setup::options(args)?;
+    // One thread, and no pool for blocking work: see DESIGN "Works on the host
+    // that can't fork".
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .context("setting up the event loop")?;
+    runtime.block_on(async {
+        // Handlers first: a Ctrl-C during set-up must end cleanly as well.
+        let mut signals = Signals::new().context("installing signal handlers")?;
+        let (tracer, session) = Tracer::start(options)?;
+        let mut sink = open()?;
+        sink(&session)?;
+        let child = match Child::spawn(&args.command) {
+            Ok(Some(Started::Impossible(exit))) => return Ok(exit),
+            Ok(Some(Started::Running(child))) => Some(child),
+            Ok(None) => None,
+            // The refused fork may be what the user wants explained.
+            Err(error) => {
+                tracer.finish(&mut sink)?;
+                return Err(error);
+            }
+        };
+        Loop {
+            tracer,
+            sink: &mut sink,
+            child,
+            deadline: args.duration.map(|d| Instant::now() + d),
+            count: args.count,
+        }
+        .run(&mut signals)
+        .await
+    })
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    child: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            child: signal(SignalKind::child())?,
+        })
+    }
+}
+
+struct Loop<'a> {
+    tracer: Tracer,
+    sink: &'a mut dyn FnMut(&Record) -> anyhow::Result<()>,
+    child: Option<Child>,
+    deadline: Option<Instant>,
+    count: Option<u64>,
+}
+
+impl Loop<'_> {
+    async fn run(mut self, signals: &mut Signals) -> anyhow::Result<Exit> {
+        // Set while there may be counts to read: no wake-ups without events.
+        let mut tick: Option<Instant> = None;
+        let mut asked_to_end = false;
+        let exit = loop {
+            tokio::select! {
+                // In this order, so that a storm can't starve the signals.
+                biased;
+                _ = signals.interrupt.recv() => {
+                    // A command in the foreground has got it too: its end is
+                    // waited for, once.
+                    if self.child.is_none() || asked_to_end {
+                        break Exit::Done;
+                    }
+                    asked_to_end = true;
+                }
+                signal = terminating(&mut signals.terminate, &mut signals.hangup) => {
+                    match &self.child {
+                        Some(child) if !asked_to_end => child.signal(signal),
+                        _ => break Exit::Done,
+                    }
+                    asked_to_end = true;
+                }
+                _ = signals.child.recv() => {
+                    if let Some(exit) = self.child.as_ref().and_then(Child::reap) {
+                        break exit;
+                    }
+                }
+                () = until(self.deadline) => break Exit::Done,
+                () = until(tick) => {
+                    let news = self.tracer.tick(&mut *self.sink)?;
+                    tick = news.then(|| Instant::now() + TICK);
+                }
+                ready = self.tracer.readable() => {
+                    ready.context("waiting for the ring buffer")?;
+                    self.drain()?;
+                    tick.get_or_insert_with(|| Instant::now() + TICK);
+                    if self.count.is_some_and(|count| self.tracer.told() >= count) {
+                        break Exit::Done;
+                    }
+                }
+            }
+        };
+        if exit == Exit::Done
+            && let Some(child) = &self.child
+        {
+            // Ended before its command: the command doesn't outlive its tracer
+            // unnoticed.
+            child.signal(libc::SIGTERM);
+        }
+        self.tracer.finish(&mut *self.sink)?;
+        Ok(exit)
+    }
+
+    /// Reads what has come; with `--count`, hands on no more than was asked.
+    fn drain(&mut self) -> anyhow::Result<()> {
+        let Some(count) = self.count else {
+            return self.tracer.drain(&mut *self.sink);
+        };
+        let sink = &mut *self.sink;
+        self.tracer.drain(|record| match record {
+            Record::Failure(f) if f.seq > count => Ok(()),
+            _ => sink(record),
+        })
+    }
+}
+
+async fn terminating(terminate: &mut Signal, hangup: &mut Signal) -> i32 {
+    tokio::select! {
+        _ = terminate.recv() => libc::SIGTERM,
+        _ = hangup.recv() => libc::SIGHUP,
+    }
+}
+
+async fn until(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => pending().await,
+    }
+}
+

@@ -1,0 +1,187 @@
+//! Evidence: one failing return as the kernel's numbers show it, in types that
+//! say what is known and what isn't. [`crate::probe`] makes it, and
+//! [`crate::cause`] judges it without asking anybody else, so a verdict can be
+//! tested without a kernel.
+
+mod overcommit;
+
+pub use overcommit::{Overcommit, OvercommitMode, PAGE};
+
+use crate::record::{Errno, Operation};
+
+/// How far the creation came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing between entry and return was seen.
+    Unseen,
+    /// The RLIMIT_NPROC check refused.
+    Nproc,
+    /// Refused before `perf_event_init_task` had ended, and not by RLIMIT_NPROC.
+    Early,
+    /// `audit_alloc` to `copy_fs`.
+    SecurityToFs,
+    /// `copy_sighand` to `copy_namespaces`.
+    SighandToNamespaces,
+    /// `copy_io` to `alloc_pid`.
+    IoToPid,
+    /// `cgroup_can_fork`, not by the pids controller, and what follows.
+    CgroupAndLater,
+    /// The pids controller refused.
+    Pids,
+    /// The system call was answered without being entered.
+    NotEntered,
+}
+
+/// One cgroup's limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupLimit {
+    /// Path from the root of its hierarchy; `None`: the name was not to be had.
+    pub path: Option<String>,
+    /// kernfs id.
+    pub id: u64,
+    /// The limit's file as this host's mounts show it.
+    pub file: Option<String>,
+    /// Tasks, or bytes.
+    pub usage: u64,
+    /// `None`: "max".
+    pub limit: Option<u64>,
+}
+
+impl CgroupLimit {
+    /// No room for one more task.
+    pub fn full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.usage >= limit)
+    }
+}
+
+/// One step of the comparison that RLIMIT_NPROC makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NprocLevel {
+    /// Tasks counted, without the one asked for.
+    pub usage: u64,
+    /// `None`: unlimited.
+    pub limit: Option<u64>,
+    /// Whose tasks are counted (initial namespace's number).
+    pub uid: u32,
+    /// Namespace in which they are counted; `None` up to 5.13.
+    pub userns: Option<u32>,
+    /// The namespace whose creator's limit this is; `None`: the caller's own.
+    pub limit_userns: Option<u32>,
+}
+
+impl NprocLevel {
+    pub fn full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.usage >= limit)
+    }
+}
+
+/// One pid namespace in which the child needs an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PidNs {
+    /// Inode number of the namespace.
+    pub inum: u32,
+    /// Nesting depth; 0 is the host's.
+    pub level: u32,
+    /// Its init has gone: no more children, ever.
+    pub dead: bool,
+    /// Ids in use.
+    pub allocated: u64,
+    /// The bound that holds here; `None`: not known.
+    pub pid_max: Option<u64>,
+}
+
+/// Ids below this are not used again once the numbers have wrapped round
+/// (`RESERVED_PIDS`, include/linux/pid.h).
+pub const RESERVED_PIDS: u64 = 300;
+
+impl PidNs {
+    /// Ids that can be in use at once, as long as the first few hundred are
+    /// left out: `pid_max` less the reserved ones.
+    pub fn usable(&self) -> Option<u64> {
+        self.pid_max.map(|max| max.saturating_sub(RESERVED_PIDS))
+    }
+
+    pub fn full(&self) -> bool {
+        self.usable().is_some_and(|usable| self.allocated >= usable)
+    }
+}
+
+/// Tasks on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads {
+    pub now: u64,
+    pub max: u64,
+}
+
+impl Threads {
+    pub fn full(&self) -> bool {
+        self.now >= self.max
+    }
+}
+
+/// A failing return.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    pub errno: Errno,
+    pub operation: Operation,
+    pub stage: Stage,
+    /// Real uid.
+    pub uid: u32,
+    /// CLONE_VM: the address space is shared, not copied.
+    pub shares_vm: bool,
+    /// CLONE_INTO_CGROUP: `pids` are the target's, not the caller's.
+    pub into_cgroup: bool,
+    /// RLIMIT_NPROC doesn't apply to the caller.
+    pub nproc_exempt: bool,
+    /// SCHED_DEADLINE without reset-on-fork.
+    pub deadline: bool,
+    /// Another thread of the process was in execve, and CLONE_FS asked for.
+    pub in_exec: bool,
+    /// `seccomp` mode of the caller: 2 is a filter.
+    pub seccomp_mode: i32,
+    /// The caller's own level first.
+    pub nproc: Vec<NprocLevel>,
+    /// Index of the level that refused, where the stage is `Nproc`.
+    pub nproc_refused: usize,
+    pub threads: Option<Threads>,
+    /// The child's own namespace first.
+    pub pid_ns: Vec<PidNs>,
+    /// Nearest cgroup first.
+    pub pids: Vec<CgroupLimit>,
+    /// The refusing cgroup as seen at the refusal.
+    pub pids_refused: Option<CgroupLimit>,
+    /// Forks refused in the cgroup between enter and return.
+    pub pids_delta: Option<i64>,
+    /// Nearest memory cgroup first; bytes.
+    pub memory: Vec<CgroupLimit>,
+    /// The memory cgroup whose OOM killer found no victim.
+    pub memory_refused: Option<CgroupLimit>,
+    pub overcommit: Option<Overcommit>,
+}
+
+impl Evidence {
+    /// The pid namespace that has no init any more.
+    pub fn dead_pid_ns(&self) -> Option<&PidNs> {
+        self.pid_ns.iter().find(|ns| ns.dead)
+    }
+
+    /// The namespace that had no id left: the first full one from the child's
+    /// own up, as `alloc_pid()` goes.
+    pub fn full_pid_ns(&self) -> Option<&PidNs> {
+        self.pid_ns.iter().find(|ns| ns.full())
+    }
+
+    /// The first level of RLIMIT_NPROC that has no room, for a caller that it
+    /// applies to.
+    pub fn full_nproc(&self) -> Option<&NprocLevel> {
+        if self.nproc_exempt {
+            return None;
+        }
+        self.nproc.iter().find(|level| level.full())
+    }
+
+    /// The first cgroup on the way up that has no room for a task.
+    pub fn full_pids(&self) -> Option<&CgroupLimit> {
+        self.pids.iter().find(|c| c.full())
+    }
+}

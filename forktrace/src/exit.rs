@@ -1,0 +1,71 @@
+//! Exit statuses.
+
+use std::{io, process::ExitCode};
+
+use forktrace::{record::WriteError, tracer::StartError};
+
+/// How forktrace ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done. Also a closed pipe on standard output, Ctrl-C, SIGTERM.
+    Done,
+    /// 2: wrong usage.
+    Usage,
+    /// 3: can't run here: privilege, or the kernel.
+    Unable,
+    /// 4: failed while running.
+    Failed,
+    /// The status of the command that was run.
+    Command(u8),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Usage => 2,
+            Exit::Unable => 3,
+            Exit::Failed => 4,
+            Exit::Command(status) => status,
+        })
+    }
+}
+
+/// An argument that the parser can't judge: a user, cgroup or process that
+/// doesn't exist.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+impl Exit {
+    /// The status for an error.
+    pub fn of(error: &anyhow::Error) -> Self {
+        for cause in error.chain() {
+            if cause.is::<UsageError>() {
+                return Self::Usage;
+            }
+            match cause.downcast_ref::<WriteError>() {
+                Some(WriteError::Exists { .. } | WriteError::Symlink { .. }) => return Self::Usage,
+                Some(WriteError::Create { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound =>
+                {
+                    return Self::Usage;
+                }
+                _ => {}
+            }
+            if let Some(start) = cause.downcast_ref::<StartError>() {
+                return match start {
+                    StartError::Privilege(_) | StartError::Unsupported(_) => Self::Unable,
+                    StartError::Load(_) => Self::Unable,
+                    StartError::Set { .. } => Self::Failed,
+                };
+            }
+            if let Some(io) = cause.downcast_ref::<io::Error>()
+                && io.kind() == io::ErrorKind::BrokenPipe
+            {
+                return Self::Done;
+            }
+        }
+        Self::Failed
+    }
+}

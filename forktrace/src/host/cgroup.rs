@@ -1,0 +1,436 @@
+//! Where this host's cgroup hierarchies are mounted, and which folder there a
+//! cgroup is.
+//!
+//! The kernel names a cgroup by its path from its hierarchy's root; people
+//! name it by that path, by a folder, or by a systemd unit. What can be seen
+//! of it depends on the mounts (/proc/self/mountinfo), which in a container
+//! may show a part only.
+
+mod mountinfo;
+mod walk;
+
+use std::ffi::OsStr;
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
+
+pub use walk::{MAX_FOLDERS, TooMany};
+
+/// A v1 hierarchy, by what is asked of it. One mount can have several
+/// controllers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Controller {
+    /// `pids`: limits tasks.
+    Pids,
+    /// `memory`. Not on kernels built without CONFIG_MEMCG_V1 (6.11+).
+    Memory,
+    /// `name=systemd`: no controller, systemd's own tree of units.
+    Systemd,
+}
+
+/// A cgroup hierarchy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hierarchy {
+    /// The one of cgroup v2.
+    V2,
+    /// One of cgroup v1.
+    V1(Controller),
+}
+
+/// In which order hierarchies are searched for what a person names.
+pub const SEARCH: [Hierarchy; 4] = [
+    Hierarchy::V2,
+    Hierarchy::V1(Controller::Pids),
+    Hierarchy::V1(Controller::Systemd),
+    Hierarchy::V1(Controller::Memory),
+];
+
+/// cgroup v1 or v2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// A hierarchy for each controller or group of them.
+    V1,
+    /// One hierarchy for all.
+    V2,
+}
+
+/// What a limit is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    /// Number of tasks.
+    Pids,
+    /// Bytes of memory.
+    Memory,
+}
+
+impl Resource {
+    /// The name of the file with the limit.
+    pub fn limit_name(self, version: Version) -> &'static str {
+        match (self, version) {
+            (Self::Pids, _) => "pids.max",
+            (Self::Memory, Version::V2) => "memory.max",
+            (Self::Memory, Version::V1) => "memory.limit_in_bytes",
+        }
+    }
+}
+
+/// A mount of a hierarchy, or of a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The cgroup that the mount shows at its top, as this process's cgroup
+    /// namespace names it: `/` for all of the hierarchy, or all that the
+    /// namespace has.
+    pub root: PathBuf,
+    /// The folder where it is mounted.
+    pub point: PathBuf,
+}
+
+impl Mount {
+    fn folder(&self, cgroup: &Path) -> Option<PathBuf> {
+        // The kernel writes `/../..` for what lies above the namespace's root.
+        if [&self.root, cgroup].iter().any(|path| !is_plain(path)) {
+            return None;
+        }
+        let below = cgroup.strip_prefix(&self.root).ok()?;
+        Some(join(&self.point, below))
+    }
+
+    fn cgroup(&self, folder: &Path) -> Option<PathBuf> {
+        let below = folder.strip_prefix(&self.point).ok()?;
+        Some(join(&self.root, below))
+    }
+}
+
+/// Without the slash that `Path::join` leaves after a path joined with nothing.
+fn join(base: &Path, below: &Path) -> PathBuf {
+    if below.as_os_str().is_empty() {
+        base.to_owned()
+    } else {
+        base.join(below)
+    }
+}
+
+/// Absolute, without `..`.
+fn is_plain(path: &Path) -> bool {
+    path.is_absolute() && !path.components().any(|c| c == Component::ParentDir)
+}
+
+/// A cgroup that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it was found. Ids are unique within one hierarchy only.
+    pub hierarchy: Hierarchy,
+    /// Its path as this process's cgroup namespace names it.
+    pub path: PathBuf,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its kernfs id: the folder's inode number.
+    pub id: u64,
+}
+
+/// Why a cgroup wasn't found.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// No mount of any hierarchy that could have it.
+    #[error("no cgroup hierarchy is mounted")]
+    NotMounted,
+    /// Can't be a cgroup's path.
+    #[error("{0:?} is no cgroup path: give /a/b from the hierarchy's root, or its folder")]
+    InvalidPath(String),
+    /// Can't be a unit's name.
+    #[error("{0:?} is no unit name")]
+    InvalidUnit(String),
+    /// No such folder.
+    #[error("no cgroup {text:?}: {} not there", list(.tried))]
+    NoCgroup {
+        /// What was asked for.
+        text: String,
+        /// The folders looked for.
+        tried: Vec<PathBuf>,
+    },
+    /// A folder that can't be looked at.
+    #[error("cannot look at {}: {source}", .folder.display())]
+    Unreadable {
+        /// The folder.
+        folder: PathBuf,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+    /// No cgroup has that unit's name: it isn't running, or has no processes.
+    #[error("no cgroup of a unit {unit:?}: is it running?")]
+    NoUnit {
+        /// The unit.
+        unit: String,
+    },
+    /// Several units of that name (the system's and a user's, say).
+    #[error("several cgroups have the unit name {unit:?}: {}; give one of the paths", list(.paths))]
+    Ambiguous {
+        /// The unit.
+        unit: String,
+        /// Paths of all of them, sorted.
+        paths: Vec<PathBuf>,
+    },
+    /// More cgroups than are searched.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let texts: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
+    texts.join(", ")
+}
+
+/// The mounted hierarchies.
+#[derive(Clone, Debug, Default)]
+pub struct Hierarchies {
+    mounts: Vec<(Hierarchy, Mount)>,
+    initial_namespace: bool,
+}
+
+/// Inode number of the initial cgroup namespace: `PROC_CGROUP_INIT_INO`,
+/// include/linux/proc_ns.h, the same in all versions.
+const INITIAL_NAMESPACE: u64 = 0xefff_fffb;
+
+impl Hierarchies {
+    /// Those that this process sees.
+    pub fn discover() -> io::Result<Self> {
+        let mounts = fs::read("/proc/self/mountinfo")?;
+        // Kernels without cgroup namespaces have no such file: all is initial.
+        let initial = match fs::metadata("/proc/self/ns/cgroup") {
+            Ok(namespace) => namespace.ino() == INITIAL_NAMESPACE,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        Ok(Self::from_mountinfo(&mounts, initial))
+    }
+
+    /// From the text of a mountinfo file. `initial_namespace`: whether its
+    /// reader is in the initial cgroup namespace, so that roots are named as
+    /// the kernel names them.
+    pub fn from_mountinfo(text: &[u8], initial_namespace: bool) -> Self {
+        Self {
+            mounts: mountinfo::parse(text),
+            initial_namespace,
+        }
+    }
+
+    /// The mounts of one hierarchy, those that show most of it first.
+    pub fn mounts(&self, hierarchy: Hierarchy) -> impl Iterator<Item = &Mount> {
+        self.mounts
+            .iter()
+            .filter(move |(of, _)| *of == hierarchy)
+            .map(|(_, mount)| mount)
+    }
+
+    /// The folder of a cgroup that the kernel names by its path from the
+    /// hierarchy's root, whether it still exists or not. `None` where it isn't
+    /// mounted here, and within a cgroup namespace, where paths begin
+    /// elsewhere than the kernel's: [`Self::locate`] helps then.
+    pub fn folder(&self, hierarchy: Hierarchy, cgroup: &Path) -> Option<PathBuf> {
+        self.initial_namespace.then_some(())?;
+        self.visible(hierarchy, cgroup)
+    }
+
+    /// The file with a limit of that cgroup, under the same conditions.
+    pub fn limit_file(
+        &self,
+        version: Version,
+        resource: Resource,
+        cgroup: &Path,
+    ) -> Option<PathBuf> {
+        let hierarchy = match (version, resource) {
+            (Version::V2, _) => Hierarchy::V2,
+            (Version::V1, Resource::Pids) => Hierarchy::V1(Controller::Pids),
+            (Version::V1, Resource::Memory) => Hierarchy::V1(Controller::Memory),
+        };
+        let folder = self.folder(hierarchy, cgroup)?;
+        Some(folder.join(resource.limit_name(version)))
+    }
+
+    /// The folder of the cgroup with this kernfs id. The kernel's path is
+    /// tried first and believed if the id there is the same; else the whole
+    /// mount is searched.
+    pub fn locate(&self, hierarchy: Hierarchy, cgroup: &Path, id: u64) -> Option<PathBuf> {
+        let folder = self.visible(hierarchy, cgroup);
+        folder
+            .filter(|folder| fs::metadata(folder).is_ok_and(|m| m.is_dir() && m.ino() == id))
+            .or_else(|| self.search(hierarchy, id).map(|(_, folder)| folder))
+    }
+
+    /// The path of the cgroup with this kernfs id, for when the names that the
+    /// kernel gave were cut off. Looks at up to [`MAX_FOLDERS`] folders.
+    pub fn path_by_id(&self, hierarchy: Hierarchy, id: u64) -> Option<PathBuf> {
+        let (mount, folder) = self.search(hierarchy, id)?;
+        mount.cgroup(&folder)
+    }
+
+    /// The cgroup that a person names as `/a/b`, `a/b` or
+    /// `/sys/fs/cgroup/a/b`, in the first hierarchy of [`SEARCH`] that has it.
+    pub fn find(&self, text: &OsStr) -> Result<Found, CgroupError> {
+        self.find_in(&SEARCH, text)
+    }
+
+    /// The same, in these hierarchies only.
+    pub fn find_in(&self, hierarchies: &[Hierarchy], text: &OsStr) -> Result<Found, CgroupError> {
+        let asked = Path::new(text);
+        let path = Path::new("/").join(asked);
+        // A NUL would end the path early.
+        if text.is_empty() || text.as_bytes().contains(&0) || !is_plain(&path) {
+            return Err(CgroupError::InvalidPath(asked.display().to_string()));
+        }
+        let path: PathBuf = path.components().collect();
+        let mut tried = Vec::new();
+
+        // A folder below a mount; the longest mount point is the innermost.
+        let inside = hierarchies
+            .iter()
+            .flat_map(|&h| self.mounts(h).map(move |mount| (h, mount)))
+            .filter(|(_, mount)| asked.is_absolute() && path.starts_with(&mount.point))
+            .max_by_key(|(_, mount)| mount.point.as_os_str().len());
+        if let Some((hierarchy, mount)) = inside {
+            // A cgroup could in theory be called the same; then it is meant
+            // all the same, by what people see in the file system.
+            match look(&path)? {
+                Some(id) => {
+                    return Ok(Found {
+                        hierarchy,
+                        path: mount.cgroup(&path).unwrap_or_else(|| path.clone()),
+                        folder: path,
+                        id,
+                    });
+                }
+                None => tried.push(path.clone()),
+            }
+        }
+        let mut mounted = false;
+        for &hierarchy in hierarchies {
+            for mount in self.mounts(hierarchy) {
+                mounted = true;
+                let Some(folder) = mount.folder(&path) else {
+                    continue;
+                };
+                match look(&folder)? {
+                    Some(id) => {
+                        return Ok(Found {
+                            hierarchy,
+                            path,
+                            folder,
+                            id,
+                        });
+                    }
+                    None => tried.push(folder),
+                }
+            }
+        }
+        if !mounted {
+            return Err(CgroupError::NotMounted);
+        }
+        Err(CgroupError::NoCgroup {
+            text: asked.display().to_string(),
+            tried,
+        })
+    }
+
+    /// The cgroup of a systemd unit, in the first hierarchy of [`SEARCH`] that
+    /// has one. A name without a suffix means a service, as for systemctl.
+    pub fn find_unit(&self, unit: &str) -> Result<Found, CgroupError> {
+        if unit.is_empty() || unit.contains(['/', '\0']) || unit.starts_with('.') {
+            return Err(CgroupError::InvalidUnit(unit.to_owned()));
+        }
+        let name = if UNIT_SUFFIXES.iter().any(|suffix| unit.ends_with(suffix)) {
+            unit.to_owned()
+        } else {
+            format!("{unit}.service")
+        };
+        // systemd puts `_` before names that could be taken for a cgroup's
+        // own files, such as memory.service.
+        let escaped = format!("_{name}");
+
+        let mut mounted = false;
+        for hierarchy in SEARCH {
+            let mut found: Vec<Found> = Vec::new();
+            for mount in self.mounts(hierarchy) {
+                mounted = true;
+                walk::folders(&mount.point, |folder, id| {
+                    let last = folder.file_name().unwrap_or_default();
+                    let path = mount.cgroup(folder);
+                    if (last == name.as_str() || last == escaped.as_str())
+                        && let Some(path) = path
+                        // The same cgroup, seen through two mounts.
+                        && !found.iter().any(|other| other.path == path)
+                    {
+                        found.push(Found {
+                            hierarchy,
+                            path,
+                            folder: folder.to_owned(),
+                            id,
+                        });
+                    }
+                    ControlFlow::Continue(())
+                })?;
+            }
+            found.sort_by(|a, b| a.path.cmp(&b.path));
+            if found.len() > 1 {
+                return Err(CgroupError::Ambiguous {
+                    unit: name,
+                    paths: found.into_iter().map(|found| found.path).collect(),
+                });
+            }
+            if let Some(found) = found.pop() {
+                return Ok(found);
+            }
+        }
+        if !mounted {
+            return Err(CgroupError::NotMounted);
+        }
+        Err(CgroupError::NoUnit { unit: name })
+    }
+
+    /// The folder of a cgroup by its path in this process's namespace.
+    fn visible(&self, hierarchy: Hierarchy, cgroup: &Path) -> Option<PathBuf> {
+        self.mounts(hierarchy).find_map(|m| m.folder(cgroup))
+    }
+
+    fn search(&self, hierarchy: Hierarchy, id: u64) -> Option<(&Mount, PathBuf)> {
+        self.mounts(hierarchy).find_map(|mount| {
+            let mut found = None;
+            // Too many folders: found or not, that was it.
+            let _ = walk::folders(&mount.point, |folder, inode| {
+                if inode == id {
+                    found = Some(folder.to_owned());
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            });
+            found.map(|folder| (mount, folder))
+        })
+    }
+}
+
+/// Suffixes of units that have cgroups.
+const UNIT_SUFFIXES: [&str; 6] = [".service", ".scope", ".slice", ".socket", ".mount", ".swap"];
+
+/// Inode number of a folder; `None` if there is no such folder.
+fn look(folder: &Path) -> Result<Option<u64>, CgroupError> {
+    match fs::metadata(folder) {
+        Ok(meta) => Ok(meta.is_dir().then(|| meta.ino())),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        // Longer than any cgroup's name.
+        Err(error) if error.raw_os_error() == Some(libc::ENAMETOOLONG) => Ok(None),
+        Err(source) => Err(CgroupError::Unreadable {
+            folder: folder.to_owned(),
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,8 @@
+//! Questions about this machine, asked of /proc, /sys and /etc only: no daemon,
+//! no helper command, no NSS.
+
+pub mod cgroup;
+pub mod identity;
+pub mod limits;
+pub mod mappings;
+pub mod passwd;

@@ -1,0 +1,14 @@
+//! forktrace: why the kernel refused to create a process or thread.
+//!
+//! Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is
+//! known) → [`cause`] (the verdict, a pure function of the evidence) →
+//! [`record`] (the schema) → [`view`] (text or JSON). [`host`] answers
+//! questions about this machine, [`tracer`] runs a session.
+
+pub mod cause;
+pub mod evidence;
+pub mod host;
+pub mod probe;
+pub mod record;
+pub mod tracer;
+pub mod view;

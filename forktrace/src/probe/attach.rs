@@ -1,0 +1,316 @@
+//! Attaching: each probe in the best style that this kernel accepts, found out
+//! by trying.
+
+use std::{io, os::fd::AsFd as _, os::fd::OwnedFd};
+
+use aya::{
+    Btf, Ebpf,
+    programs::{FEntry, FExit, KProbe, Program, ProgramError, TracePoint},
+};
+
+use super::{
+    kernel::Kernel,
+    perf,
+    style::{HOOKS, Hook, Role, SYSCALLS, Style, Trampoline},
+    tracefs::Tracefs,
+};
+
+/// A probe that is in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// `None` for the tracepoints.
+    pub role: Option<Role>,
+    /// Kernel function, or `category:name` of a tracepoint.
+    pub target: String,
+    pub style: Style,
+}
+
+/// A probe that could not be attached in one style.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    pub role: Option<Role>,
+    pub target: String,
+    pub style: Style,
+    /// What the kernel answered.
+    pub why: String,
+    /// The kernel said EPERM: privilege or policy.
+    pub permission: bool,
+}
+
+/// What attaching came to.
+#[derive(Default)]
+pub struct Outcome {
+    pub attached: Vec<Attached>,
+    pub refused: Vec<Refused>,
+    /// Tracepoints that were attached by hand; closing detaches.
+    tracepoints: Vec<OwnedFd>,
+}
+
+impl Outcome {
+    /// The style in which the failing return is seen; `None`: not at all.
+    pub fn style(&self) -> Option<Style> {
+        self.attached
+            .iter()
+            .find(|a| a.role.is_none_or(|r| r == Role::Return))
+            .map(|a| a.style)
+    }
+
+    /// Whether the probe of this role is in place.
+    pub fn has(&self, role: Role) -> bool {
+        self.attached.iter().any(|a| a.role == Some(role))
+    }
+}
+
+/// Attaches what can be attached, in the wanted style or (`None`) the best.
+///
+/// The programs stay attached as long as `ebpf` and the outcome live, and no
+/// longer than this process, however it ends.
+pub fn attach(
+    ebpf: &mut Ebpf,
+    kernel_btf: Option<&Btf>,
+    kernel: &Kernel,
+    wanted: Option<Style>,
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let styles: &[Style] = match wanted {
+        None => &[Style::Fexit, Style::Kprobe],
+        Some(Style::Fexit) => &[Style::Fexit],
+        Some(Style::Kprobe) => &[Style::Kprobe],
+        Some(Style::Tracepoint) => &[],
+    };
+    let mut attacher = Attacher {
+        ebpf,
+        kernel_btf,
+        kernel,
+        outcome: &mut outcome,
+    };
+    // The stages are worth nothing without the return.
+    if !styles.is_empty() && attacher.hook(&HOOKS[0], styles) {
+        for hook in &HOOKS[1..] {
+            attacher.hook(hook, styles);
+        }
+        return outcome;
+    }
+    if wanted.is_none_or(|s| s == Style::Tracepoint) {
+        attacher.tracepoints();
+    }
+    outcome
+}
+
+struct Attacher<'a> {
+    ebpf: &'a mut Ebpf,
+    kernel_btf: Option<&'a Btf>,
+    kernel: &'a Kernel,
+    outcome: &'a mut Outcome,
+}
+
+impl Attacher<'_> {
+    /// Tries targets (better first) in the styles given (better first).
+    fn hook(&mut self, hook: &Hook, styles: &[Style]) -> bool {
+        // Up to 5.13 is_rlimit_overlimit doesn't exist, and copy_creds stands
+        // in for it; later copy_creds would cost and tell nothing.
+        let before = self.kernel.nproc_before_creds();
+        if (hook.role == Role::Nproc && before) || (hook.role == Role::Creds && !before) {
+            return false;
+        }
+        for target in hook.targets {
+            for &style in styles {
+                match self.attach(hook, target, style) {
+                    Ok(()) => {
+                        self.outcome.attached.push(Attached {
+                            role: Some(hook.role),
+                            target: (*target).to_owned(),
+                            style,
+                        });
+                        return true;
+                    }
+                    Err(error) => self.outcome.refused.push(Refused {
+                        role: Some(hook.role),
+                        target: (*target).to_owned(),
+                        style,
+                        permission: error.permission,
+                        why: error.why,
+                    }),
+                }
+            }
+        }
+        false
+    }
+
+    fn attach(&mut self, hook: &Hook, target: &str, style: Style) -> Result<(), Why> {
+        self.kernel.check(target, style).map_err(Why::text)?;
+        match style {
+            Style::Fexit => self.trampoline(&hook.trampoline, target),
+            Style::Kprobe => self.kprobes(hook.kprobes, target),
+            Style::Tracepoint => Err(Why::text("has no tracepoint")),
+        }
+    }
+
+    fn trampoline(&mut self, trampoline: &Trampoline, target: &str) -> Result<(), Why> {
+        let Some(btf) = self.kernel_btf else {
+            return Err(Why::text("the kernel has no BTF"));
+        };
+        let name = match trampoline {
+            Trampoline::Fentry(name) | Trampoline::Fexit(name) => name,
+        };
+        match program(self.ebpf, name)? {
+            Program::FEntry(p) => {
+                let p: &mut FEntry = p;
+                unloaded(p.fd().is_ok(), || p.unload())?;
+                p.load(target, btf)?;
+                p.attach()?;
+            }
+            Program::FExit(p) => {
+                let p: &mut FExit = p;
+                unloaded(p.fd().is_ok(), || p.unload())?;
+                p.load(target, btf)?;
+                p.attach()?;
+            }
+            _ => return Err(Why::text("is no trampoline program")),
+        }
+        Ok(())
+    }
+
+    fn kprobes(&mut self, names: &[&str], target: &str) -> Result<(), Why> {
+        // The return probe first: a note that an entry probe makes must find
+        // its reader.
+        for name in names.iter().rev() {
+            let Program::KProbe(p) = program(self.ebpf, name)? else {
+                return Err(Why::text("is no kprobe program"));
+            };
+            let p: &mut KProbe = p;
+            if p.fd().is_err() {
+                p.load()?;
+            }
+            if let Err(error) = p.attach(target, 0) {
+                // A pair is of use only whole.
+                for name in names {
+                    if let Ok(Program::KProbe(p)) = program(self.ebpf, name) {
+                        let _ = p.unload();
+                    }
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn tracepoints(&mut self) {
+        let tracefs = match Tracefs::open() {
+            Ok(tracefs) => tracefs,
+            Err(error) => {
+                self.refuse_tracepoint("syscalls", &Why::io("mounting a private tracefs", &error));
+                return;
+            }
+        };
+        // Enter first, so that no return is seen whose entry was not.
+        for (program_name, prefix) in [
+            ("sys_enter_creation", "sys_enter_"),
+            ("sys_exit_creation", "sys_exit_"),
+        ] {
+            for call in SYSCALLS {
+                let name = format!("{prefix}{call}");
+                match self.tracepoint(&tracefs, program_name, &name) {
+                    Ok(link) => {
+                        self.outcome.tracepoints.push(link);
+                        self.outcome.attached.push(Attached {
+                            role: None,
+                            target: format!("syscalls:{name}"),
+                            style: Style::Tracepoint,
+                        });
+                    }
+                    Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), &why),
+                }
+            }
+        }
+    }
+
+    fn tracepoint(&mut self, fs: &Tracefs, program_name: &str, name: &str) -> Result<OwnedFd, Why> {
+        let Program::TracePoint(p) = program(self.ebpf, program_name)? else {
+            return Err(Why::text("is no tracepoint program"));
+        };
+        let p: &mut TracePoint = p;
+        if p.fd().is_err() {
+            p.load()?;
+        }
+        let id = fs
+            .tracepoint_id("syscalls", name)
+            .map_err(|e| Why::io("reading its id", &e))?;
+        perf::attach_tracepoint(id, p.fd()?.as_fd()).map_err(|e| Why::io("attaching", &e))
+    }
+
+    fn refuse_tracepoint(&mut self, target: &str, why: &Why) {
+        self.outcome.refused.push(Refused {
+            role: None,
+            target: target.to_owned(),
+            style: Style::Tracepoint,
+            why: why.why.clone(),
+            permission: why.permission,
+        });
+    }
+}
+
+fn unloaded(
+    loaded: bool,
+    unload: impl FnOnce() -> Result<(), ProgramError>,
+) -> Result<(), ProgramError> {
+    // Left over from a target that loaded but could not be attached to.
+    if loaded { unload() } else { Ok(()) }
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, Why> {
+    ebpf.program_mut(name)
+        .ok_or_else(|| Why::text(format!("the BPF object has no program {name}")))
+}
+
+/// Why a probe could not be attached.
+struct Why {
+    why: String,
+    permission: bool,
+}
+
+impl Why {
+    fn text(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            permission: false,
+        }
+    }
+
+    fn io(doing: &str, error: &io::Error) -> Self {
+        Self {
+            why: format!("{doing}: {error}"),
+            permission: error.kind() == io::ErrorKind::PermissionDenied,
+        }
+    }
+}
+
+impl From<ProgramError> for Why {
+    fn from(error: ProgramError) -> Self {
+        let mut why = String::new();
+        let mut permission = false;
+        let mut source: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(e) = source {
+            if let Some(io) = e.downcast_ref::<io::Error>() {
+                permission |= io.kind() == io::ErrorKind::PermissionDenied;
+            }
+            // The verifier's log is many lines long: its end says what is wrong.
+            let text = e.to_string();
+            let text = match text.rfind("Verifier output:") {
+                Some(_) if text.len() > 600 => {
+                    let tail: Vec<&str> = text.lines().rev().take(8).collect();
+                    tail.into_iter().rev().collect::<Vec<_>>().join(" | ")
+                }
+                _ => text,
+            };
+            if !why.contains(&text) {
+                if !why.is_empty() {
+                    why.push_str(": ");
+                }
+                why.push_str(&text);
+            }
+            source = e.source();
+        }
+        Self { why, permission }
+    }
+}

@@ -1,0 +1,352 @@
+//! The kernel functions that forktrace hooks, and what they have to look like.
+//!
+//! A hook reads parameters and return values by position. A function of the
+//! same name but other parameters would give wrong evidence, or worse: 6.1's
+//! BTF describes an `mm_init` that isn't the one at the address, and a probe
+//! on it panicked the kernel. So nothing is attached to a function whose
+//! prototype differs from the table.
+
+use std::fmt;
+
+use super::btf::{Btf, Param, Prototype, ValueKind};
+
+/// What a parameter has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A pointer to the struct of this name.
+    Struct(&'static str),
+    /// An integer or enum. Compilers disagree about the words for these
+    /// (`unsigned long`, `long unsigned int`), versions about their widths.
+    Integer,
+}
+
+/// What a function has to return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returns {
+    /// Nothing.
+    Void,
+    /// `bool`.
+    Bool,
+    /// `int`: an errno, negative, or 0.
+    Int,
+    /// A pointer to the struct of this name, or an errno in its place.
+    Struct(&'static str),
+}
+
+/// A function that forktrace hooks.
+#[derive(Clone, Copy, Debug)]
+pub struct Function {
+    /// The kernel's name.
+    pub name: &'static str,
+    /// Every parameter, by name and type.
+    pub params: &'static [(&'static str, Expected)],
+    /// The return value.
+    pub returns: Returns,
+}
+
+/// The functions, as BTF has them on 5.10, 6.1, 6.12, 6.18 and 7.3 unless
+/// said. One that is listed twice may look either way.
+pub const FUNCTIONS: &[Function] = &[
+    // kernel/fork.c: creates every task. The same on all.
+    Function {
+        name: "copy_process",
+        params: &[
+            ("pid", Expected::Struct("pid")),
+            ("trace", Expected::Integer),
+            ("node", Expected::Integer),
+            ("args", Expected::Struct("kernel_clone_args")),
+        ],
+        returns: Returns::Struct("task_struct"),
+    },
+    // kernel/ucount.c: the RLIMIT_NPROC check, since rlimits have an enum of
+    // their own (5.19 or so). Absent up to 5.13.
+    Function {
+        name: "is_rlimit_overlimit",
+        params: &[
+            ("ucounts", Expected::Struct("ucounts")),
+            ("type", Expected::Integer),
+            ("rlimit", Expected::Integer),
+        ],
+        returns: Returns::Bool,
+    },
+    // What it was called from 5.14 until then: the same, but for the type of
+    // `type`, enum ucount_type. [From the patches; not run.]
+    Function {
+        name: "is_ucounts_overlimit",
+        params: &[
+            ("ucounts", Expected::Struct("ucounts")),
+            ("type", Expected::Integer),
+            ("rlimit", Expected::Integer),
+        ],
+        returns: Returns::Bool,
+    },
+    // Its last parameter's name until 5.17, and in the first releases of the
+    // older branches.
+    Function {
+        name: "is_ucounts_overlimit",
+        params: &[
+            ("ucounts", Expected::Struct("ucounts")),
+            ("type", Expected::Integer),
+            ("max", Expected::Integer),
+        ],
+        returns: Returns::Bool,
+    },
+    // kernel/cred.c. `clone_flags` is a u64 by 6.18, an unsigned long before.
+    Function {
+        name: "copy_creds",
+        params: &[
+            ("p", Expected::Struct("task_struct")),
+            ("clone_flags", Expected::Integer),
+        ],
+        returns: Returns::Int,
+    },
+    // kernel/cgroup/pids.c: the pids.max check. The same on all.
+    Function {
+        name: "pids_can_fork",
+        params: &[
+            ("task", Expected::Struct("task_struct")),
+            ("cset", Expected::Struct("css_set")),
+        ],
+        returns: Returns::Int,
+    },
+    // kernel/events/core.c: the way out of a failed copy_process. Not in the
+    // BTF of Debian's 5.10; none without CONFIG_PERF_EVENTS.
+    Function {
+        name: "perf_event_free_task",
+        params: &[("task", Expected::Struct("task_struct"))],
+        returns: Returns::Void,
+    },
+    // security/security.c. The same on all; none without CONFIG_SECURITY.
+    Function {
+        name: "security_task_free",
+        params: &[("task", Expected::Struct("task_struct"))],
+        returns: Returns::Void,
+    },
+    // mm/memcontrol.c. The same on all.
+    Function {
+        name: "mem_cgroup_out_of_memory",
+        params: &[
+            ("memcg", Expected::Struct("mem_cgroup")),
+            ("gfp_mask", Expected::Integer),
+            ("order", Expected::Integer),
+        ],
+        returns: Returns::Bool,
+    },
+];
+
+/// Why a function can't be hooked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureMismatch {
+    /// The kernel doesn't have it, or inlined it everywhere.
+    #[error("this kernel has no function {function}")]
+    Absent {
+        /// The function.
+        function: &'static str,
+    },
+    /// It takes or returns something else.
+    #[error("{function} is {found} in this kernel, known is {expected}")]
+    Differs {
+        /// The function.
+        function: &'static str,
+        /// Its prototypes in BTF.
+        found: String,
+        /// The one that forktrace knows.
+        expected: String,
+    },
+    /// Not in [`FUNCTIONS`].
+    #[error("forktrace knows no prototype of {function}")]
+    Unlisted {
+        /// The function.
+        function: String,
+    },
+}
+
+/// Whether a function of [`FUNCTIONS`] can be hooked on this kernel.
+pub fn check_function(btf: &Btf, name: &str) -> Result<(), SignatureMismatch> {
+    let known = || FUNCTIONS.iter().filter(|function| function.name == name);
+    let Some(function) = known().next() else {
+        return Err(SignatureMismatch::Unlisted {
+            function: name.to_owned(),
+        });
+    };
+    let found = btf.functions(name);
+    if found.is_empty() {
+        return Err(SignatureMismatch::Absent {
+            function: function.name,
+        });
+    }
+    // All of them: which one the address belongs to isn't known.
+    if found
+        .iter()
+        .all(|prototype| known().any(|function| function.matches(prototype)))
+    {
+        return Ok(());
+    }
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    Err(SignatureMismatch::Differs {
+        function: function.name,
+        found: found.join(" or "),
+        expected: function.to_string(),
+    })
+}
+
+impl Function {
+    fn matches(&self, found: &Prototype) -> bool {
+        let returns = &found.returns;
+        let returns = match self.returns {
+            Returns::Void => returns.kind == ValueKind::Void,
+            Returns::Bool => returns.kind == ValueKind::Bool,
+            Returns::Int => returns.kind == ValueKind::Integer && returns.size == Some(4),
+            Returns::Struct(name) => {
+                returns.kind == ValueKind::Pointer && points_to(&returns.text, name)
+            }
+        };
+        returns
+            && self.params.len() == found.params.len()
+            && self
+                .params
+                .iter()
+                .zip(&found.params)
+                .all(|(expected, found)| matches_param(expected, found))
+    }
+}
+
+fn matches_param((name, expected): &(&str, Expected), found: &Param) -> bool {
+    let ty = match expected {
+        Expected::Integer => found.ty.kind == ValueKind::Integer,
+        Expected::Struct(name) => {
+            found.ty.kind == ValueKind::Pointer && points_to(&found.ty.text, name)
+        }
+    };
+    // Encoders may leave names out.
+    ty && (found.name == *name || found.name.is_empty())
+}
+
+/// `struct NAME *`, whatever is const about it.
+fn points_to(text: &str, name: &str) -> bool {
+    let words = text.split_whitespace().filter(|word| *word != "const");
+    words.eq(["struct", name, "*"])
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(")?;
+        for (i, (name, ty)) in self.params.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            match ty {
+                Expected::Struct(of) => write!(f, "{comma}struct {of} * {name}")?,
+                Expected::Integer => write!(f, "{comma}integer {name}")?,
+            }
+        }
+        match self.returns {
+            Returns::Void => f.write_str(") -> void"),
+            Returns::Bool => f.write_str(") -> bool"),
+            Returns::Int => f.write_str(") -> int"),
+            Returns::Struct(name) => write!(f, ") -> struct {name} *"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::btf::builder::*;
+    use super::*;
+
+    /// BTF with one `copy_creds`, of these parameters' names.
+    fn copy_creds(names: &[&str], returns_pointer: bool) -> Builder {
+        let mut b = Builder::new();
+        let int = b.int("int", 4, 1);
+        let long = b.int("unsigned long", 8, 0);
+        let task = b.aggregate(STRUCT, "task_struct", 4, false, &[("pid", int, 0)]);
+        let task = b.refer(PTR, "", task);
+        let params: Vec<(&str, u32)> = names.iter().copied().zip([task, long, int]).collect();
+        b.function(
+            "copy_creds",
+            &params,
+            if returns_pointer { task } else { int },
+        );
+        b
+    }
+
+    fn check(b: &Builder) -> Result<(), SignatureMismatch> {
+        check_function(&Btf::parse(b.bytes()).unwrap(), "copy_creds")
+    }
+
+    #[test]
+    fn as_expected() {
+        assert_eq!(check(&copy_creds(&["p", "clone_flags"], false)), Ok(()));
+        assert_eq!(check(&copy_creds(&["p", ""], false)), Ok(()));
+    }
+
+    #[test]
+    fn other_prototypes() {
+        for (names, pointer) in [
+            (&["p"][..], false),
+            (&["p", "clone_flags", "more"][..], false),
+            (&["task", "clone_flags"][..], false),
+            (&["p", "clone_flags"][..], true),
+        ] {
+            assert!(
+                matches!(
+                    check(&copy_creds(names, pointer)),
+                    Err(SignatureMismatch::Differs { .. })
+                ),
+                "{names:?}"
+            );
+        }
+        let error = check(&copy_creds(&["p"], false)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "copy_creds is (struct task_struct * p) -> int in this kernel, known is \
+             (struct task_struct * p, integer clone_flags) -> int"
+        );
+    }
+
+    /// As with `mm_init` on 6.1: a second function of the name.
+    #[test]
+    fn two_of_the_same_name() {
+        let mut b = copy_creds(&["p", "clone_flags"], false);
+        b.function("copy_creds", &[], 0);
+        assert!(matches!(check(&b), Err(SignatureMismatch::Differs { .. })));
+    }
+
+    #[test]
+    fn absent_and_unlisted() {
+        let btf = Btf::parse(copy_creds(&["p"], false).bytes()).unwrap();
+        assert_eq!(
+            check_function(&btf, "copy_process"),
+            Err(SignatureMismatch::Absent {
+                function: "copy_process"
+            })
+        );
+        assert!(matches!(
+            check_function(&btf, "mm_init"),
+            Err(SignatureMismatch::Unlisted { .. })
+        ));
+    }
+
+    /// The kernel that runs the tests need not be one that forktrace knows;
+    /// copy_process is the one function that it can't do without.
+    #[test]
+    fn the_running_kernel() {
+        let Ok(btf) = Btf::from_sys() else {
+            println!("note: no BTF here, nothing tested");
+            return;
+        };
+        assert_eq!(check_function(&btf, "copy_process"), Ok(()));
+    }
+
+    /// Prints what becomes of each function with the BTF in `FORKTRACE_BTF`.
+    #[test]
+    #[ignore = "prints a table"]
+    fn print() {
+        let path = std::env::var_os("FORKTRACE_BTF").expect("FORKTRACE_BTF");
+        let btf = Btf::from_file(path.as_ref()).unwrap();
+        for function in FUNCTIONS {
+            match check_function(&btf, function.name) {
+                Ok(()) => println!("{}: {}", function.name, btf.functions(function.name)[0]),
+                Err(error) => println!("{}: {error}", function.name),
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What this kernel is like: its types, and where its variables are.
+
+use std::path::Path;
+
+use forktrace_common::offsets::{Offsets, Symbols};
+
+use super::{
+    btf::Btf,
+    functions::{self, SignatureMismatch},
+    kallsyms, offsets,
+    style::Style,
+};
+
+/// Types, offsets and addresses of the running kernel.
+pub struct Kernel {
+    btf: Option<Btf>,
+    pub offsets: Offsets,
+    pub symbols: Symbols,
+    /// Evidence that this kernel doesn't give, one sentence each.
+    pub absent: Vec<String>,
+}
+
+impl Kernel {
+    /// Asks the running kernel; `btf` names a file to use in place of its own
+    /// BTF. Nothing that is missing is an error: it is said, and its evidence
+    /// is absent.
+    pub fn discover(btf: Option<&Path>) -> Self {
+        let mut absent = Vec::new();
+        let parsed = match btf {
+            Some(path) => Btf::from_file(path),
+            None => Btf::from_sys(),
+        };
+        let btf = match parsed {
+            Ok(btf) => Some(btf),
+            Err(error) => {
+                absent.push(format!(
+                    "no kernel types: {error}; causes are concluded from /proc alone, and most stay unknown"
+                ));
+                None
+            }
+        };
+        let (offsets, missing) = match &btf {
+            Some(btf) => offsets::resolve(btf),
+            None => (Offsets::UNKNOWN, Vec::new()),
+        };
+        // Alternatives of each other: one is missing on every kernel.
+        let expected = |name: &str| match name {
+            "user_processes" => offsets.ucounts_nproc != forktrace_common::offsets::MISSING,
+            "cred_ucounts" | "ucounts_nproc" | "ucounts_ns" | "ucounts_uid"
+            | "userns_nproc_max" | "userns_ucounts" => {
+                offsets.user_processes != forktrace_common::offsets::MISSING
+            }
+            // 6.14+; before, pid_max is global. The bits are newer than 5.10.
+            "pidns_pid_max" | "args_kthread_byte" | "args_kthread_mask" | "args_fn" => true,
+            _ => false,
+        };
+        for name in missing.into_iter().filter(|n| !expected(n)) {
+            absent.push(format!("this kernel has no field for {name}"));
+        }
+        let symbols = match kallsyms::resolve() {
+            Ok(found) => {
+                // Per pid namespace since 6.14, and no variable any more.
+                let per_namespace = offsets.pidns_pid_max != forktrace_common::offsets::MISSING;
+                let lacking: Vec<&str> = found
+                    .absent
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .filter(|name| !(per_namespace && *name == "pid_max"))
+                    .collect();
+                if !lacking.is_empty() {
+                    absent.push(format!(
+                        "/proc/kallsyms doesn't tell {}: read from /proc just after the failure instead",
+                        lacking.join(", ")
+                    ));
+                }
+                found.symbols
+            }
+            Err(error) => {
+                absent.push(format!(
+                    "reading /proc/kallsyms: {error}; threads-max and overcommit are read from /proc just after the failure instead"
+                ));
+                Symbols::default()
+            }
+        };
+        Self {
+            btf,
+            offsets,
+            symbols,
+            absent,
+        }
+    }
+
+    /// Up to 5.13, RLIMIT_NPROC is compared inline, before `copy_creds`.
+    pub fn nproc_before_creds(&self) -> bool {
+        self.btf.is_some() && self.offsets.ucounts_nproc == forktrace_common::offsets::MISSING
+    }
+
+    /// Whether bpf_task_pt_regs and bpf_get_current_task_btf exist (5.15+):
+    /// the kernel's BTF has the prototypes of its helpers.
+    pub fn has_task_pt_regs(&self) -> bool {
+        self.btf
+            .as_ref()
+            .is_some_and(|btf| btf.function("bpf_task_pt_regs").is_some())
+    }
+
+    /// Whether a function may be hooked in a style: its prototype has to be
+    /// the known one. A kprobe changes no arguments, so for it a function that
+    /// BTF leaves out (5.10: perf_event_free_task) will do.
+    pub fn check(&self, function: &str, style: Style) -> Result<(), String> {
+        let Some(btf) = &self.btf else {
+            return Ok(());
+        };
+        match functions::check_function(btf, function) {
+            Ok(()) => Ok(()),
+            Err(SignatureMismatch::Absent { .. }) if style == Style::Kprobe => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The kernel's side: its types and variables, the BPF object, attaching, and
+//! the stream of failing returns as [`crate::evidence`].
+
+pub mod attach;
+pub mod btf;
+pub mod decode;
+pub mod functions;
+pub mod kallsyms;
+pub mod kernel;
+pub mod object;
+pub mod offsets;
+mod perf;
+mod stage;
+pub mod style;
+mod syscall;
+mod tracefs;

@@ -1,0 +1,120 @@
+//! Attach styles and what a probe stands for.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+/// How a probe is attached, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Style {
+    /// BPF trampolines at function exits: no tax on other system calls.
+    Fexit,
+    /// kprobes and kretprobes.
+    Kprobe,
+    /// Enter and return tracepoints of clone, clone3, fork and vfork.
+    Tracepoint,
+}
+
+impl Style {
+    /// As on the command line and in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fexit => "fexit",
+            Self::Kprobe => "kprobe",
+            Self::Tracepoint => "tracepoint",
+        }
+    }
+}
+
+impl fmt::Display for Style {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a probe is for. One probe a role is attached, in the best style.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// The failing return itself.
+    Return,
+    /// RLIMIT_NPROC compared.
+    Nproc,
+    /// Up to 5.13: `copy_creds`, which follows the RLIMIT_NPROC check.
+    Creds,
+    /// The pids controller refused.
+    Pids,
+    /// How far a failed creation had come.
+    Wreck,
+    /// The memory cgroup OOM killer found no victim.
+    MemcgOom,
+}
+
+/// One function that can be probed, and the programs for it.
+pub struct Hook {
+    pub role: Role,
+    /// Kernel functions that serve, best first.
+    pub targets: &'static [&'static str],
+    /// The trampoline program; whether it sits at the entry or the exit.
+    pub trampoline: Trampoline,
+    /// kprobe and kretprobe programs, entry first.
+    pub kprobes: &'static [&'static str],
+    /// What is lost without it.
+    pub lost: &'static str,
+}
+
+/// A program for a BPF trampoline.
+pub enum Trampoline {
+    Fentry(&'static str),
+    Fexit(&'static str),
+}
+
+/// Every hook. Prototypes are checked in BTF before anything is attached.
+pub const HOOKS: &[Hook] = &[
+    Hook {
+        role: Role::Return,
+        targets: &["copy_process"],
+        trampoline: Trampoline::Fexit("fexit_copy_process"),
+        kprobes: &["kprobe_copy_process", "kretprobe_copy_process"],
+        lost: "the failing return",
+    },
+    Hook {
+        role: Role::Nproc,
+        targets: &["is_rlimit_overlimit"],
+        trampoline: Trampoline::Fexit("fexit_is_rlimit_overlimit"),
+        kprobes: &["kprobe_is_rlimit_overlimit", "kretprobe_is_rlimit_overlimit"],
+        lost: "RLIMIT_NPROC is told from threads-max by their numbers only",
+    },
+    Hook {
+        role: Role::Creds,
+        targets: &["copy_creds"],
+        trampoline: Trampoline::Fexit("fexit_copy_creds"),
+        kprobes: &["kretprobe_copy_creds"],
+        lost: "RLIMIT_NPROC is told from threads-max by their numbers only",
+    },
+    Hook {
+        role: Role::Pids,
+        targets: &["pids_can_fork"],
+        trampoline: Trampoline::Fexit("fexit_pids_can_fork"),
+        kprobes: &["kprobe_pids_can_fork", "kretprobe_pids_can_fork"],
+        lost: "pids.max is concluded from the counters only",
+    },
+    Hook {
+        role: Role::Wreck,
+        // The second runs at the end of every task as well: only where the
+        // first can't be probed.
+        targets: &["perf_event_free_task", "security_task_free"],
+        trampoline: Trampoline::Fentry("fentry_wreck"),
+        kprobes: &["kprobe_wreck"],
+        lost: "how far a failed creation came is not seen; causes are concluded from numbers",
+    },
+    Hook {
+        role: Role::MemcgOom,
+        targets: &["mem_cgroup_out_of_memory"],
+        trampoline: Trampoline::Fexit("fexit_memcg_oom"),
+        kprobes: &["kprobe_memcg_oom", "kretprobe_memcg_oom"],
+        lost: "a memory cgroup that refuses is not seen",
+    },
+];
+
+/// The system calls whose tracepoints the tracepoint style uses.
+pub const SYSCALLS: &[&str] = &["clone", "clone3", "fork", "vfork"];

@@ -1,0 +1,14 @@
+//! Names of the system calls that create tasks.
+
+/// The name of a creating system call (x86-64, and its 32-bit calls); `None`
+/// for any other number.
+pub fn name(number: i32, compat: bool) -> Option<&'static str> {
+    // arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl.
+    match (number, compat) {
+        (56, false) | (120, true) => Some("clone"),
+        (57, false) | (2, true) => Some("fork"),
+        (58, false) | (190, true) => Some("vfork"),
+        (435, _) => Some("clone3"),
+        _ => None,
+    }
+}

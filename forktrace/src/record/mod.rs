@@ -1,0 +1,43 @@
+//! Records: one JSON object a line, schema 1. The types here are the only
+//! definition: written and read through serde, and `forktrace schema` prints
+//! the JSON Schema generated from them.
+//!
+//! Fields are only ever added within a schema number, so readers ignore what
+//! they don't know.
+
+mod failure;
+mod session;
+mod writer;
+
+pub use failure::{
+    Caller, Candidate, Certainty, Cgroup, Errno, Failure, Fix, Holder, Limit, Operation, Unit,
+};
+pub use session::{HostLimits, Loss, ProbeInUse, Repeat, Session, Summary};
+pub use writer::{Recording, WriteError};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The schema number that this version writes.
+pub const SCHEMA: u32 = 1;
+
+/// One line of the stream or of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Record {
+    /// First line: what is traced, and how.
+    Session(Session),
+    /// A refused creation, explained.
+    Failure(Box<Failure>),
+    /// More refusals like an earlier one, counted.
+    Repeat(Repeat),
+    /// Refusals whose detail was lost.
+    Loss(Loss),
+    /// Last line of a clean end: exact totals.
+    Summary(Summary),
+}
+
+/// The JSON Schema of every record.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Record).to_value()
+}

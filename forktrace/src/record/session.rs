@@ -1,0 +1,93 @@
+//! The records around the failures: `session`, `repeat`, `loss`, `summary`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A probe that is attached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeInUse {
+    /// The kernel function or tracepoint.
+    pub target: String,
+    /// `fexit`, `kprobe` or `tracepoint`.
+    pub style: String,
+}
+
+/// The host's limits when the session began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostLimits {
+    /// kernel.pid_max as forktrace's pid namespace shows it.
+    pub pid_max: Option<u64>,
+    /// kernel.threads-max.
+    pub threads_max: Option<u64>,
+    /// Tasks that existed (/proc/loadavg).
+    pub threads: Option<u64>,
+    /// vm.overcommit_memory: 0 heuristic, 1 always, 2 never.
+    pub overcommit_memory: Option<u64>,
+    /// CommitLimit and Committed_AS, bytes.
+    pub commit_limit: Option<u64>,
+    pub committed: Option<u64>,
+}
+
+/// Written when every probe is attached: a script that waits for this line
+/// misses nothing that comes after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Session {
+    /// Schema number of the records that follow.
+    pub schema: u32,
+    /// forktrace's version.
+    pub version: String,
+    /// UTC, RFC 3339.
+    pub started: String,
+    /// Host name.
+    pub host: String,
+    pub boot_id: Option<String>,
+    /// Kernel release (uname -r).
+    pub kernel: String,
+    /// Style of the probe that sees the failing return.
+    pub attach: String,
+    pub probes: Vec<ProbeInUse>,
+    /// Evidence that this kernel doesn't give, one sentence each.
+    pub absent: Vec<String>,
+    /// The filters that are on, as given.
+    pub filters: BTreeMap<String, String>,
+    pub limits: HostLimits,
+}
+
+/// More refusals like an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Repeat {
+    /// `seq` of the failure that these repeat.
+    pub of: u64,
+    pub count: u64,
+    /// UTC, RFC 3339, of the first and the last of them.
+    pub first: String,
+    pub last: String,
+}
+
+/// Refusals that were counted but whose detail was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Loss {
+    pub count: u64,
+    /// UTC, RFC 3339: lost since then.
+    pub since: String,
+    /// Why: `ring_full`, `keys_full`, `return_missed`.
+    pub reason: String,
+}
+
+/// Exact totals of a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// UTC, RFC 3339.
+    pub ended: String,
+    /// Every failing return that passed the kernel's filters.
+    pub failures: u64,
+    /// Of these, by cause, repeats included.
+    pub causes: BTreeMap<String, u64>,
+    /// Counted without detail.
+    pub lost: u64,
+    /// Creations that a fatal signal cut short: no failures, told for
+    /// completeness.
+    pub killed: u64,
+}

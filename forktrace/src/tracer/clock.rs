@@ -1,0 +1,63 @@
+//! From the kernel's monotonic clock to times that people and files use.
+
+use jiff::Timestamp;
+
+/// The two clocks at one instant. Taken anew for every batch of events, so
+/// that a step of the wall clock moves only what comes after it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    wall: Timestamp,
+    monotonic_ns: u64,
+}
+
+impl Clock {
+    pub fn now() -> Self {
+        let mut t = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: a valid clock and a live timespec; bpf_ktime_get_ns counts
+        // the same clock.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut t) };
+        Self {
+            wall: Timestamp::now(),
+            monotonic_ns: (t.tv_sec as u64) * 1_000_000_000 + t.tv_nsec as u64,
+        }
+    }
+
+    /// Wall time of this instant, RFC 3339 in UTC with nanoseconds.
+    pub fn wall(&self) -> String {
+        format!("{:.9}", self.wall)
+    }
+
+    /// Wall time at which the monotonic clock showed `ns`.
+    pub fn rfc3339(&self, ns: u64) -> String {
+        let back = i64::try_from(i128::from(self.monotonic_ns) - i128::from(ns)).unwrap_or(0);
+        let then = self
+            .wall
+            .checked_sub(jiff::SignedDuration::from_nanos(back))
+            .unwrap_or(self.wall);
+        format!("{then:.9}")
+    }
+
+    /// CLOCK_MONOTONIC, nanoseconds.
+    pub fn monotonic_ns(&self) -> u64 {
+        self.monotonic_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_nanoseconds_and_run_forward() {
+        let clock = Clock::now();
+        let earlier = clock.rfc3339(clock.monotonic_ns() - 1_500_000_000);
+        let now = clock.rfc3339(clock.monotonic_ns());
+        assert_eq!(now, clock.wall());
+        assert!(earlier < now, "{earlier} {now}");
+        assert_eq!(now.len(), "2026-11-22T13:14:15.123456789Z".len());
+        assert!(now.ends_with('Z'));
+    }
+}

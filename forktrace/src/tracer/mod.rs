@@ -1,0 +1,295 @@
+//! Tracing: probes in place, failing returns judged and handed on as records.
+//!
+//! Everything runs on one thread. Once set up, no thread and no process is
+//! created: forktrace has to work on the host that can't fork.
+
+mod clock;
+mod counts;
+pub mod options;
+mod privilege;
+mod session;
+
+use std::{
+    io,
+    os::fd::{AsRawFd, RawFd},
+    time::Duration,
+};
+
+use aya::{
+    Ebpf,
+    maps::{MapData, RingBuf},
+};
+use tokio::io::{Interest, unix::AsyncFd};
+
+pub use options::{Options, Selection};
+pub use privilege::missing_capabilities;
+
+use crate::{
+    cause::{Words, explain, judge},
+    host::{cgroup::Hierarchies, passwd::Passwd},
+    probe::{
+        attach::{self, Outcome},
+        decode::{Decoded, Decoder},
+        kernel::Kernel,
+        object,
+        style::Style,
+    },
+    record::{Failure, Record, Summary},
+};
+use clock::Clock;
+use counts::Counts;
+
+/// Why tracing can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The kernel refused for want of privilege.
+    #[error("{0}")]
+    Privilege(String),
+    /// No probe could be attached.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The BPF object could not be loaded.
+    #[error("loading the BPF object: {0}")]
+    Load(String),
+    /// The ring buffer or a map could not be used.
+    #[error("{doing}: {source}")]
+    Set {
+        doing: &'static str,
+        source: io::Error,
+    },
+}
+
+/// Attached probes and the state of a session.
+pub struct Tracer {
+    // Dropped first: detaches.
+    probes: Outcome,
+    _ebpf: Ebpf,
+    ring: AsyncFd<Ring>,
+    decoder: Decoder,
+    clock: Clock,
+    counts: Counts,
+    selection: Selection,
+    seq: u64,
+    summary: Summary,
+    dropped_by_selection: bool,
+}
+
+/// The ring buffer as something to wait for.
+struct Ring(RingBuf<MapData>);
+
+impl AsRawFd for Ring {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// What kernel and probes came to, before anything is traced.
+pub struct Attached {
+    pub kernel: Kernel,
+    pub probes: Outcome,
+    pub ebpf: Ebpf,
+}
+
+/// Loads the object and attaches what can be attached.
+pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
+    // Up to 5.10 maps count against RLIMIT_MEMLOCK. Best effort: later kernels
+    // don't care.
+    privilege::raise_memlock();
+    let kernel = Kernel::discover(options.btf.as_deref());
+    let own_btf = aya::Btf::from_sys_fs().ok();
+    let mut settings = options.settings;
+    settings.have_task_pt_regs = u32::from(kernel.has_task_pt_regs());
+    settings.nproc_before_creds = u32::from(kernel.nproc_before_creds());
+    let mut ebpf = object::create(
+        &kernel.offsets,
+        &kernel.symbols,
+        &settings,
+        options.ring_bytes,
+        options.debug,
+        own_btf.as_ref(),
+    )
+    .map_err(|error| privilege::explain_load(&error))?;
+    let probes = attach::attach(&mut ebpf, own_btf.as_ref(), &kernel, options.attach);
+    Ok(Attached {
+        kernel,
+        probes,
+        ebpf,
+    })
+}
+
+impl Tracer {
+    /// Starts tracing. Failures from before the `session` record are not told.
+    pub fn start(options: Options) -> Result<(Self, Record), StartError> {
+        let Attached {
+            mut kernel,
+            probes,
+            mut ebpf,
+        } = attach_probes(&options)?;
+        let Some(style) = probes.style() else {
+            return Err(privilege::explain_refusals(&probes, options.attach));
+        };
+        let Some(map) = ebpf.take_map("EVENTS") else {
+            return Err(StartError::Load("it has no map EVENTS".to_owned()));
+        };
+        let ring = RingBuf::try_from(map)
+            .map_err(|e| set("mapping the ring buffer", io::Error::other(e)))?;
+        // SAFETY: the ring owns its descriptor, and both live as long.
+        let ring = unsafe { AsyncFd::register_with_interest(Ring(ring), Interest::READABLE) };
+        let mut ring = ring.map_err(|e| set("waiting for the ring buffer", e.into()))?;
+        while ring.get_mut().0.next().is_some() {}
+        let counts = Counts::new(&mut ebpf).map_err(|e| set("reading the counts", e))?;
+        kernel.absent.extend(session::absent_evidence(&kernel, &probes, style));
+        let decoder = Decoder::new(
+            Hierarchies::discover().unwrap_or_default(),
+            Passwd::load().unwrap_or_default(),
+        );
+        let session = session::record(&options, &kernel, &probes, style);
+        let tracer = Self {
+            probes,
+            _ebpf: ebpf,
+            ring,
+            decoder,
+            clock: Clock::now(),
+            counts,
+            selection: options.selection,
+            seq: 0,
+            summary: Summary::default(),
+            dropped_by_selection: false,
+        };
+        Ok((tracer, Record::Session(session)))
+    }
+
+    /// The style in which the failing return is seen.
+    pub fn style(&self) -> Option<Style> {
+        self.probes.style()
+    }
+
+    /// Waits until there is something to read; then call [`Self::drain`].
+    pub async fn readable(&mut self) -> io::Result<()> {
+        // Cleared before reading: what comes while `drain` reads is announced
+        // again, so nothing is left lying.
+        self.ring.readable_mut().await?.clear_ready();
+        Ok(())
+    }
+
+    /// Reads what has come, and hands every record to `sink`.
+    pub fn drain<E>(&mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<(), E> {
+        self.clock = Clock::now();
+        while let Some(decoded) = self.next_event() {
+            if let Some(record) = self.explain(decoded) {
+                sink(&record)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_event(&mut self) -> Option<Decoded> {
+        loop {
+            let item = self.ring.get_mut().0.next()?;
+            if let Some(decoded) = self.decoder.decode(&item, &self.probes) {
+                return Some(decoded);
+            }
+        }
+    }
+
+    fn explain(&mut self, decoded: Decoded) -> Option<Record> {
+        let verdict = judge(&decoded.evidence);
+        if !self.selection.wants(verdict.cause, decoded.evidence.errno) {
+            self.dropped_by_selection = true;
+            self.counts.ignore(decoded.key);
+            return None;
+        }
+        self.seq += 1;
+        self.counts
+            .detailed(decoded.key, self.seq, verdict.cause, decoded.time_ns);
+        *self
+            .summary
+            .causes
+            .entry(verdict.cause.id().to_owned())
+            .or_default() += 1;
+        let words = Words {
+            caller: &decoded.caller,
+            cgroup: &decoded.cgroup,
+            operation: decoded.evidence.operation,
+            errno: decoded.evidence.errno,
+        };
+        let (summary, fix) = explain(&verdict, &words);
+        Some(Record::Failure(Box::new(Failure {
+            seq: self.seq,
+            time: self.clock.rfc3339(decoded.time_ns),
+            operation: decoded.evidence.operation,
+            syscall: decoded.syscall.map(str::to_owned),
+            errno: decoded.evidence.errno,
+            caller: decoded.caller,
+            cgroup: decoded.cgroup,
+            cause: verdict.cause,
+            certainty: verdict.certainty,
+            limit: verdict.limit,
+            candidates: verdict.candidates,
+            holders: Vec::new(),
+            summary,
+            fix,
+        })))
+    }
+
+    /// Failures told in full so far.
+    pub fn told(&self) -> u64 {
+        self.seq
+    }
+
+    /// Reads the counts and hands on what was counted but not told. Returns
+    /// whether anything had changed: while it does, call it again.
+    pub fn tick<E>(&mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<bool, E> {
+        self.clock = Clock::now();
+        let news = self.counts.news(&self.clock);
+        let any = !news.is_empty();
+        for item in news {
+            match &item.record {
+                Record::Repeat(repeat) => {
+                    if let Some(cause) = item.cause {
+                        *self
+                            .summary
+                            .causes
+                            .entry(cause.id().to_owned())
+                            .or_default() += repeat.count;
+                    }
+                }
+                Record::Loss(loss) => self.summary.lost += loss.count,
+                _ => {}
+            }
+            sink(&item.record)?;
+        }
+        Ok(any)
+    }
+
+    /// Ends: the last events, the last counts, the totals.
+    pub fn finish<E>(mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<(), E> {
+        self.drain(&mut sink)?;
+        self.tick(&mut sink)?;
+        let told: u64 = self.summary.causes.values().sum();
+        let totals = self.counts.totals();
+        self.summary.ended = Clock::now().wall();
+        self.summary.killed = totals.killed;
+        self.summary.failures = if self.dropped_by_selection || self.selection.is_active() {
+            // The kernel counts what it passed on, not what was selected here.
+            told + self.summary.lost
+        } else {
+            // Between the last look at the counts and this one more may have
+            // come: they are told as a loss of detail, not left out.
+            let rest = totals
+                .failures
+                .saturating_sub(told)
+                .saturating_sub(self.summary.lost);
+            self.summary.lost += rest;
+            told + self.summary.lost
+        };
+        sink(&Record::Summary(self.summary))
+    }
+}
+
+fn set(doing: &'static str, source: io::Error) -> StartError {
+    StartError::Set { doing, source }
+}
+
+/// How often the counts are read while failures come.
+pub const TICK: Duration = Duration::from_secs(1);

@@ -1,0 +1,52 @@
+//! What to trace, and how.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use forktrace_common::settings::Settings;
+
+use crate::{
+    cause::Cause,
+    probe::style::Style,
+    record::Errno,
+};
+
+/// Options of a session.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `None`: the best that the kernel accepts.
+    pub attach: Option<Style>,
+    /// A BTF file in place of the kernel's own.
+    pub btf: Option<PathBuf>,
+    /// Filters that the kernel side applies.
+    pub settings: Settings,
+    /// Filters that need the verdict.
+    pub selection: Selection,
+    /// Size of the ring buffer; a power of two and at least a page.
+    pub ring_bytes: u32,
+    /// Kernel-side debug log.
+    pub debug: bool,
+    /// The filters as they were given, for the `session` record.
+    pub filters: BTreeMap<String, String>,
+}
+
+/// Filters on what only user space knows.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Empty: all.
+    pub causes: Vec<Cause>,
+    /// Empty: all.
+    pub errnos: Vec<Errno>,
+}
+
+impl Selection {
+    /// Whether anything is filtered here.
+    pub fn is_active(&self) -> bool {
+        !self.causes.is_empty() || !self.errnos.is_empty()
+    }
+
+    /// Whether a failure is wanted.
+    pub fn wants(&self, cause: Cause, errno: Errno) -> bool {
+        (self.causes.is_empty() || self.causes.contains(&cause))
+            && (self.errnos.is_empty() || self.errnos.contains(&errno))
+    }
+}

@@ -1,0 +1,99 @@
+//! Privilege: what is missing, and how to get it.
+
+use aya::EbpfError;
+
+use super::StartError;
+use crate::probe::{attach::Outcome, style::Style};
+
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
+
+/// Capabilities that tracing needs and this process lacks. CAP_SYS_ADMIN
+/// stands for the other two (include/linux/capability.h `bpf_capable`).
+pub fn missing_capabilities() -> Vec<&'static str> {
+    let effective = effective_capabilities();
+    let has = |cap: u32| effective & (1 << cap) != 0;
+    if has(CAP_SYS_ADMIN) {
+        return Vec::new();
+    }
+    [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")]
+        .into_iter()
+        .filter(|(cap, _)| !has(*cap))
+        .map(|(_, name)| name)
+        .collect()
+}
+
+fn effective_capabilities() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+const HOW: &str = "run it as root (sudo forktrace …), or give the binary the capabilities:\n  \
+    setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_syslog+ep /path/to/forktrace\n\
+    (the tracepoint style needs CAP_SYS_ADMIN for a private tracefs)";
+
+fn lacking() -> Option<StartError> {
+    let missing = missing_capabilities();
+    if missing.is_empty() {
+        return None;
+    }
+    Some(StartError::Privilege(format!(
+        "tracing needs privilege that this process lacks: {}.\n{HOW}",
+        missing.join(" and ")
+    )))
+}
+
+/// Says why the object's maps could not be made.
+pub fn explain_load(error: &EbpfError) -> StartError {
+    if let Some(privilege) = lacking() {
+        return privilege;
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(e) = source {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+        source = e.source();
+    }
+    if text.contains("Operation not permitted") || text.contains("os error 1)") {
+        return StartError::Privilege(format!(
+            "the kernel refused to create BPF maps ({text}); a container's seccomp filter, or \
+             RLIMIT_MEMLOCK before Linux 5.11 (needs CAP_SYS_RESOURCE), does that"
+        ));
+    }
+    StartError::Load(text)
+}
+
+/// Says why no probe could be attached.
+pub fn explain_refusals(probes: &Outcome, wanted: Option<Style>) -> StartError {
+    if let Some(privilege) = lacking() {
+        return privilege;
+    }
+    let mut text = match wanted {
+        Some(style) => format!("this kernel accepts no probe in the style {style} that was asked for"),
+        None => "this kernel accepts no probe".to_owned(),
+    };
+    for refused in &probes.refused {
+        text.push_str(&format!(
+            "\n  {} {}: {}",
+            refused.style, refused.target, refused.why
+        ));
+    }
+    text.push_str("\n`forktrace probes` shows what this kernel allows");
+    StartError::Unsupported(text)
+}
+
+/// Lifts RLIMIT_MEMLOCK, against which BPF memory counts before Linux 5.11.
+pub fn raise_memlock() {
+    let all = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: a live rlimit. Refused without CAP_SYS_RESOURCE: then it stays.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all) };
+}

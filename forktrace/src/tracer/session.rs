@@ -1,0 +1,68 @@
+//! The `session` record.
+
+use super::{clock::Clock, options::Options};
+use crate::{
+    host::limits::HostNow,
+    probe::{
+        attach::Outcome,
+        kernel::Kernel,
+        style::{HOOKS, Role, Style},
+    },
+    record::{HostLimits, ProbeInUse, SCHEMA, Session},
+};
+
+/// Evidence that is absent because a probe is, one sentence each.
+pub fn absent_evidence(kernel: &Kernel, probes: &Outcome, style: Style) -> Vec<String> {
+    if style == Style::Tracepoint {
+        return vec![
+            "attached to system-call tracepoints: the refusing check is not seen, causes are concluded from numbers at the return; creations from inside the kernel are not seen"
+                .to_owned(),
+        ];
+    }
+    let before = kernel.nproc_before_creds();
+    HOOKS
+        .iter()
+        .filter(|hook| !probes.has(hook.role))
+        .filter(|hook| match hook.role {
+            Role::Nproc => !before,
+            Role::Creds => before,
+            _ => true,
+        })
+        .map(|hook| format!("no probe on {}: {}", hook.targets[0], hook.lost))
+        .collect()
+}
+
+pub fn record(options: &Options, kernel: &Kernel, probes: &Outcome, style: Style) -> Session {
+    let host = HostNow::read();
+    Session {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: Clock::now().wall(),
+        host: line("/proc/sys/kernel/hostname").unwrap_or_default(),
+        boot_id: line("/proc/sys/kernel/random/boot_id"),
+        kernel: line("/proc/sys/kernel/osrelease").unwrap_or_default(),
+        attach: style.name().to_owned(),
+        probes: probes
+            .attached
+            .iter()
+            .map(|a| ProbeInUse {
+                target: a.target.clone(),
+                style: a.style.name().to_owned(),
+            })
+            .collect(),
+        absent: kernel.absent.clone(),
+        filters: options.filters.clone(),
+        limits: HostLimits {
+            pid_max: host.pid_max,
+            threads_max: host.threads_max,
+            threads: host.threads,
+            overcommit_memory: host.overcommit_memory,
+            commit_limit: host.commit_limit.map(|k| k * 1024),
+            committed: host.committed.map(|k| k * 1024),
+        },
+    }
+}
+
+fn line(path: &str) -> Option<String> {
+    Some(std::fs::read_to_string(path).ok()?.trim().to_owned())
+}

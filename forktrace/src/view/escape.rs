@@ -1,0 +1,53 @@
+//! Text from other processes, made harmless.
+
+use std::borrow::Cow;
+
+/// Makes text safe to print on a terminal, on one line: control characters
+/// (escape sequences, newlines), and the marks that reorder or hide text,
+/// become `\u{…}` escapes.
+///
+/// The reordering marks are those of Unicode's bidirectional algorithm
+/// ("Trojan Source"); zero-width characters make two names look alike.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if harmful(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{061C}' | '\u{FEFF}' | '\u{00AD}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E007F}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_is_harmless_and_plain_text_stays() {
+        assert_eq!(clean("postgres: idle"), "postgres: idle");
+        assert!(matches!(clean("größe"), Cow::Borrowed(_)));
+        assert_eq!(clean("\x1b[31mred"), "\\u{1b}[31mred");
+        assert_eq!(clean("a\nb\r\t"), "a\\u{a}b\\u{d}\\u{9}");
+        assert_eq!(clean("\u{9b}1m"), "\\u{9b}1m");
+        assert_eq!(clean("x\u{202e}y"), "x\\u{202e}y");
+        for c in ('\0'..=char::MAX).filter(|c| c.is_control()) {
+            assert!(!clean(&c.to_string()).chars().any(char::is_control));
+        }
+    }
+}

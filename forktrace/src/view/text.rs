@@ -1,0 +1,410 @@
+//! Records as text for people: one headline a failure, and a few aligned lines
+//! under it that answer who, why, whose limit, how full, what to do.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use anstyle::{AnsiColor, Style};
+
+use super::escape::clean;
+use crate::{
+    cause::{Cause, bytes},
+    record::{Certainty, Failure, Fix, Limit, Loss, Operation, Record, Repeat, Session, Summary, Unit},
+};
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Failures only.
+    Quiet,
+    Normal,
+    /// Every candidate.
+    Verbose,
+}
+
+/// Prints records.
+pub struct Screen<W> {
+    out: W,
+    colours: Colours,
+    verbosity: Verbosity,
+    /// Columns at which text is wrapped.
+    width: usize,
+    /// What the last failure looked like, and how often it came again: repeats
+    /// collapse on screen.
+    last: Option<Alike>,
+}
+
+/// Failures that differ in nothing that a reader would act upon.
+#[derive(PartialEq, Eq)]
+struct Same {
+    pid: u32,
+    comm: String,
+    operation: Operation,
+    cause: Cause,
+    certainty: Certainty,
+    limit: Option<(String, String, Option<u64>)>,
+    cgroup: u64,
+}
+
+struct Alike {
+    same: Same,
+    seq: u64,
+    more: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Colours {
+    bad: Style,
+    good: Style,
+    dim: Style,
+    bold: Style,
+}
+
+impl Colours {
+    fn new(on: bool) -> Self {
+        if !on {
+            let plain = Style::new();
+            return Self {
+                bad: plain,
+                good: plain,
+                dim: plain,
+                bold: plain,
+            };
+        }
+        Self {
+            bad: AnsiColor::Red.on_default().bold(),
+            good: AnsiColor::Green.on_default(),
+            dim: Style::new().dimmed(),
+            bold: Style::new().bold(),
+        }
+    }
+}
+
+impl<W: Write> Screen<W> {
+    /// `width` in columns (at least 40 are used).
+    pub fn new(out: W, colours: bool, verbosity: Verbosity, width: usize) -> Self {
+        Self {
+            out,
+            colours: Colours::new(colours),
+            verbosity,
+            width: width.max(40),
+            last: None,
+        }
+    }
+
+    /// Prints one record.
+    pub fn show(&mut self, record: &Record) -> io::Result<()> {
+        match record {
+            Record::Session(session) => self.session(session),
+            Record::Failure(failure) => self.failure(failure),
+            Record::Repeat(repeat) => self.repeat(repeat),
+            Record::Loss(loss) => self.loss(loss),
+            Record::Summary(summary) => self.summary(summary),
+        }?;
+        self.out.flush()
+    }
+
+    fn session(&mut self, s: &Session) -> io::Result<()> {
+        if self.verbosity == Verbosity::Quiet {
+            return Ok(());
+        }
+        let Colours { dim, .. } = self.colours;
+        let mut filters = String::new();
+        for (name, value) in &s.filters {
+            let _ = write!(filters, " {name}={}", clean(value));
+        }
+        writeln!(
+            self.out,
+            "{dim}forktrace {} on {} (Linux {}), attached by {}{filters}. Ctrl-C ends.{dim:#}",
+            s.version,
+            clean(&s.host),
+            clean(&s.kernel),
+            s.attach,
+        )?;
+        if self.verbosity == Verbosity::Verbose {
+            for absent in &s.absent {
+                writeln!(self.out, "{dim}  {}{dim:#}", clean(absent))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn failure(&mut self, f: &Failure) -> io::Result<()> {
+        let same = Same {
+            pid: f.caller.pid,
+            comm: f.caller.comm.clone(),
+            operation: f.operation,
+            cause: f.cause,
+            certainty: f.certainty,
+            limit: f
+                .limit
+                .as_ref()
+                .map(|l| (l.name.clone(), l.scope.clone(), l.value)),
+            cgroup: f.cgroup.id,
+        };
+        if let Some(last) = &mut self.last
+            && last.same == same
+        {
+            last.seq = f.seq;
+            last.more += 1;
+            return Ok(());
+        }
+        self.settle()?;
+        self.last = Some(Alike {
+            same,
+            seq: f.seq,
+            more: 0,
+        });
+        let Colours { bad, good, bold, dim } = self.colours;
+        writeln!(
+            self.out,
+            "{dim}{}{dim:#} {bad}{}{bad:#} {bold}{}[{}]{bold:#} {}: {bold}{}{bold:#}{}",
+            clock(&f.time),
+            f.errno.name(),
+            clean(&f.caller.comm),
+            f.caller.pid,
+            what(f),
+            f.cause.id(),
+            match f.certainty {
+                Certainty::Inferred => " (inferred)",
+                Certainty::Observed | Certainty::Unknown => "",
+            }
+        )?;
+        self.row("why", &clean(&f.summary))?;
+        self.row("who", &who(f))?;
+        if let Some(path) = &f.cgroup.path {
+            self.row("cgroup", &clean(path))?;
+        }
+        if let Some(limit) = &f.limit {
+            self.row("limit", &limit_line(limit))?;
+        }
+        self.candidates(f)?;
+        for fix in &f.fix {
+            self.fix(fix, good)?;
+        }
+        Ok(())
+    }
+
+    fn candidates(&mut self, f: &Failure) -> io::Result<()> {
+        let shown = match self.verbosity {
+            Verbosity::Verbose => usize::MAX,
+            _ if f.cause == Cause::Unknown => 6,
+            _ => 3,
+        };
+        let mut others = Vec::new();
+        for c in f.candidates.iter().take(shown) {
+            others.push(candidate(c));
+        }
+        if !others.is_empty() {
+            self.row("others", &others.join("; "))?;
+        }
+        Ok(())
+    }
+
+    fn fix(&mut self, fix: &Fix, good: Style) -> io::Result<()> {
+        if let Some(now) = &fix.now {
+            // A command is never wrapped: it is there to be copied.
+            writeln!(self.out, "  {:<8}{good}{}{good:#}", "now", clean(now))?;
+        }
+        if let Some(persistent) = &fix.persistent {
+            self.row("lasting", &clean(persistent))?;
+        }
+        if let Some(note) = &fix.note {
+            self.row("note", &clean(note))?;
+        }
+        Ok(())
+    }
+
+    fn repeat(&mut self, r: &Repeat) -> io::Result<()> {
+        if let Some(last) = &mut self.last
+            && last.seq == r.of
+        {
+            last.more += r.count;
+            return self.settle();
+        }
+        let dim = self.colours.dim;
+        writeln!(
+            self.out,
+            "{dim}  … {} more like no. {} until {}{dim:#}",
+            r.count,
+            r.of,
+            clock(&r.last)
+        )
+    }
+
+    /// Says how often the last failure came again.
+    pub fn settle(&mut self) -> io::Result<()> {
+        if let Some(last) = &mut self.last
+            && last.more > 0
+        {
+            let more = std::mem::take(&mut last.more);
+            let dim = self.colours.dim;
+            writeln!(self.out, "{dim}  … {more} more like this{dim:#}")?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn loss(&mut self, l: &Loss) -> io::Result<()> {
+        self.settle()?;
+        let bad = self.colours.bad;
+        writeln!(
+            self.out,
+            "{bad}  … {} failures since {} were counted without detail ({}){bad:#}",
+            l.count,
+            clock(&l.since),
+            clean(&l.reason)
+        )
+    }
+
+    fn summary(&mut self, s: &Summary) -> io::Result<()> {
+        self.settle()?;
+        if self.verbosity == Verbosity::Quiet {
+            return Ok(());
+        }
+        let Colours { dim, bold, .. } = self.colours;
+        if s.failures == 0 {
+            return writeln!(self.out, "{dim}No failed creation was seen.{dim:#}");
+        }
+        let mut causes: Vec<_> = s.causes.iter().collect();
+        causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        let causes: Vec<String> = causes.iter().map(|(c, n)| format!("{n} {}", clean(c))).collect();
+        writeln!(
+            self.out,
+            "{bold}{} failed creation{}{bold:#}: {}",
+            s.failures,
+            if s.failures == 1 { "" } else { "s" },
+            causes.join(", ")
+        )?;
+        if s.lost > 0 {
+            writeln!(self.out, "{} of these without detail", s.lost)?;
+        }
+        Ok(())
+    }
+
+    /// One labelled line, continued under itself where it is too long.
+    fn row(&mut self, label: &str, text: &str) -> io::Result<()> {
+        const INDENT: usize = 10;
+        let room = self.width.saturating_sub(INDENT).max(20);
+        let mut label = label;
+        for line in wrap(text, room) {
+            let dim = self.colours.dim;
+            writeln!(self.out, "  {dim}{label:<8}{dim:#}{line}")?;
+            label = "";
+        }
+        Ok(())
+    }
+}
+
+/// Breaks text at spaces into lines of at most `room` characters; a longer
+/// word stays whole, so that it can be copied.
+fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > room {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += length;
+    }
+    lines.push(line);
+    lines
+}
+
+/// "13:14:15" of an RFC 3339 time.
+fn clock(time: &str) -> &str {
+    time.get(11..19).unwrap_or(time)
+}
+
+fn what(f: &Failure) -> String {
+    let operation = match f.operation {
+        Operation::Process => "process",
+        Operation::Thread => "thread",
+        Operation::Vfork => "process (vfork)",
+        Operation::KernelThread => "kernel thread",
+        Operation::IoWorker => "io_uring worker",
+    };
+    match &f.syscall {
+        Some(call) if call != "vfork" => format!("{operation} ({call})"),
+        _ => operation.to_owned(),
+    }
+}
+
+fn who(f: &Failure) -> String {
+    let c = &f.caller;
+    let mut who = match &c.user {
+        Some(user) => format!("{} (uid {})", clean(user), c.uid),
+        None => format!("uid {}", c.uid),
+    };
+    if c.tid != c.pid {
+        let _ = write!(who, ", thread {}", c.tid);
+    }
+    let _ = write!(who, ", child of {}", c.ppid);
+    if let Some(exe) = &c.exe {
+        let _ = write!(who, ", {}", clean(exe));
+    }
+    if let Some(unit) = &f.cgroup.unit {
+        let _ = write!(who, ", unit {}", clean(unit));
+    }
+    if let Some(container) = &f.cgroup.container {
+        let short: String = container.chars().take(12).collect();
+        let _ = write!(who, ", container {}", clean(&short));
+    }
+    if let Some(pod) = &f.cgroup.pod {
+        let _ = write!(who, ", pod {}", clean(pod));
+    }
+    who
+}
+
+fn amount(n: u64, unit: Unit) -> String {
+    match unit {
+        Unit::Bytes => bytes(n),
+        Unit::Tasks | Unit::Ids => n.to_string(),
+    }
+}
+
+fn limit_line(l: &Limit) -> String {
+    let mut line = format!("{} of {}", clean(&l.name), clean(&l.scope));
+    if let Some(value) = l.value {
+        let _ = write!(line, " = {}", amount(value, l.unit));
+    }
+    if let Some(usage) = l.usage {
+        let _ = write!(line, ", in use {}", amount(usage, l.unit));
+    }
+    if let Some(requested) = l.requested {
+        let _ = write!(line, ", asked for {}", amount(requested, l.unit));
+    }
+    line
+}
+
+fn candidate(c: &Limit) -> String {
+    let numbers = match (c.usage, c.bound()) {
+        (Some(usage), Some(bound)) => {
+            format!("{} of {}", amount(usage, c.unit), amount(bound, c.unit))
+        }
+        _ => "?".to_owned(),
+    };
+    format!("{} of {}: {numbers}", clean(&c.name), clean(&c.scope))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wraps_at_spaces_and_keeps_long_words() {
+        assert_eq!(wrap("a b c", 3), ["a b", "c"]);
+        assert_eq!(wrap("", 10), [""]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abcdefgh", "ij"]);
+    }
+}

@@ -1,0 +1,304 @@
+//! Wrong usage, missing privilege, files, signals, and commands that end by
+//! themselves.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use forktrace::record::Record;
+
+use super::{Behaviour, await_failures, forktrace, no_panic, provoke, record, refused_user};
+use crate::runner::Tests;
+use crate::sys;
+use crate::tracer::{PATIENCE, Running, parse, parse_file};
+
+pub const BEHAVIOURS: &[Behaviour] = &[
+    Behaviour {
+        name: "wrong_flag",
+        run: wrong_flag,
+    },
+    Behaviour {
+        name: "unknown_user",
+        run: |tests| unknown(tests, "--user", "no-such-user-here"),
+    },
+    Behaviour {
+        name: "unknown_cgroup",
+        run: |tests| unknown(tests, "--cgroup", "/no/such/cgroup"),
+    },
+    Behaviour {
+        name: "unknown_pid",
+        run: |tests| unknown(tests, "--pid", "4194303"),
+    },
+    Behaviour {
+        name: "unknown_cause",
+        run: |tests| unknown(tests, "--cause", "no_such_cause"),
+    },
+    Behaviour {
+        name: "no_privilege",
+        run: no_privilege,
+    },
+    Behaviour {
+        name: "existing_file",
+        run: existing_file,
+    },
+    Behaviour {
+        name: "force_overwrites",
+        run: force,
+    },
+    Behaviour {
+        name: "symbolic_link",
+        run: symbolic_link,
+    },
+    Behaviour {
+        name: "file_mode_0600",
+        run: mode,
+    },
+    Behaviour {
+        name: "no_such_folder",
+        run: no_folder,
+    },
+    Behaviour {
+        name: "sigterm",
+        run: |tests| signal(tests, libc::SIGTERM),
+    },
+    Behaviour {
+        name: "sigint",
+        run: |tests| signal(tests, libc::SIGINT),
+    },
+    Behaviour {
+        name: "closed_pipe",
+        run: closed_pipe,
+    },
+    Behaviour {
+        name: "duration",
+        run: duration,
+    },
+    Behaviour {
+        name: "count",
+        run: count,
+    },
+    Behaviour {
+        name: "schema",
+        run: schema,
+    },
+    Behaviour {
+        name: "probes",
+        run: probes,
+    },
+];
+
+fn wrong_flag(tests: &Tests<'_>) -> Result<()> {
+    let running = forktrace(tests, &["live", "--no-such-flag"], 2)?;
+    ensure!(
+        running.said().contains("--no-such-flag"),
+        "it does not name the flag: {}",
+        running.said()
+    );
+    Ok(())
+}
+
+fn unknown(tests: &Tests<'_>, flag: &str, name: &str) -> Result<()> {
+    let file = tests.scratch.path("unknown.ndjson");
+    let file = file.to_string_lossy();
+    let running = forktrace(tests, &["record", "-o", &file, flag, name], 2)?;
+    let said = running.said();
+    no_panic(&said)?;
+    ensure!(said.contains(name), "it does not name {name}: {said}");
+    Ok(())
+}
+
+fn no_privilege(tests: &Tests<'_>) -> Result<()> {
+    let file = tests.scratch.path("unprivileged.ndjson");
+    let mut command = Command::new(&tests.binary);
+    command
+        .arg("record")
+        .arg("-o")
+        .arg(&file)
+        .current_dir("/")
+        .uid(65534)
+        .gid(65534);
+    let mut running = Running::start(&tests.scratch, "unprivileged", &mut command)?;
+    running.wait_for_exit(3)?;
+    let said = running.said();
+    no_panic(&said)?;
+    ensure!(said.contains("CAP_BPF"), "it does not name CAP_BPF: {said}");
+    Ok(())
+}
+
+fn existing_file(tests: &Tests<'_>) -> Result<()> {
+    let path = tests.scratch.path("existing.ndjson");
+    fs::write(&path, "mine\n")?;
+    let running = forktrace(tests, &["record", "-o", &path.to_string_lossy()], 2)?;
+    ensure!(
+        running.said().contains("--force"),
+        "it does not name --force: {}",
+        running.said()
+    );
+    ensure!(fs::read(&path)? == b"mine\n", "the file has changed");
+    Ok(())
+}
+
+fn force(tests: &Tests<'_>) -> Result<()> {
+    let path = tests.scratch.path("force.ndjson");
+    fs::write(&path, "mine\n".repeat(10_000))?;
+    let path_text = path.to_string_lossy();
+    forktrace(
+        tests,
+        &["record", "--force", "-o", &path_text, "--duration", "1"],
+        0,
+    )?;
+    let lines = parse_file(&path)?;
+    ensure!(
+        matches!(lines.first().map(|l| &l.record), Some(Record::Session(_))),
+        "the first line is no session"
+    );
+    Ok(())
+}
+
+fn symbolic_link(tests: &Tests<'_>) -> Result<()> {
+    let victim = tests.scratch.path("victim");
+    fs::write(&victim, "mine\n")?;
+    let link = tests.scratch.path("link.ndjson");
+    symlink(&victim, &link)?;
+    let text = link.to_string_lossy();
+    let mut refused = forktrace(tests, &["record", "-o", &text], 2)?;
+    ensure!(refused.status().is_some(), "still there");
+    // However it is answered, the link is not followed.
+    let mut command = Command::new(&tests.binary);
+    command.args(["record", "--force", "-o", &text, "--duration", "1"]);
+    Running::start(&tests.scratch, "link", &mut command)?.wait(PATIENCE)?;
+    ensure!(fs::read(&victim)? == b"mine\n", "the link was followed");
+    let dangling = tests.scratch.path("dangling.ndjson");
+    let nowhere = tests.scratch.path("nowhere");
+    symlink(&nowhere, &dangling)?;
+    forktrace(tests, &["record", "-o", &dangling.to_string_lossy()], 2)?;
+    ensure!(!nowhere.exists(), "the dangling link was followed");
+    Ok(())
+}
+
+fn mode(tests: &Tests<'_>) -> Result<()> {
+    // SAFETY: takes a number only; this process has one thread.
+    let before = unsafe { libc::umask(0) };
+    let tracer = record(tests, &[]);
+    // SAFETY: as above.
+    unsafe { libc::umask(before) };
+    let mut tracer = tracer?;
+    let mode = fs::metadata(tests.scratch.dir.join("x.ndjson"))?.mode() & 0o7777;
+    tracer.end()?;
+    ensure!(mode == 0o600, "the mode is {mode:o}");
+    Ok(())
+}
+
+fn no_folder(tests: &Tests<'_>) -> Result<()> {
+    let path = tests.scratch.dir.join("no-such-folder/x.ndjson");
+    let mut command = Command::new(&tests.binary);
+    command.arg("record").arg("-o").arg(&path);
+    let mut running = Running::start(&tests.scratch, "nofolder", &mut command)?;
+    let status = running.wait(PATIENCE)?;
+    let said = running.said();
+    no_panic(&said)?;
+    ensure!(
+        matches!(status.code(), Some(2..=4)) && said.contains("no-such-folder"),
+        "{status}: {said}"
+    );
+    Ok(())
+}
+
+fn signal(tests: &Tests<'_>, signal: i32) -> Result<()> {
+    let mut tracer = record(tests, &[])?;
+    let mut prober = refused_user("by-signal", tests.place.uid(100), 3)?;
+    provoke(&mut prober)?;
+    await_failures(&mut tracer, prober.actor.pid(), 3)?;
+    let summary = tracer.end_by(signal)?;
+    ensure!(
+        summary.failures >= 3,
+        "the summary counts {}",
+        summary.failures
+    );
+    Ok(())
+}
+
+fn closed_pipe(tests: &Tests<'_>) -> Result<()> {
+    let mut command = Command::new(&tests.binary);
+    command
+        .args(["live", "--format", "json"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().context("start forktrace")?;
+    let mut out = child.stdout.take().context("a pipe")?;
+    let first = first_line(&mut out);
+    drop(out);
+    let mut prober = refused_user("closed-pipe", tests.place.uid(101), 1)?;
+    // The write that meets the closed end comes with one of these.
+    let status = sys::await_some(Duration::from_secs(20), || {
+        let _ = prober.fire();
+        child.try_wait().ok().flatten()
+    });
+    let Some(status) = status else {
+        let _ = child.kill();
+        let _ = child.wait();
+        bail!("it did not end");
+    };
+    parse(first?.as_bytes())?;
+    ensure!(status.code() == Some(0), "{status}");
+    Ok(())
+}
+
+/// Reads up to the first newline, within a time.
+fn first_line(out: &mut std::process::ChildStdout) -> Result<String> {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    let mut line = Vec::new();
+    let mut byte = [0];
+    loop {
+        let mut poll = libc::pollfd {
+            fd: out.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one pollfd.
+        let ready = unsafe { libc::poll(&raw mut poll, 1, PATIENCE.as_millis() as i32) };
+        ensure!(ready == 1, "no line in time");
+        ensure!(out.read(&mut byte)? == 1, "it ended without a line");
+        if byte[0] == b'\n' {
+            return Ok(String::from_utf8(line)?);
+        }
+        line.push(byte[0]);
+    }
+}
+
+fn duration(tests: &Tests<'_>) -> Result<()> {
+    let mut tracer = record(tests, &["--duration", "1"])?;
+    tracer.ended()?;
+    Ok(())
+}
+
+fn count(tests: &Tests<'_>) -> Result<()> {
+    let mut tracer = record(tests, &["--count", "2"])?;
+    let mut all = Vec::new();
+    // Different callers, so that none is a repeat.
+    for n in 0..2 {
+        let mut prober = refused_user("counted", tests.place.uid(102 + n), 1)?;
+        provoke(&mut prober)?;
+        all.push(prober);
+    }
+    tracer.ended()?;
+    Ok(())
+}
+
+fn schema(tests: &Tests<'_>) -> Result<()> {
+    let running = forktrace(tests, &["schema"], 0)?;
+    let value: serde_json::Value = serde_json::from_str(&running.printed())?;
+    ensure!(value.is_object(), "the schema is no object");
+    Ok(())
+}
+
+fn probes(tests: &Tests<'_>) -> Result<()> {
+    let running = forktrace(tests, &["probes"], 0)?;
+    ensure!(!running.printed().trim().is_empty(), "nothing printed");
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! `forktrace live`: a command and its descendants, and what is printed.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use forktrace::record::Record;
+
+use super::{Behaviour, HOSTILE, forktrace, no_panic, own_program, provoke, refused_user, started};
+use crate::runner::Tests;
+use crate::tracer::{PATIENCE, Running, Tracer, no_raw_controls, parse_file};
+
+pub const BEHAVIOURS: &[Behaviour] = &[
+    Behaviour {
+        name: "live_status",
+        run: status,
+    },
+    Behaviour {
+        name: "live_only_its_own",
+        run: only_its_own,
+    },
+    Behaviour {
+        name: "live_daemon",
+        run: daemon,
+    },
+    Behaviour {
+        name: "live_missing_command",
+        run: missing,
+    },
+    Behaviour {
+        name: "live_hostile_comm",
+        run: hostile,
+    },
+    Behaviour {
+        name: "live_hostile_comm_json",
+        run: hostile_json,
+    },
+];
+
+fn status(tests: &Tests<'_>) -> Result<()> {
+    for status in [0, 1, 37] {
+        let number = status.to_string();
+        forktrace(
+            tests,
+            &["live", "--", &own_program(), "helper", "exit", &number],
+            status,
+        )?;
+    }
+    Ok(())
+}
+
+/// Somebody else is refused at the same time: no record.
+fn only_its_own(tests: &Tests<'_>) -> Result<()> {
+    let go = tests.scratch.path("go");
+    let mut command = Command::new(&tests.binary);
+    command
+        .args(["live", "--format", "json", "--", &own_program()])
+        .args(["helper", "refused-after"])
+        .arg(&go);
+    let running = Running::start(&tests.scratch, "own", &mut command)?;
+    let out = running.stdout.clone();
+    let mut tracer = started(Tracer::follow(running, &out))?;
+    let mut other = refused_user("elsewhere", tests.place.uid(110), 5)?;
+    provoke(&mut other)?;
+    fs::write(&go, "")?;
+    tracer.running.wait_for_exit(9)?;
+    tracer.read()?;
+    let others = super::count_of(&tracer, other.actor.pid());
+    ensure!(others == 0, "{others} records of somebody else");
+    let failures = failures(&tracer);
+    ensure!(
+        failures == 1,
+        "{failures} records, wanted the command's one"
+    );
+    Ok(())
+}
+
+fn failures(tracer: &Tracer) -> usize {
+    tracer
+        .lines
+        .iter()
+        .filter(|l| matches!(l.record, Record::Failure(_)))
+        .count()
+}
+
+fn daemon(tests: &Tests<'_>) -> Result<()> {
+    let running = forktrace(
+        tests,
+        &[
+            "live",
+            "--format",
+            "json",
+            "--",
+            &own_program(),
+            "helper",
+            "daemon",
+        ],
+        7,
+    )?;
+    let lines = parse_file(&running.stdout)?;
+    let found = lines
+        .iter()
+        .any(|l| matches!(&l.record, Record::Failure(f) if f.caller.comm == "grandchild"));
+    ensure!(found, "no record of the grandchild: {}", running.printed());
+    Ok(())
+}
+
+fn missing(tests: &Tests<'_>) -> Result<()> {
+    let mut command = Command::new(&tests.binary);
+    command.args(["live", "--", "no-such-command-here"]);
+    let mut running = Running::start(&tests.scratch, "missing", &mut command)?;
+    let status = running.wait(PATIENCE)?;
+    let said = running.said();
+    no_panic(&said)?;
+    ensure!(
+        status.code().is_some_and(|code| code != 0) && said.contains("no-such-command-here"),
+        "{status}: {said}"
+    );
+    Ok(())
+}
+
+/// Text in a pipe or file holds no byte that a terminal acts on.
+fn hostile(tests: &Tests<'_>) -> Result<()> {
+    let running = forktrace(
+        tests,
+        &["live", "--", &own_program(), "helper", "hostile"],
+        0,
+    )?;
+    for (name, bytes) in [
+        ("standard output", fs::read(&running.stdout)?),
+        ("standard error", fs::read(&running.stderr)?),
+    ] {
+        let text = String::from_utf8(bytes).with_context(|| format!("{name} is no UTF-8"))?;
+        let bad = text.chars().find(|c| c.is_control() && *c != '\n');
+        ensure!(bad.is_none(), "{name} holds {bad:?}: {text:?}");
+    }
+    ensure!(
+        running.printed().contains("RLIMIT_NPROC"),
+        "the failure is not told: {}",
+        running.printed()
+    );
+    Ok(())
+}
+
+fn hostile_json(tests: &Tests<'_>) -> Result<()> {
+    let program = own_program();
+    let arguments = [
+        "live", "--format", "json", "--", &program, "helper", "hostile",
+    ];
+    let running = forktrace(tests, &arguments, 0)?;
+    let lines = parse_file(&running.stdout)?;
+    no_raw_controls(&lines)?;
+    let caller = lines.iter().find_map(|l| match &l.record {
+        Record::Failure(failure) => Some(&failure.caller),
+        _ => None,
+    });
+    let caller = caller.context("no failure record")?;
+    let wanted = String::from_utf8_lossy(HOSTILE);
+    ensure!(caller.comm == wanted, "comm is {:?}", caller.comm);
+    let hex: String = HOSTILE.iter().map(|b| format!("{b:02x}")).collect();
+    ensure!(
+        caller.comm_hex.as_ref() == Some(&hex),
+        "comm_hex is {:?}",
+        caller.comm_hex
+    );
+    Ok(())
+}

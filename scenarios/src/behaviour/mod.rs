@@ -1,0 +1,219 @@
+//! forktrace's own behaviour: once for a machine, not for each attach style.
+
+mod commands;
+mod filters;
+mod full_disk;
+mod live;
+mod starved;
+mod trace_left;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::actor::{self, Actor, Prober};
+use crate::attempt::{Kind, attempt, reap};
+use crate::runner::Tests;
+use crate::scenario::must_fail;
+use crate::sys;
+use crate::tracer::{NotStarted, Running, Tracer};
+
+/// One test of a behaviour.
+pub struct Behaviour {
+    pub name: &'static str,
+    pub run: fn(&Tests<'_>) -> Result<()>,
+}
+
+/// All of them.
+pub fn run(tests: &mut Tests<'_>) {
+    let parts: [&[Behaviour]; 6] = [
+        commands::BEHAVIOURS,
+        live::BEHAVIOURS,
+        filters::BEHAVIOURS,
+        full_disk::BEHAVIOURS,
+        starved::BEHAVIOURS,
+        trace_left::BEHAVIOURS,
+    ];
+    for behaviour in parts.into_iter().flatten() {
+        let name = format!("behaviour/{}", behaviour.name);
+        if tests.wanted(&name) {
+            let outcome = (behaviour.run)(tests);
+            tests.report.case(&name, outcome);
+        }
+    }
+}
+
+/// Runs forktrace to its end and wants an exit status.
+pub fn forktrace(tests: &Tests<'_>, arguments: &[&str], wanted: i32) -> Result<Running> {
+    let mut command = Command::new(&tests.binary);
+    command.args(arguments);
+    let mut running = Running::start(&tests.scratch, "command", &mut command)?;
+    running
+        .wait_for_exit(wanted)
+        .with_context(|| format!("forktrace {}", arguments.join(" ")))?;
+    Ok(running)
+}
+
+/// Starts a recording.
+pub fn record(tests: &Tests<'_>, arguments: &[&str]) -> Result<Tracer> {
+    started(Tracer::record(&tests.scratch, &tests.binary, arguments))
+}
+
+/// A tracer that has not started is an error here.
+pub fn started(tracer: std::result::Result<Tracer, NotStarted>) -> Result<Tracer> {
+    match tracer {
+        Ok(tracer) => Ok(tracer),
+        Err(NotStarted::Refused(said)) => bail!("exit status 3: {}", said.trim()),
+        Err(NotStarted::Failed(error)) => Err(error),
+    }
+}
+
+/// A user whose only process is refused each fork.
+pub fn refused_user(comm: &str, uid: u32, count: u32) -> Result<Prober> {
+    Prober::start(comm, Kind::PLAIN, count, || {
+        sys::limit_nproc(1, 1)?;
+        sys::become_uid(uid)?;
+        Ok(Vec::new())
+    })
+}
+
+/// Makes the refused attempts of a [`refused_user`].
+pub fn provoke(prober: &mut Prober) -> Result<()> {
+    must_fail(&prober.fire()?)
+}
+
+/// Waits until forktrace has recorded `count` failures of `pid`.
+pub fn await_failures(tracer: &mut Tracer, pid: i32, count: u64) -> Result<()> {
+    let found = sys::await_some(Duration::from_secs(10), || {
+        if tracer.read().is_err() {
+            return Some(());
+        }
+        (count_of(tracer, pid) >= count).then_some(())
+    });
+    let counted = count_of(tracer, pid);
+    if found.is_none() || counted != count {
+        bail!("{counted} failures of pid {pid} are recorded, wanted {count}");
+    }
+    Ok(())
+}
+
+/// Failures of `pid` that are recorded, repeats included.
+pub fn count_of(tracer: &Tracer, pid: i32) -> u64 {
+    let mut recorded = crate::expect::Recorded::default();
+    for line in &tracer.lines {
+        recorded.add(line);
+    }
+    recorded.count(pid as u32)
+}
+
+/// Runs a test in a child process with a mount namespace of its own.
+pub fn in_own_mounts(test: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (_actor, _) = Actor::start("own-mounts", |link| {
+        sys::own_mounts()?;
+        // SAFETY: back to the default, so that Command can wait.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        test()?;
+        link.step();
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Words that no output may hold: a Rust program that lost its way.
+pub fn no_panic(said: &str) -> Result<()> {
+    if said.contains("panicked") {
+        bail!("it panicked: {}", said.trim());
+    }
+    Ok(())
+}
+
+/// This program, to run under `forktrace live --`.
+pub fn own_program() -> String {
+    std::env::current_exe()
+        .map(|path| path.to_string_lossy().into_owned())
+        .unwrap_or_else(|_| "/proc/self/exe".to_owned())
+}
+
+/// `scenarios helper`: what the tests run under forktrace. True is exit status
+/// 0; other statuses leave from here.
+pub fn helper(what: &str, argument: Option<&str>) -> Result<bool> {
+    let argument = argument.unwrap_or_default();
+    match what {
+        // Ends with a status.
+        "exit" => actor::exit(argument.parse()?),
+        // Waits for a file, is refused once, ends with status 9.
+        "refused-after" => {
+            let there = sys::await_some(Duration::from_secs(60), || {
+                Path::new(argument).exists().then_some(())
+            });
+            there.context("the file did not come")?;
+            be_refused(argument_uid())?;
+            actor::exit(9)
+        }
+        // A grandchild in a session of its own is refused once; status 7.
+        "daemon" => daemon(),
+        // Is refused under a name that would colour a terminal.
+        "hostile" => {
+            sys::set_comm(HOSTILE);
+            be_refused(argument_uid())?;
+            Ok(true)
+        }
+        _ => bail!("no helper {what:?}"),
+    }
+}
+
+/// A comm full of what a terminal acts on, and no UTF-8.
+pub const HOSTILE: &[u8] = b"\x1b[31m\n\t\xff\x9b2J\x07x";
+
+fn argument_uid() -> u32 {
+    4_000_000 + std::process::id() % 100_000
+}
+
+fn be_refused(uid: u32) -> Result<()> {
+    sys::limit_nproc(1, 1)?;
+    sys::become_uid(uid)?;
+    must_fail(&[attempt(Kind::PLAIN)])
+}
+
+fn daemon() -> Result<bool> {
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors.
+    unsafe { libc::pipe(ends.as_mut_ptr()) };
+    // SAFETY: one thread; each side leaves by `exit`.
+    let child = unsafe { libc::fork() };
+    sys::check(i64::from(child), "fork")?;
+    if child == 0 {
+        let middle = std::process::id() as i32;
+        // SAFETY: as above.
+        unsafe {
+            libc::setsid();
+            if libc::fork() != 0 {
+                actor::exit(0);
+            }
+        }
+        sys::set_comm(b"grandchild");
+        // Refused only once it is an orphan.
+        sys::await_some(Duration::from_secs(10), || {
+            // SAFETY: takes nothing.
+            let parent = unsafe { libc::getppid() };
+            (parent != middle).then_some(())
+        });
+        let refused = sys::limit_nproc(1, 1)
+            .and_then(|()| sys::become_uid_detached(argument_uid()))
+            .and_then(|()| must_fail(&[attempt(Kind::PLAIN)]));
+        let word = if refused.is_ok() { c"y" } else { c"n" };
+        // SAFETY: one byte.
+        unsafe { libc::write(ends[1], word.as_ptr().cast(), 1) };
+        actor::exit(0);
+    }
+    reap(child);
+    let mut word = 0u8;
+    // SAFETY: one byte; the writing end is the grandchild's alone.
+    let n = unsafe {
+        libc::close(ends[1]);
+        libc::read(ends[0], (&raw mut word).cast(), 1)
+    };
+    actor::exit(if n == 1 && word == b'y' { 7 } else { 1 })
+}

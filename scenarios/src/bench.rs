@@ -1,0 +1,211 @@
+//! What forktrace costs, in a machine whose clock counts instructions (QEMU's
+//! icount): differences of the clock are numbers of instructions.
+
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::actor::Actor;
+use crate::attempt::{Kind, attempt};
+use crate::cgroup::{Hierarchies, Tree};
+use crate::sys;
+use crate::tracer::{NotStarted, Scratch, Tracer};
+
+/// Batches of each operation.
+const BATCHES: usize = 11;
+
+struct Operation {
+    name: &'static str,
+    /// Operations in a batch.
+    batch: u32,
+    /// Done once before the batches.
+    prepare: fn(),
+    run: fn(),
+}
+
+const OPERATIONS: &[Operation] = &[
+    Operation {
+        name: "getppid",
+        batch: 1000,
+        prepare: || {},
+        run: || {
+            // SAFETY: takes nothing.
+            unsafe { libc::syscall(libc::SYS_getppid) };
+        },
+    },
+    Operation {
+        name: "mmap_munmap",
+        batch: 200,
+        prepare: || {},
+        run: || {
+            if let Ok(at) = sys::map(64 << 10) {
+                // SAFETY: the mapping just made.
+                unsafe { libc::munmap(at.cast(), 64 << 10) };
+            }
+        },
+    },
+    Operation {
+        name: "page_fault",
+        batch: 256,
+        prepare: fresh_pages,
+        run: touch_next,
+    },
+    Operation {
+        name: "vfork_exit_wait",
+        batch: 20,
+        prepare: || {},
+        run: || {
+            #[cfg(target_arch = "x86_64")]
+            attempt(Kind::Vfork);
+        },
+    },
+    Operation {
+        name: "fork_exit_wait",
+        batch: 20,
+        prepare: || {},
+        run: || {
+            attempt(Kind::PLAIN);
+        },
+    },
+    Operation {
+        name: "thread_create_join",
+        batch: 20,
+        prepare: || {},
+        run: || {
+            let _ = std::thread::spawn(|| ()).join();
+        },
+    },
+];
+
+static mut PAGES: *mut u8 = std::ptr::null_mut();
+
+/// Enough pages for every batch, and what the huge ones would hide.
+fn fresh_pages() {
+    const BYTES: usize = 256 * 4096 * (BATCHES + 2);
+    if let Ok(at) = sys::map(BYTES) {
+        // SAFETY: a mapping of its own; this process has one thread.
+        unsafe {
+            libc::madvise(at.cast(), BYTES, libc::MADV_NOHUGEPAGE);
+            PAGES = at;
+        }
+    }
+}
+
+fn touch_next() {
+    // SAFETY: `fresh_pages` has mapped a page for each call; one thread.
+    unsafe {
+        PAGES.write_volatile(1);
+        PAGES = PAGES.add(4096);
+    }
+}
+
+/// Measures under `style` (`none`: without forktrace) and prints the numbers.
+pub fn run(forktrace: &Path, style: &str) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let mut tracer = None;
+    if style != "none" {
+        let binary = scratch.binary(forktrace)?;
+        let started = match Tracer::record(&scratch, &binary, &["--attach", style]) {
+            Ok(started) => started,
+            Err(NotStarted::Refused(said)) => bail!("exit status 3: {}", said.trim()),
+            Err(NotStarted::Failed(error)) => return Err(error),
+        };
+        ensure!(
+            started.session.attach == style,
+            "the session says attach {:?}",
+            started.session.attach
+        );
+        await_idle(started.running.pid())?;
+        tracer = Some(started);
+    }
+    for operation in OPERATIONS {
+        (operation.prepare)();
+        let batches = measure(operation.batch, operation.run);
+        tell(style, operation.name, &batches);
+    }
+    failing(style)?;
+    if let Some(mut tracer) = tracer {
+        tracer.end()?;
+    }
+    Ok(())
+}
+
+/// Instructions for one operation, by batch, in rising order.
+fn measure(batch: u32, run: fn()) -> Vec<u64> {
+    // The first fills the caches of the kernel's allocators.
+    for _ in 0..batch {
+        run();
+    }
+    let mut all: Vec<u64> = (0..BATCHES)
+        .map(|_| {
+            let start = Instant::now();
+            for _ in 0..batch {
+                black_box(run)();
+            }
+            start.elapsed().as_nanos() as u64 / u64::from(batch)
+        })
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+fn tell(style: &str, operation: &str, batches: &[u64]) {
+    let (least, median) = (batches[0], batches[batches.len() / 2]);
+    println!("BENCH\t{style}\t{operation}\t{median}");
+    println!("BENCH-MIN\t{style}\t{operation}\t{least}");
+}
+
+/// A fork that pids.max refuses.
+fn failing(style: &str) -> Result<()> {
+    let tree = Tree::new(&Hierarchies::find()?, "bench")?;
+    let home = tree.top();
+    let (mut actor, _) = Actor::start("bench-failing", |link| {
+        home.enter()?;
+        link.step();
+        ensure!(
+            attempt(Kind::PLAIN).errno == libc::EAGAIN,
+            "a fork at the limit was granted"
+        );
+        let batches = measure(50, || {
+            attempt(Kind::PLAIN);
+        });
+        link.ready(batches);
+        Ok(())
+    })?;
+    home.limit(1)?;
+    let batches = actor.go()?.numbers;
+    tell(style, "failing_fork", &batches);
+    drop(actor);
+    Ok(())
+}
+
+/// Waits until forktrace has used no processor time for a while.
+fn await_idle(pid: i32) -> Result<()> {
+    let used = || -> Result<(String, String, String)> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let field = |n: usize| rest.split_whitespace().nth(n).unwrap_or("").to_owned();
+        Ok((field(0), field(11), field(12)))
+    };
+    let mut last = used()?;
+    let mut quiet = 0;
+    for _ in 0..200 {
+        // Time between looks is what is measured here.
+        sleep(Duration::from_millis(50));
+        let now = used()?;
+        quiet = if now == last && now.0 == "S" {
+            quiet + 1
+        } else {
+            0
+        };
+        if quiet == 4 {
+            return Ok(());
+        }
+        last = now;
+    }
+    bail!("forktrace does not come to rest")
+}

@@ -1,0 +1,235 @@
+//! PID 1 of a test machine: mounts what a host has, runs one command, reports how it ended, and
+//! turns the machine off.
+//!
+//! tracefs, debugfs and bpffs stay unmounted: forktrace has to cope.
+
+use std::ffi::{CStr, CString};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Command;
+
+/// The command and its arguments, each ended by NUL; written by `cargo xtask`.
+const COMMAND: &str = "/etc/ft-command";
+
+/// What the kernel prints on the console; four numbers, the first is the level.
+const PRINTK: &str = "/proc/sys/kernel/printk";
+
+/// Controllers that get a hierarchy of their own on a cgroup v1 machine, as systemd groups them.
+const V1: [&str; 10] = [
+    "pids",
+    "memory",
+    "cpuset",
+    "cpu,cpuacct",
+    "blkio",
+    "devices",
+    "freezer",
+    "net_cls,net_prio",
+    "perf_event",
+    "hugetlb",
+];
+
+/// Controllers that systemd enables for the top level of a cgroup v2 machine.
+const V2: [&str; 5] = ["cpuset", "cpu", "io", "memory", "pids"];
+
+/// What to do as PID 1.
+pub fn main() -> ! {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |what| {
+        report(what);
+        end(101);
+    }));
+    mounts();
+    cgroups();
+    host();
+    // The lines before this one are the firmware's and the kernel's.
+    say("FT-BOOT\n");
+    end(run());
+}
+
+fn mounts() {
+    mount("proc", "/proc", "proc", "");
+    mount("sysfs", "/sys", "sysfs", "");
+    mount("devtmpfs", "/dev", "devtmpfs", "mode=0755");
+    mount("devpts", "/dev/pts", "devpts", "mode=0620,ptmxmode=0666");
+    mount("tmpfs", "/dev/shm", "tmpfs", "mode=1777");
+    mount("tmpfs", "/tmp", "tmpfs", "mode=1777");
+    mount("tmpfs", "/run", "tmpfs", "mode=0755");
+}
+
+/// Mounts cgroups as the kernel's command line asks: `ft.cgroup=v1`, `none`, or v2.
+fn cgroups() {
+    let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    // The last one counts, as for the kernel's own parameters.
+    let mut words = cmdline.split_whitespace().rev();
+    match words.find_map(|word| word.strip_prefix("ft.cgroup=")) {
+        Some("none") => {}
+        Some("v1") => hybrid(),
+        _ => unified(),
+    }
+}
+
+fn unified() {
+    mount("cgroup2", "/sys/fs/cgroup", "cgroup2", "");
+    for controller in V2 {
+        // One by one: a kernel without one of them refuses the whole line.
+        let _ = fs::write(
+            "/sys/fs/cgroup/cgroup.subtree_control",
+            format!("+{controller}"),
+        );
+    }
+}
+
+/// Like a hybrid host of systemd: v1 for the controllers, v2 without any.
+fn hybrid() {
+    mount("tmpfs", "/sys/fs/cgroup", "tmpfs", "mode=0755");
+    mount("cgroup2", "/sys/fs/cgroup/unified", "cgroup2", "");
+    mount(
+        "cgroup",
+        "/sys/fs/cgroup/systemd",
+        "cgroup",
+        "none,name=systemd",
+    );
+    // Newer kernels have no v1 of some controllers and say so on the console.
+    let level = fs::read_to_string(PRINTK).unwrap_or_default();
+    let _ = fs::write(PRINTK, "1");
+    for controllers in V1 {
+        let folder = format!("/sys/fs/cgroup/{controllers}");
+        if !mount("cgroup", &folder, "cgroup", controllers) {
+            let _ = fs::remove_dir(&folder);
+        }
+    }
+    let _ = fs::write(PRINTK, level);
+}
+
+/// Mounts on a folder that is made where missing; a host lacks some of these, so failing is fine.
+fn mount(source: &str, target: &str, kind: &str, data: &str) -> bool {
+    let _ = fs::create_dir_all(target);
+    let [source, target, kind, data] = [source, target, kind, data].map(c_string);
+    // SAFETY: four NUL-terminated strings that outlive the call.
+    let result = unsafe {
+        libc::mount(
+            source.as_ptr(),
+            target.as_ptr(),
+            kind.as_ptr(),
+            0,
+            data.as_ptr().cast(),
+        )
+    };
+    result == 0
+}
+
+fn c_string(text: &str) -> CString {
+    CString::new(text).expect("constants hold no NUL")
+}
+
+fn host() {
+    let name = b"vm";
+    // SAFETY: a pointer and the length of what it points to.
+    unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) };
+    // SAFETY: PID 1 has no other thread yet that could read the environment.
+    unsafe {
+        std::env::set_var("PATH", "/bin");
+        std::env::set_var("HOME", "/root");
+        std::env::set_var("TERM", "linux");
+    }
+}
+
+/// Runs the command or a shell, and gives its status as a shell would.
+fn run() -> i32 {
+    let words = command();
+    let started = match words.split_first() {
+        Some((program, rest)) => {
+            plain_output();
+            Command::new(program).args(rest).spawn()
+        }
+        // A session and a controlling terminal, for Ctrl-C and job control.
+        None => Command::new("/bin/setsid").args(["-c", "/bin/sh"]).spawn(),
+    };
+    match started {
+        Ok(child) => reap(i32::try_from(child.id()).unwrap_or(-1)),
+        Err(error) => {
+            say(&format!(
+                "init: {}: {error}\n",
+                words.first().map_or("/bin/sh", |word| word)
+            ));
+            127
+        }
+    }
+}
+
+fn command() -> Vec<String> {
+    let text = fs::read(COMMAND).unwrap_or_default();
+    let words = text
+        .split(|&byte| byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned());
+    let mut words: Vec<String> = words.collect();
+    // What follows the last NUL is no argument.
+    words.pop();
+    words
+}
+
+/// Lets output reach the console byte for byte, without carriage returns.
+fn plain_output() {
+    let Ok(console) = File::open("/dev/console") else {
+        return;
+    };
+    // SAFETY: an all-zero termios is a valid value, and the kernel fills it in.
+    let mut settings: libc::termios = unsafe { std::mem::zeroed() };
+    // SAFETY: an open descriptor, and a termios that outlives both calls.
+    unsafe {
+        if libc::tcgetattr(console.as_raw_fd(), &raw mut settings) == 0 {
+            settings.c_oflag &= !libc::OPOST;
+            libc::tcsetattr(console.as_raw_fd(), libc::TCSANOW, &raw const settings);
+        }
+    }
+}
+
+/// Waits for every child, as PID 1 must, until the one that counts has ended.
+fn reap(main: libc::pid_t) -> i32 {
+    loop {
+        let mut status = 0;
+        // SAFETY: a pointer to a local that outlives the call.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, 0) };
+        if pid == main {
+            return if libc::WIFEXITED(status) {
+                libc::WEXITSTATUS(status)
+            } else {
+                128 + libc::WTERMSIG(status)
+            };
+        }
+        if pid < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            say("init: lost the command\n");
+            return 125;
+        }
+    }
+}
+
+/// Reports the status and turns the machine off.
+fn end(code: i32) -> ! {
+    say(&format!("FT-EXIT {code}\n"));
+    flush(c"/dev/console");
+    // SAFETY: no preconditions; does not return when it succeeds.
+    unsafe { libc::reboot(libc::RB_POWER_OFF) };
+    // PID 1 must not return: the kernel would panic, which xtask would report as a finding.
+    loop {
+        // SAFETY: no preconditions.
+        unsafe { libc::pause() };
+    }
+}
+
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Waits until the serial line has sent everything; turning off would cut it.
+fn flush(console: &CStr) {
+    let path = Path::new(std::ffi::OsStr::from_bytes(console.to_bytes()));
+    if let Ok(console) = File::options().write(true).open(path) {
+        // SAFETY: an open descriptor.
+        unsafe { libc::tcdrain(console.as_raw_fd()) };
+    }
+}

@@ -1,0 +1,114 @@
+//! Provokes refused forks on real kernels and checks what forktrace says of
+//! them. Static, so that it runs in a machine with nothing else; as PID 1 it is
+//! that machine's init.
+
+mod actor;
+mod attempt;
+mod behaviour;
+mod bench;
+mod cgroup;
+mod expect;
+mod init;
+mod provoke;
+mod report;
+mod runner;
+mod scenario;
+mod sys;
+mod tracer;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(version, about, max_term_width = 80)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything, in a test machine: changes settings of the whole host
+    Vm {
+        /// The binary to test
+        #[arg(long)]
+        forktrace: PathBuf,
+        /// Only this attach style (may be given several times)
+        #[arg(long = "style")]
+        styles: Vec<String>,
+        /// Only scenarios whose name contains this
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// What leaves this host as it was: own cgroups, users, namespaces
+    Native {
+        /// The binary to test
+        #[arg(long)]
+        forktrace: PathBuf,
+        /// Only this attach style (may be given several times)
+        #[arg(long = "style")]
+        styles: Vec<String>,
+        /// Only scenarios whose name contains this
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Instructions by operation, in a machine whose clock counts them
+    Bench {
+        /// The binary to measure
+        #[arg(long)]
+        forktrace: PathBuf,
+        /// none, fexit, kprobe or tracepoint
+        #[arg(long)]
+        style: String,
+    },
+    /// One scenario by hand, unchecked; without a name, lists them
+    Provoke {
+        /// The scenario's name
+        name: Option<String>,
+        /// Attempts by each caller
+        #[arg(long, default_value_t = 1)]
+        count: u32,
+    },
+    /// What the tests run under `forktrace live --`
+    #[command(hide = true)]
+    Helper {
+        what: String,
+        argument: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    if std::process::id() == 1 {
+        init::main();
+    }
+    let done = match Arguments::parse().command {
+        Command::Vm {
+            forktrace,
+            styles,
+            only,
+        } => runner::run(
+            runner::Where::TestMachine,
+            &forktrace,
+            &styles,
+            only.as_deref(),
+        ),
+        Command::Native {
+            forktrace,
+            styles,
+            only,
+        } => runner::run(runner::Where::Host, &forktrace, &styles, only.as_deref()),
+        Command::Bench { forktrace, style } => bench::run(&forktrace, &style).map(|()| true),
+        Command::Provoke { name, count } => provoke::run(name.as_deref(), count),
+        Command::Helper { what, argument } => behaviour::helper(&what, argument.as_deref()),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

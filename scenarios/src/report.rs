@@ -1,0 +1,104 @@
+//! The lines that the tests print.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Error, Result};
+use forktrace::cause::Cause;
+use forktrace::record::Certainty;
+
+use crate::expect::{Seen, Verdict};
+use crate::scenario::Skip;
+
+/// Counts cases and collects the matrix.
+#[derive(Default)]
+pub struct Report {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+    matrix: BTreeMap<(Cause, String), (BTreeSet<&'static str>, Verdict)>,
+}
+
+impl Report {
+    pub fn pass(&mut self, name: &str) {
+        self.passed += 1;
+        println!("PASS {name}");
+    }
+
+    pub fn fail(&mut self, name: &str, why: &str) {
+        self.failed += 1;
+        println!("FAIL {name}: {}", one_line(why));
+    }
+
+    pub fn skip(&mut self, name: &str, why: &str) {
+        self.skipped += 1;
+        println!("SKIP {name}: {}", one_line(why));
+    }
+
+    /// More about the case above.
+    pub fn detail(&self, text: &str) {
+        println!("    {}", one_line(text));
+    }
+
+    /// The case passed unless there is an error, of which a [`Skip`] is none.
+    pub fn case(&mut self, name: &str, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => self.pass(name),
+            Err(error) => self.error(name, &error),
+        }
+    }
+
+    pub fn error(&mut self, name: &str, error: &Error) {
+        match error.downcast_ref::<Skip>() {
+            Some(skip) => self.skip(name, &skip.0),
+            None => self.fail(name, &format!("{error:#}")),
+        }
+    }
+
+    /// Adds what a record said.
+    pub fn seen(&mut self, style: &str, seen: &Seen) {
+        let certainty = match seen.certainty {
+            Certainty::Observed => "observed",
+            Certainty::Inferred => "inferred",
+            Certainty::Unknown => "unknown",
+        };
+        let entry = self
+            .matrix
+            .entry((seen.cause, style.to_owned()))
+            .or_insert_with(|| (BTreeSet::new(), Verdict::Right));
+        entry.0.insert(certainty);
+        entry.1 = entry.1.max(seen.verdict);
+    }
+
+    /// Prints the matrix and the counts; true when nothing failed.
+    pub fn end(&self) -> bool {
+        for ((cause, style), (certainties, verdict)) in &self.matrix {
+            let certainty: Vec<_> = certainties.iter().copied().collect();
+            println!(
+                "MATRIX\t{}\t{style}\t{}\t{}",
+                cause_id(*cause),
+                certainty.join("/"),
+                verdict.name()
+            );
+        }
+        println!(
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        );
+        self.failed == 0
+    }
+}
+
+/// A cause's id.
+pub fn cause_id(cause: Cause) -> String {
+    match serde_json::to_value(cause) {
+        Ok(serde_json::Value::String(id)) => id,
+        _ => format!("{cause:?}"),
+    }
+}
+
+/// Nothing that a line or a terminal would act on.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

@@ -1,0 +1,400 @@
+//! The tests: for each attach style, everything is provoked under one
+//! forktrace, which is then ended, and its recording compared.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use forktrace::record::{Operation, Record};
+
+use crate::behaviour;
+use crate::expect::{Expect, Recorded, compare};
+use crate::report::Report;
+use crate::scenario::{self, Place, Reach, Run, Scenario};
+use crate::sys::await_some;
+use crate::tracer::{NotStarted, Scratch, Tracer, no_raw_controls};
+
+/// Where the tests run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// A machine of their own: everything is allowed.
+    TestMachine,
+    /// Somebody's host: it has to stay as it was.
+    Host,
+}
+
+/// `auto` is the first in a test machine as it is on a host: what users have.
+const STYLES: [&str; 4] = ["auto", "fexit", "kprobe", "tracepoint"];
+
+/// What one run knows.
+pub struct Tests<'a> {
+    pub place: Place,
+    pub at: Where,
+    pub scratch: Scratch,
+    pub binary: std::path::PathBuf,
+    pub only: Option<&'a str>,
+    pub report: Report,
+    /// forktrace does not even come up: the rest would only wait for it.
+    pub broken: bool,
+}
+
+impl Tests<'_> {
+    /// Whether a case of this name was asked for.
+    pub fn wanted(&self, name: &str) -> bool {
+        self.only.is_none_or(|only| name.contains(only))
+    }
+}
+
+/// Runs all tests; true when none failed.
+pub fn run(at: Where, forktrace: &Path, styles: &[String], only: Option<&str>) -> Result<bool> {
+    let scratch = Scratch::new()?;
+    let binary = scratch.binary(forktrace)?;
+    let mut tests = Tests {
+        place: Place::find(1)?,
+        at,
+        scratch,
+        binary,
+        only,
+        report: Report::default(),
+        broken: false,
+    };
+    let styles: Vec<&str> = if styles.is_empty() {
+        STYLES.to_vec()
+    } else {
+        styles.iter().map(String::as_str).collect()
+    };
+    for style in styles {
+        one_style(&mut tests, style);
+    }
+    if tests.broken {
+        tests
+            .report
+            .fail("behaviour", "not tried: forktrace did not start");
+    } else {
+        behaviour::run(&mut tests);
+    }
+    Ok(tests.report.end())
+}
+
+/// What a scenario did, without what it held, and what was recorded of it.
+struct Done {
+    name: String,
+    expects: Vec<Expect>,
+    quiet: Vec<u32>,
+    recorded: Recorded,
+}
+
+fn one_style(tests: &mut Tests<'_>, style: &str) {
+    let scenarios: Vec<Scenario> = scenario::all()
+        .into_iter()
+        .filter(|s| tests.at == Where::TestMachine || s.reach == Reach::Own)
+        .filter(|s| tests.wanted(&format!("{style}/{}", s.name)))
+        .collect();
+    if scenarios.is_empty() {
+        return;
+    }
+    let session = format!("{style}/session");
+    let mut tracer = match Tracer::record(&tests.scratch, &tests.binary, &["--attach", style]) {
+        Ok(tracer) => tracer,
+        Err(NotStarted::Refused(said)) if tests.at == Where::Host && style != "auto" => {
+            tests.report.skip(&session, &said);
+            return;
+        }
+        Err(NotStarted::Refused(said)) => {
+            tests
+                .report
+                .fail(&session, &format!("exit status 3: {said}"));
+            return;
+        }
+        Err(NotStarted::Failed(error)) => {
+            tests.broken = true;
+            tests.report.fail(&session, &format!("{error:#}"));
+            return;
+        }
+    };
+    let used = tracer.session.attach.clone();
+    let wrong_style = match (style, tests.at) {
+        ("auto", Where::Host) => false,
+        ("auto", Where::TestMachine) => used != "fexit",
+        _ => used != style,
+    };
+    if wrong_style {
+        tests
+            .report
+            .fail(&session, &format!("the session says attach {used:?}"));
+    }
+
+    let mut done: Vec<Done> = Vec::new();
+    let mut patience = Duration::from_secs(10);
+    for scenario in &scenarios {
+        let name = format!("{style}/{}", scenario.name);
+        let run = match (scenario.run)(&tests.place) {
+            Ok(run) => run,
+            Err(error) => {
+                tests.report.error(&name, &error);
+                continue;
+            }
+        };
+        let mut recorded = Recorded::default();
+        if let Err(error) = settle(&mut tracer, &mut recorded, &run, &mut patience) {
+            tests.report.fail(&name, &format!("{error:#}"));
+            break;
+        }
+        done.push(Done {
+            name,
+            expects: run.expects,
+            quiet: run.quiet,
+            recorded,
+        });
+        // What the scenario held goes here.
+        drop(run.keep);
+    }
+
+    let one_task = only_one_task(tracer.running.pid());
+    tests
+        .report
+        .case(&format!("{style}/one_task_after_all"), one_task);
+    let from = tracer.lines.len();
+    let summary = tracer.end();
+    // What came after the last scenario: nothing but counts, it should be.
+    let mut rest = Recorded::default();
+    for line in &tracer.lines[from..] {
+        rest.add(line);
+    }
+    done.push(Done {
+        name: format!("{style}/rest"),
+        expects: Vec::new(),
+        quiet: Vec::new(),
+        recorded: rest,
+    });
+    tests.report.case(
+        &format!("{style}/no_raw_controls"),
+        no_raw_controls(&tracer.lines),
+    );
+    let repeats: Vec<_> = tracer
+        .lines
+        .iter()
+        .filter(|l| matches!(l.record, Record::Repeat(_)))
+        .collect();
+    for done in &mut done {
+        done.recorded.forget_repeats();
+        for line in &repeats {
+            done.recorded.add(line);
+        }
+    }
+    for n in 0..done.len() {
+        compare_scenario(tests, &done[n], &done[n..], &used, style);
+    }
+    let total = done.iter().map(|d| d.recorded.total()).sum();
+    let outcome = summary.and_then(|summary| totals(&tracer, total, &summary));
+    tests.report.case(&format!("{style}/totals"), outcome);
+    strangers(tests, &done, style);
+}
+
+/// Waits until everything that was provoked is recorded, and reads the files
+/// that the records name while they are there.
+fn settle(
+    tracer: &mut Tracer,
+    recorded: &mut Recorded,
+    run: &Run,
+    patience: &mut Duration,
+) -> Result<()> {
+    let mut wanted: HashMap<u32, u64> = HashMap::new();
+    let mut files: HashMap<u32, &Path> = HashMap::new();
+    for expect in &run.expects {
+        *wanted.entry(expect.pid).or_default() += 1;
+        if let Some(file) = expect.limit.as_ref().and_then(|l| l.file.as_deref()) {
+            files.insert(expect.pid, file);
+        }
+    }
+    // Lines that came with the session's belong to the first scenario.
+    let mut error = None;
+    let settled = await_some(*patience, || {
+        match tracer.read() {
+            Ok(from) => {
+                for line in &tracer.lines[from..] {
+                    recorded.add(line);
+                    if let Record::Failure(failure) = &line.record
+                        && files.contains_key(&failure.caller.pid)
+                        && let Some(file) = failure.limit.as_ref().and_then(|l| l.file.as_ref())
+                    {
+                        let text =
+                            std::fs::read_to_string(file).unwrap_or_else(|error| error.to_string());
+                        recorded.files.insert(failure.seq, text);
+                    }
+                }
+            }
+            Err(e) => {
+                error = Some(e);
+                return Some(());
+            }
+        }
+        if let Some(status) = tracer.running.status() {
+            error = Some(anyhow::anyhow!(
+                "forktrace ended ({status}); it said: {}",
+                tracer.running.said().trim()
+            ));
+            return Some(());
+        }
+        wanted
+            .iter()
+            .all(|(pid, count)| recorded.count(*pid) >= *count)
+            .then_some(())
+    });
+    if settled.is_none() {
+        // Something is missing: the comparison will tell. Don't wait as long
+        // for the next.
+        *patience = (*patience / 2).max(Duration::from_millis(500));
+    }
+    match error {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// One case a caller: its records against what it did. `later` are this and
+/// the scenarios after it.
+fn compare_scenario(tests: &mut Tests<'_>, done: &Done, later: &[Done], used: &str, style: &str) {
+    let recorded = &done.recorded;
+    let mut by_pid: BTreeMap<u32, Vec<&Expect>> = BTreeMap::new();
+    for expect in &done.expects {
+        by_pid.entry(expect.pid).or_default().push(expect);
+    }
+    for (pid, expects) in &by_pid {
+        let name = format!("{}/{}", done.name, expects[0].kind.label());
+        let (seen, wrong) = compare(recorded, *pid, expects, used);
+        for seen in &seen {
+            tests.report.seen(style, seen);
+        }
+        if wrong.is_empty() {
+            tests.report.pass(&name);
+            continue;
+        }
+        tests.report.fail(&name, &wrong.join("; "));
+        for raw in recorded.raw_of(*pid).iter().take(3) {
+            tests.report.detail(raw);
+        }
+    }
+    if !done.quiet.is_empty() {
+        let name = format!("{}/no_record", done.name);
+        // A record may come late, but not once the pid is another's.
+        let loud: Vec<(&Recorded, u32)> = done
+            .quiet
+            .iter()
+            .flat_map(|pid| {
+                later
+                    .iter()
+                    .filter(|d| d.expects.iter().all(|e| e.pid != *pid))
+                    .filter(|d| d.recorded.count(*pid) > 0)
+                    .map(|d| (&d.recorded, *pid))
+            })
+            .collect();
+        if loud.is_empty() {
+            tests.report.pass(&name);
+        } else {
+            tests.report.fail(&name, "records of what is no failure");
+            for (recorded, pid) in loud.iter().take(3) {
+                for raw in recorded.raw_of(*pid).iter().take(1) {
+                    tests.report.detail(raw);
+                }
+            }
+        }
+    }
+}
+
+/// The summary against the records: exact, nothing lost.
+fn totals(tracer: &Tracer, total: u64, summary: &forktrace::record::Summary) -> Result<()> {
+    let lost: u64 = tracer
+        .lines
+        .iter()
+        .map(|l| match &l.record {
+            Record::Loss(loss) => loss.count,
+            _ => 0,
+        })
+        .sum();
+    anyhow::ensure!(
+        summary.failures == total + lost,
+        "the summary counts {} failures, the records {total} and {lost} lost",
+        summary.failures
+    );
+    anyhow::ensure!(lost == 0, "{lost} lost");
+    anyhow::ensure!(summary.lost == 0, "the summary says {} lost", summary.lost);
+    let by_cause: u64 = summary.causes.values().sum();
+    anyhow::ensure!(
+        by_cause == summary.failures,
+        "the summary's causes add up to {by_cause} of {}",
+        summary.failures
+    );
+    let mut last = 0;
+    for line in &tracer.lines {
+        if let Record::Failure(failure) = &line.record {
+            anyhow::ensure!(
+                failure.seq == last + 1,
+                "seq {} comes after {last}",
+                failure.seq
+            );
+            last = failure.seq;
+        }
+        if let Record::Repeat(repeat) = &line.record {
+            anyhow::ensure!(
+                repeat.of >= 1 && repeat.of <= last && repeat.count >= 1,
+                "a repeat of {} counts {}",
+                repeat.of,
+                repeat.count
+            );
+        }
+    }
+    Ok(())
+}
+
+/// In a test machine nobody else fails, but for the kernel's own threads while
+/// the host is full.
+fn strangers(tests: &mut Tests<'_>, done: &[Done], style: &str) {
+    if tests.at == Where::Host {
+        return;
+    }
+    let name = format!("{style}/nobody_else");
+    let mut strange = Vec::new();
+    for done in done {
+        for pid in done.recorded.pids() {
+            let known = done.expects.iter().any(|e| e.pid == pid) || done.quiet.contains(&pid);
+            let asked = done.recorded.of(pid).any(|f| {
+                matches!(
+                    f.operation,
+                    Operation::Process | Operation::Thread | Operation::Vfork
+                )
+            });
+            if !known && asked {
+                strange.extend(done.recorded.raw_of(pid).into_iter().take(1));
+            }
+        }
+    }
+    if strange.is_empty() {
+        tests.report.pass(&name);
+        return;
+    }
+    tests
+        .report
+        .fail(&name, "records of callers that nobody provoked");
+    for raw in strange.iter().take(5) {
+        tests.report.detail(raw);
+    }
+}
+
+/// forktrace has one thread and no child.
+pub fn only_one_task(pid: i32) -> Result<()> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .context("forktrace is gone")?
+        .count();
+    anyhow::ensure!(tasks == 1, "forktrace has {tasks} tasks");
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    // Only where the kernel was built with CONFIG_PROC_CHILDREN.
+    if let Ok(children) = std::fs::read_to_string(path) {
+        anyhow::ensure!(
+            children.trim().is_empty(),
+            "forktrace has children: {children}"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Scenarios: one file a cause. Each sets a limit up, provokes refusals from
+//! actors of its own, and answers what the records of them have to say.
+
+mod cgroup_pids_max;
+mod combined;
+mod exec_in_progress;
+mod negative;
+mod once;
+mod overcommit;
+mod pid_max;
+mod pid_namespace_dead;
+mod rlimit_nproc;
+mod sched_deadline;
+mod threads_max;
+
+use std::any::Any;
+
+use anyhow::{Result, bail};
+
+use crate::actor::Prober;
+use crate::attempt::{Attempt, Kind};
+use crate::cgroup::Hierarchies;
+use crate::expect::Expect;
+
+/// Where a scenario may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Its own cgroups, users and namespaces: on any host.
+    Own,
+    /// Settings of the whole host: in a test machine only.
+    Host,
+}
+
+/// What the scenarios know of where they run.
+pub struct Place {
+    pub cgroups: Hierarchies,
+    /// From here on uids are nobody's.
+    pub first_uid: u32,
+    /// Attempts that one prober makes.
+    pub count: u32,
+    /// Kernel version.
+    pub kernel: (u32, u32),
+}
+
+impl Place {
+    pub fn find(count: u32) -> Result<Self> {
+        Ok(Self {
+            cgroups: Hierarchies::find()?,
+            // Far from real users, and another for each run on one host.
+            first_uid: 3_000_000 + (std::process::id() % 10_000) * 64,
+            count,
+            kernel: crate::sys::kernel(),
+        })
+    }
+
+    /// A uid that is nobody's.
+    pub fn uid(&self, n: u32) -> u32 {
+        self.first_uid + n
+    }
+}
+
+/// What a scenario did.
+#[derive(Default)]
+pub struct Run {
+    /// Refused attempts that are failures.
+    pub expects: Vec<Expect>,
+    /// Callers of which no record may tell.
+    pub quiet: Vec<u32>,
+    /// What has to stand until the records are there; dropped in this order.
+    pub keep: Vec<Box<dyn Any>>,
+}
+
+impl Run {
+    /// Keeps something until the records are there.
+    pub fn keep(&mut self, what: impl Any) {
+        self.keep.push(Box::new(what));
+    }
+
+    /// Fires every prober and expects what `expect` says of each refusal; a
+    /// success is an error.
+    pub fn fire(
+        &mut self,
+        probers: &mut [Prober],
+        expect: impl Fn(&Prober, &Attempt) -> Expect,
+    ) -> Result<()> {
+        for prober in probers {
+            let attempts = prober.fire()?;
+            must_fail(&attempts)?;
+            self.expects
+                .extend(attempts.iter().map(|a| expect(prober, a)));
+        }
+        Ok(())
+    }
+}
+
+/// An attempt that was granted shows that the scenario is not set up as it
+/// should be.
+pub fn must_fail(attempts: &[Attempt]) -> Result<()> {
+    for a in attempts {
+        if a.errno == 0 {
+            bail!("{} succeeded, should have been refused", a.kind.label());
+        }
+        if a.errno != libc::EAGAIN && a.errno != libc::ENOMEM {
+            bail!("{} answered errno {}", a.kind.label(), a.errno);
+        }
+    }
+    Ok(())
+}
+
+/// The other way round.
+pub fn must_succeed(attempts: &[Attempt]) -> Result<()> {
+    for a in attempts {
+        if a.errno != 0 {
+            bail!("{} failed with errno {}", a.kind.label(), a.errno);
+        }
+    }
+    Ok(())
+}
+
+/// One prober for each of `kinds`, named after `tag`.
+pub fn probers(
+    tag: &str,
+    kinds: &[Kind],
+    count: u32,
+    setup: impl Fn() -> Result<()>,
+) -> Result<Vec<Prober>> {
+    kinds
+        .iter()
+        .map(|kind| {
+            Prober::start(&format!("{tag}-{}", kind.label()), *kind, count, || {
+                setup()?;
+                Ok(Vec::new())
+            })
+        })
+        .collect()
+}
+
+/// A scenario that does not apply here.
+#[derive(Debug)]
+pub struct Skip(pub String);
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
+/// Ends a scenario that does not apply here.
+pub fn skip<T>(why: impl Into<String>) -> Result<T> {
+    Err(Skip(why.into()).into())
+}
+
+/// A scenario.
+pub struct Scenario {
+    pub name: &'static str,
+    pub reach: Reach,
+    pub run: fn(&Place) -> Result<Run>,
+}
+
+/// All of them, in the order in which they run.
+pub fn all() -> Vec<Scenario> {
+    let parts: [&[Scenario]; 11] = [
+        rlimit_nproc::SCENARIOS,
+        cgroup_pids_max::SCENARIOS,
+        pid_namespace_dead::SCENARIOS,
+        pid_max::SCENARIOS,
+        threads_max::SCENARIOS,
+        overcommit::SCENARIOS,
+        sched_deadline::SCENARIOS,
+        exec_in_progress::SCENARIOS,
+        combined::SCENARIOS,
+        negative::SCENARIOS,
+        once::SCENARIOS,
+    ];
+    parts
+        .into_iter()
+        .flatten()
+        .map(|s| Scenario {
+            name: s.name,
+            reach: s.reach,
+            run: s.run,
+        })
+        .collect()
+}

@@ -1,0 +1,289 @@
+//! What is no failure, and must not be told: creations that succeed, that the
+//! kernel restarts, that answer another errno, that a fatal signal cuts short;
+//! and memory refused where nothing was to be created.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::{Place, Reach, Run, Scenario, must_succeed, probers};
+use crate::actor::{self, Actor};
+use crate::attempt::{CloneArgs, Kind, attempt, attempts, clone, clone3, reap};
+use crate::sys;
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "quiet_success",
+        reach: Reach::Own,
+        run: success,
+    },
+    Scenario {
+        name: "quiet_restart_timer",
+        reach: Reach::Own,
+        run: timer,
+    },
+    Scenario {
+        name: "quiet_restart_signals",
+        reach: Reach::Own,
+        run: signals,
+    },
+    Scenario {
+        name: "quiet_other_errnos",
+        reach: Reach::Own,
+        run: other_errnos,
+    },
+    Scenario {
+        name: "quiet_memory",
+        reach: Reach::Own,
+        run: memory,
+    },
+    Scenario {
+        name: "quiet_killed",
+        reach: Reach::Own,
+        run: killed,
+    },
+];
+
+fn success(place: &Place) -> Result<Run> {
+    let mut run = Run::default();
+    for (tag, uid) in [("ok0", 0), ("oku", place.uid(60))] {
+        let mut callers = probers(tag, Kind::ALL, 50, || sys::become_uid(uid))?;
+        for prober in &mut callers {
+            must_succeed(&prober.fire()?)?;
+            run.quiet.push(prober.actor.pid() as u32);
+        }
+        run.keep(callers);
+    }
+    Ok(run)
+}
+
+static SIGNALS: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn count_signal(_: i32) {
+    SIGNALS.fetch_add(1, Ordering::Relaxed);
+}
+
+fn handle(signal: i32) -> Result<()> {
+    let handler = count_signal as extern "C" fn(i32) as libc::sighandler_t;
+    // SAFETY: the handler only counts.
+    let before = unsafe { libc::signal(signal, handler) };
+    if before == libc::SIG_ERR {
+        return Err(std::io::Error::last_os_error()).context("signal");
+    }
+    Ok(())
+}
+
+/// Forks until `enough` have succeeded or the time is over.
+fn forks_under_fire(enough: u32) -> Result<u32> {
+    let end = Instant::now() + Duration::from_secs(5);
+    let mut done = 0;
+    while done < enough && Instant::now() < end {
+        must_succeed(&[attempt(Kind::PLAIN)])?;
+        done += 1;
+    }
+    Ok(done)
+}
+
+/// A signal that is pending when the creation begins makes the kernel restart
+/// it (-ERESTARTNOINTR).
+fn timer(_place: &Place) -> Result<Run> {
+    let mut run = Run::default();
+    for microseconds in [200, 50] {
+        let (caller, report) = Actor::start(format!("timer-{microseconds}"), |link| {
+            handle(libc::SIGALRM)?;
+            let set = |microseconds| {
+                let interval = libc::timeval {
+                    tv_sec: 0,
+                    tv_usec: microseconds,
+                };
+                let timer = libc::itimerval {
+                    it_interval: interval,
+                    it_value: interval,
+                };
+                // SAFETY: the struct outlives the call.
+                unsafe {
+                    libc::syscall(
+                        libc::SYS_setitimer,
+                        libc::ITIMER_REAL,
+                        &raw const timer,
+                        std::ptr::null_mut::<libc::itimerval>(),
+                    )
+                };
+            };
+            set(microseconds);
+            let done = forks_under_fire(150);
+            set(0);
+            link.ready(vec![u64::from(done?), SIGNALS.load(Ordering::Relaxed)]);
+            Ok(())
+        })?;
+        enough_signals(&report.numbers)?;
+        run.quiet.push(caller.pid() as u32);
+        run.keep(caller);
+    }
+    Ok(run)
+}
+
+fn enough_signals(numbers: &[u64]) -> Result<()> {
+    if numbers[0] < 20 || numbers[1] < 5 {
+        bail!("{} forks and {} signals only", numbers[0], numbers[1]);
+    }
+    Ok(())
+}
+
+/// The same by another process that sends signals as fast as it can.
+fn signals(_place: &Place) -> Result<Run> {
+    let mut run = Run::default();
+    let (mut caller, _) = Actor::start("under-fire", |link| {
+        handle(libc::SIGUSR1)?;
+        link.step();
+        let done = forks_under_fire(150)?;
+        link.ready(vec![u64::from(done), SIGNALS.load(Ordering::Relaxed)]);
+        Ok(())
+    })?;
+    let target = caller.pid();
+    let (mut shooter, _) = Actor::start("shooter", |link| {
+        link.step();
+        loop {
+            // SAFETY: a signal that the target handles.
+            unsafe { libc::kill(target, libc::SIGUSR1) };
+        }
+    })?;
+    shooter.send()?;
+    let report = caller.go()?;
+    drop(shooter);
+    enough_signals(&report.numbers)?;
+    run.quiet.push(target as u32);
+    run.keep(caller);
+    Ok(run)
+}
+
+/// EINVAL, EPERM, EEXIST.
+fn other_errnos(place: &Place) -> Result<Run> {
+    let uid = place.uid(61);
+    let mut run = Run::default();
+    let (caller, _) = Actor::start("other-errnos", |link| {
+        let wants = |what: &str, answer: isize, errno: i32| {
+            if answer != -errno as isize {
+                bail!("{what} answered {answer}, wanted -{errno}");
+            }
+            Ok(())
+        };
+        let with_tid = |tid: &i32| CloneArgs {
+            exit_signal: libc::SIGCHLD as u64,
+            set_tid: std::ptr::from_ref(tid) as u64,
+            set_tid_size: 1,
+            ..CloneArgs::default()
+        };
+        wants(
+            "a thread without CLONE_SIGHAND",
+            clone(libc::CLONE_THREAD),
+            libc::EINVAL,
+        )?;
+        let own = std::process::id() as i32;
+        wants("set_tid in use", clone3(&with_tid(&own)), libc::EEXIST)?;
+        sys::become_uid(uid)?;
+        wants("set_tid by a user", clone3(&with_tid(&own)), libc::EPERM)?;
+        wants(
+            "a mount namespace by a user",
+            clone(libc::CLONE_NEWNS | libc::SIGCHLD),
+            libc::EPERM,
+        )?;
+        link.step();
+        Ok(())
+    })?;
+    run.quiet.push(caller.pid() as u32);
+    run.keep(caller);
+    let (caller, _) = Actor::start("thread-dead-ns", |link| {
+        super::pid_namespace_dead::outlive_namespace(0)?;
+        let answer = clone(crate::attempt::THREAD_FLAGS);
+        if answer != -libc::EINVAL as isize {
+            bail!("a thread with children elsewhere answered {answer}");
+        }
+        link.step();
+        Ok(())
+    })?;
+    run.quiet.push(caller.pid() as u32);
+    run.keep(caller);
+    Ok(run)
+}
+
+/// RLIMIT_AS refuses mappings and with them pthread_create(3), which fails
+/// with EAGAIN though nothing was to be created yet; forks succeed.
+fn memory(_place: &Place) -> Result<Run> {
+    let mut run = Run::default();
+    let (caller, _) = Actor::start("no-memory", |link| {
+        sys::limit(libc::RLIMIT_AS, 1 << 20, 1 << 20)?;
+        for _ in 0..20 {
+            if sys::map(64 << 20).is_ok() {
+                bail!("a mapping beyond RLIMIT_AS was granted");
+            }
+            let mut thread = 0;
+            // SAFETY: the function is never run, or only sleeps.
+            let answer = unsafe {
+                libc::pthread_create(
+                    &raw mut thread,
+                    std::ptr::null(),
+                    never_run,
+                    std::ptr::null_mut(),
+                )
+            };
+            if answer != libc::EAGAIN {
+                bail!("pthread_create answered {answer}");
+            }
+        }
+        must_succeed(&attempts(Kind::PLAIN, 5))?;
+        link.step();
+        Ok(())
+    })?;
+    run.quiet.push(caller.pid() as u32);
+    run.keep(caller);
+    Ok(run)
+}
+
+extern "C" fn never_run(_: *mut libc::c_void) -> *mut libc::c_void {
+    actor::sleep_for_ever()
+}
+
+/// A large process is killed while it is copied: it never hears an errno.
+fn killed(_place: &Place) -> Result<Run> {
+    const VICTIMS: u32 = 40;
+    let mut run = Run::default();
+    let (caller, report) = Actor::start("victims", |link| {
+        let bytes = 48usize << 20;
+        let at = sys::map(bytes)?;
+        for page in (0..bytes).step_by(4096) {
+            // SAFETY: within the mapping.
+            unsafe { at.add(page).write_volatile(1) };
+        }
+        let start = Instant::now();
+        must_succeed(&[attempt(Kind::PLAIN)])?;
+        let whole = start.elapsed();
+        let mut pids = vec![std::process::id().into()];
+        for n in 0..VICTIMS {
+            // SAFETY: one thread; the child only creates processes that exit.
+            let pid = unsafe { libc::fork() };
+            sys::check(i64::from(pid), "fork of a victim")?;
+            if pid == 0 {
+                sys::die_with_parent();
+                loop {
+                    attempt(Kind::PLAIN);
+                }
+            }
+            // In the middle of its first fork, or of its second.
+            let until = Instant::now() + whole * (n % 20) / 10;
+            while Instant::now() < until {
+                std::hint::spin_loop();
+            }
+            // SAFETY: not waited for yet.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            reap(pid);
+            pids.push(pid as u64);
+        }
+        link.ready(pids);
+        Ok(())
+    })?;
+    run.quiet.extend(report.numbers.iter().map(|n| *n as u32));
+    run.keep(caller);
+    Ok(run)
+}

@@ -1,0 +1,134 @@
+//! Exactly once: every refusal is told, by a record or in the count of a
+//! `repeat`, and none twice, however fast they come.
+
+use anyhow::Result;
+use forktrace::cause::Cause;
+
+use super::{Place, Reach, Run, Scenario, must_fail};
+use crate::actor::{Actor, Prober};
+use crate::attempt::{Attempt, Kind, attempts};
+use crate::cgroup::Tree;
+use crate::expect::{Expect, WantedLimit};
+use crate::sys;
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "once_40_of_one_thread",
+        reach: Reach::Own,
+        run: one_thread,
+    },
+    Scenario {
+        name: "once_40_nproc",
+        reach: Reach::Own,
+        run: one_user,
+    },
+    Scenario {
+        name: "once_8_threads",
+        reach: Reach::Own,
+        run: many_threads,
+    },
+];
+
+fn one_thread(place: &Place) -> Result<Run> {
+    let tree = Tree::new(&place.cgroups, "o40")?;
+    let home = tree.top();
+    let mut run = Run::default();
+    for kind in Kind::ALL {
+        let mut caller = [Prober::start(
+            &format!("o40-{}", kind.label()),
+            *kind,
+            40,
+            || {
+                home.enter()?;
+                Ok(Vec::new())
+            },
+        )?];
+        home.limit(1)?;
+        run.fire(&mut caller, |p, a| {
+            Expect::of(&p.actor, a, Cause::CgroupPidsMax)
+                .limit(WantedLimit::pids(&home, 1, 1))
+                .within(&place.cgroups, &home)
+        })?;
+        home.unlimit()?;
+        for expect in &mut run.expects {
+            // By the time of a look the limit has been taken away.
+            if let Some(limit) = &mut expect.limit {
+                limit.file = None;
+            }
+        }
+        let [caller] = caller;
+        // Elsewhere from now on, so that the next is alone again.
+        std::fs::write(
+            place.cgroups.pids.join("cgroup.procs"),
+            caller.actor.pid().to_string(),
+        )?;
+        run.keep(caller);
+    }
+    run.keep(tree);
+    Ok(run)
+}
+
+fn one_user(place: &Place) -> Result<Run> {
+    let uid = place.uid(70);
+    let mut run = Run::default();
+    let mut caller = [Prober::start("o40-nproc", Kind::PLAIN, 40, || {
+        sys::limit_nproc(1, 1)?;
+        sys::become_uid(uid)?;
+        Ok(Vec::new())
+    })?];
+    run.fire(&mut caller, |p, a| {
+        Expect::of(&p.actor, a, Cause::RlimitNproc)
+            .uid(uid)
+            .limit(WantedLimit::nproc(uid, 1, 1))
+    })?;
+    run.keep(caller);
+    Ok(run)
+}
+
+fn many_threads(place: &Place) -> Result<Run> {
+    const THREADS: usize = 8;
+    let tree = Tree::new(&place.cgroups, "o8")?;
+    let home = tree.top();
+    let mut run = Run::default();
+    let (mut caller, _) = Actor::start("o8-threads", |link| {
+        home.enter()?;
+        let start = std::sync::Barrier::new(THREADS + 1);
+        let end = std::sync::Barrier::new(THREADS + 1);
+        let all: Vec<Attempt> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    scope.spawn(|| {
+                        start.wait();
+                        let tried = attempts(Kind::CloneThread, 25);
+                        // None ends while another still tries.
+                        end.wait();
+                        tried
+                    })
+                })
+                .collect();
+            link.step();
+            start.wait();
+            end.wait();
+            threads
+                .into_iter()
+                .flat_map(|t| t.join().unwrap_or_default())
+                .collect()
+        });
+        link.ready(all);
+        Ok(())
+    })?;
+    let tasks = THREADS as u64 + 1;
+    home.limit(tasks)?;
+    let attempts = caller.go()?.attempts;
+    must_fail(&attempts)?;
+    for a in &attempts {
+        run.expects.push(
+            Expect::of(&caller, a, Cause::CgroupPidsMax)
+                .limit(WantedLimit::pids(&home, tasks, tasks))
+                .within(&place.cgroups, &home),
+        );
+    }
+    run.keep(caller);
+    run.keep(tree);
+    Ok(run)
+}

@@ -1,0 +1,240 @@
+//! `pid_max`: every process id that may be given is in use.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use forktrace::cause::Cause;
+use forktrace::record::Unit;
+
+use super::{Place, Reach, Run, Scenario, must_fail, probers, skip};
+use crate::actor::{self, Actor};
+use crate::attempt::{Kind, attempt, attempts};
+use crate::expect::{Expect, Number, Scope, WantedLimit};
+use crate::sys::{self, Sysctl};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "pid_max_340",
+        reach: Reach::Host,
+        run: |place| host(place, "pm340", 340),
+    },
+    Scenario {
+        name: "pid_max_427",
+        reach: Reach::Host,
+        run: |place| host(place, "pm427", 427),
+    },
+    Scenario {
+        name: "pid_max_namespace_320",
+        reach: Reach::Own,
+        run: |place| namespace(place, "pn320", 320),
+    },
+    Scenario {
+        name: "pid_max_namespace_333",
+        reach: Reach::Own,
+        run: |place| namespace(place, "pn333", 333),
+    },
+    Scenario {
+        name: "pid_max_outer_namespace",
+        reach: Reach::Own,
+        run: outer_namespace,
+    },
+];
+
+/// Ids below this are given out once only (RESERVED_PIDS, kernel/pid.c).
+const RESERVED: u32 = 300;
+
+fn wanted(scope: String, value: u64, usage: Number) -> WantedLimit {
+    WantedLimit {
+        name: Some("kernel.pid_max"),
+        scope: Scope::Exact(scope),
+        value: Number::Exact(value),
+        usage,
+        unit: Some(Unit::Ids),
+        file: None,
+    }
+}
+
+/// Goes on until the cursor is past the reserved ids, after which only the
+/// others are given.
+fn pass_reserved() -> Result<()> {
+    for _ in 0..=RESERVED {
+        // SAFETY: the child only exits.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            actor::exit(0);
+        }
+        sys::check(i64::from(pid), "fork to use ids up")?;
+        crate::attempt::reap(pid);
+        if pid as u32 > RESERVED {
+            return Ok(());
+        }
+    }
+    bail!("the ids stay below {RESERVED}")
+}
+
+/// Tasks that /proc shows: each has an id.
+fn tasks_in_proc() -> Result<u64> {
+    let mut count = 0;
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
+            && let Ok(tasks) = fs::read_dir(entry.path().join("task"))
+        {
+            count += tasks.count() as u64;
+        }
+    }
+    Ok(count)
+}
+
+fn host(place: &Place, tag: &str, value: u64) -> Result<Run> {
+    let mut run = Run::default();
+    let mut callers = probers(tag, Kind::ALL, place.count, || Ok(()))?;
+    let (mut filler, _) = Actor::start(format!("{tag}-fill"), |link| {
+        pass_reserved()?;
+        link.step();
+        let (_, refused) = actor::fill(Kind::PLAIN, value as usize);
+        link.ready(Vec::from_iter(refused));
+        Ok(())
+    })?;
+    let sysctl = Sysctl::set("kernel/pid_max", value)?;
+    let refused = filler.go()?.attempts;
+    if refused.is_empty() {
+        bail!("{value} ids could not be used up");
+    }
+    let ids = tasks_in_proc()?;
+    let limit = || wanted("host".to_owned(), value, Number::Between(ids - 3, ids + 3));
+    must_fail(&refused)?;
+    run.expects
+        .push(Expect::of(&filler, &refused[0], Cause::PidMax).limit(limit()));
+    run.fire(&mut callers, |p, a| {
+        Expect::of(&p.actor, a, Cause::PidMax).limit(limit())
+    })?;
+    // The setting comes back first: what ends the rest must be able to fork.
+    run.keep(filler);
+    run.keep(callers);
+    run.keep(sysctl);
+    Ok(run)
+}
+
+/// A pid namespace with a /proc and a pid_max of its own, all used up.
+fn exhaust_namespace(value: u64) -> Result<()> {
+    sys::own_mounts()?;
+    sys::mount("proc", Path::new("/proc"), "proc", 0, "")?;
+    fs::write("/proc/sys/kernel/pid_max", value.to_string()).context("write pid_max")?;
+    actor::burn_ids(RESERVED)?;
+    Ok(())
+}
+
+fn has_own_pid_max(place: &Place) -> Result<()> {
+    if place.kernel < (6, 14) {
+        return skip("one pid_max for every pid namespace before 6.14");
+    }
+    Ok(())
+}
+
+fn namespace(place: &Place, tag: &str, value: u64) -> Result<Run> {
+    has_own_pid_max(place)?;
+    let count = place.count;
+    let mut run = Run::default();
+    for kind in Kind::ALL {
+        let (mut caller, report) = Actor::start(format!("{tag}-{}", kind.label()), |link| {
+            let pid = actor::enter_pid_namespace(0)?;
+            exhaust_namespace(value)?;
+            let (pids, refused) = actor::fill(fills(*kind), value as usize);
+            let inode = sys::namespace("pid")?;
+            link.ready(actor::Report {
+                attempts: Vec::from_iter(refused),
+                numbers: vec![pid as u64, inode, pids.len() as u64],
+            });
+            link.ready(attempts(*kind, count));
+            Ok(())
+        })?;
+        let (pid, inode, children) = (report.numbers[0], report.numbers[1], report.numbers[2]);
+        if children != value - u64::from(RESERVED) {
+            bail!("{children} children below a pid_max of {value}");
+        }
+        let mut refused = report.attempts;
+        refused.extend(caller.go()?.attempts);
+        must_fail(&refused)?;
+        for a in &refused {
+            let limit = wanted(
+                format!("pid namespace {inode}"),
+                value,
+                Number::Exact(children + 1),
+            );
+            run.expects
+                .push(Expect::of(&caller, a, Cause::PidMax).pid(pid).limit(limit));
+        }
+        run.keep(caller);
+    }
+    Ok(run)
+}
+
+/// What fills is a process that sleeps: by fork, or by a plain clone.
+fn fills(kind: Kind) -> Kind {
+    if kind == Kind::PLAIN {
+        kind
+    } else {
+        Kind::CloneProcess
+    }
+}
+
+/// The caller's namespace has ids, the one around it has none left.
+fn outer_namespace(place: &Place) -> Result<Run> {
+    has_own_pid_max(place)?;
+    let value = 310;
+    let mut run = Run::default();
+    let (mut caller, report) = Actor::start("pno-caller", |link| {
+        actor::enter_pid_namespace(0)?;
+        exhaust_namespace(value)?;
+        let outer = sys::namespace("pid")?;
+        // A grandchild namespace whose init is one of the last ids.
+        sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
+        // SAFETY: one thread; the child goes on below.
+        let init = unsafe { libc::fork() };
+        sys::check(i64::from(init), "fork into the inner namespace")?;
+        if init > 0 {
+            crate::attempt::reap(init);
+            actor::exit(0);
+        }
+        sys::die_with_parent();
+        let (_, refused) = actor::fill(Kind::PLAIN, value as usize);
+        link.ready(actor::Report {
+            attempts: Vec::from_iter(refused),
+            numbers: vec![outer],
+        });
+        link.ready(vec![attempt(Kind::Clone3)]);
+        Ok(())
+    })?;
+    let mut refused = report.attempts;
+    refused.extend(caller.go()?.attempts);
+    must_fail(&refused)?;
+    let pid = innermost(caller.pid())?;
+    for a in &refused {
+        run.expects
+            .push(Expect::of(&caller, a, Cause::PidMax).pid(pid).limit(wanted(
+                format!("pid namespace {}", report.numbers[0]),
+                value,
+                Number::Exact(value - u64::from(RESERVED) + 1),
+            )));
+    }
+    run.keep(caller);
+    Ok(run)
+}
+
+/// The pid, in this process's numbers, at the end of a chain of first
+/// children.
+fn innermost(mut pid: i32) -> Result<u64> {
+    for _ in 0..2 {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        pid = text
+            .split_whitespace()
+            .next()
+            .and_then(|p| p.parse().ok())
+            .with_context(|| format!("{path} is empty"))?;
+    }
+    Ok(pid as u64)
+}

@@ -1,0 +1,129 @@
+//! `pid_namespace_dead`: the namespace that children go to has lost its init.
+
+use anyhow::{Context, Result};
+use forktrace::cause::Cause;
+use forktrace::record::Errno;
+
+use super::{Place, Reach, Run, Scenario, must_fail, skip};
+use crate::actor::{self, Actor, Prober};
+use crate::attempt::{Kind, attempts, reap};
+use crate::expect::{Expect, Number, Scope, WantedLimit};
+use crate::sys;
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "pidns_dead",
+        reach: Reach::Own,
+        run: plain,
+    },
+    Scenario {
+        name: "pidns_dead_user",
+        reach: Reach::Own,
+        run: unprivileged,
+    },
+    Scenario {
+        name: "pidns_dead_nested",
+        reach: Reach::Own,
+        run: nested,
+    },
+];
+
+/// Sends children to a new pid namespace whose init comes and goes; answers
+/// the namespace's inode number.
+pub fn outlive_namespace(flags: i32) -> Result<u64> {
+    sys::unshare(libc::CLONE_NEWPID | flags, "CLONE_NEWPID")?;
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors.
+    unsafe { libc::pipe(ends.as_mut_ptr()) };
+    // SAFETY: one thread; the child waits for the pipe's end and exits.
+    let init = unsafe { libc::fork() };
+    sys::check(i64::from(init), "fork of the namespace's init")?;
+    if init == 0 {
+        let mut byte = 0u8;
+        // SAFETY: one byte; the descriptors are the child's.
+        unsafe {
+            libc::close(ends[1]);
+            libc::read(ends[0], (&raw mut byte).cast(), 1);
+        }
+        actor::exit(0);
+    }
+    // The namespace shows only while it has an init.
+    let inode = sys::namespace("pid_for_children");
+    // SAFETY: the descriptors are this function's.
+    unsafe {
+        libc::close(ends[0]);
+        libc::close(ends[1]);
+    }
+    reap(init).context("wait for the namespace's init")?;
+    inode
+}
+
+fn limit(inode: u64) -> WantedLimit {
+    WantedLimit {
+        name: None,
+        scope: Scope::Exact(format!("pid namespace {inode}")),
+        value: Number::Null,
+        usage: Number::Any,
+        unit: None,
+        file: None,
+    }
+}
+
+fn run(place: &Place, tag: &str, uid: u32, flags: i32) -> Result<Run> {
+    let mut run = Run::default();
+    let mut callers = Vec::new();
+    for kind in Kind::PROCESSES {
+        let comm = format!("{tag}-{}", kind.label());
+        callers.push(Prober::start(&comm, *kind, place.count, || {
+            sys::become_uid(uid)?;
+            Ok(vec![outlive_namespace(flags)?])
+        })?);
+    }
+    run.fire(&mut callers, |p, a| {
+        let mut expect = Expect::of(&p.actor, a, Cause::PidNamespaceDead)
+            .uid(uid)
+            .limit(limit(p.numbers[0]));
+        expect.errno = Errno::ENOMEM;
+        expect
+    })?;
+    run.keep(callers);
+    Ok(run)
+}
+
+fn plain(place: &Place) -> Result<Run> {
+    run(place, "pd", 0, 0)
+}
+
+/// A user that has made the namespace inside a user namespace.
+fn unprivileged(place: &Place) -> Result<Run> {
+    match run(place, "pdu", place.uid(20), libc::CLONE_NEWUSER) {
+        Err(error) if format!("{error:#}").contains("unshare") => skip(format!("{error:#}")),
+        other => other,
+    }
+}
+
+/// A caller that lives in a pid namespace itself.
+fn nested(place: &Place) -> Result<Run> {
+    let count = place.count;
+    let mut run = Run::default();
+    for kind in Kind::PROCESSES {
+        let (mut caller, report) = Actor::start(format!("pdn-{}", kind.label()), |link| {
+            let pid = actor::enter_pid_namespace(0)?;
+            let inode = outlive_namespace(0)?;
+            link.ready(vec![pid as u64, inode]);
+            link.ready(attempts(*kind, count));
+            Ok(())
+        })?;
+        let attempts = caller.go()?.attempts;
+        must_fail(&attempts)?;
+        for a in &attempts {
+            let mut expect = Expect::of(&caller, a, Cause::PidNamespaceDead)
+                .pid(report.numbers[0])
+                .limit(limit(report.numbers[1]));
+            expect.errno = Errno::ENOMEM;
+            run.expects.push(expect);
+        }
+        run.keep(caller);
+    }
+    Ok(run)
+}

@@ -1,0 +1,28 @@
+//! `sched_deadline`: a SCHED_DEADLINE task may not create another.
+
+use anyhow::Result;
+use forktrace::cause::Cause;
+
+use super::{Place, Reach, Run, Scenario, probers, skip};
+use crate::attempt::Kind;
+use crate::expect::Expect;
+use crate::sys;
+
+pub const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "sched_deadline",
+    reach: Reach::Own,
+    run,
+}];
+
+fn run(place: &Place) -> Result<Run> {
+    let mut run = Run::default();
+    let mut callers = match probers("dl", Kind::ALL, place.count, sys::sched_deadline) {
+        Ok(callers) => callers,
+        Err(error) => return skip(format!("{error:#}")),
+    };
+    run.fire(&mut callers, |p, a| {
+        Expect::of(&p.actor, a, Cause::SchedDeadline).may_be_unknown()
+    })?;
+    run.keep(callers);
+    Ok(run)
+}

@@ -1,0 +1,189 @@
+//! `cargo xtask bench`: what forktrace costs, counted in instructions, so that the numbers are the
+//! same on every machine and in every run.
+
+use crate::guest::{self, Boot, Cgroup, Image, Programs};
+use crate::{kernel, paths};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+/// `none` first: it is what the others are compared with.
+const STYLES: [&str; 4] = ["none", "fexit", "kprobe", "tracepoint"];
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Arguments of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// What the attached probes cost on common operations, by attach style
+    Overhead {
+        /// The kernels to measure on
+        #[arg(long, default_values_t = ["6.1".to_owned()])]
+        kernel: Vec<String>,
+        /// Only these styles, beside `none`
+        #[arg(long, value_parser = STYLES)]
+        style: Vec<String>,
+    },
+}
+
+/// Instructions by operation (in the order of the first run) and style.
+#[derive(Default)]
+struct Table {
+    operations: Vec<String>,
+    counts: BTreeMap<(String, String), i64>,
+}
+
+/// Runs `cargo xtask bench`.
+pub fn main(args: &Args) -> Result<()> {
+    let What::Overhead { kernel, style } = &args.what;
+    // Before the boots, which run side by side.
+    guest::qemu()?;
+    guest::busybox()?;
+    let kernels = kernel::get(kernel)?;
+    let programs = Programs::get(None, None)?;
+    let wanted =
+        |name: &&str| *name == "none" || style.is_empty() || style.iter().any(|s| s == name);
+    let styles: Vec<&str> = STYLES.into_iter().filter(wanted).collect();
+    for kernel in &kernels {
+        let table = measure(kernel, &styles, &programs)?;
+        println!(
+            "### Linux {} ({})\n\n{}",
+            kernel.name,
+            kernel.version,
+            table.markdown(&styles)
+        );
+    }
+    Ok(())
+}
+
+/// One boot for each style: what one leaves behind must not count for the next.
+fn measure(kernel: &kernel::Kernel, styles: &[&str], programs: &Programs) -> Result<Table> {
+    let outputs: Vec<Result<String>> = thread::scope(|scope| {
+        let boots: Vec<_> = styles
+            .iter()
+            .map(|style| scope.spawn(move || boot(&kernel.image, style, programs)))
+            .collect();
+        let joined = boots.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .map(|output| output.unwrap_or_else(|_| bail!("a measuring thread panicked")))
+            .collect()
+    });
+    let mut table = Table::default();
+    for (style, output) in styles.iter().zip(outputs) {
+        match output {
+            Ok(output) => table.read(&output),
+            // A kernel without a style is no reason to hide the others.
+            Err(error) if *style != "none" => eprintln!("xtask: {style}: {error:#}"),
+            Err(error) => return Err(error.context("measuring without forktrace")),
+        }
+    }
+    Ok(table)
+}
+
+fn boot(kernel: &Path, style: &str, programs: &Programs) -> Result<String> {
+    let command = [
+        "scenarios",
+        "bench",
+        "--forktrace",
+        "/bin/forktrace",
+        "--style",
+        style,
+    ];
+    let image = Image {
+        command: command.map(str::to_owned).to_vec(),
+        add: Vec::new(),
+    };
+    let folder = paths::work_dir("initramfs")?;
+    let initramfs = folder.join(format!("bench-{}-{style}.cpio", std::process::id()));
+    image.write(programs, &initramfs)?;
+    let boot = Boot {
+        kernel,
+        initramfs: initramfs.clone(),
+        cgroup: Cgroup::V2,
+        append: String::new(),
+        mem: 512,
+        smp: 1,
+        icount: true,
+        limit: LIMIT,
+    };
+    let mut output = Vec::new();
+    let code = boot.run(&mut output);
+    let _ = std::fs::remove_file(&initramfs);
+    let output = String::from_utf8_lossy(&output).into_owned();
+    let code = code.with_context(|| format!("the guest said:\n{output}"))?;
+    if code != 0 {
+        bail!("the guest's measuring ended with status {code}:\n{output}");
+    }
+    Ok(output)
+}
+
+impl Table {
+    /// Takes lines `BENCH <style> <operation> <instructions>`, separated by tabs.
+    fn read(&mut self, output: &str) {
+        for line in output.lines() {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let ["BENCH", style, operation, count] = columns[..] else {
+                continue;
+            };
+            let Ok(count) = count.trim().parse::<f64>() else {
+                continue;
+            };
+            if !self.operations.iter().any(|known| known == operation) {
+                self.operations.push(operation.to_owned());
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "counts are far below 2^53")]
+            self.counts.insert(
+                (operation.to_owned(), style.to_owned()),
+                count.round() as i64,
+            );
+        }
+    }
+
+    fn markdown(&self, styles: &[&str]) -> String {
+        let mut text = format!("| operation | {} |\n|---|", styles.join(" | "));
+        text.push_str(&format!("{}\n", "---:|".repeat(styles.len())));
+        for operation in &self.operations {
+            let cells = styles.iter().map(|style| self.cell(operation, style));
+            text.push_str(&format!(
+                "| {operation} | {} |\n",
+                cells.collect::<Vec<_>>().join(" | ")
+            ));
+        }
+        text
+    }
+
+    fn cell(&self, operation: &str, style: &str) -> String {
+        let count = |style: &str| {
+            self.counts
+                .get(&(operation.to_owned(), style.to_owned()))
+                .copied()
+        };
+        match (count(style), count("none")) {
+            (None, _) => "–".to_owned(),
+            (Some(own), Some(none)) if style != "none" => format!("{:+}", own - none),
+            (Some(own), _) => own.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+
+    #[test]
+    fn shows_differences_to_none() {
+        let mut table = Table::default();
+        table.read("BENCH\tnone\tgetppid\t340\nBENCH\tnone\tfork\t76000\n");
+        table.read("noise\nBENCH\ttracepoint\tgetppid\t430.2\nBENCH\tfexit\tgetppid\t340\n");
+        let text = table.markdown(&["none", "fexit", "tracepoint"]);
+        assert!(text.contains("| getppid | 340 | +0 | +90 |"), "{text}");
+        assert!(text.contains("| fork | 76000 | – | – |"), "{text}");
+    }
+}

@@ -1,0 +1,202 @@
+//! Boots a kernel in QEMU, by software emulation: works on every machine, needs no privilege.
+
+use super::console::{self, Console};
+use crate::{apt, run};
+use anyhow::{Context, Result, anyhow, bail};
+use std::fmt;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+const QEMU: &str = "qemu-system-x86_64";
+
+/// Init runs about 3 seconds after the start on an idle machine; a loaded one takes longer.
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
+
+/// How cgroups are mounted in the guest.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Cgroup {
+    /// A hierarchy for each controller, and a unified one without controllers
+    V1,
+    /// The unified hierarchy
+    V2,
+    /// Not mounted
+    None,
+}
+
+impl fmt::Display for Cgroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+            Self::None => "none",
+        })
+    }
+}
+
+/// A machine to boot.
+pub struct Boot<'a> {
+    /// The kernel's image.
+    pub kernel: &'a Path,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+    /// How cgroups are mounted.
+    pub cgroup: Cgroup,
+    /// More for the kernel's command line.
+    pub append: String,
+    /// Memory in MB.
+    pub mem: u32,
+    /// Processors.
+    pub smp: u32,
+    /// Makes the guest's clock count instructions (and `smp` 1).
+    pub icount: bool,
+    /// The time for the whole run.
+    pub limit: Duration,
+}
+
+/// Stands in the output before what a second attempt prints.
+pub const RETRY: &str = "xtask: retrying: ";
+
+impl Boot<'_> {
+    /// Boots, passes the console on to `to`, and gives the command's status. A boot that hangs is
+    /// tried once more: about one in a hundred does under emulation.
+    pub fn run(&self, to: &mut dyn Write) -> Result<i32> {
+        qemu()?;
+        let (seen, why) = self.attempt(to)?;
+        if let Some(code) = seen.exit {
+            return Ok(code);
+        }
+        if seen.panic.is_some() || !seen.timed_out {
+            return Err(anyhow!(why));
+        }
+        eprintln!("xtask: retrying a test machine: {why}");
+        // For a log as much as for the reader of a terminal.
+        let _ = writeln!(to, "{RETRY}{why}");
+        let (seen, why) = self.attempt(to)?;
+        match seen.exit {
+            Some(code) => Ok(code),
+            None => Err(anyhow!("{why} (second attempt)")),
+        }
+    }
+
+    /// Boots with the terminal on the guest's console; its shell has no status to report.
+    pub fn interactive(&self) -> Result<()> {
+        qemu()?;
+        eprintln!("xtask: `exit` leaves; Ctrl-A X kills the machine");
+        run::loud(
+            self.command()
+                .args(["-display", "none", "-serial", "mon:stdio"]),
+        )
+    }
+
+    fn attempt(&self, to: &mut dyn Write) -> Result<(Console, String)> {
+        let mut command = self.command();
+        command.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        die_with_parent(&mut command);
+        let mut qemu = command
+            .spawn()
+            .with_context(|| format!("starting `{}`", run::line(&command)))?;
+        let (Some(out), Some(err)) = (qemu.stdout.take(), qemu.stderr.take()) else {
+            bail!("QEMU has no output");
+        };
+        let out = console::reader(out);
+        let err = console::reader(err);
+        let mut console = Console::default();
+        console.follow(&out, to, BOOT_LIMIT, self.limit);
+        let status = stop(&mut qemu, &console)?;
+        let complaints: Vec<u8> = err.iter().flatten().collect();
+        let why = self.explain(&console, status, &String::from_utf8_lossy(&complaints));
+        Ok((console, why))
+    }
+
+    fn explain(&self, seen: &Console, status: ExitStatus, complaints: &str) -> String {
+        let stage = if seen.booted {
+            "after init had started"
+        } else {
+            "before init started"
+        };
+        let limit = if seen.booted {
+            self.limit
+        } else {
+            BOOT_LIMIT.min(self.limit)
+        };
+        let what = if let Some(panic) = &seen.panic {
+            format!("the kernel panicked {stage}: {panic}")
+        } else if seen.timed_out {
+            format!(
+                "the machine was stopped after {} s, {stage}",
+                limit.as_secs()
+            )
+        } else {
+            format!("the machine ended {stage}, without an exit status (QEMU: {status})")
+        };
+        format!("{}: {what} {}", self.kernel.display(), complaints.trim())
+            .trim_end()
+            .to_owned()
+    }
+
+    fn command(&self) -> Command {
+        let smp = if self.icount { 1 } else { self.smp };
+        let mut command = Command::new(QEMU);
+        command.args([
+            "-accel",
+            "tcg",
+            "-cpu",
+            "max",
+            "-no-reboot",
+            "-net",
+            "none",
+            "-nodefaults",
+        ]);
+        command.args(["-smp", &smp.to_string(), "-m", &self.mem.to_string()]);
+        if self.icount {
+            command.args(["-icount", "shift=0,sleep=off"]);
+        }
+        command
+            .arg("-kernel")
+            .arg(self.kernel)
+            .arg("-initrd")
+            .arg(&self.initramfs);
+        command.arg("-append").arg(format!(
+            "console=ttyS0 quiet panic=-1 ft.cgroup={} {}",
+            self.cgroup, self.append
+        ));
+        command
+    }
+}
+
+/// Installs QEMU where it is missing.
+pub fn qemu() -> Result<()> {
+    if apt::find(QEMU).is_some() {
+        return Ok(());
+    }
+    let program = Path::new("/usr/bin").join(QEMU);
+    apt::require(
+        &[apt::Package::new("qemu-system-x86", &program)],
+        "booting test kernels",
+    )
+}
+
+/// Makes a child end with xtask: a killed xtask leave no emulator behind.
+fn die_with_parent(command: &mut Command) {
+    // SAFETY: prctl is safe to call between fork and exec, and touches no memory of ours.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Ok(())
+        });
+    }
+}
+
+fn stop(qemu: &mut Child, console: &Console) -> Result<ExitStatus> {
+    if console.timed_out {
+        qemu.kill().context("stopping QEMU")?;
+    }
+    qemu.wait().context("waiting for QEMU")
+}

@@ -1,0 +1,145 @@
+//! From a version prefix to the exact package: versions come and go on a mirror, so the newest of
+//! what there is today is taken.
+
+use super::archive::Archive;
+use anyhow::{Result, anyhow, bail};
+use std::process::Command;
+
+/// A package that holds a kernel image.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// For example `linux-image-6.1.0-56-cloud-amd64`.
+    pub name: String,
+    /// For example `6.1.192-2`.
+    pub version: String,
+    suite: String,
+}
+
+/// Kernels that several releases carry: the release whose own kernel it is comes first.
+const HOME: [(&str, &str); 3] = [
+    ("5.10", "bullseye"),
+    ("6.1", "bookworm"),
+    ("6.12", "trixie"),
+];
+
+/// Refuses names that are neither `newest` nor a version.
+pub fn check_name(name: &str) -> Result<()> {
+    let version = name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if !version && name != "newest" {
+        bail!(
+            "kernel {name:?}: give a version prefix such as 6.12, `newest`, `all`, or the path of \
+             an image (with a slash)"
+        );
+    }
+    Ok(())
+}
+
+/// The newest package for a name that [`check_name`] accepts.
+pub fn package(archive: &Archive, name: &str) -> Result<Package> {
+    let any = archive.query(&["search", "--names-only", &pattern(name)])?;
+    let names: Vec<&str> = any
+        .lines()
+        .filter_map(|line| line.split(" - ").next())
+        .collect();
+    let mut found = if names.is_empty() {
+        Vec::new()
+    } else {
+        versions(&archive.query(&[&["madison"], names.as_slice()].concat())?)
+    };
+    if let Some((_, home)) = HOME.iter().find(|(kernel, _)| *kernel == name)
+        && found.iter().any(|package| package.suite.starts_with(home))
+    {
+        found.retain(|package| package.suite.starts_with(home));
+    }
+    let mut best: Option<Package> = None;
+    for package in found {
+        if best.as_ref().is_none_or(|best| newer(&package, best)) {
+            best = Some(package);
+        }
+    }
+    best.ok_or_else(|| {
+        anyhow!(
+            "no Debian suite on this machine's mirror has a cloud kernel {name} (searched for {})",
+            pattern(name)
+        )
+    })
+}
+
+/// The name pattern of real images. Since 6.19 `linux-image-*` holds no image but depends on
+/// `linux-binary-*`; a meta package has no third number.
+fn pattern(name: &str) -> String {
+    let version = if name == "newest" {
+        "[0-9]+\\.[0-9]+".to_owned()
+    } else {
+        name.replace('.', "\\.")
+    };
+    let parts = if name.matches('.').count() > 1 {
+        ""
+    } else {
+        "\\.[0-9]"
+    };
+    format!("^linux-(image|binary)-{version}{parts}[^ ]*-cloud-amd64$")
+}
+
+/// Reads `apt-cache madison`: `name | version | site suite/component arch Packages`.
+fn versions(madison: &str) -> Vec<Package> {
+    let mut found: Vec<Package> = madison
+        .lines()
+        .filter_map(|line| {
+            let mut columns = line.split('|').map(str::trim);
+            let (name, version, source) = (columns.next()?, columns.next()?, columns.next()?);
+            let suite = source.split_whitespace().nth(1)?;
+            Some(Package {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                suite: suite.to_owned(),
+            })
+        })
+        .collect();
+    let binaries: Vec<String> = found
+        .iter()
+        .filter(|package| package.name.starts_with("linux-binary-"))
+        .map(|package| package.name.replace("linux-binary-", "linux-image-"))
+        .collect();
+    found.retain(|package| !binaries.contains(&package.name));
+    found
+}
+
+fn newer(a: &Package, b: &Package) -> bool {
+    Command::new("dpkg")
+        .args(["--compare-versions", &a.version, "gt", &b.version])
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_name, pattern, versions};
+
+    #[test]
+    fn a_prefix_is_a_whole_number() {
+        assert_eq!(
+            pattern("6.1"),
+            "^linux-(image|binary)-6\\.1\\.[0-9][^ ]*-cloud-amd64$"
+        );
+    }
+
+    #[test]
+    fn binary_packages_replace_their_images() {
+        let madison = "linux-image-7.3.4+deb13-cloud-amd64 | 7.3.4-1 | http://m.test/debian sid/main amd64 Packages\n\
+                       linux-binary-7.3.4+deb13-cloud-amd64 | 7.3.4-1 | http://m.test/debian sid/main amd64 Packages\n";
+        let found = versions(madison);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].name, "linux-binary-7.3.4+deb13-cloud-amd64");
+        assert_eq!(found[0].suite, "sid/main");
+    }
+
+    #[test]
+    fn names_are_checked() {
+        assert!(check_name("6.12").is_ok() && check_name("newest").is_ok());
+        assert!(
+            check_name("6.1[").is_err() && check_name("").is_err() && check_name("old").is_err()
+        );
+    }
+}

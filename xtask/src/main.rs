@@ -1,0 +1,54 @@
+//! forktrace's builder: the BPF object, the test kernels, the tests, the benchmarks.
+//!
+//! Everything it makes or fetches stays under `target/xtask`; the only change it makes to the
+//! machine is `apt-get install` of what the README lists.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+mod apt;
+mod bench;
+mod guest;
+mod kernel;
+mod object;
+mod paths;
+mod run;
+mod test;
+mod vm;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "forktrace's builder and test driver")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the BPF object that the forktrace crate embeds, or check the committed one
+    Ebpf(object::Args),
+    /// Boot a test kernel and run one command (or a shell) in it
+    Vm(vm::Args),
+    /// Run every test: object, lints, unit tests, this kernel, the matrix of test kernels
+    Test(test::Args),
+    /// Measure what forktrace costs, in instructions
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Ebpf(args) => object::main(&args).map(|()| ExitCode::SUCCESS),
+        Task::Vm(args) => vm::main(&args),
+        Task::Test(args) => test::main(&args),
+        Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
+    };
+    finish(done)
+}
+
+fn finish(done: Result<ExitCode>) -> ExitCode {
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

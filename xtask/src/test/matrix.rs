@@ -1,0 +1,125 @@
+//! The table of what was named how: one for each attach style, cause by kernel.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the scenario runners reported in their `MATRIX` lines.
+#[derive(Default)]
+pub struct Matrix {
+    /// Columns, in the order of the runs' kernels.
+    kernels: Vec<String>,
+    /// Style, cause, kernel → verdict → the cgroup layouts that it was given on.
+    cells: BTreeMap<(String, String, String), BTreeMap<String, BTreeSet<String>>>,
+}
+
+impl Matrix {
+    /// Whether there is nothing to show.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// Takes lines `MATRIX <cause> <style> <certainty> <named>`, separated by tabs. The last
+    /// column is `right`, or what else became of the cause's name.
+    pub fn read(&mut self, kernel: &str, layout: &str, output: &str) {
+        for line in output.lines() {
+            let mut columns = line.split('\t');
+            if columns.next() != Some("MATRIX") {
+                continue;
+            }
+            let (Some(cause), Some(style), Some(certainty)) =
+                (columns.next(), columns.next(), columns.next())
+            else {
+                continue;
+            };
+            let verdict = match columns.next() {
+                None | Some("" | "right") => certainty.to_owned(),
+                Some(named) => format!("**{named}** ({certainty})"),
+            };
+            if !self.kernels.iter().any(|known| known == kernel) {
+                self.kernels.push(kernel.to_owned());
+                self.kernels.sort_by_key(|name| order(name));
+            }
+            let cell = (style.to_owned(), cause.to_owned(), kernel.to_owned());
+            let verdicts = self.cells.entry(cell).or_default();
+            verdicts
+                .entry(verdict)
+                .or_default()
+                .insert(layout.to_owned());
+        }
+    }
+
+    /// One table for each style.
+    pub fn markdown(&self) -> String {
+        let styles: BTreeSet<&String> = self.cells.keys().map(|(style, ..)| style).collect();
+        let mut text = String::new();
+        for style in styles {
+            text.push_str(&format!(
+                "### {style}\n\n| cause | {} |\n",
+                self.kernels.join(" | ")
+            ));
+            text.push_str(&format!("|---|{}\n", "---|".repeat(self.kernels.len())));
+            let rows = self.cells.keys().filter(|(of, ..)| of == style);
+            let causes: BTreeSet<&String> = rows.map(|(_, cause, _)| cause).collect();
+            for cause in causes {
+                let cells = self
+                    .kernels
+                    .iter()
+                    .map(|kernel| self.cell(style, cause, kernel));
+                text.push_str(&format!(
+                    "| {cause} | {} |\n",
+                    cells.collect::<Vec<_>>().join(" | ")
+                ));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// One verdict where all agree; else each with the layouts that it was given on.
+    fn cell(&self, style: &str, cause: &str, kernel: &str) -> String {
+        let key = (style.to_owned(), cause.to_owned(), kernel.to_owned());
+        let Some(verdicts) = self.cells.get(&key) else {
+            return "–".to_owned();
+        };
+        if verdicts.len() == 1 {
+            return verdicts.keys().cloned().collect();
+        }
+        let each = verdicts.iter().map(|(verdict, layouts)| {
+            let layouts: Vec<&str> = layouts.iter().map(String::as_str).collect();
+            format!("{} {verdict}", layouts.join("+")).trim().to_owned()
+        });
+        each.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// This machine first, then the kernels by age.
+fn order(kernel: &str) -> (u32, u32, u32) {
+    let mut numbers = kernel.split('.').map(str::parse);
+    match (kernel, numbers.next(), numbers.next()) {
+        ("native", ..) => (0, 0, 0),
+        (_, Some(Ok(major)), Some(Ok(minor))) => (1, major, minor),
+        _ => (2, 0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Matrix;
+
+    #[test]
+    fn makes_a_table_for_each_style() {
+        let mut matrix = Matrix::default();
+        matrix.read("newest", "v2", "MATRIX\tpid_max\tfexit\tobserved\tright\n");
+        matrix.read(
+            "6.1",
+            "v2",
+            "MATRIX\tpid_max\tfexit\tobserved\tright\nother\n",
+        );
+        matrix.read("6.1", "v1", "MATRIX\tpid_max\tfexit\tunknown\twrong\n");
+        let text = matrix.markdown();
+        assert!(text.contains("| cause | 6.1 | newest |"), "{text}");
+        assert!(
+            text.contains("| pid_max | v1 **wrong** (unknown), v2 observed | observed |"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! `cargo xtask test`: everything that must hold, on this machine and on the test kernels.
+
+use crate::guest::{self, Programs};
+use crate::kernel::{self, Kernel};
+use crate::paths;
+use anyhow::{Context, Result, anyhow};
+use std::fs;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+mod checks;
+mod machines;
+mod matrix;
+mod native;
+mod tally;
+mod units;
+
+use matrix::Matrix;
+pub use tally::Tally;
+
+/// Arguments of `cargo xtask test`; without a choice everything runs.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The object's check, formatting, lints and unit tests
+    #[arg(long)]
+    unit: bool,
+    /// The scenarios on this machine's own kernel (as root)
+    #[arg(long)]
+    native: bool,
+    /// The scenarios on the test kernels, with cgroup v2 and v1
+    #[arg(long)]
+    vm: bool,
+    /// Only these test kernels
+    #[arg(long, value_name = "KERNEL", default_values_t = ["all".to_owned()])]
+    kernel: Vec<String>,
+    /// Test machines at a time
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// More arguments for the scenario runner, native and in the test machines
+    #[arg(last = true)]
+    scenarios: Vec<String>,
+}
+
+/// Runs the tests; fails when any of them does.
+pub fn main(args: &Args) -> Result<ExitCode> {
+    let all = !(args.unit || args.native || args.vm);
+    let mut tally = Tally::default();
+    let mut matrix = Matrix::default();
+    let vm = all || args.vm;
+    if vm {
+        guest::qemu()?;
+        guest::busybox()?;
+    }
+    // The download runs beside the builds.
+    let names = args.kernel.clone();
+    let kernels = vm.then(|| thread::spawn(move || timed("kernels", || kernel::get(&names))));
+    if all || args.unit {
+        timed("checks", || checks::run(&mut tally))?;
+        timed("unit tests", || units::run(&mut tally))?;
+    }
+    if all || args.native || vm {
+        let programs = timed("static programs", || Programs::get(None, None))?;
+        if all || args.native {
+            timed("native", || {
+                native::run(&programs, &args.scenarios, &mut tally, &mut matrix)
+            })?;
+        }
+        if let Some(kernels) = kernels {
+            let kernels = joined(kernels)?;
+            timed("test machines", || {
+                machines::run(&programs, &kernels, args, &mut tally, &mut matrix)
+            })?;
+        }
+    }
+    if !matrix.is_empty() {
+        let text = matrix.markdown();
+        let path = paths::work_dir("")?.join("matrix.md");
+        fs::write(&path, &text).with_context(|| format!("writing {}", path.display()))?;
+        println!("\n{text}");
+    }
+    tally.print_failures();
+    println!("{tally}");
+    Ok(if tally.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn joined(kernels: thread::JoinHandle<Result<Vec<Kernel>>>) -> Result<Vec<Kernel>> {
+    kernels
+        .join()
+        .map_err(|_| anyhow!("the kernels' download panicked"))?
+}
+
+/// Runs a part and says on stderr how long it took.
+fn timed<T>(what: &str, part: impl FnOnce() -> T) -> T {
+    eprintln!("xtask: {what} …");
+    let start = Instant::now();
+    let result = part();
+    eprintln!("xtask: {what} took {:.0} s", start.elapsed().as_secs_f64());
+    result
+}

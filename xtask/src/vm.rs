@@ -1,0 +1,97 @@
+//! `cargo xtask vm`: one command, or a shell, on a test kernel.
+
+use crate::guest::{self, Boot, Cgroup, Image, Programs};
+use crate::{kernel, paths};
+use anyhow::Result;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Arguments of `cargo xtask vm`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// 5.10, 6.1, any version that Debian has, `newest`, `all`, or a path to an image
+    #[arg(long, default_values_t = ["6.1".to_owned()])]
+    kernel: Vec<String>,
+    /// How cgroups are mounted in the guest
+    #[arg(long, value_enum, default_value_t = Cgroup::V2)]
+    cgroup: Cgroup,
+    /// More for the kernel's command line
+    #[arg(
+        long,
+        value_name = "CMDLINE",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    append: String,
+    /// A file or folder to put into the guest
+    #[arg(long, value_name = "HOST[:GUEST]")]
+    add: Vec<String>,
+    /// Memory in MB
+    #[arg(long, default_value_t = 512)]
+    mem: u32,
+    /// Processors
+    #[arg(long, default_value_t = 2)]
+    smp: u32,
+    /// Let the guest's clock count instructions (one processor)
+    #[arg(long)]
+    icount: bool,
+    /// Stop the guest after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    limit: u64,
+    /// Use this static forktrace instead of building one
+    #[arg(long, value_name = "FILE")]
+    forktrace: Option<PathBuf>,
+    /// Use this static init instead of building scenarios
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// What to run; none for a shell
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+/// Runs `cargo xtask vm`; the status is the guest's.
+pub fn main(args: &Args) -> Result<ExitCode> {
+    guest::qemu()?;
+    let kernels = kernel::get(&args.kernel)?;
+    let programs = Programs::get(args.forktrace.clone(), args.init.clone())?;
+    let image = Image {
+        command: args.command.clone(),
+        add: args.add.clone(),
+    };
+    // Its own file for each xtask, so that two can run side by side.
+    let initramfs = paths::work_dir("initramfs")?.join(format!("vm-{}.cpio", std::process::id()));
+    image.write(&programs, &initramfs)?;
+    let status = boot_all(args, &kernels, &initramfs);
+    let _ = std::fs::remove_file(&initramfs);
+    status
+}
+
+fn boot_all(
+    args: &Args,
+    kernels: &[kernel::Kernel],
+    initramfs: &std::path::Path,
+) -> Result<ExitCode> {
+    let mut worst = 0;
+    for kernel in kernels {
+        if kernels.len() > 1 {
+            eprintln!("xtask: kernel {} ({})", kernel.name, kernel.version);
+        }
+        let boot = Boot {
+            kernel: &kernel.image,
+            initramfs: initramfs.to_owned(),
+            cgroup: args.cgroup,
+            append: args.append.clone(),
+            mem: args.mem,
+            smp: args.smp,
+            icount: args.icount,
+            limit: Duration::from_secs(args.limit),
+        };
+        if args.command.is_empty() {
+            boot.interactive()?;
+        } else {
+            worst = worst.max(boot.run(&mut std::io::stdout())?);
+        }
+    }
+    Ok(ExitCode::from(u8::try_from(worst).unwrap_or(1)))
+}
