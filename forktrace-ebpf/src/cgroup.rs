@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use forktrace_common::event::{
-    CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, NAME_BYTES, NAMES_BYTES,
+    CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, MEMORY_LEVELS, NAME_BYTES, NAMES_BYTES,
 };
 
 use crate::{maps::offset, mem, note::NO_CGROUP};
@@ -16,12 +16,20 @@ pub fn id(cgroup: u64) -> u64 {
     mem::field::<u64>(mem::pointer(cgroup, offset!(cgroup_kn)), offset!(kn_id))
 }
 
+/// Depth of a css's cgroup below the hierarchy's root.
 #[inline(always)]
-fn limit_of(css: u64, usage: i64, limit: i64) -> CgroupLimit {
-    let cgroup = mem::pointer(css, offset!(css_cgroup));
+fn depth(css: u64) -> u32 {
+    mem::field::<u32>(
+        mem::pointer(css, offset!(css_cgroup)),
+        offset!(cgroup_level),
+    )
+}
+
+#[inline(always)]
+fn limit_of(css: u64, level: u32, usage: i64, limit: i64) -> CgroupLimit {
     CgroupLimit {
-        id: id(cgroup),
-        level: mem::field::<u32>(cgroup, offset!(cgroup_level)),
+        id: id(mem::pointer(css, offset!(css_cgroup))),
+        level,
         reserved: 0,
         usage,
         limit,
@@ -59,7 +67,7 @@ pub fn first_full(css: u64) -> CgroupLimit {
         }
         let (usage, limit) = pids_numbers(css);
         if usage >= limit {
-            return limit_of(css, usage, limit);
+            return limit_of(css, depth(css), usage, limit);
         }
         css = parent;
     }
@@ -69,17 +77,21 @@ pub fn first_full(css: u64) -> CgroupLimit {
 /// Limit and usage (pages) of one memory cgroup.
 #[inline(always)]
 pub fn memory_limit(memcg: u64) -> CgroupLimit {
-    if memcg == 0 {
-        return NO_CGROUP;
-    }
+    let css = memcg + offset!(memcg_css) as u64;
+    memory_limit_at(memcg, depth(css))
+}
+
+#[inline(always)]
+fn memory_limit_at(memcg: u64, level: u32) -> CgroupLimit {
     let usage = mem::field::<i64>(memcg, offset!(memcg_usage));
     let limit = mem::field::<i64>(memcg, offset!(memcg_max));
-    limit_of(memcg + offset!(memcg_css) as u64, usage, limit)
+    limit_of(memcg + offset!(memcg_css) as u64, level, usage, limit)
 }
 
 /// Records the pids limits from this css up to below the root.
 #[inline(never)]
 pub fn pids(ev: *mut FailureEvent, css: u64) {
+    let leaf = depth(css);
     let mut css = css;
     // SAFETY: `ev` is a reserved ring-buffer record; indexes are bounded.
     unsafe {
@@ -90,7 +102,8 @@ pub fn pids(ev: *mut FailureEvent, css: u64) {
                 break;
             }
             let (usage, limit) = pids_numbers(css);
-            *list.add(level) = limit_of(css, usage, limit);
+            // A controller that is on in a cgroup is on in all above it.
+            *list.add(level) = limit_of(css, leaf.wrapping_sub(level as u32), usage, limit);
             (*ev).pids_len = level as u8 + 1;
             css = parent;
         }
@@ -100,16 +113,20 @@ pub fn pids(ev: *mut FailureEvent, css: u64) {
 /// Records the memory limits from this css up to below the root.
 #[inline(never)]
 pub fn memory(ev: *mut FailureEvent, css: u64) {
+    let leaf = depth(css);
     let mut css = css;
     // SAFETY: as in `pids`.
     unsafe {
         let list = (&raw mut (*ev).memory).cast::<CgroupLimit>();
-        for level in 0..CGROUP_LEVELS {
+        for level in 0..MEMORY_LEVELS {
             let parent = mem::pointer(css, offset!(css_parent));
             if parent == 0 {
                 break;
             }
-            *list.add(level) = memory_limit(css - offset!(memcg_css) as u64);
+            *list.add(level) = memory_limit_at(
+                css - offset!(memcg_css) as u64,
+                leaf.wrapping_sub(level as u32),
+            );
             (*ev).memory_len = level as u8 + 1;
             css = parent;
         }

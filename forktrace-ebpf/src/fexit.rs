@@ -24,11 +24,7 @@ fn fexit_copy_process(ctx: FExitContext) -> u32 {
         args: ctx.arg::<u64>(3),
         errno,
         style: style::FEXIT,
-        flags: 0,
-        clone_flags: 0,
-        pids_css: 0,
-        pids_delta: 0,
-        not_entered: false,
+        ..Failed::NONE
     });
     0
 }

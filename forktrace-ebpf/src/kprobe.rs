@@ -50,11 +50,7 @@ fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
         args,
         errno,
         style: style::KPROBE,
-        flags: 0,
-        clone_flags: 0,
-        pids_css: 0,
-        pids_delta: 0,
-        not_entered: false,
+        ..Failed::NONE
     });
     0
 }

@@ -8,7 +8,10 @@
 
 use forktrace_common::event::{CgroupLimit, Stage};
 
-use crate::maps::{NOTED, NOTED_BUCKETS, NOTES, REACHED, REACHED_BUCKETS};
+use crate::{
+    maps::{NOTED, NOTED_BUCKETS, NOTES, REACHED, REACHED_BUCKETS},
+    report::Failed,
+};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -26,6 +29,8 @@ pub struct Note {
     pub nproc_limit: i64,
     pub refused: CgroupLimit,
     pub memcg_oom: CgroupLimit,
+    /// The failing return itself, while it is reported.
+    pub failed: Failed,
     /// A [`Stage`] as a number.
     pub stage: u8,
     pub nproc_level: u8,
@@ -47,6 +52,7 @@ impl Note {
         nproc_limit: 0,
         refused: NO_CGROUP,
         memcg_oom: NO_CGROUP,
+        failed: Failed::NONE,
         stage: Stage::Unseen as u8,
         nproc_level: 0,
         in_exec: 0,

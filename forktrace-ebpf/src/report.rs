@@ -18,20 +18,38 @@ pub const EAGAIN: i32 = 11;
 pub const ENOMEM: i32 = 12;
 
 /// The failing return as its probe saw it.
+#[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Failed {
     /// `struct kernel_clone_args *`; 0 in the tracepoint style.
     pub args: u64,
-    /// Positive.
-    pub errno: i32,
-    pub style: u8,
-    /// Flags known to the probe.
-    pub flags: u32,
-    /// Tracepoint style: from the entry.
+    /// Tracepoint style, from the entry: flags, css that the child would be
+    /// charged to, refusals that the pids controller counted since.
     pub clone_flags: u64,
     pub pids_css: u64,
     pub pids_delta: i64,
-    pub not_entered: bool,
+    /// Positive.
+    pub errno: i32,
+    /// Flags known to the probe.
+    pub flags: u32,
+    pub style: u8,
+    /// Tracepoint style: 1 where the return had no entry.
+    pub not_entered: u8,
+    pub reserved: [u8; 6],
+}
+
+impl Failed {
+    pub const NONE: Self = Self {
+        args: 0,
+        clone_flags: 0,
+        pids_css: 0,
+        pids_delta: 0,
+        errno: 0,
+        flags: 0,
+        style: 0,
+        not_entered: 0,
+        reserved: [0; 6],
+    };
 }
 
 /// `copy_process()` returned an ERR_PTR: which positive errno, if it is one
@@ -50,27 +68,36 @@ pub fn reported_errno(ret: i64) -> Option<i32> {
 
 /// Reports a failing return, and consumes the note that its stages left.
 ///
-/// The note is read where it lies, in the map: a copy would take the stack
-/// that the functions below need (512 bytes for all of them together).
+/// The return is written into the note, and everything is read back from
+/// there. That saves stack (512 bytes for all functions together), and the
+/// verifier, to which a map's content is unknown, walks the rest once and not
+/// once for each errno and style.
 #[inline(never)]
 pub fn failed(failed: &Failed) {
     let tid = task::tid();
-    match note::find(tid) {
-        Some(note) => {
-            tell(failed, note, tid);
-            note::remove(tid);
+    let reached_creds = setting!(nproc_before_creds) != 0 && note::take_reached_creds(tid);
+    let Some(note) = note::open(tid) else {
+        // No memory for a note: counted, and told as a loss.
+        count::total(total::FAILURES);
+        count::total(total::KEYS_FULL);
+        return;
+    };
+    // SAFETY: a map value that this task alone uses.
+    unsafe {
+        (*note).failed = *failed;
+        if reached_creds {
+            (*note).failed.flags |= flag::REACHED_CREDS;
         }
-        None => tell(failed, &raw const NO_NOTE, tid),
     }
+    tell(note, tid);
+    note::remove(tid);
 }
 
-/// Stands in where no stage left a note.
-static NO_NOTE: Note = Note::EMPTY;
-
 #[inline(never)]
-fn tell(failed: &Failed, note: *const Note, tid: u32) {
+fn tell(note: *const Note, tid: u32) {
     let current = task::current();
-    let reached_creds = setting!(nproc_before_creds) != 0 && note::take_reached_creds(tid);
+    // SAFETY: a live map value, here and below.
+    let failed = unsafe { &(*note).failed };
     // A fork of a task that is being killed answers ENOMEM where dup_mmap() was
     // interrupted (up to 6.18), to nobody: it never returns to user space.
     if failed.errno == ENOMEM && task::dying(current) {
@@ -81,7 +108,7 @@ fn tell(failed: &Failed, note: *const Note, tid: u32) {
         return;
     }
     let cset = mem::pointer(current, offset!(task_cgroups));
-    // SAFETY: a live map value, or the empty note.
+    // SAFETY: as above.
     let (noted_css, stage, refused) =
         unsafe { ((*note).pids_css, (*note).stage, (*note).refused.id) };
     let pids_css = if noted_css != 0 {
@@ -94,16 +121,12 @@ fn tell(failed: &Failed, note: *const Note, tid: u32) {
     let key = Key {
         tgid: task::tgid(),
         errno: failed.errno as u16,
-        stage: if failed.not_entered {
+        stage: if failed.not_entered != 0 {
             Stage::NotEntered as u8
         } else {
             stage
         },
-        pids_refused: failed
-            .pids_delta
-            .wrapping_neg()
-            .cast_unsigned()
-            .wrapping_shr(63) as u8,
+        pids_refused: (failed.pids_delta.wrapping_neg() as u64 >> 63) as u8,
         cgroup: snapshot::own_cgroup_id(cset, pids_css),
         limit: refused,
     };
@@ -119,16 +142,11 @@ fn tell(failed: &Failed, note: *const Note, tid: u32) {
     let subject = Subject {
         task: current,
         key: &key,
-        failed,
         note,
         tid,
     };
     snapshot::take(ev, &subject);
     snapshot::flags(ev, &subject);
-    if reached_creds {
-        // SAFETY: `ev` is a reserved ring-buffer record.
-        unsafe { (*ev).flags |= flag::REACHED_CREDS };
-    }
     limits::threads(ev);
     limits::nproc(ev, current);
     limits::pid_namespaces(ev, current);

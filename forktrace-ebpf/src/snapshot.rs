@@ -6,13 +6,12 @@ use forktrace_common::{
     event::{CgroupPath, FailureEvent, flag},
 };
 
-use crate::{cgroup, maps::offset, mem, note::Note, report::Failed, task};
+use crate::{cgroup, maps::offset, mem, note::Note, task};
 
 /// Everything that [`take`] needs, behind one pointer.
 pub struct Subject<'a> {
     pub task: u64,
     pub key: &'a Key,
-    pub failed: &'a Failed,
     pub note: *const Note,
     pub tid: u32,
 }
@@ -38,9 +37,9 @@ pub fn own_cgroup_id(cset: u64, pids_css: u64) -> u64 {
 #[inline(never)]
 pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
     let task = s.task;
-    let failed = s.failed;
-    // SAFETY: a live map value, or a live empty note.
+    // SAFETY: a live map value.
     let note = unsafe { &*s.note };
+    let failed = &note.failed;
     let parent = mem::pointer(task, offset!(task_real_parent));
     let policy = mem::field::<i32>(task, offset!(task_policy));
     // SAFETY: `ev` is a reserved ring-buffer record.
@@ -87,7 +86,8 @@ pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
 #[inline(never)]
 pub fn flags(ev: *mut FailureEvent, s: &Subject<'_>) {
     let task = s.task;
-    let args = s.failed.args;
+    // SAFETY: a live map value.
+    let (args, noted) = unsafe { ((*s.note).failed.args, (*s.note).in_exec as i32) };
     let (exempt, sys_admin) = task::exemptions(task);
     set(ev, exempt, flag::NPROC_EXEMPT);
     set(ev, sys_admin, flag::CAP_SYS_ADMIN);
@@ -104,8 +104,6 @@ pub fn flags(ev: *mut FailureEvent, s: &Subject<'_>) {
         flag::DEADLINE,
     );
     let fs = mem::pointer(task, offset!(task_fs));
-    // SAFETY: a live map value, or a live empty note.
-    let noted = unsafe { (*s.note).in_exec } as i32;
     let in_exec = (mem::field::<i32>(fs, offset!(fs_in_exec)) | noted) & 1;
     set(
         ev,

@@ -107,19 +107,15 @@ fn exit(ctx: &TracePointContext) {
         return;
     };
     let mut failed = Failed {
-        args: 0,
         errno,
         style: style::TRACEPOINT,
-        flags: 0,
-        clone_flags: 0,
-        pids_css: 0,
-        pids_delta: 0,
-        not_entered: true,
+        not_entered: 1,
+        ..Failed::NONE
     };
     if let Some(entered) = ENTERED.get_ptr(tid) {
         // SAFETY: a live map value.
         let entered = unsafe { *entered };
-        failed.not_entered = false;
+        failed.not_entered = 0;
         failed.clone_flags = entered.clone_flags;
         failed.pids_css = entered.pids_css;
         if entered.into_cgroup != 0 {

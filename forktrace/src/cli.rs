@@ -98,7 +98,12 @@ pub struct TraceArgs {
     #[arg(long, value_name = "PATH", help_heading = "Filters")]
     pub cgroup: Option<OsString>,
     /// Only callers in the cgroup of this systemd unit.
-    #[arg(long, value_name = "UNIT", conflicts_with = "cgroup", help_heading = "Filters")]
+    #[arg(
+        long,
+        value_name = "UNIT",
+        conflicts_with = "cgroup",
+        help_heading = "Filters"
+    )]
     pub unit: Option<String>,
     /// Only failures with this cause; may be given several times.
     #[arg(long, value_name = "CAUSE", value_parser = parse_cause, help_heading = "Filters")]
@@ -200,7 +205,8 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 fn parse_size(text: &str) -> Result<u32, String> {
     const SMALLEST: u32 = 64 * 1024;
     const LARGEST: u32 = 256 * 1024 * 1024;
-    let bad = || "give a number of bytes, or one with K or M behind it, from 64K to 256M".to_owned();
+    let bad =
+        || "give a number of bytes, or one with K or M behind it, from 64K to 256M".to_owned();
     let (number, factor) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 1024),
         Some((at, 'm' | 'M')) => (&text[..at], 1024 * 1024),

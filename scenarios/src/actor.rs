@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::attempt::{Attempt, Kind, attempt, attempts, reap};
+use crate::attempt::{Attempt, Kind, attempts, reap};
 use crate::sys;
 
 /// How long a scenario waits for an actor. Generous: emulated machines.
@@ -517,13 +517,24 @@ fn fork_sleeper(kind: Kind) -> Option<i32> {
     (pid > 0).then_some(pid as i32)
 }
 
-/// Uses up `count` ids, so that the pid namespace's cursor moves on.
-pub fn burn_ids(count: u32) -> Result<()> {
-    for _ in 0..count {
-        let tried = attempt(Kind::PLAIN);
-        if tried.errno != 0 {
-            return Err(io::Error::from_raw_os_error(tried.errno)).context("fork to use ids up");
+/// Moves the pid namespace's cursor past the ids that are given out once only
+/// (RESERVED_PIDS, kernel/pid.c), so that only the others are left. `/proc` is
+/// the namespace's own.
+pub fn pass_reserved_ids() -> Result<()> {
+    const RESERVED: u32 = 300;
+    // Where the kernel was built with CONFIG_CHECKPOINT_RESTORE.
+    let _ = std::fs::write("/proc/sys/kernel/ns_last_pid", RESERVED.to_string());
+    for _ in 0..=RESERVED {
+        // SAFETY: the child only exits.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            exit(0);
+        }
+        sys::check(i64::from(pid), "fork to use ids up")?;
+        reap(pid);
+        if pid as u32 > RESERVED {
+            return Ok(());
         }
     }
-    Ok(())
+    bail!("the ids stay below {RESERVED}")
 }

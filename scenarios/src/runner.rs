@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use forktrace::record::{Operation, Record};
@@ -128,6 +128,7 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
     let mut done: Vec<Done> = Vec::new();
     let mut patience = Duration::from_secs(10);
     for scenario in &scenarios {
+        let begun = Instant::now();
         let name = format!("{style}/{}", scenario.name);
         let run = match (scenario.run)(&tests.place) {
             Ok(run) => run,
@@ -149,6 +150,14 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
         });
         // What the scenario held goes here.
         drop(run.keep);
+        // For whoever wonders where the time goes.
+        if begun.elapsed() > Duration::from_secs(3) {
+            println!(
+                "SLOW {style}/{}: {:.1} s",
+                scenario.name,
+                begun.elapsed().as_secs_f64()
+            );
+        }
     }
 
     let one_task = only_one_task(tracer.running.pid());

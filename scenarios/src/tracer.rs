@@ -294,7 +294,7 @@ impl Tracer {
         match tail {
             Some(tail) => Ok(Self {
                 running,
-                session,
+                session: *session,
                 lines,
                 tail,
             }),

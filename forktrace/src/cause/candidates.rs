@@ -12,7 +12,12 @@ pub fn all(e: &Evidence) -> Vec<Limit> {
         all.extend(e.nproc.iter().filter(|l| l.limit.is_some()).map(nproc));
     }
     all.extend(e.threads.as_ref().map(threads));
-    all.extend(e.pid_ns.iter().filter(|ns| ns.pid_max.is_some() && !ns.dead).map(pid_max));
+    all.extend(
+        e.pid_ns
+            .iter()
+            .filter(|ns| ns.pid_max.is_some() && !ns.dead)
+            .map(pid_max),
+    );
     all.extend(e.pids.iter().filter(|c| c.limit.is_some()).map(pids));
     all.extend(e.memory.iter().filter(|c| c.limit.is_some()).map(memory));
     if let Some(overcommit) = &e.overcommit

@@ -41,7 +41,9 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
-    let Some(limit) = &v.limit else { return Vec::new() };
+    let Some(limit) = &v.limit else {
+        return Vec::new();
+    };
     let now = limit
         .file
         .as_deref()
@@ -50,7 +52,8 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         .map(|(file, value)| format!("echo {} > {file}", super::words::roomier(value)));
     vec![fix(
         now,
-        "raise MemoryMax= of the unit (or the container's --memory) that owns this cgroup".to_owned(),
+        "raise MemoryMax= of the unit (or the container's --memory) that owns this cgroup"
+            .to_owned(),
         "processes with oom_score_adj -1000 can't be killed to make room".to_owned(),
     )]
 }

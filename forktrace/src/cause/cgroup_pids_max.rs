@@ -81,7 +81,9 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
-    let Some(limit) = &v.limit else { return Vec::new() };
+    let Some(limit) = &v.limit else {
+        return Vec::new();
+    };
     // Usage above the limit: the limit was lowered, or tasks were moved in.
     let target = roomier(limit.value.max(limit.usage).unwrap_or(0));
     let now = limit
@@ -93,7 +95,9 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     let persistent = if let Some(pod) = owner.pod {
         format!("kubelet configuration: podPidsLimit: {target} (pod {pod})")
     } else if let Some(container) = owner.container {
-        format!("docker update --pids-limit {target} {container} (other runtimes: --pids-limit when it is started)")
+        format!(
+            "docker update --pids-limit {target} {container} (other runtimes: --pids-limit when it is started)"
+        )
     } else if let Some(unit) = owner.unit.as_deref().and_then(shell_word) {
         format!("systemctl set-property {unit} TasksMax={target}")
     } else {

@@ -3,7 +3,10 @@
 //! kernel/fork.c `copy_fs`: `fs->in_exec`. Passes when the execve ends.
 
 use crate::{
-    cause::{Cause, Entry, Finding, Verdict, words::{Words, fix}},
+    cause::{
+        Cause, Entry, Finding, Verdict,
+        words::{Words, fix},
+    },
     evidence::{Evidence, Stage},
     record::{Errno, Fix},
 };

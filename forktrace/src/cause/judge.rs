@@ -66,7 +66,10 @@ fn by_snapshot(evidence: &Evidence) -> (Cause, Finding) {
     // earlier check refused, its count would stand still. Both at once (other
     // tasks fork here too) can't be told apart.
     let pids_refused = evidence.pids_delta.is_some_and(|d| d > 0);
-    if pids_refused && first.0 != Cause::CgroupPidsMax && found.any(|(c, _)| c == Cause::CgroupPidsMax) {
+    if pids_refused
+        && first.0 != Cause::CgroupPidsMax
+        && found.any(|(c, _)| c == Cause::CgroupPidsMax)
+    {
         return UNKNOWN;
     }
     first

@@ -6,7 +6,10 @@
 //! EAGAIN; ENOMEM can have other reasons and stays unknown.
 
 use crate::{
-    cause::{Cause, Entry, Finding, Verdict, words::{Words, fix}},
+    cause::{
+        Cause, Entry, Finding, Verdict,
+        words::{Words, fix},
+    },
     evidence::{Evidence, Stage},
     record::{Errno, Fix},
 };

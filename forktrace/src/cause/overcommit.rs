@@ -115,7 +115,8 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     } else {
         vec![fix(
             "sysctl -w vm.overcommit_memory=1".to_owned(),
-            "/etc/sysctl.d/: vm.overcommit_memory = 1, or add swap, or make the mapping smaller".to_owned(),
+            "/etc/sysctl.d/: vm.overcommit_memory = 1, or add swap, or make the mapping smaller"
+                .to_owned(),
             "the heuristic mode looks at one mapping at a time".to_owned(),
         )]
     }

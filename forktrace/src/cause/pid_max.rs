@@ -75,7 +75,8 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
     // 4194304 is the kernel's own ceiling on 64 bits (PID_MAX_LIMIT).
     let target = roomier(value).clamp(32768, 4_194_304);
-    let note = "threads and zombies hold ids as well; look for what fills it before raising it".to_owned();
+    let note =
+        "threads and zombies hold ids as well; look for what fills it before raising it".to_owned();
     if host {
         vec![fix(
             format!("sysctl -w kernel.pid_max={target}"),

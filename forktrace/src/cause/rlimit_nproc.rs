@@ -63,7 +63,9 @@ fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
     if !own {
         return vec![fix(
             None,
-            format!("raise RLIMIT_NPROC of whoever creates the user namespace to {target}, before it is created"),
+            format!(
+                "raise RLIMIT_NPROC of whoever creates the user namespace to {target}, before it is created"
+            ),
             "the limit was fixed when the user namespace was created (Linux 5.14+)".to_owned(),
         )];
     }
@@ -72,10 +74,13 @@ fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
             format!("systemctl edit {unit}: [Service] LimitNPROC={target}")
         }
         (_, Some(user)) => format!("/etc/security/limits.d/: {user} - nproc {target}"),
-        (_, None) => format!("raise `ulimit -u` where uid {}'s processes are started", w.caller.uid),
+        (_, None) => format!(
+            "raise `ulimit -u` where uid {}'s processes are started",
+            w.caller.uid
+        ),
     };
     vec![fix(
-        format!("prlimit --pid {} --nproc={target}:", w.caller.pid),
+        format!("prlimit --pid {} --nproc={target}", w.caller.pid),
         persistent,
         "it counts threads too, of this uid in every session and container of the host (since Linux 5.14 per user namespace)"
             .to_owned(),

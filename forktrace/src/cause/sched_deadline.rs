@@ -3,7 +3,10 @@
 //! kernel/sched/core.c `sched_fork`. Also root, also threads.
 
 use crate::{
-    cause::{Cause, Entry, Finding, Verdict, words::{Words, fix}},
+    cause::{
+        Cause, Entry, Finding, Verdict,
+        words::{Words, fix},
+    },
     evidence::{Evidence, Stage},
     record::{Errno, Fix},
 };
@@ -32,13 +35,17 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
 }
 
 fn summary(_: &Verdict, w: &Words<'_>) -> String {
-    format!("{}it runs under SCHED_DEADLINE, which may not fork", w.opening())
+    format!(
+        "{}it runs under SCHED_DEADLINE, which may not fork",
+        w.opening()
+    )
 }
 
 fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
     vec![fix(
         format!("chrt --pid --other 0 {}", w.caller.tid),
-        "set SCHED_FLAG_RESET_ON_FORK in sched_setattr(2), or fork before taking SCHED_DEADLINE".to_owned(),
+        "set SCHED_FLAG_RESET_ON_FORK in sched_setattr(2), or fork before taking SCHED_DEADLINE"
+            .to_owned(),
         None,
     )]
 }

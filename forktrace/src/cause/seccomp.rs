@@ -6,7 +6,10 @@
 //! styles see nothing.
 
 use crate::{
-    cause::{Cause, Entry, Finding, Verdict, words::{Words, fix}},
+    cause::{
+        Cause, Entry, Finding, Verdict,
+        words::{Words, fix},
+    },
     evidence::{Evidence, Stage},
     record::Fix,
 };

@@ -38,7 +38,10 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
 
 fn summary(v: &Verdict, w: &Words<'_>) -> String {
     let numbers = v.limit.as_ref().map(numbers).unwrap_or_default();
-    format!("{}the host has {numbers} that kernel.threads-max allows", w.opening())
+    format!(
+        "{}the host has {numbers} that kernel.threads-max allows",
+        w.opening()
+    )
 }
 
 fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {

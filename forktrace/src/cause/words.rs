@@ -46,10 +46,7 @@ impl Words<'_> {
 /// The sentence and the ways out for a verdict.
 pub fn explain(verdict: &Verdict, words: &Words<'_>) -> (String, Vec<Fix>) {
     match CATALOGUE.iter().find(|e| e.cause == verdict.cause) {
-        Some(entry) => (
-            (entry.summary)(verdict, words),
-            (entry.fix)(verdict, words),
-        ),
+        Some(entry) => ((entry.summary)(verdict, words), (entry.fix)(verdict, words)),
         None => unknown(verdict, words),
     }
 }
@@ -67,7 +64,9 @@ fn unknown(verdict: &Verdict, words: &Words<'_>) -> (String, Vec<Fix>) {
             limit.scope,
             numbers(limit)
         ),
-        None => "the refusing check was not seen, and no limit that forktrace knows is near".to_owned(),
+        None => {
+            "the refusing check was not seen, and no limit that forktrace knows is near".to_owned()
+        }
     };
     (words.opening() + &rest, Vec::new())
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use forktrace::{
-    record::Record,
+    record::{Record, write_line},
     view::{Screen, Verbosity},
 };
 
@@ -29,8 +29,7 @@ fn json(quiet: bool) -> impl FnMut(&Record) -> anyhow::Result<()> {
             return Ok(());
         }
         line.clear();
-        serde_json::to_writer(&mut line, record)?;
-        line.push(b'\n');
+        write_line(&mut line, record)?;
         let mut out = io::stdout().lock();
         out.write_all(&line)?;
         out.flush()?;

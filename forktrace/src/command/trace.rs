@@ -167,4 +167,3 @@ async fn until(when: Option<Instant>) {
         None => pending().await,
     }
 }
-

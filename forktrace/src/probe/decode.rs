@@ -9,7 +9,9 @@ use forktrace_common::{
 
 use super::{attach::Outcome, stage::stage, style::Role, syscall};
 use crate::{
-    evidence::{CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Threads},
+    evidence::{
+        CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Threads,
+    },
     host::{
         cgroup::{Controller, Hierarchies, Hierarchy, Resource, Version},
         identity,
@@ -130,8 +132,8 @@ impl Decoder {
 
     fn cgroups(&self, event: &FailureEvent, paths: &Paths, resource: Resource) -> Vec<CgroupLimit> {
         let (list, len) = match resource {
-            Resource::Pids => (&event.pids, event.pids_len),
-            Resource::Memory => (&event.memory, event.memory_len),
+            Resource::Pids => (&event.pids[..], event.pids_len),
+            Resource::Memory => (&event.memory[..], event.memory_len),
         };
         list.iter()
             .take(usize::from(len))
@@ -441,7 +443,11 @@ fn overcommit(event: &FailureEvent, errno: Errno, host: &HostNow) -> Option<Over
         mode,
         committed,
         commit_limit,
-        admin_reserve: if event.flags & flag::CAP_SYS_ADMIN != 0 { 0 } else { admin },
+        admin_reserve: if event.flags & flag::CAP_SYS_ADMIN != 0 {
+            0
+        } else {
+            admin
+        },
         user_reserve: user.min(total_vm / 32),
         ram_and_swap,
         total_vm,

@@ -81,7 +81,10 @@ pub const HOOKS: &[Hook] = &[
         role: Role::Nproc,
         targets: &["is_rlimit_overlimit"],
         trampoline: Trampoline::Fexit("fexit_is_rlimit_overlimit"),
-        kprobes: &["kprobe_is_rlimit_overlimit", "kretprobe_is_rlimit_overlimit"],
+        kprobes: &[
+            "kprobe_is_rlimit_overlimit",
+            "kretprobe_is_rlimit_overlimit",
+        ],
         lost: "RLIMIT_NPROC is told from threads-max by their numbers only",
     },
     Hook {

@@ -23,7 +23,13 @@ impl Tracefs {
     pub fn open() -> io::Result<Self> {
         let context = syscall_fd(
             libc::SYS_fsopen,
-            [c"tracefs".as_ptr() as usize, FSOPEN_CLOEXEC as usize, 0, 0, 0],
+            [
+                c"tracefs".as_ptr() as usize,
+                FSOPEN_CLOEXEC as usize,
+                0,
+                0,
+                0,
+            ],
         )?;
         // SAFETY: a live file descriptor; the pointers are null as the command wants.
         let rc = unsafe {
@@ -41,7 +47,13 @@ impl Tracefs {
         }
         syscall_fd(
             libc::SYS_fsmount,
-            [context.as_raw_fd() as usize, FSMOUNT_CLOEXEC as usize, 0, 0, 0],
+            [
+                context.as_raw_fd() as usize,
+                FSMOUNT_CLOEXEC as usize,
+                0,
+                0,
+                0,
+            ],
         )
         .map(Self)
     }

@@ -6,12 +6,14 @@
 //! they don't know.
 
 mod failure;
+mod json;
 mod session;
 mod writer;
 
 pub use failure::{
     Caller, Candidate, Certainty, Cgroup, Errno, Failure, Fix, Holder, Limit, Operation, Unit,
 };
+pub use json::write_line;
 pub use session::{HostLimits, Loss, ProbeInUse, Repeat, Session, Summary};
 pub use writer::{Recording, WriteError};
 
@@ -26,7 +28,7 @@ pub const SCHEMA: u32 = 1;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
     /// First line: what is traced, and how.
-    Session(Session),
+    Session(Box<Session>),
     /// A refused creation, explained.
     Failure(Box<Failure>),
     /// More refusals like an earlier one, counted.

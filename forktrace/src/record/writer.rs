@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Record;
+use super::{Record, write_line};
 
 /// A recording being written.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ pub enum WriteError {
     Exists { path: PathBuf },
     #[error("{path} is a symbolic link, which a recording doesn't follow")]
     Symlink { path: PathBuf },
-    #[error("creating {path}: {source}")]
+    #[error("creating {path}")]
     Create { path: PathBuf, source: io::Error },
-    #[error("writing to {path}: {source}; what was written before stays readable")]
+    #[error("writing to {path} (what was written before stays readable)")]
     Write { path: PathBuf, source: io::Error },
     #[error("turning a record into JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -70,8 +70,7 @@ impl Recording {
     /// the torn line is cut off again, so that every line stays whole.
     pub fn write(&mut self, record: &Record) -> Result<(), WriteError> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, record)?;
-        self.line.push(b'\n');
+        write_line(&mut self.line, record)?;
         match self.file.write_all(&self.line) {
             Ok(()) => {
                 if let Some(whole) = &mut self.whole {
@@ -117,7 +116,10 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = folder("writer");
         let path = dir.join("a.ndjson");
-        Recording::create(&path, false).unwrap().write(&record()).unwrap();
+        Recording::create(&path, false)
+            .unwrap()
+            .write(&record())
+            .unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let before = std::fs::read(&path).unwrap();
         assert!(matches!(
@@ -143,7 +145,8 @@ mod tests {
     fn a_full_disk_is_an_error_and_names_the_file() {
         // Every write to /dev/full answers ENOSPC.
         let mut full = Recording::create(Path::new("/dev/full"), true).unwrap();
-        let error = full.write(&record()).unwrap_err().to_string();
+        let error = full.write(&record()).unwrap_err();
+        let error = format!("{:#}", anyhow::Error::from(error));
         assert!(error.contains("/dev/full"), "{error}");
         assert!(error.contains("No space left"), "{error}");
     }

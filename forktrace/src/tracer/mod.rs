@@ -52,7 +52,7 @@ pub enum StartError {
     #[error("loading the BPF object: {0}")]
     Load(String),
     /// The ring buffer or a map could not be used.
-    #[error("{doing}: {source}")]
+    #[error("{doing}")]
     Set {
         doing: &'static str,
         source: io::Error,
@@ -138,7 +138,9 @@ impl Tracer {
         let mut ring = ring.map_err(|e| set("waiting for the ring buffer", e.into()))?;
         while ring.get_mut().0.next().is_some() {}
         let counts = Counts::new(&mut ebpf).map_err(|e| set("reading the counts", e))?;
-        kernel.absent.extend(session::absent_evidence(&kernel, &probes, style));
+        kernel
+            .absent
+            .extend(session::absent_evidence(&kernel, &probes, style));
         let decoder = Decoder::new(
             Hierarchies::discover().unwrap_or_default(),
             Passwd::load().unwrap_or_default(),
@@ -156,7 +158,7 @@ impl Tracer {
             summary: Summary::default(),
             dropped_by_selection: false,
         };
-        Ok((tracer, Record::Session(session)))
+        Ok((tracer, Record::Session(Box::new(session))))
     }
 
     /// The style in which the failing return is seen.

@@ -4,11 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use forktrace_common::settings::Settings;
 
-use crate::{
-    cause::Cause,
-    probe::style::Style,
-    record::Errno,
-};
+use crate::{cause::Cause, probe::style::Style, record::Errno};
 
 /// Options of a session.
 #[derive(Clone, Debug)]

@@ -75,7 +75,9 @@ pub fn explain_refusals(probes: &Outcome, wanted: Option<Style>) -> StartError {
         return privilege;
     }
     let mut text = match wanted {
-        Some(style) => format!("this kernel accepts no probe in the style {style} that was asked for"),
+        Some(style) => {
+            format!("this kernel accepts no probe in the style {style} that was asked for")
+        }
         None => "this kernel accepts no probe".to_owned(),
     };
     for refused in &probes.refused {

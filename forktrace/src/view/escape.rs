@@ -9,12 +9,12 @@ use std::borrow::Cow;
 /// The reordering marks are those of Unicode's bidirectional algorithm
 /// ("Trojan Source"); zero-width characters make two names look alike.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(harmful) {
+    if !text.chars().any(is_harmful) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if harmful(c) {
+        if is_harmful(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -23,7 +23,8 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn harmful(c: char) -> bool {
+/// Whether a character must not reach a terminal as it is, see [`clean`].
+pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{200B}'..='\u{200F}'

@@ -3,5 +3,5 @@
 mod escape;
 mod text;
 
-pub use escape::clean;
+pub use escape::{clean, is_harmful};
 pub use text::{Screen, Verbosity};

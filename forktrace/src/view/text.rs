@@ -11,7 +11,9 @@ use anstyle::{AnsiColor, Style};
 use super::escape::clean;
 use crate::{
     cause::{Cause, bytes},
-    record::{Certainty, Failure, Fix, Limit, Loss, Operation, Record, Repeat, Session, Summary, Unit},
+    record::{
+        Certainty, Failure, Fix, Limit, Loss, Operation, Record, Repeat, Session, Summary, Unit,
+    },
 };
 
 /// How much is said.
@@ -157,7 +159,12 @@ impl<W: Write> Screen<W> {
             seq: f.seq,
             more: 0,
         });
-        let Colours { bad, good, bold, dim } = self.colours;
+        let Colours {
+            bad,
+            good,
+            bold,
+            dim,
+        } = self.colours;
         writeln!(
             self.out,
             "{dim}{}{dim:#} {bad}{}{bad:#} {bold}{}[{}]{bold:#} {}: {bold}{}{bold:#}{}",
@@ -270,7 +277,10 @@ impl<W: Write> Screen<W> {
         }
         let mut causes: Vec<_> = s.causes.iter().collect();
         causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-        let causes: Vec<String> = causes.iter().map(|(c, n)| format!("{n} {}", clean(c))).collect();
+        let causes: Vec<String> = causes
+            .iter()
+            .map(|(c, n)| format!("{n} {}", clean(c)))
+            .collect();
         writeln!(
             self.out,
             "{bold}{} failed creation{}{bold:#}: {}",

@@ -258,9 +258,8 @@ fn at_pid_max(tests: &Tests<'_>) -> Result<()> {
     }
     let mut tracer = Exec::prepare(tests, "starved-pids", || Ok(()))?;
     let mut prober = Prober::start("starving", Kind::PLAIN, 3, || Ok(Vec::new()))?;
-    // The ids up to here are given already, or below the reserved ones.
     let (mut filler, _) = Actor::start("filler", |link| {
-        crate::actor::burn_ids(400)?;
+        crate::actor::pass_reserved_ids()?;
         link.step();
         let (_, refused) = crate::actor::fill(Kind::PLAIN, 400);
         link.ready(Vec::from_iter(refused));

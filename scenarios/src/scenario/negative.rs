@@ -76,7 +76,7 @@ fn handle(signal: i32) -> Result<()> {
 
 /// Forks until `enough` have succeeded or the time is over.
 fn forks_under_fire(enough: u32) -> Result<u32> {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(3);
     let mut done = 0;
     while done < enough && Instant::now() < end {
         must_succeed(&[attempt(Kind::PLAIN)])?;
@@ -247,10 +247,10 @@ extern "C" fn never_run(_: *mut libc::c_void) -> *mut libc::c_void {
 
 /// A large process is killed while it is copied: it never hears an errno.
 fn killed(_place: &Place) -> Result<Run> {
-    const VICTIMS: u32 = 40;
+    const VICTIMS: u32 = 30;
     let mut run = Run::default();
     let (caller, report) = Actor::start("victims", |link| {
-        let bytes = 48usize << 20;
+        let bytes = 32usize << 20;
         let at = sys::map(bytes)?;
         for page in (0..bytes).step_by(4096) {
             // SAFETY: within the mapping.
@@ -271,7 +271,7 @@ fn killed(_place: &Place) -> Result<Run> {
                 }
             }
             // In the middle of its first fork, or of its second.
-            let until = Instant::now() + whole * (n % 20) / 10;
+            let until = Instant::now() + whole * (n % 15) / 8;
             while Instant::now() < until {
                 std::hint::spin_loop();
             }

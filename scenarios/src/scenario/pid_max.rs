@@ -42,7 +42,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 /// Ids below this are given out once only (RESERVED_PIDS, kernel/pid.c).
-const RESERVED: u32 = 300;
+const RESERVED: u64 = 300;
 
 fn wanted(scope: String, value: u64, usage: Number) -> WantedLimit {
     WantedLimit {
@@ -53,24 +53,6 @@ fn wanted(scope: String, value: u64, usage: Number) -> WantedLimit {
         unit: Some(Unit::Ids),
         file: None,
     }
-}
-
-/// Goes on until the cursor is past the reserved ids, after which only the
-/// others are given.
-fn pass_reserved() -> Result<()> {
-    for _ in 0..=RESERVED {
-        // SAFETY: the child only exits.
-        let pid = unsafe { libc::fork() };
-        if pid == 0 {
-            actor::exit(0);
-        }
-        sys::check(i64::from(pid), "fork to use ids up")?;
-        crate::attempt::reap(pid);
-        if pid as u32 > RESERVED {
-            return Ok(());
-        }
-    }
-    bail!("the ids stay below {RESERVED}")
 }
 
 /// Tasks that /proc shows: each has an id.
@@ -92,7 +74,7 @@ fn host(place: &Place, tag: &str, value: u64) -> Result<Run> {
     let mut run = Run::default();
     let mut callers = probers(tag, Kind::ALL, place.count, || Ok(()))?;
     let (mut filler, _) = Actor::start(format!("{tag}-fill"), |link| {
-        pass_reserved()?;
+        actor::pass_reserved_ids()?;
         link.step();
         let (_, refused) = actor::fill(Kind::PLAIN, value as usize);
         link.ready(Vec::from_iter(refused));
@@ -123,8 +105,7 @@ fn exhaust_namespace(value: u64) -> Result<()> {
     sys::own_mounts()?;
     sys::mount("proc", Path::new("/proc"), "proc", 0, "")?;
     fs::write("/proc/sys/kernel/pid_max", value.to_string()).context("write pid_max")?;
-    actor::burn_ids(RESERVED)?;
-    Ok(())
+    actor::pass_reserved_ids()
 }
 
 fn has_own_pid_max(place: &Place) -> Result<()> {
@@ -152,7 +133,7 @@ fn namespace(place: &Place, tag: &str, value: u64) -> Result<Run> {
             Ok(())
         })?;
         let (pid, inode, children) = (report.numbers[0], report.numbers[1], report.numbers[2]);
-        if children != value - u64::from(RESERVED) {
+        if children != value - RESERVED {
             bail!("{children} children below a pid_max of {value}");
         }
         let mut refused = report.attempts;
@@ -217,7 +198,7 @@ fn outer_namespace(place: &Place) -> Result<Run> {
             .push(Expect::of(&caller, a, Cause::PidMax).pid(pid).limit(wanted(
                 format!("pid namespace {}", report.numbers[0]),
                 value,
-                Number::Exact(value - u64::from(RESERVED) + 1),
+                Number::Exact(value - RESERVED + 1),
             )));
     }
     run.keep(caller);

@@ -1,0 +1,56 @@
+//! JSON as records are written: harmless on a terminal as well.
+//!
+//! JSON asks for escapes below U+0020 only. U+007F, the C1 controls (U+009B
+//! begins an escape sequence) and the marks that reorder text are written as
+//! `\uXXXX` too, which any reader turns back.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use crate::view::is_harmful;
+
+/// Appends the value and a newline to `line`.
+pub fn write_line(line: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *line, Harmless);
+    value.serialize(&mut serializer)?;
+    line.push(b'\n');
+    Ok(())
+}
+
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut plain = 0;
+        for (at, c) in fragment.char_indices().filter(|(_, c)| is_harmful(*c)) {
+            writer.write_all(&fragment.as_bytes()[plain..at])?;
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            plain = at + c.len_utf8();
+        }
+        writer.write_all(&fragment.as_bytes()[plain..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_harmful_is_raw_and_all_comes_back() {
+        let hostile = "a\u{7f}\u{9b}31m\u{202e}\u{e0041}\x1b\n\"ä\u{10ffff}";
+        let mut line = Vec::new();
+        write_line(&mut line, &hostile).unwrap();
+        let text = String::from_utf8(line).unwrap();
+        assert!(!text.trim_end().chars().any(is_harmful), "{text:?}");
+        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), hostile);
+    }
+}
