@@ -69,6 +69,9 @@ pub const NO_CGROUP: CgroupLimit = CgroupLimit {
     limit: 0,
 };
 
+/// In read-only memory and not on the stack, which is short.
+static EMPTY: Note = Note::EMPTY;
+
 /// The task's note, if it has one.
 #[inline(always)]
 pub fn find(tid: u32) -> Option<*mut Note> {
@@ -87,14 +90,14 @@ pub fn open(tid: u32) -> Option<*mut Note> {
 }
 
 /// Gives the task a new, empty note.
-#[inline(always)]
+#[inline(never)]
 pub fn reset(tid: u32) {
     if let Some(noted) = NOTED.get_ptr_mut(0) {
         // SAFETY: masked to the array's size; a byte store can't tear, and the
         // mark is only ever set.
         unsafe { *noted.cast::<u8>().add((tid & (NOTED_BUCKETS - 1)) as usize) = 1 };
     }
-    let _ = NOTES.insert(tid, Note::EMPTY, 0);
+    let _ = NOTES.insert(tid, &EMPTY, 0);
 }
 
 #[inline(always)]

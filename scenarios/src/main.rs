@@ -41,6 +41,10 @@ enum Command {
         /// Only scenarios whose name contains this
         #[arg(long)]
         only: Option<String>,
+        /// Leave out what doesn't depend on the kernel: arguments, exit
+        /// statuses, signals, full disks
+        #[arg(long)]
+        no_behaviour: bool,
     },
     /// What leaves this host as it was: own cgroups, users, namespaces
     Native {
@@ -88,17 +92,25 @@ fn main() -> ExitCode {
             forktrace,
             styles,
             only,
+            no_behaviour,
         } => runner::run(
             runner::Where::TestMachine,
             &forktrace,
             &styles,
             only.as_deref(),
+            !no_behaviour,
         ),
         Command::Native {
             forktrace,
             styles,
             only,
-        } => runner::run(runner::Where::Host, &forktrace, &styles, only.as_deref()),
+        } => runner::run(
+            runner::Where::Host,
+            &forktrace,
+            &styles,
+            only.as_deref(),
+            true,
+        ),
         Command::Bench { forktrace, style } => bench::run(&forktrace, &style).map(|()| true),
         Command::Provoke { name, count } => provoke::run(name.as_deref(), count),
         Command::Helper { what, argument } => behaviour::helper(&what, argument.as_deref()),

@@ -47,7 +47,13 @@ impl Tests<'_> {
 }
 
 /// Runs all tests; true when none failed.
-pub fn run(at: Where, forktrace: &Path, styles: &[String], only: Option<&str>) -> Result<bool> {
+pub fn run(
+    at: Where,
+    forktrace: &Path,
+    styles: &[String],
+    only: Option<&str>,
+    behaviour: bool,
+) -> Result<bool> {
     let scratch = Scratch::new()?;
     let binary = scratch.binary(forktrace)?;
     let mut tests = Tests {
@@ -71,7 +77,7 @@ pub fn run(at: Where, forktrace: &Path, styles: &[String], only: Option<&str>) -
         tests
             .report
             .fail("behaviour", "not tried: forktrace did not start");
-    } else {
+    } else if behaviour {
         behaviour::run(&mut tests);
     }
     Ok(tests.report.end())

@@ -12,8 +12,37 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_secs(600);
-const LAYOUTS: [Cgroup; 2] = [Cgroup::V2, Cgroup::V1];
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// What is run where. Everything on v2, on each kernel; with v1 hierarchies
+/// only what concerns the pids controller; the commands' behaviour, which
+/// doesn't depend on the kernel, on one kernel (and natively).
+const LAYOUTS: [(Cgroup, &[&str]); 2] = [
+    (
+        Cgroup::V2,
+        &[
+            "--style",
+            "fexit",
+            "--style",
+            "kprobe",
+            "--style",
+            "tracepoint",
+        ],
+    ),
+    (
+        Cgroup::V1,
+        &[
+            "--style",
+            "fexit",
+            "--style",
+            "tracepoint",
+            "--only",
+            "pids",
+            "--no-behaviour",
+        ],
+    ),
+];
+const BEHAVIOUR_ON: &str = "6.12";
 
 /// Boots each kernel with each layout, some at a time, and counts what the guests report.
 pub fn run(
@@ -23,17 +52,10 @@ pub fn run(
     tally: &mut Tally,
     matrix: &mut Matrix,
 ) -> Result<()> {
-    let command = ["scenarios", "vm", "--forktrace", "/bin/forktrace"].map(str::to_owned);
-    let image = Image {
-        command: [&command, args.scenarios.as_slice()].concat(),
-        add: Vec::new(),
-    };
     let folder = paths::work_dir("initramfs")?;
-    let initramfs = folder.join(format!("test-{}.cpio", std::process::id()));
-    image.write(programs, &initramfs)?;
     let boots: Vec<_> = kernels
         .iter()
-        .flat_map(|kernel| LAYOUTS.map(|layout| (kernel, layout)))
+        .flat_map(|kernel| LAYOUTS.map(|(layout, options)| (kernel, layout, options)))
         .collect();
     let logs = paths::work_dir("logs")?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -42,9 +64,11 @@ pub fn run(
     thread::scope(|scope| {
         for _ in 0..args.jobs.unwrap_or(cores).clamp(1, boots.len().max(1)) {
             scope.spawn(|| {
-                while let Some(&(kernel, layout)) = boots.get(next.fetch_add(1, Ordering::Relaxed))
+                while let Some(&(kernel, layout, options)) =
+                    boots.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    let run = one(kernel, layout, &initramfs, &logs);
+                    let command = command(kernel, layout, options, &args.scenarios);
+                    let run = one(kernel, layout, command, programs, &folder, &logs);
                     // A panicked thread ends the test run anyway, through the scope.
                     if let Ok(mut results) = results.lock() {
                         let (tally, matrix) = &mut *results;
@@ -54,7 +78,23 @@ pub fn run(
             });
         }
     });
-    fs::remove_file(&initramfs).context("removing the initramfs")
+    Ok(())
+}
+
+/// What the guest runs. Arguments given by hand replace the layout's own.
+fn command(kernel: &Kernel, layout: Cgroup, options: &[&str], given: &[String]) -> Vec<String> {
+    let mut command: Vec<String> = ["scenarios", "vm", "--forktrace", "/bin/forktrace"]
+        .map(str::to_owned)
+        .into();
+    if !given.is_empty() {
+        command.extend_from_slice(given);
+    } else if kernel.name != BEHAVIOUR_ON || layout != Cgroup::V2 {
+        command.extend(options.iter().map(|o| (*o).to_owned()));
+        if layout == Cgroup::V2 {
+            command.push("--no-behaviour".to_owned());
+        }
+    }
+    command
 }
 
 /// What came of one boot.
@@ -65,12 +105,24 @@ struct Run {
     seconds: f64,
 }
 
-fn one(kernel: &Kernel, layout: Cgroup, initramfs: &Path, logs: &Path) -> Run {
+fn one(
+    kernel: &Kernel,
+    layout: Cgroup,
+    command: Vec<String>,
+    programs: &Programs,
+    folder: &Path,
+    logs: &Path,
+) -> Run {
     let name = kernel.name.replace('/', "_");
+    let initramfs = folder.join(format!("test-{name}-{layout}-{}.cpio", std::process::id()));
+    let image = Image {
+        command,
+        add: Vec::new(),
+    };
     let log = logs.join(format!("vm-{name}-{layout}.log"));
     let boot = Boot {
         kernel: &kernel.image,
-        initramfs: initramfs.to_owned(),
+        initramfs: initramfs.clone(),
         cgroup: layout,
         append: String::new(),
         mem: 512,
@@ -79,14 +131,17 @@ fn one(kernel: &Kernel, layout: Cgroup, initramfs: &Path, logs: &Path) -> Run {
         limit: LIMIT,
     };
     let start = Instant::now();
-    let problem = fs::File::create(&log)
-        .context("creating the log")
+    let problem = image
+        .write(programs, &initramfs)
+        .and_then(|()| fs::File::create(&log).context("creating the log"))
         .and_then(|mut file| boot.run(&mut file))
         .map_or_else(
             |error| Some(format!("{error:#}")),
             |code| (code != 0).then(|| format!("exit status {code}")),
         );
     let seconds = start.elapsed().as_secs_f64();
+    // Only a few megabytes, and in the build folder: no harm if it stays.
+    let _ = fs::remove_file(&initramfs);
     let bytes = fs::read(&log).unwrap_or_default();
     Run {
         output: String::from_utf8_lossy(&bytes).into_owned(),
