@@ -5,6 +5,7 @@ use aya_ebpf::{
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
+use aya_log_ebpf::debug;
 use forktrace_common::event::style;
 
 use crate::{maps::setting, note, report, report::Failed, stage, task};
@@ -20,6 +21,12 @@ fn fexit_copy_process(ctx: FExitContext) -> u32 {
         }
         return 0;
     };
+    debug!(
+        &ctx,
+        "copy_process (fexit): errno {}, thread {}",
+        errno,
+        task::tid()
+    );
     report::failed(&Failed {
         args: ctx.arg::<u64>(3),
         errno,

@@ -5,6 +5,7 @@ use aya_ebpf::{
     macros::{kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
+use aya_log_ebpf::debug;
 use forktrace_common::{
     count::total,
     event::{Stage, style},
@@ -41,11 +42,17 @@ fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
         }
         return 0;
     };
-    let args = match note::find(tid) {
-        // SAFETY: a map value that this task alone uses.
-        Some(note) => unsafe { (*note).args },
-        None => 0,
+    debug!(
+        &ctx,
+        "copy_process (kretprobe): errno {}, thread {}", errno, tid
+    );
+    // Attached several times over (see user space, `RETURN_PROBES`): the first
+    // to run consumes the note, and the others find none.
+    let Some(note) = note::find(tid) else {
+        return 0;
     };
+    // SAFETY: a map value that this task alone uses.
+    let args = unsafe { (*note).args };
     report::failed(&Failed {
         args,
         errno,

@@ -5,6 +5,7 @@
 //! The kernel runs the child through the return tracepoint too, with 0.
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
+use aya_log_ebpf::debug;
 use forktrace_common::event::{flag, style};
 
 use crate::{
@@ -127,5 +128,6 @@ fn exit(ctx: &TracePointContext) {
         }
     }
     let _ = ENTERED.remove(tid);
+    debug!(ctx, "sys_exit: errno {}, thread {}", errno, tid);
     report::failed(&failed);
 }

@@ -99,7 +99,12 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
             "docker update --pids-limit {target} {container} (other runtimes: --pids-limit when it is started)"
         )
     } else if let Some(unit) = owner.unit.as_deref().and_then(shell_word) {
-        format!("systemctl set-property {unit} TasksMax={target}")
+        match owner.user_manager {
+            Some(uid) => {
+                format!("systemctl --user set-property {unit} TasksMax={target} (as uid {uid})")
+            }
+            None => format!("systemctl set-property {unit} TasksMax={target}"),
+        }
     } else {
         "raise the limit where this cgroup is set up".to_owned()
     };

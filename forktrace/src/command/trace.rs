@@ -52,7 +52,8 @@ pub fn run(
             tracer,
             sink: &mut sink,
             child,
-            deadline: args.duration.map(|d| Instant::now() + d),
+            // Beyond the clock's end means for ever.
+            deadline: args.duration.and_then(|d| Instant::now().checked_add(d)),
             count: args.count,
         }
         .run(&mut signals)

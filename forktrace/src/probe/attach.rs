@@ -97,6 +97,13 @@ pub fn attach(
     outcome
 }
 
+/// How often the kretprobe on copy_process() is attached. Tasks sleep in it, a
+/// kretprobe serves only so many at once (kernel/kprobes.c `register_kretprobe`:
+/// as many as CPUs on kernels without preemption up to 5.x, later ten or twice
+/// the CPUs), and perf_event_open(2) can't ask for more. Each further probe
+/// brings as many again.
+const RETURN_PROBES: usize = 4;
+
 struct Attacher<'a> {
     ebpf: &'a mut Ebpf,
     kernel_btf: Option<&'a Btf>,
@@ -182,7 +189,12 @@ impl Attacher<'_> {
             if p.fd().is_err() {
                 p.load()?;
             }
-            if let Err(error) = p.attach(target, 0) {
+            let times = if *name == "kretprobe_copy_process" {
+                RETURN_PROBES
+            } else {
+                1
+            };
+            if let Err(error) = (0..times).try_for_each(|_| p.attach(target, 0).map(drop)) {
                 // A pair is of use only whole.
                 for name in names {
                     if let Ok(Program::KProbe(p)) = program(self.ebpf, name) {

@@ -5,6 +5,7 @@
 
 mod clock;
 mod counts;
+mod log;
 pub mod options;
 mod privilege;
 mod session;
@@ -38,6 +39,7 @@ use crate::{
 };
 use clock::Clock;
 use counts::Counts;
+use log::KernelLog;
 
 /// Why tracing can't start.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,7 @@ pub struct Tracer {
     // Dropped first: detaches.
     probes: Outcome,
     _ebpf: Ebpf,
+    log: KernelLog,
     ring: AsyncFd<Ring>,
     decoder: Decoder,
     clock: Clock,
@@ -88,6 +91,8 @@ pub struct Attached {
     pub kernel: Kernel,
     pub probes: Outcome,
     pub ebpf: Ebpf,
+    /// Programs that log use its map: it lives as long as they.
+    pub log: KernelLog,
 }
 
 /// Loads the object and attaches what can be attached.
@@ -109,11 +114,13 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
         own_btf.as_ref(),
     )
     .map_err(|error| privilege::explain_load(&error))?;
+    let log = KernelLog::new(&mut ebpf, options.debug).map_err(StartError::Load)?;
     let probes = attach::attach(&mut ebpf, own_btf.as_ref(), &kernel, options.attach);
     Ok(Attached {
         kernel,
         probes,
         ebpf,
+        log,
     })
 }
 
@@ -124,6 +131,7 @@ impl Tracer {
             mut kernel,
             probes,
             mut ebpf,
+            log,
         } = attach_probes(&options)?;
         let Some(style) = probes.style() else {
             return Err(privilege::explain_refusals(&probes, options.attach));
@@ -149,6 +157,7 @@ impl Tracer {
         let tracer = Self {
             probes,
             _ebpf: ebpf,
+            log,
             ring,
             decoder,
             clock: Clock::now(),
@@ -170,7 +179,10 @@ impl Tracer {
     pub async fn readable(&mut self) -> io::Result<()> {
         // Cleared before reading: what comes while `drain` reads is announced
         // again, so nothing is left lying.
-        self.ring.readable_mut().await?.clear_ready();
+        tokio::select! {
+            guard = self.ring.readable_mut() => guard?.clear_ready(),
+            () = self.log.readable() => self.log.flush(),
+        }
         Ok(())
     }
 
@@ -278,11 +290,9 @@ impl Tracer {
         } else {
             // Between the last look at the counts and this one more may have
             // come: they are told as a loss of detail, not left out.
-            let rest = totals
-                .failures
-                .saturating_sub(told)
-                .saturating_sub(self.summary.lost);
-            self.summary.lost += rest;
+            // Missed returns are lost and not among the kernel's failures.
+            let accounted = told + self.summary.lost.saturating_sub(totals.missed);
+            self.summary.lost += totals.failures.saturating_sub(accounted);
             told + self.summary.lost
         };
         sink(&Record::Summary(self.summary))
