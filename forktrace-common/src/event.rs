@@ -36,11 +36,13 @@ pub enum Stage {
     SighandToNamespaces = 4,
     /// `copy_io`, `copy_thread`, `alloc_pid`, pidfd.
     IoToPid = 5,
-    /// `cgroup_can_fork`, not by the pids controller; `sched_cgroup_fork`, and
-    /// the checks under tasklist_lock.
-    CgroupAndLater = 6,
+    /// `cgroup_can_fork`. EAGAIN is the pids controller's.
+    Cgroups = 6,
     /// `pids_can_fork` refused (kernel/cgroup/pids.c).
     Pids = 7,
+    /// After `cgroup_can_fork` had succeeded: `sched_cgroup_fork`, the futex
+    /// hash, and the checks under tasklist_lock.
+    AfterCgroups = 9,
     /// The system call returned an error but was never entered: a seccomp
     /// filter or a tracer answered in its place (tracepoint style).
     NotEntered = 8,
@@ -55,9 +57,10 @@ impl Stage {
             3 => Self::SecurityToFs,
             4 => Self::SighandToNamespaces,
             5 => Self::IoToPid,
-            6 => Self::CgroupAndLater,
+            6 => Self::Cgroups,
             7 => Self::Pids,
             8 => Self::NotEntered,
+            9 => Self::AfterCgroups,
             _ => Self::Unseen,
         }
     }

@@ -8,21 +8,36 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use forktrace_common::event::style;
 
-use crate::{maps::setting, note, report, report::Failed, stage, task};
+use crate::{report, report::Failed, stage, task};
 
 /// `struct task_struct *copy_process(struct pid *pid, int trace, int node,
 /// struct kernel_clone_args *args)`
 #[fexit(function = "copy_process")]
 fn fexit_copy_process(ctx: FExitContext) -> u32 {
-    let ret = ctx.arg::<i64>(4);
-    let Some(errno) = report::reported_errno(ret) else {
-        if setting!(nproc_before_creds) != 0 {
-            note::take_reached_creds(task::tid());
-        }
-        return 0;
-    };
+    copy_process_returned(&ctx)
+}
+
+/// The same again, attached where the kernel is preemptible, see
+/// `report::failed`.
+#[fexit(function = "copy_process")]
+fn fexit_copy_process_again(ctx: FExitContext) -> u32 {
+    copy_process_returned(&ctx)
+}
+
+/// All that a creation that succeeds pays for. The rest is a function of its
+/// own, so that nothing is saved and restored for it here.
+#[inline(always)]
+fn copy_process_returned(ctx: &FExitContext) -> u32 {
+    match report::reported_errno(ctx.arg::<i64>(4)) {
+        None => 0,
+        Some(errno) => copy_process_failed(ctx, errno),
+    }
+}
+
+#[inline(never)]
+fn copy_process_failed(ctx: &FExitContext, errno: i32) -> u32 {
     debug!(
-        &ctx,
+        ctx,
         "copy_process (fexit): errno {}, thread {}",
         errno,
         task::tid()
@@ -33,36 +48,6 @@ fn fexit_copy_process(ctx: FExitContext) -> u32 {
         style: style::FEXIT,
         ..Failed::NONE
     });
-    0
-}
-
-/// 5.17+: `bool is_rlimit_overlimit(struct ucounts *ucounts, enum rlimit_type
-/// type, unsigned long rlimit)`; a bool return is valid in its low 8 bits only.
-#[fexit(function = "is_rlimit_overlimit")]
-fn fexit_is_rlimit_overlimit(ctx: FExitContext) -> u32 {
-    let over = ctx.arg::<u64>(3) as u8 != 0;
-    stage::nproc_answered(over, ctx.arg::<u64>(0), ctx.arg::<u64>(2));
-    0
-}
-
-/// Attached up to 5.13 only: `int copy_creds(struct task_struct *p, unsigned
-/// long clone_flags)`.
-#[fexit(function = "copy_creds")]
-fn fexit_copy_creds(ctx: FExitContext) -> u32 {
-    if ctx.arg::<u64>(2) as i32 == 0 {
-        let tid = task::tid();
-        note::attempt_begins(tid);
-        note::reached_creds(tid);
-    }
-    0
-}
-
-/// `int pids_can_fork(struct task_struct *task, struct css_set *cset)`
-#[fexit(function = "pids_can_fork")]
-fn fexit_pids_can_fork(ctx: FExitContext) -> u32 {
-    if ctx.arg::<u64>(2) as i32 != 0 {
-        stage::pids_refused(ctx.arg::<u64>(1));
-    }
     0
 }
 
@@ -82,5 +67,14 @@ fn fexit_memcg_oom(ctx: FExitContext) -> u32 {
     if ctx.arg::<u64>(3) as u8 == 0 {
         stage::memcg_oom_failed(ctx.arg::<u64>(0));
     }
+    0
+}
+
+/// `void cgroup_cancel_fork(struct task_struct *child, struct
+/// kernel_clone_args *kargs)`: on the error path, when `cgroup_can_fork` had
+/// succeeded.
+#[fentry(function = "cgroup_cancel_fork")]
+fn fentry_cgroup_cancel_fork(_: FEntryContext) -> u32 {
+    stage::cgroups_had_agreed();
     0
 }

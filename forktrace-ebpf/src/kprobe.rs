@@ -6,27 +6,18 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 use aya_log_ebpf::debug;
-use forktrace_common::{
-    count::total,
-    event::{Stage, style},
-};
+use forktrace_common::event::style;
 
-use crate::{count, maps::setting, note, report, report::Failed, stage, task};
+use crate::{maps::setting, note, report, report::Failed, stage, task};
 
 #[kprobe]
 fn kprobe_copy_process(ctx: ProbeContext) -> u32 {
     let tid = task::tid();
-    if let Some(old) = note::find(tid) {
-        // SAFETY: a map value that this task alone uses.
-        if unsafe { (*old).stage } != Stage::Unseen as u8 {
-            // A refusal whose return never came: the kernel had no free
-            // kretprobe instance. Nothing may be lost silently.
-            count::total(total::MISSED);
-        }
-    }
+    // A refusal whose return never came (no free kretprobe instance) is counted.
+    note::forget(tid);
     note::reset(tid);
     if let Some(note) = note::find(tid) {
-        // SAFETY: as above.
+        // SAFETY: a map value that this task alone uses.
         unsafe { (*note).args = ctx.arg::<u64>(3).unwrap_or(0) };
     }
     0
@@ -84,7 +75,7 @@ fn kretprobe_is_rlimit_overlimit(ctx: RetProbeContext) -> u32 {
     if let Some(note) = note::find(task::tid()) {
         // SAFETY: as above.
         let (ucounts, rlimit) = unsafe { ((*note).ucounts, (*note).rlimit) };
-        stage::nproc_over(task::tid(), ucounts, rlimit);
+        stage::nproc_over(note, ucounts, rlimit);
     }
     0
 }
@@ -143,5 +134,11 @@ fn kretprobe_memcg_oom(ctx: RetProbeContext) -> u32 {
         // SAFETY: as above.
         stage::memcg_noted(note, unsafe { (*note).memcg_arg });
     }
+    0
+}
+
+#[kprobe]
+fn kprobe_cgroup_cancel_fork(_: ProbeContext) -> u32 {
+    stage::cgroups_had_agreed();
     0
 }

@@ -92,13 +92,6 @@ pub static COUNTS: HashMap<Key, Count> = HashMap::with_max_entries(2048, 0);
 #[map]
 pub static NOTES: LruHashMap<u32, Note> = LruHashMap::with_max_entries(1024, 0);
 
-/// Marks the buckets (thread id modulo the size) in which a note was ever
-/// made: where the mark is 0 there is nothing to clear, and a creation that
-/// succeeds pays one load instead of a map lookup.
-#[map]
-pub static NOTED: Array<[u8; NOTED_BUCKETS as usize]> = Array::with_max_entries(1, 0);
-pub const NOTED_BUCKETS: u32 = 4096;
-
 /// Up to 5.13: thread id (in the bucket of its low bits) whose `copy_creds`
 /// succeeded in the attempt under way.
 #[map]

@@ -1,15 +1,19 @@
 //! What a stage of a creation leaves on the task for the failing return.
 //!
-//! A note must never outlive its attempt. Its writers are the stages that
-//! refuse, and a refusal is followed by the failing return of the same
-//! creation, which consumes the note. The exceptions (`is_rlimit_overlimit`
-//! asked by setuid or execve, a memory cgroup's OOM killer outside of a
-//! creation) are cleared at the start of the next attempt: [`attempt_begins`].
+//! A note must never outlive its attempt. It is made by what runs only when a
+//! creation is refused, and the refusal is followed by the failing return of
+//! the same creation, which consumes the note. Where the kernel skipped the
+//! program on that return, the next refusal of the task finds the note and
+//! counts it as missed.
 
-use forktrace_common::event::{CgroupLimit, Stage};
+use forktrace_common::{
+    count::total,
+    event::{CgroupLimit, Stage},
+};
 
 use crate::{
-    maps::{NOTED, NOTED_BUCKETS, NOTES, REACHED, REACHED_BUCKETS},
+    count,
+    maps::{NOTES, REACHED, REACHED_BUCKETS},
     report::Failed,
 };
 
@@ -36,7 +40,8 @@ pub struct Note {
     pub nproc_level: u8,
     /// `fs->in_exec` when the wreck was looked at.
     pub in_exec: u8,
-    pub reserved: u8,
+    /// 1: the failing return has been reported, by another program on it.
+    pub reported: u8,
     pub reserved2: u32,
 }
 
@@ -56,7 +61,7 @@ impl Note {
         stage: Stage::Unseen as u8,
         nproc_level: 0,
         in_exec: 0,
-        reserved: 0,
+        reported: 0,
         reserved2: 0,
     };
 }
@@ -92,11 +97,6 @@ pub fn open(tid: u32) -> Option<*mut Note> {
 /// Gives the task a new, empty note.
 #[inline(never)]
 pub fn reset(tid: u32) {
-    if let Some(noted) = NOTED.get_ptr_mut(0) {
-        // SAFETY: masked to the array's size; a byte store can't tear, and the
-        // mark is only ever set.
-        unsafe { *noted.cast::<u8>().add((tid & (NOTED_BUCKETS - 1)) as usize) = 1 };
-    }
     let _ = NOTES.insert(tid, &EMPTY, 0);
 }
 
@@ -105,15 +105,19 @@ pub fn remove(tid: u32) {
     let _ = NOTES.remove(tid);
 }
 
-/// A new attempt has begun: what an earlier one may have left goes away.
-#[inline(always)]
-pub fn attempt_begins(tid: u32) {
-    if let Some(noted) = NOTED.get_ptr(0) {
-        // SAFETY: masked to the array's size.
-        let marked = unsafe { *noted.cast::<u8>().add((tid & (NOTED_BUCKETS - 1)) as usize) };
-        if marked != 0 {
-            remove(tid);
+/// Removes what an earlier attempt left. A refusal that was noted and never
+/// reported is counted: the kernel skips a tracing program where another run
+/// of it was preempted on the same CPU (kernel/bpf/trampoline.c
+/// `__bpf_prog_enter_recur`), and nothing may be lost silently.
+#[inline(never)]
+pub fn forget(tid: u32) {
+    if let Some(old) = find(tid) {
+        // SAFETY: a map value that this task alone uses.
+        let (stage, reported) = unsafe { ((*old).stage, (*old).reported) };
+        if reported == 0 && stage != Stage::Unseen as u8 {
+            count::total(total::MISSED);
         }
+        remove(tid);
     }
 }
 

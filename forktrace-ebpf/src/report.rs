@@ -2,17 +2,19 @@
 
 use forktrace_common::{
     count::{Key, total},
-    event::{FailureEvent, Stage, flag},
+    event::{FailureEvent, Stage, flag, style},
 };
 
 use crate::{
-    count, filter, limits,
+    cgroup, count, filter, limits,
     maps::{EVENTS, offset, setting},
     mem,
     note::{self, Note},
     snapshot::{self, Subject},
     task,
 };
+
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 pub const EAGAIN: i32 = 11;
 pub const ENOMEM: i32 = 12;
@@ -68,6 +70,12 @@ pub fn reported_errno(ret: i64) -> Option<i32> {
 
 /// Reports a failing return, and consumes the note that its stages left.
 ///
+/// In the fexit style two programs sit on the same return, because the kernel
+/// skips one that was preempted on this CPU in the midst of another task's
+/// report. Whichever runs first reports and marks the note; the other one
+/// removes it. When one is skipped, the mark is left for the next attempt to
+/// clear.
+///
 /// The return is written into the note, and everything is read back from
 /// there. That saves stack (512 bytes for all functions together), and the
 /// verifier, to which a map's content is unknown, walks the rest once and not
@@ -84,13 +92,22 @@ pub fn failed(failed: &Failed) {
     };
     // SAFETY: a map value that this task alone uses.
     unsafe {
+        if (*note).reported != 0 {
+            note::remove(tid);
+            return;
+        }
         (*note).failed = *failed;
         if reached_creds {
             (*note).failed.flags |= flag::REACHED_CREDS;
         }
     }
     tell(note, tid);
-    note::remove(tid);
+    if failed.style == style::FEXIT {
+        // SAFETY: as above.
+        unsafe { (*note).reported = 1 };
+    } else {
+        note::remove(tid);
+    }
 }
 
 #[inline(never)]
@@ -115,6 +132,9 @@ fn tell(note: *const Note, tid: u32) {
         noted_css
     } else if failed.pids_css != 0 {
         failed.pids_css
+    } else if mem::field::<u64>(failed.args, offset!(args_flags)) & CLONE_INTO_CGROUP != 0 {
+        let fd = mem::field::<i32>(failed.args, offset!(args_cgroup));
+        cgroup::effective_pids_css(cgroup::of_fd(current, fd as u64))
     } else {
         mem::pointer(cset, offset!(cset_pids))
     };

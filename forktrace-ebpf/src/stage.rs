@@ -5,28 +5,17 @@ use forktrace_common::event::Stage;
 use crate::{cgroup, limits, maps::offset, mem, note, note::Note, task};
 
 /// `is_rlimit_overlimit(ucounts, UCOUNT_RLIMIT_NPROC, rlimit)` has answered
-/// (kernel/ucount.c, 5.14+; up to 5.13 the comparison is inline).
-///
-/// It is the first check of an attempt that has an answer of its own, so it
-/// also ends the life of an earlier note. "Over" refuses only a caller that
-/// isn't exempt: copy_process() asks for the exemptions afterwards.
-#[inline(always)]
-pub fn nproc_answered(over: bool, ucounts: u64, rlimit: u64) {
-    let tid = task::tid();
-    if !over {
-        note::attempt_begins(tid);
-        return;
+/// "over" (kernel/ucount.c; up to 5.13 the comparison is inline). That refuses
+/// only a caller that isn't exempt: copy_process() asks afterwards.
+#[inline(never)]
+pub fn nproc_over(note: *mut Note, ucounts: u64, rlimit: u64) {
+    if !task::exemptions(task::current()).0 {
+        write_nproc(note, ucounts, rlimit);
     }
-    nproc_over(tid, ucounts, rlimit);
 }
 
-#[inline(never)]
-pub fn nproc_over(tid: u32, ucounts: u64, rlimit: u64) {
-    if task::exemptions(task::current()).0 {
-        note::attempt_begins(tid);
-        return;
-    }
-    let Some(note) = note::open(tid) else { return };
+#[inline(always)]
+fn write_nproc(note: *mut Note, ucounts: u64, rlimit: u64) {
     let (level, usage, limit) = limits::nproc_refusing_level(ucounts, rlimit);
     // SAFETY: a map value that this task alone uses.
     unsafe {
@@ -55,9 +44,13 @@ pub fn pids_refused(cset: u64) {
 }
 
 /// The memory cgroup OOM killer has found no victim
-/// (mm/memcontrol.c `mem_cgroup_out_of_memory` returned false).
+/// (mm/memcontrol.c `mem_cgroup_out_of_memory` returned false). Page faults and
+/// other system calls charge memory too: only a creation is of interest.
 #[inline(never)]
 pub fn memcg_oom_failed(memcg: u64) {
+    if !task::creating() {
+        return;
+    }
     let Some(note) = note::open(task::tid()) else {
         return;
     };
@@ -70,6 +63,16 @@ pub fn memcg_noted(note: *mut Note, memcg: u64) {
     let limit = cgroup::memory_limit(memcg);
     // SAFETY: a map value that this task alone uses.
     unsafe { (*note).memcg_oom = limit };
+}
+
+/// `cgroup_can_fork` had succeeded: what refused came after it.
+#[inline(never)]
+pub fn cgroups_had_agreed() {
+    let Some(note) = note::open(task::tid()) else {
+        return;
+    };
+    // SAFETY: a map value that this task alone uses.
+    unsafe { (*note).stage = Stage::AfterCgroups as u8 };
 }
 
 /// A half-made child is being cleared away: `copy_process()` is on its error
@@ -90,7 +93,7 @@ pub fn wreck(child: u64) {
     let pid = mem::field::<i32>(child, offset!(task_pid));
     let tid = task::tid();
     let stage = if pid as u32 != tid {
-        Stage::CgroupAndLater
+        Stage::Cgroups
     } else if mem::pointer(child, offset!(task_nsproxy)) == 0 {
         Stage::IoToPid
     } else if mem::pointer(child, offset!(task_fs)) == 0 {
@@ -103,8 +106,18 @@ pub fn wreck(child: u64) {
     let Some(note) = note::open(tid) else { return };
     // SAFETY: a map value that this task alone uses.
     unsafe {
-        // The pids controller's own word is more exact.
-        if (*note).stage != Stage::Pids as u8 {
+        let noted = (*note).stage;
+        if noted > Stage::Nproc as u8 && noted < Stage::Pids as u8 {
+            // An earlier wreck whose return was not reported.
+            note::forget(tid);
+            note::reset(tid);
+        }
+    }
+    let Some(note) = note::find(tid) else { return };
+    // SAFETY: as above.
+    unsafe {
+        // What the controllers said themselves is more exact.
+        if (*note).stage < Stage::Pids as u8 {
             (*note).stage = stage as u8;
         }
         (*note).in_exec = in_exec as u8;

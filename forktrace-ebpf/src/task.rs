@@ -93,3 +93,15 @@ pub fn syscall(task: u64) -> (i32, bool) {
     let cs = mem::field::<u64>(regs, CS);
     (number as i32, cs == USER32_CS)
 }
+
+/// Whether the task is in one of the system calls that create tasks. A page
+/// fault from user space is in none (`orig_ax` is -1).
+#[inline(always)]
+pub fn creating() -> bool {
+    let (number, compat) = syscall(current());
+    // clone, fork, vfork, clone3; and their 32-bit numbers.
+    match compat {
+        false => matches!(number, 56 | 57 | 58 | 435),
+        true => matches!(number, 120 | 2 | 190 | 435),
+    }
+}

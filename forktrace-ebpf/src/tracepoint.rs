@@ -25,7 +25,9 @@ pub struct Entered {
     pub pids_css: u64,
     /// Its count of refused forks.
     pub forkfail: i64,
-    pub into_cgroup: u64,
+    pub into_cgroup: u32,
+    /// 1: the failing return has been reported, by another program on it.
+    pub reported: u32,
 }
 
 // Layout of syscalls:sys_enter_* and sys_exit_*: kernel/trace/trace_syscalls.c,
@@ -45,8 +47,18 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const CLONE_ARGS_CGROUP: u64 = 80;
 const CLONE_ARGS_SIZE_VER2: u64 = 88;
 
+// Two programs sit on each tracepoint, for the reason given in
+// `report::failed` (since 7.x these tracepoints run preemptibly as well). At
+// the entry both write the same; at the return the first one reports.
+
 #[tracepoint]
 fn sys_enter_creation(ctx: TracePointContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[tracepoint]
+fn sys_enter_creation_again(ctx: TracePointContext) -> u32 {
     enter(&ctx);
     0
 }
@@ -61,6 +73,11 @@ fn enter(ctx: &TracePointContext) {
             ctx.read_at::<u64>(ARG_1).unwrap_or(0),
         )
     };
+    let _ = ENTERED.insert(task::tid(), entered(nr, arg0, arg1), 0);
+}
+
+#[inline(always)]
+fn entered(nr: i32, arg0: u64, arg1: u64) -> Entered {
     let current = task::current();
     let cset = mem::pointer(current, offset!(task_cgroups));
     let mut pids_css = mem::pointer(cset, offset!(cset_pids));
@@ -83,13 +100,13 @@ fn enter(ctx: &TracePointContext) {
     } else {
         0
     };
-    let entered = Entered {
+    Entered {
         clone_flags,
         pids_css,
         forkfail: cgroup::pids_forkfail(pids_css),
         into_cgroup,
-    };
-    let _ = ENTERED.insert(task::tid(), entered, 0);
+        reported: 0,
+    }
 }
 
 #[tracepoint]
@@ -97,6 +114,21 @@ fn sys_exit_creation(ctx: TracePointContext) -> u32 {
     exit(&ctx);
     0
 }
+
+#[tracepoint]
+fn sys_exit_creation_again(ctx: TracePointContext) -> u32 {
+    exit(&ctx);
+    0
+}
+
+/// Without an entry, a seccomp filter or a tracer answered in the call's place.
+const UNKNOWN_ENTRY: Entered = Entered {
+    clone_flags: 0,
+    pids_css: 0,
+    forkfail: 0,
+    into_cgroup: 0,
+    reported: 1,
+};
 
 #[inline(always)]
 fn exit(ctx: &TracePointContext) {
@@ -113,21 +145,29 @@ fn exit(ctx: &TracePointContext) {
         not_entered: 1,
         ..Failed::NONE
     };
-    if let Some(entered) = ENTERED.get_ptr(tid) {
-        // SAFETY: a live map value.
-        let entered = unsafe { *entered };
-        failed.not_entered = 0;
-        failed.clone_flags = entered.clone_flags;
-        failed.pids_css = entered.pids_css;
-        if entered.into_cgroup != 0 {
-            failed.flags |= flag::INTO_CGROUP;
+    if let Some(entered) = ENTERED.get_ptr_mut(tid) {
+        // SAFETY: a map value that this task alone uses.
+        unsafe {
+            if (*entered).reported != 0 {
+                let _ = ENTERED.remove(tid);
+                return;
+            }
+            (*entered).reported = 1;
+            failed.not_entered = 0;
+            failed.clone_flags = (*entered).clone_flags;
+            failed.pids_css = (*entered).pids_css;
+            if (*entered).into_cgroup != 0 {
+                failed.flags |= flag::INTO_CGROUP;
+            }
+            if (*entered).pids_css != 0 && mem::has(offset!(pids_forkfail)) {
+                failed.pids_delta =
+                    cgroup::pids_forkfail((*entered).pids_css) - (*entered).forkfail;
+                failed.flags |= flag::HAVE_PIDS_DELTA;
+            }
         }
-        if entered.pids_css != 0 && mem::has(offset!(pids_forkfail)) {
-            failed.pids_delta = cgroup::pids_forkfail(entered.pids_css) - entered.forkfail;
-            failed.flags |= flag::HAVE_PIDS_DELTA;
-        }
+    } else {
+        let _ = ENTERED.insert(tid, UNKNOWN_ENTRY, 0);
     }
-    let _ = ENTERED.remove(tid);
     debug!(ctx, "sys_exit: errno {}, thread {}", errno, tid);
     report::failed(&failed);
 }

@@ -107,7 +107,9 @@ fn boot(kernel: &Path, style: &str, programs: &Programs) -> Result<String> {
         kernel,
         initramfs: initramfs.clone(),
         cgroup: Cgroup::V2,
-        append: String::new(),
+        // One layout of memory in every boot, so that boots can be compared.
+        append: "nokaslr norandmaps randomize_kstack_offset=off random.trust_cpu=off slab_nomerge"
+            .to_owned(),
         mem: 512,
         smp: 1,
         icount: true,

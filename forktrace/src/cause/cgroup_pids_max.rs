@@ -31,10 +31,12 @@ fn seen(e: &Evidence) -> Option<Finding> {
             // roomy cgroup is the likely one.
             None => Finding::inferred(least_roomy(e).map(candidates::pids)),
         },
-        // The pids controller's own probe is missing: its numbers speak.
-        Stage::CgroupAndLater if e.errno == Errno::EAGAIN => {
-            Finding::inferred(candidates::pids(e.full_pids()?))
-        }
+        // Of what cgroup_can_fork() asks, only the pids controller answers
+        // EAGAIN (the cpuset controller: ENODEV, ENOSPC).
+        Stage::Cgroups if e.errno == Errno::EAGAIN => match e.full_pids() {
+            Some(cgroup) => Finding::observed(candidates::pids(cgroup)),
+            None => Finding::inferred(least_roomy(e).map(candidates::pids)),
+        },
         _ => None,
     }
 }

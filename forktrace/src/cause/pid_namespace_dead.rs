@@ -23,7 +23,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    if e.errno != Errno::ENOMEM || !matches!(e.stage, Stage::IoToPid | Stage::CgroupAndLater) {
+    if e.errno != Errno::ENOMEM || !matches!(e.stage, Stage::IoToPid | Stage::AfterCgroups) {
         return None;
     }
     Finding::observed(limit(e.dead_pid_ns()?))

@@ -23,11 +23,34 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    if e.stage != Stage::Nproc {
+    if e.stage == Stage::Nproc {
+        return Finding::observed(e.nproc.get(e.nproc_refused).map(candidates::nproc));
+    }
+    if e.stage != Stage::Early || e.errno != Errno::EAGAIN || e.nproc_exempt {
         return None;
     }
-    Finding::observed(e.nproc.get(e.nproc_refused).map(candidates::nproc))
+    // Refused before the scheduler's turn: by this check, threads-max, or
+    // SCHED_DEADLINE, in this order. What is full stops the creation first.
+    let others = e.threads.is_some_and(|t| t.full()) || e.deadline;
+    match e.full_nproc() {
+        Some(level) if !e.nproc_watched => Finding::observed(candidates::nproc(level)),
+        // Its probe, had it run, would have told: only if nothing else can.
+        Some(level) if !others => Finding::inferred(candidates::nproc(level)),
+        Some(_) => None,
+        // A task ended between the refusal and the look at the numbers.
+        None if !others => {
+            let level = e
+                .nproc
+                .iter()
+                .find(|l| l.limit.is_some_and(|limit| l.usage + RACE >= limit))?;
+            Finding::inferred(candidates::nproc(level))
+        }
+        None => None,
+    }
 }
+
+/// Tasks that may have ended between a refusal and the look at the numbers.
+const RACE: u64 = 8;
 
 fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN {

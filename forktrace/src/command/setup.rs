@@ -106,6 +106,7 @@ fn selection(
     Ok(Selection {
         causes: args.cause.clone(),
         errnos: args.errno.clone(),
+        descends_from: None,
     })
 }
 

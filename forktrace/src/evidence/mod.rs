@@ -24,8 +24,10 @@ pub enum Stage {
     SighandToNamespaces,
     /// `copy_io` to `alloc_pid`.
     IoToPid,
-    /// `cgroup_can_fork`, not by the pids controller, and what follows.
-    CgroupAndLater,
+    /// `cgroup_can_fork`.
+    Cgroups,
+    /// What follows it.
+    AfterCgroups,
     /// The pids controller refused.
     Pids,
     /// The system call was answered without being entered.
@@ -139,6 +141,9 @@ pub struct Evidence {
     pub in_exec: bool,
     /// `seccomp` mode of the caller: 2 is a filter.
     pub seccomp_mode: i32,
+    /// The RLIMIT_NPROC check has a probe of its own: had it refused, the stage
+    /// would be `Nproc`.
+    pub nproc_watched: bool,
     /// The caller's own level first.
     pub nproc: Vec<NprocLevel>,
     /// Index of the level that refused, where the stage is `Nproc`.

@@ -1,6 +1,7 @@
 //! Questions about this machine, asked of /proc, /sys and /etc only: no daemon,
 //! no helper command, no NSS.
 
+pub mod ancestry;
 pub mod cgroup;
 pub mod identity;
 pub mod limits;

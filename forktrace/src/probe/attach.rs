@@ -10,7 +10,7 @@ use aya::{
 
 use super::{
     kernel::Kernel,
-    perf,
+    perf, preempt,
     style::{HOOKS, Hook, Role, SYSCALLS, Style, Trampoline},
     tracefs::Tracefs,
 };
@@ -82,6 +82,7 @@ pub fn attach(
         ebpf,
         kernel_btf,
         kernel,
+        preemptible: preempt::possible(),
         outcome: &mut outcome,
     };
     // The stages are worth nothing without the return.
@@ -108,6 +109,8 @@ struct Attacher<'a> {
     ebpf: &'a mut Ebpf,
     kernel_btf: Option<&'a Btf>,
     kernel: &'a Kernel,
+    /// A program can be preempted, and is then skipped for others meanwhile.
+    preemptible: bool,
     outcome: &'a mut Outcome,
 }
 
@@ -116,12 +119,20 @@ impl Attacher<'_> {
     fn hook(&mut self, hook: &Hook, styles: &[Style]) -> bool {
         // Up to 5.13 is_rlimit_overlimit doesn't exist, and copy_creds stands
         // in for it; later copy_creds would cost and tell nothing.
+        if !self.kernel.has_types() && !matches!(hook.role, Role::Return | Role::Pids) {
+            return false;
+        }
         let before = self.kernel.nproc_before_creds();
         if (hook.role == Role::Nproc && before) || (hook.role == Role::Creds && !before) {
             return false;
         }
         for target in hook.targets {
             for &style in styles {
+                // What isn't attached as a trampoline for its price isn't
+                // worth a kprobe's either, unless kprobes are what there is.
+                if hook.trampoline.is_none() && styles.contains(&Style::Fexit) {
+                    continue;
+                }
                 match self.attach(hook, target, style) {
                     Ok(()) => {
                         self.outcome.attached.push(Attached {
@@ -147,7 +158,10 @@ impl Attacher<'_> {
     fn attach(&mut self, hook: &Hook, target: &str, style: Style) -> Result<(), Why> {
         self.kernel.check(target, style).map_err(Why::text)?;
         match style {
-            Style::Fexit => self.trampoline(&hook.trampoline, target),
+            Style::Fexit => match &hook.trampoline {
+                Some(trampoline) => self.trampoline(trampoline, target),
+                None => Err(Why::text("is seen by its numbers in this style")),
+            },
             Style::Kprobe => self.kprobes(hook.kprobes, target),
             Style::Tracepoint => Err(Why::text("has no tracepoint")),
         }
@@ -157,23 +171,26 @@ impl Attacher<'_> {
         let Some(btf) = self.kernel_btf else {
             return Err(Why::text("the kernel has no BTF"));
         };
-        let name = match trampoline {
-            Trampoline::Fentry(name) | Trampoline::Fexit(name) => name,
-        };
-        match program(self.ebpf, name)? {
-            Program::FEntry(p) => {
-                let p: &mut FEntry = p;
-                unloaded(p.fd().is_ok(), || p.unload())?;
-                p.load(target, btf)?;
-                p.attach()?;
+        let (Trampoline::Fentry(names) | Trampoline::Fexit(names)) = trampoline;
+        for name in *names {
+            if name.ends_with("_again") && !self.preemptible {
+                continue;
             }
-            Program::FExit(p) => {
-                let p: &mut FExit = p;
-                unloaded(p.fd().is_ok(), || p.unload())?;
-                p.load(target, btf)?;
-                p.attach()?;
+            match program(self.ebpf, name)? {
+                Program::FEntry(p) => {
+                    let p: &mut FEntry = p;
+                    unloaded(p.fd().is_ok(), || p.unload())?;
+                    p.load(target, btf)?;
+                    p.attach()?;
+                }
+                Program::FExit(p) => {
+                    let p: &mut FExit = p;
+                    unloaded(p.fd().is_ok(), || p.unload())?;
+                    p.load(target, btf)?;
+                    p.attach()?;
+                }
+                _ => return Err(Why::text("is no trampoline program")),
             }
-            _ => return Err(Why::text("is no trampoline program")),
         }
         Ok(())
     }
@@ -216,15 +233,25 @@ impl Attacher<'_> {
             }
         };
         // Enter first, so that no return is seen whose entry was not.
-        for (program_name, prefix) in [
-            ("sys_enter_creation", "sys_enter_"),
-            ("sys_exit_creation", "sys_exit_"),
+        for (programs, prefix) in [
+            (
+                ["sys_enter_creation", "sys_enter_creation_again"],
+                "sys_enter_",
+            ),
+            (
+                ["sys_exit_creation", "sys_exit_creation_again"],
+                "sys_exit_",
+            ),
         ] {
             for call in SYSCALLS {
                 let name = format!("{prefix}{call}");
-                match self.tracepoint(&tracefs, program_name, &name) {
-                    Ok(link) => {
-                        self.outcome.tracepoints.push(link);
+                let links: Result<Vec<_>, _> = programs
+                    .iter()
+                    .map(|program| self.tracepoint(&tracefs, program, &name))
+                    .collect();
+                match links {
+                    Ok(links) => {
+                        self.outcome.tracepoints.extend(links);
                         self.outcome.attached.push(Attached {
                             role: None,
                             target: format!("syscalls:{name}"),

@@ -116,6 +116,15 @@ pub const FUNCTIONS: &[Function] = &[
         params: &[("task", Expected::Struct("task_struct"))],
         returns: Returns::Void,
     },
+    // kernel/cgroup/cgroup.c. The same on all.
+    Function {
+        name: "cgroup_cancel_fork",
+        params: &[
+            ("child", Expected::Struct("task_struct")),
+            ("kargs", Expected::Struct("kernel_clone_args")),
+        ],
+        returns: Returns::Void,
+    },
     // security/security.c. The same on all; none without CONFIG_SECURITY.
     Function {
         name: "security_task_free",

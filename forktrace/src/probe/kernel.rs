@@ -90,6 +90,12 @@ impl Kernel {
         }
     }
 
+    /// Whether the kernel's types are known. Without them the programs can read
+    /// neither tasks nor limits, and a note of theirs would be wrong.
+    pub fn has_types(&self) -> bool {
+        self.btf.is_some()
+    }
+
     /// Up to 5.13, RLIMIT_NPROC is compared inline, before `copy_creds`.
     pub fn nproc_before_creds(&self) -> bool {
         self.btf.is_some() && self.offsets.ucounts_nproc == forktrace_common::offsets::MISSING

@@ -5,6 +5,8 @@ use forktrace_common::event::{FailureEvent, Stage as Noted, flag, style};
 use super::{attach::Outcome, style::Role};
 use crate::evidence::Stage;
 
+const SECCOMP_MODE_FILTER: i32 = 2; // include/uapi/linux/seccomp.h
+
 /// A missing note means something only where the probe that would have left it
 /// is attached.
 pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
@@ -13,9 +15,12 @@ pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
         Noted::SecurityToFs => Stage::SecurityToFs,
         Noted::SighandToNamespaces => Stage::SighandToNamespaces,
         Noted::IoToPid => Stage::IoToPid,
-        Noted::CgroupAndLater => Stage::CgroupAndLater,
+        Noted::Cgroups => Stage::Cgroups,
+        Noted::AfterCgroups => Stage::AfterCgroups,
         Noted::Pids => Stage::Pids,
-        Noted::NotEntered => Stage::NotEntered,
+        // Without a filter the entry was there, and its program was skipped.
+        Noted::NotEntered if event.seccomp_mode == SECCOMP_MODE_FILTER => Stage::NotEntered,
+        Noted::NotEntered => Stage::Unseen,
         Noted::Early => Stage::Early,
         Noted::Unseen => no_note(event, probes),
     }
@@ -25,16 +30,10 @@ fn no_note(event: &FailureEvent, probes: &Outcome) -> Stage {
     if event.style == style::TRACEPOINT || !probes.has(Role::Wreck) {
         return Stage::Unseen;
     }
-    if event.ret != -libc::EAGAIN || probes.has(Role::Nproc) {
-        return Stage::Early;
-    }
     // Up to 5.13 the only EAGAIN before copy_creds is RLIMIT_NPROC's.
-    if probes.has(Role::Creds) {
-        return if event.flags & flag::REACHED_CREDS != 0 {
-            Stage::Early
-        } else {
-            Stage::Nproc
-        };
+    let reached = event.flags & flag::REACHED_CREDS != 0;
+    if event.ret == -libc::EAGAIN && probes.has(Role::Creds) && !reached {
+        return Stage::Nproc;
     }
-    Stage::Unseen
+    Stage::Early
 }

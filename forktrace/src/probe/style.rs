@@ -45,6 +45,8 @@ pub enum Role {
     Pids,
     /// How far a failed creation had come.
     Wreck,
+    /// `cgroup_can_fork` had agreed, and the creation failed all the same.
+    CancelFork,
     /// The memory cgroup OOM killer found no victim.
     MemcgOom,
 }
@@ -54,8 +56,9 @@ pub struct Hook {
     pub role: Role,
     /// Kernel functions that serve, best first.
     pub targets: &'static [&'static str],
-    /// The trampoline program; whether it sits at the entry or the exit.
-    pub trampoline: Trampoline,
+    /// The trampoline programs; `None` where that would cost each creation more
+    /// than its word is worth: the numbers at the return say the same.
+    pub trampoline: Option<Trampoline>,
     /// kprobe and kretprobe programs, entry first.
     pub kprobes: &'static [&'static str],
     /// What is lost without it.
@@ -64,8 +67,8 @@ pub struct Hook {
 
 /// A program for a BPF trampoline.
 pub enum Trampoline {
-    Fentry(&'static str),
-    Fexit(&'static str),
+    Fentry(&'static [&'static str]),
+    Fexit(&'static [&'static str]),
 }
 
 /// Every hook. Prototypes are checked in BTF before anything is attached.
@@ -73,14 +76,17 @@ pub const HOOKS: &[Hook] = &[
     Hook {
         role: Role::Return,
         targets: &["copy_process"],
-        trampoline: Trampoline::Fexit("fexit_copy_process"),
+        trampoline: Some(Trampoline::Fexit(&[
+            "fexit_copy_process",
+            "fexit_copy_process_again",
+        ])),
         kprobes: &["kprobe_copy_process", "kretprobe_copy_process"],
         lost: "the failing return",
     },
     Hook {
         role: Role::Nproc,
         targets: &["is_rlimit_overlimit"],
-        trampoline: Trampoline::Fexit("fexit_is_rlimit_overlimit"),
+        trampoline: None,
         kprobes: &[
             "kprobe_is_rlimit_overlimit",
             "kretprobe_is_rlimit_overlimit",
@@ -90,14 +96,14 @@ pub const HOOKS: &[Hook] = &[
     Hook {
         role: Role::Creds,
         targets: &["copy_creds"],
-        trampoline: Trampoline::Fexit("fexit_copy_creds"),
+        trampoline: None,
         kprobes: &["kretprobe_copy_creds"],
         lost: "RLIMIT_NPROC is told from threads-max by their numbers only",
     },
     Hook {
         role: Role::Pids,
         targets: &["pids_can_fork"],
-        trampoline: Trampoline::Fexit("fexit_pids_can_fork"),
+        trampoline: None,
         kprobes: &["kprobe_pids_can_fork", "kretprobe_pids_can_fork"],
         lost: "pids.max is concluded from the counters only",
     },
@@ -106,14 +112,21 @@ pub const HOOKS: &[Hook] = &[
         // The second runs at the end of every task as well: only where the
         // first can't be probed.
         targets: &["perf_event_free_task", "security_task_free"],
-        trampoline: Trampoline::Fentry("fentry_wreck"),
+        trampoline: Some(Trampoline::Fentry(&["fentry_wreck"])),
         kprobes: &["kprobe_wreck"],
         lost: "how far a failed creation came is not seen; causes are concluded from numbers",
     },
     Hook {
+        role: Role::CancelFork,
+        targets: &["cgroup_cancel_fork"],
+        trampoline: Some(Trampoline::Fentry(&["fentry_cgroup_cancel_fork"])),
+        kprobes: &["kprobe_cgroup_cancel_fork"],
+        lost: "a refusal after cgroup_can_fork may look like one by it",
+    },
+    Hook {
         role: Role::MemcgOom,
         targets: &["mem_cgroup_out_of_memory"],
-        trampoline: Trampoline::Fexit("fexit_memcg_oom"),
+        trampoline: Some(Trampoline::Fexit(&["fexit_memcg_oom"])),
         kprobes: &["kprobe_memcg_oom", "kretprobe_memcg_oom"],
         lost: "a memory cgroup that refuses is not seen",
     },

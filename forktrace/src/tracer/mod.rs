@@ -103,6 +103,10 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     let kernel = Kernel::discover(options.btf.as_deref());
     let own_btf = aya::Btf::from_sys_fs().ok();
     let mut settings = options.settings;
+    if !kernel.has_types() {
+        // User space looks in its place, see `Tracer::start`.
+        settings.tgid = 0;
+    }
     settings.have_task_pt_regs = u32::from(kernel.has_task_pt_regs());
     settings.nproc_before_creds = u32::from(kernel.nproc_before_creds());
     let mut ebpf = object::create(
@@ -149,6 +153,16 @@ impl Tracer {
         kernel
             .absent
             .extend(session::absent_evidence(&kernel, &probes, style));
+        let mut selection = options.selection.clone();
+        if !kernel.has_types() {
+            if options.settings.cgroup != 0 {
+                return Err(StartError::Unsupported(
+                    "--cgroup and --unit need the kernel's types (/sys/kernel/btf/vmlinux, or --btf FILE)"
+                        .to_owned(),
+                ));
+            }
+            selection.descends_from = Some(options.settings.tgid).filter(|&tgid| tgid != 0);
+        }
         let decoder = Decoder::new(
             Hierarchies::discover().unwrap_or_default(),
             Passwd::load().unwrap_or_default(),
@@ -162,7 +176,7 @@ impl Tracer {
             decoder,
             clock: Clock::now(),
             counts,
-            selection: options.selection,
+            selection,
             seq: 0,
             summary: Summary::default(),
             dropped_by_selection: false,
@@ -208,7 +222,10 @@ impl Tracer {
 
     fn explain(&mut self, decoded: Decoded) -> Option<Record> {
         let verdict = judge(&decoded.evidence);
-        if !self.selection.wants(verdict.cause, decoded.evidence.errno) {
+        if !self
+            .selection
+            .wants(verdict.cause, decoded.evidence.errno, decoded.caller.pid)
+        {
             self.dropped_by_selection = true;
             self.counts.ignore(decoded.key);
             return None;

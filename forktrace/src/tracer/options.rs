@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use forktrace_common::settings::Settings;
 
-use crate::{cause::Cause, probe::style::Style, record::Errno};
+use crate::{cause::Cause, host::ancestry, probe::style::Style, record::Errno};
 
 /// Options of a session.
 #[derive(Clone, Debug)]
@@ -32,17 +32,22 @@ pub struct Selection {
     pub causes: Vec<Cause>,
     /// Empty: all.
     pub errnos: Vec<Errno>,
+    /// Descendants of this process only; `None`: the kernel side looks.
+    pub descends_from: Option<u32>,
 }
 
 impl Selection {
     /// Whether anything is filtered here.
     pub fn is_active(&self) -> bool {
-        !self.causes.is_empty() || !self.errnos.is_empty()
+        !self.causes.is_empty() || !self.errnos.is_empty() || self.descends_from.is_some()
     }
 
     /// Whether a failure is wanted.
-    pub fn wants(&self, cause: Cause, errno: Errno) -> bool {
+    pub fn wants(&self, cause: Cause, errno: Errno, pid: u32) -> bool {
         (self.causes.is_empty() || self.causes.contains(&cause))
             && (self.errnos.is_empty() || self.errnos.contains(&errno))
+            && self
+                .descends_from
+                .is_none_or(|ancestor| ancestry::descends_from(pid, ancestor))
     }
 }

@@ -60,15 +60,15 @@ pub struct Boot<'a> {
 pub const RETRY: &str = "xtask: retrying: ";
 
 impl Boot<'_> {
-    /// Boots, passes the console on to `to`, and gives the command's status. A boot that hangs is
-    /// tried once more: about one in a hundred does under emulation.
+    /// Boots, passes the console on to `to`, and gives the command's status. A boot that hangs, or
+    /// that the emulator has broken, is tried once more: about one in a hundred.
     pub fn run(&self, to: &mut dyn Write) -> Result<i32> {
         qemu()?;
         let (seen, why) = self.attempt(to)?;
         if let Some(code) = seen.exit {
             return Ok(code);
         }
-        if seen.panic.is_some() || !seen.timed_out {
+        if !seen.emulator_fault && (seen.panic.is_some() || !seen.timed_out) {
             return Err(anyhow!(why));
         }
         eprintln!("xtask: retrying a test machine: {why}");
@@ -148,7 +148,13 @@ impl Boot<'_> {
             "-accel",
             "tcg",
             "-cpu",
-            "max",
+            // Measured machines must not draw random numbers: they would lay
+            // memory out anew in each boot.
+            if self.icount {
+                "max,-rdrand,-rdseed"
+            } else {
+                "max"
+            },
             "-no-reboot",
             "-net",
             "none",

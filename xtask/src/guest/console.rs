@@ -9,6 +9,9 @@ const BOOTED: &[u8] = b"FT-BOOT";
 /// Init prints this, and the command's status, when the command has ended.
 const EXIT: &[u8] = b"FT-EXIT ";
 const PANIC: &[u8] = b"Kernel panic";
+/// A breakpoint that nobody set: the kernel patches its own code by way of one, and the emulator
+/// sometimes runs it after it has gone. Seen on 7.3 without any tracing.
+const STRAY_BREAKPOINT: &[u8] = b"Oops: int3";
 
 /// What has been seen so far.
 #[derive(Default)]
@@ -19,6 +22,8 @@ pub struct Console {
     pub exit: Option<i32>,
     /// The kernel's own words when it panicked.
     pub panic: Option<String>,
+    /// The panic was the emulator's doing.
+    pub emulator_fault: bool,
     /// Nothing came any more before the time was over.
     pub timed_out: bool,
     line: Vec<u8>,
@@ -90,6 +95,7 @@ impl Console {
             self.exit = Some(code);
             return self.print(&text[..at], to);
         }
+        self.emulator_fault |= find(text, STRAY_BREAKPOINT).is_some();
         if self.panic.is_none() && find(text, PANIC).is_some() {
             self.panic = Some(String::from_utf8_lossy(text).trim().to_owned());
         }
