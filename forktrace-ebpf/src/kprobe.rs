@@ -37,8 +37,6 @@ fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
         &ctx,
         "copy_process (kretprobe): errno {}, thread {}", errno, tid
     );
-    // Attached several times over (see user space, `RETURN_PROBES`): the first
-    // to run consumes the note, and the others find none.
     let Some(note) = note::find(tid) else {
         return 0;
     };

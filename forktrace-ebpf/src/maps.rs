@@ -43,7 +43,7 @@ pub static SETTINGS: Settings = Settings {
     detail_per_second: 0,
     thread_size: 0,
     nproc_before_creds: 0,
-    reserved: 0,
+    two_programs: 0,
 };
 
 /// Reads a word that user space has written before the program was loaded.

@@ -70,11 +70,11 @@ pub fn reported_errno(ret: i64) -> Option<i32> {
 
 /// Reports a failing return, and consumes the note that its stages left.
 ///
-/// In the fexit style two programs sit on the same return, because the kernel
-/// skips one that was preempted on this CPU in the midst of another task's
+/// In the fexit style two programs sit on the same return where the kernel is
+/// preemptible, because it skips one that was preempted on this CPU in the midst of another task's
 /// report. Whichever runs first reports and marks the note; the other one
-/// removes it. When one is skipped, the mark is left for the next attempt to
-/// clear.
+/// removes it. When one was skipped the mark is left over, and at the next
+/// failing return the first takes the mark away and the second reports.
 ///
 /// The return is written into the note, and everything is read back from
 /// there. That saves stack (512 bytes for all functions together), and the
@@ -102,7 +102,7 @@ pub fn failed(failed: &Failed) {
         }
     }
     tell(note, tid);
-    if failed.style == style::FEXIT {
+    if setting!(two_programs) != 0 && failed.style == style::FEXIT {
         // SAFETY: as above.
         unsafe { (*note).reported = 1 };
     } else {

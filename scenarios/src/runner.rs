@@ -136,6 +136,13 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
     for scenario in &scenarios {
         let begun = Instant::now();
         let name = format!("{style}/{}", scenario.name);
+        if used == "kprobe" && scenario.name.starts_with("once_8_threads") && few_kretprobes() {
+            tests.report.skip(
+                &name,
+                "a kretprobe of this kernel serves as many calls at once as there are CPUs",
+            );
+            continue;
+        }
         let run = match (scenario.run)(&tests.place) {
             Ok(run) => run,
             Err(error) => {
@@ -205,6 +212,13 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
     let outcome = summary.and_then(|summary| totals(&tracer, total, &summary));
     tests.report.case(&format!("{style}/totals"), outcome);
     strangers(tests, &done, style);
+}
+
+/// Kernels built without preemption give a kretprobe one instance a CPU
+/// (kernel/kprobes.c `register_kretprobe`, up to 5.x); what it misses is told
+/// as a loss.
+fn few_kretprobes() -> bool {
+    std::fs::read_to_string("/proc/version").is_ok_and(|v| !v.contains("PREEMPT"))
 }
 
 /// Waits until everything that was provoked is recorded, and reads the files

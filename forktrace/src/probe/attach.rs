@@ -10,7 +10,7 @@ use aya::{
 
 use super::{
     kernel::Kernel,
-    perf, preempt,
+    perf,
     style::{HOOKS, Hook, Role, SYSCALLS, Style, Trampoline},
     tracefs::Tracefs,
 };
@@ -63,6 +63,8 @@ impl Outcome {
 
 /// Attaches what can be attached, in the wanted style or (`None`) the best.
 ///
+/// `preemptible`: two programs are attached to the failing return.
+///
 /// The programs stay attached as long as `ebpf` and the outcome live, and no
 /// longer than this process, however it ends.
 pub fn attach(
@@ -70,6 +72,7 @@ pub fn attach(
     kernel_btf: Option<&Btf>,
     kernel: &Kernel,
     wanted: Option<Style>,
+    preemptible: bool,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let styles: &[Style] = match wanted {
@@ -82,7 +85,7 @@ pub fn attach(
         ebpf,
         kernel_btf,
         kernel,
-        preemptible: preempt::possible(),
+        preemptible,
         outcome: &mut outcome,
     };
     // The stages are worth nothing without the return.
@@ -97,13 +100,6 @@ pub fn attach(
     }
     outcome
 }
-
-/// How often the kretprobe on copy_process() is attached. Tasks sleep in it, a
-/// kretprobe serves only so many at once (kernel/kprobes.c `register_kretprobe`:
-/// as many as CPUs on kernels without preemption up to 5.x, later ten or twice
-/// the CPUs), and perf_event_open(2) can't ask for more. Each further probe
-/// brings as many again.
-const RETURN_PROBES: usize = 4;
 
 struct Attacher<'a> {
     ebpf: &'a mut Ebpf,
@@ -206,12 +202,7 @@ impl Attacher<'_> {
             if p.fd().is_err() {
                 p.load()?;
             }
-            let times = if *name == "kretprobe_copy_process" {
-                RETURN_PROBES
-            } else {
-                1
-            };
-            if let Err(error) = (0..times).try_for_each(|_| p.attach(target, 0).map(drop)) {
+            if let Err(error) = p.attach(target, 0) {
                 // A pair is of use only whole.
                 for name in names {
                     if let Ok(Program::KProbe(p)) = program(self.ebpf, name) {

@@ -10,7 +10,7 @@ pub mod kernel;
 pub mod object;
 pub mod offsets;
 mod perf;
-mod preempt;
+pub mod preempt;
 mod stage;
 pub mod style;
 mod syscall;

@@ -32,7 +32,7 @@ use crate::{
         attach::{self, Outcome},
         decode::{Decoded, Decoder},
         kernel::Kernel,
-        object,
+        object, preempt,
         style::Style,
     },
     record::{Failure, Record, Summary},
@@ -108,6 +108,8 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
         settings.tgid = 0;
     }
     settings.have_task_pt_regs = u32::from(kernel.has_task_pt_regs());
+    let preemptible = preempt::possible();
+    settings.two_programs = u32::from(preemptible);
     settings.nproc_before_creds = u32::from(kernel.nproc_before_creds());
     let mut ebpf = object::create(
         &kernel.offsets,
@@ -119,7 +121,13 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     )
     .map_err(|error| privilege::explain_load(&error))?;
     let log = KernelLog::new(&mut ebpf, options.debug).map_err(StartError::Load)?;
-    let probes = attach::attach(&mut ebpf, own_btf.as_ref(), &kernel, options.attach);
+    let probes = attach::attach(
+        &mut ebpf,
+        own_btf.as_ref(),
+        &kernel,
+        options.attach,
+        preemptible,
+    );
     Ok(Attached {
         kernel,
         probes,
