@@ -8,7 +8,7 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use forktrace_common::event::style;
 
-use crate::{report, report::Failed, stage, task};
+use crate::{note, report, report::Failed, stage, task};
 
 /// `struct task_struct *copy_process(struct pid *pid, int trace, int node,
 /// struct kernel_clone_args *args)`
@@ -28,14 +28,20 @@ fn fexit_copy_process_again(ctx: FExitContext) -> u32 {
 /// own, so that nothing is saved and restored for it here.
 #[inline(always)]
 fn copy_process_returned(ctx: &FExitContext) -> u32 {
-    match report::reported_errno(ctx.arg::<i64>(4)) {
-        None => 0,
-        Some(errno) => copy_process_failed(ctx, errno),
+    // IS_ERR(): the last page of addresses holds errnos.
+    if ctx.arg::<u64>(4) < -4095i64 as u64 {
+        return 0;
     }
+    copy_process_failed(ctx)
 }
 
 #[inline(never)]
-fn copy_process_failed(ctx: &FExitContext, errno: i32) -> u32 {
+fn copy_process_failed(ctx: &FExitContext) -> u32 {
+    let Some(errno) = report::reported_errno(ctx.arg::<i64>(4)) else {
+        // No failure of ours (a restart, EINVAL, …), but it may have left one.
+        note::remove(task::tid());
+        return 0;
+    };
     debug!(
         ctx,
         "copy_process (fexit): errno {}, thread {}",
