@@ -74,3 +74,226 @@ fn by_snapshot(evidence: &Evidence) -> (Cause, Finding) {
     }
     first
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        evidence::{CgroupLimit, NprocLevel, Overcommit, OvercommitMode, PidNs, Threads},
+        record::{Errno, Operation},
+    };
+
+    /// Nothing is full: an uid with 5 of 100 tasks, a cgroup with 5 of 50, …
+    fn roomy(errno: Errno, stage: Stage) -> Evidence {
+        Evidence {
+            errno,
+            operation: Operation::Process,
+            stage,
+            uid: 1000,
+            shares_vm: false,
+            into_cgroup: false,
+            nproc_exempt: false,
+            deadline: false,
+            in_exec: false,
+            seccomp_mode: 0,
+            nproc_watched: false,
+            nproc: vec![NprocLevel {
+                usage: 5,
+                limit: Some(100),
+                uid: 1000,
+                userns: Some(1),
+                limit_userns: None,
+            }],
+            nproc_refused: 0,
+            threads: Some(Threads { now: 80, max: 4000 }),
+            pid_ns: vec![PidNs {
+                inum: 4,
+                level: 0,
+                dead: false,
+                allocated: 80,
+                pid_max: Some(32768),
+            }],
+            pids: vec![cgroup("/a/b", 5, None), cgroup("/a", 5, Some(50))],
+            pids_refused: None,
+            pids_delta: None,
+            memory: Vec::new(),
+            memory_refused: None,
+            overcommit: Some(Overcommit {
+                mode: OvercommitMode::Heuristic,
+                committed: 1 << 30,
+                commit_limit: 4 << 30,
+                admin_reserve: 8 << 20,
+                user_reserve: 4 << 20,
+                ram_and_swap: 8 << 30,
+                total_vm: 1 << 28,
+                private_writable: 1 << 27,
+                largest_mapping: None,
+            }),
+        }
+    }
+
+    fn cgroup(path: &str, usage: u64, limit: Option<u64>) -> CgroupLimit {
+        CgroupLimit {
+            path: Some(path.to_owned()),
+            id: 1,
+            file: None,
+            usage,
+            limit,
+        }
+    }
+
+    fn verdict(e: &Evidence) -> (Cause, Certainty, Option<String>) {
+        let v = judge(e);
+        (v.cause, v.certainty, v.limit.map(|l| l.scope))
+    }
+
+    #[test]
+    fn nothing_full_is_unknown_with_every_candidate() {
+        for stage in [Stage::Unseen, Stage::Early, Stage::AfterCgroups] {
+            let v = judge(&roomy(Errno::EAGAIN, stage));
+            assert_eq!(v.cause, Cause::Unknown, "{stage:?}");
+            assert_eq!(v.certainty, Certainty::Unknown);
+            let names: Vec<&str> = v.candidates.iter().map(|c| c.name.as_str()).collect();
+            // Fullest first.
+            assert_eq!(
+                names,
+                [
+                    "pids.max",
+                    "RLIMIT_NPROC",
+                    "kernel.threads-max",
+                    "kernel.pid_max"
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_check_in_the_kernels_order_wins() {
+        for (stage, certainty) in [
+            (Stage::Early, Certainty::Observed),
+            (Stage::Unseen, Certainty::Inferred),
+        ] {
+            let mut e = roomy(Errno::EAGAIN, stage);
+            e.nproc[0].usage = 100;
+            e.threads = Some(Threads { now: 40, max: 40 });
+            e.pids[1].usage = 50;
+            e.pids_delta = (stage == Stage::Unseen).then_some(0);
+            assert_eq!(
+                verdict(&e),
+                (Cause::RlimitNproc, certainty, Some("uid 1000".to_owned()))
+            );
+            e.nproc_exempt = true;
+            assert_eq!(
+                verdict(&e),
+                (Cause::ThreadsMax, certainty, Some("host".to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn a_probe_that_was_silent_rules_its_check_out() {
+        let mut e = roomy(Errno::EAGAIN, Stage::Early);
+        e.nproc_watched = true;
+        e.nproc[0].usage = 100;
+        e.threads = Some(Threads { now: 40, max: 40 });
+        assert_eq!(verdict(&e).0, Cause::ThreadsMax);
+    }
+
+    #[test]
+    fn the_pids_controller_counts_its_refusals() {
+        let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+        e.pids[1].usage = 50;
+        e.pids_delta = Some(1);
+        assert_eq!(
+            verdict(&e),
+            (
+                Cause::CgroupPidsMax,
+                Certainty::Inferred,
+                Some("/a".to_owned())
+            )
+        );
+        // It refused nobody, full or not.
+        e.pids_delta = Some(0);
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+        // It refused somebody, and an earlier check is full too.
+        e.pids_delta = Some(1);
+        e.nproc[0].usage = 100;
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+    }
+
+    #[test]
+    fn the_refusing_cgroup_is_told_as_it_was_at_the_refusal() {
+        let mut e = roomy(Errno::EAGAIN, Stage::Cgroups);
+        e.pids[1].usage = 50;
+        assert_eq!(
+            verdict(&e),
+            (
+                Cause::CgroupPidsMax,
+                Certainty::Observed,
+                Some("/a".to_owned())
+            )
+        );
+        // The limit was raised right afterwards.
+        e.pids[1].limit = Some(60);
+        assert_eq!(verdict(&e).1, Certainty::Inferred);
+        e.stage = Stage::Pids;
+        e.pids_refused = Some(cgroup("/a", 50, Some(50)));
+        let v = judge(&e);
+        assert_eq!(v.certainty, Certainty::Observed);
+        assert_eq!(
+            v.limit.map(|l| (l.value, l.usage)),
+            Some((Some(50), Some(50)))
+        );
+    }
+
+    #[test]
+    fn enomem_is_told_apart_by_stage() {
+        let mut e = roomy(Errno::ENOMEM, Stage::IoToPid);
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+        e.pid_ns[0].dead = true;
+        e.pid_ns[0].level = 1;
+        assert_eq!(
+            verdict(&e),
+            (
+                Cause::PidNamespaceDead,
+                Certainty::Observed,
+                Some("pid namespace 4".to_owned())
+            )
+        );
+        let mut e = roomy(Errno::ENOMEM, Stage::SighandToNamespaces);
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+        if let Some(o) = &mut e.overcommit {
+            o.mode = OvercommitMode::Never;
+            o.committed = (4 << 30) - (1 << 26);
+        }
+        assert_eq!(verdict(&e).0, Cause::Overcommit);
+        // A thread copies no address space.
+        e.shares_vm = true;
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+        e.shares_vm = false;
+        // The memory cgroup's own word comes first.
+        e.memory_refused = Some(cgroup("/m", 1 << 20, Some(1 << 20)));
+        assert_eq!(
+            verdict(&e),
+            (
+                Cause::CgroupMemoryMax,
+                Certainty::Observed,
+                Some("/m".to_owned())
+            )
+        );
+    }
+
+    #[test]
+    fn no_cause_claims_what_it_cannot_answer() {
+        // Whatever is full, ENOMEM is never an EAGAIN limit and vice versa.
+        let mut e = roomy(Errno::ENOMEM, Stage::Unseen);
+        e.nproc[0].usage = 100;
+        e.threads = Some(Threads { now: 40, max: 40 });
+        e.pids[1].usage = 50;
+        e.pid_ns[0].allocated = 40000;
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+        let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+        e.pid_ns[0].dead = true;
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+    }
+}
