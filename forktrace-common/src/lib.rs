@@ -5,6 +5,7 @@
 
 pub mod count;
 pub mod event;
+pub mod note;
 pub mod offsets;
 pub mod settings;
 
@@ -14,6 +15,8 @@ mod pod {
     unsafe impl aya::Pod for crate::count::Key {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::count::Count {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::note::Note {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::offsets::Offsets {}
     // SAFETY: as above.

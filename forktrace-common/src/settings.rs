@@ -15,8 +15,7 @@ pub struct Settings {
     /// Only callers in the subtree of the cgroup with this kernfs id (any
     /// hierarchy); 0 for all.
     pub cgroup: u64,
-    /// Bits of `ERRNO_*`: which errors are failures.
-    pub errnos: u32,
+    pub reserved: u32,
     /// 1: task pt_regs come from bpf_task_pt_regs (5.15+); 0: computed.
     pub have_task_pt_regs: u32,
     /// Detailed events of one key in one second; the rest are counted.
@@ -29,8 +28,3 @@ pub struct Settings {
     /// preempts itself): the first to run reports, the other one is told.
     pub two_programs: u32,
 }
-
-/// EAGAIN is a failure.
-pub const ERRNO_EAGAIN: u32 = 1;
-/// ENOMEM is a failure.
-pub const ERRNO_ENOMEM: u32 = 2;

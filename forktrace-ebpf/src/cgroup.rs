@@ -1,11 +1,15 @@
 //! Cgroups: limits on the way up, and paths by the kernel's own names.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
-use forktrace_common::event::{
-    CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, MEMORY_LEVELS, NAME_BYTES, NAMES_BYTES,
+use forktrace_common::{
+    event::{
+        CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, MEMORY_LEVELS, NAME_BYTES,
+        NAMES_BYTES,
+    },
+    note::NO_CGROUP,
 };
 
-use crate::{maps::offset, mem, note::NO_CGROUP};
+use crate::{maps::offset, mem};
 
 /// Ancestors that are followed when one is looked for, recorded or not.
 const DEEPEST: usize = 64;

@@ -6,9 +6,9 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 use aya_log_ebpf::debug;
-use forktrace_common::event::style;
+use forktrace_common::{event::style, note::Failed};
 
-use crate::{note, report, report::Failed, stage, task};
+use crate::{note, report, stage, task};
 
 /// `struct task_struct *copy_process(struct pid *pid, int trace, int node,
 /// struct kernel_clone_args *args)`

@@ -6,9 +6,9 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 use aya_log_ebpf::debug;
-use forktrace_common::event::style;
+use forktrace_common::{event::style, note::Failed};
 
-use crate::{maps::setting, note, report, report::Failed, stage, task};
+use crate::{maps::setting, note, report, stage, task};
 
 #[kprobe]
 fn kprobe_copy_process(ctx: ProbeContext) -> u32 {
@@ -53,7 +53,8 @@ fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
 
 #[kprobe]
 fn kprobe_is_rlimit_overlimit(ctx: ProbeContext) -> u32 {
-    if let Some(note) = note::open(task::tid()) {
+    // Outside of a creation (setuid and execve ask too) there is no note.
+    if let Some(note) = note::find(task::tid()) {
         // SAFETY: a map value that this task alone uses.
         unsafe {
             (*note).ucounts = ctx.arg::<u64>(0).unwrap_or(0);
@@ -88,7 +89,7 @@ fn kretprobe_copy_creds(ctx: RetProbeContext) -> u32 {
 
 #[kprobe]
 fn kprobe_pids_can_fork(ctx: ProbeContext) -> u32 {
-    if let Some(note) = note::open(task::tid()) {
+    if let Some(note) = note::find(task::tid()) {
         // SAFETY: as above.
         unsafe { (*note).cset = ctx.arg::<u64>(1).unwrap_or(0) };
     }

@@ -10,7 +10,9 @@ use forktrace_common::{
     settings::Settings,
 };
 
-use crate::{note::Note, tracepoint::Entered};
+use forktrace_common::note::Note;
+
+use crate::tracepoint::Entered;
 
 #[unsafe(no_mangle)]
 pub static OFFSETS: Offsets = Offsets::UNKNOWN;
@@ -38,7 +40,7 @@ pub static SETTINGS: Settings = Settings {
     comm_set: 0,
     comm: [0; 16],
     cgroup: 0,
-    errnos: 0,
+    reserved: 0,
     have_task_pt_regs: 0,
     detail_per_second: 0,
     thread_size: 0,

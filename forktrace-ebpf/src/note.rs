@@ -6,72 +6,11 @@
 //! program on that return, the next refusal of the task finds the note and
 //! counts it as missed.
 
-use forktrace_common::{
-    count::total,
-    event::{CgroupLimit, Stage},
-};
+use forktrace_common::{count::total, event::Stage, note::Note};
 
 use crate::{
     count,
     maps::{NOTES, REACHED, REACHED_BUCKETS},
-    report::Failed,
-};
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Note {
-    /// Arguments saved at the entry of probed functions (kprobe style).
-    pub args: u64,
-    pub ucounts: u64,
-    pub rlimit: u64,
-    pub cset: u64,
-    pub memcg_arg: u64,
-    /// css of the pids controller at which the refused charge began.
-    pub pids_css: u64,
-    /// RLIMIT_NPROC as compared at the refusing level.
-    pub nproc_usage: i64,
-    pub nproc_limit: i64,
-    pub refused: CgroupLimit,
-    pub memcg_oom: CgroupLimit,
-    /// The failing return itself, while it is reported.
-    pub failed: Failed,
-    /// A [`Stage`] as a number.
-    pub stage: u8,
-    pub nproc_level: u8,
-    /// `fs->in_exec` when the wreck was looked at.
-    pub in_exec: u8,
-    /// 1: the failing return has been reported, by another program on it.
-    pub reported: u8,
-    pub reserved2: u32,
-}
-
-impl Note {
-    pub const EMPTY: Self = Self {
-        args: 0,
-        ucounts: 0,
-        rlimit: 0,
-        cset: 0,
-        memcg_arg: 0,
-        pids_css: 0,
-        nproc_usage: 0,
-        nproc_limit: 0,
-        refused: NO_CGROUP,
-        memcg_oom: NO_CGROUP,
-        failed: Failed::NONE,
-        stage: Stage::Unseen as u8,
-        nproc_level: 0,
-        in_exec: 0,
-        reported: 0,
-        reserved2: 0,
-    };
-}
-
-pub const NO_CGROUP: CgroupLimit = CgroupLimit {
-    id: 0,
-    level: 0,
-    reserved: 0,
-    usage: 0,
-    limit: 0,
 };
 
 /// In read-only memory and not on the stack, which is short.

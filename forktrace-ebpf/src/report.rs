@@ -3,13 +3,13 @@
 use forktrace_common::{
     count::{Key, total},
     event::{FailureEvent, Stage, flag, style},
+    note::{Failed, Note},
 };
 
 use crate::{
     cgroup, count, filter, limits,
     maps::{EVENTS, offset, setting},
-    mem,
-    note::{self, Note},
+    mem, note,
     snapshot::{self, Subject},
     task,
 };
@@ -18,41 +18,6 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 pub const EAGAIN: i32 = 11;
 pub const ENOMEM: i32 = 12;
-
-/// The failing return as its probe saw it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Failed {
-    /// `struct kernel_clone_args *`; 0 in the tracepoint style.
-    pub args: u64,
-    /// Tracepoint style, from the entry: flags, css that the child would be
-    /// charged to, refusals that the pids controller counted since.
-    pub clone_flags: u64,
-    pub pids_css: u64,
-    pub pids_delta: i64,
-    /// Positive.
-    pub errno: i32,
-    /// Flags known to the probe.
-    pub flags: u32,
-    pub style: u8,
-    /// Tracepoint style: 1 where the return had no entry.
-    pub not_entered: u8,
-    pub reserved: [u8; 6],
-}
-
-impl Failed {
-    pub const NONE: Self = Self {
-        args: 0,
-        clone_flags: 0,
-        pids_css: 0,
-        pids_delta: 0,
-        errno: 0,
-        flags: 0,
-        style: 0,
-        not_entered: 0,
-        reserved: [0; 6],
-    };
-}
 
 /// `copy_process()` returned an ERR_PTR: which positive errno, if it is one
 /// that is reported. Only comparisons, which the verifier allows on the

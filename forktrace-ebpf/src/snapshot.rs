@@ -4,9 +4,10 @@ use aya_ebpf::helpers::{bpf_get_current_comm, generated::bpf_ktime_get_ns};
 use forktrace_common::{
     count::Key,
     event::{CgroupPath, FailureEvent, flag},
+    note::Note,
 };
 
-use crate::{cgroup, maps::offset, mem, note::Note, task};
+use crate::{cgroup, maps::offset, mem, task};
 
 /// Everything that [`take`] needs, behind one pointer.
 pub struct Subject<'a> {

@@ -1,8 +1,8 @@
 //! What the probed stages have to say when they refuse.
 
-use forktrace_common::event::Stage;
+use forktrace_common::{event::Stage, note::Note};
 
-use crate::{cgroup, limits, maps::offset, mem, note, note::Note, task};
+use crate::{cgroup, limits, maps::offset, mem, note, task};
 
 /// `is_rlimit_overlimit(ucounts, UCOUNT_RLIMIT_NPROC, rlimit)` has answered
 /// "over" (kernel/ucount.c; up to 5.13 the comparison is inline). That refuses

@@ -6,14 +6,15 @@
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use aya_log_ebpf::debug;
-use forktrace_common::event::{flag, style};
+use forktrace_common::{
+    event::{flag, style},
+    note::Failed,
+};
 
 use crate::{
     cgroup,
     maps::{ENTERED, offset},
-    mem, report,
-    report::Failed,
-    task,
+    mem, report, task,
 };
 
 /// What the entry of a creation leaves for its return.

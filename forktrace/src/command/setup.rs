@@ -6,7 +6,7 @@ use forktrace::{
     host::{cgroup::Hierarchies, passwd::Passwd},
     tracer::{Options, Selection},
 };
-use forktrace_common::settings::{ERRNO_EAGAIN, ERRNO_ENOMEM, Settings};
+use forktrace_common::settings::Settings;
 
 use crate::{cli::TraceArgs, exit::UsageError};
 
@@ -22,7 +22,6 @@ const COMM_BYTES: usize = 15;
 pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
     let mut filters = BTreeMap::new();
     let mut settings = Settings {
-        errnos: ERRNO_EAGAIN | ERRNO_ENOMEM,
         detail_per_second: DETAIL_PER_SECOND,
         thread_size: THREAD_SIZE,
         ..Settings::default()

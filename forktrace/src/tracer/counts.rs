@@ -6,7 +6,11 @@ use aya::{
     Ebpf,
     maps::{HashMap as BpfHashMap, MapData, PerCpuArray},
 };
-use forktrace_common::count::{Count, Key, total};
+use forktrace_common::{
+    count::{Count, Key, total},
+    event::Stage,
+    note::Note,
+};
 
 use super::clock::Clock;
 use crate::{
@@ -23,6 +27,7 @@ const QUIET_NS: u64 = 10_000_000_000;
 pub struct Counts {
     counts: BpfHashMap<MapData, Key, Count>,
     totals: PerCpuArray<MapData, u64>,
+    notes: BpfHashMap<MapData, u32, Note>,
     keys: HashMap<Key, Known>,
     /// Totals when the session began, and those reported since.
     start: Totals,
@@ -64,9 +69,12 @@ impl Counts {
             .map_err(io::Error::other)?;
         let totals = PerCpuArray::try_from(ebpf.take_map("TOTALS").ok_or_else(missing)?)
             .map_err(io::Error::other)?;
+        let notes = BpfHashMap::try_from(ebpf.take_map("NOTES").ok_or_else(missing)?)
+            .map_err(io::Error::other)?;
         let mut new = Self {
             counts,
             totals,
+            notes,
             keys: HashMap::new(),
             start: Totals::default(),
             missed: 0,
@@ -175,6 +183,16 @@ impl Counts {
                 self.keys.remove(key);
             }
         }
+    }
+
+    /// Refusals that a stage noted and whose return was never reported: those
+    /// that no later refusal of the task has brought to light.
+    pub fn unreported(&self) -> u64 {
+        self.notes
+            .iter()
+            .flatten()
+            .filter(|(_, note)| note.stage != Stage::Unseen as u8 && note.reported == 0)
+            .count() as u64
     }
 
     /// Totals since the session began.

@@ -35,7 +35,7 @@ use crate::{
         object, preempt,
         style::Style,
     },
-    record::{Failure, Record, Summary},
+    record::{Failure, Loss, Record, Summary},
 };
 use clock::Clock;
 use counts::Counts;
@@ -97,9 +97,7 @@ pub struct Attached {
 
 /// Loads the object and attaches what can be attached.
 pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
-    // Up to 5.10 maps count against RLIMIT_MEMLOCK. Best effort: later kernels
-    // don't care.
-    privilege::raise_memlock();
+    let _lifted = privilege::LiftedMemlock::lift();
     let kernel = Kernel::discover(options.btf.as_deref());
     let own_btf = aya::Btf::from_sys_fs().ok();
     let mut settings = options.settings;
@@ -305,6 +303,15 @@ impl Tracer {
     pub fn finish<E>(mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<(), E> {
         self.drain(&mut sink)?;
         self.tick(&mut sink)?;
+        let unreported = self.counts.unreported();
+        if unreported > 0 {
+            self.summary.lost += unreported;
+            sink(&Record::Loss(Loss {
+                count: unreported,
+                since: self.clock.wall(),
+                reason: "return_missed".to_owned(),
+            }))?;
+        }
         let told: u64 = self.summary.causes.values().sum();
         let totals = self.counts.totals();
         self.summary.ended = Clock::now().wall();
@@ -316,7 +323,7 @@ impl Tracer {
             // Between the last look at the counts and this one more may have
             // come: they are told as a loss of detail, not left out.
             // Missed returns are lost and not among the kernel's failures.
-            let accounted = told + self.summary.lost.saturating_sub(totals.missed);
+            let accounted = told + self.summary.lost.saturating_sub(totals.missed + unreported);
             self.summary.lost += totals.failures.saturating_sub(accounted);
             told + self.summary.lost
         };

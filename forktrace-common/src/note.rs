@@ -1,0 +1,99 @@
+//! What a stage of a creation leaves on the task for the failing return.
+
+use crate::event::{CgroupLimit, Stage};
+
+/// A task's note.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Note {
+    /// Arguments saved at the entry of probed functions (kprobe style).
+    pub args: u64,
+    pub ucounts: u64,
+    pub rlimit: u64,
+    pub cset: u64,
+    pub memcg_arg: u64,
+    /// css of the pids controller at which the refused charge began.
+    pub pids_css: u64,
+    /// RLIMIT_NPROC as compared at the refusing level.
+    pub nproc_usage: i64,
+    pub nproc_limit: i64,
+    pub refused: CgroupLimit,
+    pub memcg_oom: CgroupLimit,
+    /// The failing return itself, while it is reported.
+    pub failed: Failed,
+    /// A [`Stage`] as a number.
+    pub stage: u8,
+    pub nproc_level: u8,
+    /// `fs->in_exec` when the wreck was looked at.
+    pub in_exec: u8,
+    /// 1: the failing return has been reported, by another program on it.
+    pub reported: u8,
+    pub reserved2: u32,
+}
+
+impl Note {
+    /// Nothing noted.
+    pub const EMPTY: Self = Self {
+        args: 0,
+        ucounts: 0,
+        rlimit: 0,
+        cset: 0,
+        memcg_arg: 0,
+        pids_css: 0,
+        nproc_usage: 0,
+        nproc_limit: 0,
+        refused: NO_CGROUP,
+        memcg_oom: NO_CGROUP,
+        failed: Failed::NONE,
+        stage: Stage::Unseen as u8,
+        nproc_level: 0,
+        in_exec: 0,
+        reported: 0,
+        reserved2: 0,
+    };
+}
+
+/// No cgroup.
+pub const NO_CGROUP: CgroupLimit = CgroupLimit {
+    id: 0,
+    level: 0,
+    reserved: 0,
+    usage: 0,
+    limit: 0,
+};
+
+/// The failing return as its probe saw it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Failed {
+    /// `struct kernel_clone_args *`; 0 in the tracepoint style.
+    pub args: u64,
+    /// Tracepoint style, from the entry: flags, css that the child would be
+    /// charged to, refusals that the pids controller counted since.
+    pub clone_flags: u64,
+    pub pids_css: u64,
+    pub pids_delta: i64,
+    /// Positive.
+    pub errno: i32,
+    /// Flags known to the probe.
+    pub flags: u32,
+    pub style: u8,
+    /// Tracepoint style: 1 where the return had no entry.
+    pub not_entered: u8,
+    pub reserved: [u8; 6],
+}
+
+impl Failed {
+    /// No return.
+    pub const NONE: Self = Self {
+        args: 0,
+        clone_flags: 0,
+        pids_css: 0,
+        pids_delta: 0,
+        errno: 0,
+        flags: 0,
+        style: 0,
+        not_entered: 0,
+        reserved: [0; 6],
+    };
+}
