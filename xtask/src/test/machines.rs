@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_secs(540);
 
 /// What is run where. Everything on v2, on each kernel; with v1 hierarchies
 /// only what concerns the pids controller; the commands' behaviour, which
