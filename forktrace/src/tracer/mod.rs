@@ -174,6 +174,8 @@ impl Tracer {
             Passwd::load().unwrap_or_default(),
         );
         let session = session::record(&options, &kernel, &probes, style);
+        drop(kernel);
+        give_memory_back();
         let tracer = Self {
             probes,
             _ebpf: ebpf,
@@ -328,6 +330,16 @@ impl Tracer {
             told + self.summary.lost
         };
         sink(&Record::Summary(self.summary))
+    }
+}
+
+/// Reading the kernel's types took tens of megabytes, all free again by now; a
+/// tracer that runs for weeks must not keep them from the others.
+fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: only returns free memory to the kernel.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
