@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(540);
 
+/// Of each machine. As many machines run at once as have processors of their own: one that has to
+/// share them is slowed down until its timers outrun what they interrupt.
+const PROCESSORS: usize = 2;
+
 /// What is run where. Everything on v2, on each kernel; with v1 hierarchies
 /// only what concerns the pids controller; the commands' behaviour, which
 /// doesn't depend on the kernel, on one kernel (and natively).
@@ -62,7 +66,11 @@ pub fn run(
     let next = AtomicUsize::new(0);
     let results = Mutex::new((tally, matrix));
     thread::scope(|scope| {
-        for _ in 0..args.jobs.unwrap_or(cores).clamp(1, boots.len().max(1)) {
+        for _ in 0..args
+            .jobs
+            .unwrap_or(cores / PROCESSORS)
+            .clamp(1, boots.len().max(1))
+        {
             scope.spawn(|| {
                 while let Some(&(kernel, layout, options)) =
                     boots.get(next.fetch_add(1, Ordering::Relaxed))
@@ -126,7 +134,7 @@ fn one(
         cgroup: layout,
         append: String::new(),
         mem: 512,
-        smp: 2,
+        smp: PROCESSORS as u32,
         icount: false,
         limit: LIMIT,
     };
