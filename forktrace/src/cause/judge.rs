@@ -95,7 +95,6 @@ mod tests {
             nproc_exempt: false,
             deadline: false,
             in_exec: false,
-            seccomp_mode: 0,
             nproc_watched: false,
             nproc: vec![NprocLevel {
                 usage: 5,

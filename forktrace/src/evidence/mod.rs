@@ -30,7 +30,8 @@ pub enum Stage {
     AfterCgroups,
     /// The pids controller refused.
     Pids,
-    /// The system call was answered without being entered.
+    /// The system call was answered without being entered, and the caller has a
+    /// seccomp filter.
     NotEntered,
 }
 
@@ -139,8 +140,6 @@ pub struct Evidence {
     pub deadline: bool,
     /// Another thread of the process was in execve, and CLONE_FS asked for.
     pub in_exec: bool,
-    /// `seccomp` mode of the caller: 2 is a filter.
-    pub seccomp_mode: i32,
     /// The RLIMIT_NPROC check has a probe of its own: had it refused, the stage
     /// would be `Nproc`.
     pub nproc_watched: bool,

@@ -33,8 +33,6 @@ pub struct Refused {
     pub style: Style,
     /// What the kernel answered.
     pub why: String,
-    /// The kernel said EPERM: privilege or policy.
-    pub permission: bool,
 }
 
 /// What attaching came to.
@@ -113,13 +111,11 @@ struct Attacher<'a> {
 impl Attacher<'_> {
     /// Tries targets (better first) in the styles given (better first).
     fn hook(&mut self, hook: &Hook, styles: &[Style]) -> bool {
-        // Up to 5.13 is_rlimit_overlimit doesn't exist, and copy_creds stands
-        // in for it; later copy_creds would cost and tell nothing.
-        if !self.kernel.has_types() && !matches!(hook.role, Role::Return | Role::Pids) {
+        if !hook.applies(self.kernel.nproc_before_creds()) {
             return false;
         }
-        let before = self.kernel.nproc_before_creds();
-        if (hook.role == Role::Nproc && before) || (hook.role == Role::Creds && !before) {
+        // Without the kernel's types a stage would note what it can't read.
+        if !self.kernel.has_types() && !matches!(hook.role, Role::Return | Role::Pids) {
             return false;
         }
         for target in hook.targets {
@@ -142,8 +138,7 @@ impl Attacher<'_> {
                         role: Some(hook.role),
                         target: (*target).to_owned(),
                         style,
-                        permission: error.permission,
-                        why: error.why,
+                        why: error.0,
                     }),
                 }
             }
@@ -168,24 +163,15 @@ impl Attacher<'_> {
             return Err(Why::text("the kernel has no BTF"));
         };
         let (Trampoline::Fentry(names) | Trampoline::Fexit(names)) = trampoline;
-        for name in *names {
-            if name.ends_with("_again") && !self.preemptible {
-                continue;
-            }
-            match program(self.ebpf, name)? {
-                Program::FEntry(p) => {
-                    let p: &mut FEntry = p;
-                    unloaded(p.fd().is_ok(), || p.unload())?;
-                    p.load(target, btf)?;
-                    p.attach()?;
-                }
-                Program::FExit(p) => {
-                    let p: &mut FExit = p;
-                    unloaded(p.fd().is_ok(), || p.unload())?;
-                    p.load(target, btf)?;
-                    p.attach()?;
-                }
-                _ => return Err(Why::text("is no trampoline program")),
+        let wanted = names
+            .iter()
+            .filter(|name| self.preemptible || !name.ends_with("_again"));
+        for name in wanted {
+            if let Err(why) = load_trampoline(self.ebpf, name, target, btf) {
+                // Of use only whole: one that stayed would report beside the
+                // style that is tried next.
+                names.iter().for_each(|name| unload(self.ebpf, name));
+                return Err(why);
             }
         }
         Ok(())
@@ -204,11 +190,7 @@ impl Attacher<'_> {
             }
             if let Err(error) = p.attach(target, 0) {
                 // A pair is of use only whole.
-                for name in names {
-                    if let Ok(Program::KProbe(p)) = program(self.ebpf, name) {
-                        let _ = p.unload();
-                    }
-                }
+                names.iter().for_each(|name| unload(self.ebpf, name));
                 return Err(error.into());
             }
         }
@@ -274,18 +256,37 @@ impl Attacher<'_> {
             role: None,
             target: target.to_owned(),
             style: Style::Tracepoint,
-            why: why.why.clone(),
-            permission: why.permission,
+            why: why.0.clone(),
         });
     }
 }
 
-fn unloaded(
-    loaded: bool,
-    unload: impl FnOnce() -> Result<(), ProgramError>,
-) -> Result<(), ProgramError> {
-    // Left over from a target that loaded but could not be attached to.
-    if loaded { unload() } else { Ok(()) }
+fn load_trampoline(ebpf: &mut Ebpf, name: &str, target: &str, btf: &Btf) -> Result<(), Why> {
+    match program(ebpf, name)? {
+        Program::FEntry(p) => {
+            let p: &mut FEntry = p;
+            p.load(target, btf)?;
+            p.attach()?;
+        }
+        Program::FExit(p) => {
+            let p: &mut FExit = p;
+            p.load(target, btf)?;
+            p.attach()?;
+        }
+        _ => return Err(Why::text("is no trampoline program")),
+    }
+    Ok(())
+}
+
+/// Detaches a program, and takes it from the kernel, if it was there.
+fn unload(ebpf: &mut Ebpf, name: &str) {
+    // Not loaded is the one error, and what is wanted.
+    let _ = match program(ebpf, name) {
+        Ok(Program::FEntry(p)) => p.unload(),
+        Ok(Program::FExit(p)) => p.unload(),
+        Ok(Program::KProbe(p)) => p.unload(),
+        _ => Ok(()),
+    };
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, Why> {
@@ -294,36 +295,23 @@ fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, Why> {
 }
 
 /// Why a probe could not be attached.
-struct Why {
-    why: String,
-    permission: bool,
-}
+struct Why(String);
 
 impl Why {
     fn text(why: impl Into<String>) -> Self {
-        Self {
-            why: why.into(),
-            permission: false,
-        }
+        Self(why.into())
     }
 
     fn io(doing: &str, error: &io::Error) -> Self {
-        Self {
-            why: format!("{doing}: {error}"),
-            permission: error.kind() == io::ErrorKind::PermissionDenied,
-        }
+        Self(format!("{doing}: {error}"))
     }
 }
 
 impl From<ProgramError> for Why {
     fn from(error: ProgramError) -> Self {
         let mut why = String::new();
-        let mut permission = false;
         let mut source: Option<&dyn std::error::Error> = Some(&error);
         while let Some(e) = source {
-            if let Some(io) = e.downcast_ref::<io::Error>() {
-                permission |= io.kind() == io::ErrorKind::PermissionDenied;
-            }
             // The verifier's log is many lines long: its end says what is wrong.
             let text = e.to_string();
             let text = match text.rfind("Verifier output:") {
@@ -341,6 +329,6 @@ impl From<ProgramError> for Why {
             }
             source = e.source();
         }
-        Self { why, permission }
+        Self(why)
     }
 }

@@ -73,7 +73,6 @@ impl Decoder {
             nproc_exempt: event.flags & flag::NPROC_EXEMPT != 0,
             deadline: event.flags & flag::DEADLINE != 0,
             in_exec: event.flags & flag::IN_EXEC != 0,
-            seccomp_mode: event.seccomp_mode,
             nproc_watched: probes.has(Role::Nproc) || probes.has(Role::Creds),
             nproc: nproc(&event),
             nproc_refused: 0,

@@ -65,6 +65,19 @@ pub struct Hook {
     pub lost: &'static str,
 }
 
+impl Hook {
+    /// Whether the hook means something on a kernel: up to 5.13
+    /// (`nproc_before_creds`) is_rlimit_overlimit doesn't exist and copy_creds
+    /// stands in for it; later copy_creds would cost and tell nothing.
+    pub fn applies(&self, nproc_before_creds: bool) -> bool {
+        match self.role {
+            Role::Nproc => !nproc_before_creds,
+            Role::Creds => nproc_before_creds,
+            _ => true,
+        }
+    }
+}
+
 /// A program for a BPF trampoline.
 pub enum Trampoline {
     Fentry(&'static [&'static str]),

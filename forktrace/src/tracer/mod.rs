@@ -26,14 +26,13 @@ pub use options::{Options, Selection};
 pub use privilege::missing_capabilities;
 
 use crate::{
-    cause::{Words, explain, judge},
+    cause::{Cause, Words, explain, judge},
     host::{cgroup::Hierarchies, passwd::Passwd},
     probe::{
         attach::{self, Outcome},
         decode::{Decoded, Decoder},
         kernel::Kernel,
         object, preempt,
-        style::Style,
     },
     record::{Failure, Loss, Record, Summary},
 };
@@ -74,7 +73,6 @@ pub struct Tracer {
     selection: Selection,
     seq: u64,
     summary: Summary,
-    dropped_by_selection: bool,
 }
 
 /// The ring buffer as something to wait for.
@@ -187,14 +185,8 @@ impl Tracer {
             selection,
             seq: 0,
             summary: Summary::default(),
-            dropped_by_selection: false,
         };
         Ok((tracer, Record::Session(Box::new(session))))
-    }
-
-    /// The style in which the failing return is seen.
-    pub fn style(&self) -> Option<Style> {
-        self.probes.style()
     }
 
     /// Waits until there is something to read; then call [`Self::drain`].
@@ -234,18 +226,13 @@ impl Tracer {
             .selection
             .wants(verdict.cause, decoded.evidence.errno, decoded.caller.pid)
         {
-            self.dropped_by_selection = true;
             self.counts.ignore(decoded.key);
             return None;
         }
         self.seq += 1;
         self.counts
             .detailed(decoded.key, self.seq, verdict.cause, decoded.time_ns);
-        *self
-            .summary
-            .causes
-            .entry(verdict.cause.id().to_owned())
-            .or_default() += 1;
+        self.add(verdict.cause, 1);
         let words = Words {
             caller: &decoded.caller,
             cgroup: &decoded.cgroup,
@@ -271,6 +258,14 @@ impl Tracer {
         })))
     }
 
+    fn add(&mut self, cause: Cause, count: u64) {
+        *self
+            .summary
+            .causes
+            .entry(cause.id().to_owned())
+            .or_default() += count;
+    }
+
     /// Failures told in full so far.
     pub fn told(&self) -> u64 {
         self.seq
@@ -286,11 +281,7 @@ impl Tracer {
             match &item.record {
                 Record::Repeat(repeat) => {
                     if let Some(cause) = item.cause {
-                        *self
-                            .summary
-                            .causes
-                            .entry(cause.id().to_owned())
-                            .or_default() += repeat.count;
+                        self.add(cause, repeat.count);
                     }
                 }
                 Record::Loss(loss) => self.summary.lost += loss.count,
@@ -318,7 +309,7 @@ impl Tracer {
         let totals = self.counts.totals();
         self.summary.ended = Clock::now().wall();
         self.summary.killed = totals.killed;
-        self.summary.failures = if self.dropped_by_selection || self.selection.is_active() {
+        self.summary.failures = if self.selection.is_active() {
             // The kernel counts what it passed on, not what was selected here.
             told + self.summary.lost
         } else {

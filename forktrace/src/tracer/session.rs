@@ -6,7 +6,7 @@ use crate::{
     probe::{
         attach::Outcome,
         kernel::Kernel,
-        style::{HOOKS, Role, Style},
+        style::{HOOKS, Style},
     },
     record::{HostLimits, ProbeInUse, SCHEMA, Session},
 };
@@ -23,11 +23,7 @@ pub fn absent_evidence(kernel: &Kernel, probes: &Outcome, style: Style) -> Vec<S
     HOOKS
         .iter()
         .filter(|hook| !probes.has(hook.role))
-        .filter(|hook| match hook.role {
-            Role::Nproc => !before,
-            Role::Creds => before,
-            _ => true,
-        })
+        .filter(|hook| hook.applies(before))
         .map(|hook| format!("no probe on {}: {}", hook.targets[0], hook.lost))
         .collect()
 }
