@@ -26,9 +26,12 @@ pub struct Note {
     pub nproc_level: u8,
     /// `fs->in_exec` when the wreck was looked at.
     pub in_exec: u8,
-    /// 1: the failing return has been reported, by another program on it.
+    /// The program (a number from 1) that has reported the failing return,
+    /// where another one sits on it as well; 0: none has.
     pub reported: u8,
-    pub reserved2: u32,
+    /// Likewise, which one looked at the wreck.
+    pub wrecked: u8,
+    pub reserved2: [u8; 3],
 }
 
 impl Note {
@@ -49,7 +52,8 @@ impl Note {
         nproc_level: 0,
         in_exec: 0,
         reported: 0,
-        reserved2: 0,
+        wrecked: 0,
+        reserved2: [0; 3],
     };
 }
 
@@ -80,7 +84,9 @@ pub struct Failed {
     pub style: u8,
     /// Tracepoint style: 1 where the return had no entry.
     pub not_entered: u8,
-    pub reserved: [u8; 6],
+    /// Which of two programs on this return reports it, from 1; 0: it is alone.
+    pub program: u8,
+    pub reserved: [u8; 5],
 }
 
 impl Failed {
@@ -94,6 +100,7 @@ impl Failed {
         flags: 0,
         style: 0,
         not_entered: 0,
-        reserved: [0; 6],
+        program: 0,
+        reserved: [0; 5],
     };
 }

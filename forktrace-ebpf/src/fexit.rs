@@ -8,39 +8,40 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use forktrace_common::{event::style, note::Failed};
 
-use crate::{note, report, stage, task};
+use crate::{maps::setting, note, report, stage, task};
 
 /// `struct task_struct *copy_process(struct pid *pid, int trace, int node,
 /// struct kernel_clone_args *args)`
 #[fexit(function = "copy_process")]
 fn fexit_copy_process(ctx: FExitContext) -> u32 {
-    copy_process_returned(&ctx)
+    copy_process_returned(&ctx, 1)
 }
 
 /// The same again, attached where the kernel is preemptible, see
 /// `report::failed`.
 #[fexit(function = "copy_process")]
 fn fexit_copy_process_again(ctx: FExitContext) -> u32 {
-    copy_process_returned(&ctx)
+    copy_process_returned(&ctx, 2)
 }
 
 /// All that a creation that succeeds pays for. The rest is a function of its
 /// own, so that nothing is saved and restored for it here.
 #[inline(always)]
-fn copy_process_returned(ctx: &FExitContext) -> u32 {
+fn copy_process_returned(ctx: &FExitContext, program: u8) -> u32 {
     // IS_ERR(): the last page of addresses holds errnos.
     if ctx.arg::<u64>(4) < -4095i64 as u64 {
         return 0;
     }
-    copy_process_failed(ctx)
+    copy_process_failed(ctx, program);
+    0
 }
 
 #[inline(never)]
-fn copy_process_failed(ctx: &FExitContext) -> u32 {
+fn copy_process_failed(ctx: &FExitContext, program: u8) {
     let Some(errno) = report::reported_errno(ctx.arg::<i64>(4)) else {
         // No failure of ours (a restart, EINVAL, …), but it may have left one.
         note::remove(task::tid());
-        return 0;
+        return;
     };
     debug!(
         ctx,
@@ -52,9 +53,13 @@ fn copy_process_failed(ctx: &FExitContext) -> u32 {
         args: ctx.arg::<u64>(3),
         errno,
         style: style::FEXIT,
+        program: if setting!(two_programs) != 0 {
+            program
+        } else {
+            0
+        },
         ..Failed::NONE
     });
-    0
 }
 
 /// `void perf_event_free_task(struct task_struct *task)`, or `void
@@ -62,7 +67,14 @@ fn copy_process_failed(ctx: &FExitContext) -> u32 {
 /// copy_process().
 #[fentry(function = "perf_event_free_task")]
 fn fentry_wreck(ctx: FEntryContext) -> u32 {
-    stage::wreck(ctx.arg::<u64>(0));
+    stage::wreck(ctx.arg::<u64>(0), 1);
+    0
+}
+
+/// The same again, where the kernel is preemptible.
+#[fentry(function = "perf_event_free_task")]
+fn fentry_wreck_again(ctx: FEntryContext) -> u32 {
+    stage::wreck(ctx.arg::<u64>(0), 2);
     0
 }
 

@@ -110,14 +110,14 @@ fn kretprobe_pids_can_fork(ctx: RetProbeContext) -> u32 {
 
 #[kprobe]
 fn kprobe_wreck(ctx: ProbeContext) -> u32 {
-    stage::wreck(ctx.arg::<u64>(0).unwrap_or(0));
+    stage::wreck(ctx.arg::<u64>(0).unwrap_or(0), 1);
     0
 }
 
 #[kprobe]
 fn kprobe_memcg_oom(ctx: ProbeContext) -> u32 {
-    // Outside of a creation there is no note, and nothing to remember.
-    if let Some(note) = note::find(task::tid()) {
+    // Page faults and other system calls charge memory too.
+    if let Some(note) = note::of_creation() {
         // SAFETY: as above.
         unsafe { (*note).memcg_arg = ctx.arg::<u64>(0).unwrap_or(0) };
     }

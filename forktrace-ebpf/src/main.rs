@@ -14,6 +14,7 @@
 #![feature(asm_experimental_arch)]
 #![allow(unstable_features)]
 
+mod asked;
 mod cgroup;
 mod count;
 mod fexit;

@@ -11,6 +11,7 @@ use forktrace_common::{count::total, event::Stage, note::Note};
 use crate::{
     count,
     maps::{NOTES, REACHED, REACHED_BUCKETS},
+    task,
 };
 
 /// In read-only memory and not on the stack, which is short.
@@ -22,15 +23,31 @@ pub fn find(tid: u32) -> Option<*mut Note> {
     NOTES.get_ptr_mut(tid)
 }
 
-/// The task's note, made empty where there was none. `None` when the map
-/// can't take it: the evidence is then absent.
+/// The task's note, made empty where there was none, or where the one found
+/// belongs to an attempt that has been reported. `None` when the map can't
+/// take it: the evidence is then absent.
 #[inline(always)]
 pub fn open(tid: u32) -> Option<*mut Note> {
     if let Some(note) = NOTES.get_ptr_mut(tid) {
-        return Some(note);
+        // SAFETY: a map value that this task alone uses.
+        if unsafe { (*note).reported } == 0 {
+            return Some(note);
+        }
     }
     reset(tid);
     NOTES.get_ptr_mut(tid)
+}
+
+/// The task's note, if it is creating one: that of the entry probe, or a new
+/// one in a system call that creates tasks.
+#[inline(always)]
+pub fn of_creation() -> Option<*mut Note> {
+    let tid = task::tid();
+    match find(tid) {
+        Some(note) => Some(note),
+        None if task::creating() => open(tid),
+        None => None,
+    }
 }
 
 /// Gives the task a new, empty note.

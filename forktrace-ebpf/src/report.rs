@@ -2,19 +2,18 @@
 
 use forktrace_common::{
     count::{Key, total},
-    event::{FailureEvent, Stage, flag, style},
+    event::{FailureEvent, Stage, flag},
     note::{Failed, Note},
 };
 
 use crate::{
+    asked::CLONE_INTO_CGROUP,
     cgroup, count, filter, limits,
     maps::{EVENTS, offset, setting},
     mem, note,
     snapshot::{self, Subject},
     task,
 };
-
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 pub const EAGAIN: i32 = 11;
 pub const ENOMEM: i32 = 12;
@@ -36,10 +35,11 @@ pub fn reported_errno(ret: i64) -> Option<i32> {
 /// Reports a failing return, and consumes the note that its stages left.
 ///
 /// In the fexit style two programs sit on the same return where the kernel is
-/// preemptible, because it skips one that was preempted on this CPU in the midst of another task's
-/// report. Whichever runs first reports and marks the note; the other one
-/// removes it. When one was skipped the mark is left over, and at the next
-/// failing return the first takes the mark away and the second reports.
+/// preemptible, because it skips one that is preempted on this CPU in another
+/// task's run ([`crate::preempt`] leaves a few instructions in which that can
+/// be). Whichever runs first reports and leaves its number; the other one
+/// finds that and removes the note. A program that finds its own number sees
+/// that the other was skipped at an earlier return, and reports.
 ///
 /// The return is written into the note, and everything is read back from
 /// there. That saves stack (512 bytes for all functions together), and the
@@ -49,27 +49,31 @@ pub fn reported_errno(ret: i64) -> Option<i32> {
 pub fn failed(failed: &Failed) {
     let tid = task::tid();
     let reached_creds = setting!(nproc_before_creds) != 0 && note::take_reached_creds(tid);
+    if let Some(note) = note::find(tid) {
+        // SAFETY: a map value that this task alone uses.
+        let by = unsafe { (*note).reported };
+        if by != 0 && by != failed.program {
+            note::remove(tid);
+            return;
+        }
+    }
     let Some(note) = note::open(tid) else {
         // No memory for a note: counted, and told as a loss.
         count::total(total::FAILURES);
         count::total(total::KEYS_FULL);
         return;
     };
-    // SAFETY: a map value that this task alone uses.
+    // SAFETY: as above.
     unsafe {
-        if (*note).reported != 0 {
-            note::remove(tid);
-            return;
-        }
         (*note).failed = *failed;
         if reached_creds {
             (*note).failed.flags |= flag::REACHED_CREDS;
         }
     }
     tell(note, tid);
-    if setting!(two_programs) != 0 && failed.style == style::FEXIT {
+    if failed.program != 0 {
         // SAFETY: as above.
-        unsafe { (*note).reported = 1 };
+        unsafe { (*note).reported = failed.program };
     } else {
         note::remove(tid);
     }

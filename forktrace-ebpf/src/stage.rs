@@ -83,8 +83,10 @@ pub fn cgroups_had_agreed() {
 /// `exit_task_namespaces()` (7.3: `exit_nsproxy_namespaces()`) clears
 /// `p->nsproxy`, and `p->pid` is its own, not its parent's, once `alloc_pid()`
 /// has succeeded. Read in kernel/fork.c of 5.10, 6.1, 6.12, 6.18 and 7.3.
+///
+/// `program`: which of two programs looks, from 1. Both see and write the same.
 #[inline(never)]
-pub fn wreck(child: u64) {
+pub fn wreck(child: u64, program: u8) {
     // `security_task_free`, the stand-in where `perf_event_free_task` can't be
     // probed, also runs for tasks that have lived: these have an exit state.
     if mem::field::<i32>(child, offset!(task_exit_state)) != 0 {
@@ -107,7 +109,8 @@ pub fn wreck(child: u64) {
     // SAFETY: a map value that this task alone uses.
     unsafe {
         let noted = (*note).stage;
-        if noted > Stage::Nproc as u8 && noted < Stage::Pids as u8 {
+        let again = (*note).wrecked != 0 && (*note).wrecked != program;
+        if noted > Stage::Nproc as u8 && noted < Stage::Pids as u8 && !again {
             // An earlier wreck whose return was not reported.
             note::forget(tid);
             note::reset(tid);
@@ -121,5 +124,6 @@ pub fn wreck(child: u64) {
             (*note).stage = stage as u8;
         }
         (*note).in_exec = in_exec as u8;
+        (*note).wrecked = program;
     }
 }

@@ -6,6 +6,7 @@ use aya_ebpf::helpers::generated::{
 };
 
 use crate::{
+    asked,
     maps::{offset, setting},
     mem,
 };
@@ -76,11 +77,11 @@ const CS: u32 = 17 * 8;
 const USER32_CS: u64 = 0x23; // __USER32_CS, arch/x86/include/asm/segment.h
 const PT_REGS_BYTES: u64 = 21 * 8;
 
-/// The system call that the task is in: number, and whether it came from
-/// 32-bit code. Meaningless for kernel threads; 0 (read) when not known.
+/// The registers of user space, as the task left them when it entered the
+/// kernel. Meaningless for kernel threads.
 #[inline(always)]
-pub fn syscall(task: u64) -> (i32, bool) {
-    let regs = if setting!(have_task_pt_regs) != 0 {
+fn regs(task: u64) -> u64 {
+    if setting!(have_task_pt_regs) != 0 {
         // SAFETY: the pointer comes straight from the helper that the verifier
         // wants it from; kernels without the helpers have the setting at 0,
         // and the verifier prunes this branch.
@@ -88,7 +89,14 @@ pub fn syscall(task: u64) -> (i32, bool) {
     } else {
         let stack = mem::pointer(task, offset!(task_stack));
         stack + setting!(thread_size) as u64 - PT_REGS_BYTES
-    };
+    }
+}
+
+/// The system call that the task is in: number, and whether it came from
+/// 32-bit code. Meaningless for kernel threads; 0 (read) when not known.
+#[inline(always)]
+pub fn syscall(task: u64) -> (i32, bool) {
+    let regs = regs(task);
     let number = mem::field::<u64>(regs, ORIG_AX);
     let cs = mem::field::<u64>(regs, CS);
     (number as i32, cs == USER32_CS)
@@ -99,9 +107,5 @@ pub fn syscall(task: u64) -> (i32, bool) {
 #[inline(always)]
 pub fn creating() -> bool {
     let (number, compat) = syscall(current());
-    // clone, fork, vfork, clone3; and their 32-bit numbers.
-    match compat {
-        false => matches!(number, 56 | 57 | 58 | 435),
-        true => matches!(number, 120 | 2 | 190 | 435),
-    }
+    asked::creates(number, compat)
 }

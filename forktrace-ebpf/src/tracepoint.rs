@@ -12,7 +12,7 @@ use forktrace_common::{
 };
 
 use crate::{
-    cgroup,
+    asked, cgroup,
     maps::{ENTERED, offset},
     mem, report, task,
 };
@@ -27,7 +27,8 @@ pub struct Entered {
     /// Its count of refused forks.
     pub forkfail: i64,
     pub into_cgroup: u32,
-    /// 1: the failing return has been reported, by another program on it.
+    /// Which of the two programs on the failing return has reported it, from 1;
+    /// 0: none.
     pub reported: u32,
 }
 
@@ -37,16 +38,6 @@ const SYSCALL_NR: usize = 8;
 const ARG_0: usize = 16;
 const ARG_1: usize = 24;
 const RET: usize = 16;
-
-const NR_CLONE: i32 = 56;
-const NR_VFORK: i32 = 58;
-const NR_CLONE3: i32 = 435;
-const CLONE_VM: u64 = 0x100;
-const CLONE_VFORK: u64 = 0x4000;
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-/// `struct clone_args`: offset of `cgroup`, and the size that includes it.
-const CLONE_ARGS_CGROUP: u64 = 80;
-const CLONE_ARGS_SIZE_VER2: u64 = 88;
 
 // Two programs sit on each tracepoint, for the reason given in
 // `report::failed` (since 7.x these tracepoints run preemptibly as well). At
@@ -79,46 +70,30 @@ fn enter(ctx: &TracePointContext) {
 
 #[inline(always)]
 fn entered(nr: i32, arg0: u64, arg1: u64) -> Entered {
-    let current = task::current();
-    let cset = mem::pointer(current, offset!(task_cgroups));
-    let mut pids_css = mem::pointer(cset, offset!(cset_pids));
-    let mut into_cgroup = 0;
-    let clone_flags = if nr == NR_CLONE {
-        arg0
-    } else if nr == NR_VFORK {
-        CLONE_VFORK | CLONE_VM
-    } else if nr == NR_CLONE3 {
-        let flags = mem::user::<u64>(arg0);
-        if flags & CLONE_INTO_CGROUP != 0 && arg1 >= CLONE_ARGS_SIZE_VER2 {
-            let fd = mem::user::<u64>(arg0 + CLONE_ARGS_CGROUP);
-            let target = cgroup::effective_pids_css(cgroup::of_fd(current, fd));
-            if target != 0 {
-                pids_css = target;
-                into_cgroup = 1;
-            }
-        }
-        flags
+    let asked = asked::by_call(nr, arg0, arg1);
+    let pids_css = if asked.into_css != 0 {
+        asked.into_css
     } else {
-        0
+        asked::own_css()
     };
     Entered {
-        clone_flags,
+        clone_flags: asked.clone_flags,
         pids_css,
         forkfail: cgroup::pids_forkfail(pids_css),
-        into_cgroup,
+        into_cgroup: (asked.into_css != 0) as u32,
         reported: 0,
     }
 }
 
 #[tracepoint]
 fn sys_exit_creation(ctx: TracePointContext) -> u32 {
-    exit(&ctx);
+    exit(&ctx, 1);
     0
 }
 
 #[tracepoint]
 fn sys_exit_creation_again(ctx: TracePointContext) -> u32 {
-    exit(&ctx);
+    exit(&ctx, 2);
     0
 }
 
@@ -128,11 +103,11 @@ const UNKNOWN_ENTRY: Entered = Entered {
     pids_css: 0,
     forkfail: 0,
     into_cgroup: 0,
-    reported: 1,
+    reported: 0,
 };
 
 #[inline(always)]
-fn exit(ctx: &TracePointContext) {
+fn exit(ctx: &TracePointContext, program: u32) {
     // SAFETY: the offset lies within the context of these tracepoints.
     let ret = unsafe { ctx.read_at::<i64>(RET).unwrap_or(0) };
     let tid = task::tid();
@@ -146,15 +121,23 @@ fn exit(ctx: &TracePointContext) {
         not_entered: 1,
         ..Failed::NONE
     };
+    if ENTERED.get_ptr(tid).is_none() {
+        let _ = ENTERED.insert(tid, UNKNOWN_ENTRY, 0);
+    } else {
+        failed.not_entered = 0;
+    }
     if let Some(entered) = ENTERED.get_ptr_mut(tid) {
         // SAFETY: a map value that this task alone uses.
         unsafe {
-            if (*entered).reported != 0 {
+            if (*entered).reported == program {
+                // Of an earlier return: this one had no entry either.
+                *entered = UNKNOWN_ENTRY;
+                failed.not_entered = 1;
+            } else if (*entered).reported != 0 {
                 let _ = ENTERED.remove(tid);
                 return;
             }
-            (*entered).reported = 1;
-            failed.not_entered = 0;
+            (*entered).reported = program;
             failed.clone_flags = (*entered).clone_flags;
             failed.pids_css = (*entered).pids_css;
             if (*entered).into_cgroup != 0 {
@@ -166,8 +149,6 @@ fn exit(ctx: &TracePointContext) {
                 failed.flags |= flag::HAVE_PIDS_DELTA;
             }
         }
-    } else {
-        let _ = ENTERED.insert(tid, UNKNOWN_ENTRY, 0);
     }
     debug!(ctx, "sys_exit: errno {}, thread {}", errno, tid);
     report::failed(&failed);

@@ -205,11 +205,18 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
             done.recorded.add(line);
         }
     }
+    // Told, and at the end added up: of trampolines and tracepoints the kernel
+    // skips some in a storm, where it preempts itself.
+    let mut skipped = match &summary {
+        Ok(summary) if used != "kprobe" => summary.skipped,
+        _ => 0,
+    };
+    let possible = skipped;
     for n in 0..done.len() {
-        compare_scenario(tests, &done[n], &done[n..], &used, style);
+        compare_scenario(tests, &done[n], &done[n..], &used, style, &mut skipped);
     }
     let total = done.iter().map(|d| d.recorded.total()).sum();
-    let outcome = summary.and_then(|summary| totals(&tracer, total, &summary));
+    let outcome = summary.and_then(|summary| totals(&tracer, total, &summary, possible));
     tests.report.case(&format!("{style}/totals"), outcome);
     strangers(tests, &done, style);
 }
@@ -284,7 +291,17 @@ fn settle(
 
 /// One case a caller: its records against what it did. `later` are this and
 /// the scenarios after it.
-fn compare_scenario(tests: &mut Tests<'_>, done: &Done, later: &[Done], used: &str, style: &str) {
+///
+/// `skipped`: so many may be missing, or lack the word of a stage, where many
+/// tasks ask at once; what is used up is taken off.
+fn compare_scenario(
+    tests: &mut Tests<'_>,
+    done: &Done,
+    later: &[Done],
+    used: &str,
+    style: &str,
+    skipped: &mut u64,
+) {
     let recorded = &done.recorded;
     let mut by_pid: BTreeMap<u32, Vec<&Expect>> = BTreeMap::new();
     for expect in &done.expects {
@@ -292,7 +309,10 @@ fn compare_scenario(tests: &mut Tests<'_>, done: &Done, later: &[Done], used: &s
     }
     for (pid, expects) in &by_pid {
         let name = format!("{}/{}", done.name, expects[0].kind.label());
-        let (seen, wrong) = compare(recorded, *pid, expects, used);
+        let storm = done.name.ends_with("once_8_threads");
+        let mut none = 0;
+        let skipped = if storm { &mut *skipped } else { &mut none };
+        let (seen, wrong) = compare(recorded, *pid, expects, used, skipped);
         for seen in &seen {
             tests.report.seen(style, seen);
         }
@@ -333,26 +353,43 @@ fn compare_scenario(tests: &mut Tests<'_>, done: &Done, later: &[Done], used: &s
 }
 
 /// The summary against the records: exact, nothing lost.
-fn totals(tracer: &Tracer, total: u64, summary: &forktrace::record::Summary) -> Result<()> {
-    let lost: u64 = tracer
-        .lines
-        .iter()
-        .map(|l| match &l.record {
-            Record::Loss(loss) => loss.count,
+///
+/// `skipped`: where returns can have been skipped, as many may be lost.
+fn totals(
+    tracer: &Tracer,
+    total: u64,
+    summary: &forktrace::record::Summary,
+    skipped: u64,
+) -> Result<()> {
+    let losses = |of: fn(&str) -> bool| -> u64 {
+        let counts = tracer.lines.iter().map(|l| match &l.record {
+            Record::Loss(loss) if of(&loss.reason) => loss.count,
             _ => 0,
-        })
-        .sum();
+        });
+        counts.sum()
+    };
+    let lost = losses(|reason| reason != "skipped");
     anyhow::ensure!(
         summary.failures == total + lost,
         "the summary counts {} failures, the records {total} and {lost} lost",
         summary.failures
     );
-    anyhow::ensure!(lost == 0, "{lost} lost");
-    anyhow::ensure!(summary.lost == 0, "the summary says {} lost", summary.lost);
+    anyhow::ensure!(lost <= skipped, "{lost} lost");
+    anyhow::ensure!(
+        summary.lost == lost,
+        "the summary says {} lost, the records {lost}",
+        summary.lost
+    );
+    let told = losses(|reason| reason == "skipped");
+    anyhow::ensure!(
+        summary.skipped == told,
+        "the summary says {} skipped, the records {told}",
+        summary.skipped
+    );
     let by_cause: u64 = summary.causes.values().sum();
     anyhow::ensure!(
-        by_cause == summary.failures,
-        "the summary's causes add up to {by_cause} of {}",
+        by_cause + lost == summary.failures,
+        "the summary's causes add up to {by_cause}, {lost} lost, of {}",
         summary.failures
     );
     let mut last = 0;

@@ -1,7 +1,10 @@
 //! Attaching: each probe in the best style that this kernel accepts, found out
 //! by trying.
 
-use std::{io, os::fd::AsFd as _, os::fd::OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
+};
 
 use aya::{
     Btf, Ebpf,
@@ -11,6 +14,7 @@ use aya::{
 use super::{
     kernel::Kernel,
     perf,
+    skips::{Pair, Spot},
     style::{HOOKS, Hook, Role, SYSCALLS, Style, Trampoline},
     tracefs::Tracefs,
 };
@@ -40,7 +44,9 @@ pub struct Refused {
 pub struct Outcome {
     pub attached: Vec<Attached>,
     pub refused: Vec<Refused>,
-    /// Tracepoints that were attached by hand; closing detaches.
+    /// Pairs of programs on one return, of which the kernel can skip one.
+    pub pairs: Vec<Pair>,
+    /// Tracepoints, attached by hand; closing detaches.
     tracepoints: Vec<OwnedFd>,
 }
 
@@ -51,6 +57,12 @@ impl Outcome {
             .iter()
             .find(|a| a.role.is_none_or(|r| r == Role::Return))
             .map(|a| a.style)
+    }
+
+    /// How often both programs on a spot can have been skipped, at most.
+    pub fn skipped(&self, spot: Spot) -> u64 {
+        let pairs = self.pairs.iter().filter(|pair| pair.spot == spot);
+        pairs.map(Pair::at_most).sum()
     }
 
     /// Whether the probe of this role is in place.
@@ -88,8 +100,16 @@ pub fn attach(
     };
     // The stages are worth nothing without the return.
     if !styles.is_empty() && attacher.hook(&HOOKS[0], styles) {
+        // The stages' functions run on error paths alone, so a kprobe costs a
+        // successful creation nothing, and it is never skipped.
+        let stages: &[Style] = match wanted {
+            None if preemptible && attacher.outcome.style() == Some(Style::Fexit) => {
+                &[Style::Kprobe, Style::Fexit]
+            }
+            _ => styles,
+        };
         for hook in &HOOKS[1..] {
-            attacher.hook(hook, styles);
+            attacher.hook(hook, stages);
         }
         return outcome;
     }
@@ -150,7 +170,13 @@ impl Attacher<'_> {
         self.kernel.check(target, style).map_err(Why::text)?;
         match style {
             Style::Fexit => match &hook.trampoline {
-                Some(trampoline) => self.trampoline(trampoline, target),
+                Some(trampoline) => {
+                    let spot = match hook.role {
+                        Role::Return => Spot::Return,
+                        _ => Spot::Stage,
+                    };
+                    self.trampoline(trampoline, target, spot)
+                }
                 None => Err(Why::text("is seen by its numbers in this style")),
             },
             Style::Kprobe => self.kprobes(hook.kprobes, target),
@@ -158,7 +184,7 @@ impl Attacher<'_> {
         }
     }
 
-    fn trampoline(&mut self, trampoline: &Trampoline, target: &str) -> Result<(), Why> {
+    fn trampoline(&mut self, trampoline: &Trampoline, target: &str, spot: Spot) -> Result<(), Why> {
         let Some(btf) = self.kernel_btf else {
             return Err(Why::text("the kernel has no BTF"));
         };
@@ -166,7 +192,7 @@ impl Attacher<'_> {
         let wanted = names
             .iter()
             .filter(|name| self.preemptible || !name.ends_with("_again"));
-        for name in wanted {
+        for name in wanted.clone() {
             if let Err(why) = load_trampoline(self.ebpf, name, target, btf) {
                 // Of use only whole: one that stayed would report beside the
                 // style that is tried next.
@@ -174,7 +200,23 @@ impl Attacher<'_> {
                 return Err(why);
             }
         }
+        let wanted: Vec<&str> = wanted.copied().collect();
+        self.pair(spot, &wanted);
         Ok(())
+    }
+
+    /// Remembers two programs on one return or entry, to watch what the kernel
+    /// skips.
+    fn pair(&mut self, spot: Spot, names: &[&str]) {
+        if let [one, other] = names {
+            let descriptor = |name| -> Option<RawFd> {
+                let program = self.ebpf.program(name)?;
+                Some(program.fd().ok()?.as_fd().as_raw_fd())
+            };
+            if let (Some(one), Some(other)) = (descriptor(one), descriptor(other)) {
+                self.outcome.pairs.push(Pair { spot, one, other });
+            }
+        }
     }
 
     fn kprobes(&mut self, names: &[&str], target: &str) -> Result<(), Why> {
@@ -206,12 +248,14 @@ impl Attacher<'_> {
             }
         };
         // Enter first, so that no return is seen whose entry was not.
-        for (programs, prefix) in [
+        for (spot, programs, prefix) in [
             (
+                Spot::Entry,
                 ["sys_enter_creation", "sys_enter_creation_again"],
                 "sys_enter_",
             ),
             (
+                Spot::Return,
                 ["sys_exit_creation", "sys_exit_creation_again"],
                 "sys_exit_",
             ),
@@ -234,6 +278,7 @@ impl Attacher<'_> {
                     Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), &why),
                 }
             }
+            self.pair(spot, &programs);
         }
     }
 

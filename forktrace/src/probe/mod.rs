@@ -11,6 +11,7 @@ pub mod object;
 pub mod offsets;
 mod perf;
 pub mod preempt;
+pub mod skips;
 mod stage;
 pub mod style;
 mod syscall;

@@ -2,7 +2,7 @@
 
 use forktrace_common::event::{FailureEvent, Stage as Noted, flag, style};
 
-use super::{attach::Outcome, style::Role};
+use super::{attach::Outcome, skips::Spot, style::Role};
 use crate::evidence::Stage;
 
 const SECCOMP_MODE_FILTER: i32 = 2; // include/uapi/linux/seccomp.h
@@ -18,8 +18,13 @@ pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
         Noted::Cgroups => Stage::Cgroups,
         Noted::AfterCgroups => Stage::AfterCgroups,
         Noted::Pids => Stage::Pids,
-        // Without a filter the entry was there, and its program was skipped.
-        Noted::NotEntered if event.seccomp_mode == SECCOMP_MODE_FILTER => Stage::NotEntered,
+        // Without a filter the entry was there, and its programs were skipped;
+        // where they ever were, that can't be told from a filter's answer.
+        Noted::NotEntered
+            if event.seccomp_mode == SECCOMP_MODE_FILTER && probes.skipped(Spot::Entry) == 0 =>
+        {
+            Stage::NotEntered
+        }
         Noted::NotEntered => Stage::Unseen,
         Noted::Early => Stage::Early,
         Noted::Unseen => no_note(event, probes),

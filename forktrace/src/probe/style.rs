@@ -125,7 +125,7 @@ pub const HOOKS: &[Hook] = &[
         // The second runs at the end of every task as well: only where the
         // first can't be probed.
         targets: &["perf_event_free_task", "security_task_free"],
-        trampoline: Some(Trampoline::Fentry(&["fentry_wreck"])),
+        trampoline: Some(Trampoline::Fentry(&["fentry_wreck", "fentry_wreck_again"])),
         kprobes: &["kprobe_wreck"],
         lost: "how far a failed creation came is not seen; causes are concluded from numbers",
     },

@@ -72,7 +72,9 @@ pub struct Loss {
     pub count: u64,
     /// UTC, RFC 3339: lost since then.
     pub since: String,
-    /// Why: `ring_full`, `keys_full`, `return_missed`.
+    /// Why: `ring_full`, `keys_full`, `return_missed`; `skipped`: the kernel ran
+    /// no program on some returns, failing or not, so that at most `count`
+    /// failures are missing.
     pub reason: String,
 }
 
@@ -90,4 +92,9 @@ pub struct Summary {
     /// Creations that a fatal signal cut short: no failures, told for
     /// completeness.
     pub killed: u64,
+    /// Returns, failing or not, that the kernel may have kept from forktrace:
+    /// at most so many failures are missing above. Always 0 in the `kprobe`
+    /// style, and where the kernel doesn't preempt itself.
+    #[serde(default)]
+    pub skipped: u64,
 }

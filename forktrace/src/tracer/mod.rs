@@ -33,6 +33,7 @@ use crate::{
         decode::{Decoded, Decoder},
         kernel::Kernel,
         object, preempt,
+        skips::Spot,
     },
     record::{Failure, Loss, Record, Summary},
 };
@@ -72,6 +73,8 @@ pub struct Tracer {
     counts: Counts,
     selection: Selection,
     seq: u64,
+    /// `summary.skipped` counts from here.
+    skipped_before: u64,
     summary: Summary,
 }
 
@@ -175,6 +178,7 @@ impl Tracer {
         drop(kernel);
         give_memory_back();
         let tracer = Self {
+            skipped_before: probes.skipped(Spot::Return),
             probes,
             _ebpf: ebpf,
             log,
@@ -289,7 +293,17 @@ impl Tracer {
             }
             sink(&item.record)?;
         }
-        Ok(any)
+        let skipped = self.probes.skipped(Spot::Return) - self.skipped_before;
+        let more = skipped.saturating_sub(self.summary.skipped);
+        if more > 0 {
+            self.summary.skipped = skipped;
+            sink(&Record::Loss(Loss {
+                count: more,
+                since: self.clock.wall(),
+                reason: "skipped".to_owned(),
+            }))?;
+        }
+        Ok(any || more > 0)
     }
 
     /// Ends: the last events, the last counts, the totals.

@@ -257,6 +257,13 @@ impl<W: Write> Screen<W> {
     fn loss(&mut self, l: &Loss) -> io::Result<()> {
         self.settle()?;
         let bad = self.colours.bad;
+        if l.reason == "skipped" {
+            return writeln!(
+                self.out,
+                "{bad}  … the kernel skipped forktrace on up to {} returns, failing or not{bad:#}",
+                l.count
+            );
+        }
         writeln!(
             self.out,
             "{bad}  … {} failures since {} were counted without detail ({}){bad:#}",
@@ -290,6 +297,13 @@ impl<W: Write> Screen<W> {
         )?;
         if s.lost > 0 {
             writeln!(self.out, "{} of these without detail", s.lost)?;
+        }
+        if s.skipped > 0 {
+            writeln!(
+                self.out,
+                "up to {} more can have gone unseen: the kernel skipped forktrace (--attach kprobe isn't skipped)",
+                s.skipped
+            )?;
         }
         Ok(())
     }

@@ -1,0 +1,67 @@
+//! What a system call that creates a task asks for, from its arguments.
+
+use crate::{cgroup, maps::offset, mem, task};
+
+const NR_CLONE: i32 = 56;
+const NR_FORK: i32 = 57;
+const NR_VFORK: i32 = 58;
+const NR_CLONE3: i32 = 435;
+// 32-bit: arch/x86/entry/syscalls/syscall_32.tbl. clone3 has one number.
+const NR32_FORK: i32 = 2;
+const NR32_CLONE: i32 = 120;
+const NR32_VFORK: i32 = 190;
+
+const CLONE_VM: u64 = 0x100;
+const CLONE_VFORK: u64 = 0x4000;
+pub const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+/// `struct clone_args`: offset of `cgroup`, and the size that includes it.
+const CLONE_ARGS_CGROUP: u64 = 80;
+const CLONE_ARGS_SIZE_VER2: u64 = 88;
+
+/// What was asked for.
+pub struct Asked {
+    pub clone_flags: u64,
+    /// css of the pids controller in the cgroup that CLONE_INTO_CGROUP names;
+    /// 0: the child goes where its parent is.
+    pub into_css: u64,
+}
+
+/// Whether a system call of this number creates tasks.
+#[inline(always)]
+pub fn creates(number: i32, compat: bool) -> bool {
+    match compat {
+        false => matches!(number, NR_CLONE | NR_FORK | NR_VFORK | NR_CLONE3),
+        true => matches!(number, NR32_CLONE | NR32_FORK | NR32_VFORK | NR_CLONE3),
+    }
+}
+
+/// Of a 64-bit call with its first two arguments.
+#[inline(always)]
+pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Asked {
+    let mut asked = Asked {
+        clone_flags: 0,
+        into_css: 0,
+    };
+    if number == NR_CLONE {
+        asked.clone_flags = arg0;
+    } else if number == NR_VFORK {
+        asked.clone_flags = CLONE_VFORK | CLONE_VM;
+    } else if number == NR_CLONE3 {
+        // The caller could have changed it since; that would only misdescribe
+        // its own call.
+        asked.clone_flags = mem::user::<u64>(arg0);
+        if asked.clone_flags & CLONE_INTO_CGROUP != 0 && arg1 >= CLONE_ARGS_SIZE_VER2 {
+            let fd = mem::user::<u64>(arg0 + CLONE_ARGS_CGROUP);
+            asked.into_css = cgroup::effective_pids_css(cgroup::of_fd(task::current(), fd));
+        }
+    }
+    asked
+}
+
+/// css of the pids controller that a child of the current task is charged to,
+/// by default.
+#[inline(always)]
+pub fn own_css() -> u64 {
+    let cset = mem::pointer(task::current(), offset!(task_cgroups));
+    mem::pointer(cset, offset!(cset_pids))
+}
