@@ -5,6 +5,7 @@ mod live;
 mod probes;
 mod record;
 mod setup;
+mod terminal;
 mod trace;
 
 use std::io::{self, Write as _};
