@@ -2,7 +2,10 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use forktrace::{cause::Cause, probe::style::Style, record::Errno};
 
 /// Tells why the kernel refused to create a process or thread.
@@ -29,8 +32,15 @@ pub enum Command {
     Record(Box<RecordArgs>),
     /// Show what this kernel allows, and which evidence it gives.
     Probes(ProbesArgs),
+    /// Tell what a cause is, how to confirm it and what to do about it.
+    #[command(after_help = "Offline, and without privilege. Without CAUSE it lists all of them.")]
+    Explain(ExplainArgs),
     /// Print the JSON Schema of the records.
-    Schema,
+    Schema {
+        /// Of what.
+        #[arg(value_enum, default_value_t = SchemaOf::Records)]
+        of: SchemaOf,
+    },
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -81,6 +91,19 @@ pub struct ProbesArgs {
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The cause, as records name it.
+    #[arg(value_name = "CAUSE", value_parser = cause_parser(), hide_possible_values = true)]
+    pub cause: Option<Cause>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = PageFormat::Text)]
+    pub format: PageFormat,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +166,25 @@ pub enum Format {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PageFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, one for each cause.
+    Json,
+    /// The documentation's page.
+    Markdown,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// What live and record write.
+    Records,
+    /// What `explain --format json` prints.
+    Explanations,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
@@ -174,10 +216,21 @@ impl Attach {
     }
 }
 
+/// Takes every id that has a page; clap knows them, so that it can suggest near
+/// ones and complete them.
+fn cause_parser() -> impl TypedValueParser<Value = Cause> {
+    let ids = Cause::all().map(|c| PossibleValue::new(c.id()).help(c.page().summary));
+    PossibleValuesParser::new(ids).try_map(|id| Cause::from_id(&id).ok_or("no such cause"))
+}
+
 fn parse_cause(text: &str) -> Result<Cause, String> {
-    Cause::from_id(text).ok_or_else(|| {
-        let ids: Vec<&str> = Cause::all().map(Cause::id).collect();
-        format!("there is no such cause; known are {}", ids.join(", "))
+    // A cause that no verdict can name would filter everything out, silently.
+    Cause::judged().find(|c| c.id() == text).ok_or_else(|| {
+        let ids: Vec<&str> = Cause::judged().map(Cause::id).collect();
+        format!(
+            "no failure is given this cause; known are {}",
+            ids.join(", ")
+        )
     })
 }
 
@@ -252,5 +305,30 @@ mod tests {
         for bad in ["", "s", "-1", "nan", "1w", "1e400", "é"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_wrong_cause_is_wrong_usage_and_near_ones_are_named() {
+        let error = Cli::try_parse_from(["forktrace", "explain", "cgroup_pid_max"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(
+            text.contains("similar") && text.contains("'cgroup_pids_max'"),
+            "{text}"
+        );
+        for cause in Cause::all() {
+            let cli = Cli::try_parse_from(["forktrace", "explain", cause.id()]).unwrap();
+            let Some(Command::Explain(args)) = cli.command else {
+                panic!("explain is a command");
+            };
+            assert_eq!(args.cause, Some(cause));
+        }
+    }
+
+    #[test]
+    fn filters_take_what_a_verdict_can_name() {
+        assert_eq!(parse_cause("pid_max"), Ok(Cause::PidMax));
+        assert_eq!(parse_cause("unknown"), Ok(Cause::Unknown));
+        assert!(parse_cause("fatal_signal").is_err());
     }
 }

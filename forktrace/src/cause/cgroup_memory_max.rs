@@ -7,6 +7,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
+        page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers},
     },
     evidence::{Evidence, Stage},
@@ -57,3 +58,112 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         "processes with oom_score_adj -1000 can't be killed to make room".to_owned(),
     )]
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::CgroupMemoryMax,
+    errno: &["ENOMEM"],
+    errno_note: None,
+    scope: "the caller's cgroup, or one above it",
+    summary: "a memory cgroup is full, and its OOM killer found nobody to kill",
+    about: &[
+        "The kernel stack, the task structure and the page tables of a new task are charged to \
+         the caller's memory cgroup and to each one above. At memory.max the kernel reclaims, then \
+         the cgroup's OOM killer ends a task, and fork succeeds. Only when there is no victim \
+         does fork answer ENOMEM: every task in it has oom_score_adj -1000, or those that could \
+         be killed are dying already.",
+        "cgroup v1 answers ENOMEM at memory.limit_in_bytes, too, when its OOM killer is turned \
+         off (memory.oom_control).",
+    ],
+    checks: &[
+        check(
+            "mm/memcontrol.c",
+            "try_charge_memcg",
+            "5.10 to 7.3",
+            "Usage and the charge against memory.max of each cgroup on the way up. 5.10 calls it \
+             `try_charge`.",
+        ),
+        check(
+            "mm/memcontrol.c",
+            "mem_cgroup_out_of_memory",
+            "5.10 to 7.3",
+            "False: no victim. Then, and only then, the charge fails.",
+        ),
+    ],
+    exempt: "Tasks in the root cgroup. Root (uid 0) is not exempt. With CLONE_INTO_CGROUP it is \
+             still the caller's cgroup that is charged.",
+    confirm: &[
+        step(
+            "On the host, show use, limit and events of each cgroup on the way up; `oom` rises in \
+             the full one with each refusal, `oom_kill` doesn't.",
+            &[
+                "d=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$PID/cgroup)",
+                "while [ ${#d} -gt 14 ]; do",
+                "  grep -sH . \"$d\"/memory.current \"$d\"/memory.max",
+                "  grep -sHE '^(max|oom|oom_kill) ' \"$d\"/memory.events.local",
+                "  d=${d%/*}",
+                "done",
+            ],
+        ),
+        step(
+            "See whom the OOM killer may not take: all at -1000 is this cause.",
+            &[
+                "for p in $(find $CG -name cgroup.procs -exec cat {} +); do",
+                "  echo \"$p $(cat /proc/$p/oom_score_adj /proc/$p/comm | xargs)\"",
+                "done",
+            ],
+        ),
+        step(
+            "The kernel log says so.",
+            &["dmesg -T | grep 'no killable processes'"],
+        ),
+    ],
+    fix_now: &[
+        step(
+            "Raise it in the cgroup that refuses (bytes, or with K, M, G).",
+            &["echo $N > $CG/memory.max"],
+        ),
+        step(
+            "Or, where systemd owns that cgroup:",
+            &["systemctl set-property --runtime $UNIT MemoryMax=$N"],
+        ),
+        step(
+            "Or let the OOM killer take a process that can be spared.",
+            &["echo 0 > /proc/$PID/oom_score_adj"],
+        ),
+    ],
+    fix_for_good: &[
+        remedy(
+            "systemd unit",
+            "Name the unit, or the slice, whose cgroup is full; and don't give every process of \
+             it OOMScoreAdjust=-1000.",
+        )
+        .run(&["systemctl set-property $UNIT MemoryMax=$N"]),
+        remedy(
+            "container runtime",
+            "Docker: as here, or `--memory` when the container is started; without \
+             `--oom-kill-disable` (v1).",
+        )
+        .run(&["docker update --memory $N --memory-swap $N $CONTAINER"]),
+        remedy("Kubernetes", "`resources.limits.memory` of the container."),
+    ],
+    folklore: &[
+        myth(
+            "MemoryMax makes fork fail.",
+            "As a rule it makes the OOM killer end a task, and fork succeeds.",
+        ),
+        myth(
+            "MemoryHigh makes fork fail.",
+            "memory.high slows down and reclaims; it refuses nothing.",
+        ),
+        myth(
+            "No OOM kill in the log, so it isn't the memory cgroup.",
+            "The refusal is what happens when there is nobody to kill.",
+        ),
+    ],
+    related: &[
+        Cause::CgroupKernelMemoryMax,
+        Cause::Overcommit,
+        Cause::KernelMemory,
+        Cause::FatalSignal,
+    ],
+};

@@ -8,6 +8,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
+        page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers, roomier, shell_word},
     },
     evidence::{CgroupLimit, Evidence, Stage},
@@ -116,3 +117,110 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         "it counts threads as well as processes, in the whole subtree".to_owned(),
     )]
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::CgroupPidsMax,
+    errno: &["EAGAIN"],
+    errno_note: None,
+    scope: "the caller's cgroup, or one above it",
+    summary: "a cgroup has as many tasks as its pids.max allows",
+    about: &[
+        "pids.max bounds the tasks in a cgroup and everything below it: processes, threads, \
+         zombies. systemd sets it as TasksMax= of units and slices, container runtimes as the \
+         pids limit, kubelet for each pod.",
+        "Each cgroup on the way up is asked, and any of them can refuse: the slice above the \
+         unit, the outer container, systemd's machine scope. Limits above a container are \
+         invisible inside (/proc/self/cgroup shows `/`) and bind all the same. Who fills the \
+         cgroup need not be who is refused.",
+    ],
+    checks: &[check(
+        "kernel/cgroup/pids.c",
+        "pids_can_fork",
+        "5.10 to 7.3",
+        "From the child's cgroup up to below the root: `++counter > limit` refuses. With \
+         CLONE_INTO_CGROUP the target is asked, the caller's cgroup is not. v1 runs the same code.",
+    )],
+    exempt: "Tasks in the root cgroup. Root (uid 0) is not exempt. Moving a task in is never \
+             refused, so more tasks than pids.max are possible.",
+    confirm: &[
+        step(
+            "On the host, show use and limit of each cgroup on the way up (v2, and v1 where it has \
+             the pids controller); the full one refuses.",
+            &[
+                "for d in $(awk -F: '$2 == \"\" {print \"/sys/fs/cgroup\" $3}",
+                "    $2 == \"pids\" {print \"/sys/fs/cgroup/pids\" $3}' /proc/$PID/cgroup); do",
+                "  while [ ${#d} -gt 14 ]; do",
+                "    grep -sH . \"$d/pids.current\" \"$d/pids.max\"",
+                "    d=${d%/*}",
+                "  done",
+                "done",
+            ],
+        ),
+        step(
+            "6.11+ with v2: `max` here counts the refusals by this cgroup's own limit. Before \
+             6.11, and on v1, pids.events counts in the cgroup that forked.",
+            &["cat $CG/pids.events.local"],
+        ),
+        step(
+            "See who fills it, most threads first. Zombies count, but aren't listed.",
+            &[
+                "find $CG -name cgroup.procs -exec cat {} + |",
+                "  xargs -r ps -o nlwp,pid,comm --sort=-nlwp -p | head",
+            ],
+        ),
+    ],
+    fix_now: &[
+        step(
+            "Raise it in the cgroup that refuses.",
+            &["echo $N > $CG/pids.max"],
+        ),
+        step(
+            "Or, where systemd owns that cgroup (a service, a scope, a slice):",
+            &["systemctl set-property --runtime $UNIT TasksMax=$N"],
+        ),
+    ],
+    fix_for_good: &[
+        remedy(
+            "systemd unit",
+            "A slice can refuse as well (`user-1000.slice`, `machine.slice`): name the unit whose \
+             cgroup is full. DefaultTasksMax= in `/etc/systemd/system.conf` is for all others.",
+        )
+        .run(&["systemctl set-property $UNIT TasksMax=$N"]),
+        remedy(
+            "container runtime",
+            "Docker: as here, or `--pids-limit` when the container is started. Podman has a \
+             default, `pids_limit` in containers.conf.",
+        )
+        .run(&["docker update --pids-limit $N $CONTAINER"]),
+        remedy(
+            "Kubernetes",
+            "In kubelet's configuration file; restart kubelet, and create the pods again.",
+        )
+        .lines(&["podPidsLimit: 4096"]),
+        remedy(
+            "program",
+            "If the tasks are zombies, the container's first process doesn't reap: give it an \
+             init (`docker run --init`). If they are idle connections, a pooler is the fix.",
+        ),
+    ],
+    folklore: &[
+        myth(
+            "The kernel log names the cgroup at its limit.",
+            "`fork rejected by pids controller in X` names the cgroup that forked, and is printed \
+             once for each.",
+        ),
+        myth(
+            "ulimit or /proc/PID/limits shows TasksMax.",
+            "They show RLIMIT_NPROC. pids.max is in the cgroup's files only.",
+        ),
+        myth(
+            "Raising the unit's TasksMax is enough.",
+            "The limit of a slice above, or of an outer container, stays.",
+        ),
+        myth(
+            "pids.max counts processes.",
+            "It counts threads too, in the whole subtree.",
+        ),
+    ],
+    related: &[Cause::RlimitNproc, Cause::PidMax, Cause::ThreadsMax],
+};

@@ -5,6 +5,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
+        page::{Page, check, myth, remedy, step},
         words::{Words, fix},
     },
     evidence::{Evidence, Stage},
@@ -47,3 +48,42 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         "it passes by itself when the execve ends".to_owned(),
     )]
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::ExecInProgress,
+    errno: &["EAGAIN"],
+    errno_note: None,
+    scope: "no limit: the process",
+    summary: "another thread of the process is in execve just now",
+    about: &[
+        "Threads share their root and working directory (CLONE_FS). While one of them is in \
+         execve, the kernel refuses to create another task that shares these. It passes when the \
+         execve ends: with success the other threads are gone, else one can try again.",
+    ],
+    checks: &[check(
+        "kernel/fork.c",
+        "copy_fs",
+        "5.10 to 7.3",
+        "CLONE_FS (every thread has it) while `fs->in_exec` is set: from `check_unsafe_exec` to \
+         the end of execve.",
+    )],
+    exempt: "Creations without CLONE_FS: fork, vfork, posix_spawn. Root is not exempt.",
+    confirm: &[step(
+        "See a thread's clone fail while the execve of another is unfinished.",
+        &["strace -f -tt -e trace=clone,clone3,execve,execveat -p $PID"],
+    )],
+    fix_now: &[step(
+        "Try again: it lasts as long as one execve, longer on a slow disk or network file system.",
+        &[],
+    )],
+    fix_for_good: &[remedy(
+        "program",
+        "Don't call execve in a process whose other threads create threads: use posix_spawn, or \
+         fork and execve in the child.",
+    )],
+    folklore: &[myth(
+        "EAGAIN from clone is always a limit.",
+        "This one has no number. The manual pages' lists of reasons for EAGAIN leave it out.",
+    )],
+    related: &[Cause::SchedDeadline, Cause::RlimitNproc],
+};

@@ -8,6 +8,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
+        page::{Page, check, myth, remedy, step},
         words::{Words, fix},
     },
     evidence::{Evidence, Stage},
@@ -41,3 +42,50 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
             .to_owned(),
     )]
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::Lsm,
+    errno: &["any"],
+    errno_note: Some("SELinux answers EACCES; a BPF program answers what it likes."),
+    scope: "no limit: a security policy",
+    summary: "a security module refused the new task",
+    about: &[
+        "Security modules are asked about each new task. SELinux can deny the permission \
+         `process fork`; a BPF program of type lsm can refuse for any reason with any errno, \
+         EAGAIN and ENOMEM included. AppArmor, Landlock, Smack and TOMOYO never refuse here.",
+    ],
+    checks: &[check(
+        "security/security.c",
+        "security_task_alloc",
+        "5.10 to 7.3",
+        "Called by `copy_process`: the hook `task_alloc` of each module in turn.",
+    )],
+    exempt: "By the module's policy; the kernel exempts nobody.",
+    confirm: &[
+        step(
+            "See which modules are active; BPF programs are asked only where bpf is among them.",
+            &[
+                "cat /sys/kernel/security/lsm",
+                "bpftool prog list | grep -w lsm",
+            ],
+        ),
+        step(
+            "SELinux: look for denials of fork.",
+            &["ausearch -m avc -ts recent | grep -w fork"],
+        ),
+    ],
+    fix_now: &[step(
+        "Stop what loaded the BPF program (`pids` in the list); unless pinned, it goes with it.",
+        &["bpftool prog list | grep -A 5 -w lsm"],
+    )],
+    fix_for_good: &[remedy(
+        "policy",
+        "Change the policy of whatever refused: the agent that loads the BPF program, or the \
+         SELinux module of that domain.",
+    )],
+    folklore: &[myth(
+        "EAGAIN from fork is always a limit.",
+        "A BPF security program can answer EAGAIN with every limit far away.",
+    )],
+    related: &[Cause::Seccomp, Cause::ExecInProgress],
+};

@@ -1,25 +1,38 @@
 //! Causes: which check refused, whose limit it is, what to do.
 //!
 //! [`judge`] is a pure function of the evidence. One file a cause: how it is
-//! recognised, explained and fixed; the list is [`CATALOGUE`]. A new cause is
-//! one new file and one line there.
+//! recognised and what is said of it ([`CATALOGUE`]), and its page for
+//! `forktrace explain` ([`PAGES`]). A new cause is one new file and one line in
+//! each list; what has a page only is explained, and never concluded.
 
 mod candidates;
+mod cgroup_kernel_memory_max;
 mod cgroup_memory_max;
 mod cgroup_pids_max;
 mod exec_in_progress;
+mod fatal_signal;
 mod judge;
+mod kernel_memory;
 mod lsm;
+mod max_map_count;
 mod overcommit;
+mod page;
 mod pid_max;
 mod pid_namespace_dead;
+mod rlimit_as;
+mod rlimit_data;
+mod rlimit_memlock;
 mod rlimit_nproc;
+mod rlimit_stack;
 mod sched_deadline;
 mod seccomp;
+mod thread_stack;
 mod threads_max;
+mod unknown;
 mod words;
 
 pub use judge::{Verdict, judge};
+pub use page::{Check, Line, Myth, Page, Remedy, Step};
 pub use words::{Words, bytes, explain};
 
 use schemars::JsonSchema;
@@ -58,6 +71,22 @@ pub enum Cause {
     Overcommit,
     /// A memory cgroup is full and its OOM killer found no victim.
     CgroupMemoryMax,
+    /// The limit on kernel memory of a cgroup v1 (before 5.16).
+    CgroupKernelMemoryMax,
+    /// The kernel could not allocate what a task needs, whatever the reason.
+    KernelMemory,
+    /// RLIMIT_AS: a thread's stack could not be mapped.
+    RlimitAs,
+    /// RLIMIT_DATA: a thread's stack could not be made writable.
+    RlimitData,
+    /// vm.max_map_count: a thread's stack could not be mapped.
+    MaxMapCount,
+    /// RLIMIT_MEMLOCK, after mlockall: a thread's stack could not be locked.
+    RlimitMemlock,
+    /// RLIMIT_STACK makes each thread's stack too large to be mapped.
+    RlimitStack,
+    /// The caller was being killed: no failure that anybody sees.
+    FatalSignal,
     /// Not known.
     Unknown,
 }
@@ -77,13 +106,39 @@ impl Cause {
             Self::PidNamespaceDead => "pid_namespace_dead",
             Self::Overcommit => "overcommit",
             Self::CgroupMemoryMax => "cgroup_memory_max",
+            Self::CgroupKernelMemoryMax => "cgroup_kernel_memory_max",
+            Self::KernelMemory => "kernel_memory",
+            Self::RlimitAs => "rlimit_as",
+            Self::RlimitData => "rlimit_data",
+            Self::MaxMapCount => "max_map_count",
+            Self::RlimitMemlock => "rlimit_memlock",
+            Self::RlimitStack => "rlimit_stack",
+            Self::FatalSignal => "fatal_signal",
             Self::Unknown => "unknown",
         }
     }
 
-    /// Every cause, in the order of the kernel's checks.
+    /// Every cause, in the order of [`PAGES`].
     pub fn all() -> impl Iterator<Item = Self> {
+        PAGES.iter().map(|p| p.cause)
+    }
+
+    /// The causes that a verdict can name: those of the catalogue, in the order
+    /// of the kernel's checks, and `unknown`.
+    pub fn judged() -> impl Iterator<Item = Self> {
         CATALOGUE.iter().map(|e| e.cause).chain([Self::Unknown])
+    }
+
+    /// What `forktrace explain` tells of it.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test sees to it that every cause has its page.
+    pub fn page(self) -> &'static Page {
+        PAGES
+            .iter()
+            .find(|p| p.cause == self)
+            .expect("every cause has a page")
     }
 
     /// The cause with this id.
@@ -143,4 +198,34 @@ pub const CATALOGUE: &[Entry] = &[
     pid_max::ENTRY,
     pid_namespace_dead::ENTRY,
     cgroup_pids_max::ENTRY,
+];
+
+/// The JSON Schema of what `forktrace explain --format json` prints.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Line<'_>).to_value()
+}
+
+/// The page of every cause: the tasks' limits, what else answers EAGAIN, what
+/// answers ENOMEM, what a thread's stack meets before any creation is tried.
+pub static PAGES: &[Page] = &[
+    rlimit_nproc::PAGE,
+    threads_max::PAGE,
+    sched_deadline::PAGE,
+    exec_in_progress::PAGE,
+    pid_max::PAGE,
+    cgroup_pids_max::PAGE,
+    lsm::PAGE,
+    seccomp::PAGE,
+    pid_namespace_dead::PAGE,
+    overcommit::PAGE,
+    cgroup_memory_max::PAGE,
+    cgroup_kernel_memory_max::PAGE,
+    kernel_memory::PAGE,
+    rlimit_as::PAGE,
+    rlimit_data::PAGE,
+    max_map_count::PAGE,
+    rlimit_memlock::PAGE,
+    rlimit_stack::PAGE,
+    fatal_signal::PAGE,
+    unknown::PAGE,
 ];

@@ -8,6 +8,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
+        page::{Page, check, myth, remedy, step},
         words::{Words, bytes, fix},
     },
     evidence::{Evidence, Overcommit, OvercommitMode, Stage},
@@ -121,3 +122,120 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         )]
     }
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::Overcommit,
+    errno: &["ENOMEM"],
+    errno_note: Some(
+        "pthread_create makes EAGAIN of it, when a thread's stack is what is refused.",
+    ),
+    scope: "the host",
+    summary: "the overcommit policy refuses to promise the caller's memory a second time",
+    about: &[
+        "fork promises the child a copy of all private writable memory of the caller, though \
+         hardly any of it will be copied. vm.overcommit_memory decides whether the kernel makes \
+         that promise. A large process (PostgreSQL's `could not fork new process for connection`, \
+         Redis, a JVM, Node.js) is refused while RAM is free.",
+        "Mode 2 (strict): the promises of all processes together may not reach CommitLimit, less \
+         a reserve. Mode 0 (heuristic, the default): a single mapping may not be larger than RAM \
+         and swap together; nothing is added up. Mode 1: never refused.",
+        "vfork, posix_spawn and threads share the address space and promise nothing. A new \
+         thread's stack is a promise of its own, though, made by mprotect before clone.",
+    ],
+    checks: &[check(
+        "mm/util.c",
+        "__vm_enough_memory",
+        "5.10 to 7.3",
+        "Asked by `dup_mmap` for each accountable mapping. Mode 2: `vm_committed_as` with the \
+         mapping against CommitLimit, less admin_reserve_kbytes (not for CAP_SYS_ADMIN of the \
+         host) and the smaller of user_reserve_kbytes and 1/32 of the caller's size (root too). \
+         Mode 0: the mapping's pages against all of RAM and swap.",
+    )],
+    exempt: "Nobody in mode 2; CAP_SYS_ADMIN may use the admin reserve too. Nobody in mode 0.",
+    confirm: &[
+        step(
+            "See the mode, and in mode 2 how much is promised of how much.",
+            &[
+                "sysctl vm.overcommit_memory vm.overcommit_ratio vm.overcommit_kbytes",
+                "grep -E '^(Commit|MemTotal|SwapTotal)' /proc/meminfo",
+            ],
+        ),
+        step(
+            "What a fork of the process asks for: all accountable mappings, and the largest.",
+            &[
+                "awk '/^Size:/ {s = $2}",
+                "  /^VmFlags:/ && / ac/ && !/ dc/ {n += s; if (s > m) m = s}",
+                "  END {print n \" kB, largest \" m+0 \" kB\"}' /proc/$PID/smaps",
+            ],
+        ),
+        step(
+            "Newer kernels (6.1.192 does, 5.10.262 doesn't) log it, a few lines at most.",
+            &["dmesg -T | grep 'enough memory for the allocation'"],
+        ),
+    ],
+    fix_now: &[
+        step(
+            "Mode 2: raise CommitLimit. The ratio is in percent of RAM; setting it resets \
+             vm.overcommit_kbytes.",
+            &["sysctl -w vm.overcommit_ratio=80"],
+        ),
+        step(
+            "Or add swap, which counts in full in modes 2 and 0, even if it is never used.",
+            &[
+                "fallocate -l 8G /swapfile && chmod 600 /swapfile &&",
+                "  mkswap /swapfile && swapon /swapfile",
+            ],
+        ),
+        step(
+            "Mode 0: the way out is mode 1, or a smaller mapping.",
+            &["sysctl -w vm.overcommit_memory=1"],
+        ),
+    ],
+    fix_for_good: &[
+        remedy(
+            "sysctl.d",
+            "Keep mode 2 where it was chosen, with a limit that fits.",
+        )
+        .run(&[
+            "echo 'vm.overcommit_ratio = 80' > /etc/sysctl.d/90-overcommit.conf",
+            "sysctl --system",
+        ]),
+        remedy(
+            "program",
+            "Start programs with posix_spawn or vfork; keep the process that forks small; map \
+             what children don't need with MAP_SHARED, or mark it MADV_DONTFORK. PostgreSQL: \
+             fewer connections, by a pooler.",
+        ),
+        remedy(
+            "containers, Kubernetes",
+            "The policy is the host's: no namespace or cgroup has one of its own. Set it on each \
+             node.",
+        ),
+    ],
+    folklore: &[
+        myth(
+            "free shows memory, so it isn't memory.",
+            "Strict overcommit counts promises, not pages in use. Free memory plays no role.",
+        ),
+        myth(
+            "In mode 0, fork fails when memory is low (Redis).",
+            "No more: Committed_AS of four times the RAM forked fine on 5.10 to 7.3. Mode 0 \
+             looks at one mapping at a time, and at the total of RAM and swap, not at what is \
+             free.",
+        ),
+        myth(
+            "Root may always commit.",
+            "CAP_SYS_ADMIN has the admin reserve; the rest binds root as well.",
+        ),
+        myth(
+            "A low nproc or pid_max can show as ENOMEM too.",
+            "These give EAGAIN.",
+        ),
+    ],
+    related: &[
+        Cause::CgroupMemoryMax,
+        Cause::PidNamespaceDead,
+        Cause::RlimitAs,
+        Cause::RlimitStack,
+    ],
+};

@@ -9,6 +9,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
+        page::{Page, check, myth, remedy, step},
         words::{Words, fix, roomier},
     },
     evidence::{Evidence, PidNs, Stage},
@@ -91,3 +92,86 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         )]
     }
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::PidMax,
+    errno: &["EAGAIN"],
+    errno_note: None,
+    scope: "the host, or a pid ns (6.14+)",
+    summary: "no process id is free below kernel.pid_max",
+    about: &[
+        "Each task needs an id in its pid namespace and in every one above. The ids below 300 are \
+         not given out again once the numbers have wrapped round, so pid_max - 300 tasks fit.",
+        "Threads hold ids, zombies hold them until they are reaped, and so does a dead leader of \
+         a session or process group that still has members.",
+        "Up to 6.13 there is one pid_max, whatever namespace it is written in. Since 6.14 each \
+         pid namespace has its own: it starts at 4194304, and each level refuses by its own.",
+    ],
+    checks: &[check(
+        "kernel/pid.c",
+        "alloc_pid",
+        "5.10 to 7.3",
+        "No free id in one of the namespaces from the child's up to the host's: `idr_alloc_cyclic` \
+         answers ENOSPC, which becomes EAGAIN. 6.14+: by `pid_max` of each namespace.",
+    )],
+    exempt: "Nobody, not even root.",
+    confirm: &[
+        step(
+            "Compare the limit less 300 with the tasks that exist.",
+            &["sysctl kernel.pid_max", "ps -eL --no-headers | wc -l"],
+        ),
+        step(
+            "6.14+: read the limit in the process's own pid namespace too; the file answers for the \
+             namespace of whoever reads it.",
+            &["nsenter -t $PID -p cat /proc/sys/kernel/pid_max"],
+        ),
+        step(
+            "See who has most: threads by process, zombies by the parent that should reap them.",
+            &[
+                "ps -eo nlwp,pid,user,comm --sort=-nlwp | head",
+                "ps -eo stat,ppid | awk '/^Z/ {print $2}' | sort | uniq -c | sort -rn",
+            ],
+        ),
+    ],
+    fix_now: &[
+        step(
+            "Raise it; 4194304 is the highest on 64 bits. 6.14+: inside the namespace that is full.",
+            &["sysctl -w kernel.pid_max=$N"],
+        ),
+        step(
+            "Zombies can't be killed. Restart, or end, the parent that doesn't reap them.",
+            &[],
+        ),
+    ],
+    fix_for_good: &[
+        remedy("sysctl.d", "On the host.").run(&[
+            "echo 'kernel.pid_max = 4194304' > /etc/sysctl.d/90-pid-max.conf",
+            "sysctl --system",
+        ]),
+        remedy(
+            "containers, Kubernetes",
+            "Give containers a pids limit (`--pids-limit`, kubelet's `podPidsLimit`), so that one \
+             can't use up the node's ids; and an init that reaps (`docker run --init`).",
+        ),
+    ],
+    folklore: &[
+        myth(
+            "At pid_max, fork says `Cannot allocate memory`.",
+            "It says EAGAIN, `Resource temporarily unavailable`, since 4.1. ENOMEM points at \
+             overcommit, a memory cgroup, or a dead pid namespace.",
+        ),
+        myth(
+            "pid_max tasks fit.",
+            "300 fewer: with pid_max at 340, 40 children were had.",
+        ),
+        myth(
+            "It is enough to count processes.",
+            "Each thread has an id. `ps -e` and pstree's lines don't show how full it is.",
+        ),
+    ],
+    related: &[
+        Cause::ThreadsMax,
+        Cause::CgroupPidsMax,
+        Cause::PidNamespaceDead,
+    ],
+};

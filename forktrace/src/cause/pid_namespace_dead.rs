@@ -8,6 +8,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
+        page::{Page, check, myth, remedy, step},
         words::{Words, fix},
     },
     evidence::{Evidence, PidNs, Stage},
@@ -67,3 +68,78 @@ fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
         ),
     )]
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::PidNamespaceDead,
+    errno: &["ENOMEM"],
+    errno_note: Some("A thread gets EINVAL instead, from an earlier check."),
+    scope: "a pid namespace",
+    summary: "the pid namespace for children has lost its init: no fork ever again",
+    about: &[
+        "When the first process (pid 1) of a pid namespace has ended, nothing can be created in \
+         it any more. A process whose children would live there gets ENOMEM from each fork, \
+         though memory has nothing to do with it.",
+        "It comes from `unshare --pid` without `--fork` (the first child becomes the namespace's \
+         init, and ends), and from entering a container that is just dying.",
+    ],
+    checks: &[
+        check(
+            "kernel/pid.c",
+            "alloc_pid",
+            "5.10 to 7.3",
+            "PIDNS_ADDING isn't set in the namespace's `pid_allocated`. 7.3 looks at every level.",
+        ),
+        check(
+            "kernel/fork.c",
+            "copy_process",
+            "5.10 to 7.3",
+            "The same once more under tasklist_lock, in case init ended meanwhile.",
+        ),
+    ],
+    exempt: "Nobody, not even root.",
+    confirm: &[
+        step(
+            "The two numbers differ: children would live in another namespace than the process.",
+            &["readlink /proc/$PID/ns/pid /proc/$PID/ns/pid_for_children"],
+        ),
+        step(
+            "0: no process lives in that other namespace. (As root on the host.)",
+            &[
+                "ns=$(readlink /proc/$PID/ns/pid_for_children)",
+                "ls -l /proc/[0-9]*/ns/pid | grep -cF \"$ns\"",
+            ],
+        ),
+    ],
+    fix_now: &[step(
+        "No setting helps. Start over, with an init that stays: unshare's own child, here a \
+         shell. Or start the container again.",
+        &["unshare --pid --fork --mount-proc sh"],
+    )],
+    fix_for_good: &[
+        remedy(
+            "script",
+            "`unshare --pid` always with `--fork`; `--kill-child` ends the namespace with it.",
+        ),
+        remedy(
+            "container",
+            "Its pid 1 has to outlive what is started in it: run an init (`docker run --init`) \
+             or keep the main program in the foreground.",
+        ),
+        remedy(
+            "program",
+            "A process that unshared or entered the namespace gets its own back with setns(2) on \
+             a descriptor of its /proc/self/ns/pid.",
+        ),
+    ],
+    folklore: &[
+        myth(
+            "`Cannot allocate memory` means that memory is short.",
+            "Here it is the documented answer to a namespace without init.",
+        ),
+        myth(
+            "unshare is broken: the first command works, the second can't fork.",
+            "The first command was the namespace's init, and its end was the namespace's end.",
+        ),
+    ],
+    related: &[Cause::Overcommit, Cause::CgroupMemoryMax, Cause::PidMax],
+};

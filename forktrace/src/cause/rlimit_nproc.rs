@@ -8,6 +8,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
+        page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers, roomier},
     },
     evidence::{Evidence, Stage},
@@ -109,3 +110,124 @@ fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
             .to_owned(),
     )]
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::RlimitNproc,
+    errno: &["EAGAIN"],
+    errno_note: Some(
+        "From fork and clone, and from execve when the user went over the limit in setuid before.",
+    ),
+    scope: "a user, or a user ns's creator",
+    summary: "the user has as many tasks as RLIMIT_NPROC allows",
+    about: &[
+        "RLIMIT_NPROC (`ulimit -u`) bounds the tasks of one real uid: processes and threads, in \
+         every session and container of the host together. The limit belongs to the process that \
+         forks, the count to the user: of two processes of one user, one may fork while the other \
+         may not.",
+        "Since 5.14 the count is kept for each user namespace by itself, and is charged to the \
+         creator of each namespace above as well. A user namespace keeps the soft RLIMIT_NPROC \
+         that its creator had at that moment; that limit can refuse with one's own far away.",
+        "At execve (`Failed at step EXEC`, `Resource temporarily unavailable`): setuid to a user \
+         who is over the limit succeeds, and the next execve of that process fails.",
+    ],
+    checks: &[
+        check(
+            "kernel/fork.c",
+            "copy_process",
+            "5.10 to 5.13",
+            "Inline: the tasks of the user on the whole host against the caller's limit.",
+        ),
+        check(
+            "kernel/ucount.c",
+            "is_rlimit_overlimit",
+            "5.14+",
+            "Called by `copy_process`: the count of the user in its namespace, then of each \
+             creator above it. Its name was `is_ucounts_overlimit` before 5.19.",
+        ),
+        check(
+            "fs/exec.c",
+            "do_execveat_common",
+            "5.10 to 7.3",
+            "For a process that setuid marked (PF_NPROC_EXCEEDED), if the user is still over.",
+        ),
+    ],
+    exempt: "Real uid 0 of the host, and CAP_SYS_RESOURCE or CAP_SYS_ADMIN in the initial user \
+             namespace. Root of another user namespace (a rootless container) is not exempt.",
+    confirm: &[
+        step(
+            "Compare the limit of the process with the tasks of its user.",
+            &[
+                "grep 'Max processes' /proc/$PID/limits",
+                "uid=$(awk '/^Uid:/ {print $2}' /proc/$PID/status)",
+                "ps -L -U $uid --no-headers | wc -l",
+            ],
+        ),
+        step(
+            "See what the user runs, most threads first.",
+            &["ps -U $uid -o nlwp,pid,stat,comm --sort=-nlwp | head"],
+        ),
+        step(
+            "The same user namespace twice: it is the user's own limit. Two different ones: the \
+             limit of the namespace's creator can have refused (5.14+), and no file shows that \
+             count.",
+            &["readlink /proc/$PID/ns/user /proc/1/ns/user"],
+        ),
+    ],
+    fix_now: &[step(
+        "Raise the limit of the very process that forks; its children inherit it.",
+        &["prlimit --pid $PID --nproc=$N"],
+    )],
+    fix_for_good: &[
+        remedy(
+            "systemd unit",
+            "`systemctl edit` the unit, then restart it. Units that run as one user share the \
+             count, not the limit.",
+        )
+        .lines(&["[Service]", "LimitNPROC=65536"]),
+        remedy(
+            "limits.conf",
+            "In `/etc/security/limits.d/90-nproc.conf`, for logins (PAM) only: services started \
+             by systemd don't read it.",
+        )
+        .lines(&["alice - nproc 65536"]),
+        remedy(
+            "container runtime",
+            "Docker and Podman: `--ulimit nproc=65536:65536`. Better, give each container a uid \
+             of its own: containers with one uid share one count.",
+        ),
+        remedy(
+            "Kubernetes",
+            "A pod has no field for it. Containers have the limit that the node's runtime gives \
+             them; raise it there, or run pods under different uids (`runAsUser`).",
+        ),
+        remedy(
+            "user namespace",
+            "Raise RLIMIT_NPROC of whoever creates the namespace, before it is created.",
+        ),
+        remedy(
+            "program",
+            "Some lower the limit themselves, down to 0 so as to never fork: /proc/PID/limits \
+             shows it, and raising it where the program is started changes nothing.",
+        ),
+    ],
+    folklore: &[
+        myth(
+            "It counts processes.",
+            "It counts tasks: every thread, and zombies until they are reaped.",
+        ),
+        myth(
+            "Root is never limited.",
+            "Not by this limit; by every other one, yes. Root of a user namespace is bound by \
+             this one too.",
+        ),
+        myth(
+            "A low nproc gives `Cannot allocate memory`.",
+            "It gives EAGAIN, `Resource temporarily unavailable`, on every version.",
+        ),
+        myth(
+            "/proc/PID/limits shows the limit that systemd sets.",
+            "It shows LimitNPROC. TasksMax is pids.max of the unit's cgroup, see cgroup_pids_max.",
+        ),
+    ],
+    related: &[Cause::CgroupPidsMax, Cause::ThreadsMax, Cause::PidMax],
+};

@@ -5,6 +5,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
+        page::{Page, check, myth, remedy, step},
         words::{Words, fix},
     },
     evidence::{Evidence, Stage},
@@ -49,3 +50,42 @@ fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
         None,
     )]
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::SchedDeadline,
+    errno: &["EAGAIN"],
+    errno_note: None,
+    scope: "no limit: the calling thread",
+    summary: "a SCHED_DEADLINE task may not create tasks",
+    about: &[
+        "A task under SCHED_DEADLINE has a reserved share of processor time. A child can't have \
+         the same share once more, so the kernel refuses to create one: processes and threads \
+         alike, every time, until the policy changes.",
+    ],
+    checks: &[check(
+        "kernel/sched/core.c",
+        "sched_fork",
+        "5.10 to 7.3",
+        "The caller's priority is that of a deadline task, and SCHED_FLAG_RESET_ON_FORK isn't set.",
+    )],
+    exempt: "Tasks with SCHED_FLAG_RESET_ON_FORK, whose children start as SCHED_OTHER. Root is \
+             not exempt.",
+    confirm: &[step(
+        "See the policy of each thread of the process: DLN is SCHED_DEADLINE.",
+        &["ps -L -o tid,cls,comm -p $PID"],
+    )],
+    fix_now: &[step(
+        "Take the policy back. With a thread's id in place of the process's, that thread only.",
+        &["chrt --all-tasks --other --pid 0 $PID"],
+    )],
+    fix_for_good: &[remedy(
+        "program",
+        "Set SCHED_FLAG_RESET_ON_FORK in the `sched_flags` of sched_setattr(2), or create all \
+         threads and processes before taking SCHED_DEADLINE.",
+    )],
+    folklore: &[myth(
+        "EAGAIN means: try again later.",
+        "Not here: the answer stays the same for as long as the policy does.",
+    )],
+    related: &[Cause::ExecInProgress, Cause::ThreadsMax],
+};

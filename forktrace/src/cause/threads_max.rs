@@ -6,6 +6,7 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
+        page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers, roomier},
     },
     evidence::{Evidence, Stage},
@@ -52,3 +53,69 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         "it binds root as well; kernel.pid_max has to be at least as high to be of use".to_owned(),
     )]
 }
+
+pub const PAGE: Page = Page {
+    cause: Cause::ThreadsMax,
+    errno: &["EAGAIN"],
+    errno_note: None,
+    scope: "the host",
+    summary: "the host has as many tasks as kernel.threads-max allows",
+    about: &[
+        "kernel.threads-max bounds all tasks of the host together: processes, threads and kernel \
+         threads, of all users and containers. The kernel sets it at boot from the size of RAM, \
+         so it is low on small machines.",
+        "Kernel threads and helpers are refused as well: at the limit a core dump that is piped \
+         to a helper (`core_pattern`) is lost without a word.",
+    ],
+    checks: &[check(
+        "kernel/fork.c",
+        "copy_process",
+        "5.10 to 7.3",
+        "Inline: `nr_threads >= max_threads`. It is read without a lock, so the count can go over \
+         by a few.",
+    )],
+    exempt: "Nobody, not even root.",
+    confirm: &[
+        step(
+            "Compare the limit with the tasks that exist: the number behind the slash.",
+            &["sysctl kernel.threads-max", "cut -d' ' -f4 /proc/loadavg"],
+        ),
+        step(
+            "See who has most threads.",
+            &["ps -eo nlwp,pid,user,comm --sort=-nlwp | head"],
+        ),
+    ],
+    fix_now: &[step(
+        "Raise it, or end what holds the threads. A task needs an id too: kernel.pid_max has to \
+         be higher than this.",
+        &["sysctl -w kernel.threads-max=$N"],
+    )],
+    fix_for_good: &[
+        remedy(
+            "sysctl.d",
+            "On the host; each thread costs kernel memory, 16 KiB of stack at least on x86-64.",
+        )
+        .run(&[
+            "echo 'kernel.threads-max = 250000' > /etc/sysctl.d/90-threads-max.conf",
+            "sysctl --system",
+        ]),
+        remedy(
+            "systemd unit",
+            "Bound the unit that leaks threads, so that it meets its own limit first.",
+        )
+        .run(&["systemctl set-property $UNIT TasksMax=$N"]),
+        remedy(
+            "containers, Kubernetes",
+            "It is the host's: no namespace has one of its own. Give containers a pids limit \
+             (`--pids-limit`, kubelet's `podPidsLimit`), so that one can't use up the node.",
+        ),
+    ],
+    folklore: &[
+        myth(
+            "It is the number of threads that one process may have.",
+            "It is the number of all tasks of the host, kernel threads included.",
+        ),
+        myth("Root can always fork.", "This check exempts nobody."),
+    ],
+    related: &[Cause::PidMax, Cause::RlimitNproc, Cause::CgroupPidsMax],
+};

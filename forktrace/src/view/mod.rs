@@ -1,7 +1,13 @@
 //! Views: the only place that escapes and colours.
 
+mod colours;
 mod escape;
+mod explain;
+mod markdown;
 mod text;
+mod wrap;
 
 pub use escape::{clean, is_harmful};
+pub use explain::{list, page};
+pub use markdown::{document, section};
 pub use text::{Screen, Verbosity};

@@ -6,9 +6,9 @@ use std::{
     io::{self, Write},
 };
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
-use super::escape::clean;
+use super::{colours::Colours, escape::clean, wrap::wrap};
 use crate::{
     cause::{Cause, bytes},
     record::{
@@ -54,34 +54,6 @@ struct Alike {
     same: Same,
     seq: u64,
     more: u64,
-}
-
-#[derive(Clone, Copy)]
-struct Colours {
-    bad: Style,
-    good: Style,
-    dim: Style,
-    bold: Style,
-}
-
-impl Colours {
-    fn new(on: bool) -> Self {
-        if !on {
-            let plain = Style::new();
-            return Self {
-                bad: plain,
-                good: plain,
-                dim: plain,
-                bold: plain,
-            };
-        }
-        Self {
-            bad: AnsiColor::Red.on_default().bold(),
-            good: AnsiColor::Green.on_default(),
-            dim: Style::new().dimmed(),
-            bold: Style::new().bold(),
-        }
-    }
 }
 
 impl<W: Write> Screen<W> {
@@ -322,29 +294,6 @@ impl<W: Write> Screen<W> {
     }
 }
 
-/// Breaks text at spaces into lines of at most `room` characters; a longer
-/// word stays whole, so that it can be copied.
-fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut used = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > room {
-            lines.push(std::mem::take(&mut line));
-            used = 0;
-        }
-        if used > 0 {
-            line.push(' ');
-            used += 1;
-        }
-        line.push_str(word);
-        used += length;
-    }
-    lines.push(line);
-    lines
-}
-
 /// "13:14:15" of an RFC 3339 time.
 fn clock(time: &str) -> &str {
     time.get(11..19).unwrap_or(time)
@@ -419,16 +368,4 @@ fn candidate(c: &Limit) -> String {
         _ => "?".to_owned(),
     };
     format!("{} of {}: {numbers}", clean(&c.name), clean(&c.scope))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wraps_at_spaces_and_keeps_long_words() {
-        assert_eq!(wrap("a b c", 3), ["a b", "c"]);
-        assert_eq!(wrap("", 10), [""]);
-        assert_eq!(wrap("abcdefgh ij", 3), ["abcdefgh", "ij"]);
-    }
 }

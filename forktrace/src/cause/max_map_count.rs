@@ -1,0 +1,69 @@
+//! vm.max_map_count: a thread's stack could not be mapped. Explained here, not
+//! concluded yet.
+//!
+//! mm/mmap.c `do_mmap`.
+
+use super::{
+    Cause,
+    page::{Page, check, myth, remedy, step},
+    thread_stack,
+};
+
+pub const PAGE: Page = Page {
+    cause: Cause::MaxMapCount,
+    errno: &["ENOMEM"],
+    errno_note: Some(thread_stack::ERRNO_NOTE),
+    scope: "the process; one value for the host",
+    summary: "a thread's stack can't be mapped: the process has vm.max_map_count maps",
+    about: &[
+        thread_stack::ABOUT,
+        "vm.max_map_count bounds the number of mappings of each process, whatever their size. A \
+         thread takes about two, its stack and the guard below it; memory-mapped files and \
+         allocators take the rest. The default of 65530 is thus met near 32000 threads, or far \
+         earlier.",
+    ],
+    checks: &[check(
+        "mm/mmap.c",
+        "do_mmap",
+        "5.10 to 7.3",
+        "`mm->map_count > sysctl_max_map_count`: mmap answers ENOMEM.",
+    )],
+    exempt: "Nobody, not even root.",
+    confirm: &[
+        step(
+            "Compare the number of mappings with the limit.",
+            &["wc -l /proc/$PID/maps", "sysctl vm.max_map_count"],
+        ),
+        step(
+            "See what they are: many small anonymous ones (the empty name) are threads or an \
+             allocator.",
+            &["awk '{print $6}' /proc/$PID/maps | sort | uniq -c | sort -rn | head"],
+        ),
+        thread_stack::STRACE,
+    ],
+    fix_now: &[step(
+        "Raise it; it holds at once, for running processes too.",
+        &["sysctl -w vm.max_map_count=$N"],
+    )],
+    fix_for_good: &[
+        remedy("sysctl.d", "Twice to four times the default is common.").run(&[
+            "echo 'vm.max_map_count = 262144' > /etc/sysctl.d/90-max-map-count.conf",
+            "sysctl --system",
+        ]),
+        remedy(
+            "containers, Kubernetes",
+            "It is the host's: no namespace has one of its own. Set it on each node.",
+        ),
+    ],
+    folklore: &[myth(
+        "max_map_count makes fork fail.",
+        "fork copies mappings without this check: it succeeded with more than max_map_count of \
+         them.",
+    )],
+    related: &[
+        Cause::RlimitAs,
+        Cause::RlimitData,
+        Cause::ThreadsMax,
+        Cause::Overcommit,
+    ],
+};

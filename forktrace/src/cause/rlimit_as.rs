@@ -1,0 +1,83 @@
+//! RLIMIT_AS: a thread's stack could not be mapped. Explained here, not
+//! concluded yet.
+//!
+//! mm/mmap.c `may_expand_vm`. fork doesn't ask it.
+
+use super::{
+    Cause,
+    page::{Page, check, myth, remedy, step},
+    thread_stack,
+};
+
+pub const PAGE: Page = Page {
+    cause: Cause::RlimitAs,
+    errno: &["ENOMEM"],
+    errno_note: Some(thread_stack::ERRNO_NOTE),
+    scope: "the process",
+    summary: "a thread's stack can't be mapped: the address space is at RLIMIT_AS",
+    about: &[
+        thread_stack::ABOUT,
+        "RLIMIT_AS (`ulimit -v`) bounds the size of the whole address space, used or not. Each \
+         thread's stack counts with its full size (8 MiB by default in glibc), and so do \
+         reservations such as a Java heap.",
+    ],
+    checks: &[
+        check(
+            "mm/mmap.c",
+            "may_expand_vm",
+            "5.10 to 7.3",
+            "The pages mapped already and those asked for against RLIMIT_AS; mmap answers ENOMEM.",
+        ),
+        check(
+            "arch/x86/kernel/shstk.c",
+            "shstk_alloc_thread_stack",
+            "6.6+, x86",
+            "A process with shadow stacks gets one mapped for each new thread, in clone itself: \
+             there, clone does answer ENOMEM.",
+        ),
+    ],
+    exempt: "Nobody, not even root.",
+    confirm: &[
+        step(
+            "Compare the size of the address space with the limit.",
+            &[
+                "grep VmSize /proc/$PID/status",
+                "grep 'Max address space' /proc/$PID/limits",
+            ],
+        ),
+        thread_stack::STRACE,
+    ],
+    fix_now: &[step(
+        "Lift the limit of the running process.",
+        &["prlimit --pid $PID --as=unlimited"],
+    )],
+    fix_for_good: &[
+        remedy(
+            "systemd unit",
+            "`systemctl edit` the unit, then restart it. To bound memory that is really used, \
+             MemoryMax= is the better limit.",
+        )
+        .lines(&["[Service]", "LimitAS=infinity"]),
+        remedy(
+            "limits.conf",
+            "In `/etc/security/limits.d/90-as.conf`, for the user's next login.",
+        )
+        .lines(&["alice - as unlimited"]),
+        remedy(
+            "program",
+            "Smaller stacks: `pthread_attr_setstacksize`, Java's `-Xss`, or `ulimit -s` before \
+             the program starts.",
+        ),
+    ],
+    folklore: &[myth(
+        "RLIMIT_AS makes fork fail.",
+        "fork doesn't check it: fork, vfork and clone succeeded with RLIMIT_AS at 4096 bytes. \
+         It is the mapping of a new thread's stack that fails.",
+    )],
+    related: &[
+        Cause::RlimitData,
+        Cause::MaxMapCount,
+        Cause::RlimitStack,
+        Cause::Overcommit,
+    ],
+};

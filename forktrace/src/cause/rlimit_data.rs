@@ -1,0 +1,79 @@
+//! RLIMIT_DATA: a thread's stack could not be made writable. Explained here,
+//! not concluded yet.
+//!
+//! mm/mmap.c `may_expand_vm`, asked by mm/mprotect.c `mprotect_fixup`.
+
+use super::{
+    Cause,
+    page::{Page, check, myth, remedy, step},
+    thread_stack,
+};
+
+pub const PAGE: Page = Page {
+    cause: Cause::RlimitData,
+    errno: &["ENOMEM"],
+    errno_note: Some(thread_stack::ERRNO_NOTE),
+    scope: "the process",
+    summary: "a thread's stack can't be made writable: RLIMIT_DATA is reached",
+    about: &[
+        thread_stack::ABOUT,
+        "RLIMIT_DATA (`ulimit -d`) bounds all private writable memory, not the heap alone. A \
+         stack begins to count when mprotect makes it writable, so it is mprotect that fails.",
+    ],
+    checks: &[check(
+        "mm/mmap.c",
+        "may_expand_vm",
+        "5.10 to 7.3",
+        "The private writable pages in use and those asked for against RLIMIT_DATA; \
+         `mprotect_fixup` answers ENOMEM. The boot option `ignore_rlimit_data` turns it off.",
+    )],
+    exempt: "Nobody, not even root.",
+    confirm: &[
+        step(
+            "Compare the private writable memory with the limit.",
+            &[
+                "grep VmData /proc/$PID/status",
+                "grep 'Max data size' /proc/$PID/limits",
+            ],
+        ),
+        step(
+            "The kernel says it once after each boot, for the first process.",
+            &["dmesg | grep 'exceed data ulimit'"],
+        ),
+        thread_stack::STRACE,
+    ],
+    fix_now: &[step(
+        "Lift the limit of the running process.",
+        &["prlimit --pid $PID --data=unlimited"],
+    )],
+    fix_for_good: &[
+        remedy(
+            "systemd unit",
+            "`systemctl edit` the unit, then restart it. To bound memory that is really used, \
+             MemoryMax= is the better limit.",
+        )
+        .lines(&["[Service]", "LimitDATA=infinity"]),
+        remedy(
+            "limits.conf",
+            "In `/etc/security/limits.d/90-data.conf`, for the user's next login.",
+        )
+        .lines(&["alice - data unlimited"]),
+    ],
+    folklore: &[
+        myth(
+            "RLIMIT_DATA makes fork fail.",
+            "fork doesn't check it: fork, vfork and clone succeeded with RLIMIT_DATA at 4096 \
+             bytes.",
+        ),
+        myth(
+            "RLIMIT_DATA bounds the heap that brk grows.",
+            "It bounds every private writable mapping, thread stacks included.",
+        ),
+    ],
+    related: &[
+        Cause::RlimitAs,
+        Cause::MaxMapCount,
+        Cause::RlimitStack,
+        Cause::Overcommit,
+    ],
+};

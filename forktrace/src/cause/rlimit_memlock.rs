@@ -1,0 +1,74 @@
+//! RLIMIT_MEMLOCK after mlockall(MCL_FUTURE): a thread's stack could not be
+//! locked. Explained here, not concluded yet.
+//!
+//! mm/mmap.c `do_mmap`.
+
+use super::{
+    Cause,
+    page::{Page, check, myth, remedy, step},
+    thread_stack,
+};
+
+pub const PAGE: Page = Page {
+    cause: Cause::RlimitMemlock,
+    errno: &["EAGAIN"],
+    errno_note: Some("From mmap, before pthread_create asks for a thread."),
+    scope: "the process",
+    summary: "a thread's stack would be locked memory beyond RLIMIT_MEMLOCK",
+    about: &[
+        thread_stack::ABOUT,
+        "After mlockall(MCL_FUTURE) every new mapping is locked into RAM as a whole, thread \
+         stacks included, and counts against RLIMIT_MEMLOCK (`ulimit -l`).",
+    ],
+    checks: &[check(
+        "mm/mmap.c",
+        "do_mmap",
+        "5.10 to 7.3",
+        "For a mapping that is to be locked: the locked pages and those asked for against \
+         RLIMIT_MEMLOCK; mmap answers EAGAIN.",
+    )],
+    exempt: "CAP_IPC_LOCK.",
+    confirm: &[
+        step(
+            "Compare the locked memory with the limit.",
+            &[
+                "grep VmLck /proc/$PID/status",
+                "grep 'Max locked memory' /proc/$PID/limits",
+            ],
+        ),
+        step(
+            "Without this capability (bit 14 of CapEff) the limit applies.",
+            &["grep CapEff /proc/$PID/status"],
+        ),
+        thread_stack::STRACE,
+    ],
+    fix_now: &[step(
+        "Lift the limit of the running process.",
+        &["prlimit --pid $PID --memlock=unlimited"],
+    )],
+    fix_for_good: &[
+        remedy(
+            "systemd unit",
+            "`systemctl edit` the unit, then restart it.",
+        )
+        .lines(&["[Service]", "LimitMEMLOCK=infinity"]),
+        remedy(
+            "limits.conf",
+            "In `/etc/security/limits.d/90-memlock.conf`, for the user's next login.",
+        )
+        .lines(&["alice - memlock unlimited"]),
+        remedy(
+            "container runtime",
+            "Docker and Podman: `--ulimit memlock=-1:-1` when the container is started.",
+        ),
+        remedy(
+            "program",
+            "Smaller stacks, or lock what needs it with mlock rather than everything to come.",
+        ),
+    ],
+    folklore: &[myth(
+        "Locked memory makes fork fail.",
+        "The child's copy isn't locked (mlockall isn't inherited): fork isn't affected.",
+    )],
+    related: &[Cause::RlimitAs, Cause::RlimitStack],
+};

@@ -1,0 +1,40 @@
+//! What standard output can show.
+
+use std::io::{self, IsTerminal as _};
+
+use crate::cli::Color;
+
+/// Whether to colour it.
+pub fn colours(when: Color) -> bool {
+    match when {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                && std::env::var_os("TERM").is_none_or(|v| v != "dumb")
+        }
+    }
+}
+
+/// Columns that a line may take; 80 where it is no terminal.
+pub fn width() -> usize {
+    if io::stdout().is_terminal() {
+        columns()
+    } else {
+        80
+    }
+}
+
+/// Columns of the terminal on standard output; 80 when it doesn't say.
+fn columns() -> usize {
+    // SAFETY: an all-zero winsize is a value of it.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: a live winsize, which the request fills.
+    let rc = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    if rc == 0 && size.ws_col > 0 {
+        usize::from(size.ws_col)
+    } else {
+        80
+    }
+}
