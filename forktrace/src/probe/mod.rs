@@ -4,14 +4,17 @@
 pub mod attach;
 pub mod btf;
 pub mod decode;
+pub mod drift;
 pub mod functions;
 pub mod kallsyms;
 pub mod kernel;
 pub mod object;
 pub mod offsets;
 mod perf;
+pub mod place;
 pub mod preempt;
 mod stage;
 pub mod style;
 mod syscall;
 mod tracefs;
+pub mod versions;
