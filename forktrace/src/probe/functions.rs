@@ -5,10 +5,16 @@
 //! BTF describes an `mm_init` that isn't the one at the address, and a probe
 //! on it panicked the kernel. So nothing is attached to a function whose
 //! prototype differs from the table.
+//!
+//! The versions say where BTF is expected to have the function, for
+//! [`super::drift`]; whether one is hooked doesn't depend on them.
 
 use std::fmt;
 
-use super::btf::{Btf, Param, Prototype, ValueKind};
+use super::{
+    btf::{Btf, Param, Prototype, ValueKind},
+    versions::Versions,
+};
 
 /// What a parameter has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +48,9 @@ pub struct Function {
     pub params: &'static [(&'static str, Expected)],
     /// The return value.
     pub returns: Returns,
+    /// Where BTF is expected to describe it so, on kernels as distributions
+    /// configure them.
+    pub versions: Versions,
 }
 
 /// The functions, as BTF has them on 5.10, 6.1, 6.12, 6.18 and 7.3 unless
@@ -57,9 +66,11 @@ pub const FUNCTIONS: &[Function] = &[
             ("args", Expected::Struct("kernel_clone_args")),
         ],
         returns: Returns::Struct("task_struct"),
+        versions: Versions::ALL,
     },
     // kernel/ucount.c: the RLIMIT_NPROC check, since rlimits have an enum of
-    // their own (5.19 or so). Absent up to 5.13.
+    // their own (de399236e240, written for 5.19 and merged for 6.1). Up to
+    // 5.13 the check is inline.
     Function {
         name: "is_rlimit_overlimit",
         params: &[
@@ -68,9 +79,11 @@ pub const FUNCTIONS: &[Function] = &[
             ("rlimit", Expected::Integer),
         ],
         returns: Returns::Bool,
+        versions: Versions::ALL.since(6, 1),
     },
-    // What it was called from 5.14 until then: the same, but for the type of
-    // `type`, enum ucount_type. [From the patches; not run.]
+    // What it was called from 5.14 (21d1c5e386bc) until then: the same, but for
+    // the type of `type`, enum ucount_type. [From the patches; not run.] No
+    // hook uses it yet.
     Function {
         name: "is_ucounts_overlimit",
         params: &[
@@ -79,6 +92,7 @@ pub const FUNCTIONS: &[Function] = &[
             ("rlimit", Expected::Integer),
         ],
         returns: Returns::Bool,
+        versions: Versions::ALL.since(5, 14).until(6, 0),
     },
     // Its last parameter's name until 5.17, and in the first releases of the
     // older branches.
@@ -90,6 +104,7 @@ pub const FUNCTIONS: &[Function] = &[
             ("max", Expected::Integer),
         ],
         returns: Returns::Bool,
+        versions: Versions::ALL.since(5, 14).until(6, 0),
     },
     // kernel/cred.c. `clone_flags` is a u64 by 6.18, an unsigned long before.
     Function {
@@ -99,6 +114,7 @@ pub const FUNCTIONS: &[Function] = &[
             ("clone_flags", Expected::Integer),
         ],
         returns: Returns::Int,
+        versions: Versions::ALL,
     },
     // kernel/cgroup/pids.c: the pids.max check. The same on all.
     Function {
@@ -108,13 +124,15 @@ pub const FUNCTIONS: &[Function] = &[
             ("cset", Expected::Struct("css_set")),
         ],
         returns: Returns::Int,
+        versions: Versions::ALL,
     },
-    // kernel/events/core.c: the way out of a failed copy_process. Not in the
-    // BTF of Debian's 5.10; none without CONFIG_PERF_EVENTS.
+    // kernel/events/core.c: the way out of a failed copy_process; none without
+    // CONFIG_PERF_EVENTS. Debian's 5.10 has it, and leaves it out of its BTF.
     Function {
         name: "perf_event_free_task",
         params: &[("task", Expected::Struct("task_struct"))],
         returns: Returns::Void,
+        versions: Versions::ALL.since(5, 11),
     },
     // kernel/cgroup/cgroup.c. The same on all.
     Function {
@@ -124,12 +142,14 @@ pub const FUNCTIONS: &[Function] = &[
             ("kargs", Expected::Struct("kernel_clone_args")),
         ],
         returns: Returns::Void,
+        versions: Versions::ALL,
     },
     // security/security.c. The same on all; none without CONFIG_SECURITY.
     Function {
         name: "security_task_free",
         params: &[("task", Expected::Struct("task_struct"))],
         returns: Returns::Void,
+        versions: Versions::ALL,
     },
     // mm/memcontrol.c. The same on all.
     Function {
@@ -140,8 +160,27 @@ pub const FUNCTIONS: &[Function] = &[
             ("order", Expected::Integer),
         ],
         returns: Returns::Bool,
+        versions: Versions::ALL,
     },
 ];
+
+/// A BPF helper that is looked for in BTF.
+pub struct Helper {
+    /// The function that implements it.
+    pub name: &'static str,
+    /// Where it is expected.
+    pub versions: Versions,
+    /// What is lost without it.
+    pub lost: &'static str,
+}
+
+/// kernel/trace/bpf_trace.c, since dd6e10fbd9fb. It came after
+/// bpf_get_current_task_btf (3ca1032ab7ab, 5.11), which is used with it.
+pub const TASK_PT_REGS: Helper = Helper {
+    name: "bpf_task_pt_regs",
+    versions: Versions::ALL.since(5, 15),
+    lost: "which system call asked is read from where x86 kept its registers up to 5.14",
+};
 
 /// Why a function can't be hooked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -170,9 +209,16 @@ pub enum SignatureMismatch {
     },
 }
 
+/// The entries of [`FUNCTIONS`] with this name.
+pub fn known(name: &str) -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS
+        .iter()
+        .filter(move |function| function.name == name)
+}
+
 /// Whether a function of [`FUNCTIONS`] can be hooked on this kernel.
 pub fn check_function(btf: &Btf, name: &str) -> Result<(), SignatureMismatch> {
-    let known = || FUNCTIONS.iter().filter(|function| function.name == name);
+    let known = || known(name);
     let Some(function) = known().next() else {
         return Err(SignatureMismatch::Unlisted {
             function: name.to_owned(),
@@ -200,7 +246,8 @@ pub fn check_function(btf: &Btf, name: &str) -> Result<(), SignatureMismatch> {
 }
 
 impl Function {
-    fn matches(&self, found: &Prototype) -> bool {
+    /// Whether BTF describes it so.
+    pub fn matches(&self, found: &Prototype) -> bool {
         let returns = &found.returns;
         let returns = match self.returns {
             Returns::Void => returns.kind == ValueKind::Void,

@@ -39,23 +39,20 @@ impl Kernel {
                 None
             }
         };
-        let (offsets, missing) = match &btf {
-            Some(btf) => offsets::resolve(btf),
-            None => (Offsets::UNKNOWN, Vec::new()),
-        };
-        // Alternatives of each other: one is missing on every kernel.
-        let expected = |name: &str| match name {
-            "user_processes" => offsets.ucounts_nproc != forktrace_common::offsets::MISSING,
-            "cred_ucounts" | "ucounts_nproc" | "ucounts_ns" | "ucounts_uid"
-            | "userns_nproc_max" | "userns_ucounts" => {
-                offsets.user_processes != forktrace_common::offsets::MISSING
+        let mut offsets = Offsets::UNKNOWN;
+        if let Some(btf) = &btf {
+            let resolved = offsets::resolve(btf);
+            offsets = resolved.offsets;
+            for slot in resolved.lacking() {
+                let places: Vec<String> = slot.places.iter().map(ToString::to_string).collect();
+                absent.push(format!(
+                    "this kernel has no {}; lost: {}",
+                    places.join(" or "),
+                    slot.lost
+                ));
             }
-            // 6.14+; before, pid_max is global. The bits are newer than 5.10.
-            "pidns_pid_max" | "args_kthread_byte" | "args_kthread_mask" | "args_fn" => true,
-            _ => false,
-        };
-        for name in missing.into_iter().filter(|n| !expected(n)) {
-            absent.push(format!("this kernel has no field for {name}"));
+            // A flag has two slots, side by side.
+            absent.dedup();
         }
         let symbols = match kallsyms::resolve() {
             Ok(found) => {
@@ -101,12 +98,12 @@ impl Kernel {
         self.btf.is_some() && self.offsets.ucounts_nproc == forktrace_common::offsets::MISSING
     }
 
-    /// Whether bpf_task_pt_regs and bpf_get_current_task_btf exist (5.15+):
-    /// the kernel's BTF has the prototypes of its helpers.
+    /// Whether bpf_task_pt_regs and bpf_get_current_task_btf exist: the
+    /// kernel's BTF has the prototypes of its helpers.
     pub fn has_task_pt_regs(&self) -> bool {
         self.btf
             .as_ref()
-            .is_some_and(|btf| btf.function("bpf_task_pt_regs").is_some())
+            .is_some_and(|btf| btf.function(functions::TASK_PT_REGS.name).is_some())
     }
 
     /// Whether a function may be hooked in a style: its prototype has to be

@@ -4,15 +4,18 @@
 pub mod attach;
 pub mod btf;
 pub mod decode;
+pub mod drift;
 pub mod functions;
 pub mod kallsyms;
 pub mod kernel;
 pub mod object;
 pub mod offsets;
 mod perf;
+pub mod place;
 pub mod preempt;
 pub mod skips;
 mod stage;
 pub mod style;
 mod syscall;
 mod tracefs;
+pub mod versions;

@@ -1,421 +1,273 @@
 //! Fills the table of field offsets from the kernel's BTF.
 //!
 //! Every field is named as the kernel names it, with what it was called in
-//! other versions, and with the size that the programs read. A field that has
-//! another size than expected counts as absent: evidence is then missing
-//! rather than wrong. Structs were read in 5.10, 6.1, 6.12, 6.18 and 7.3.
+//! other versions (better first), and with the size that the programs read. A
+//! field that has another size than expected counts as absent: evidence is
+//! then missing rather than wrong. Structs were read in 5.10, 6.1, 6.12, 6.18
+//! and 7.3.
+//!
+//! The versions say where a field is expected, for [`super::drift`]; what is
+//! looked for doesn't depend on them.
 
 use forktrace_common::offsets::{MISSING, Offsets};
 
-use super::btf::{Btf, Field};
-
-/// `RLIMIT_NPROC` (include/uapi/asm-generic/resource.h); the same number on
-/// every architecture that forktrace runs on.
-const RLIMIT_NPROC: u32 = 6;
-
-/// The offsets in this kernel, and the names of those that it doesn't have.
-///
-/// Always absent: `user_processes` since 5.14, and before it the fields of
-/// ucounts; `pidns_pid_max` before 6.14; `args_fn` and `args_kthread_*` before
-/// 5.19 or so.
-pub fn resolve(btf: &Btf) -> (Offsets, Vec<&'static str>) {
-    let mut missing = Vec::new();
-
-    /// Struct literal of `Offsets`, so that the compiler knows of a field that
-    /// nobody fills.
-    macro_rules! table {
-        ($($name:ident: $place:expr,)*) => {
-            Offsets {
-                $($name: match $place {
-                    Some(offset) => offset,
-                    None => {
-                        missing.push(stringify!($name));
-                        MISSING
-                    }
-                },)*
-            }
-        };
-    }
-
-    let at = |name, path, size| plain(btf, name, path, size);
-    let reset_on_fork = flag(btf, "task_struct", "sched_reset_on_fork");
-    let io_thread = flag(btf, "kernel_clone_args", "io_thread");
-    let kthread = flag(btf, "kernel_clone_args", "kthread");
-    let pids = Subsystem::new(btf, "pids_cgrp_id");
-    let memory = Subsystem::new(btf, "memory_cgrp_id");
-
-    let offsets = table! {
-        // include/linux/sched.h
-        task_flags: at("task_struct", "flags", INT),
-        task_pid: at("task_struct", "pid", INT),
-        task_tgid: at("task_struct", "tgid", INT),
-        task_real_parent: at("task_struct", "real_parent", WORD),
-        task_comm: at("task_struct", "comm", Size::Is(16)),
-        task_signal: at("task_struct", "signal", WORD),
-        task_pending_signal: at("task_struct", "pending.signal.sig[0]", WORD),
-        task_cred: at("task_struct", "cred", WORD),
-        task_real_cred: at("task_struct", "real_cred", WORD),
-        task_nsproxy: at("task_struct", "nsproxy", WORD),
-        task_mm: at("task_struct", "mm", WORD),
-        task_fs: at("task_struct", "fs", WORD),
-        task_files: at("task_struct", "files", WORD),
-        task_cgroups: at("task_struct", "cgroups", WORD),
-        task_policy: at("task_struct", "policy", INT),
-        task_exit_state: at("task_struct", "exit_state", INT),
-        task_seccomp_mode: at("task_struct", "seccomp.mode", INT),
-        task_stack: at("task_struct", "stack", WORD),
-        task_reset_on_fork_byte: reset_on_fork.map(|flag| flag.byte),
-        task_reset_on_fork_mask: reset_on_fork.map(|flag| flag.mask),
-        // include/linux/sched/signal.h
-        signal_rlim_nproc: at("signal_struct", &format!("rlim[{RLIMIT_NPROC}].rlim_cur"), WORD),
-        signal_flags: at("signal_struct", "flags", INT),
-        signal_shared_pending: at("signal_struct", "shared_pending.signal.sig[0]", WORD),
-        // include/linux/cred.h. kuid_t wraps an int, kernel_cap_t two of them
-        // up to 6.2 and a u64 since.
-        cred_uid: at("cred", "uid", INT),
-        cred_euid: at("cred", "euid", INT),
-        cred_user: at("cred", "user", WORD),
-        cred_user_ns: at("cred", "user_ns", WORD),
-        cred_ucounts: at("cred", "ucounts", WORD),
-        cred_cap_effective: at("cred", "cap_effective", Size::Is(8)),
-        // include/linux/sched/user.h: an atomic_t, gone since 5.14.
-        user_processes: at("user_struct", "processes", INT),
-        // include/linux/user_namespace.h
-        ucounts_nproc: nproc(btf, "ucounts", "rlimit", "ucount"),
-        ucounts_ns: at("ucounts", "ns", WORD),
-        ucounts_uid: at("ucounts", "uid", INT),
-        userns_nproc_max: nproc(btf, "user_namespace", "rlimit_max", "ucount_max"),
-        userns_ucounts: at("user_namespace", "ucounts", WORD),
-        userns_inum: at("user_namespace", "ns.inum", INT),
-        userns_level: at("user_namespace", "level", INT),
-        // include/linux/nsproxy.h, pid_namespace.h
-        nsproxy_pid_ns_for_children: at("nsproxy", "pid_ns_for_children", WORD),
-        pidns_pid_allocated: at("pid_namespace", "pid_allocated", INT),
-        pidns_pid_max: at("pid_namespace", "pid_max", INT),
-        pidns_parent: at("pid_namespace", "parent", WORD),
-        pidns_inum: at("pid_namespace", "ns.inum", INT),
-        pidns_level: at("pid_namespace", "level", INT),
-        // include/linux/fs_struct.h
-        fs_in_exec: at("fs_struct", "in_exec", INT),
-        // include/linux/cgroup-defs.h
-        cset_pids: pids.entry(btf, "css_set"),
-        cset_memory: memory.entry(btf, "css_set"),
-        cset_dfl_cgrp: at("css_set", "dfl_cgrp", WORD),
-        css_cgroup: at("cgroup_subsys_state", "cgroup", WORD),
-        css_parent: at("cgroup_subsys_state", "parent", WORD),
-        cgroup_kn: at("cgroup", "kn", WORD),
-        cgroup_level: at("cgroup", "level", INT),
-        cgroup_root: at("cgroup", "root", WORD),
-        cgroup_self_parent: at("cgroup", "self.parent", WORD),
-        cgroup_pids: pids.entry(btf, "cgroup"),
-        root_hierarchy_id: at("cgroup_root", "hierarchy_id", INT),
-        // include/linux/kernfs.h. __parent since 6.15, with a bare `parent`
-        // no more; id was a union of the same size up to 5.4.
-        kn_name: at("kernfs_node", "name", WORD),
-        kn_parent: at("kernfs_node", "__parent", WORD)
-            .or_else(|| at("kernfs_node", "parent", WORD)),
-        kn_id: at("kernfs_node", "id", Size::Is(8)),
-        kn_priv: at("kernfs_node", "priv", WORD),
-        // kernel/cgroup/pids.c: counter and limit are atomic64_t.
-        pids_css: at("pids_cgroup", "css", Size::Any),
-        pids_counter: at("pids_cgroup", "counter", Size::Is(8)),
-        pids_limit: at("pids_cgroup", "limit", Size::Is(8)),
-        pids_forkfail: pids_forkfail(btf),
-        // include/linux/memcontrol.h, page_counter.h: usage is an
-        // atomic_long_t, max a long, both in pages.
-        memcg_css: at("mem_cgroup", "css", Size::Any),
-        memcg_usage: at("mem_cgroup", "memory.usage", WORD),
-        memcg_max: at("mem_cgroup", "memory.max", WORD),
-        memcg_events_oom: memcg_events_oom(btf),
-        // include/linux/mm_types.h: within an anonymous struct
-        mm_total_vm: at("mm_struct", "total_vm", WORD),
-        mm_data_vm: at("mm_struct", "data_vm", WORD),
-        mm_stack_vm: at("mm_struct", "stack_vm", WORD),
-        // include/linux/sched/task.h. fn since 5.19; before, kernel threads
-        // have theirs in `stack`.
-        args_flags: at("kernel_clone_args", "flags", Size::Is(8)),
-        args_exit_signal: at("kernel_clone_args", "exit_signal", INT),
-        args_cgroup: at("kernel_clone_args", "cgroup", INT),
-        args_fn: at("kernel_clone_args", "fn", WORD),
-        args_io_thread_byte: io_thread.map(|flag| flag.byte),
-        args_io_thread_mask: io_thread.map(|flag| flag.mask),
-        args_kthread_byte: kthread.map(|flag| flag.byte),
-        args_kthread_mask: kthread.map(|flag| flag.mask),
-        // include/linux/percpu_counter.h
-        percpu_counter_count: at("percpu_counter", "count", Size::Is(8)),
-        // include/linux/fdtable.h, fs.h
-        files_fdt: at("files_struct", "fdt", WORD),
-        fdtable_fd: at("fdtable", "fd", WORD),
-        file_inode: at("file", "f_inode", WORD),
-        inode_private: at("inode", "i_private", WORD),
-    };
-    (offsets, missing)
-}
-
-/// What size a field has to have.
-#[derive(Clone, Copy)]
-enum Size {
-    Any,
-    /// Bytes.
-    Is(u32),
-}
-
-/// A 32-bit number, `kuid_t` and `atomic_t` included: what wraps a number
-/// begins with it.
-const INT: Size = Size::Is(4);
-/// A pointer, a long, or `atomic_long_t`.
-const WORD: Size = Size::Is(size_of::<usize>() as u32);
-
-fn plain(btf: &Btf, name: &str, path: &str, size: Size) -> Option<u32> {
-    let field = btf.field(name, path)?;
-    let fits = match size {
-        Size::Any => true,
-        Size::Is(bytes) => field.size == bytes,
-    };
-    (fits && field.bits.is_none()).then_some(field.byte_offset)
-}
-
-/// A yes or no: the byte that holds it, and the bits of that byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Flag {
-    byte: u32,
-    mask: u32,
-}
-
-/// A flag, be it a bitfield or a number. A number is told by its low byte:
-/// the kernel only stores 0 and 1 in these, and forktrace runs on
-/// little-endian machines.
-fn flag(btf: &Btf, name: &str, path: &str) -> Option<Flag> {
-    let Field {
-        byte_offset,
-        size,
-        bits,
-    } = btf.field(name, path)?;
-    let mask = match bits {
-        Some(bits) if size == 1 => ((1_u32 << bits.width) - 1) << bits.shift,
-        None if size <= 8 => 0xff,
-        _ => return None,
-    };
-    Some(Flag {
-        byte: byte_offset,
-        mask,
-    })
-}
-
-/// A cgroup controller's place in the arrays that have one entry for each.
-/// The number depends on the configuration and on the version.
-struct Subsystem(Option<i64>);
-
-impl Subsystem {
-    fn new(btf: &Btf, id: &str) -> Self {
-        Self(btf.enumerator(Some("cgroup_subsys_id"), id))
-    }
-
-    fn entry(&self, btf: &Btf, name: &str) -> Option<u32> {
-        plain(btf, name, &format!("subsys[{}]", self.0?), WORD)
-    }
-}
-
-/// The entry for RLIMIT_NPROC, in an array of its own since 5.19 or so, among
-/// the other ucounts from 5.14 until then. Before 5.14 the limit wasn't counted here:
-/// there was no such enumerator, though there was the array.
-fn nproc(btf: &Btf, name: &str, own: &str, shared: &str) -> Option<u32> {
-    const NAME: &str = "UCOUNT_RLIMIT_NPROC";
-    if let Some(index) = btf.enumerator(Some("rlimit_type"), NAME) {
-        return plain(btf, name, &format!("{own}[{index}]"), WORD);
-    }
-    let index = btf.enumerator(Some("ucount_type"), NAME)?;
-    plain(btf, name, &format!("{shared}[{index}]"), WORD)
-}
-
-/// Since 6.11 there are two counters for each cgroup, by kind of event; before,
-/// `events_limit` counted in the forking task's cgroup too.
-fn pids_forkfail(btf: &Btf) -> Option<u32> {
-    match btf.enumerator(Some("pidcg_event"), "PIDCG_FORKFAIL") {
-        Some(index) => plain(
-            btf,
-            "pids_cgroup",
-            &format!("events_local[{index}]"),
-            Size::Is(8),
-        ),
-        None => plain(btf, "pids_cgroup", "events_limit", Size::Is(8)),
-    }
-}
-
-/// `memory_events_local` exists since 5.3.
-fn memcg_events_oom(btf: &Btf) -> Option<u32> {
-    let index = btf.enumerator(Some("memcg_memory_event"), "MEMCG_OOM")?;
-    let path = format!("memory_events_local[{index}]");
-    plain(btf, "mem_cgroup", &path, WORD)
-}
+use super::{
+    btf::Btf,
+    place::{Place, address, bytes, flag_byte, flag_mask, int, word},
+    versions::Release,
+};
 
 #[cfg(test)]
-mod tests {
-    use super::super::btf::builder::*;
-    use super::*;
+mod tests;
 
-    /// `long` and `int`.
-    fn numbers(b: &mut Builder) -> (u32, u32) {
-        (b.int("long int", 8, 1), b.int("int", 4, 1))
+/// One entry of [`Offsets`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The field of [`Offsets`].
+    pub name: &'static str,
+    /// Where it can be, better first.
+    pub places: &'static [Place],
+    /// The evidence that is lost without it.
+    pub lost: &'static str,
+}
+
+impl Slot {
+    /// Whether a kernel of this version should have it somewhere.
+    pub fn expected(&self, release: Release) -> bool {
+        self.places
+            .iter()
+            .any(|place| place.versions.contain(release))
     }
+}
 
-    fn of(b: &Builder) -> Offsets {
-        resolve(&Btf::parse(b.bytes()).unwrap()).0
+/// What a kernel's BTF came to.
+pub struct Resolved {
+    /// The offsets, and [`MISSING`] where there is none.
+    pub offsets: Offsets,
+    /// What is missing.
+    pub missing: Vec<&'static Slot>,
+    /// The kernel has what is new in this version, and nothing that is newer.
+    age: Release,
+}
+
+impl Resolved {
+    /// What this kernel should have and hasn't. Its age is told by its structs,
+    /// not by its version: what was ported back counts.
+    pub fn lacking(&self) -> impl Iterator<Item = &'static Slot> {
+        let age = self.age;
+        self.missing
+            .iter()
+            .copied()
+            .filter(move |slot| slot.expected(age))
     }
+}
 
-    #[test]
-    fn nothing_known() {
-        let mut b = Builder::new();
-        numbers(&mut b);
-        let (offsets, missing) = resolve(&Btf::parse(b.bytes()).unwrap());
-        assert_eq!(offsets, Offsets::UNKNOWN);
-        assert_eq!(missing, Offsets::NAMES);
-    }
+/// Makes [`SLOTS`], and [`Offsets`] from it: in a struct literal, so that the
+/// compiler knows of a field that nobody fills.
+macro_rules! table {
+    ($($lost:literal { $($name:ident: $($place:expr),+;)* })*) => {
+        /// Every field that the programs read.
+        pub const SLOTS: &[Slot] = &[$($(Slot {
+            name: stringify!($name),
+            places: &[$($place),+],
+            lost: $lost,
+        },)*)*];
 
-    #[test]
-    fn the_process_count_before_5_14() {
-        let mut b = Builder::new();
-        let (_, int) = numbers(&mut b);
-        let counts = b.array(int, 12);
-        b.aggregate(
-            STRUCT,
-            "user_struct",
-            8,
-            false,
-            &[("__count", int, 0), ("processes", int, 32)],
-        );
-        b.aggregate(STRUCT, "ucounts", 48, false, &[("ucount", counts, 0)]);
-        b.enumeration(ENUM, "ucount_type", &[("UCOUNT_USER_NAMESPACES", 0)]);
-        let offsets = of(&b);
-        assert_eq!(offsets.user_processes, 4);
-        assert_eq!(offsets.ucounts_nproc, MISSING);
-        assert_eq!(offsets.userns_nproc_max, MISSING);
-    }
-
-    #[test]
-    fn the_process_count_of_5_14() {
-        let mut b = Builder::new();
-        let (long, int) = numbers(&mut b);
-        let atomic = b.aggregate(STRUCT, "", 8, false, &[("counter", long, 0)]);
-        let atomic = b.refer(TYPEDEF, "atomic_long_t", atomic);
-        let counts = b.array(atomic, 14);
-        let maxima = b.array(long, 14);
-        b.aggregate(
-            STRUCT,
-            "ucounts",
-            120,
-            false,
-            &[("count", int, 0), ("ucount", counts, 64)],
-        );
-        b.aggregate(
-            STRUCT,
-            "user_namespace",
-            112,
-            false,
-            &[("ucount_max", maxima, 0)],
-        );
-        b.enumeration(
-            ENUM,
-            "ucount_type",
-            &[("UCOUNT_USER_NAMESPACES", 0), ("UCOUNT_RLIMIT_NPROC", 10)],
-        );
-        let offsets = of(&b);
-        assert_eq!(offsets.ucounts_nproc, 88);
-        assert_eq!(offsets.userns_nproc_max, 80);
-        assert_eq!(offsets.user_processes, MISSING);
-    }
-
-    /// `io_thread` as an int up to 6.3, as a bit since.
-    #[test]
-    fn flags_of_both_kinds() {
-        let mut b = Builder::new();
-        let (_, int) = numbers(&mut b);
-        b.aggregate(
-            STRUCT,
-            "kernel_clone_args",
-            8,
-            true,
-            &[("io_thread", int, 32), ("kthread", int, 1 << 24 | 13)],
-        );
-        let offsets = of(&b);
-        assert_eq!(
-            (offsets.args_io_thread_byte, offsets.args_io_thread_mask),
-            (4, 0xff)
-        );
-        assert_eq!(
-            (offsets.args_kthread_byte, offsets.args_kthread_mask),
-            (1, 0x20)
-        );
-    }
-
-    #[test]
-    fn renamed_fields_and_other_sizes() {
-        let mut b = Builder::new();
-        let (long, int) = numbers(&mut b);
-        let events = b.array(long, 2);
-        b.aggregate(
-            STRUCT,
-            "kernfs_node",
-            16,
-            false,
-            &[("__parent", long, 64), ("id", int, 0)],
-        );
-        b.aggregate(
-            STRUCT,
-            "pids_cgroup",
-            32,
-            false,
-            &[("events_local", events, 64), ("events_limit", long, 0)],
-        );
-        b.enumeration(
-            ENUM,
-            "pidcg_event",
-            &[("PIDCG_MAX", 0), ("PIDCG_FORKFAIL", 1)],
-        );
-        let offsets = of(&b);
-        assert_eq!(offsets.kn_parent, 8);
-        assert_eq!(offsets.kn_id, MISSING, "four bytes where eight are read");
-        assert_eq!(offsets.pids_forkfail, 16);
-    }
-
-    #[test]
-    fn the_running_kernel() {
-        let Ok(btf) = Btf::from_sys() else {
-            println!("note: no BTF here, nothing tested");
-            return;
-        };
-        let (offsets, missing) = resolve(&btf);
-        for name in ["task_signal", "cred_uid", "kn_id", "args_flags"] {
-            assert!(!missing.contains(&name), "{name}");
+        /// Asks for each entry of [`SLOTS`], in their order.
+        fn fill(mut offset: impl FnMut(&'static Slot) -> u32) -> Offsets {
+            let mut offsets = SLOTS.iter().map(|slot| offset(slot));
+            Offsets { $($($name: offsets.next().unwrap_or(MISSING),)*)* }
         }
-        assert_ne!(
-            offsets.user_processes == MISSING,
-            offsets.ucounts_nproc == MISSING,
-            "exactly one of the two counts"
-        );
-    }
+    };
+}
 
-    /// Prints the table for the BTF in the file `FORKTRACE_BTF`, to compare
-    /// with other tools.
-    #[test]
-    #[ignore = "prints a table"]
-    fn print() {
-        let path = std::env::var_os("FORKTRACE_BTF").expect("FORKTRACE_BTF");
-        let mut best = [std::time::Duration::MAX; 3];
-        for _ in 0..20 {
-            let started = std::time::Instant::now();
-            let bytes = std::fs::read(&path).unwrap();
-            let read = started.elapsed();
-            let btf = Btf::parse(bytes).unwrap();
-            let parsed = started.elapsed();
-            resolve(&btf);
-            for (best, now) in best.iter_mut().zip([read, parsed, started.elapsed()]) {
-                *best = now.min(*best);
+table! {
+    "who asked, and on whose behalf" {
+        // include/linux/sched.h
+        task_tgid: int("task_struct", "tgid");
+        task_real_parent: word("task_struct", "real_parent");
+        task_flags: int("task_struct", "flags");
+        task_cred: word("task_struct", "cred");
+        // include/linux/cred.h; kuid_t wraps an int.
+        cred_euid: int("cred", "euid");
+    }
+    "which system call asked" {
+        task_stack: word("task_struct", "stack");
+    }
+    "whether the caller was being killed: a fork cut short would be told as a failure" {
+        task_signal: word("task_struct", "signal");
+        task_pending_signal: word("task_struct", "pending.signal.sig[0]");
+        // include/linux/sched/signal.h
+        signal_flags: int("signal_struct", "flags");
+        signal_shared_pending: word("signal_struct", "shared_pending.signal.sig[0]");
+    }
+    "how far a failed creation came" {
+        task_pid: int("task_struct", "pid");
+        task_exit_state: int("task_struct", "exit_state");
+    }
+    "sched_deadline" {
+        task_policy: int("task_struct", "policy");
+        task_reset_on_fork_byte: flag_byte("task_struct", "sched_reset_on_fork");
+        task_reset_on_fork_mask: flag_mask("task_struct", "sched_reset_on_fork");
+    }
+    "seccomp" {
+        task_seccomp_mode: int("task_struct", "seccomp.mode");
+    }
+    "exec_in_progress, and how far a failed creation came" {
+        task_fs: word("task_struct", "fs");
+        // include/linux/fs_struct.h
+        fs_in_exec: int("fs_struct", "in_exec");
+    }
+    "rlimit_nproc" {
+        task_real_cred: word("task_struct", "real_cred");
+        // RLIMIT_NPROC is 6 on every architecture that forktrace runs on
+        // (include/uapi/asm-generic/resource.h).
+        signal_rlim_nproc: word("signal_struct", "rlim[6].rlim_cur");
+        cred_user: word("cred", "user");
+        // 905ae01c4ae2, 21d1c5e386bc: since 5.14 counted along the user
+        // namespaces (include/linux/user_namespace.h), before for the user
+        // (include/linux/sched/user.h, an atomic_t).
+        cred_ucounts: word("cred", "ucounts").since(5, 14);
+        user_processes: int("user_struct", "processes").until(5, 13);
+        // Among the other ucounts at first, in an array of its own since
+        // de399236e240, which was written for 5.19 and merged for 6.1.
+        ucounts_nproc: word("ucounts", "rlimit[rlimit_type::UCOUNT_RLIMIT_NPROC]").since(6, 1),
+            word("ucounts", "ucount[ucount_type::UCOUNT_RLIMIT_NPROC]").since(5, 14).until(6, 0);
+        userns_nproc_max:
+            word("user_namespace", "rlimit_max[rlimit_type::UCOUNT_RLIMIT_NPROC]").since(6, 1),
+            word("user_namespace", "ucount_max[ucount_type::UCOUNT_RLIMIT_NPROC]")
+                .since(5, 14).until(6, 0);
+        ucounts_ns: word("ucounts", "ns");
+        ucounts_uid: int("ucounts", "uid");
+        userns_ucounts: word("user_namespace", "ucounts");
+        userns_inum: int("user_namespace", "ns.inum");
+    }
+    "who is exempt from RLIMIT_NPROC and threads-max" {
+        cred_user_ns: word("cred", "user_ns");
+        // kernel_cap_t: two ints up to 6.2, a u64 since (f122a08b197d).
+        cred_cap_effective: bytes("cred", "cap_effective", 8);
+        userns_level: int("user_namespace", "level");
+    }
+    "pid_max and pid_namespace_dead" {
+        task_nsproxy: word("task_struct", "nsproxy");
+        // include/linux/nsproxy.h, pid_namespace.h
+        nsproxy_pid_ns_for_children: word("nsproxy", "pid_ns_for_children");
+        pidns_pid_allocated: int("pid_namespace", "pid_allocated");
+        pidns_parent: word("pid_namespace", "parent");
+        pidns_inum: int("pid_namespace", "ns.inum");
+        pidns_level: int("pid_namespace", "level");
+    }
+    "pid_max of a pid namespace" {
+        // 7863dcc72d0f; before, one variable for the host.
+        pidns_pid_max: int("pid_namespace", "pid_max").since(6, 14);
+    }
+    "the caller's cgroup" {
+        // include/linux/cgroup-defs.h
+        task_cgroups: word("task_struct", "cgroups");
+        cset_dfl_cgrp: word("css_set", "dfl_cgrp");
+        css_cgroup: word("cgroup_subsys_state", "cgroup");
+        css_parent: word("cgroup_subsys_state", "parent");
+        cgroup_kn: word("cgroup", "kn");
+        cgroup_level: int("cgroup", "level");
+        cgroup_root: word("cgroup", "root");
+        cgroup_self_parent: word("cgroup", "self.parent");
+        root_hierarchy_id: int("cgroup_root", "hierarchy_id");
+        // include/linux/kernfs.h. __parent since 633488947ef6, with a bare
+        // `parent` no more; id was a union of the same size up to 5.4.
+        kn_name: word("kernfs_node", "name");
+        kn_parent: word("kernfs_node", "__parent").since(6, 15),
+            word("kernfs_node", "parent").until(6, 14);
+        kn_id: bytes("kernfs_node", "id", 8);
+    }
+    "cgroup_pids_max" {
+        cset_pids: word("css_set", "subsys[cgroup_subsys_id::pids_cgrp_id]");
+        cgroup_pids: word("cgroup", "subsys[cgroup_subsys_id::pids_cgrp_id]");
+        // kernel/cgroup/pids.c: counter and limit are atomic64_t.
+        pids_css: address("pids_cgroup", "css");
+        pids_counter: bytes("pids_cgroup", "counter", 8);
+        pids_limit: bytes("pids_cgroup", "limit", 8);
+    }
+    "cgroup_pids_max in the tracepoint style" {
+        // Two counters for each cgroup, by kind of event, since 73e75e6fc352;
+        // before, `events_limit` counted in the forking task's cgroup too.
+        pids_forkfail: bytes("pids_cgroup", "events_local[pidcg_event::PIDCG_FORKFAIL]", 8)
+                .since(6, 11),
+            bytes("pids_cgroup", "events_limit", 8).until(6, 10);
+    }
+    "cgroup_pids_max of the target of CLONE_INTO_CGROUP" {
+        // include/linux/sched/task.h
+        args_cgroup: int("kernel_clone_args", "cgroup");
+        task_files: word("task_struct", "files");
+        // include/linux/fdtable.h, fs.h
+        files_fdt: word("files_struct", "fdt");
+        fdtable_fd: word("fdtable", "fd");
+        file_inode: word("file", "f_inode");
+        inode_private: word("inode", "i_private");
+        kn_priv: word("kernfs_node", "priv");
+    }
+    "cgroup_memory_max" {
+        cset_memory: word("css_set", "subsys[cgroup_subsys_id::memory_cgrp_id]");
+        // include/linux/memcontrol.h, page_counter.h: usage is an
+        // atomic_long_t, max a long, both in pages.
+        memcg_css: address("mem_cgroup", "css");
+        memcg_usage: word("mem_cgroup", "memory.usage");
+        memcg_max: word("mem_cgroup", "memory.max");
+    }
+    "overcommit" {
+        task_mm: word("task_struct", "mm");
+        // include/linux/mm_types.h: within an anonymous struct
+        mm_total_vm: word("mm_struct", "total_vm");
+        mm_data_vm: word("mm_struct", "data_vm");
+        mm_stack_vm: word("mm_struct", "stack_vm");
+        // include/linux/percpu_counter.h
+        percpu_counter_count: bytes("percpu_counter", "count", 8);
+    }
+    "what was to be created" {
+        // include/linux/sched/task.h
+        args_flags: bytes("kernel_clone_args", "flags", 8);
+    }
+    "creations by io_uring" {
+        // cc440e8738e5 is of 5.12, but 5.10 got it with 5.15's io_uring
+        // (788d0824269b, 5.10.162). An int up to 6.3, a bit since.
+        args_io_thread_byte: flag_byte("kernel_clone_args", "io_thread");
+        args_io_thread_mask: flag_mask("kernel_clone_args", "io_thread");
+    }
+    "creations by the kernel itself" {
+        // 5bd2e97c868a; before, kernel threads had theirs in `stack`.
+        args_fn: word("kernel_clone_args", "fn").since(5, 19);
+    }
+    "nothing, for no program reads it" {
+        task_comm: bytes("task_struct", "comm", 16);
+        cred_uid: int("cred", "uid");
+        memcg_events_oom: word("mem_cgroup", "memory_events_local[memcg_memory_event::MEMCG_OOM]");
+        args_exit_signal: int("kernel_clone_args", "exit_signal");
+        // 343f4c49f243
+        args_kthread_byte: flag_byte("kernel_clone_args", "kthread").since(5, 19);
+        args_kthread_mask: flag_mask("kernel_clone_args", "kthread").since(5, 19);
+    }
+}
+
+/// The offsets in this kernel.
+pub fn resolve(btf: &Btf) -> Resolved {
+    let mut missing = Vec::new();
+    let mut age = Release::FIRST;
+    let offsets = fill(|slot| {
+        let mut places = slot.places.iter();
+        let found = places.find_map(|place| Some((place, place.find(btf).ok()?)));
+        match found {
+            Some((place, offset)) => {
+                age = age.max(place.versions.first());
+                offset
+            }
+            None => {
+                missing.push(slot);
+                MISSING
             }
         }
-        println!("read, parsed, resolved after: {best:?}");
-        let btf = Btf::from_file(path.as_ref()).unwrap();
-        let (offsets, missing) = resolve(&btf);
-        println!("{offsets:#?}\nmissing: {missing:?}");
+    });
+    Resolved {
+        offsets,
+        missing,
+        age,
     }
 }

@@ -11,9 +11,12 @@ use std::time::{Duration, SystemTime};
 mod archive;
 mod image;
 mod mirror;
+mod payload;
 mod resolve;
+mod types;
 
 use archive::Archive;
+pub use types::of as types;
 
 /// The kernels that the tests run on; `newest` is the newest that Debian has.
 pub const MATRIX: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "newest"];

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 mod checks;
+mod drift;
 mod machines;
 mod matrix;
 mod native;
@@ -25,6 +26,9 @@ pub struct Args {
     /// The object's check, formatting, lints and unit tests
     #[arg(long)]
     unit: bool,
+    /// The test kernels' structs and functions against what forktrace expects of their versions
+    #[arg(long)]
+    drift: bool,
     /// The scenarios on this machine's own kernel (as root)
     #[arg(long)]
     native: bool,
@@ -44,32 +48,40 @@ pub struct Args {
 
 /// Runs the tests; fails when any of them does.
 pub fn main(args: &Args) -> Result<ExitCode> {
-    let all = !(args.unit || args.native || args.vm);
+    let all = !(args.unit || args.drift || args.native || args.vm);
     let mut tally = Tally::default();
     let mut matrix = Matrix::default();
-    let vm = all || args.vm;
+    let (native, vm) = (all || args.native, all || args.vm);
+    let drift = all || args.drift;
     if vm {
         guest::qemu()?;
         guest::busybox()?;
     }
     // The download runs beside the builds.
     let names = args.kernel.clone();
-    let kernels = vm.then(|| thread::spawn(move || timed("kernels", || kernel::get(&names))));
+    let kernels =
+        (drift || vm).then(|| thread::spawn(move || timed("kernels", || kernel::get(&names))));
     if all || args.unit {
         timed("checks", || checks::run(&mut tally))?;
         timed("unit tests", || units::run(&mut tally))?;
     }
-    if all || args.native || vm {
-        let programs = timed("static programs", || Programs::get(None, None))?;
-        if all || args.native {
-            timed("native", || {
-                native::run(&programs, &args.scenarios, &mut tally, &mut matrix)
-            })?;
+    // Before the download is waited for: it goes on meanwhile.
+    let programs = (native || vm)
+        .then(|| timed("static programs", || Programs::get(None, None)))
+        .transpose()?;
+    if native && let Some(programs) = &programs {
+        timed("native", || {
+            native::run(programs, &args.scenarios, &mut tally, &mut matrix)
+        })?;
+    }
+    if let Some(kernels) = kernels {
+        let kernels = joined(kernels)?;
+        if drift {
+            timed("drift", || drift::run(&kernels, &mut tally))?;
         }
-        if let Some(kernels) = kernels {
-            let kernels = joined(kernels)?;
+        if vm && let Some(programs) = &programs {
             timed("test machines", || {
-                machines::run(&programs, &kernels, args, &mut tally, &mut matrix)
+                machines::run(programs, &kernels, args, &mut tally, &mut matrix)
             })?;
         }
     }

@@ -97,7 +97,7 @@ pub struct Read {
 }
 
 /// The numbers of a line `N passed, N failed, N skipped`.
-fn closing(line: &str) -> Option<[u32; 3]> {
+pub fn closing(line: &str) -> Option<[u32; 3]> {
     let mut parts = line.trim().split(", ");
     let mut part = |what: &str| parts.next()?.strip_suffix(what)?.trim().parse().ok();
     Some([part("passed")?, part("failed")?, part("skipped")?])

@@ -1,6 +1,6 @@
 //! `cargo test`, counted test by test.
 
-use super::Tally;
+use super::{Tally, tally::closing};
 use crate::run;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
@@ -32,6 +32,11 @@ pub fn run(tally: &mut Tally) -> Result<()> {
         if let Some([passed, lost, ignored]) = result(&line) {
             tally.passed += passed;
             tally.skipped += ignored;
+            failed += lost;
+        } else if let Some([passed, lost, skipped]) = closing(&line) {
+            // A test without cargo's harness, of the scenarios' kind.
+            tally.passed += passed;
+            tally.skipped += skipped;
             failed += lost;
         }
     }

@@ -1,0 +1,146 @@
+//! Unpacks the kernel out of a bootable x86 image.
+//!
+//! Documentation/arch/x86/boot.rst says where the payload lies and how it may
+//! be packed; scripts/extract-vmlinux in the kernel's tree searches for it.
+//! Debian packs with LZ4 up to 6.1 and with zstd since.
+
+use anyhow::{Context, Result, bail};
+use std::io::Read;
+
+/// The kernel's own build packs with a window of 128 MB (`zstd --ultra -22`).
+const WINDOW: u64 = 128 << 20;
+/// No kernel is larger; what claims to be is corrupt.
+const LARGEST: u64 = 1 << 30;
+
+/// What `uname -r` says on this kernel.
+pub fn release(image: &[u8]) -> Result<String> {
+    let text = number(image, 0x20e, 2)
+        .and_then(|at| image.get(at as usize + 0x200..))
+        .context("no boot header")?;
+    let end = text.iter().position(|byte| *byte <= b' ');
+    let text = text.get(..end.unwrap_or(0)).unwrap_or_default();
+    if text.is_empty() || !text.is_ascii() {
+        bail!("no version in the boot header");
+    }
+    Ok(String::from_utf8_lossy(text).into_owned())
+}
+
+/// The kernel itself, an ELF file.
+pub fn kernel(image: &[u8]) -> Result<Vec<u8>> {
+    let header = || {
+        // As long as the kernel can be: 0 stands for 4.
+        let sectors = match number(image, 0x1f1, 1)? {
+            0 => 4,
+            sectors => sectors,
+        };
+        let start = (sectors + 1) * 512 + number(image, 0x248, 4)?;
+        let end = start + number(image, 0x24c, 4)?;
+        image.get(start as usize..end as usize)
+    };
+    let payload = header().context("no payload where the boot header says")?;
+    // The build appends the unpacked size.
+    let (packed, size) = payload
+        .split_last_chunk::<4>()
+        .context("no payload in the image")?;
+    let size = u64::from(u32::from_le_bytes(*size));
+    let unpacked = match packed {
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd(packed)?,
+        [0x02, 0x21, 0x4c, 0x18, blocks @ ..] => lz4(blocks)?,
+        other => bail!(
+            "the kernel is packed in a way that xtask doesn't know (it begins with {:02x?}); \
+             known are zstd and LZ4",
+            other.get(..6).unwrap_or(other)
+        ),
+    };
+    if unpacked.len() as u64 != size {
+        bail!("unpacked {} bytes of {size}", unpacked.len());
+    }
+    Ok(unpacked)
+}
+
+fn zstd(packed: &[u8]) -> Result<Vec<u8>> {
+    let mut decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(packed, WINDOW)?;
+    let mut unpacked = Vec::new();
+    decoder.by_ref().take(LARGEST).read_to_end(&mut unpacked)?;
+    Ok(unpacked)
+}
+
+/// The old format of the lz4 command: blocks of up to 8 MB, each with its
+/// packed size before it.
+fn lz4(mut blocks: &[u8]) -> Result<Vec<u8>> {
+    const BLOCK: usize = 8 << 20;
+    let mut unpacked = Vec::new();
+    while let Some((size, rest)) = blocks.split_first_chunk::<4>() {
+        let (block, rest) = rest
+            .split_at_checked(u32::from_le_bytes(*size) as usize)
+            .context("LZ4: a block is cut")?;
+        unpacked.extend(lz4_flex::block::decompress(block, BLOCK)?);
+        blocks = rest;
+    }
+    Ok(unpacked)
+}
+
+/// A little-endian number of the boot header.
+fn number(image: &[u8], at: usize, bytes: usize) -> Option<u64> {
+    let bytes = image.get(at..at + bytes)?;
+    Some(
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+    )
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::{kernel, release};
+
+    /// A bootable image with this payload, of which the size is added.
+    pub fn image(payload: &[u8], size: usize) -> Vec<u8> {
+        let mut image = vec![0; 1024];
+        image[0x1f1] = 1;
+        image[0x20e..0x210].copy_from_slice(&0x100_u16.to_le_bytes());
+        image[0x300..0x310].copy_from_slice(b"7.4-rc1 (me) #1 ");
+        let end = payload.len() as u32 + 4;
+        image[0x248..0x24c].copy_from_slice(&16_u32.to_le_bytes());
+        image[0x24c..0x250].copy_from_slice(&end.to_le_bytes());
+        image.extend([0; 16]);
+        image.extend(payload);
+        image.extend((size as u32).to_le_bytes());
+        image.extend([0xaa; 32]);
+        image
+    }
+
+    pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    #[test]
+    fn unpacks_what_debian_packs() {
+        let kernel_bytes: Vec<u8> = (0..100_000_u32).map(|n| (n / 300) as u8).collect();
+        let packed = image(&zstd(&kernel_bytes), kernel_bytes.len());
+        assert_eq!(kernel(&packed).unwrap(), kernel_bytes);
+
+        let mut lz4 = vec![0x02, 0x21, 0x4c, 0x18];
+        for part in kernel_bytes.chunks(60_000) {
+            let block = lz4_flex::block::compress(part);
+            lz4.extend((block.len() as u32).to_le_bytes());
+            lz4.extend(block);
+        }
+        let packed = image(&lz4, kernel_bytes.len());
+        assert_eq!(kernel(&packed).unwrap(), kernel_bytes);
+        assert_eq!(release(&packed).unwrap(), "7.4-rc1");
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let why = |image: &[u8]| kernel(image).unwrap_err().to_string();
+        let whole = image(&zstd(b"kernel"), 7);
+        assert_eq!(why(&whole), "unpacked 6 bytes of 7");
+        assert!(why(&whole[..1030]).contains("no payload"));
+        assert!(why(&image(b"\xfd7zXZ\0", 6)).contains("known are zstd and LZ4"));
+        assert!(why(&image(&[0x02, 0x21, 0x4c, 0x18, 9, 0, 0, 0, 1], 1)).contains("cut"));
+        assert!(why(b"").contains("no payload"));
+        assert!(release(&[0; 600]).is_err() && release(b"").is_err());
+    }
+}
