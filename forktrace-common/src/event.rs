@@ -104,11 +104,22 @@ pub mod flag {
     /// The child goes into a cgroup of its own choice (CLONE_INTO_CGROUP), and
     /// `pids` and the pids path are that cgroup's.
     pub const INTO_CGROUP: u32 = 1 << 14;
+    /// `memcg_delta` is valid.
+    pub const HAVE_MEMCG_DELTA: u32 = 1 << 12;
+    /// The half-made child had open files of its own, or none any more: the
+    /// creation came past `copy_files`.
+    pub const FILES_COPIED: u32 = 1 << 13;
+    /// It had its parent's: it didn't, or shares them (CLONE_FILES).
+    pub const FILES_PARENTS: u32 = 1 << 16;
     /// The system call is a 32-bit one.
     pub const COMPAT: u32 = 1 << 15;
     /// `syscall` is valid.
     pub const HAVE_SYSCALL: u32 = 1 << 18;
 }
+
+/// A refused allocation of kernel memory asks for up to so many pages (a slab,
+/// or a kernel stack).
+pub const KMEM_NEAR: i64 = 16;
 
 /// One cgroup's limit on the way up.
 #[repr(C)]
@@ -118,7 +129,8 @@ pub struct CgroupLimit {
     pub id: u64,
     /// Depth below the hierarchy's root (`cgroup.level`).
     pub level: u32,
-    pub reserved: u32,
+    /// Memory: 1 where its OOM killer is off (v1, memory.oom_control).
+    pub oom_kill_disable: u32,
     /// Tasks, or pages.
     pub usage: i64,
     /// As the kernel stores it; for pids PIDS_MAX means none.
@@ -240,6 +252,15 @@ pub struct FailureEvent {
     pub refused_limit: CgroupLimit,
     /// The memory cgroup whose OOM killer found no victim; `id` 0: none.
     pub memcg_oom: CgroupLimit,
+    /// v1: the first memory cgroup on the way up whose kernel memory is within
+    /// [`KMEM_NEAR`] pages of its limit; `id` 0: none.
+    pub kmem_near: CgroupLimit,
+    /// OOM events of the caller's memory cgroups between enter and return,
+    /// where `HAVE_MEMCG_DELTA`.
+    pub memcg_delta: i64,
+    /// Page tables of the caller's address space, in bytes: what a child that
+    /// was half made can have charged, and given back by now.
+    pub pgtables_bytes: u64,
     pub overcommit: Overcommit,
     pub user_ns: [UserNsLimit; USER_NS_LEVELS],
     pub pid_ns: [PidNsLimit; PID_NS_LEVELS],

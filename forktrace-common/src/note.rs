@@ -31,7 +31,8 @@ pub struct Note {
     pub reported: u8,
     /// Likewise, which one looked at the wreck.
     pub wrecked: u8,
-    pub reserved2: [u8; 3],
+    /// `FILES_COPIED` or `FILES_PARENTS`, of `event::flag`.
+    pub files: u32,
 }
 
 impl Note {
@@ -53,7 +54,7 @@ impl Note {
         in_exec: 0,
         reported: 0,
         wrecked: 0,
-        reserved2: [0; 3],
+        files: 0,
     };
 }
 
@@ -61,7 +62,7 @@ impl Note {
 pub const NO_CGROUP: CgroupLimit = CgroupLimit {
     id: 0,
     level: 0,
-    reserved: 0,
+    oom_kill_disable: 0,
     usage: 0,
     limit: 0,
 };
@@ -77,6 +78,8 @@ pub struct Failed {
     pub clone_flags: u64,
     pub pids_css: u64,
     pub pids_delta: i64,
+    /// Likewise, OOM events of the memory cgroups.
+    pub memcg_delta: i64,
     /// Positive.
     pub errno: i32,
     /// Flags known to the probe.
@@ -96,6 +99,7 @@ impl Failed {
         clone_flags: 0,
         pids_css: 0,
         pids_delta: 0,
+        memcg_delta: 0,
         errno: 0,
         flags: 0,
         style: 0,

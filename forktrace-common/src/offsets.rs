@@ -33,7 +33,6 @@ offsets! {
     task_pid,
     task_tgid,
     task_real_parent,
-    task_comm,
     task_signal,
     /// `pending.signal`: first word of the thread's pending set.
     task_pending_signal,
@@ -61,7 +60,6 @@ offsets! {
     /// `shared_pending.signal`: first word of the process's pending set.
     signal_shared_pending,
     // --- cred
-    cred_uid,
     cred_euid,
     cred_user,
     cred_user_ns,
@@ -71,12 +69,12 @@ offsets! {
     /// `processes`: up to 5.13 the count that RLIMIT_NPROC is compared with.
     user_processes,
     // --- ucounts (5.14+ for RLIMIT_NPROC)
-    /// `rlimit[UCOUNT_RLIMIT_NPROC]`; 5.14 to 5.18 `ucount[…]`.
+    /// `rlimit[UCOUNT_RLIMIT_NPROC]`; 5.14 to 6.0 `ucount[…]`.
     ucounts_nproc,
     ucounts_ns,
     ucounts_uid,
     // --- user_namespace
-    /// `rlimit_max[UCOUNT_RLIMIT_NPROC]`; 5.14 to 5.18 `ucount_max[…]`.
+    /// `rlimit_max[UCOUNT_RLIMIT_NPROC]`; 5.14 to 6.0 `ucount_max[…]`.
     userns_nproc_max,
     userns_ucounts,
     userns_inum,
@@ -123,24 +121,26 @@ offsets! {
     memcg_css,
     memcg_usage,
     memcg_max,
-    /// `memory_events_local[MEMCG_OOM]`.
+    /// `memory_events[MEMCG_OOM]`: of this cgroup and all below it.
     memcg_events_oom,
+    /// `oom_kill_disable`: v1, where the kernel has it.
+    memcg_oom_kill_disable,
+    /// `kmem.usage` and `kmem.max`: v1's limit of kernel memory.
+    memcg_kmem_usage,
+    memcg_kmem_max,
     // --- mm_struct
     mm_total_vm,
     mm_data_vm,
     mm_stack_vm,
+    mm_pgtables_bytes,
     // --- kernel_clone_args
     args_flags,
-    args_exit_signal,
     args_cgroup,
     args_fn,
     /// Byte that holds `io_thread` (an int up to 6.3, a bit since).
     args_io_thread_byte,
     /// Mask of it within its byte.
     args_io_thread_mask,
-    /// Byte that holds the bit `kthread`.
-    args_kthread_byte,
-    args_kthread_mask,
     // --- percpu_counter
     percpu_counter_count,
     // --- files, for the target of CLONE_INTO_CGROUP

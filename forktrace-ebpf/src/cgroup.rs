@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use forktrace_common::{
     event::{
-        CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, MEMORY_LEVELS, NAME_BYTES,
+        CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, KMEM_NEAR, MEMORY_LEVELS, NAME_BYTES,
         NAMES_BYTES,
     },
     note::NO_CGROUP,
@@ -34,7 +34,7 @@ fn limit_of(css: u64, level: u32, usage: i64, limit: i64) -> CgroupLimit {
     CgroupLimit {
         id: id(mem::pointer(css, offset!(css_cgroup))),
         level,
-        reserved: 0,
+        oom_kill_disable: 0,
         usage,
         limit,
     }
@@ -89,7 +89,52 @@ pub fn memory_limit(memcg: u64) -> CgroupLimit {
 fn memory_limit_at(memcg: u64, level: u32) -> CgroupLimit {
     let usage = mem::field::<i64>(memcg, offset!(memcg_usage));
     let limit = mem::field::<i64>(memcg, offset!(memcg_max));
-    limit_of(memcg + offset!(memcg_css) as u64, level, usage, limit)
+    let mut of = limit_of(memcg + offset!(memcg_css) as u64, level, usage, limit);
+    of.oom_kill_disable = mem::field::<u8>(memcg, offset!(memcg_oom_kill_disable)) as u32;
+    of
+}
+
+/// OOM events so far of the memory cgroups that this css is charged in: an
+/// event counts in all above it (include/linux/memcontrol.h
+/// `memcg_memory_event`), so the topmost knows.
+#[inline(always)]
+pub fn memcg_oom_events(css: u64) -> i64 {
+    let mut css = css;
+    let mut top = 0;
+    for _ in 0..DEEPEST {
+        let parent = mem::pointer(css, offset!(css_parent));
+        if parent == 0 {
+            break;
+        }
+        top = css;
+        css = parent;
+    }
+    mem::field::<i64>(top - offset!(memcg_css) as u64, offset!(memcg_events_oom))
+}
+
+/// The first memory cgroup on the way up whose kernel memory is near its limit
+/// (v1; mm/memcontrol.c `__memcg_kmem_charge`, up to 5.15).
+#[inline(never)]
+pub fn kmem_near(ev: *mut FailureEvent, css: u64) {
+    if !mem::has(offset!(memcg_kmem_max)) {
+        return;
+    }
+    let mut css = css;
+    for _ in 0..MEMORY_LEVELS {
+        let parent = mem::pointer(css, offset!(css_parent));
+        if parent == 0 {
+            break;
+        }
+        let memcg = css - offset!(memcg_css) as u64;
+        let usage = mem::field::<i64>(memcg, offset!(memcg_kmem_usage));
+        let limit = mem::field::<i64>(memcg, offset!(memcg_kmem_max));
+        if usage + KMEM_NEAR > limit {
+            // SAFETY: `ev` is a reserved ring-buffer record.
+            unsafe { (*ev).kmem_near = limit_of(css, depth(css), usage, limit) };
+            break;
+        }
+        css = parent;
+    }
 }
 
 /// Records the pids limits from this css up to below the root.

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::{bpf_get_current_comm, generated::bpf_ktime_get_ns};
 use forktrace_common::{
     count::Key,
     event::{CgroupPath, FailureEvent, flag},
-    note::Note,
+    note::{NO_CGROUP, Note},
 };
 
 use crate::{cgroup, maps::offset, mem, task};
@@ -52,7 +52,7 @@ pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
         } else {
             failed.clone_flags
         };
-        (*ev).flags = failed.flags;
+        (*ev).flags = failed.flags | note.files;
         (*ev).tid = s.tid;
         (*ev).tgid = s.key.tgid;
         (*ev).ppid = mem::field::<u32>(parent, offset!(task_tgid));
@@ -79,6 +79,10 @@ pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
         (*ev).nproc_limit = note.nproc_limit;
         (*ev).refused_limit = note.refused;
         (*ev).memcg_oom = note.memcg_oom;
+        (*ev).kmem_near = NO_CGROUP;
+        (*ev).memcg_delta = failed.memcg_delta;
+        let mm = mem::pointer(task, offset!(task_mm));
+        (*ev).pgtables_bytes = mem::field::<u64>(mm, offset!(mm_pgtables_bytes));
     }
 }
 
@@ -153,6 +157,7 @@ pub fn cgroups(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     let memory_css = mem::pointer(cset, offset!(cset_memory));
     cgroup::pids(ev, pids_css);
     cgroup::memory(ev, memory_css);
+    cgroup::kmem_near(ev, memory_css);
     let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
     let pids = mem::pointer(pids_css, offset!(css_cgroup));
     let memory = mem::pointer(memory_css, offset!(css_cgroup));

@@ -26,6 +26,8 @@ pub struct Entered {
     pub pids_css: u64,
     /// Its count of refused forks.
     pub forkfail: i64,
+    /// OOM events of its memory cgroups.
+    pub memcg_oom: i64,
     pub into_cgroup: u32,
     /// Which of the two programs on the failing return has reported it, from 1;
     /// 0: none.
@@ -80,9 +82,17 @@ fn entered(nr: i32, arg0: u64, arg1: u64) -> Entered {
         clone_flags: asked.clone_flags,
         pids_css,
         forkfail: cgroup::pids_forkfail(pids_css),
+        memcg_oom: cgroup::memcg_oom_events(memory_css()),
         into_cgroup: (asked.into_css != 0) as u32,
         reported: 0,
     }
+}
+
+/// css of the memory controller that the caller is charged in.
+#[inline(always)]
+fn memory_css() -> u64 {
+    let cset = mem::pointer(task::current(), offset!(task_cgroups));
+    mem::pointer(cset, offset!(cset_memory))
 }
 
 #[tracepoint]
@@ -102,6 +112,7 @@ const UNKNOWN_ENTRY: Entered = Entered {
     clone_flags: 0,
     pids_css: 0,
     forkfail: 0,
+    memcg_oom: 0,
     into_cgroup: 0,
     reported: 0,
 };
@@ -147,6 +158,10 @@ fn exit(ctx: &TracePointContext, program: u32) {
                 failed.pids_delta =
                     cgroup::pids_forkfail((*entered).pids_css) - (*entered).forkfail;
                 failed.flags |= flag::HAVE_PIDS_DELTA;
+            }
+            if failed.not_entered == 0 && mem::has(offset!(memcg_events_oom)) {
+                failed.memcg_delta = cgroup::memcg_oom_events(memory_css()) - (*entered).memcg_oom;
+                failed.flags |= flag::HAVE_MEMCG_DELTA;
             }
         }
     }

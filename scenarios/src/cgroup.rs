@@ -72,6 +72,27 @@ impl Hierarchies {
         }
     }
 
+    /// The hierarchy of the memory controller, in the place of the pids
+    /// controller's; `None` where there is none.
+    pub fn memory(&self) -> Option<Self> {
+        if self.pids_is_v2 {
+            let there = fs::read_to_string(self.pids.join("cgroup.controllers")).ok()?;
+            return there
+                .split_whitespace()
+                .any(|c| c == "memory")
+                .then(|| self.clone());
+        }
+        let mount = self.pids.parent()?.join("memory");
+        mount
+            .join("memory.limit_in_bytes")
+            .parent()?
+            .exists()
+            .then(|| Self {
+                pids: mount,
+                ..self.clone()
+            })
+    }
+
     /// What a record may call the cgroup of a caller that lives in `path` of
     /// the pids hierarchy.
     pub fn caller_paths(&self, path: &str) -> Vec<String> {

@@ -106,6 +106,8 @@ pub enum FromTracepoint {
     Inferred,
     /// The cause leaves nothing behind that it could always tell by.
     MayBeUnknown,
+    /// Not even for the other styles.
+    MayBeUnknownInAll,
 }
 
 /// A refused attempt.
@@ -119,6 +121,8 @@ pub struct Expect {
     pub errno: Errno,
     pub cause: Cause,
     pub from_tracepoint: FromTracepoint,
+    /// No style sees this check refuse.
+    pub inferred: bool,
     pub limit: Option<WantedLimit>,
     /// Another limit that has to be among the candidates.
     pub candidate: Option<WantedLimit>,
@@ -140,6 +144,7 @@ impl Expect {
             errno: Errno::from_number(attempt.errno).unwrap_or(Errno::EAGAIN),
             cause,
             from_tracepoint: FromTracepoint::Inferred,
+            inferred: false,
             limit: None,
             candidate: None,
             cgroup: None,
@@ -172,6 +177,16 @@ impl Expect {
 
     pub fn may_be_unknown(mut self) -> Self {
         self.from_tracepoint = FromTracepoint::MayBeUnknown;
+        self
+    }
+
+    pub fn may_be_unknown_in_all(mut self) -> Self {
+        self.from_tracepoint = FromTracepoint::MayBeUnknownInAll;
+        self
+    }
+
+    pub fn inferred(mut self) -> Self {
+        self.inferred = true;
         self
     }
 
@@ -427,16 +442,20 @@ fn compare_one(got: &Failure, want: &Expect, style: &str, wrong: &mut Vec<String
     } else {
         Verdict::Wrong
     };
-    let unknown_allowed = by_tracepoint && want.from_tracepoint == FromTracepoint::MayBeUnknown;
+    let unknown_allowed = match want.from_tracepoint {
+        FromTracepoint::Inferred => false,
+        FromTracepoint::MayBeUnknown => by_tracepoint,
+        FromTracepoint::MayBeUnknownInAll => true,
+    };
     match verdict {
         Verdict::Right => {
             let right_certainty = match got.certainty {
-                Certainty::Observed => !by_tracepoint,
-                Certainty::Inferred => by_tracepoint,
+                Certainty::Observed => !by_tracepoint && !want.inferred,
+                Certainty::Inferred => by_tracepoint || want.inferred,
                 Certainty::Unknown => false,
             };
             if !right_certainty {
-                let allowed = if by_tracepoint {
+                let allowed = if by_tracepoint || want.inferred {
                     "inferred"
                 } else {
                     "observed"

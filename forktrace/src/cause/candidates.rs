@@ -20,6 +20,7 @@ pub fn all(e: &Evidence) -> Vec<Limit> {
     );
     all.extend(e.pids.iter().filter(|c| c.limit.is_some()).map(pids));
     all.extend(e.memory.iter().filter(|c| c.limit.is_some()).map(memory));
+    all.extend(e.kernel_memory_near.as_ref().map(kernel_memory));
     if let Some(overcommit) = &e.overcommit
         && overcommit.mode == OvercommitMode::Never
         && !e.shares_vm
@@ -103,10 +104,12 @@ pub fn pids(cgroup: &CgroupLimit) -> Limit {
     }
 }
 
-/// memory.max of one cgroup.
+/// memory.max of one cgroup; v1 calls it memory.limit_in_bytes.
 pub fn memory(cgroup: &CgroupLimit) -> Limit {
+    const V1: &str = "memory.limit_in_bytes";
+    let v1 = cgroup.file.as_ref().is_some_and(|f| f.ends_with(V1));
     Limit {
-        name: "memory.max".to_owned(),
+        name: if v1 { V1 } else { "memory.max" }.to_owned(),
         scope: scope(cgroup),
         value: cgroup.limit,
         usage: Some(cgroup.usage),
@@ -114,6 +117,14 @@ pub fn memory(cgroup: &CgroupLimit) -> Limit {
         unit: Unit::Bytes,
         usable: None,
         file: cgroup.file.clone(),
+    }
+}
+
+/// memory.kmem.limit_in_bytes of one cgroup (v1).
+pub fn kernel_memory(cgroup: &CgroupLimit) -> Limit {
+    Limit {
+        name: "memory.kmem.limit_in_bytes".to_owned(),
+        ..memory(cgroup)
     }
 }
 

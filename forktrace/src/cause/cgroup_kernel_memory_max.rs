@@ -1,12 +1,58 @@
-//! memory.kmem.limit_in_bytes of a cgroup v1 (no effect since 5.16): explained
-//! here, not concluded yet.
+//! memory.kmem.limit_in_bytes of a cgroup v1 (no effect since 5.16).
 //!
-//! mm/memcontrol.c `__memcg_kmem_charge` (5.10).
+//! mm/memcontrol.c `__memcg_kmem_charge` (5.10): the charge fails at once,
+//! nothing is killed. Concluded from the numbers: the function runs for every
+//! page of kernel memory on the host, which is no place for a probe.
 
 use super::{
-    Cause,
+    Cause, Entry, Finding, Verdict, candidates,
     page::{Page, check, myth, remedy, step},
+    words::{Words, fix, numbers, roomier, shell_word},
 };
+use crate::{
+    evidence::{Evidence, Stage},
+    record::{Errno, Fix},
+};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::CgroupKernelMemoryMax,
+    seen: |e| near(e).filter(|_| e.stage != Stage::NotEntered),
+    exhausted: near,
+    fix: fixes,
+    summary,
+};
+
+fn near(e: &Evidence) -> Option<Finding> {
+    if e.errno != Errno::ENOMEM || e.memory_refused.is_some() {
+        return None;
+    }
+    Finding::inferred(candidates::kernel_memory(e.kernel_memory_near.as_ref()?))
+}
+
+fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    match &v.limit {
+        Some(limit) => format!(
+            "{}the kernel memory of cgroup {} is at its limit ({})",
+            w.opening(),
+            limit.scope,
+            numbers(limit)
+        ),
+        None => format!("{}its cgroup's kernel memory is at its limit", w.opening()),
+    }
+}
+
+fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+    let limit = v.limit.as_ref();
+    let now = limit
+        .and_then(|l| Some((shell_word(l.file.as_deref()?)?, l.value?)))
+        .map(|(file, value)| format!("echo {} > {file}", roomier(value)));
+    vec![fix(
+        now,
+        "leave memory.kmem.limit_in_bytes unset (Docker: no --kernel-memory)".to_owned(),
+        "kernels since 5.16 ignore this limit; memory.limit_in_bytes covers kernel memory too"
+            .to_owned(),
+    )]
+}
 
 pub const PAGE: Page = Page {
     cause: Cause::CgroupKernelMemoryMax,

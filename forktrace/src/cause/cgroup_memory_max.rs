@@ -10,14 +10,14 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers},
     },
-    evidence::{Evidence, Stage},
+    evidence::{Evidence, Overcommit, Stage},
     record::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
     cause: Cause::CgroupMemoryMax,
     seen,
-    exhausted: |_| None,
+    exhausted,
     fix: fixes,
     summary,
 };
@@ -26,13 +26,32 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::ENOMEM || matches!(e.stage, Stage::Unseen | Stage::NotEntered) {
         return None;
     }
-    Finding::observed(candidates::memory(e.memory_refused.as_ref()?))
+    if let Some(cgroup) = &e.memory_refused {
+        return Finding::observed(candidates::memory(cgroup));
+    }
+    // Without an OOM killer (v1) nothing is asked; the numbers must do. A full
+    // cgroup that has one would have killed, and let the creation go on.
+    let full = e.full_memory().filter(|c| c.oom_kill_disable)?;
+    let overcommit = e.overcommit.as_ref().is_some_and(Overcommit::refuses_copy);
+    if overcommit && e.stage == Stage::SighandToNamespaces && !e.shares_vm {
+        return None;
+    }
+    Finding::inferred(candidates::memory(full))
+}
+
+/// The OOM killer was called in one of its memory cgroups between enter and
+/// return, and one of them is full: the creation was not let go on.
+fn exhausted(e: &Evidence) -> Option<Finding> {
+    if e.errno != Errno::ENOMEM || e.memory_delta? <= 0 {
+        return None;
+    }
+    Finding::inferred(candidates::memory(e.full_memory()?))
 }
 
 fn summary(v: &Verdict, w: &Words<'_>) -> String {
     match &v.limit {
         Some(limit) => format!(
-            "{}memory cgroup {} is full ({}), and its OOM killer found no victim",
+            "{}memory cgroup {} is full ({}), and its OOM killer is off or found no victim",
             w.opening(),
             limit.scope,
             numbers(limit)

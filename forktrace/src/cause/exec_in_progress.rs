@@ -21,10 +21,15 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    if e.errno == Errno::EAGAIN && e.stage == Stage::SecurityToFs && e.in_exec {
-        return Finding::observed(None);
+    if e.errno != Errno::EAGAIN {
+        return None;
     }
-    None
+    match e.stage {
+        // Nothing else answers EAGAIN in copy_fs().
+        Stage::Fs => Finding::observed(None),
+        Stage::SecurityToFs if e.in_exec => Finding::observed(None),
+        _ => None,
+    }
 }
 
 fn exhausted(e: &Evidence) -> Option<Finding> {

@@ -117,6 +117,9 @@ mod tests {
             pids_delta: None,
             memory: Vec::new(),
             memory_refused: None,
+            memory_delta: None,
+            kernel_memory_near: None,
+            half_made: 1 << 18,
             overcommit: Some(Overcommit {
                 mode: OvercommitMode::Heuristic,
                 committed: 1 << 30,
@@ -138,6 +141,7 @@ mod tests {
             file: None,
             usage,
             limit,
+            oom_kill_disable: false,
         }
     }
 

@@ -24,8 +24,11 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    if e.errno == Errno::EAGAIN && e.stage == Stage::SecurityToFs && !e.in_exec {
-        return Finding::inferred(None);
+    // What else can refuse there answers ENOMEM or EMFILE. Where it is not told
+    // from copy_fs() (7.x, with CLONE_FILES), an execve that has just ended
+    // could be the reason just as well.
+    if e.errno == Errno::EAGAIN && e.stage == Stage::SecurityToFiles {
+        return Finding::observed(None);
     }
     None
 }

@@ -194,6 +194,7 @@ pub const CATALOGUE: &[Entry] = &[
     lsm::ENTRY,
     exec_in_progress::ENTRY,
     cgroup_memory_max::ENTRY,
+    cgroup_kernel_memory_max::ENTRY,
     overcommit::ENTRY,
     pid_max::ENTRY,
     pid_namespace_dead::ENTRY,

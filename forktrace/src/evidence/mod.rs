@@ -18,8 +18,12 @@ pub enum Stage {
     Nproc,
     /// Refused before `perf_event_init_task` had ended, and not by RLIMIT_NPROC.
     Early,
-    /// `audit_alloc` to `copy_fs`.
+    /// `audit_alloc` to `copy_fs`, and no nearer.
     SecurityToFs,
+    /// `audit_alloc` to `copy_files`.
+    SecurityToFiles,
+    /// `copy_fs`.
+    Fs,
     /// `copy_sighand` to `copy_namespaces`.
     SighandToNamespaces,
     /// `copy_io` to `alloc_pid`.
@@ -48,6 +52,9 @@ pub struct CgroupLimit {
     pub usage: u64,
     /// `None`: "max".
     pub limit: Option<u64>,
+    /// Memory: its OOM killer is off (v1, memory.oom_control), so that a
+    /// charge beyond the limit fails.
+    pub oom_kill_disable: bool,
 }
 
 impl CgroupLimit {
@@ -160,6 +167,14 @@ pub struct Evidence {
     pub memory: Vec<CgroupLimit>,
     /// The memory cgroup whose OOM killer found no victim.
     pub memory_refused: Option<CgroupLimit>,
+    /// OOM events of the memory cgroups between enter and return.
+    pub memory_delta: Option<i64>,
+    /// The first cgroup on the way up whose kernel memory is on its last pages
+    /// (v1); bytes.
+    pub kernel_memory_near: Option<CgroupLimit>,
+    /// What the half-made child can have charged to them, and given back before
+    /// the numbers were read; bytes.
+    pub half_made: u64,
     pub overcommit: Option<Overcommit>,
 }
 
@@ -182,6 +197,15 @@ impl Evidence {
             return None;
         }
         self.nproc.iter().find(|level| level.full())
+    }
+
+    /// The first memory cgroup on the way up that was full, as far as can be
+    /// told after the half-made child has given back what it had charged.
+    pub fn full_memory(&self) -> Option<&CgroupLimit> {
+        self.memory.iter().find(|c| {
+            c.limit
+                .is_some_and(|limit| c.usage.saturating_add(self.half_made) >= limit)
+        })
     }
 
     /// The first cgroup on the way up that has no room for a task.

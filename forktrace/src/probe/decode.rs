@@ -49,6 +49,11 @@ pub struct Decoder {
     passwd: Passwd,
 }
 
+/// What a half-made child has charged beside page tables: a kernel stack, the
+/// task, files, signals, an mm and its mappings, and what a charge takes in
+/// advance for its CPU (mm/memcontrol.c MEMCG_CHARGE_BATCH, 64 pages at most).
+const SMALL_PARTS: u64 = 512 << 10;
+
 impl Decoder {
     pub fn new(hierarchies: Hierarchies, passwd: Passwd) -> Self {
         Self {
@@ -83,6 +88,9 @@ impl Decoder {
             pids_delta: (event.flags & flag::HAVE_PIDS_DELTA != 0).then_some(event.pids_delta),
             memory: self.cgroups(&event, &paths, Resource::Memory),
             memory_refused: self.one(&event.memcg_oom, &paths, Resource::Memory),
+            memory_delta: (event.flags & flag::HAVE_MEMCG_DELTA != 0).then_some(event.memcg_delta),
+            kernel_memory_near: self.kernel_memory(&event, &paths),
+            half_made: event.pgtables_bytes + SMALL_PARTS,
             overcommit: overcommit(&event, errno, &host),
         };
         if event.stage == event::Stage::Nproc as u8 && probes.has(Role::Nproc) {
@@ -141,6 +149,16 @@ impl Decoder {
             .collect()
     }
 
+    fn kernel_memory(&self, event: &FailureEvent, paths: &Paths) -> Option<CgroupLimit> {
+        let mut cgroup = self.one(&event.kmem_near, paths, Resource::Memory)?;
+        cgroup.file = cgroup.file.map(|file| {
+            let folder = std::path::Path::new(&file).parent();
+            let file = folder.map(|f| f.join("memory.kmem.limit_in_bytes"));
+            file.unwrap_or_default().to_string_lossy().into_owned()
+        });
+        Some(cgroup)
+    }
+
     fn one(
         &self,
         limit: &event::CgroupLimit,
@@ -180,6 +198,7 @@ impl Decoder {
             file: file.map(|f| f.to_string_lossy().into_owned()),
             usage,
             limit: bound,
+            oom_kill_disable: limit.oom_kill_disable != 0,
         })
     }
 }

@@ -213,6 +213,19 @@ table! {
         memcg_usage: word("mem_cgroup", "memory.usage");
         memcg_max: word("mem_cgroup", "memory.max");
     }
+    "cgroup_memory_max in the tracepoint style" {
+        memcg_events_oom: word("mem_cgroup", "memory_events[memcg_memory_event::MEMCG_OOM]");
+    }
+    "cgroup_memory_max where memory.oom_control is 1 (v1)" {
+        // Only with CONFIG_MEMCG_V1 since e93d4166b40a, which Debian has off.
+        memcg_oom_kill_disable: bytes("mem_cgroup", "oom_kill_disable", 1).until(6, 10);
+        mm_pgtables_bytes: word("mm_struct", "pgtables_bytes");
+    }
+    "cgroup_kernel_memory_max (v1)" {
+        // Without effect since 58056f77502f (5.16), and as above.
+        memcg_kmem_usage: word("mem_cgroup", "kmem.usage").until(6, 10);
+        memcg_kmem_max: word("mem_cgroup", "kmem.max").until(6, 10);
+    }
     "overcommit" {
         task_mm: word("task_struct", "mm");
         // include/linux/mm_types.h: within an anonymous struct
@@ -235,15 +248,6 @@ table! {
     "creations by the kernel itself" {
         // 5bd2e97c868a; before, kernel threads had theirs in `stack`.
         args_fn: word("kernel_clone_args", "fn").since(5, 19);
-    }
-    "nothing, for no program reads it" {
-        task_comm: bytes("task_struct", "comm", 16);
-        cred_uid: int("cred", "uid");
-        memcg_events_oom: word("mem_cgroup", "memory_events_local[memcg_memory_event::MEMCG_OOM]");
-        args_exit_signal: int("kernel_clone_args", "exit_signal");
-        // 343f4c49f243
-        args_kthread_byte: flag_byte("kernel_clone_args", "kthread").since(5, 19);
-        args_kthread_mask: flag_mask("kernel_clone_args", "kthread").since(5, 19);
     }
 }
 

@@ -4,6 +4,7 @@
 mod cgroup_pids_max;
 mod combined;
 mod exec_in_progress;
+mod memory;
 mod negative;
 mod once;
 mod overcommit;
@@ -161,7 +162,7 @@ pub struct Scenario {
 
 /// All of them, in the order in which they run.
 pub fn all() -> Vec<Scenario> {
-    let parts: [&[Scenario]; 11] = [
+    let parts: [&[Scenario]; 12] = [
         rlimit_nproc::SCENARIOS,
         cgroup_pids_max::SCENARIOS,
         pid_namespace_dead::SCENARIOS,
@@ -170,6 +171,7 @@ pub fn all() -> Vec<Scenario> {
         overcommit::SCENARIOS,
         sched_deadline::SCENARIOS,
         exec_in_progress::SCENARIOS,
+        memory::SCENARIOS,
         combined::SCENARIOS,
         negative::SCENARIOS,
         once::SCENARIOS,

@@ -93,10 +93,6 @@ fn flags_of_both_kinds() {
         (offsets.args_io_thread_byte, offsets.args_io_thread_mask),
         (4, 0xff)
     );
-    assert_eq!(
-        (offsets.args_kthread_byte, offsets.args_kthread_mask),
-        (1, 0x20)
-    );
 }
 
 #[test]

@@ -1,0 +1,320 @@
+//! `cgroup_memory_max`, `cgroup_kernel_memory_max`: a memory cgroup that is
+//! full, and nobody in it to kill.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use forktrace::cause::Cause;
+use forktrace::record::{Errno, Unit};
+
+use super::{Place, Reach, Run, Scenario, must_fail, skip};
+use crate::actor::{Actor, Sleepers};
+use crate::attempt::{Attempt, Kind, attempt};
+use crate::cgroup::{Cgroup, Hierarchies, Tree};
+use crate::expect::{Expect, Number, Scope, WantedLimit};
+use crate::sys::Sysctl;
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "memory_own_9m",
+        reach: Reach::Host,
+        run: |place| full(place, "mo", 9 << 20, 0),
+    },
+    Scenario {
+        name: "memory_grandparent_14m",
+        reach: Reach::Host,
+        run: |place| full(place, "mg", 14 << 20, 2),
+    },
+    Scenario {
+        name: "memory_victim",
+        reach: Reach::Host,
+        run: victim,
+    },
+    Scenario {
+        name: "kernel_memory_v1",
+        reach: Reach::Host,
+        run: kernel_memory,
+    },
+];
+
+fn hierarchy(place: &Place) -> Result<Hierarchies> {
+    match place.cgroups.memory() {
+        Some(hierarchy) => Ok(hierarchy),
+        None => skip("no memory controller is mounted"),
+    }
+}
+
+/// A cgroup `below` levels under the one that is limited, with the memory
+/// controller on all the way.
+fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
+    let names = ["one", "two", "three"];
+    let leaf = tree.at(&names[..below])?;
+    if hierarchy.pids_is_v2 {
+        let mut folder = tree.top().dir;
+        for name in &names[..below] {
+            fs::write(folder.join("cgroup.subtree_control"), "+memory")
+                .with_context(|| format!("turn memory on below {}", folder.display()))?;
+            folder.push(name);
+        }
+    }
+    Ok(leaf)
+}
+
+fn limit_name(hierarchy: &Hierarchies) -> &'static str {
+    if hierarchy.pids_is_v2 {
+        "memory.max"
+    } else {
+        "memory.limit_in_bytes"
+    }
+}
+
+/// The kernel reports each time that its OOM killer runs, at length.
+fn quiet_console() -> Result<Sysctl> {
+    Sysctl::set("kernel/printk", 1)
+}
+
+fn set(file: &Path, value: u64) -> Result<()> {
+    fs::write(file, value.to_string())
+        .with_context(|| format!("write {value} to {}", file.display()))
+}
+
+/// Writes to a file in memory until the cgroup takes no more.
+fn fill() -> Result<PathBuf> {
+    let path = PathBuf::from(format!("/dev/shm/forktrace-fill-{}", std::process::id()));
+    let mut file = fs::File::create(&path)?;
+    for _ in 0..1 << 16 {
+        if file.write_all(&[1; 4096]).is_err() {
+            return Ok(path);
+        }
+    }
+    bail!("256 MB went into the cgroup")
+}
+
+/// To be opened in time: in a full cgroup even that can be refused.
+fn way_out(hierarchy: &Hierarchies) -> Result<fs::File> {
+    let file = hierarchy.pids.join("cgroup.procs");
+    let opened = fs::OpenOptions::new().write(true).open(&file);
+    opened.with_context(|| format!("open {}", file.display()))
+}
+
+/// A page fault that the cgroup has no room for waits for ever.
+fn touch_everything() {
+    // SAFETY: no pointers.
+    unsafe { libc::mlockall(libc::MCL_CURRENT) };
+}
+
+/// Tries until refused: what the CPU has charged in advance lets a few pass.
+fn until_refused(kind: Kind) -> Vec<Attempt> {
+    let tried = (0..60).map(|_| attempt(kind)).find(|a| a.errno != 0);
+    tried.into_iter().collect()
+}
+
+fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
+    let hierarchy = hierarchy(place)?;
+    let tree = Tree::new(&hierarchy, tag)?;
+    let top = tree.top();
+    let leaf = under(&tree, &hierarchy, below)?;
+    let console = quiet_console()?;
+    if !hierarchy.pids_is_v2 {
+        fs::write(top.dir.join("memory.use_hierarchy"), "1").ok();
+        // It counts for the cgroup that is full; inherited when made.
+        set(&top.dir.join("memory.oom_control"), 1)?;
+    }
+    let limit_file = top.dir.join(limit_name(&hierarchy));
+    set(&limit_file, bytes)?;
+    let mut run = Run::default();
+    let mut actors = Vec::new();
+    for kind in Kind::ALL {
+        let (actor, _) = Actor::start(format!("{tag}-{}", kind.label()), |link| {
+            touch_everything();
+            fs::write("/proc/self/oom_score_adj", "-1000")?;
+            let leave = way_out(&hierarchy)?;
+            leaf.enter()?;
+            // One attempt that is granted has touched all that attempts touch.
+            attempt(*kind);
+            link.step();
+            let tried = until_refused(*kind);
+            // A report takes a page of a pipe, which is refused like the rest.
+            (&leave).write_all(b"0")?;
+            link.ready(tried);
+            Ok(())
+        })?;
+        actors.push((actor, *kind));
+    }
+    let (filler, _) = Actor::start(format!("{tag}-filler"), |link| {
+        touch_everything();
+        fs::write("/proc/self/oom_score_adj", "-1000")?;
+        let leave = way_out(&hierarchy)?;
+        leaf.enter()?;
+        let filled = fill();
+        (&leave).write_all(b"0")?;
+        let path = filled?;
+        link.step();
+        fs::remove_file(path)?;
+        link.step();
+        Ok(())
+    })?;
+    for (actor, kind) in &mut actors {
+        let refused = actor.go()?.attempts;
+        if refused.is_empty() {
+            bail!("{} was granted 60 times", kind.label());
+        }
+        must_fail(&refused)?;
+        for a in &refused {
+            let mut expect = Expect::of(actor, a, Cause::CgroupMemoryMax)
+                .limit(WantedLimit {
+                    name: Some(limit_name(&hierarchy)),
+                    scope: Scope::Exact(top.shown()),
+                    value: Number::Exact(bytes),
+                    usage: Number::Between(bytes - (2 << 20), bytes + (1 << 20)),
+                    unit: Some(Unit::Bytes),
+                    file: Some(limit_file.clone()),
+                })
+                .may_be_unknown();
+            expect.errno = Errno::ENOMEM;
+            expect.inferred = !hierarchy.pids_is_v2;
+            run.expects.push(expect);
+        }
+    }
+    run.keep(
+        actors
+            .into_iter()
+            .map(|(actor, _)| actor)
+            .collect::<Vec<_>>(),
+    );
+    run.keep(Emptied(filler));
+    run.keep(tree);
+    run.keep(console);
+    Ok(run)
+}
+
+/// The filler takes its file away before it goes.
+struct Emptied(Actor);
+
+impl Drop for Emptied {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.go() {
+            eprintln!("the filler: {error:#}");
+        }
+    }
+}
+
+/// Where there is a victim, it is killed and the creation goes on.
+fn victim(place: &Place) -> Result<Run> {
+    let hierarchy = hierarchy(place)?;
+    if !hierarchy.pids_is_v2 {
+        return skip("v1: the same killer");
+    }
+    let tree = Tree::new(&hierarchy, "mv")?;
+    let home = tree.top();
+    let console = quiet_console()?;
+    set(&home.dir.join("memory.max"), 12 << 20)?;
+    // Holds memory and may be killed: it is not waited for.
+    let (fat, _) = Actor::start("mv-fat", |link| {
+        home.enter()?;
+        let at = crate::sys::map(6 << 20)?;
+        for page in (0..6usize << 20).step_by(4096) {
+            // SAFETY: within the mapping.
+            unsafe { at.add(page).write_volatile(1) };
+        }
+        link.step();
+        Ok(())
+    })?;
+    let (mut caller, _) = Actor::start("mv-caller", |link| {
+        touch_everything();
+        fs::write("/proc/self/oom_score_adj", "-1000")?;
+        let leave = way_out(&hierarchy)?;
+        home.enter()?;
+        attempt(Kind::PLAIN);
+        link.step();
+        let mut children = Vec::new();
+        // Each holds a stack and more until it is waited for; 12 MB hold 150.
+        for _ in 0..300 {
+            let pid = crate::attempt::clone(libc::SIGCHLD);
+            if pid < 0 {
+                (&leave).write_all(b"0")?;
+                bail!("a creation was refused with {pid} though there was a victim");
+            }
+            children.push(pid as i32);
+            // SAFETY: `fat` is not waited for, so the number is its own.
+            if unsafe { libc::kill(fat.pid(), 0) } == 0 && children.len() < 300 {
+                continue;
+            }
+            break;
+        }
+        (&leave).write_all(b"0")?;
+        for pid in children {
+            crate::attempt::reap(pid);
+        }
+        link.step();
+        Ok(())
+    })?;
+    caller.go()?;
+    run_quiet(caller, fat, tree, console)
+}
+
+fn run_quiet(caller: Actor, fat: Actor, tree: Tree, console: Sysctl) -> Result<Run> {
+    let mut run = Run::default();
+    run.quiet.push(caller.pid() as u32);
+    run.keep(caller);
+    run.keep(fat);
+    run.keep(tree);
+    run.keep(console);
+    Ok(run)
+}
+
+/// v1's limit of kernel memory, which counted up to 5.15.
+fn kernel_memory(place: &Place) -> Result<Run> {
+    let hierarchy = hierarchy(place)?;
+    if hierarchy.pids_is_v2 {
+        return skip("v2 has no limit of kernel memory");
+    }
+    if place.kernel >= (5, 16) {
+        return skip("without effect since 5.16");
+    }
+    let tree = Tree::new(&hierarchy, "km")?;
+    let home = tree.top();
+    let mut run = Run::default();
+    let mut callers = Vec::new();
+    for kind in Kind::ALL {
+        let (actor, _) = Actor::start(format!("km-{}", kind.label()), |link| {
+            home.enter()?;
+            attempt(*kind);
+            link.step();
+            link.ready(until_refused(*kind));
+            Ok(())
+        })?;
+        callers.push(actor);
+    }
+    let sleepers = Sleepers::start(11, || home.enter())?;
+    let file = home.dir.join("memory.kmem.limit_in_bytes");
+    let usage = fs::read_to_string(home.dir.join("memory.kmem.usage_in_bytes"))?;
+    let limit: u64 = usage.trim().parse()?;
+    set(&file, limit)?;
+    for caller in &mut callers {
+        let refused = caller.go()?.attempts;
+        if refused.is_empty() {
+            bail!("{} was granted 60 times", caller.comm());
+        }
+        for a in &refused {
+            let mut expect = Expect::of(caller, a, Cause::CgroupKernelMemoryMax)
+                .limit(WantedLimit {
+                    name: Some("memory.kmem.limit_in_bytes"),
+                    scope: Scope::Exact(home.shown()),
+                    value: Number::Exact(limit),
+                    usage: Number::Between(limit - (1 << 16), limit + (1 << 16)),
+                    unit: Some(Unit::Bytes),
+                    file: None,
+                })
+                .inferred();
+            expect.errno = Errno::ENOMEM;
+            run.expects.push(expect);
+        }
+    }
+    run.keep(callers);
+    run.keep(sleepers);
+    run.keep(tree);
+    Ok(run)
+}
