@@ -11,7 +11,7 @@ use forktrace::{cause::Cause, probe::style::Style, record::Errno};
     name = "forktrace",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Exit status: 0 done, 2 wrong usage, 3 can't run here, 4 failed while running; \
+    after_help = "Exit status: 0 done, 1 the selftest found a fault, 2 wrong usage, 3 can't run here, 4 failed while running; \
                   with a command, the command's own."
 )]
 pub struct Cli {
@@ -29,8 +29,14 @@ pub enum Command {
     Record(Box<RecordArgs>),
     /// Show what this kernel allows, and which evidence it gives.
     Probes(ProbesArgs),
+    /// Provoke each cause and check that it is named; needs root.
+    Selftest(SelftestArgs),
     /// Print the JSON Schema of the records.
-    Schema,
+    Schema {
+        /// Of which lines.
+        #[arg(value_enum, default_value_t = SchemaOf::Records)]
+        of: SchemaOf,
+    },
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -81,6 +87,34 @@ pub struct ProbesArgs {
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct SelftestArgs {
+    /// Also change settings of the whole host, each for the moment of one
+    /// refused fork: others' forks can be refused in it.
+    #[arg(long)]
+    pub disruptive: bool,
+    /// Only this cause; may be given several times.
+    #[arg(long, value_name = "CAUSE", value_parser = parse_cause)]
+    pub only: Vec<Cause>,
+    /// How to attach; auto takes the best that this kernel accepts.
+    #[arg(long, value_enum, default_value_t = Attach::Auto)]
+    pub attach: Attach,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// What `live --format json` and `record` write.
+    Records,
+    /// What `selftest --format json` writes.
+    Selftest,
 }
 
 #[derive(Debug, Args)]

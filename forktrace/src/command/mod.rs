@@ -4,7 +4,9 @@ mod child;
 mod live;
 mod probes;
 mod record;
+mod selftest;
 mod setup;
+mod terminal;
 mod trace;
 
 use std::io::{self, Write as _};
@@ -12,7 +14,7 @@ use std::io::{self, Write as _};
 use clap::CommandFactory as _;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, SchemaOf},
     exit::Exit,
 };
 
@@ -23,10 +25,14 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Live(args)) => live::run(&args),
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Probes(args)) => probes::run(&args),
-        Some(Command::Schema) => {
+        Some(Command::Selftest(args)) => selftest::run(&args),
+        Some(Command::Schema { of }) => {
             let mut out = io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, &forktrace::record::json_schema())
-                .map_err(io::Error::from)?;
+            let schema = match of {
+                SchemaOf::Records => forktrace::record::json_schema(),
+                SchemaOf::Selftest => forktrace::selftest::json_schema(),
+            };
+            serde_json::to_writer_pretty(&mut out, &schema).map_err(io::Error::from)?;
             writeln!(out)?;
             Ok(Exit::Done)
         }

@@ -56,16 +56,17 @@ struct Alike {
     more: u64,
 }
 
+/// Styles of what text has to tell apart; plain ones where no colour is wanted.
 #[derive(Clone, Copy)]
-struct Colours {
-    bad: Style,
-    good: Style,
-    dim: Style,
-    bold: Style,
+pub(super) struct Colours {
+    pub bad: Style,
+    pub good: Style,
+    pub dim: Style,
+    pub bold: Style,
 }
 
 impl Colours {
-    fn new(on: bool) -> Self {
+    pub(super) fn new(on: bool) -> Self {
         if !on {
             let plain = Style::new();
             return Self {
@@ -310,7 +311,7 @@ impl<W: Write> Screen<W> {
 
 /// Breaks text at spaces into lines of at most `room` characters; a longer
 /// word stays whole, so that it can be copied.
-fn wrap(text: &str, room: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
