@@ -92,20 +92,25 @@ impl Actor {
         }
         drop((their_in, their_out));
         let actor = Self { pid, to, from };
-        let told = actor.hear()?;
+        let told = actor.hear(PATIENCE)?;
         Ok((actor, told))
     }
 
     /// The word to go on, and what it tells next.
     pub fn go(&self) -> Result<Vec<u64>, Trouble> {
+        self.go_within(PATIENCE)
+    }
+
+    /// The same within a time: for while the whole host goes short.
+    pub fn go_within(&self, patience: Duration) -> Result<Vec<u64>, Trouble> {
         // SAFETY: one byte.
         let n = unsafe { libc::write(self.to.as_raw_fd(), c"g".as_ptr().cast(), 1) };
         sys::check(n as i64, "telling a process of the selftest's own to go on")?;
-        self.hear()
+        self.hear(patience)
     }
 
-    fn hear(&self) -> Result<Vec<u64>, Trouble> {
-        let end = Instant::now() + PATIENCE;
+    fn hear(&self, patience: Duration) -> Result<Vec<u64>, Trouble> {
+        let end = Instant::now() + patience;
         let mut head = [0u8; 5];
         self.read(&mut head, end)?;
         let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);

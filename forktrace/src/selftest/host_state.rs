@@ -19,7 +19,7 @@ pub struct HostState {
     settings: Vec<(&'static str, String)>,
     /// What the folders below which it works hand down to new cgroups.
     handed_down: Vec<(PathBuf, String)>,
-    /// Cgroups that are called like the selftest's.
+    /// Cgroups that are called like this selftest's.
     cgroups: BTreeSet<PathBuf>,
     mounts: String,
 }
@@ -29,6 +29,8 @@ impl HostState {
     pub fn now() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let folders = folders();
+        // Another selftest may run at the same time.
+        let own = format!("{PREFIX}{}-", std::process::id());
         Self {
             settings: SETTINGS
                 .iter()
@@ -46,7 +48,7 @@ impl HostState {
                 .iter()
                 .filter_map(|folder| fs::read_dir(folder).ok())
                 .flat_map(|entries| entries.flatten())
-                .filter(|e| e.file_name().to_string_lossy().starts_with(PREFIX))
+                .filter(|e| e.file_name().to_string_lossy().starts_with(&own))
                 .map(|e| e.path())
                 .collect(),
             mounts: read("/proc/self/mountinfo"),

@@ -78,6 +78,13 @@ pub enum Error {
 /// known. To be called on the only thread of the process.
 pub fn run(options: &Options, mut sink: impl FnMut(&Line) -> io::Result<()>) -> Result<End, Error> {
     privilege()?;
+    if !world::in_initial_pid_namespace() {
+        return Err(Error::Start(StartError::Unsupported(
+            "it has to know its own processes by their numbers, and runs in a pid namespace \
+             (a container's): run it on the host, or with the host's pid namespace"
+                .to_owned(),
+        )));
+    }
     let prepare = |doing| move |source| Error::Prepare { doing, source };
     let _handlers =
         interrupt::Handlers::install().map_err(prepare("installing signal handlers"))?;
@@ -299,7 +306,7 @@ impl Run {
         if provocation.reach == Reach::Host && !disruptive {
             return Ok(plain(
                 Outcome::Skipped,
-                "changes a setting of the whole host: needs --disruptive".to_owned(),
+                "needs --disruptive (changes the host)".to_owned(),
             ));
         }
         if let Some((_, why)) = provocation.blind.iter().find(|(s, _)| *s == self.style) {
@@ -308,10 +315,18 @@ impl Run {
         let Provoked { expected, keep } = match (provocation.run)(&self.world) {
             Ok(provoked) => provoked,
             Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
+            // Ctrl-C reaches the children too, and their end is no finding.
+            Err(_) if interrupt::came().is_some() => return Err(Trouble::Interrupted),
             Err(Trouble::Skip(why)) => return Ok(plain(Outcome::Skipped, why)),
             Err(trouble) => return Ok(plain(Outcome::Failed, trouble.to_string())),
         };
-        let heard = self.hear(expected.refused);
+        let heard = self.hear(
+            expected.refused,
+            match provocation.reach {
+                Reach::Own => PATIENCE,
+                Reach::Host => provocation::SHORT,
+            },
+        );
         // What was set up goes, settings of the host first.
         drop(keep);
         heard?;
@@ -330,8 +345,8 @@ impl Run {
     }
 
     /// Reads until as many refusals are told as there were.
-    fn hear(&mut self, refused: u64) -> Result<(), Trouble> {
-        let end = Instant::now() + PATIENCE;
+    fn hear(&mut self, refused: u64, patience: Duration) -> Result<(), Trouble> {
+        let end = Instant::now() + patience;
         loop {
             self.drain();
             if self.told.count(&self.world.comm) >= refused || Instant::now() >= end {

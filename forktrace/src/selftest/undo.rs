@@ -271,7 +271,13 @@ fn write(path: &Path, value: u64) -> Result<(), Trouble> {
 
 impl Drop for Setting {
     fn drop(&mut self) {
-        match fs::write(&self.path, &self.before) {
+        // Where it can't be written it can't have changed either.
+        let same = fs::read_to_string(&self.path).is_ok_and(|now| now.trim() == self.before);
+        let restored = match same {
+            true => Ok(()),
+            false => fs::write(&self.path, &self.before),
+        };
+        match restored {
             Ok(()) => self.undo.done(self.id),
             Err(error) => self.undo.failed(format!(
                 "writing {} back to {}: {error}",

@@ -13,7 +13,7 @@ mod sched_deadline;
 mod seccomp;
 mod threads_max;
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use super::{expect::Expected, trouble::Trouble, world::World};
 use crate::{
@@ -21,6 +21,10 @@ use crate::{
     probe::style::Style,
     record::Errno,
 };
+
+/// How long a setting of the whole host may stay changed for one step. It takes
+/// milliseconds, unless something is wrong.
+pub const SHORT: Duration = Duration::from_secs(2);
 
 /// What a provocation touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +128,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_told_apart_and_lsm_is_the_only_cause_without() {
+    fn rows_are_told_apart_and_belong_to_the_catalogue() {
         let mut names: Vec<_> = all().iter().map(|p| (p.cause, p.variant)).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count);
-        assert_eq!(without(), [Cause::Lsm]);
+        for (cause, _) in names {
+            assert!(CATALOGUE.iter().any(|e| e.cause == cause), "{cause:?}");
+            assert!(!without().contains(&cause), "{cause:?}");
+        }
+        // It takes a security module of one's own.
+        assert!(without().contains(&Cause::Lsm));
     }
 
     #[test]

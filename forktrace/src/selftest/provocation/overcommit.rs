@@ -1,7 +1,7 @@
 //! The copy of an address space that is more than may be promised: by the
 //! heuristic (mode 0), and by the strict policy (mode 2).
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, Reach, SHORT, number, refused};
 use crate::{
     cause::Cause,
     host::limits::HostNow,
@@ -68,7 +68,7 @@ fn heuristic(world: &World) -> Result<Provoked, Trouble> {
     mode.change(1)?;
     let actor = large(world, (memory + swap) / 2 * 3)?;
     mode.change(0)?;
-    refused(number(&actor.go()?, 0)?, Errno::ENOMEM)?;
+    refused(number(&actor.go_within(SHORT)?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::Overcommit, Errno::ENOMEM, 1).limit(
         Scope::Exact("host".to_owned()),
         Number::Any,
@@ -93,7 +93,7 @@ fn strict(world: &World) -> Result<Provoked, Trouble> {
     limit.change_other(KBYTES, kbytes)?;
     mode.change(2)?;
     let value = HostNow::read().commit_limit.unwrap_or(0) * 1024;
-    refused(number(&actor.go()?, 0)?, Errno::ENOMEM)?;
+    refused(number(&actor.go_within(SHORT)?, 0)?, Errno::ENOMEM)?;
     // The kernel's own count is exact to a batch for each processor, and
     // others go on.
     let slack = bytes / 2;

@@ -1,6 +1,6 @@
 //! kernel.threads-max below what there is. Everybody is refused while it is.
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, Reach, SHORT, number, refused};
 use crate::{
     cause::Cause,
     host::limits::HostNow,
@@ -42,7 +42,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     }
     let setting = Setting::keep(&world.undo, "kernel/threads-max")?;
     setting.change(value)?;
-    refused(number(&actor.go()?, 0)?, Errno::EAGAIN)?;
+    refused(number(&actor.go_within(SHORT)?, 0)?, Errno::EAGAIN)?;
     let expected = Expected::new(Cause::ThreadsMax, Errno::EAGAIN, 1).limit(
         Scope::Exact("host".to_owned()),
         Number::Exact(value),
