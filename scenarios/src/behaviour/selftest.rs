@@ -14,7 +14,7 @@ use forktrace::selftest::{Case, End, Line, Outcome};
 use super::{Behaviour, forktrace, no_panic};
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
-use crate::sys::await_some;
+use crate::sys::{Sysctl, await_some};
 use crate::tracer::{PATIENCE, Running};
 
 /// What comes out differently on each kernel.
@@ -45,6 +45,10 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "selftest_without_root",
         run: without_root,
+    },
+    Behaviour {
+        name: "selftest_tells_a_difference",
+        run: difference,
     },
     Behaviour {
         name: "selftest_sigint_restores",
@@ -307,6 +311,34 @@ fn without_root(tests: &Tests<'_>) -> Result<()> {
     ensure!(
         said.contains("root") && said.contains("65534"),
         "it does not say what is missing: {said}"
+    );
+    Ok(())
+}
+
+/// A setting that somebody else changes while it runs is told, and exit 1.
+fn difference(tests: &Tests<'_>) -> Result<()> {
+    if tests.at == Where::Host {
+        return skip("changes a setting of the host");
+    }
+    let mut command = Command::new(&tests.binary);
+    command.arg("selftest");
+    let mut running = Running::start(&tests.scratch, "selftest", &mut command)?;
+    // It has looked at the host by the time that it prints.
+    let started = await_some(PATIENCE, || (!running.printed().is_empty()).then_some(()));
+    started.context("it prints nothing")?;
+    let ratio = Sysctl::read("vm/overcommit_ratio")?;
+    let changed = Sysctl::set("vm/overcommit_ratio", ratio + 1)?;
+    let ended = running.wait_for_exit(1);
+    drop(changed);
+    ended?;
+    let printed = running.printed();
+    let wanted = format!(
+        "/proc/sys/vm/overcommit_ratio is {}, was {ratio}",
+        ratio + 1
+    );
+    ensure!(
+        printed.contains(&wanted) && !printed.contains("not named"),
+        "it does not tell the difference: {printed}"
     );
     Ok(())
 }
