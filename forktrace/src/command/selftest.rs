@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use forktrace::{
+    cause::Cause,
     record::write_line,
     selftest::{self, Error, Line, Options},
     view::SelftestTable,
@@ -11,10 +12,15 @@ use forktrace::{
 use super::terminal;
 use crate::{
     cli::{Format, SelftestArgs},
-    exit::Exit,
+    exit::{Exit, UsageError},
 };
 
 pub fn run(args: &SelftestArgs) -> anyhow::Result<Exit> {
+    if args.only.contains(&Cause::Unknown) {
+        return Err(
+            UsageError("--only unknown: that is no cause that can be provoked".to_owned()).into(),
+        );
+    }
     let options = Options {
         attach: args.attach.style(),
         disruptive: args.disruptive,

@@ -47,6 +47,14 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         run: without_root,
     },
     Behaviour {
+        name: "selftest_only_unknown",
+        run: |tests| {
+            let running = forktrace(tests, &["selftest", "--only", "unknown"], 2)?;
+            ensure!(running.said().contains("unknown"), "{}", running.said());
+            Ok(())
+        },
+    },
+    Behaviour {
         name: "selftest_tells_a_difference",
         run: difference,
     },
