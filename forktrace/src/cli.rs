@@ -14,7 +14,7 @@ use forktrace::{cause::Cause, probe::style::Style, record::Errno};
     name = "forktrace",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Exit status: 0 done, 2 wrong usage, 3 can't run here, 4 failed while running; \
+    after_help = "Exit status: 0 done, 1 the selftest found a fault, 2 wrong usage, 3 can't run here, 4 failed while running; \
                   with a command, the command's own."
 )]
 pub struct Cli {
@@ -35,9 +35,11 @@ pub enum Command {
     /// Tell what a cause is, how to confirm it and what to do about it.
     #[command(after_help = "Offline, and without privilege. Without CAUSE it lists all of them.")]
     Explain(ExplainArgs),
+    /// Provoke each cause and check that it is named; needs root.
+    Selftest(SelftestArgs),
     /// Print the JSON Schema of the records.
     Schema {
-        /// Of what.
+        /// Of which lines.
         #[arg(value_enum, default_value_t = SchemaOf::Records)]
         of: SchemaOf,
     },
@@ -101,6 +103,26 @@ pub struct ExplainArgs {
     /// How to print.
     #[arg(long, value_enum, default_value_t = PageFormat::Text)]
     pub format: PageFormat,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+#[derive(Debug, Args)]
+pub struct SelftestArgs {
+    /// Also change settings of the whole host, each for the moment of one
+    /// refused fork: others' forks can be refused in it.
+    #[arg(long)]
+    pub disruptive: bool,
+    /// Only this cause; may be given several times.
+    #[arg(long, value_name = "CAUSE", value_parser = parse_cause)]
+    pub only: Vec<Cause>,
+    /// How to attach; auto takes the best that this kernel accepts.
+    #[arg(long, value_enum, default_value_t = Attach::Auto)]
+    pub attach: Attach,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
     /// When to colour.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -182,6 +204,8 @@ pub enum SchemaOf {
     Records,
     /// What `explain --format json` prints.
     Explanations,
+    /// What `selftest --format json` prints.
+    Selftest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

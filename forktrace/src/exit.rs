@@ -9,6 +9,8 @@ use forktrace::{record::WriteError, tracer::StartError};
 pub enum Exit {
     /// 0: done. Also a closed pipe on standard output, Ctrl-C, SIGTERM.
     Done,
+    /// 1: `selftest` found a fault.
+    Fault,
     /// 2: wrong usage.
     Usage,
     /// 3: can't run here: privilege, or the kernel.
@@ -23,6 +25,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
+            Exit::Fault => 1,
             Exit::Usage => 2,
             Exit::Unable => 3,
             Exit::Failed => 4,

@@ -3,12 +3,14 @@
 //! Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is
 //! known) → [`cause`] (the verdict, a pure function of the evidence) →
 //! [`record`] (the schema) → [`view`] (text or JSON). [`host`] answers
-//! questions about this machine, [`tracer`] runs a session.
+//! questions about this machine, [`tracer`] runs a session, [`selftest`] tries all
+//! of it.
 
 pub mod cause;
 pub mod evidence;
 pub mod host;
 pub mod probe;
 pub mod record;
+pub mod selftest;
 pub mod tracer;
 pub mod view;

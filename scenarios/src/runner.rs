@@ -77,8 +77,11 @@ pub fn run(
         tests
             .report
             .fail("behaviour", "not tried: forktrace did not start");
-    } else if behaviour {
-        behaviour::run(&mut tests);
+    } else {
+        behaviour::run_on_each_kernel(&mut tests);
+        if behaviour {
+            behaviour::run(&mut tests);
+        }
     }
     Ok(tests.report.end())
 }

@@ -5,6 +5,7 @@ mod explain;
 mod live;
 mod probes;
 mod record;
+mod selftest;
 mod setup;
 mod terminal;
 mod trace;
@@ -26,10 +27,12 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Probes(args)) => probes::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Selftest(args)) => selftest::run(&args),
         Some(Command::Schema { of }) => {
             let schema = match of {
                 SchemaOf::Records => forktrace::record::json_schema(),
                 SchemaOf::Explanations => forktrace::cause::json_schema(),
+                SchemaOf::Selftest => forktrace::selftest::json_schema(),
             };
             let mut out = io::stdout().lock();
             serde_json::to_writer_pretty(&mut out, &schema).map_err(io::Error::from)?;

@@ -4,10 +4,12 @@ mod colours;
 mod escape;
 mod explain;
 mod markdown;
+mod selftest;
 mod text;
 mod wrap;
 
 pub use escape::{clean, is_harmful};
 pub use explain::{list, page};
 pub use markdown::{document, section};
+pub use selftest::SelftestTable;
 pub use text::{Screen, Verbosity};

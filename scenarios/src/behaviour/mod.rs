@@ -4,6 +4,7 @@ mod commands;
 mod filters;
 mod full_disk;
 mod live;
+mod selftest;
 mod starved;
 mod trace_left;
 
@@ -28,15 +29,25 @@ pub struct Behaviour {
 
 /// All of them.
 pub fn run(tests: &mut Tests<'_>) {
-    let parts: [&[Behaviour]; 6] = [
+    let parts: [&[Behaviour]; 7] = [
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
         filters::BEHAVIOURS,
         full_disk::BEHAVIOURS,
         starved::BEHAVIOURS,
         trace_left::BEHAVIOURS,
+        selftest::BEHAVIOURS,
     ];
-    for behaviour in parts.into_iter().flatten() {
+    run_each(tests, parts.into_iter().flatten());
+}
+
+/// Those that come out differently on each kernel.
+pub fn run_on_each_kernel(tests: &mut Tests<'_>) {
+    run_each(tests, selftest::ON_EACH_KERNEL);
+}
+
+fn run_each<'a>(tests: &mut Tests<'_>, behaviours: impl IntoIterator<Item = &'a Behaviour>) {
+    for behaviour in behaviours {
         let name = format!("behaviour/{}", behaviour.name);
         if tests.wanted(&name) {
             let outcome = (behaviour.run)(tests);

@@ -1,0 +1,383 @@
+//! What the records of a provocation have to say, and the comparison.
+
+use crate::{
+    cause::Cause,
+    record::{Certainty, Errno, Failure, Limit},
+    selftest::report::Outcome,
+};
+
+/// What a number in a record may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    Any,
+    Exact(u64),
+    AtLeast(u64),
+    /// Both included.
+    Between(u64, u64),
+}
+
+impl Number {
+    fn fits(self, got: Option<u64>) -> bool {
+        match (self, got) {
+            (Self::Any, _) => true,
+            (_, None) => false,
+            (Self::Exact(n), Some(got)) => got == n,
+            (Self::AtLeast(n), Some(got)) => got >= n,
+            (Self::Between(low, high), Some(got)) => (low..=high).contains(&got),
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::Any => "anything".to_owned(),
+            Self::Exact(n) => n.to_string(),
+            Self::AtLeast(n) => format!("at least {n}"),
+            Self::Between(low, high) => format!("{low} to {high}"),
+        }
+    }
+}
+
+/// Whose limit a record may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Exact(String),
+    Begins(&'static str),
+    /// For cgroups, whose whole path is not known within a cgroup namespace.
+    Ends(String),
+}
+
+impl Scope {
+    fn fits(&self, got: &str) -> bool {
+        match self {
+            Self::Exact(text) => got == text,
+            Self::Begins(text) => got.starts_with(text),
+            Self::Ends(text) => got.ends_with(text.as_str()),
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Exact(text) => text.clone(),
+            Self::Begins(text) => format!("{text}…"),
+            Self::Ends(text) => format!("…{text}"),
+        }
+    }
+}
+
+/// The limit that the record has to name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedLimit {
+    pub scope: Scope,
+    pub value: Number,
+    pub usage: Number,
+}
+
+/// What each record of a provocation has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    pub cause: Cause,
+    pub errno: Errno,
+    /// The caller's real user.
+    pub uid: u32,
+    /// Creations that were refused: as many have to be told.
+    pub refused: u64,
+    /// `None` for a cause that is no limit.
+    pub limit: Option<ExpectedLimit>,
+    /// Some of the refusals may be `unknown`, as long as one is named: for a
+    /// state that can be over by the time it is looked at.
+    pub some_unknown: bool,
+}
+
+impl Expected {
+    /// Refusals of root that name no limit.
+    pub fn new(cause: Cause, errno: Errno, refused: u64) -> Self {
+        Self {
+            cause,
+            errno,
+            uid: 0,
+            refused,
+            limit: None,
+            some_unknown: false,
+        }
+    }
+
+    /// The caller's real user.
+    pub fn uid(mut self, uid: u32) -> Self {
+        self.uid = uid;
+        self
+    }
+
+    /// The limit.
+    pub fn limit(mut self, scope: Scope, value: Number, usage: Number) -> Self {
+        self.limit = Some(ExpectedLimit {
+            scope,
+            value,
+            usage,
+        });
+        self
+    }
+}
+
+/// What the records said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    pub outcome: Outcome,
+    pub said: Option<Cause>,
+    pub certainty: Option<Certainty>,
+    pub limit: Option<Limit>,
+    /// What is wrong, one sentence each.
+    pub why: Vec<String>,
+}
+
+/// Compares the records of a provocation's callers with what they have to say.
+/// `told` are the failures with their number of repeats.
+pub fn compare(expected: &Expected, told: &[(Failure, u64)]) -> Judged {
+    let mut judged = Judged {
+        outcome: Outcome::Missed,
+        said: None,
+        certainty: None,
+        limit: None,
+        why: Vec::new(),
+    };
+    // The one that is furthest from the expectation stands for all.
+    let other = told
+        .iter()
+        .map(|(f, _)| f)
+        .find(|f| f.cause != expected.cause && f.cause != Cause::Unknown);
+    let right: Vec<&Failure> = told
+        .iter()
+        .map(|(f, _)| f)
+        .filter(|f| f.cause == expected.cause)
+        .collect();
+    let unknown = told
+        .iter()
+        .map(|(f, _)| f)
+        .find(|f| f.cause == Cause::Unknown);
+    let shown = match (other, unknown, right.first()) {
+        (Some(f), ..) => {
+            judged.outcome = Outcome::Misnamed;
+            judged
+                .why
+                .push(format!("the record says {}: {}", f.cause.id(), f.summary));
+            f
+        }
+        (None, Some(f), first) if first.is_none() || !expected.some_unknown => {
+            judged.outcome = Outcome::Unknown;
+            judged
+                .why
+                .push(format!("the record says unknown: {}", f.summary));
+            f
+        }
+        (None, _, Some(f)) => {
+            judged.outcome = Outcome::Named;
+            f
+        }
+        (None, _, None) => {
+            judged.why.push(format!(
+                "{} refused, no record tells of it",
+                expected.refused
+            ));
+            return judged;
+        }
+    };
+    judged.said = Some(shown.cause);
+    judged.certainty = Some(shown.certainty);
+    judged.limit = shown.limit.clone();
+    let count: u64 = told.iter().map(|(_, repeats)| 1 + repeats).sum();
+    if count != expected.refused {
+        judged
+            .why
+            .push(format!("{} refused, {count} told", expected.refused));
+    }
+    for failure in &right {
+        differences(expected, failure, &mut judged.why);
+        // The least sure stands for all.
+        if failure.certainty != Certainty::Observed {
+            judged.certainty = Some(failure.certainty);
+        }
+    }
+    judged.why.dedup();
+    if judged.outcome == Outcome::Named && !judged.why.is_empty() {
+        judged.outcome = Outcome::Wrong;
+    }
+    judged
+}
+
+fn differences(expected: &Expected, got: &Failure, why: &mut Vec<String>) {
+    let mut differ = |what: &str, got: String, wanted: String| {
+        why.push(format!("{what} is {got}, should be {wanted}"));
+    };
+    if got.errno != expected.errno {
+        differ(
+            "errno",
+            got.errno.name().to_owned(),
+            expected.errno.name().to_owned(),
+        );
+    }
+    if got.caller.uid != expected.uid {
+        differ(
+            "caller.uid",
+            got.caller.uid.to_string(),
+            expected.uid.to_string(),
+        );
+    }
+    if got.certainty == Certainty::Unknown {
+        differ("certainty", "unknown".to_owned(), "better".to_owned());
+    }
+    let Some(wanted) = &expected.limit else {
+        return;
+    };
+    let Some(limit) = &got.limit else {
+        differ("limit", "missing".to_owned(), wanted.scope.words());
+        return;
+    };
+    if !wanted.scope.fits(&limit.scope) {
+        differ("limit.scope", limit.scope.clone(), wanted.scope.words());
+    }
+    let number = |n: Option<u64>| n.map_or_else(|| "null".to_owned(), |n| n.to_string());
+    for (what, got, wanted) in [
+        ("limit.value", limit.value, wanted.value),
+        ("limit.usage", limit.usage, wanted.usage),
+    ] {
+        if !wanted.fits(got) {
+            differ(what, number(got), wanted.words());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Caller, Cgroup, Operation, Unit};
+
+    fn expected() -> Expected {
+        Expected::new(Cause::RlimitNproc, Errno::EAGAIN, 1)
+            .uid(7)
+            .limit(
+                Scope::Exact("uid 7".to_owned()),
+                Number::Exact(3),
+                Number::Exact(3),
+            )
+    }
+
+    fn right() -> Failure {
+        Failure {
+            seq: 1,
+            time: String::new(),
+            operation: Operation::Process,
+            syscall: None,
+            errno: Errno::EAGAIN,
+            caller: Caller {
+                pid: 1,
+                tid: 1,
+                ppid: 1,
+                comm: String::new(),
+                comm_hex: None,
+                uid: 7,
+                euid: 7,
+                user: None,
+                exe: None,
+                exe_hex: None,
+            },
+            cgroup: Cgroup::default(),
+            cause: Cause::RlimitNproc,
+            certainty: Certainty::Observed,
+            limit: Some(Limit {
+                name: "RLIMIT_NPROC".to_owned(),
+                scope: "uid 7".to_owned(),
+                value: Some(3),
+                usage: Some(3),
+                requested: Some(1),
+                unit: Unit::Tasks,
+                usable: None,
+                file: None,
+            }),
+            candidates: Vec::new(),
+            holders: Vec::new(),
+            summary: "…".to_owned(),
+            fix: Vec::new(),
+        }
+    }
+
+    fn outcome(change: impl FnOnce(&mut Failure)) -> Outcome {
+        let mut failure = right();
+        change(&mut failure);
+        let judged = compare(&expected(), &[(failure, 0)]);
+        assert_eq!(judged.why.is_empty(), judged.outcome == Outcome::Named);
+        judged.outcome
+    }
+
+    #[test]
+    fn the_right_record_is_named() {
+        let judged = compare(&expected(), &[(right(), 0)]);
+        assert_eq!(judged.outcome, Outcome::Named);
+        assert_eq!(judged.certainty, Some(Certainty::Observed));
+        assert_eq!(judged.said, Some(Cause::RlimitNproc));
+        assert_eq!(judged.why, Vec::<String>::new());
+    }
+
+    #[test]
+    fn wrong_records_are_not() {
+        assert_eq!(outcome(|f| f.cause = Cause::PidMax), Outcome::Misnamed);
+        assert_eq!(
+            outcome(|f| {
+                f.cause = Cause::Unknown;
+                f.certainty = Certainty::Unknown;
+            }),
+            Outcome::Unknown
+        );
+        for change in [
+            (|f| f.errno = Errno::ENOMEM) as fn(&mut Failure),
+            |f| f.caller.uid = 8,
+            |f| f.limit = None,
+            |f| f.certainty = Certainty::Unknown,
+            |f| f.limit.as_mut().unwrap().scope = "uid 8".to_owned(),
+            |f| f.limit.as_mut().unwrap().value = Some(4),
+            |f| f.limit.as_mut().unwrap().usage = Some(2),
+            |f| f.limit.as_mut().unwrap().usage = None,
+        ] {
+            assert_eq!(outcome(change), Outcome::Wrong);
+        }
+        assert_eq!(compare(&expected(), &[]).outcome, Outcome::Missed);
+    }
+
+    #[test]
+    fn each_refusal_is_told_once() {
+        let twice = [(right(), 0), (right(), 0)];
+        assert_eq!(compare(&expected(), &twice).outcome, Outcome::Wrong);
+        assert_eq!(
+            compare(&expected(), &[(right(), 1)]).outcome,
+            Outcome::Wrong
+        );
+        let mut three = expected();
+        three.refused = 3;
+        let told = [(right(), 1), (right(), 0)];
+        assert_eq!(compare(&three, &told).outcome, Outcome::Named);
+    }
+
+    #[test]
+    fn a_fleeting_state_may_be_unknown_at_times_but_not_always() {
+        let mut unknown = right();
+        unknown.cause = Cause::Unknown;
+        unknown.certainty = Certainty::Unknown;
+        let mut expected = expected();
+        expected.refused = 2;
+        let both = [(right(), 0), (unknown.clone(), 0)];
+        assert_eq!(compare(&expected, &both).outcome, Outcome::Unknown);
+        expected.some_unknown = true;
+        assert_eq!(compare(&expected, &both).outcome, Outcome::Named);
+        let none = [(unknown.clone(), 0), (unknown, 0)];
+        assert_eq!(compare(&expected, &none).outcome, Outcome::Unknown);
+    }
+
+    #[test]
+    fn the_least_sure_record_stands_for_all() {
+        let mut inferred = right();
+        inferred.certainty = Certainty::Inferred;
+        let mut expected = expected();
+        expected.refused = 2;
+        let judged = compare(&expected, &[(right(), 0), (inferred, 0)]);
+        assert_eq!(judged.outcome, Outcome::Named);
+        assert_eq!(judged.certainty, Some(Certainty::Inferred));
+    }
+}

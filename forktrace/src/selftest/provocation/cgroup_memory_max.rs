@@ -1,0 +1,110 @@
+//! A memory cgroup at its limit in which the OOM killer finds nobody: all that
+//! lives in it has oom_score_adj -1000. The kernel's log gets a report of it.
+
+use std::{fs, io, ptr};
+
+use super::{Provocation, Provoked, Reach, number, refused};
+use crate::{
+    cause::Cause,
+    host::cgroup::{Resource, Version},
+    probe::style::Style,
+    record::Errno,
+    selftest::{
+        actor::Actor,
+        expect::{Expected, Number, Scope},
+        sys,
+        trouble::Trouble,
+        world::World,
+    },
+};
+
+pub const ALL: &[Provocation] = &[Provocation {
+    cause: Cause::CgroupMemoryMax,
+    variant: "",
+    reach: Reach::Own,
+    blind: &[(
+        Style::Tracepoint,
+        "the tracepoint style doesn't see the memory controller refuse",
+    )],
+    run,
+}];
+
+/// Room above what is in use when the limit is set, bytes. A task takes about
+/// 30 KiB of kernel memory.
+const ROOM: u64 = 512 << 10;
+const PAGE: u64 = 4096;
+/// Tasks that are tried at most, and their stacks.
+const TASKS: usize = 200;
+const STACK: usize = 8192;
+
+fn run(world: &World) -> Result<Provoked, Trouble> {
+    // With 2 even a cgroup's own shortage panics (mm/oom_kill.c
+    // `check_panic_on_oom`).
+    let panic = fs::read_to_string("/proc/sys/vm/panic_on_oom").unwrap_or_default();
+    if panic.trim() == "2" {
+        return Err(Trouble::Skip(
+            "vm.panic_on_oom is 2: the host would panic".to_owned(),
+        ));
+    }
+    let place = world.place(Resource::Memory)?;
+    let tree = world.tree(Resource::Memory)?;
+    let home = tree.top();
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        // Before moving in: from here on nobody in the cgroup can be killed.
+        fs::write("/proc/self/oom_score_adj", "-1000").map_err(|error| {
+            Trouble::Skip(format!(
+                "writing -1000 to /proc/self/oom_score_adj: {error}"
+            ))
+        })?;
+        home.enter()?;
+        let stacks = sys::map((TASKS * STACK) as u64)?;
+        // Nothing may be swapped out to make room, nor be missing later.
+        // SAFETY: takes a number only.
+        let locked = unsafe { libc::mlockall(libc::MCL_CURRENT) };
+        sys::check(locked, "mlockall").map_err(Trouble::into_skip)?;
+        link.tell(&[]);
+        let errno = share_until_refused(stacks);
+        link.tell(&[errno as u64]);
+        Ok(())
+    })?;
+    let in_use = home.read(match place.version {
+        Version::V2 => "memory.current",
+        Version::V1 => "memory.usage_in_bytes",
+    })?;
+    let value = (in_use + ROOM).next_multiple_of(PAGE);
+    home.limit(value)?;
+    refused(number(&actor.go()?, 0)?, Errno::ENOMEM)?;
+    let expected = Expected::new(Cause::CgroupMemoryMax, Errno::ENOMEM, 1).limit(
+        Scope::Ends(home.tail()),
+        Number::Exact(value),
+        Number::Between(value.saturating_sub(ROOM), value + ROOM),
+    );
+    Ok(Provoked::new(expected).keep(actor).keep(tree))
+}
+
+/// Creates tasks that share this memory until one is refused; the errno.
+/// A copy of the address space would need memory for itself, which a cgroup
+/// without any can't give: such a child would fault for ever.
+fn share_until_refused(stacks: *mut u8) -> i32 {
+    extern "C" fn exist(parent: *mut libc::c_void) -> libc::c_int {
+        sys::die_with(parent.addr() as i32);
+        sys::sleep_for_ever()
+    }
+    let parent = sys::pid() as usize;
+    for n in 1..=TASKS {
+        // SAFETY: the mapping has TASKS stacks, each task's own; `exist` makes
+        // system calls only.
+        let pid = unsafe {
+            libc::clone(
+                exist,
+                stacks.add(n * STACK).cast(),
+                libc::CLONE_VM | libc::SIGCHLD,
+                ptr::without_provenance_mut(parent),
+            )
+        };
+        if pid < 0 {
+            return io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        }
+    }
+    0
+}

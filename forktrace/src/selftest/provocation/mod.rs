@@ -1,0 +1,153 @@
+//! Provocations: one file a cause. Each sets a limit up in a world of its own,
+//! lets a child be refused, and answers what the record of it has to say. A
+//! new one is one file and one line in [`all`].
+
+mod cgroup_memory_max;
+mod cgroup_pids_max;
+mod exec_in_progress;
+mod overcommit;
+mod pid_max;
+mod pid_namespace_dead;
+mod rlimit_nproc;
+mod sched_deadline;
+mod seccomp;
+mod threads_max;
+
+use std::{any::Any, time::Duration};
+
+use super::{expect::Expected, trouble::Trouble, world::World};
+use crate::{
+    cause::{CATALOGUE, Cause},
+    probe::style::Style,
+    record::Errno,
+};
+
+/// How long a setting of the whole host may stay changed for one step. It takes
+/// milliseconds, unless something is wrong.
+pub const SHORT: Duration = Duration::from_secs(2);
+
+/// What a provocation touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Its own processes, cgroups, users and namespaces.
+    Own,
+    /// A setting of the whole host, for a moment: with `--disruptive` only.
+    Host,
+}
+
+/// One way to a cause.
+#[derive(Clone, Copy)]
+pub struct Provocation {
+    pub cause: Cause,
+    /// Which way, where there are several; empty for the plain one.
+    pub variant: &'static str,
+    pub reach: Reach,
+    /// Styles that can't name it, and why.
+    pub blind: &'static [(Style, &'static str)],
+    pub run: fn(&World) -> Result<Provoked, Trouble>,
+}
+
+/// What was provoked.
+pub struct Provoked {
+    pub expected: Expected,
+    /// What has to stand until the records are there; dropped in this order,
+    /// so settings come before what needs them back to end.
+    pub keep: Vec<Box<dyn Any>>,
+}
+
+impl Provoked {
+    /// With nothing to keep yet.
+    pub fn new(expected: Expected) -> Self {
+        Self {
+            expected,
+            keep: Vec::new(),
+        }
+    }
+
+    /// Keeps something until the records are there.
+    pub fn keep(mut self, what: impl Any) -> Self {
+        self.keep.push(Box::new(what));
+        self
+    }
+}
+
+/// All of them, in the order of the kernel's checks.
+pub fn all() -> Vec<Provocation> {
+    [
+        seccomp::ALL,
+        rlimit_nproc::ALL,
+        threads_max::ALL,
+        sched_deadline::ALL,
+        exec_in_progress::ALL,
+        cgroup_memory_max::ALL,
+        overcommit::ALL,
+        pid_max::ALL,
+        pid_namespace_dead::ALL,
+        cgroup_pids_max::ALL,
+    ]
+    .concat()
+}
+
+/// Causes of the catalogue that nothing here provokes.
+pub fn without() -> Vec<Cause> {
+    let all = all();
+    CATALOGUE
+        .iter()
+        .map(|entry| entry.cause)
+        .filter(|cause| all.iter().all(|p| p.cause != *cause))
+        .collect()
+}
+
+/// Trouble unless an attempt was refused with this errno.
+fn refused(errno: u64, wanted: Errno) -> Result<(), Trouble> {
+    let number = match wanted {
+        Errno::EAGAIN => libc::EAGAIN,
+        Errno::ENOMEM => libc::ENOMEM,
+    };
+    match errno {
+        n if n == number as u64 => Ok(()),
+        0 => Err(Trouble::Odd(
+            "the kernel granted what it should have refused".to_owned(),
+        )),
+        n => Err(Trouble::Odd(format!(
+            "the kernel answered errno {n} in place of {}",
+            wanted.name()
+        ))),
+    }
+}
+
+/// The number at `at` of what an actor told.
+fn number(told: &[u64], at: usize) -> Result<u64, Trouble> {
+    told.get(at)
+        .copied()
+        .ok_or_else(|| Trouble::Odd("a process of the selftest's own told too little".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_told_apart_and_belong_to_the_catalogue() {
+        let mut names: Vec<_> = all().iter().map(|p| (p.cause, p.variant)).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for (cause, _) in names {
+            assert!(CATALOGUE.iter().any(|e| e.cause == cause), "{cause:?}");
+            assert!(!without().contains(&cause), "{cause:?}");
+        }
+        // It takes a security module of one's own.
+        assert!(without().contains(&Cause::Lsm));
+    }
+
+    #[test]
+    fn an_attempt_that_was_granted_is_trouble() {
+        assert!(refused(libc::EAGAIN as u64, Errno::EAGAIN).is_ok());
+        assert!(refused(libc::ENOMEM as u64, Errno::ENOMEM).is_ok());
+        for errno in [0, libc::ENOMEM as u64, libc::EPERM as u64] {
+            assert!(refused(errno, Errno::EAGAIN).is_err());
+        }
+    }
+}

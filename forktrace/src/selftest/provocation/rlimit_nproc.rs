@@ -1,0 +1,98 @@
+//! A user with as many tasks as RLIMIT_NPROC allows, and one in a user
+//! namespace whose creator's limit is the smaller.
+
+use super::{Provocation, Provoked, Reach, number, refused};
+use crate::{
+    cause::Cause,
+    record::Errno,
+    selftest::{
+        actor::Actor,
+        expect::{Expected, Number, Scope},
+        sys,
+        trouble::Trouble,
+        world::World,
+    },
+};
+
+pub const ALL: &[Provocation] = &[
+    Provocation {
+        cause: Cause::RlimitNproc,
+        variant: "",
+        reach: Reach::Own,
+        blind: &[],
+        run: plain,
+    },
+    Provocation {
+        cause: Cause::RlimitNproc,
+        variant: "user namespace",
+        reach: Reach::Own,
+        blind: &[],
+        run: nested,
+    },
+];
+
+/// The limit of the plain user, and of a namespace's creator.
+const LIMIT: u64 = 3;
+/// The caller's own limit within the namespace.
+const OWN: u64 = 6;
+
+fn plain(world: &World) -> Result<Provoked, Trouble> {
+    let uid = world.fresh_uid()?;
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        sys::limit_nproc(LIMIT, LIMIT)?;
+        sys::become_uid(uid)?;
+        link.tell(&[]);
+        let (made, errno) = sys::fill(LIMIT);
+        link.tell(&[made, errno as u64]);
+        Ok(())
+    })?;
+    let told = actor.go()?;
+    refused(number(&told, 1)?, Errno::EAGAIN)?;
+    let usage = number(&told, 0)? + 1;
+    if usage != LIMIT {
+        return Err(Trouble::Odd(format!(
+            "uid {uid} was refused with {usage} tasks under a limit of {LIMIT}"
+        )));
+    }
+    let expected = Expected::new(Cause::RlimitNproc, Errno::EAGAIN, 1)
+        .uid(uid)
+        .limit(
+            Scope::Exact(format!("uid {uid}")),
+            Number::Exact(LIMIT),
+            Number::Exact(LIMIT),
+        );
+    Ok(Provoked::new(expected).keep(actor))
+}
+
+fn nested(world: &World) -> Result<Provoked, Trouble> {
+    let uid = world.fresh_uid()?;
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        sys::limit_nproc(LIMIT, OWN)?;
+        sys::become_uid(uid)?;
+        sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER").map_err(|trouble| {
+            Trouble::Skip(format!("an unprivileged user may not do this: {trouble}"))
+        })?;
+        sys::limit_nproc(OWN, OWN)?;
+        link.tell(&[]);
+        let (made, errno) = sys::fill(OWN);
+        link.tell(&[made, errno as u64]);
+        Ok(())
+    })?;
+    let told = actor.go()?;
+    refused(number(&told, 1)?, Errno::EAGAIN)?;
+    // The creator's limit counts since Linux 5.14; before, only the own one.
+    let usage = number(&told, 0)? + 1;
+    let scope = match usage {
+        LIMIT => Scope::Begins("user namespace "),
+        OWN => Scope::Exact(format!("uid {uid}")),
+        _ => {
+            return Err(Trouble::Odd(format!(
+                "uid {uid} was refused with {usage} tasks under limits of {LIMIT} and {OWN}"
+            )));
+        }
+    };
+    let expected = Expected::new(Cause::RlimitNproc, Errno::EAGAIN, 1)
+        .uid(uid)
+        .limit(scope, Number::Exact(usage), Number::Exact(usage));
+    Ok(Provoked::new(expected).keep(actor))
+}
