@@ -185,6 +185,12 @@ impl Expect {
         self
     }
 
+    /// There is nothing to tell the cause by: then none may be named.
+    pub fn unknown(mut self) -> Self {
+        self.cause = Cause::Unknown;
+        self
+    }
+
     pub fn inferred(mut self) -> Self {
         self.inferred = true;
         self
@@ -448,6 +454,10 @@ fn compare_one(got: &Failure, want: &Expect, style: &str, wrong: &mut Vec<String
         FromTracepoint::MayBeUnknownInAll => true,
     };
     match verdict {
+        Verdict::Right if want.cause == Cause::Unknown => {
+            same!("certainty", got.certainty, Certainty::Unknown);
+            return Verdict::Unknown;
+        }
         Verdict::Right => {
             let right_certainty = match got.certainty {
                 Certainty::Observed => !by_tracepoint && !want.inferred,

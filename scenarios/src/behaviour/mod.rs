@@ -3,6 +3,7 @@
 mod commands;
 mod filters;
 mod full_disk;
+mod inside;
 mod live;
 mod selftest;
 mod starved;
@@ -43,6 +44,7 @@ pub fn run(tests: &mut Tests<'_>) {
 
 /// Those that come out differently on each kernel.
 pub fn run_on_each_kernel(tests: &mut Tests<'_>) {
+    run_each(tests, inside::ON_EACH_KERNEL);
     run_each(tests, selftest::ON_EACH_KERNEL);
 }
 

@@ -221,7 +221,7 @@ fn may_skip(tests: &Tests<'_>, style: &str, case: &Case) -> bool {
         (Cause::Seccomp, _) => style != "tracepoint",
         (Cause::CgroupMemoryMax, _) => {
             // Debian builds no v1 memory controller from 6.12 on.
-            style == "tracepoint" || here || (!tests.place.cgroups.pids_is_v2 && kernel >= (6, 12))
+            here || (!tests.place.cgroups.pids_is_v2 && kernel >= (6, 12))
         }
         (Cause::PidMax, "pid namespace") => kernel < (6, 14),
         (Cause::ThreadsMax | Cause::Overcommit | Cause::PidMax, _) => here,

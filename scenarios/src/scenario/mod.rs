@@ -4,6 +4,7 @@
 mod cgroup_pids_max;
 mod combined;
 mod exec_in_progress;
+mod lsm;
 mod memory;
 mod negative;
 mod once;
@@ -162,7 +163,7 @@ pub struct Scenario {
 
 /// All of them, in the order in which they run.
 pub fn all() -> Vec<Scenario> {
-    let parts: [&[Scenario]; 12] = [
+    let parts: [&[Scenario]; 13] = [
         rlimit_nproc::SCENARIOS,
         cgroup_pids_max::SCENARIOS,
         pid_namespace_dead::SCENARIOS,
@@ -171,6 +172,7 @@ pub fn all() -> Vec<Scenario> {
         overcommit::SCENARIOS,
         sched_deadline::SCENARIOS,
         exec_in_progress::SCENARIOS,
+        lsm::SCENARIOS,
         memory::SCENARIOS,
         combined::SCENARIOS,
         negative::SCENARIOS,

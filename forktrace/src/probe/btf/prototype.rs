@@ -75,6 +75,13 @@ impl Btf {
         all.next().is_none().then_some(first)
     }
 
+    /// The id of a function; `None` where there is none, or several.
+    pub fn function_id(&self, name: &str) -> Option<u32> {
+        let mut all = self.named(&[Kind::Func], name);
+        let first = all.next()?;
+        all.next().is_none().then_some(first)
+    }
+
     /// The different prototypes that functions of this name have.
     pub fn functions(&self, name: &str) -> Vec<Prototype> {
         let mut all = Vec::new();

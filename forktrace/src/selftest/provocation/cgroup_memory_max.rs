@@ -7,7 +7,6 @@ use super::{Provocation, Provoked, Reach, number, refused};
 use crate::{
     cause::Cause,
     host::cgroup::{Resource, Version},
-    probe::style::Style,
     record::Errno,
     selftest::{
         actor::Actor,
@@ -22,10 +21,7 @@ pub const ALL: &[Provocation] = &[Provocation {
     cause: Cause::CgroupMemoryMax,
     variant: "",
     reach: Reach::Own,
-    blind: &[(
-        Style::Tracepoint,
-        "the tracepoint style doesn't see the memory controller refuse",
-    )],
+    blind: &[],
     run,
 }];
 

@@ -1,0 +1,149 @@
+//! Creations that no system call asked for: the kernel's own, which the
+//! function styles see.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use forktrace::cause::Cause;
+use forktrace::record::{Errno, Failure, Operation, Record};
+
+use super::{Behaviour, record};
+use crate::actor::Actor;
+use crate::cgroup::Tree;
+use crate::io_uring::Ring;
+use crate::runner::{Tests, Where};
+use crate::sys::{self, Sysctl};
+use crate::tracer::Tracer;
+
+pub const ON_EACH_KERNEL: &[Behaviour] = &[
+    Behaviour {
+        name: "io_worker_fexit",
+        run: |tests| io_worker(tests, "fexit"),
+    },
+    Behaviour {
+        name: "io_worker_kprobe",
+        run: |tests| io_worker(tests, "kprobe"),
+    },
+    Behaviour {
+        name: "core_dump_helper_fexit",
+        run: |tests| core_dump_helper(tests, "fexit"),
+    },
+    Behaviour {
+        name: "core_dump_helper_kprobe",
+        run: |tests| core_dump_helper(tests, "kprobe"),
+    },
+];
+
+fn await_failure(tracer: &mut Tracer, wanted: impl Fn(&Failure) -> bool) -> Result<Failure> {
+    let found = sys::await_some(Duration::from_secs(20), || {
+        let _ = tracer.read();
+        tracer.lines.iter().find_map(|l| match &l.record {
+            Record::Failure(failure) if wanted(failure) => Some((**failure).clone()),
+            _ => None,
+        })
+    });
+    found.with_context(|| {
+        let raw: Vec<&str> = tracer.lines.iter().map(|l| l.raw.as_str()).collect();
+        format!("no such record in {}", raw.join("\n"))
+    })
+}
+
+/// io_uring wants a worker at pids.max; its submitter only hears ECANCELED.
+fn io_worker(tests: &Tests<'_>, style: &str) -> Result<()> {
+    if tests.at == Where::Host {
+        return Ok(());
+    }
+    let mut tracer = record(tests, &["--attach", style])?;
+    let tree = Tree::new(&tests.place.cgroups, "uring")?;
+    let home = tree.at(&["inner"])?;
+    let (mut actor, _) = Actor::start("submitter", |link| {
+        home.enter()?;
+        let mut pipe = [0; 2];
+        // SAFETY: room for two descriptors.
+        sys::check(unsafe { libc::pipe(pipe.as_mut_ptr()) }.into(), "pipe")?;
+        let ring = Ring::new(pipe[0])?;
+        link.step();
+        ring.submit()?;
+        link.step();
+        Ok(())
+    })?;
+    tree.top().limit(1)?;
+    actor.go()?;
+    let pid = actor.pid() as u32;
+    let failure = await_failure(&mut tracer, |f| f.caller.pid == pid)?;
+    tracer.end()?;
+    ensure!(
+        failure.operation == Operation::IoWorker,
+        "operation is {:?}",
+        failure.operation
+    );
+    ensure!(
+        failure.errno == Errno::EAGAIN,
+        "errno is {:?}",
+        failure.errno
+    );
+    ensure!(
+        failure.cause == Cause::CgroupPidsMax,
+        "cause is {:?}",
+        failure.cause
+    );
+    let limit = failure.limit.context("no limit")?;
+    ensure!(
+        limit.scope == tree.top().shown() && limit.value == Some(1) && limit.usage == Some(1),
+        "limit is {limit:?}"
+    );
+    ensure!(
+        failure.syscall.is_none(),
+        "syscall is {:?}",
+        failure.syscall
+    );
+    Ok(())
+}
+
+/// core_pattern names a program: the kernel starts it from a worker of its own,
+/// root's, which threads-max refuses like anybody.
+fn core_dump_helper(tests: &Tests<'_>, style: &str) -> Result<()> {
+    if tests.at == Where::Host {
+        return Ok(());
+    }
+    let mut tracer = record(tests, &["--attach", style])?;
+    let pattern = "/proc/sys/kernel/core_pattern";
+    let before = fs::read_to_string(pattern)?;
+    fs::write(pattern, "|/bin/false")?;
+    let (mut actor, _) = Actor::start("dumper", |link| {
+        sys_core_unlimited();
+        link.step();
+        // SAFETY: ends this process, with a core.
+        unsafe { libc::abort() }
+    })?;
+    let limit = Sysctl::set("kernel/threads-max", 20)?;
+    actor.send()?;
+    let failure = await_failure(&mut tracer, |f| f.operation == Operation::KernelThread);
+    drop(limit);
+    fs::write(pattern, before.trim_end())?;
+    let failure = failure?;
+    tracer.end()?;
+    ensure!(
+        failure.cause == Cause::ThreadsMax && failure.errno == Errno::EAGAIN,
+        "cause is {:?}, errno {:?}",
+        failure.cause,
+        failure.errno
+    );
+    let limit = failure.limit.context("no limit")?;
+    ensure!(
+        limit.value == Some(20) && limit.usage >= Some(20),
+        "limit is {limit:?}"
+    );
+    ensure!(failure.caller.uid == 0 && failure.syscall.is_none());
+    Ok(())
+}
+
+fn sys_core_unlimited() {
+    let unlimited = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the struct outlives the call.
+    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const unlimited) };
+}

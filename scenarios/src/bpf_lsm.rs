@@ -1,0 +1,139 @@
+//! A security module of one rule, written in BPF: a user's creations are
+//! refused with a given errno.
+
+use std::ffi::CStr;
+use std::fs;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use anyhow::{Context, Result};
+use forktrace::probe::btf::Btf;
+
+const BPF_PROG_LOAD: i64 = 5;
+const BPF_RAW_TRACEPOINT_OPEN: i64 = 17;
+const BPF_PROG_TYPE_LSM: u32 = 29;
+const BPF_LSM_MAC: u32 = 27;
+const GET_CURRENT_UID_GID: i32 = 15;
+
+/// `union bpf_attr` of BPF_PROG_LOAD (include/uapi/linux/bpf.h).
+#[repr(C)]
+#[derive(Default)]
+struct Load {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log: [u32; 4],
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    prog_ifindex: u32,
+    expected_attach_type: u32,
+    prog_btf_fd: u32,
+    func_info_rec_size: u32,
+    func_info: u64,
+    func_info_cnt: u32,
+    line_info_rec_size: u32,
+    line_info: u64,
+    line_info_cnt: u32,
+    attach_btf_id: u32,
+    attach_prog_fd: u32,
+    reserved: u32,
+}
+
+/// The same of BPF_RAW_TRACEPOINT_OPEN.
+#[repr(C)]
+struct Open {
+    name: u64,
+    prog_fd: u32,
+    reserved: u32,
+}
+
+/// Whether programs of this kind are asked on this kernel.
+pub fn active() -> bool {
+    fs::create_dir_all("/sys/kernel/security").ok();
+    // Mounted by nobody in a test machine.
+    let (source, target) = (c"securityfs", c"/sys/kernel/security");
+    let read = || fs::read_to_string("/sys/kernel/security/lsm");
+    let list = read().or_else(|_| {
+        // SAFETY: strings that outlive the call.
+        unsafe {
+            libc::mount(
+                source.as_ptr(),
+                target.as_ptr(),
+                source.as_ptr(),
+                0,
+                std::ptr::null(),
+            )
+        };
+        read()
+    });
+    list.is_ok_and(|list| list.trim().split(',').any(|name| name == "bpf"))
+}
+
+/// Refuses the uid's creations with `errno` until dropped.
+pub struct Refusal {
+    _link: OwnedFd,
+    _program: OwnedFd,
+}
+
+impl Refusal {
+    pub fn new(uid: u32, errno: i32) -> Result<Self> {
+        let btf = Btf::from_sys().context("the kernel's types")?;
+        let hook = btf.function_id("bpf_lsm_task_alloc");
+        let instruction = |code: u8, registers: u8, offset: i16, value: i32| -> u64 {
+            u64::from(code)
+                | u64::from(registers) << 8
+                | u64::from(offset as u16) << 16
+                | u64::from(value as u32) << 32
+        };
+        let program = [
+            instruction(0x85, 0, 0, GET_CURRENT_UID_GID),
+            // w0 != uid: over one instruction.
+            instruction(0x56, 0, 2, uid as i32),
+            instruction(0xb7, 0, 0, -errno),
+            instruction(0x95, 0, 0, 0),
+            instruction(0xb7, 0, 0, 0),
+            instruction(0x95, 0, 0, 0),
+        ];
+        let license: &CStr = c"GPL";
+        let mut load = Load {
+            prog_type: BPF_PROG_TYPE_LSM,
+            insn_cnt: program.len() as u32,
+            insns: program.as_ptr() as u64,
+            license: license.as_ptr() as u64,
+            expected_attach_type: BPF_LSM_MAC,
+            attach_btf_id: hook.context("the kernel has no bpf_lsm_task_alloc")?,
+            ..Load::default()
+        };
+        let program = bpf(BPF_PROG_LOAD, &mut load).context("load a program of type lsm")?;
+        let mut open = Open {
+            name: 0,
+            prog_fd: std::os::fd::AsRawFd::as_raw_fd(&program) as u32,
+            reserved: 0,
+        };
+        let link = bpf(BPF_RAW_TRACEPOINT_OPEN, &mut open).context("attach it")?;
+        Ok(Self {
+            _link: link,
+            _program: program,
+        })
+    }
+}
+
+fn bpf<T>(command: i64, attr: &mut T) -> io::Result<OwnedFd> {
+    // SAFETY: the struct is the command's, and what it points to outlives the
+    // call.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_mut(attr),
+            size_of::<T>(),
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: made for us just now.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}

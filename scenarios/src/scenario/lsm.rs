@@ -1,0 +1,49 @@
+//! `lsm`: a security module refuses.
+
+use anyhow::Result;
+use forktrace::cause::Cause;
+use forktrace::record::Errno;
+
+use super::{Place, Reach, Run, Scenario, probers, skip};
+use crate::attempt::Kind;
+use crate::bpf_lsm::{self, Refusal};
+use crate::expect::Expect;
+use crate::sys;
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "lsm_eagain",
+        reach: Reach::Host,
+        run: |place| refused(place, "lsa", place.uid(62), libc::EAGAIN),
+    },
+    Scenario {
+        name: "lsm_enomem",
+        reach: Reach::Host,
+        run: |place| refused(place, "lsm", place.uid(63), libc::ENOMEM),
+    },
+];
+
+fn refused(place: &Place, tag: &str, uid: u32, errno: i32) -> Result<Run> {
+    if !bpf_lsm::active() {
+        return skip("bpf is none of this kernel's security modules");
+    }
+    let mut run = Run::default();
+    let mut callers = probers(tag, Kind::ALL, place.count, || sys::become_uid(uid))?;
+    let refusal = Refusal::new(uid, errno)?;
+    run.fire(&mut callers, |p, a| {
+        // ENOMEM can be that of an allocation, and with CLONE_FILES nothing
+        // tells a module's refusal from an execve's.
+        let certain = errno == libc::EAGAIN && !a.kind.is_thread();
+        let cause = if certain { Cause::Lsm } else { Cause::Unknown };
+        let mut expect = Expect::of(&p.actor, a, cause).uid(uid);
+        expect.errno = Errno::from_number(errno).unwrap_or(Errno::EAGAIN);
+        if certain {
+            expect.may_be_unknown()
+        } else {
+            expect.unknown()
+        }
+    })?;
+    run.keep(refusal);
+    run.keep(callers);
+    Ok(run)
+}
