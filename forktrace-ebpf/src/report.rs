@@ -110,8 +110,8 @@ fn tell(note: *const Note, tid: u32) {
     let key = Key {
         tgid: task::tgid(),
         errno: failed.errno as u16,
-        stage: if failed.not_entered != 0 {
-            Stage::NotEntered as u8
+        stage: if failed.stage != Stage::Unseen as u8 {
+            failed.stage
         } else {
             stage
         },
