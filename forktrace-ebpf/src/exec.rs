@@ -15,13 +15,17 @@ use aya_ebpf::{
     programs::{FExitContext, RetProbeContext, TracePointContext},
 };
 use forktrace_common::{
-    event::{Stage, style},
-    note::Failed,
+    count::Key,
+    event::{FailureEvent, Stage, style},
+    note::{Failed, Note},
 };
 
 use crate::{
-    maps::{EXECS, offset, setting},
-    mem, note, report, task,
+    count, filter, limits,
+    maps::{EVENTS, EXECS, offset, setting},
+    mem, note, report,
+    snapshot::{self, Subject},
+    task,
 };
 
 const PF_NPROC_EXCEEDED: u32 = 0x1000; // include/linux/sched.h
@@ -30,7 +34,7 @@ const EAGAIN: i64 = -(report::EAGAIN as i64);
 /// `long __x64_sys_execve(const struct pt_regs *regs)`, and the same of
 /// execveat and of the 32-bit calls.
 macro_rules! on_return {
-    ($function:literal, $fexit:ident, $again:ident, $kretprobe:ident) => {
+    ($function:literal, $fexit:ident, $again:ident) => {
         #[fexit(function = $function)]
         fn $fexit(ctx: FExitContext) -> u32 {
             if ctx.arg::<i64>(1) == EAGAIN {
@@ -47,40 +51,29 @@ macro_rules! on_return {
             }
             0
         }
-
-        #[kretprobe]
-        fn $kretprobe(ctx: RetProbeContext) -> u32 {
-            if ctx.ret::<i64>() == EAGAIN {
-                refused(style::KPROBE, 0, true);
-            }
-            0
-        }
     };
 }
 
-on_return!(
-    "__x64_sys_execve",
-    fexit_execve,
-    fexit_execve_again,
-    kretprobe_execve
-);
-on_return!(
-    "__x64_sys_execveat",
-    fexit_execveat,
-    fexit_execveat_again,
-    kretprobe_execveat
-);
+/// Serves all of them.
+#[kretprobe]
+fn kretprobe_exec(ctx: RetProbeContext) -> u32 {
+    if ctx.ret::<i64>() == EAGAIN {
+        refused(style::KPROBE, 0, true);
+    }
+    0
+}
+
+on_return!("__x64_sys_execve", fexit_execve, fexit_execve_again);
+on_return!("__x64_sys_execveat", fexit_execveat, fexit_execveat_again);
 on_return!(
     "__ia32_compat_sys_execve",
     fexit_compat_execve,
-    fexit_compat_execve_again,
-    kretprobe_compat_execve
+    fexit_compat_execve_again
 );
 on_return!(
     "__ia32_compat_sys_execveat",
     fexit_compat_execveat,
-    fexit_compat_execveat_again,
-    kretprobe_compat_execveat
+    fexit_compat_execveat_again
 );
 
 #[inline(always)]
@@ -119,14 +112,64 @@ fn refused(style: u8, program: u8, entered: bool) {
     } else {
         Stage::ExecUnseen
     };
-    note::forget_unreported(task::tid());
-    report::failed(&Failed {
+    let tid = task::tid();
+    note::forget_unreported(tid);
+    let failed = Failed {
         errno: report::EAGAIN,
         style,
         stage: stage as u8,
         program,
         ..Failed::NONE
-    });
+    };
+    if let Some(note) = report::begin(&failed, tid) {
+        tell(note, tid);
+        report::end(note, tid, program);
+    }
+}
+
+/// As `report::tell`, with the one limit that can refuse an execve. There are
+/// several of these programs, and the verifier walks each for itself: all the
+/// limits of a creation would treble the time that forktrace takes to start.
+#[inline(never)]
+fn tell(note: *const Note, tid: u32) {
+    let task = task::current();
+    if !filter::passes(task) {
+        return;
+    }
+    let cset = mem::pointer(task, offset!(task_cgroups));
+    let pids_css = mem::pointer(cset, offset!(cset_pids));
+    let key = Key {
+        tgid: task::tgid(),
+        errno: report::EAGAIN as u16,
+        // SAFETY: a live map value.
+        stage: unsafe { (*note).failed.stage },
+        pids_refused: 0,
+        cgroup: snapshot::own_cgroup_id(cset, pids_css),
+        limit: 0,
+    };
+    let verdict = count::hit(&key);
+    if !verdict.detail {
+        return;
+    }
+    let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {
+        count::ring_full(&verdict);
+        return;
+    };
+    let ev = entry.as_mut_ptr();
+    let subject = Subject {
+        task,
+        key: &key,
+        note,
+        tid,
+    };
+    snapshot::take(ev, &subject);
+    snapshot::flags(ev, &subject);
+    // No address space: nothing is known of overcommit.
+    // SAFETY: a reserved ring-buffer record.
+    unsafe { (*ev).overcommit.total_vm = 0 };
+    limits::nproc(ev, task);
+    snapshot::own_path(ev, cset, pids_css);
+    entry.submit(0);
 }
 
 const RET: usize = 16; // struct syscall_trace_exit, see `tracepoint`

@@ -237,8 +237,10 @@ impl Attacher<'_> {
                 p.load()?;
             }
             if let Err(error) = p.attach(target, 0) {
-                // A pair is of use only whole.
-                names.iter().for_each(|name| unload(self.ebpf, name));
+                // A pair is of use only whole; one alone may serve elsewhere.
+                if names.len() > 1 {
+                    names.iter().for_each(|name| unload(self.ebpf, name));
+                }
                 return Err(error.into());
             }
         }

@@ -159,7 +159,7 @@ pub const HOOKS: &[Hook] = &[
         role: Role::Exec,
         targets: &["__x64_sys_execve"],
         trampoline: Some(Trampoline::Fexit(&["fexit_execve", "fexit_execve_again"])),
-        kprobes: &["kretprobe_execve"],
+        kprobes: &["kretprobe_exec"],
         lost: "an execve that RLIMIT_NPROC refuses is not seen",
     },
     Hook {
@@ -169,7 +169,7 @@ pub const HOOKS: &[Hook] = &[
             "fexit_execveat",
             "fexit_execveat_again",
         ])),
-        kprobes: &["kretprobe_execveat"],
+        kprobes: &["kretprobe_exec"],
         lost: "an execveat that RLIMIT_NPROC refuses is not seen",
     },
     Hook {
@@ -179,7 +179,7 @@ pub const HOOKS: &[Hook] = &[
             "fexit_compat_execve",
             "fexit_compat_execve_again",
         ])),
-        kprobes: &["kretprobe_compat_execve"],
+        kprobes: &["kretprobe_exec"],
         lost: "a 32-bit program's execve that RLIMIT_NPROC refuses is not seen",
     },
     Hook {
@@ -189,7 +189,7 @@ pub const HOOKS: &[Hook] = &[
             "fexit_compat_execveat",
             "fexit_compat_execveat_again",
         ])),
-        kprobes: &["kretprobe_compat_execveat"],
+        kprobes: &["kretprobe_exec"],
         lost: "a 32-bit program's execveat that RLIMIT_NPROC refuses is not seen",
     },
 ];

@@ -10,6 +10,7 @@ use forktrace::cause::Cause;
 use super::{Place, Reach, Run, Scenario, probers, skip};
 use crate::actor::{self, Actor, Prober, Sleepers};
 use crate::attempt::{Attempt, Kind, exec, reap};
+use crate::cgroup::Tree;
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::seccomp::{self, Action};
 use crate::sys;
@@ -65,9 +66,12 @@ pub const SCENARIOS: &[Scenario] = &[
 /// Each system call, by a user with more tasks than the callers' limit.
 fn over(place: &Place) -> Result<Run> {
     let uid = place.uid(130);
+    let tree = Tree::new(&place.cgroups, "nx")?;
+    let home = tree.at(&["of", "exec"])?;
     let mut run = Run::default();
     let sleepers = Sleepers::start(9, || sys::become_uid(uid))?;
     let mut callers = probers("nx", Kind::EXECS, place.count, || {
+        home.enter()?;
         sys::limit_nproc(6, 6)?;
         sys::become_uid(uid)
     })?;
@@ -76,9 +80,11 @@ fn over(place: &Place) -> Result<Run> {
         Expect::of(&p.actor, a, Cause::RlimitNproc)
             .uid(uid)
             .limit(WantedLimit::nproc(uid, 6, usage))
+            .within(&place.cgroups, &home)
     })?;
     run.keep(callers);
     run.keep(sleepers);
+    run.keep(tree);
     Ok(run)
 }
 
