@@ -46,6 +46,15 @@ pub enum Stage {
     /// The system call returned an error but was never entered: a seccomp
     /// filter or a tracer answered in its place (tracepoint style).
     NotEntered = 8,
+    /// No creation: execve answered EAGAIN, and the mark that setuid had left
+    /// (PF_NPROC_EXCEEDED) was still there: the first thing that
+    /// `do_execveat_common` (fs/exec.c) does is to refuse or to clear it.
+    Exec = 10,
+    /// execve answered EAGAIN; whether that was its check of the mark is not
+    /// known.
+    ExecUnseen = 11,
+    /// A seccomp filter was seen to answer in the place of a creating call.
+    Filtered = 12,
 }
 
 impl Stage {
@@ -61,6 +70,9 @@ impl Stage {
             7 => Self::Pids,
             8 => Self::NotEntered,
             9 => Self::AfterCgroups,
+            10 => Self::Exec,
+            11 => Self::ExecUnseen,
+            12 => Self::Filtered,
             _ => Self::Unseen,
         }
     }

@@ -85,8 +85,9 @@ pub struct Failed {
     /// Flags known to the probe.
     pub flags: u32,
     pub style: u8,
-    /// Tracepoint style: 1 where the return had no entry.
-    pub not_entered: u8,
+    /// A [`Stage`] as a number, where the probe on the return knows it by
+    /// itself; `Unseen`: the note says.
+    pub stage: u8,
     /// Which of two programs on this return reports it, from 1; 0: it is alone.
     pub program: u8,
     pub reserved: [u8; 5],
@@ -103,7 +104,7 @@ impl Failed {
         errno: 0,
         flags: 0,
         style: 0,
-        not_entered: 0,
+        stage: Stage::Unseen as u8,
         program: 0,
         reserved: [0; 5],
     };

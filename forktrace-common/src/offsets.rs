@@ -53,6 +53,8 @@ offsets! {
     task_reset_on_fork_byte,
     /// Mask of that bit within its byte.
     task_reset_on_fork_mask,
+    /// `thread_info.status` (x86).
+    task_status,
     // --- signal_struct
     /// `rlim[RLIMIT_NPROC].rlim_cur`.
     signal_rlim_nproc,

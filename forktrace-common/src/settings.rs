@@ -15,7 +15,8 @@ pub struct Settings {
     /// Only callers in the subtree of the cgroup with this kernfs id (any
     /// hierarchy); 0 for all.
     pub cgroup: u64,
-    pub reserved: u32,
+    /// What `__secure_computing` looks like: one of [`seccomp_return`].
+    pub seccomp_return: u32,
     /// 1: task pt_regs come from bpf_task_pt_regs (5.15+); 0: computed.
     pub have_task_pt_regs: u32,
     /// Detailed events of one key in one second; the rest are counted.
@@ -27,4 +28,15 @@ pub struct Settings {
     /// 1: two programs sit on the failing return (fexit style, where the kernel
     /// preempts itself): the first to run reports, the other one is told.
     pub two_programs: u32,
+}
+
+/// How the function that asks the seccomp filters (kernel/seccomp.c) says that
+/// the system call is to be skipped.
+pub mod seccomp_return {
+    /// `int __secure_computing(const struct seccomp_data *sd)`: -1.
+    pub const INT_OF_DATA: u32 = 0;
+    /// `int __secure_computing(void)`: -1.
+    pub const INT: u32 = 1;
+    /// `bool __seccomp_permit_syscall(void)`: false.
+    pub const BOOL: u32 = 2;
 }

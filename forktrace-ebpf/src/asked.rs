@@ -58,6 +58,19 @@ pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Asked {
     asked
 }
 
+/// Of the creating system call that the current task is in, from its registers.
+#[inline(always)]
+pub fn by_registers(number: i32, compat: bool) -> Asked {
+    let (arg0, arg1) = task::arguments(task::current(), compat);
+    let number = match (number, compat) {
+        (NR32_CLONE, true) => NR_CLONE,
+        (NR32_VFORK, true) => NR_VFORK,
+        (NR32_FORK, true) => NR_FORK,
+        _ => number,
+    };
+    by_call(number, arg0, arg1)
+}
+
 /// css of the pids controller that a child of the current task is charged to,
 /// by default.
 #[inline(always)]

@@ -8,7 +8,9 @@
 //! value and are done.
 //!
 //! Entry points are thin: [`fexit`], [`kprobe`] and [`tracepoint`] hold one
-//! function a probe, in the attach style of their name.
+//! function a probe, in the attach style of their name. What is refused before
+//! `copy_process()` has a file of its own with its entry points in all styles:
+//! [`exec`], [`seccomp`].
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -17,6 +19,7 @@
 mod asked;
 mod cgroup;
 mod count;
+mod exec;
 mod fexit;
 mod filter;
 mod kprobe;
@@ -25,6 +28,7 @@ mod maps;
 mod mem;
 mod note;
 mod report;
+mod seccomp;
 mod snapshot;
 mod stage;
 mod task;

@@ -40,7 +40,7 @@ pub static SETTINGS: Settings = Settings {
     comm_set: 0,
     comm: [0; 16],
     cgroup: 0,
-    reserved: 0,
+    seccomp_return: 0,
     have_task_pt_regs: 0,
     detail_per_second: 0,
     thread_size: 0,
@@ -103,3 +103,7 @@ pub const REACHED_BUCKETS: u32 = 1024;
 /// Creations under way, by thread id (tracepoint style).
 #[map]
 pub static ENTERED: LruHashMap<u32, Entered> = LruHashMap::with_max_entries(4096, 0);
+
+/// Tasks in execve that setuid has marked, by thread id (tracepoint style).
+#[map]
+pub static EXECS: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);

@@ -77,6 +77,18 @@ pub fn forget(tid: u32) {
     }
 }
 
+/// Removes what an earlier creation left, before something that is no
+/// `copy_process()` is reported: a stage that was noted isn't its stage.
+#[inline(always)]
+pub fn forget_unreported(tid: u32) {
+    if let Some(note) = find(tid) {
+        // SAFETY: a map value that this task alone uses.
+        if unsafe { (*note).reported } == 0 {
+            forget(tid);
+        }
+    }
+}
+
 /// Up to 5.13: `copy_creds` has succeeded, so RLIMIT_NPROC has not refused.
 #[inline(always)]
 pub fn reached_creds(tid: u32) {

@@ -48,20 +48,30 @@ pub fn reported_errno(ret: i64) -> Option<i32> {
 #[inline(never)]
 pub fn failed(failed: &Failed) {
     let tid = task::tid();
+    if let Some(note) = begin(failed, tid) {
+        tell(note, tid);
+        end(note, tid, failed.program);
+    }
+}
+
+/// The note that a failing return is told from; `None` when it has been told
+/// already, or can't be.
+#[inline(always)]
+pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
     let reached_creds = setting!(nproc_before_creds) != 0 && note::take_reached_creds(tid);
     if let Some(note) = note::find(tid) {
         // SAFETY: a map value that this task alone uses.
         let by = unsafe { (*note).reported };
         if by != 0 && by != failed.program {
             note::remove(tid);
-            return;
+            return None;
         }
     }
     let Some(note) = note::open(tid) else {
         // No memory for a note: counted, and told as a loss.
         count::total(total::FAILURES);
         count::total(total::KEYS_FULL);
-        return;
+        return None;
     };
     // SAFETY: as above.
     unsafe {
@@ -70,10 +80,15 @@ pub fn failed(failed: &Failed) {
             (*note).failed.flags |= flag::REACHED_CREDS;
         }
     }
-    tell(note, tid);
-    if failed.program != 0 {
-        // SAFETY: as above.
-        unsafe { (*note).reported = failed.program };
+    Some(note)
+}
+
+/// It is told: `program` is the one of two that did it, 0 the only one.
+#[inline(always)]
+pub fn end(note: *mut Note, tid: u32, program: u8) {
+    if program != 0 {
+        // SAFETY: a live map value that this task alone uses.
+        unsafe { (*note).reported = program };
     } else {
         note::remove(tid);
     }
@@ -110,8 +125,8 @@ fn tell(note: *const Note, tid: u32) {
     let key = Key {
         tgid: task::tgid(),
         errno: failed.errno as u16,
-        stage: if failed.not_entered != 0 {
-            Stage::NotEntered as u8
+        stage: if failed.stage != Stage::Unseen as u8 {
+            failed.stage
         } else {
             stage
         },

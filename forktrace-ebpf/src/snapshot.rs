@@ -151,6 +151,20 @@ fn bit(base: u64, byte: u32, mask: u32) -> bool {
     mem::field::<u8>(base, byte) as u32 & mask != 0
 }
 
+/// The path of the cgroup that [`own_cgroup_id`] names, and no other.
+#[inline(never)]
+pub fn own_path(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
+    let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
+    let cgroup = if mem::field::<i32>(own, offset!(cgroup_level)) > 0 || pids_css == 0 {
+        own
+    } else {
+        mem::pointer(pids_css, offset!(css_cgroup))
+    };
+    cgroup::path(ev, 0, cgroup);
+    no_path(ev, 1);
+    no_path(ev, 2);
+}
+
 /// The caller's cgroups: limits on the way up, and paths.
 #[inline(never)]
 pub fn cgroups(ev: *mut FailureEvent, cset: u64, pids_css: u64) {

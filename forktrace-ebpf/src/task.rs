@@ -72,9 +72,15 @@ pub fn exemptions(task: u64) -> (bool, bool) {
     (uid() == 0 || either, initial && caps & CAP_SYS_ADMIN != 0)
 }
 
-const ORIG_AX: u32 = 15 * 8; // struct pt_regs, arch/x86/include/asm/ptrace.h
+const AX: u32 = 10 * 8; // struct pt_regs, arch/x86/include/asm/ptrace.h
+const BX: u32 = 5 * 8;
+const CX: u32 = 11 * 8;
+const SI: u32 = 13 * 8;
+const DI: u32 = 14 * 8;
+const ORIG_AX: u32 = 15 * 8;
 const CS: u32 = 17 * 8;
 const USER32_CS: u64 = 0x23; // __USER32_CS, arch/x86/include/asm/segment.h
+const TS_COMPAT: u32 = 2; // arch/x86/include/asm/thread_info.h
 const PT_REGS_BYTES: u64 = 21 * 8;
 
 /// The registers of user space, as the task left them when it entered the
@@ -99,7 +105,30 @@ pub fn syscall(task: u64) -> (i32, bool) {
     let regs = regs(task);
     let number = mem::field::<u64>(regs, ORIG_AX);
     let cs = mem::field::<u64>(regs, CS);
-    (number as i32, cs == USER32_CS)
+    // `int 0x80` is a 32-bit call from 64-bit code as well, with other numbers.
+    let status = mem::field::<u32>(task, offset!(task_status));
+    (number as i32, cs == USER32_CS || status & TS_COMPAT != 0)
+}
+
+/// What the system call that the task is in answers, as far as it is decided.
+#[inline(always)]
+pub fn answer(task: u64) -> i64 {
+    mem::field::<i64>(regs(task), AX)
+}
+
+/// The first two arguments of the system call that the task is in.
+#[inline(always)]
+pub fn arguments(task: u64, compat: bool) -> (u64, u64) {
+    let regs = regs(task);
+    if compat {
+        // What is above 32 bits isn't the caller's.
+        (
+            mem::field::<u32>(regs, BX) as u64,
+            mem::field::<u32>(regs, CX) as u64,
+        )
+    } else {
+        (mem::field::<u64>(regs, DI), mem::field::<u64>(regs, SI))
+    }
 }
 
 /// Whether the task is in one of the system calls that create tasks. A page

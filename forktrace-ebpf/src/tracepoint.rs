@@ -7,7 +7,7 @@
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use aya_log_ebpf::debug;
 use forktrace_common::{
-    event::{flag, style},
+    event::{Stage, flag, style},
     note::Failed,
 };
 
@@ -129,13 +129,13 @@ fn exit(ctx: &TracePointContext, program: u32) {
     let mut failed = Failed {
         errno,
         style: style::TRACEPOINT,
-        not_entered: 1,
+        stage: Stage::NotEntered as u8,
         ..Failed::NONE
     };
     if ENTERED.get_ptr(tid).is_none() {
         let _ = ENTERED.insert(tid, UNKNOWN_ENTRY, 0);
     } else {
-        failed.not_entered = 0;
+        failed.stage = Stage::Unseen as u8;
     }
     if let Some(entered) = ENTERED.get_ptr_mut(tid) {
         // SAFETY: a map value that this task alone uses.
@@ -143,7 +143,7 @@ fn exit(ctx: &TracePointContext, program: u32) {
             if (*entered).reported == program {
                 // Of an earlier return: this one had no entry either.
                 *entered = UNKNOWN_ENTRY;
-                failed.not_entered = 1;
+                failed.stage = Stage::NotEntered as u8;
             } else if (*entered).reported != 0 {
                 let _ = ENTERED.remove(tid);
                 return;
@@ -164,6 +164,10 @@ fn exit(ctx: &TracePointContext, program: u32) {
                 failed.flags |= flag::HAVE_MEMCG_DELTA;
             }
         }
+    }
+    if failed.stage == Stage::NotEntered as u8 {
+        let (number, compat) = task::syscall(task::current());
+        failed.clone_flags = asked::by_registers(number, compat).clone_flags;
     }
     debug!(ctx, "sys_exit: errno {}, thread {}", errno, tid);
     report::failed(&failed);

@@ -90,6 +90,9 @@ pub struct ProbesArgs {
     /// Kernel types to use in place of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+    /// Try the probe of `live --seccomp` as well.
+    #[arg(long)]
+    pub seccomp: bool,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -159,6 +162,10 @@ pub struct TraceArgs {
     /// How to attach; auto takes the best that this kernel accepts.
     #[arg(long, value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,
+    /// Also tell what a seccomp filter refuses (makes system calls of processes
+    /// that have a filter slower; tracepoints show it without).
+    #[arg(long)]
+    pub seccomp: bool,
     /// Stop after this time, e.g. 30, 90s, 5m, 2h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,

@@ -53,6 +53,14 @@ const KINDS: &[Kind] = &[
     Kind::CloneThread,
     Kind::Clone3,
     Kind::Clone3Thread,
+    Kind::Execve,
+    Kind::Execveat,
+    #[cfg(target_arch = "x86_64")]
+    Kind::Fork32,
+    #[cfg(target_arch = "x86_64")]
+    Kind::Vfork32,
+    #[cfg(target_arch = "x86_64")]
+    Kind::Execve32,
 ];
 
 /// The actor's end.

@@ -3,6 +3,10 @@
 
 use std::io;
 
+#[cfg(target_arch = "x86_64")]
+pub mod compat;
+pub mod exec;
+
 use forktrace::record::Operation;
 
 /// A way to ask.
@@ -22,6 +26,24 @@ pub enum Kind {
     Clone3,
     /// clone3(2) of a thread.
     Clone3Thread,
+    /// execve(2).
+    Execve,
+    /// execveat(2).
+    Execveat,
+    /// fork(2) as 32-bit code calls it.
+    #[cfg(target_arch = "x86_64")]
+    Fork32,
+    /// vfork(2), likewise.
+    #[cfg(target_arch = "x86_64")]
+    Vfork32,
+    /// execve(2), likewise.
+    #[cfg(target_arch = "x86_64")]
+    Execve32,
+}
+
+impl Kind {
+    /// What executes a program.
+    pub const EXECS: &'static [Self] = &[Self::Execve, Self::Execveat];
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -59,6 +81,14 @@ impl Kind {
             Self::Vfork => "vfork",
             Self::CloneProcess | Self::CloneThread => "clone",
             Self::Clone3 | Self::Clone3Thread => "clone3",
+            Self::Execve => "execve",
+            Self::Execveat => "execveat",
+            #[cfg(target_arch = "x86_64")]
+            Self::Fork32 => "fork",
+            #[cfg(target_arch = "x86_64")]
+            Self::Vfork32 => "vfork",
+            #[cfg(target_arch = "x86_64")]
+            Self::Execve32 => "execve",
         }
     }
 
@@ -71,6 +101,13 @@ impl Kind {
             Self::Vfork => Operation::Vfork,
             Self::CloneProcess | Self::Clone3 => Operation::Process,
             Self::CloneThread | Self::Clone3Thread => Operation::Thread,
+            Self::Execve | Self::Execveat => Operation::Exec,
+            #[cfg(target_arch = "x86_64")]
+            Self::Fork32 => Operation::Process,
+            #[cfg(target_arch = "x86_64")]
+            Self::Vfork32 => Operation::Vfork,
+            #[cfg(target_arch = "x86_64")]
+            Self::Execve32 => Operation::Exec,
         }
     }
 
@@ -85,6 +122,14 @@ impl Kind {
             Self::CloneThread => "clone",
             Self::Clone3 => "clone3",
             Self::Clone3Thread => "clone3-t",
+            Self::Execve => "execve",
+            Self::Execveat => "execveat",
+            #[cfg(target_arch = "x86_64")]
+            Self::Fork32 => "fork32",
+            #[cfg(target_arch = "x86_64")]
+            Self::Vfork32 => "vfork32",
+            #[cfg(target_arch = "x86_64")]
+            Self::Execve32 => "execve32",
         }
     }
 
@@ -210,6 +255,14 @@ pub fn attempt(kind: Kind) -> Attempt {
             flags: THREAD_FLAGS as u64,
             ..CloneArgs::default()
         }),
+        Kind::Execve => exec::execve(),
+        Kind::Execveat => exec::execveat(),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Fork32 => compat::fork(),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Vfork32 => compat::vfork(),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Execve32 => compat::execve(),
     };
     concluded(kind, answer)
 }
@@ -248,7 +301,7 @@ pub fn clone3(args: &CloneArgs) -> isize {
 }
 
 fn concluded(kind: Kind, answer: isize) -> Attempt {
-    if answer > 0 && !kind.is_thread() {
+    if answer > 0 && !kind.is_thread() && kind.operation() != Operation::Exec {
         reap(answer as i32);
     }
     Attempt {

@@ -12,6 +12,7 @@ use anyhow::{Result, bail, ensure};
 use crate::actor::Actor;
 use crate::attempt::{Kind, attempt};
 use crate::cgroup::{Hierarchies, Tree};
+use crate::seccomp::{self, Action};
 use crate::sys;
 use crate::tracer::{NotStarted, Scratch, Tracer};
 
@@ -81,6 +82,25 @@ const OPERATIONS: &[Operation] = &[
         finish: || {},
     },
     Operation {
+        name: "execve_enoent",
+        batch: 20,
+        prepare: || {},
+        run: || {
+            crate::attempt::exec::execve_of(c"/nowhere");
+        },
+        finish: || {},
+    },
+    Operation {
+        name: "vfork_execve_exit_wait",
+        batch: 1,
+        prepare: || {},
+        run: || {
+            let mut this = std::process::Command::new("/proc/self/exe");
+            let _ = this.args(["helper", "exit", "0"]).status();
+        },
+        finish: || {},
+    },
+    Operation {
         name: "thread_create_join",
         batch: 1,
         prepare: || {},
@@ -124,12 +144,15 @@ fn drop_pages() {
 }
 
 /// Measures under `style` (`none`: without forktrace) and prints the numbers.
-pub fn run(forktrace: &Path, style: &str) -> Result<()> {
+/// `options`: further arguments for forktrace.
+pub fn run(forktrace: &Path, style: &str, options: &[String]) -> Result<()> {
     let scratch = Scratch::new()?;
     let mut tracer = None;
     if style != "none" {
         let binary = scratch.binary(forktrace)?;
-        let started = match Tracer::record(&scratch, &binary, &["--attach", style]) {
+        let mut arguments = vec!["--attach", style];
+        arguments.extend(options.iter().map(String::as_str));
+        let started = match Tracer::record(&scratch, &binary, &arguments) {
             Ok(started) => started,
             Err(NotStarted::Refused(said)) => bail!("exit status 3: {}", said.trim()),
             Err(NotStarted::Failed(error)) => return Err(error),
@@ -151,6 +174,7 @@ pub fn run(forktrace: &Path, style: &str) -> Result<()> {
         (operation.finish)();
         tell(style, operation.name, &batches);
     }
+    filtered(style)?;
     failing(style)?;
     if let Some(mut tracer) = tracer {
         tracer.end()?;
@@ -181,6 +205,23 @@ fn tell(style: &str, operation: &str, batches: &[u64]) {
     let (least, median) = (batches[0], batches[batches.len() / 2]);
     println!("BENCH\t{style}\t{operation}\t{median}");
     println!("BENCH-MIN\t{style}\t{operation}\t{least}");
+}
+
+/// A system call that a seccomp filter lets pass.
+fn filtered(style: &str) -> Result<()> {
+    let (mut actor, _) = Actor::start("bench-filtered", |link| {
+        seccomp::install(&[libc::SYS_clone], Action::Errno(libc::EPERM))?;
+        link.step();
+        let batches = measure(100, || {
+            // SAFETY: takes nothing.
+            unsafe { libc::syscall(libc::SYS_getppid) };
+        });
+        link.ready(batches);
+        Ok(())
+    })?;
+    let batches = actor.go()?.numbers;
+    tell(style, "getppid_filtered", &batches);
+    Ok(())
 }
 
 /// A fork that pids.max refuses.

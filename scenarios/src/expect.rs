@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use forktrace::cause::Cause;
-use forktrace::record::{Certainty, Errno, Failure, Limit, Record, Unit};
+use forktrace::record::{Certainty, Errno, Failure, Limit, Operation, Record, Unit};
 
 use crate::actor::Actor;
 use crate::attempt::{Attempt, Kind};
@@ -381,6 +381,8 @@ pub fn compare(
 }
 
 fn compare_one(got: &Failure, want: &Expect, style: &str, wrong: &mut Vec<String>) -> Verdict {
+    // execve adds nobody.
+    let requested = u64::from(want.kind.operation() != Operation::Exec);
     let mut differ = |what: &str, got: String, want: String| {
         wrong.push(format!("{what} is {got}, wanted {want}"));
     };
@@ -431,7 +433,7 @@ fn compare_one(got: &Failure, want: &Expect, style: &str, wrong: &mut Vec<String
         && !got
             .candidates
             .iter()
-            .any(|c| limit_differs(c, candidate).is_empty())
+            .any(|c| limit_differs(c, candidate, requested).is_empty())
     {
         differ(
             "candidates",
@@ -492,7 +494,7 @@ fn compare_one(got: &Failure, want: &Expect, style: &str, wrong: &mut Vec<String
     }
     match (&want.limit, &got.limit) {
         (Some(want), Some(got)) => {
-            for difference in limit_differs(got, want) {
+            for difference in limit_differs(got, want, requested) {
                 differ(&difference.0, difference.1, difference.2);
             }
             if let Some(file) = &want.file
@@ -507,7 +509,7 @@ fn compare_one(got: &Failure, want: &Expect, style: &str, wrong: &mut Vec<String
     verdict
 }
 
-fn limit_differs(got: &Limit, want: &WantedLimit) -> Vec<(String, String, String)> {
+fn limit_differs(got: &Limit, want: &WantedLimit, requested: u64) -> Vec<(String, String, String)> {
     let mut all = Vec::new();
     let mut differ = |what: &str, got: String, want: String| {
         all.push((format!("limit.{what}"), got, want));
@@ -542,8 +544,12 @@ fn limit_differs(got: &Limit, want: &WantedLimit) -> Vec<(String, String, String
         if got.unit != unit {
             differ("unit", format!("{:?}", got.unit), format!("{unit:?}"));
         }
-        if unit == Unit::Tasks && got.requested.is_some_and(|r| r != 1) {
-            differ("requested", format!("{:?}", got.requested), "1".to_owned());
+        if unit == Unit::Tasks && got.requested.is_some_and(|r| r != requested) {
+            differ(
+                "requested",
+                format!("{:?}", got.requested),
+                requested.to_string(),
+            );
         }
     }
     all

@@ -15,6 +15,7 @@ mod provoke;
 mod report;
 mod runner;
 mod scenario;
+mod seccomp;
 mod sys;
 mod tracer;
 
@@ -68,6 +69,9 @@ enum Command {
         /// none, fexit, kprobe or tracepoint
         #[arg(long)]
         style: String,
+        /// An argument for forktrace (may be given several times)
+        #[arg(long, allow_hyphen_values = true)]
+        option: Vec<String>,
     },
     /// One scenario by hand, unchecked; without a name, lists them
     Provoke {
@@ -113,7 +117,11 @@ fn main() -> ExitCode {
             only.as_deref(),
             true,
         ),
-        Command::Bench { forktrace, style } => bench::run(&forktrace, &style).map(|()| true),
+        Command::Bench {
+            forktrace,
+            style,
+            option,
+        } => bench::run(&forktrace, &style, &option).map(|()| true),
         Command::Provoke { name, count } => provoke::run(name.as_deref(), count),
         Command::Helper { what, argument } => behaviour::helper(&what, argument.as_deref()),
     };

@@ -7,13 +7,14 @@ use crate::scenario::{self, Place};
 /// Runs the scenario `name` and prints what was refused.
 pub fn run(name: Option<&str>, count: u32) -> Result<bool> {
     let Some(name) = name else {
-        for scenario in scenario::all() {
+        for scenario in scenario::all().iter().chain(&scenario::with_seccomp()) {
             println!("{}", scenario.name);
         }
         return Ok(true);
     };
     let scenario = scenario::all()
         .into_iter()
+        .chain(scenario::with_seccomp())
         .find(|s| s.name == name)
         .with_context(|| format!("no scenario {name:?}"))?;
     let run = (scenario.run)(&Place::find(count)?)?;

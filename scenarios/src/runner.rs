@@ -71,7 +71,10 @@ pub fn run(
         styles.iter().map(String::as_str).collect()
     };
     for style in styles {
-        one_style(&mut tests, style);
+        one_session(&mut tests, style, style, &[], scenario::all());
+        let prefix = format!("{style}+seccomp");
+        let scenarios = scenario::with_seccomp();
+        one_session(&mut tests, style, &prefix, &["--seccomp"], scenarios);
     }
     if tests.broken {
         tests
@@ -94,17 +97,26 @@ struct Done {
     recorded: Recorded,
 }
 
-fn one_style(tests: &mut Tests<'_>, style: &str) {
-    let scenarios: Vec<Scenario> = scenario::all()
+/// One forktrace, and these scenarios under it. Names of cases begin with
+/// `prefix`.
+fn one_session(
+    tests: &mut Tests<'_>,
+    style: &str,
+    prefix: &str,
+    options: &[&str],
+    scenarios: Vec<Scenario>,
+) {
+    let scenarios: Vec<Scenario> = scenarios
         .into_iter()
         .filter(|s| tests.at == Where::TestMachine || s.reach == Reach::Own)
-        .filter(|s| tests.wanted(&format!("{style}/{}", s.name)))
+        .filter(|s| tests.wanted(&format!("{prefix}/{}", s.name)))
         .collect();
     if scenarios.is_empty() {
         return;
     }
-    let session = format!("{style}/session");
-    let mut tracer = match Tracer::record(&tests.scratch, &tests.binary, &["--attach", style]) {
+    let arguments = [&["--attach", style], options].concat();
+    let session = format!("{prefix}/session");
+    let mut tracer = match Tracer::record(&tests.scratch, &tests.binary, &arguments) {
         Ok(tracer) => tracer,
         Err(NotStarted::Refused(said)) if tests.at == Where::Host && style != "auto" => {
             tests.report.skip(&session, &said);
@@ -123,6 +135,7 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
         }
     };
     let used = tracer.session.attach.clone();
+    tests.place.style.clone_from(&used);
     let wrong_style = match (style, tests.at) {
         ("auto", Where::Host) => false,
         ("auto", Where::TestMachine) => used != "fexit",
@@ -138,7 +151,7 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
     let mut patience = Duration::from_secs(10);
     for scenario in &scenarios {
         let begun = Instant::now();
-        let name = format!("{style}/{}", scenario.name);
+        let name = format!("{prefix}/{}", scenario.name);
         if used == "kprobe" && scenario.name.starts_with("once_8_threads") && few_kretprobes() {
             tests.report.skip(
                 &name,
@@ -169,7 +182,7 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
         // For whoever wonders where the time goes.
         if begun.elapsed() > Duration::from_secs(3) {
             println!(
-                "SLOW {style}/{}: {:.1} s",
+                "SLOW {prefix}/{}: {:.1} s",
                 scenario.name,
                 begun.elapsed().as_secs_f64()
             );
@@ -179,7 +192,7 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
     let one_task = only_one_task(tracer.running.pid());
     tests
         .report
-        .case(&format!("{style}/one_task_after_all"), one_task);
+        .case(&format!("{prefix}/one_task_after_all"), one_task);
     let from = tracer.lines.len();
     let summary = tracer.end();
     // What came after the last scenario: nothing but counts, it should be.
@@ -188,13 +201,13 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
         rest.add(line);
     }
     done.push(Done {
-        name: format!("{style}/rest"),
+        name: format!("{prefix}/rest"),
         expects: Vec::new(),
         quiet: Vec::new(),
         recorded: rest,
     });
     tests.report.case(
-        &format!("{style}/no_raw_controls"),
+        &format!("{prefix}/no_raw_controls"),
         no_raw_controls(&tracer.lines),
     );
     let repeats: Vec<_> = tracer
@@ -220,8 +233,8 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
     }
     let total = done.iter().map(|d| d.recorded.total()).sum();
     let outcome = summary.and_then(|summary| totals(&tracer, total, &summary, possible));
-    tests.report.case(&format!("{style}/totals"), outcome);
-    strangers(tests, &done, style);
+    tests.report.case(&format!("{prefix}/totals"), outcome);
+    strangers(tests, &done, prefix);
 }
 
 /// Kernels built without preemption give a kretprobe one instance a CPU
@@ -419,11 +432,11 @@ fn totals(
 
 /// In a test machine nobody else fails, but for the kernel's own threads while
 /// the host is full.
-fn strangers(tests: &mut Tests<'_>, done: &[Done], style: &str) {
+fn strangers(tests: &mut Tests<'_>, done: &[Done], prefix: &str) {
     if tests.at == Where::Host {
         return;
     }
-    let name = format!("{style}/nobody_else");
+    let name = format!("{prefix}/nobody_else");
     let mut strange = Vec::new();
     for done in done {
         for pid in done.recorded.pids() {
@@ -431,7 +444,7 @@ fn strangers(tests: &mut Tests<'_>, done: &[Done], style: &str) {
             let asked = done.recorded.of(pid).any(|f| {
                 matches!(
                     f.operation,
-                    Operation::Process | Operation::Thread | Operation::Vfork
+                    Operation::Process | Operation::Thread | Operation::Vfork | Operation::Exec
                 )
             });
             if !known && asked {

@@ -30,6 +30,9 @@ enum What {
         /// Only these styles, beside `none`
         #[arg(long, value_parser = STYLES)]
         style: Vec<String>,
+        /// Give forktrace this argument, e.g. --option=--seccomp (may be given several times)
+        #[arg(long, allow_hyphen_values = true)]
+        option: Vec<String>,
     },
 }
 
@@ -42,7 +45,11 @@ struct Table {
 
 /// Runs `cargo xtask bench`.
 pub fn main(args: &Args) -> Result<()> {
-    let What::Overhead { kernel, style } = &args.what;
+    let What::Overhead {
+        kernel,
+        style,
+        option,
+    } = &args.what;
     // Before the boots, which run side by side.
     guest::qemu()?;
     guest::busybox()?;
@@ -52,7 +59,7 @@ pub fn main(args: &Args) -> Result<()> {
         |name: &&str| *name == "none" || style.is_empty() || style.iter().any(|s| s == name);
     let styles: Vec<&str> = STYLES.into_iter().filter(wanted).collect();
     for kernel in &kernels {
-        let table = measure(kernel, &styles, &programs)?;
+        let table = measure(kernel, &styles, option, &programs)?;
         println!(
             "### Linux {} ({})\n\n{}",
             kernel.name,
@@ -64,11 +71,16 @@ pub fn main(args: &Args) -> Result<()> {
 }
 
 /// One boot for each style: what one leaves behind must not count for the next.
-fn measure(kernel: &kernel::Kernel, styles: &[&str], programs: &Programs) -> Result<Table> {
+fn measure(
+    kernel: &kernel::Kernel,
+    styles: &[&str],
+    options: &[String],
+    programs: &Programs,
+) -> Result<Table> {
     let outputs: Vec<Result<String>> = thread::scope(|scope| {
         let boots: Vec<_> = styles
             .iter()
-            .map(|style| scope.spawn(move || boot(&kernel.image, style, programs)))
+            .map(|style| scope.spawn(move || boot(&kernel.image, style, options, programs)))
             .collect();
         let joined = boots.into_iter().map(thread::ScopedJoinHandle::join);
         joined
@@ -87,7 +99,7 @@ fn measure(kernel: &kernel::Kernel, styles: &[&str], programs: &Programs) -> Res
     Ok(table)
 }
 
-fn boot(kernel: &Path, style: &str, programs: &Programs) -> Result<String> {
+fn boot(kernel: &Path, style: &str, options: &[String], programs: &Programs) -> Result<String> {
     let command = [
         "scenarios",
         "bench",
@@ -96,8 +108,13 @@ fn boot(kernel: &Path, style: &str, programs: &Programs) -> Result<String> {
         "--style",
         style,
     ];
+    let options = options.iter().map(|option| format!("--option={option}"));
     let image = Image {
-        command: command.map(str::to_owned).to_vec(),
+        command: command
+            .map(str::to_owned)
+            .into_iter()
+            .chain(options)
+            .collect(),
         add: Vec::new(),
     };
     let folder = paths::work_dir("initramfs")?;

@@ -1,12 +1,16 @@
 //! Every limit that could refuse a creation, with its numbers.
 
+use super::nproc_at_exec;
 use crate::{
     evidence::{CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PidNs, Threads},
-    record::{Limit, Unit},
+    record::{Limit, Operation, Unit},
 };
 
 /// Limits with numbers that apply to the caller, fullest first.
 pub fn all(e: &Evidence) -> Vec<Limit> {
+    if e.operation == Operation::Exec {
+        return nproc_at_exec::candidates(e);
+    }
     let mut all = Vec::new();
     if !e.nproc_exempt {
         all.extend(e.nproc.iter().filter(|l| l.limit.is_some()).map(nproc));
@@ -27,6 +31,10 @@ pub fn all(e: &Evidence) -> Vec<Limit> {
     {
         all.push(commit_limit(overcommit));
     }
+    fullest_first(all)
+}
+
+pub(super) fn fullest_first(mut all: Vec<Limit>) -> Vec<Limit> {
     all.sort_by(|a, b| {
         b.fullness()
             .unwrap_or(0.0)

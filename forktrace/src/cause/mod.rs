@@ -15,6 +15,7 @@ mod judge;
 mod kernel_memory;
 mod lsm;
 mod max_map_count;
+mod nproc_at_exec;
 mod overcommit;
 mod page;
 mod pid_max;

@@ -7,12 +7,12 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict, candidates,
+        Cause, Entry, Finding, Verdict, candidates, nproc_at_exec,
         page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers, roomier},
     },
     evidence::{Evidence, Stage},
-    record::{Errno, Fix},
+    record::{Errno, Fix, Operation},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -24,6 +24,9 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
+    if e.operation == Operation::Exec {
+        return nproc_at_exec::seen(e);
+    }
     if e.stage == Stage::Nproc {
         return Finding::observed(e.nproc.get(e.nproc_refused).map(candidates::nproc));
     }
@@ -61,6 +64,9 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
 }
 
 fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    if w.operation == Operation::Exec {
+        return nproc_at_exec::summary(v, w);
+    }
     let Some(limit) = &v.limit else {
         return format!("{}{} is at its RLIMIT_NPROC", w.opening(), w.user());
     };
@@ -82,6 +88,9 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+    if w.operation == Operation::Exec {
+        return nproc_at_exec::fixes(v, w);
+    }
     let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
     let own = v.limit.as_ref().is_none_or(|l| l.scope.starts_with("uid "));
     if !own {
@@ -128,7 +137,10 @@ pub const PAGE: Page = Page {
          creator of each namespace above as well. A user namespace keeps the soft RLIMIT_NPROC \
          that its creator had at that moment; that limit can refuse with one's own far away.",
         "At execve (`Failed at step EXEC`, `Resource temporarily unavailable`): setuid to a user \
-         who is over the limit succeeds, and the next execve of that process fails.",
+         who is over the limit succeeds, and the next execve of that process fails. The limit is \
+         the one that the process brought along, not one that the user has. The caller is counted \
+         by then, so it fails at more tasks than the limit. Until 5.16 setuid marks the process \
+         when the user is at the limit, since then only beyond it.",
     ],
     checks: &[
         check(
@@ -148,11 +160,13 @@ pub const PAGE: Page = Page {
             "fs/exec.c",
             "do_execveat_common",
             "5.10 to 7.3",
-            "For a process that setuid marked (PF_NPROC_EXCEEDED), if the user is still over.",
+            "For a process that setuid marked (PF_NPROC_EXCEEDED), if the user is still over, as a \
+             creator of a namespace may be. Before the program is looked for.",
         ),
     ],
     exempt: "Real uid 0 of the host, and CAP_SYS_RESOURCE or CAP_SYS_ADMIN in the initial user \
-             namespace. Root of another user namespace (a rootless container) is not exempt.",
+             namespace. Root of another user namespace (a rootless container) is not exempt. From \
+             the check at execve, uid 0 alone is.",
     confirm: &[
         step(
             "Compare the limit of the process with the tasks of its user.",
@@ -161,6 +175,11 @@ pub const PAGE: Page = Page {
                 "uid=$(awk '/^Uid:/ {print $2}' /proc/$PID/status)",
                 "ps -L -U $uid --no-headers | wc -l",
             ],
+        ),
+        step(
+            "At execve: a `Failed at step EXEC` with status 203 in a unit's log, of a unit with \
+             User= and a low limit.",
+            &["systemctl show -p User -p LimitNPROC $UNIT"],
         ),
         step(
             "See what the user runs, most threads first.",

@@ -3,7 +3,8 @@
 //! The tracepoint style sees a return without an entry: entry order is ptrace,
 //! seccomp, enter tracepoint (kernel/entry/common.c
 //! `syscall_trace_enter`). The creation code never ran, so the function
-//! styles see nothing.
+//! styles see nothing of it, unless `--seccomp` has them look at what the filter
+//! answers (kernel/seccomp.c `__seccomp_filter`).
 
 use crate::{
     cause::{
@@ -24,11 +25,12 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    // A tracer can skip a call too, hence inferred.
-    if e.stage == Stage::NotEntered {
-        return Finding::inferred(None);
+    match e.stage {
+        Stage::Filtered => Finding::observed(None),
+        // A tracer can skip a call too, hence inferred.
+        Stage::NotEntered => Finding::inferred(None),
+        _ => None,
     }
-    None
 }
 
 fn summary(_: &Verdict, w: &Words<'_>) -> String {
@@ -80,6 +82,11 @@ pub const PAGE: Page = Page {
         step(
             "2 is a filter, 0 is none.",
             &["grep -w Seccomp /proc/$PID/status"],
+        ),
+        step(
+            "See it answered, with --seccomp where forktrace attaches to functions: without, the \
+             filter's answer is seen in the style tracepoint only.",
+            &["forktrace live --seccomp"],
         ),
         step(
             "See which call is answered how, and compare with a process that has no filter.",

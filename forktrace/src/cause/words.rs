@@ -21,6 +21,7 @@ impl Words<'_> {
             Operation::Thread => "a thread",
             Operation::KernelThread => "a kernel thread",
             Operation::IoWorker => "an io_uring worker",
+            Operation::Exec => "a program",
         }
     }
 
@@ -39,7 +40,11 @@ impl Words<'_> {
 
     /// "postgres (pid 812) could not create a process: ".
     pub fn opening(&self) -> String {
-        format!("{} could not create {}: ", self.who(), self.wanted())
+        let what = match self.operation {
+            Operation::Exec => "execute",
+            _ => "create",
+        };
+        format!("{} could not {what} {}: ", self.who(), self.wanted())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use forktrace::{
-    probe::style::{HOOKS, Style},
+    probe::style::{HOOKS, SECCOMP, Style},
     tracer::{Attached, Options, attach_probes, missing_capabilities},
     view::clean,
 };
@@ -18,6 +18,7 @@ pub fn run(args: &ProbesArgs) -> anyhow::Result<Exit> {
     let options = Options {
         attach: args.attach.style(),
         btf: args.btf.clone(),
+        seccomp: args.seccomp,
         settings: Settings::default(),
         selection: forktrace::tracer::Selection::default(),
         ring_bytes: 64 * 1024,
@@ -66,6 +67,7 @@ pub fn run(args: &ProbesArgs) -> anyhow::Result<Exit> {
         }
         let lost: Vec<String> = HOOKS
             .iter()
+            .chain([&SECCOMP])
             .filter(|h| !probes.has(h.role))
             .filter(|h| probes.refused.iter().any(|r| r.role == Some(h.role)))
             .map(|h| format!("{}: {}", h.targets[0], h.lost))

@@ -63,6 +63,7 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
     Ok(Options {
         attach: args.attach.style(),
         btf: args.btf.clone(),
+        seccomp: args.seccomp,
         settings,
         selection,
         ring_bytes: args.ring_size,

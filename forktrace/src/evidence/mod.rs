@@ -37,6 +37,14 @@ pub enum Stage {
     /// The system call was answered without being entered, and the caller has a
     /// seccomp filter.
     NotEntered,
+    /// A seccomp filter was seen to answer in the system call's place.
+    Filtered,
+    /// No creation: execve's own check of RLIMIT_NPROC refused.
+    Exec,
+    /// The same, concluded from what the system call returned.
+    ExecReturned,
+    /// execve answered EAGAIN, and what made it was not seen.
+    ExecUnseen,
 }
 
 /// One cgroup's limit.
@@ -82,6 +90,12 @@ pub struct NprocLevel {
 impl NprocLevel {
     pub fn full(&self) -> bool {
         self.limit.is_some_and(|limit| self.usage >= limit)
+    }
+
+    /// More than the limit allows: what execve asks, where the caller is one of
+    /// those counted and nothing is to be added.
+    pub fn over(&self) -> bool {
+        self.limit.is_some_and(|limit| self.usage > limit)
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     kernel::Kernel,
     perf,
     skips::{Pair, Spot},
-    style::{HOOKS, Hook, Role, SYSCALLS, Style, Trampoline},
+    style::{HOOKS, Hook, Role, SECCOMP, Style, TRACEPOINTS, Tracepoints, Trampoline},
     tracefs::Tracefs,
 };
 
@@ -73,7 +73,8 @@ impl Outcome {
 
 /// Attaches what can be attached, in the wanted style or (`None`) the best.
 ///
-/// `preemptible`: two programs are attached to the failing return.
+/// `preemptible`: two programs are attached to the failing return. `seccomp`:
+/// what filters refuse is wanted too (the tracepoint style shows it anyway).
 ///
 /// The programs stay attached as long as `ebpf` and the outcome live, and no
 /// longer than this process, however it ends.
@@ -83,6 +84,7 @@ pub fn attach(
     kernel: &Kernel,
     wanted: Option<Style>,
     preemptible: bool,
+    seccomp: bool,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let styles: &[Style] = match wanted {
@@ -108,8 +110,11 @@ pub fn attach(
             }
             _ => styles,
         };
-        for hook in &HOOKS[1..] {
-            attacher.hook(hook, stages);
+        for hook in HOOKS[1..].iter().chain(seccomp.then_some(&SECCOMP)) {
+            // What is no stage runs on what succeeds as well, and a kretprobe
+            // can run out: trampolines are better there.
+            let styles = if hook.role.reports() { styles } else { stages };
+            attacher.hook(hook, styles);
         }
         return outcome;
     }
@@ -171,9 +176,10 @@ impl Attacher<'_> {
         match style {
             Style::Fexit => match &hook.trampoline {
                 Some(trampoline) => {
-                    let spot = match hook.role {
-                        Role::Return => Spot::Return,
-                        _ => Spot::Stage,
+                    let spot = if hook.role.reports() {
+                        Spot::Return
+                    } else {
+                        Spot::Stage
                     };
                     self.trampoline(trampoline, target, spot)
                 }
@@ -231,8 +237,10 @@ impl Attacher<'_> {
                 p.load()?;
             }
             if let Err(error) = p.attach(target, 0) {
-                // A pair is of use only whole.
-                names.iter().for_each(|name| unload(self.ebpf, name));
+                // A pair is of use only whole; one alone may serve elsewhere.
+                if names.len() > 1 {
+                    names.iter().for_each(|name| unload(self.ebpf, name));
+                }
                 return Err(error.into());
             }
         }
@@ -247,24 +255,22 @@ impl Attacher<'_> {
                 return;
             }
         };
+        for group in TRACEPOINTS {
+            self.tracepoints_of(&tracefs, group);
+        }
+    }
+
+    fn tracepoints_of(&mut self, tracefs: &Tracefs, group: &Tracepoints) {
         // Enter first, so that no return is seen whose entry was not.
         for (spot, programs, prefix) in [
-            (
-                Spot::Entry,
-                ["sys_enter_creation", "sys_enter_creation_again"],
-                "sys_enter_",
-            ),
-            (
-                Spot::Return,
-                ["sys_exit_creation", "sys_exit_creation_again"],
-                "sys_exit_",
-            ),
+            (Spot::Entry, group.enter, "sys_enter_"),
+            (Spot::Return, group.exit, "sys_exit_"),
         ] {
-            for call in SYSCALLS {
+            for call in group.calls {
                 let name = format!("{prefix}{call}");
                 let links: Result<Vec<_>, _> = programs
                     .iter()
-                    .map(|program| self.tracepoint(&tracefs, program, &name))
+                    .map(|program| self.tracepoint(tracefs, program, &name))
                     .collect();
                 match links {
                     Ok(links) => {

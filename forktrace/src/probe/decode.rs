@@ -351,7 +351,12 @@ fn event_of(bytes: &[u8]) -> Option<Box<FailureEvent>> {
 
 fn operation(event: &FailureEvent) -> Operation {
     let f = event.flags;
-    if f & flag::IO_THREAD != 0 {
+    if matches!(
+        event::Stage::from_u8(event.stage),
+        event::Stage::Exec | event::Stage::ExecUnseen
+    ) {
+        Operation::Exec
+    } else if f & flag::IO_THREAD != 0 {
         Operation::IoWorker
     } else if f & (flag::KERNEL_FN | flag::CALLER_KTHREAD) != 0 {
         Operation::KernelThread

@@ -10,7 +10,7 @@ use super::{
     btf::Btf,
     functions::{self, FUNCTIONS, Function},
     offsets::{self, SLOTS},
-    style::HOOKS,
+    style::{HOOKS, SECCOMP},
     versions::Release,
 };
 
@@ -59,7 +59,8 @@ fn hooked(btf: &Btf, release: Release, name: &'static str) -> Option<String> {
 
 /// What is lost without a function.
 fn lost_with(name: &str) -> String {
-    let Some(hook) = HOOKS.iter().find(|hook| hook.targets.contains(&name)) else {
+    let mut hooks = HOOKS.iter().chain([&SECCOMP]);
+    let Some(hook) = hooks.find(|hook| hook.targets.contains(&name)) else {
         return "nothing, for no hook uses it".to_owned();
     };
     let others: Vec<&str> = hook

@@ -35,6 +35,8 @@ pub enum Returns {
     Bool,
     /// `int`: an errno, negative, or 0.
     Int,
+    /// `long`: what a system call answers.
+    Long,
     /// A pointer to the struct of this name, or an errno in its place.
     Struct(&'static str),
 }
@@ -162,7 +164,52 @@ pub const FUNCTIONS: &[Function] = &[
         returns: Returns::Bool,
         versions: Versions::ALL,
     },
+    // fs/exec.c, by SYSCALL_DEFINE (arch/x86/include/asm/syscall_wrapper.h). The
+    // stubs for kernels without a call (kernel/sys_ni.c) name the parameter
+    // `__unused`; BTF has either, or both (6.1: execveat), by which one it met.
+    syscall("__x64_sys_execve", REGS),
+    syscall("__x64_sys_execve", UNUSED),
+    syscall("__x64_sys_execveat", REGS),
+    syscall("__x64_sys_execveat", UNUSED),
+    syscall("__ia32_compat_sys_execve", REGS),
+    syscall("__ia32_compat_sys_execve", UNUSED),
+    syscall("__ia32_compat_sys_execveat", REGS),
+    syscall("__ia32_compat_sys_execveat", UNUSED),
+    // kernel/seccomp.c: -1 when the call is to be skipped. It lost its parameter
+    // between 6.12 and 6.18, and its name for another between 6.18 and 7.3.
+    Function {
+        name: "__secure_computing",
+        params: &[("sd", Expected::Struct("seccomp_data"))],
+        returns: Returns::Int,
+        versions: Versions::ALL.until(6, 14),
+    },
+    Function {
+        name: "__secure_computing",
+        params: &[],
+        returns: Returns::Int,
+        versions: Versions::ALL.since(6, 15).until(7, 2),
+    },
+    // False when the call is to be skipped.
+    Function {
+        name: "__seccomp_permit_syscall",
+        params: &[],
+        returns: Returns::Bool,
+        versions: Versions::ALL.since(7, 3),
+    },
 ];
+
+const REGS: &[(&str, Expected)] = &[("regs", Expected::Struct("pt_regs"))];
+const UNUSED: &[(&str, Expected)] = &[("__unused", Expected::Struct("pt_regs"))];
+
+/// The function of a system call.
+const fn syscall(name: &'static str, params: &'static [(&'static str, Expected)]) -> Function {
+    Function {
+        name,
+        params,
+        returns: Returns::Long,
+        versions: Versions::ALL,
+    }
+}
 
 /// A BPF helper that is looked for in BTF.
 pub struct Helper {
@@ -253,6 +300,7 @@ impl Function {
             Returns::Void => returns.kind == ValueKind::Void,
             Returns::Bool => returns.kind == ValueKind::Bool,
             Returns::Int => returns.kind == ValueKind::Integer && returns.size == Some(4),
+            Returns::Long => returns.kind == ValueKind::Integer && returns.size == Some(8),
             Returns::Struct(name) => {
                 returns.kind == ValueKind::Pointer && points_to(&returns.text, name)
             }
@@ -298,6 +346,7 @@ impl fmt::Display for Function {
             Returns::Void => f.write_str(") -> void"),
             Returns::Bool => f.write_str(") -> bool"),
             Returns::Int => f.write_str(") -> int"),
+            Returns::Long => f.write_str(") -> long"),
             Returns::Struct(name) => write!(f, ") -> struct {name} *"),
         }
     }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use forktrace_common::offsets::{Offsets, Symbols};
+use forktrace_common::{
+    offsets::{Offsets, Symbols},
+    settings::seccomp_return,
+};
 
 use super::{
     btf::Btf,
@@ -96,6 +99,21 @@ impl Kernel {
     /// Up to 5.13, RLIMIT_NPROC is compared inline, before `copy_creds`.
     pub fn nproc_before_creds(&self) -> bool {
         self.btf.is_some() && self.offsets.ucounts_nproc == forktrace_common::offsets::MISSING
+    }
+
+    /// What the function of [`super::style::SECCOMP`] answers here: one of
+    /// [`seccomp_return`]. Without BTF, what the oldest kernels have.
+    pub fn seccomp_return(&self) -> u32 {
+        let Some(btf) = &self.btf else {
+            return seccomp_return::INT_OF_DATA;
+        };
+        if btf.function("__seccomp_permit_syscall").is_some() {
+            return seccomp_return::BOOL;
+        }
+        match btf.function("__secure_computing") {
+            Some(prototype) if prototype.params.is_empty() => seccomp_return::INT,
+            _ => seccomp_return::INT_OF_DATA,
+        }
     }
 
     /// Whether bpf_task_pt_regs and bpf_get_current_task_btf exist: the

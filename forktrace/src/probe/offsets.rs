@@ -93,6 +93,8 @@ table! {
     }
     "which system call asked" {
         task_stack: word("task_struct", "stack");
+        // arch/x86/include/asm/thread_info.h
+        task_status: int("task_struct", "thread_info.status");
     }
     "whether the caller was being killed: a fork cut short would be told as a failure" {
         task_signal: word("task_struct", "signal");

@@ -27,6 +27,10 @@ pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
             Stage::NotEntered
         }
         Noted::NotEntered => Stage::Unseen,
+        Noted::Filtered => Stage::Filtered,
+        Noted::Exec if event.style == style::TRACEPOINT => Stage::ExecReturned,
+        Noted::Exec => Stage::Exec,
+        Noted::ExecUnseen => Stage::ExecUnseen,
         Noted::Early => Stage::Early,
         Noted::Unseen => no_note(event, probes),
     }

@@ -49,6 +49,18 @@ pub enum Role {
     CancelFork,
     /// The memory cgroup OOM killer found no victim.
     MemcgOom,
+    /// execve's return: it refuses by RLIMIT_NPROC what setuid let pass.
+    Exec,
+    /// A seccomp filter answered (`--seccomp`).
+    Seccomp,
+}
+
+impl Role {
+    /// Whether its programs report by themselves, as those on the failing
+    /// return do, and leave no note for it.
+    pub fn reports(self) -> bool {
+        matches!(self, Self::Return | Self::Exec | Self::Seccomp)
+    }
 }
 
 /// One function that can be probed, and the programs for it.
@@ -143,7 +155,73 @@ pub const HOOKS: &[Hook] = &[
         kprobes: &["kprobe_memcg_oom", "kretprobe_memcg_oom"],
         lost: "a memory cgroup that refuses is not seen",
     },
+    Hook {
+        role: Role::Exec,
+        targets: &["__x64_sys_execve"],
+        trampoline: Some(Trampoline::Fexit(&["fexit_execve", "fexit_execve_again"])),
+        kprobes: &["kretprobe_exec"],
+        lost: "an execve that RLIMIT_NPROC refuses is not seen",
+    },
+    Hook {
+        role: Role::Exec,
+        targets: &["__x64_sys_execveat"],
+        trampoline: Some(Trampoline::Fexit(&[
+            "fexit_execveat",
+            "fexit_execveat_again",
+        ])),
+        kprobes: &["kretprobe_exec"],
+        lost: "an execveat that RLIMIT_NPROC refuses is not seen",
+    },
+    Hook {
+        role: Role::Exec,
+        targets: &["__ia32_compat_sys_execve"],
+        trampoline: Some(Trampoline::Fexit(&[
+            "fexit_compat_execve",
+            "fexit_compat_execve_again",
+        ])),
+        kprobes: &["kretprobe_exec"],
+        lost: "a 32-bit program's execve that RLIMIT_NPROC refuses is not seen",
+    },
+    Hook {
+        role: Role::Exec,
+        targets: &["__ia32_compat_sys_execveat"],
+        trampoline: Some(Trampoline::Fexit(&[
+            "fexit_compat_execveat",
+            "fexit_compat_execveat_again",
+        ])),
+        kprobes: &["kretprobe_exec"],
+        lost: "a 32-bit program's execveat that RLIMIT_NPROC refuses is not seen",
+    },
 ];
 
-/// The system calls whose tracepoints the tracepoint style uses.
-pub const SYSCALLS: &[&str] = &["clone", "clone3", "fork", "vfork"];
+/// The hook of `--seccomp`. It runs on every system call of every task that has
+/// a filter, so nothing is attached without the option.
+pub const SECCOMP: Hook = Hook {
+    role: Role::Seccomp,
+    targets: &["__seccomp_permit_syscall", "__secure_computing"],
+    trampoline: Some(Trampoline::Fexit(&["fexit_seccomp", "fexit_seccomp_again"])),
+    kprobes: &["kretprobe_seccomp"],
+    lost: "what a seccomp filter refuses is not seen",
+};
+
+/// Tracepoints of system calls, and the programs for them.
+pub struct Tracepoints {
+    pub calls: &'static [&'static str],
+    /// Both sit on each entry, and both on each return.
+    pub enter: [&'static str; 2],
+    pub exit: [&'static str; 2],
+}
+
+/// What the tracepoint style attaches: creations first.
+pub const TRACEPOINTS: &[Tracepoints] = &[
+    Tracepoints {
+        calls: &["clone", "clone3", "fork", "vfork"],
+        enter: ["sys_enter_creation", "sys_enter_creation_again"],
+        exit: ["sys_exit_creation", "sys_exit_creation_again"],
+    },
+    Tracepoints {
+        calls: &["execve", "execveat"],
+        enter: ["sys_enter_exec", "sys_enter_exec_again"],
+        exit: ["sys_exit_exec", "sys_exit_exec_again"],
+    },
+];

@@ -15,6 +15,8 @@ pub enum Operation {
     Thread,
     /// A process by vfork or posix_spawn (CLONE_VFORK).
     Vfork,
+    /// Nothing: a program was to be executed (execve, execveat).
+    Exec,
     /// A kernel thread, or a helper that the kernel starts (core_pattern).
     KernelThread,
     /// An io_uring worker.

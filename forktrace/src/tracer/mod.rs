@@ -109,6 +109,7 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     settings.have_task_pt_regs = u32::from(kernel.has_task_pt_regs());
     let preemptible = preempt::possible();
     settings.two_programs = u32::from(preemptible);
+    settings.seccomp_return = kernel.seccomp_return();
     settings.nproc_before_creds = u32::from(kernel.nproc_before_creds());
     let mut ebpf = object::create(
         &kernel.offsets,
@@ -126,6 +127,7 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
         &kernel,
         options.attach,
         preemptible,
+        options.seccomp,
     );
     Ok(Attached {
         kernel,
@@ -157,9 +159,12 @@ impl Tracer {
         let mut ring = ring.map_err(|e| set("waiting for the ring buffer", e.into()))?;
         while ring.get_mut().0.next().is_some() {}
         let counts = Counts::new(&mut ebpf).map_err(|e| set("reading the counts", e))?;
-        kernel
-            .absent
-            .extend(session::absent_evidence(&kernel, &probes, style));
+        kernel.absent.extend(session::absent_evidence(
+            &kernel,
+            &probes,
+            style,
+            options.seccomp,
+        ));
         let mut selection = options.selection.clone();
         if !kernel.has_types() {
             if options.settings.cgroup != 0 {

@@ -13,6 +13,9 @@ pub struct Options {
     pub attach: Option<Style>,
     /// A BTF file in place of the kernel's own.
     pub btf: Option<PathBuf>,
+    /// Also what seccomp filters refuse, at a cost for every system call that
+    /// passes one.
+    pub seccomp: bool,
     /// Filters that the kernel side applies.
     pub settings: Settings,
     /// Filters that need the verdict.

@@ -6,13 +6,18 @@ use crate::{
     probe::{
         attach::Outcome,
         kernel::Kernel,
-        style::{HOOKS, Style},
+        style::{HOOKS, SECCOMP, Style},
     },
     record::{HostLimits, ProbeInUse, SCHEMA, Session},
 };
 
 /// Evidence that is absent because a probe is, one sentence each.
-pub fn absent_evidence(kernel: &Kernel, probes: &Outcome, style: Style) -> Vec<String> {
+pub fn absent_evidence(
+    kernel: &Kernel,
+    probes: &Outcome,
+    style: Style,
+    seccomp: bool,
+) -> Vec<String> {
     if style == Style::Tracepoint {
         return vec![
             "attached to system-call tracepoints: the refusing check is not seen, causes are concluded from numbers at the return; creations from inside the kernel are not seen"
@@ -20,8 +25,8 @@ pub fn absent_evidence(kernel: &Kernel, probes: &Outcome, style: Style) -> Vec<S
         ];
     }
     let before = kernel.nproc_before_creds();
-    HOOKS
-        .iter()
+    let wanted = HOOKS.iter().chain(seccomp.then_some(&SECCOMP));
+    wanted
         .filter(|hook| !probes.has(hook.role))
         .filter(|hook| hook.applies(before))
         .map(|hook| format!("no probe on {}: {}", hook.targets[0], hook.lost))

@@ -304,6 +304,7 @@ fn what(f: &Failure) -> String {
         Operation::Process => "process",
         Operation::Thread => "thread",
         Operation::Vfork => "process (vfork)",
+        Operation::Exec => "program",
         Operation::KernelThread => "kernel thread",
         Operation::IoWorker => "io_uring worker",
     };

@@ -7,12 +7,14 @@ mod exec_in_progress;
 mod lsm;
 mod memory;
 mod negative;
+mod nproc_at_exec;
 mod once;
 mod overcommit;
 mod pid_max;
 mod pid_namespace_dead;
 mod rlimit_nproc;
 mod sched_deadline;
+mod seccomp;
 mod threads_max;
 
 use std::any::Any;
@@ -42,6 +44,8 @@ pub struct Place {
     pub count: u32,
     /// Kernel version.
     pub kernel: (u32, u32),
+    /// The attach style of the session that is tested.
+    pub style: String,
 }
 
 impl Place {
@@ -52,7 +56,13 @@ impl Place {
             first_uid: 3_000_000 + (std::process::id() % 10_000) * 64,
             count,
             kernel: crate::sys::kernel(),
+            style: String::new(),
         })
+    }
+
+    /// Whether the session sees system calls only.
+    pub fn by_tracepoint(&self) -> bool {
+        self.style == "tracepoint"
     }
 
     /// A uid that is nobody's.
@@ -161,9 +171,14 @@ pub struct Scenario {
     pub run: fn(&Place) -> Result<Run>,
 }
 
-/// All of them, in the order in which they run.
+/// Those of a session with `--seccomp`.
+pub fn with_seccomp() -> Vec<Scenario> {
+    copies(&[seccomp::WITH_OPTION])
+}
+
+/// All that need no option, in the order in which they run.
 pub fn all() -> Vec<Scenario> {
-    let parts: [&[Scenario]; 13] = [
+    copies(&[
         rlimit_nproc::SCENARIOS,
         cgroup_pids_max::SCENARIOS,
         pid_namespace_dead::SCENARIOS,
@@ -177,9 +192,15 @@ pub fn all() -> Vec<Scenario> {
         combined::SCENARIOS,
         negative::SCENARIOS,
         once::SCENARIOS,
-    ];
+        nproc_at_exec::SCENARIOS,
+        seccomp::WITHOUT_OPTION,
+    ])
+}
+
+fn copies(parts: &[&[Scenario]]) -> Vec<Scenario> {
     parts
-        .into_iter()
+        .iter()
+        .copied()
         .flatten()
         .map(|s| Scenario {
             name: s.name,

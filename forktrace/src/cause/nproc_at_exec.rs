@@ -1,0 +1,198 @@
+//! RLIMIT_NPROC at execve.
+//!
+//! setuid to a user who is over the limit succeeds and marks the process
+//! (kernel/sys.c `set_user`: PF_NPROC_EXCEEDED); its next execve answers EAGAIN
+//! if the user is still over (fs/exec.c `do_execveat_common`). Nothing is to be
+//! added there, and the caller is counted already, so it refuses at more than
+//! the limit, not at the limit; and nobody is exempt but who was at setuid: the
+//! user root of the host.
+
+use crate::{
+    cause::{
+        Finding, Verdict, candidates,
+        words::{Words, fix, roomier},
+    },
+    evidence::{Evidence, NprocLevel, Stage},
+    record::{Certainty, Fix, Limit},
+};
+
+/// Tasks that may have ended between the refusal and the look at the numbers.
+const RACE: u64 = 8;
+
+/// The limit at one level, as execve compares it.
+fn limit(level: &NprocLevel) -> Limit {
+    Limit {
+        requested: Some(0),
+        ..candidates::nproc(level)
+    }
+}
+
+/// The limits that can refuse an execve, fullest first.
+pub fn candidates(e: &Evidence) -> Vec<Limit> {
+    let levels = e.nproc.iter().filter(|l| l.limit.is_some());
+    candidates::fullest_first(levels.map(limit).collect())
+}
+
+/// What execve's own check says.
+pub fn seen(e: &Evidence) -> Option<Finding> {
+    let certainty = match e.stage {
+        Stage::Exec => Certainty::Observed,
+        Stage::ExecReturned => Certainty::Inferred,
+        _ => return None,
+    };
+    if let Some(level) = e.nproc.iter().find(|l| l.over()) {
+        return Some(Finding {
+            certainty,
+            limit: Some(limit(level)),
+        });
+    }
+    // The check has refused, and a task has ended since: which level it was is
+    // concluded from how near it is.
+    let near = |l: &&NprocLevel| l.limit.is_some_and(|limit| l.usage + RACE > limit);
+    Finding::inferred(e.nproc.iter().find(near).map(limit))
+}
+
+/// Who was refused, and by whose limit.
+pub fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    let after = "; setuid had let it pass";
+    let Some(limit) = &v.limit else {
+        return format!(
+            "{}{} was over its RLIMIT_NPROC{after}",
+            w.opening(),
+            w.user()
+        );
+    };
+    let whose = if limit.scope.starts_with("uid ") {
+        format!("{} has", w.user())
+    } else {
+        format!("the creator of {} has", limit.scope)
+    };
+    format!(
+        "{}{whose} {} tasks where RLIMIT_NPROC allows {}{after}",
+        w.opening(),
+        limit.usage.unwrap_or(0),
+        limit.value.unwrap_or(0),
+    )
+}
+
+/// The limit belongs to the process, the count to the user that it has become:
+/// it is raised where the process has it from, before setuid.
+pub fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+    let usage = v.limit.as_ref().and_then(|l| l.usage).unwrap_or(0);
+    let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
+    let target = roomier(usage.max(value));
+    if v.limit
+        .as_ref()
+        .is_some_and(|l| !l.scope.starts_with("uid "))
+    {
+        return vec![fix(
+            None,
+            format!(
+                "raise RLIMIT_NPROC of whoever creates the user namespace to {target}, before it is created"
+            ),
+            "the limit was fixed when the user namespace was created (Linux 5.14+)".to_owned(),
+        )];
+    }
+    // Of pid 1 every service would inherit it.
+    let now =
+        (w.caller.ppid > 1).then(|| format!("prlimit --pid {} --nproc={target}", w.caller.ppid));
+    let persistent = match (&w.cgroup.unit, &w.caller.user) {
+        (Some(unit), _) if unit.ends_with(".service") => {
+            format!("systemctl edit {unit}: [Service] LimitNPROC={target}")
+        }
+        (_, Some(user)) => format!("/etc/security/limits.d/: {user} - nproc {target}"),
+        (_, None) => format!(
+            "raise `ulimit -u` of whatever becomes uid {}, before it does",
+            w.caller.uid
+        ),
+    };
+    vec![fix(
+        now,
+        persistent,
+        "the limit is the one that the process brought along (from its parent, LimitNPROC=, or PAM's limits.conf); the count is the user's, threads included, in every session and container of the host (since Linux 5.14 per user namespace)"
+            .to_owned(),
+    )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Errno, Operation};
+
+    fn level(usage: u64, limit: u64, of: Option<u32>) -> NprocLevel {
+        NprocLevel {
+            usage,
+            limit: Some(limit),
+            uid: 33,
+            userns: Some(1),
+            limit_userns: of,
+        }
+    }
+
+    fn evidence(stage: Stage, nproc: Vec<NprocLevel>) -> Evidence {
+        Evidence {
+            errno: Errno::EAGAIN,
+            operation: Operation::Exec,
+            stage,
+            uid: 33,
+            shares_vm: false,
+            into_cgroup: false,
+            nproc_exempt: false,
+            deadline: false,
+            in_exec: false,
+            nproc_watched: false,
+            nproc,
+            nproc_refused: 0,
+            threads: None,
+            pid_ns: Vec::new(),
+            pids: Vec::new(),
+            pids_refused: None,
+            pids_delta: None,
+            memory: Vec::new(),
+            memory_refused: None,
+            overcommit: None,
+        }
+    }
+
+    #[test]
+    fn the_level_that_is_over_refuses_and_not_the_one_that_is_full() {
+        let e = evidence(
+            Stage::Exec,
+            vec![level(40, 40, None), level(19, 17, Some(7))],
+        );
+        let found = seen(&e).unwrap();
+        assert_eq!(found.certainty, Certainty::Observed);
+        let limit = found.limit.unwrap();
+        assert_eq!(limit.scope, "user namespace 7");
+        assert_eq!((limit.value, limit.usage), (Some(17), Some(19)));
+        assert_eq!(limit.requested, Some(0));
+    }
+
+    #[test]
+    fn capabilities_exempt_from_fork_and_not_from_execve() {
+        let mut e = evidence(Stage::ExecReturned, vec![level(6, 5, None)]);
+        e.nproc_exempt = true;
+        let found = seen(&e).unwrap();
+        assert_eq!(found.certainty, Certainty::Inferred);
+        assert_eq!(found.limit.unwrap().scope, "uid 33");
+        assert_eq!(candidates(&e).len(), 1);
+    }
+
+    #[test]
+    fn a_number_that_has_fallen_is_inferred_and_one_far_away_not_claimed() {
+        let e = evidence(Stage::Exec, vec![level(20, 21, None)]);
+        let found = seen(&e).unwrap();
+        assert_eq!(found.certainty, Certainty::Inferred);
+        assert_eq!(found.limit.unwrap().value, Some(21));
+        let e = evidence(Stage::Exec, vec![level(3, 5000, None)]);
+        let found = seen(&e).unwrap();
+        assert_eq!(found.certainty, Certainty::Inferred);
+        assert_eq!(found.limit, None);
+    }
+
+    #[test]
+    fn what_was_not_seen_is_not_concluded() {
+        let e = evidence(Stage::ExecUnseen, vec![level(6, 5, None)]);
+        assert_eq!(seen(&e), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! seccomp filters for the scenarios (include/uapi/linux/seccomp.h, filter.h).
+
+use anyhow::Result;
+
+use crate::sys;
+
+/// What a filter does with a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Action {
+    /// Answers this errno in its place.
+    Errno(i32),
+    /// SIGSYS.
+    Trap,
+    /// Kills the thread.
+    Kill,
+    /// Asks a tracer, of which there is none.
+    Trace,
+}
+
+impl Action {
+    fn number(self) -> u32 {
+        match self {
+            Self::Kill => 0,
+            Self::Trap => 0x0003_0000,
+            Self::Errno(errno) => 0x0005_0000 | errno as u32,
+            Self::Trace => 0x7ff0_0000,
+        }
+    }
+}
+
+const ALLOW: u32 = 0x7fff_0000;
+/// AUDIT_ARCH_I386 (include/uapi/linux/audit.h).
+const I386: u32 = 0x4000_0003;
+
+const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
+const IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+
+/// `struct seccomp_data`: where the call's number and architecture are.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+
+fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code, jt, jf, k }
+}
+
+/// Gives the calling process a filter that does `action` with these calls and
+/// allows all others. Numbers are those of 64-bit calls.
+pub fn install(calls: &[i64], action: Action) -> Result<()> {
+    install_for(false, calls, action)
+}
+
+/// The same for 32-bit calls on x86-64, by their numbers.
+pub fn install_32(calls: &[i64], action: Action) -> Result<()> {
+    install_for(true, calls, action)
+}
+
+fn install_for(compat: bool, calls: &[i64], action: Action) -> Result<()> {
+    let mut program = vec![
+        instruction(LOAD, 0, 0, ARCHITECTURE),
+        // Over the "allow" that is next, to the numbers.
+        if compat {
+            instruction(IF_EQUAL, 1, 0, I386)
+        } else {
+            instruction(IF_EQUAL, 0, 1, I386)
+        },
+        instruction(RETURN, 0, 0, ALLOW),
+        instruction(LOAD, 0, 0, NUMBER),
+    ];
+    for call in calls {
+        program.push(instruction(IF_EQUAL, 0, 1, *call as u32));
+        program.push(instruction(RETURN, 0, 0, action.number()));
+    }
+    program.push(instruction(RETURN, 0, 0, ALLOW));
+    let program = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: the program outlives the call, which copies it.
+    unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        let answer = libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+        );
+        sys::check(i64::from(answer), "prctl(PR_SET_SECCOMP)")?;
+    }
+    Ok(())
+}
