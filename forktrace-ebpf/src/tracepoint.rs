@@ -159,7 +159,7 @@ fn exit(ctx: &TracePointContext, program: u32) {
                     cgroup::pids_forkfail((*entered).pids_css) - (*entered).forkfail;
                 failed.flags |= flag::HAVE_PIDS_DELTA;
             }
-            if failed.not_entered == 0 && mem::has(offset!(memcg_events_oom)) {
+            if failed.stage == Stage::Unseen as u8 && mem::has(offset!(memcg_events_oom)) {
                 failed.memcg_delta = cgroup::memcg_oom_events(memory_css()) - (*entered).memcg_oom;
                 failed.flags |= flag::HAVE_MEMCG_DELTA;
             }

@@ -150,6 +150,9 @@ mod tests {
             pids_delta: None,
             memory: Vec::new(),
             memory_refused: None,
+            memory_delta: None,
+            kernel_memory_near: None,
+            half_made: 0,
             overcommit: None,
         }
     }

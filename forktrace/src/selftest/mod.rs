@@ -187,6 +187,7 @@ fn tracer_options(options: &Options) -> TracerOptions {
         selection: Selection::default(),
         ring_bytes: 1 << 20,
         debug: false,
+        seccomp: true,
         filters: [("pid".to_owned(), pid.to_string())].into(),
     }
 }

@@ -213,12 +213,11 @@ fn run(tests: &Tests<'_>, arguments: &[&str]) -> Result<Outcomes> {
 }
 
 /// What may be skipped, and why: nothing else.
-fn may_skip(tests: &Tests<'_>, style: &str, case: &Case) -> bool {
+fn may_skip(tests: &Tests<'_>, case: &Case) -> bool {
     let here = tests.at == Where::Host;
     let kernel = tests.place.kernel;
     match (case.cause, case.variant.as_str()) {
         _ if case.why == ["the selftest has no way to provoke it"] => true,
-        (Cause::Seccomp, _) => style != "tracepoint",
         (Cause::CgroupMemoryMax, _) => {
             // Debian builds no v1 memory controller from 6.12 on.
             here || (!tests.place.cgroups.pids_is_v2 && kernel >= (6, 12))
@@ -241,7 +240,7 @@ fn all(tests: &Tests<'_>, style: &str) -> Result<()> {
     for case in &result.cases {
         causes.insert(case.cause);
         ensure!(
-            case.outcome == Outcome::Named || may_skip(tests, style, case),
+            case.outcome == Outcome::Named || may_skip(tests, case),
             "{} {:?} is skipped: {:?}",
             case.cause.id(),
             case.variant,
