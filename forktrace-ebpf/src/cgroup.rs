@@ -90,7 +90,7 @@ fn memory_limit_at(memcg: u64, level: u32) -> CgroupLimit {
     let usage = mem::field::<i64>(memcg, offset!(memcg_usage));
     let limit = mem::field::<i64>(memcg, offset!(memcg_max));
     let mut of = limit_of(memcg + offset!(memcg_css) as u64, level, usage, limit);
-    of.oom_kill_disable = mem::field::<u8>(memcg, offset!(memcg_oom_kill_disable)) as u32;
+    of.oom_kill_disable = mem::field::<u32>(memcg, offset!(memcg_oom_kill_disable));
     of
 }
 

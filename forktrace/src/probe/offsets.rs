@@ -220,7 +220,7 @@ table! {
     }
     "cgroup_memory_max where memory.oom_control is 1 (v1)" {
         // Only with CONFIG_MEMCG_V1 since e93d4166b40a, which Debian has off.
-        memcg_oom_kill_disable: bytes("mem_cgroup", "oom_kill_disable", 1).until(6, 10);
+        memcg_oom_kill_disable: int("mem_cgroup", "oom_kill_disable").until(6, 10);
         mm_pgtables_bytes: word("mm_struct", "pgtables_bytes");
     }
     "cgroup_kernel_memory_max (v1)" {
