@@ -100,17 +100,21 @@ fn memory_limit_at(memcg: u64, level: u32) -> CgroupLimit {
 #[inline(always)]
 pub fn memcg_oom_events(css: u64) -> i64 {
     let mut css = css;
-    let mut top = 0;
-    for _ in 0..DEEPEST {
+    let mut top = css;
+    // Without a branch: at each the verifier would walk all that follows once
+    // more. Reading from a null css gives a null parent.
+    for _ in 0..MEMORY_LEVELS {
         let parent = mem::pointer(css, offset!(css_parent));
-        if parent == 0 {
-            break;
-        }
-        top = css;
+        // All ones where there is a parent.
+        let below = opaque((parent | parent.wrapping_neg()) >> 63).wrapping_neg();
+        top = (css & below) | (top & !below);
         css = parent;
     }
     mem::field::<i64>(top - offset!(memcg_css) as u64, offset!(memcg_events_oom))
 }
+
+/// Levels at which v1's limit of kernel memory is looked for.
+const KMEM_LEVELS: usize = 8;
 
 /// The first memory cgroup on the way up whose kernel memory is near its limit
 /// (v1; mm/memcontrol.c `__memcg_kmem_charge`, up to 5.15).
@@ -120,7 +124,8 @@ pub fn kmem_near(ev: *mut FailureEvent, css: u64) {
         return;
     }
     let mut css = css;
-    for _ in 0..MEMORY_LEVELS {
+    // A few levels only: each is a branch, and this limit was rarely set.
+    for _ in 0..KMEM_LEVELS {
         let parent = mem::pointer(css, offset!(css_parent));
         if parent == 0 {
             break;

@@ -171,7 +171,6 @@ pub fn cgroups(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     let memory_css = mem::pointer(cset, offset!(cset_memory));
     cgroup::pids(ev, pids_css);
     cgroup::memory(ev, memory_css);
-    cgroup::kmem_near(ev, memory_css);
     let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
     let pids = mem::pointer(pids_css, offset!(css_cgroup));
     let memory = mem::pointer(memory_css, offset!(css_cgroup));
@@ -186,6 +185,9 @@ pub fn cgroups(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     } else {
         no_path(ev, 2);
     }
+    // Last: its branches have nothing behind them that the verifier would walk
+    // again.
+    cgroup::kmem_near(ev, memory_css);
 }
 
 #[inline(always)]

@@ -115,10 +115,13 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
     let hierarchy = hierarchy(place)?;
     let tree = Tree::new(&hierarchy, tag)?;
     let top = tree.top();
+    if !hierarchy.pids_is_v2 {
+        // Before it has cgroups below it; always on since 5.11, then read-only.
+        let _ = fs::write(top.dir.join("memory.use_hierarchy"), "1");
+    }
     let leaf = under(&tree, &hierarchy, below)?;
     let console = quiet_console()?;
     if !hierarchy.pids_is_v2 {
-        fs::write(top.dir.join("memory.use_hierarchy"), "1").ok();
         // It counts for the cgroup that is full; inherited when made.
         set(&top.dir.join("memory.oom_control"), 1)?;
     }
@@ -304,7 +307,7 @@ fn kernel_memory(place: &Place) -> Result<Run> {
                     name: Some("memory.kmem.limit_in_bytes"),
                     scope: Scope::Exact(home.shown()),
                     value: Number::Exact(limit),
-                    usage: Number::Between(limit - (1 << 16), limit + (1 << 16)),
+                    usage: Number::Between(limit.saturating_sub(1 << 16), limit + (1 << 16)),
                     unit: Some(Unit::Bytes),
                     file: None,
                 })
