@@ -100,14 +100,13 @@ fn memory_limit_at(memcg: u64, level: u32) -> CgroupLimit {
 #[inline(always)]
 pub fn memcg_oom_events(css: u64) -> i64 {
     let mut css = css;
-    let mut top = css;
-    // Without a branch: at each the verifier would walk all that follows once
-    // more. Reading from a null css gives a null parent.
-    for _ in 0..MEMORY_LEVELS {
+    let mut top = 0;
+    for _ in 0..DEEPEST {
         let parent = mem::pointer(css, offset!(css_parent));
-        // All ones where there is a parent.
-        let below = opaque((parent | parent.wrapping_neg()) >> 63).wrapping_neg();
-        top = (css & below) | (top & !below);
+        if parent == 0 {
+            break;
+        }
+        top = css;
         css = parent;
     }
     mem::field::<i64>(top - offset!(memcg_css) as u64, offset!(memcg_events_oom))

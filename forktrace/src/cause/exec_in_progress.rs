@@ -25,8 +25,6 @@ fn seen(e: &Evidence) -> Option<Finding> {
         return None;
     }
     match e.stage {
-        // Nothing else answers EAGAIN in copy_fs().
-        Stage::Fs => Finding::observed(None),
         Stage::SecurityToFs if e.in_exec => Finding::observed(None),
         _ => None,
     }

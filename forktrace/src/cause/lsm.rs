@@ -24,9 +24,8 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    // What else can refuse there answers ENOMEM or EMFILE. Where it is not told
-    // from copy_fs() (7.x, with CLONE_FILES), an execve that has just ended
-    // could be the reason just as well.
+    // What else can refuse there answers ENOMEM or EMFILE. With CLONE_FS an
+    // execve that has just ended could be the reason just as well.
     if e.errno == Errno::EAGAIN && e.stage == Stage::SecurityToFiles {
         return Finding::observed(None);
     }

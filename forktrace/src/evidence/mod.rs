@@ -20,10 +20,9 @@ pub enum Stage {
     Early,
     /// `audit_alloc` to `copy_fs`, and no nearer.
     SecurityToFs,
-    /// `audit_alloc` to `copy_files`.
+    /// The same of a creation that `copy_fs` can't have refused with EAGAIN:
+    /// it doesn't share its parent's file-system state.
     SecurityToFiles,
-    /// `copy_fs`.
-    Fs,
     /// `copy_sighand` to `copy_namespaces`.
     SighandToNamespaces,
     /// `copy_io` to `alloc_pid`.

@@ -55,7 +55,11 @@ impl Outcome {
     pub fn style(&self) -> Option<Style> {
         self.attached
             .iter()
-            .find(|a| a.role.is_none_or(|r| r == Role::Return))
+            .find(|a| match a.role {
+                Some(role) => role == Role::Return,
+                // Of the tracepoints, one of a creation's return.
+                None => a.target == "syscalls:sys_exit_clone",
+            })
             .map(|a| a.style)
     }
 

@@ -5,7 +5,7 @@ use forktrace_common::event::{FailureEvent, Stage as Noted, flag, style};
 use super::{attach::Outcome, skips::Spot, style::Role};
 use crate::evidence::Stage;
 
-const CLONE_FILES: u64 = 0x400; // include/uapi/linux/sched.h
+const CLONE_FS: u64 = 0x200; // include/uapi/linux/sched.h
 const SECCOMP_MODE_FILTER: i32 = 2; // include/uapi/linux/seccomp.h
 
 /// A missing note means something only where the probe that would have left it
@@ -13,7 +13,9 @@ const SECCOMP_MODE_FILTER: i32 = 2; // include/uapi/linux/seccomp.h
 pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
     match Noted::from_u8(event.stage) {
         Noted::Nproc => Stage::Nproc,
-        Noted::SecurityToFs => files(event),
+        // copy_fs() refuses only who asks to share (CLONE_FS).
+        Noted::SecurityToFs if event.clone_flags & CLONE_FS == 0 => Stage::SecurityToFiles,
+        Noted::SecurityToFs => Stage::SecurityToFs,
         Noted::SighandToNamespaces => Stage::SighandToNamespaces,
         Noted::IoToPid => Stage::IoToPid,
         Noted::Cgroups => Stage::Cgroups,
@@ -33,18 +35,6 @@ pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
         Noted::ExecUnseen => Stage::ExecUnseen,
         Noted::Early => Stage::Early,
         Noted::Unseen => no_note(event, probes),
-    }
-}
-
-/// Whether `copy_files` was behind it. With CLONE_FILES the child has its
-/// parent's either way.
-fn files(event: &FailureEvent) -> Stage {
-    if event.flags & flag::FILES_COPIED != 0 {
-        Stage::Fs
-    } else if event.flags & flag::FILES_PARENTS != 0 && event.clone_flags & CLONE_FILES == 0 {
-        Stage::SecurityToFiles
-    } else {
-        Stage::SecurityToFs
     }
 }
 

@@ -31,7 +31,7 @@ fn refused(place: &Place, tag: &str, uid: u32, errno: i32) -> Result<Run> {
     let mut callers = probers(tag, Kind::ALL, place.count, || sys::become_uid(uid))?;
     let refusal = Refusal::new(uid, errno)?;
     run.fire(&mut callers, |p, a| {
-        // ENOMEM can be that of an allocation, and with CLONE_FILES nothing
+        // ENOMEM can be that of an allocation, and with CLONE_FS nothing
         // tells a module's refusal from an execve's.
         let certain = errno == libc::EAGAIN && !a.kind.is_thread();
         let cause = if certain { Cause::Lsm } else { Cause::Unknown };
