@@ -118,11 +118,6 @@ pub mod flag {
     pub const INTO_CGROUP: u32 = 1 << 14;
     /// `memcg_delta` is valid.
     pub const HAVE_MEMCG_DELTA: u32 = 1 << 12;
-    /// The half-made child had open files of its own, or none any more: the
-    /// creation came past `copy_files`.
-    pub const FILES_COPIED: u32 = 1 << 13;
-    /// It had its parent's: it didn't, or shares them (CLONE_FILES).
-    pub const FILES_PARENTS: u32 = 1 << 16;
     /// The system call is a 32-bit one.
     pub const COMPAT: u32 = 1 << 15;
     /// `syscall` is valid.

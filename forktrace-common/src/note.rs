@@ -31,8 +31,7 @@ pub struct Note {
     pub reported: u8,
     /// Likewise, which one looked at the wreck.
     pub wrecked: u8,
-    /// `FILES_COPIED` or `FILES_PARENTS`, of `event::flag`.
-    pub files: u32,
+    pub reserved: [u8; 3],
 }
 
 impl Note {
@@ -54,7 +53,7 @@ impl Note {
         in_exec: 0,
         reported: 0,
         wrecked: 0,
-        files: 0,
+        reserved: [0; 3],
     };
 }
 

@@ -52,7 +52,7 @@ pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
         } else {
             failed.clone_flags
         };
-        (*ev).flags = failed.flags | note.files;
+        (*ev).flags = failed.flags;
         (*ev).tid = s.tid;
         (*ev).tgid = s.key.tgid;
         (*ev).ppid = mem::field::<u32>(parent, offset!(task_tgid));

@@ -1,9 +1,6 @@
 //! What the probed stages have to say when they refuse.
 
-use forktrace_common::{
-    event::{Stage, flag},
-    note::Note,
-};
+use forktrace_common::{event::Stage, note::Note};
 
 use crate::{cgroup, limits, maps::offset, mem, note, task};
 
@@ -108,10 +105,6 @@ pub fn wreck(child: u64, program: u8) {
     };
     let fs = mem::pointer(task::current(), offset!(task_fs));
     let in_exec = mem::field::<i32>(fs, offset!(fs_in_exec)) & 1;
-    // copy_files() replaces what dup_task_struct() had copied; exit_files()
-    // leaves null (7.x runs it later than this).
-    let files = mem::pointer(child, offset!(task_files));
-    let parents = files == mem::pointer(task::current(), offset!(task_files));
     let Some(note) = note::open(tid) else { return };
     // SAFETY: a map value that this task alone uses.
     unsafe {
@@ -132,10 +125,5 @@ pub fn wreck(child: u64, program: u8) {
         }
         (*note).in_exec = in_exec as u8;
         (*note).wrecked = program;
-        (*note).files = if parents {
-            flag::FILES_PARENTS
-        } else {
-            flag::FILES_COPIED
-        };
     }
 }
