@@ -25,8 +25,8 @@ pub struct Settings {
     pub thread_size: u32,
     /// 1: up to 5.13, where RLIMIT_NPROC is checked before `copy_creds`.
     pub nproc_before_creds: u32,
-    /// 1: two programs sit on the failing return (fexit style, where the kernel
-    /// preempts itself): the first to run reports, the other one is told.
+    /// 1: two programs sit on the failing return (where the kernel preempts
+    /// itself, but for kprobes): the first to run reports, the other one is told.
     pub two_programs: u32,
 }
 

@@ -22,7 +22,7 @@ use forktrace_common::{
 
 use crate::{
     count, filter, limits,
-    maps::{EVENTS, EXECS, offset, setting},
+    maps::{EVENTS, EXECS, offset},
     mem, note, report,
     snapshot::{self, Subject},
     task,
@@ -78,12 +78,7 @@ on_return!(
 
 #[inline(always)]
 fn by_trampoline(program: u8) {
-    let program = if setting!(two_programs) != 0 {
-        program
-    } else {
-        0
-    };
-    refused(style::FEXIT, program, true);
+    refused(style::FEXIT, report::number(program), true);
 }
 
 /// Whether setuid has marked the task.
@@ -175,8 +170,8 @@ fn tell(note: *const Note, tid: u32) {
 const RET: usize = 16; // struct syscall_trace_exit, see `tracepoint`
 
 // Where a filter answers in the call's place there is no entry, and the mark
-// stays: so the entry has to be seen. Two programs sit on each tracepoint, for
-// the reason given in `tracepoint`.
+// stays: so the entry has to be seen. Two programs for each tracepoint, for the
+// reason given in `tracepoint`.
 
 #[tracepoint]
 fn sys_enter_exec(_: TracePointContext) -> u32 {
@@ -199,13 +194,13 @@ fn enter() {
 
 #[tracepoint]
 fn sys_exit_exec(ctx: TracePointContext) -> u32 {
-    exit(&ctx, 1);
+    exit(&ctx, report::number(1));
     0
 }
 
 #[tracepoint]
 fn sys_exit_exec_again(ctx: TracePointContext) -> u32 {
-    exit(&ctx, 2);
+    exit(&ctx, report::number(2));
     0
 }
 

@@ -8,7 +8,7 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use forktrace_common::{event::style, note::Failed};
 
-use crate::{maps::setting, note, report, stage, task};
+use crate::{note, report, stage, task};
 
 /// `struct task_struct *copy_process(struct pid *pid, int trace, int node,
 /// struct kernel_clone_args *args)`
@@ -53,11 +53,7 @@ fn copy_process_failed(ctx: &FExitContext, program: u8) {
         args: ctx.arg::<u64>(3),
         errno,
         style: style::FEXIT,
-        program: if setting!(two_programs) != 0 {
-            program
-        } else {
-            0
-        },
+        program: report::number(program),
         ..Failed::NONE
     });
 }

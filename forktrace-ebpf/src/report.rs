@@ -34,10 +34,9 @@ pub fn reported_errno(ret: i64) -> Option<i32> {
 
 /// Reports a failing return, and consumes the note that its stages left.
 ///
-/// In the fexit style two programs sit on the same return where the kernel is
-/// preemptible, because it skips one that is preempted on this CPU in another
-/// task's run ([`crate::preempt`] leaves a few instructions in which that can
-/// be). Whichever runs first reports and leaves its number; the other one
+/// Where the kernel is preemptible, two programs sit on the same return (but for
+/// kprobes, which can't be preempted), because it skips one that is preempted on
+/// this CPU in another task's run. Whichever runs first reports and leaves its number; the other one
 /// finds that and removes the note. A program that finds its own number sees
 /// that the other was skipped at an earlier return, and reports.
 ///
@@ -81,6 +80,16 @@ pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
         }
     }
     Some(note)
+}
+
+/// The number of one of two programs on a return; 0 where it is the only one.
+#[inline(always)]
+pub fn number(program: u8) -> u8 {
+    if setting!(two_programs) != 0 {
+        program
+    } else {
+        0
+    }
 }
 
 /// It is told: `program` is the one of two that did it, 0 the only one.

@@ -64,12 +64,7 @@ fn skips(ctx: &FExitContext) -> bool {
 
 #[inline(always)]
 fn by_trampoline(program: u8) {
-    let program = if setting!(two_programs) != 0 {
-        program
-    } else {
-        0
-    };
-    skipped(style::FEXIT, program);
+    skipped(style::FEXIT, report::number(program));
 }
 
 /// A system call is skipped: reported if it would have created a task, and is

@@ -29,7 +29,7 @@ pub struct Entered {
     /// OOM events of its memory cgroups.
     pub memcg_oom: i64,
     pub into_cgroup: u32,
-    /// Which of the two programs on the failing return has reported it, from 1;
+    /// Which of two programs on the failing return has reported it, from 1;
     /// 0: none.
     pub reported: u32,
 }
@@ -41,9 +41,9 @@ const ARG_0: usize = 16;
 const ARG_1: usize = 24;
 const RET: usize = 16;
 
-// Two programs sit on each tracepoint, for the reason given in
-// `report::failed` (since 7.x these tracepoints run preemptibly as well). At
-// the entry both write the same; at the return the first one reports.
+// Two programs for each tracepoint, for the reason given in `report::failed`
+// (since 7.x these tracepoints run preemptibly as well). At the entry both
+// write the same; at the return the first one reports.
 
 #[tracepoint]
 fn sys_enter_creation(ctx: TracePointContext) -> u32 {
@@ -97,13 +97,13 @@ fn memory_css() -> u64 {
 
 #[tracepoint]
 fn sys_exit_creation(ctx: TracePointContext) -> u32 {
-    exit(&ctx, 1);
+    exit(&ctx, report::number(1));
     0
 }
 
 #[tracepoint]
 fn sys_exit_creation_again(ctx: TracePointContext) -> u32 {
-    exit(&ctx, 2);
+    exit(&ctx, report::number(2));
     0
 }
 
@@ -118,7 +118,7 @@ const UNKNOWN_ENTRY: Entered = Entered {
 };
 
 #[inline(always)]
-fn exit(ctx: &TracePointContext, program: u32) {
+fn exit(ctx: &TracePointContext, program: u8) {
     // SAFETY: the offset lies within the context of these tracepoints.
     let ret = unsafe { ctx.read_at::<i64>(RET).unwrap_or(0) };
     let tid = task::tid();
@@ -140,15 +140,16 @@ fn exit(ctx: &TracePointContext, program: u32) {
     if let Some(entered) = ENTERED.get_ptr_mut(tid) {
         // SAFETY: a map value that this task alone uses.
         unsafe {
-            if (*entered).reported == program {
+            let by = (*entered).reported;
+            if by != 0 && by == program as u32 {
                 // Of an earlier return: this one had no entry either.
                 *entered = UNKNOWN_ENTRY;
                 failed.stage = Stage::NotEntered as u8;
-            } else if (*entered).reported != 0 {
+            } else if by != 0 {
                 let _ = ENTERED.remove(tid);
                 return;
             }
-            (*entered).reported = program;
+            (*entered).reported = program as u32;
             failed.clone_flags = (*entered).clone_flags;
             failed.pids_css = (*entered).pids_css;
             if (*entered).into_cgroup != 0 {
@@ -164,6 +165,9 @@ fn exit(ctx: &TracePointContext, program: u32) {
                 failed.flags |= flag::HAVE_MEMCG_DELTA;
             }
         }
+    }
+    if program == 0 {
+        let _ = ENTERED.remove(tid);
     }
     if failed.stage == Stage::NotEntered as u8 {
         let (number, compat) = task::syscall(task::current());

@@ -266,9 +266,11 @@ impl Attacher<'_> {
 
     fn tracepoints_of(&mut self, tracefs: &Tracefs, group: &Tracepoints) {
         // Enter first, so that no return is seen whose entry was not.
+        // The second of each is for what the first is skipped for.
+        let several = if self.preemptible { 2 } else { 1 };
         for (spot, programs, prefix) in [
-            (Spot::Entry, group.enter, "sys_enter_"),
-            (Spot::Return, group.exit, "sys_exit_"),
+            (Spot::Entry, &group.enter[..several], "sys_enter_"),
+            (Spot::Return, &group.exit[..several], "sys_exit_"),
         ] {
             for call in group.calls {
                 let name = format!("{prefix}{call}");
@@ -288,7 +290,7 @@ impl Attacher<'_> {
                     Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), &why),
                 }
             }
-            self.pair(spot, &programs);
+            self.pair(spot, programs);
         }
     }
 

@@ -207,7 +207,8 @@ pub const SECCOMP: Hook = Hook {
 /// Tracepoints of system calls, and the programs for them.
 pub struct Tracepoints {
     pub calls: &'static [&'static str],
-    /// Both sit on each entry, and both on each return.
+    /// Where the kernel preempts itself, both sit on each entry, and both on
+    /// each return; else the first does.
     pub enter: [&'static str; 2],
     pub exit: [&'static str; 2],
 }

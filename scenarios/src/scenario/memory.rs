@@ -3,7 +3,8 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::os::fd::FromRawFd as _;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use forktrace::cause::Cause;
@@ -80,13 +81,23 @@ fn set(file: &Path, value: u64) -> Result<()> {
         .with_context(|| format!("write {value} to {}", file.display()))
 }
 
-/// Writes to a file in memory until the cgroup takes no more.
-fn fill() -> Result<PathBuf> {
-    let path = PathBuf::from(format!("/dev/shm/forktrace-fill-{}", std::process::id()));
-    let mut file = fs::File::create(&path)?;
+/// A file in memory that is gone with the caller; to be made outside of the
+/// cgroup, which takes in what is written to it.
+fn ballast() -> Result<fs::File> {
+    // SAFETY: the name is a C string; nothing else is passed by pointer.
+    let fd = unsafe { libc::memfd_create(c"ballast".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error()).context("memfd_create");
+    }
+    // SAFETY: just made, and nobody else's.
+    Ok(unsafe { fs::File::from_raw_fd(fd) })
+}
+
+/// Writes until the cgroup takes no more.
+fn fill(mut ballast: &fs::File) -> Result<()> {
     for _ in 0..1 << 16 {
-        if file.write_all(&[1; 4096]).is_err() {
-            return Ok(path);
+        if ballast.write_all(&[1; 4096]).is_err() {
+            return Ok(());
         }
     }
     bail!("256 MB went into the cgroup")
@@ -106,9 +117,16 @@ fn touch_everything() {
 }
 
 /// Tries until refused: what the CPU has charged in advance lets a few pass.
-fn until_refused(kind: Kind) -> Vec<Attempt> {
-    let tried = (0..60).map(|_| attempt(kind)).find(|a| a.errno != 0);
-    tried.into_iter().collect()
+/// `before` each of them.
+fn until_refused(kind: Kind, mut before: impl FnMut() -> Result<()>) -> Result<Vec<Attempt>> {
+    for _ in 0..60 {
+        before()?;
+        let tried = attempt(kind);
+        if tried.errno != 0 {
+            return Ok(vec![tried]);
+        }
+    }
+    Ok(Vec::new())
 }
 
 fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
@@ -134,31 +152,21 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
             touch_everything();
             fs::write("/proc/self/oom_score_adj", "-1000")?;
             let leave = way_out(&hierarchy)?;
+            let ballast = ballast()?;
             leaf.enter()?;
             // One attempt that is granted has touched all that attempts touch.
             attempt(*kind);
             link.step();
-            let tried = until_refused(*kind);
+            // Earlier children are freed in the kernel's own time (RCU), and
+            // what they held is room for the next: filled up again each time.
+            let tried = until_refused(*kind, || fill(&ballast));
             // A report takes a page of a pipe, which is refused like the rest.
             (&leave).write_all(b"0")?;
-            link.ready(tried);
+            link.ready(tried?);
             Ok(())
         })?;
         actors.push((actor, *kind));
     }
-    let (filler, _) = Actor::start(format!("{tag}-filler"), |link| {
-        touch_everything();
-        fs::write("/proc/self/oom_score_adj", "-1000")?;
-        let leave = way_out(&hierarchy)?;
-        leaf.enter()?;
-        let filled = fill();
-        (&leave).write_all(b"0")?;
-        let path = filled?;
-        link.step();
-        fs::remove_file(path)?;
-        link.step();
-        Ok(())
-    })?;
     for (actor, kind) in &mut actors {
         let refused = actor.go()?.attempts;
         if refused.is_empty() {
@@ -187,21 +195,9 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
             .map(|(actor, _)| actor)
             .collect::<Vec<_>>(),
     );
-    run.keep(Emptied(filler));
     run.keep(tree);
     run.keep(console);
     Ok(run)
-}
-
-/// The filler takes its file away before it goes.
-struct Emptied(Actor);
-
-impl Drop for Emptied {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.go() {
-            eprintln!("the filler: {error:#}");
-        }
-    }
 }
 
 /// Where there is a victim, it is killed and the creation goes on.
@@ -286,7 +282,7 @@ fn kernel_memory(place: &Place) -> Result<Run> {
             home.enter()?;
             attempt(*kind);
             link.step();
-            link.ready(until_refused(*kind));
+            link.ready(until_refused(*kind, || Ok(()))?);
             Ok(())
         })?;
         callers.push(actor);
