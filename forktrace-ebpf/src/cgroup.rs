@@ -193,9 +193,12 @@ pub const NAMES_END: u32 = (NAMES_BYTES - NAME_BYTES) as u32;
 ///
 /// The cursor lives in the record, not in a variable: the verifier then knows
 /// nothing of it after the loop, and doesn't walk what follows once for each
-/// length that a path can have.
+/// length that a path can have. `SLOT` is no argument, because the verifier
+/// would go back through the call to where it came from.
+///
+/// No cgroup (0) gives an empty path.
 #[inline(never)]
-pub fn path(ev: *mut FailureEvent, slot: u32, cgroup: u64) {
+pub fn path<const SLOT: usize>(ev: *mut FailureEvent, cgroup: u64) {
     let kn = mem::pointer(cgroup, offset!(cgroup_kn));
     let root = mem::pointer(cgroup, offset!(cgroup_root));
     // SAFETY: `ev` is a reserved ring-buffer record.
@@ -234,24 +237,22 @@ pub fn path(ev: *mut FailureEvent, slot: u32, cgroup: u64) {
         truncated,
     };
     // SAFETY: as above.
-    unsafe { (*ev).names_len = at };
-    if slot < forktrace_common::event::PATHS as u32 {
-        // SAFETY: the slot was checked.
-        unsafe {
-            *(&raw mut (*ev).paths)
-                .cast::<CgroupPath>()
-                .add(slot as usize) = path
-        };
+    unsafe {
+        (*ev).names_len = at;
+        (*ev).paths[SLOT] = path;
     }
 }
 
-/// The same number, but the compiler doesn't know: it may not replace the
-/// offset by a running pointer, whose bounds the verifier couldn't see.
+/// The same number, but the compiler doesn't know: it may not replace an offset
+/// by a running pointer, whose bounds the verifier couldn't see, nor arithmetic
+/// by a branch.
 #[inline(always)]
-fn opaque(number: u64) -> u64 {
+pub fn opaque(number: u64) -> u64 {
     let mut number = number;
-    // SAFETY: no instruction, nothing but the register is touched.
-    unsafe { core::arch::asm!("/* {0} */", inout(reg) number, options(nomem, nostack)) };
+    // An instruction, because lines that share one are refused (kernel/bpf/verifier.c
+    // `check_btf_line`).
+    // SAFETY: nothing but the register is touched.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) number, options(nomem, nostack)) };
     number
 }
 

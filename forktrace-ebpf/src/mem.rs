@@ -2,7 +2,10 @@
 //! stale, lockdown=confidentiality); bpf_probe_read_kernel then writes zeroes,
 //! which is what these functions answer. Not asking whether it failed spares
 //! the verifier a fork of its walk at each read: with a dozen reads in a loop
-//! it would not come to an end.
+//! it would not come to an end. Nor is it asked whether the kernel has the field:
+//! for a comparison of constants the verifier goes back to where each came from
+//! (up to 6.x through everything before, if there is a call in between), which
+//! made 5.10 take seconds to load a program.
 
 use core::mem::MaybeUninit;
 
@@ -34,19 +37,27 @@ unsafe impl Plain for [u64; 2] {}
 #[inline(always)]
 pub fn field<T: Plain>(base: u64, offset: u32) -> T {
     let mut value = MaybeUninit::<T>::zeroed();
-    if offset != MISSING {
-        // SAFETY: the helper checks the address, and fills `value` whatever
-        // becomes of it.
-        unsafe {
-            bpf_probe_read_kernel(
-                value.as_mut_ptr().cast(),
-                size_of::<T>() as u32,
-                (base + offset as u64) as *const _,
-            );
-        }
+    // SAFETY: the helper checks the address, and fills `value` whatever becomes
+    // of it.
+    unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address(base, offset) as *const _,
+        );
     }
     // SAFETY: zeroed or filled, and every bit pattern is a value.
     unsafe { value.assume_init() }
+}
+
+/// Where a field is. [`MISSING`] has bit 31 set, which becomes bit 63: from a
+/// kernel address that leads to one that isn't canonical and is never read
+/// (arch/x86/mm/maccess.c `copy_from_kernel_nofault_allowed`, 5.6+).
+#[inline(always)]
+fn address(base: u64, offset: u32) -> u64 {
+    const { assert!(MISSING >> 31 == 1) };
+    let offset = offset as u64;
+    base.wrapping_add(offset).wrapping_add(offset >> 31 << 63)
 }
 
 /// Reads a pointer field.

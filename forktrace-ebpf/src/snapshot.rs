@@ -7,7 +7,7 @@ use forktrace_common::{
     note::{NO_CGROUP, Note},
 };
 
-use crate::{cgroup, maps::offset, mem, task};
+use crate::{cgroup, cgroup::opaque, maps::offset, mem, task};
 
 /// Everything that [`take`] needs, behind one pointer.
 pub struct Subject<'a> {
@@ -160,9 +160,17 @@ pub fn own_path(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     } else {
         mem::pointer(pids_css, offset!(css_cgroup))
     };
-    cgroup::path(ev, 0, cgroup);
-    no_path(ev, 1);
-    no_path(ev, 2);
+    cgroup::path::<0>(ev, cgroup);
+    for slot in [1, 2] {
+        // SAFETY: `ev` is a reserved ring-buffer record. Word by word, because
+        // `memset` is a loop over bytes here.
+        unsafe {
+            let path: *mut u64 = (&raw mut (*ev).paths[slot]).cast();
+            for word in 0..size_of::<CgroupPath>() / 8 {
+                path.add(word).write_volatile(0);
+            }
+        }
+    }
 }
 
 /// The caller's cgroups: limits on the way up, and paths.
@@ -174,32 +182,20 @@ pub fn cgroups(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
     let pids = mem::pointer(pids_css, offset!(css_cgroup));
     let memory = mem::pointer(memory_css, offset!(css_cgroup));
-    cgroup::path(ev, 0, own);
-    if pids != 0 && pids != own {
-        cgroup::path(ev, 1, pids);
-    } else {
-        no_path(ev, 1);
-    }
-    if memory != 0 && memory != own && memory != pids {
-        cgroup::path(ev, 2, memory);
-    } else {
-        no_path(ev, 2);
-    }
+    cgroup::path::<0>(ev, own);
+    cgroup::path::<1>(ev, pids & differs(pids, own));
+    cgroup::path::<2>(ev, memory & differs(memory, own) & differs(memory, pids));
     // Last: its branches have nothing behind them that the verifier would walk
     // again.
     cgroup::kmem_near(ev, memory_css);
 }
 
+/// All ones when the two differ, else zero; without a branch, so that the
+/// verifier walks what follows once.
 #[inline(always)]
-fn no_path(ev: *mut FailureEvent, slot: usize) {
-    // SAFETY: callers pass a slot below PATHS.
-    unsafe {
-        *(&raw mut (*ev).paths).cast::<CgroupPath>().add(slot) = CgroupPath {
-            id: 0,
-            hierarchy: 0,
-            start: 0,
-            len: 0,
-            truncated: 0,
-        };
-    }
+fn differs(one: u64, other: u64) -> u64 {
+    let difference = one ^ other;
+    // The top bit of one of them is set unless both are zero.
+    let top = (difference | opaque(difference.wrapping_neg())) >> 63;
+    top.wrapping_neg()
 }
