@@ -46,6 +46,11 @@ pub enum Stage {
     /// The system call returned an error but was never entered: a seccomp
     /// filter or a tracer answered in its place (tracepoint style).
     NotEntered = 8,
+    /// No creation: mmap of a thread's stack (mm/util.c `vm_mmap_pgoff`).
+    StackMmap = 32,
+    /// No creation: mprotect of a thread's stack that had just been mapped
+    /// (mm/mprotect.c `do_mprotect_pkey`).
+    StackMprotect = 33,
 }
 
 impl Stage {
@@ -61,6 +66,8 @@ impl Stage {
             7 => Self::Pids,
             8 => Self::NotEntered,
             9 => Self::AfterCgroups,
+            32 => Self::StackMmap,
+            33 => Self::StackMprotect,
             _ => Self::Unseen,
         }
     }
@@ -241,6 +248,8 @@ pub struct FailureEvent {
     /// The memory cgroup whose OOM killer found no victim; `id` 0: none.
     pub memcg_oom: CgroupLimit,
     pub overcommit: Overcommit,
+    /// Where `stage` is StackMmap or StackMprotect.
+    pub space: crate::stack::Space,
     pub user_ns: [UserNsLimit; USER_NS_LEVELS],
     pub pid_ns: [PidNsLimit; PID_NS_LEVELS],
     pub pids: [CgroupLimit; CGROUP_LEVELS],

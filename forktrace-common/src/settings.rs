@@ -15,7 +15,8 @@ pub struct Settings {
     /// Only callers in the subtree of the cgroup with this kernfs id (any
     /// hierarchy); 0 for all.
     pub cgroup: u64,
-    pub reserved: u32,
+    /// 1: also tell when a thread's stack can't be mapped (`--thread-stacks`).
+    pub thread_stacks: u32,
     /// 1: task pt_regs come from bpf_task_pt_regs (5.15+); 0: computed.
     pub have_task_pt_regs: u32,
     /// Detailed events of one key in one second; the rest are counted.

@@ -26,6 +26,7 @@ mod mem;
 mod note;
 mod report;
 mod snapshot;
+mod stack;
 mod stage;
 mod task;
 mod tracepoint;

@@ -10,7 +10,7 @@ use forktrace_common::{
     settings::Settings,
 };
 
-use forktrace_common::note::Note;
+use forktrace_common::{note::Note, stack::Asked};
 
 use crate::tracepoint::Entered;
 
@@ -30,6 +30,7 @@ pub static SYMBOLS: Symbols = Symbols {
     sysctl_user_reserve_kbytes: 0,
     totalram_pages: 0,
     total_swap_pages: 0,
+    sysctl_max_map_count: 0,
 };
 
 #[unsafe(no_mangle)]
@@ -40,7 +41,7 @@ pub static SETTINGS: Settings = Settings {
     comm_set: 0,
     comm: [0; 16],
     cgroup: 0,
-    reserved: 0,
+    thread_stacks: 0,
     have_task_pt_regs: 0,
     detail_per_second: 0,
     thread_size: 0,
@@ -103,3 +104,9 @@ pub const REACHED_BUCKETS: u32 = 1024;
 /// Creations under way, by thread id (tracepoint style).
 #[map]
 pub static ENTERED: LruHashMap<u32, Entered> = LruHashMap::with_max_entries(4096, 0);
+
+/// Mappings of threads' stacks, by thread id: the one that the thread has just
+/// made and has not made accessible yet, or the one that it is refused. LRU,
+/// because a thread need not go on with what it has mapped.
+#[map]
+pub static STACKS: LruHashMap<u32, Asked> = LruHashMap::with_max_entries(1024, 0);

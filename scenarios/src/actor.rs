@@ -53,6 +53,8 @@ const KINDS: &[Kind] = &[
     Kind::CloneThread,
     Kind::Clone3,
     Kind::Clone3Thread,
+    Kind::StackMmap,
+    Kind::StackMprotect,
 ];
 
 /// The actor's end.

@@ -5,6 +5,8 @@ use std::io;
 
 use forktrace::record::Operation;
 
+use crate::pthread::{self, Stack};
+
 /// A way to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -22,6 +24,10 @@ pub enum Kind {
     Clone3,
     /// clone3(2) of a thread.
     Clone3Thread,
+    /// pthread_create(3), refused by the mmap of the stack.
+    StackMmap,
+    /// pthread_create(3), refused by the mprotect of the stack.
+    StackMprotect,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -59,6 +65,8 @@ impl Kind {
             Self::Vfork => "vfork",
             Self::CloneProcess | Self::CloneThread => "clone",
             Self::Clone3 | Self::Clone3Thread => "clone3",
+            Self::StackMmap => "mmap",
+            Self::StackMprotect => "mprotect",
         }
     }
 
@@ -71,6 +79,7 @@ impl Kind {
             Self::Vfork => Operation::Vfork,
             Self::CloneProcess | Self::Clone3 => Operation::Process,
             Self::CloneThread | Self::Clone3Thread => Operation::Thread,
+            Self::StackMmap | Self::StackMprotect => Operation::ThreadStack,
         }
     }
 
@@ -85,12 +94,14 @@ impl Kind {
             Self::CloneThread => "clone",
             Self::Clone3 => "clone3",
             Self::Clone3Thread => "clone3-t",
+            Self::StackMmap => "mmap",
+            Self::StackMprotect => "mprotect",
         }
     }
 
     /// Whether it makes a thread.
     pub fn is_thread(self) -> bool {
-        self.operation() == Operation::Thread
+        matches!(self.operation(), Operation::Thread | Operation::ThreadStack)
     }
 }
 
@@ -210,6 +221,12 @@ pub fn attempt(kind: Kind) -> Attempt {
             flags: THREAD_FLAGS as u64,
             ..CloneArgs::default()
         }),
+        Kind::StackMmap | Kind::StackMprotect => {
+            -(pthread::create(Stack {
+                bytes: 8 << 20,
+                guard: kind == Kind::StackMprotect,
+            }) as isize)
+        }
     };
     concluded(kind, answer)
 }

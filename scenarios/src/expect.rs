@@ -120,6 +120,8 @@ pub struct Expect {
     pub cause: Cause,
     pub from_tracepoint: FromTracepoint,
     pub limit: Option<WantedLimit>,
+    /// What `limit.requested` has to be.
+    pub requested: Option<u64>,
     /// Another limit that has to be among the candidates.
     pub candidate: Option<WantedLimit>,
     /// Any of these.
@@ -141,6 +143,7 @@ impl Expect {
             cause,
             from_tracepoint: FromTracepoint::Inferred,
             limit: None,
+            requested: None,
             candidate: None,
             cgroup: None,
             cgroup_hex: None,
@@ -461,10 +464,18 @@ fn compare_one(got: &Failure, want: &Expect, style: &str, wrong: &mut Vec<String
             return verdict;
         }
     }
+    let requested = want.requested;
     match (&want.limit, &got.limit) {
         (Some(want), Some(got)) => {
             for difference in limit_differs(got, want) {
                 differ(&difference.0, difference.1, difference.2);
+            }
+            if requested.is_some() && got.requested != requested {
+                differ(
+                    "limit.requested",
+                    format!("{:?}", got.requested),
+                    format!("{requested:?}"),
+                );
             }
             if let Some(file) = &want.file
                 && got.file.as_deref() != file.to_str()

@@ -10,6 +10,7 @@ mod cgroup;
 mod expect;
 mod init;
 mod provoke;
+mod pthread;
 mod report;
 mod runner;
 mod scenario;

@@ -71,7 +71,10 @@ pub fn run(
         styles.iter().map(String::as_str).collect()
     };
     for style in styles {
-        one_style(&mut tests, style);
+        one_style(&mut tests, style, &PLAIN);
+        if style != "auto" {
+            one_style(&mut tests, style, &THREAD_STACKS);
+        }
     }
     if tests.broken {
         tests
@@ -91,8 +94,28 @@ struct Done {
     recorded: Recorded,
 }
 
-fn one_style(tests: &mut Tests<'_>, style: &str) {
-    let scenarios: Vec<Scenario> = scenario::all()
+/// A forktrace's options, and what is provoked under it.
+struct Options {
+    /// Behind the style's name in cases.
+    name: &'static str,
+    arguments: &'static [&'static str],
+    scenarios: fn() -> Vec<Scenario>,
+}
+
+const PLAIN: Options = Options {
+    name: "",
+    arguments: &[],
+    scenarios: scenario::all,
+};
+const THREAD_STACKS: Options = Options {
+    name: "+stacks",
+    arguments: &["--thread-stacks"],
+    scenarios: scenario::of_thread_stacks,
+};
+
+fn one_style(tests: &mut Tests<'_>, attach: &str, options: &Options) {
+    let style = &format!("{attach}{}", options.name);
+    let scenarios: Vec<Scenario> = (options.scenarios)()
         .into_iter()
         .filter(|s| tests.at == Where::TestMachine || s.reach == Reach::Own)
         .filter(|s| tests.wanted(&format!("{style}/{}", s.name)))
@@ -101,9 +124,11 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
         return;
     }
     let session = format!("{style}/session");
-    let mut tracer = match Tracer::record(&tests.scratch, &tests.binary, &["--attach", style]) {
+    let mut arguments = vec!["--attach", attach];
+    arguments.extend(options.arguments);
+    let mut tracer = match Tracer::record(&tests.scratch, &tests.binary, &arguments) {
         Ok(tracer) => tracer,
-        Err(NotStarted::Refused(said)) if tests.at == Where::Host && style != "auto" => {
+        Err(NotStarted::Refused(said)) if tests.at == Where::Host && attach != "auto" => {
             tests.report.skip(&session, &said);
             return;
         }
@@ -120,10 +145,10 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
         }
     };
     let used = tracer.session.attach.clone();
-    let wrong_style = match (style, tests.at) {
+    let wrong_style = match (attach, tests.at) {
         ("auto", Where::Host) => false,
         ("auto", Where::TestMachine) => used != "fexit",
-        _ => used != style,
+        _ => used != attach,
     };
     if wrong_style {
         tests
@@ -213,7 +238,7 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
     };
     let possible = skipped;
     for n in 0..done.len() {
-        compare_scenario(tests, &done[n], &done[n..], &used, style, &mut skipped);
+        compare_scenario(tests, &done[n], &done[n..], &used, attach, &mut skipped);
     }
     let total = done.iter().map(|d| d.recorded.total()).sum();
     let outcome = summary.and_then(|summary| totals(&tracer, total, &summary, possible));
@@ -428,7 +453,10 @@ fn strangers(tests: &mut Tests<'_>, done: &[Done], style: &str) {
             let asked = done.recorded.of(pid).any(|f| {
                 matches!(
                     f.operation,
-                    Operation::Process | Operation::Thread | Operation::Vfork
+                    Operation::Process
+                        | Operation::Thread
+                        | Operation::Vfork
+                        | Operation::ThreadStack
                 )
             });
             if !known && asked {

@@ -1,12 +1,18 @@
 //! Every limit that could refuse a creation, with its numbers.
 
 use crate::{
+    cause::thread_stack,
     evidence::{CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PidNs, Threads},
     record::{Limit, Unit},
 };
 
 /// Limits with numbers that apply to the caller, fullest first.
 pub fn all(e: &Evidence) -> Vec<Limit> {
+    if let Some(stack) = &e.thread_stack {
+        let mut all = thread_stack::limits(stack, e.overcommit.as_ref());
+        sort(&mut all);
+        return all;
+    }
     let mut all = Vec::new();
     if !e.nproc_exempt {
         all.extend(e.nproc.iter().filter(|l| l.limit.is_some()).map(nproc));
@@ -26,12 +32,17 @@ pub fn all(e: &Evidence) -> Vec<Limit> {
     {
         all.push(commit_limit(overcommit));
     }
+    sort(&mut all);
+    all
+}
+
+/// Fullest first.
+fn sort(all: &mut [Limit]) {
     all.sort_by(|a, b| {
         b.fullness()
             .unwrap_or(0.0)
             .total_cmp(&a.fullness().unwrap_or(0.0))
     });
-    all
 }
 
 /// RLIMIT_NPROC at one level of its comparison.
@@ -122,6 +133,21 @@ fn scope(cgroup: &CgroupLimit) -> String {
         .path
         .clone()
         .unwrap_or_else(|| format!("cgroup id {}", cgroup.id))
+}
+
+/// RAM and swap together (vm.overcommit_memory=0): no single promise may be
+/// larger.
+pub fn ram_and_swap(o: &Overcommit) -> Limit {
+    Limit {
+        name: "vm.overcommit_memory".to_owned(),
+        scope: "host".to_owned(),
+        value: Some(o.ram_and_swap),
+        usage: None,
+        requested: Some(o.largest_mapping.unwrap_or(o.total_vm)),
+        unit: Unit::Bytes,
+        usable: None,
+        file: Some("/proc/sys/vm/overcommit_memory".to_owned()),
+    }
 }
 
 /// CommitLimit (vm.overcommit_memory=2).

@@ -1,7 +1,7 @@
 //! The verdict.
 
 use crate::{
-    cause::{CATALOGUE, Cause, Finding, candidates},
+    cause::{CATALOGUE, Cause, Entry, Finding, STACK_CATALOGUE, candidates},
     evidence::{Evidence, Stage},
     record::{Candidate, Certainty, Limit},
 };
@@ -24,9 +24,13 @@ pub struct Verdict {
 /// exhausted limit wins, because an earlier check that had no room would not
 /// have let the creation pass. A wrong answer is worse than `unknown`.
 pub fn judge(evidence: &Evidence) -> Verdict {
+    let catalogue = match evidence.thread_stack {
+        Some(_) => STACK_CATALOGUE,
+        None => CATALOGUE,
+    };
     let (cause, finding) = match evidence.stage {
-        Stage::Unseen => by_snapshot(evidence),
-        _ => by_stage(evidence),
+        Stage::Unseen => by_snapshot(catalogue, evidence),
+        _ => by_stage(catalogue, evidence),
     };
     let mut candidates = candidates::all(evidence);
     if let Some(limit) = &finding.limit {
@@ -48,15 +52,15 @@ const UNKNOWN: (Cause, Finding) = (
     },
 );
 
-fn by_stage(evidence: &Evidence) -> (Cause, Finding) {
-    CATALOGUE
+fn by_stage(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
+    catalogue
         .iter()
         .find_map(|entry| (entry.seen)(evidence).map(|f| (entry.cause, f)))
         .unwrap_or(UNKNOWN)
 }
 
-fn by_snapshot(evidence: &Evidence) -> (Cause, Finding) {
-    let mut found = CATALOGUE
+fn by_snapshot(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
+    let mut found = catalogue
         .iter()
         .filter_map(|entry| (entry.exhausted)(evidence).map(|f| (entry.cause, f)));
     let Some(first) = found.next() else {
@@ -128,6 +132,7 @@ mod tests {
                 private_writable: 1 << 27,
                 largest_mapping: None,
             }),
+            thread_stack: None,
         }
     }
 

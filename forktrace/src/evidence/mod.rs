@@ -4,8 +4,10 @@
 //! tested without a kernel.
 
 mod overcommit;
+pub mod thread_stack;
 
 pub use overcommit::{Overcommit, OvercommitMode, PAGE};
+pub use thread_stack::ThreadStack;
 
 use crate::record::{Errno, Operation};
 
@@ -33,6 +35,8 @@ pub enum Stage {
     /// The system call was answered without being entered, and the caller has a
     /// seccomp filter.
     NotEntered,
+    /// No creation: a thread's stack was refused.
+    ThreadStack,
 }
 
 /// One cgroup's limit.
@@ -161,6 +165,8 @@ pub struct Evidence {
     /// The memory cgroup whose OOM killer found no victim.
     pub memory_refused: Option<CgroupLimit>,
     pub overcommit: Option<Overcommit>,
+    /// Where no creation was tried: the stack that was refused.
+    pub thread_stack: Option<ThreadStack>,
 }
 
 impl Evidence {

@@ -35,6 +35,8 @@ pub enum Returns {
     Bool,
     /// `int`: an errno, negative, or 0.
     Int,
+    /// `unsigned long`: an address, or a negative errno in its place.
+    Long,
     /// A pointer to the struct of this name, or an errno in its place.
     Struct(&'static str),
 }
@@ -162,6 +164,32 @@ pub const FUNCTIONS: &[Function] = &[
         returns: Returns::Bool,
         versions: Versions::ALL,
     },
+    // mm/util.c: every mmap(2). The same on all.
+    Function {
+        name: "vm_mmap_pgoff",
+        params: &[
+            ("file", Expected::Struct("file")),
+            ("addr", Expected::Integer),
+            ("len", Expected::Integer),
+            ("prot", Expected::Integer),
+            ("flag", Expected::Integer),
+            ("pgoff", Expected::Integer),
+        ],
+        returns: Returns::Long,
+        versions: Versions::ALL,
+    },
+    // mm/mprotect.c: mprotect(2) and pkey_mprotect(2). The same on all.
+    Function {
+        name: "do_mprotect_pkey",
+        params: &[
+            ("start", Expected::Integer),
+            ("len", Expected::Integer),
+            ("prot", Expected::Integer),
+            ("pkey", Expected::Integer),
+        ],
+        returns: Returns::Int,
+        versions: Versions::ALL,
+    },
 ];
 
 /// A BPF helper that is looked for in BTF.
@@ -253,6 +281,7 @@ impl Function {
             Returns::Void => returns.kind == ValueKind::Void,
             Returns::Bool => returns.kind == ValueKind::Bool,
             Returns::Int => returns.kind == ValueKind::Integer && returns.size == Some(4),
+            Returns::Long => returns.kind == ValueKind::Integer && returns.size == Some(8),
             Returns::Struct(name) => {
                 returns.kind == ValueKind::Pointer && points_to(&returns.text, name)
             }
@@ -298,6 +327,7 @@ impl fmt::Display for Function {
             Returns::Void => f.write_str(") -> void"),
             Returns::Bool => f.write_str(") -> bool"),
             Returns::Int => f.write_str(") -> int"),
+            Returns::Long => f.write_str(") -> unsigned long"),
             Returns::Struct(name) => write!(f, ") -> struct {name} *"),
         }
     }

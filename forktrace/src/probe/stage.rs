@@ -27,6 +27,10 @@ pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
         }
         Noted::NotEntered => Stage::Unseen,
         Noted::Early => Stage::Early,
+        Noted::StackMmap | Noted::StackMprotect if event.style != style::TRACEPOINT => {
+            Stage::ThreadStack
+        }
+        Noted::StackMmap | Noted::StackMprotect => Stage::Unseen,
         Noted::Unseen => no_note(event, probes),
     }
 }

@@ -49,6 +49,10 @@ pub enum Role {
     CancelFork,
     /// The memory cgroup OOM killer found no victim.
     MemcgOom,
+    /// mmap, which may be of a thread's stack.
+    StackMmap,
+    /// mprotect, likewise.
+    StackMprotect,
 }
 
 /// One function that can be probed, and the programs for it.

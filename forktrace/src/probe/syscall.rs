@@ -1,6 +1,6 @@
-//! Names of the system calls that create tasks.
+//! Names of the system calls that create tasks, and threads' stacks.
 
-/// The name of a creating system call (x86-64, and its 32-bit calls); `None`
+/// The name of such a system call (x86-64, and its 32-bit calls); `None`
 /// for any other number.
 pub fn name(number: i32, compat: bool) -> Option<&'static str> {
     // arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl.
@@ -9,6 +9,8 @@ pub fn name(number: i32, compat: bool) -> Option<&'static str> {
         (57, false) | (2, true) => Some("fork"),
         (58, false) | (190, true) => Some("vfork"),
         (435, _) => Some("clone3"),
+        (9, false) | (90 | 192, true) => Some("mmap"),
+        (10, false) | (125, true) => Some("mprotect"),
         _ => None,
     }
 }

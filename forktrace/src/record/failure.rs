@@ -19,6 +19,8 @@ pub enum Operation {
     KernelThread,
     /// An io_uring worker.
     IoWorker,
+    /// The stack of a thread that was to be created (`--thread-stacks`).
+    ThreadStack,
 }
 
 /// The errno that the creation answered.
@@ -80,6 +82,8 @@ pub enum Unit {
     Ids,
     /// Bytes.
     Bytes,
+    /// Mappings of an address space.
+    Mappings,
 }
 
 /// The limit that refused.

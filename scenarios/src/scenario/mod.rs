@@ -11,6 +11,7 @@ mod pid_max;
 mod pid_namespace_dead;
 mod rlimit_nproc;
 mod sched_deadline;
+mod thread_stack;
 mod threads_max;
 
 use std::any::Any;
@@ -161,7 +162,7 @@ pub struct Scenario {
 
 /// All of them, in the order in which they run.
 pub fn all() -> Vec<Scenario> {
-    let parts: [&[Scenario]; 11] = [
+    let parts: [&[Scenario]; 12] = [
         rlimit_nproc::SCENARIOS,
         cgroup_pids_max::SCENARIOS,
         pid_namespace_dead::SCENARIOS,
@@ -173,14 +174,21 @@ pub fn all() -> Vec<Scenario> {
         combined::SCENARIOS,
         negative::SCENARIOS,
         once::SCENARIOS,
+        thread_stack::UNTOLD,
     ];
-    parts
-        .into_iter()
-        .flatten()
-        .map(|s| Scenario {
-            name: s.name,
-            reach: s.reach,
-            run: s.run,
-        })
-        .collect()
+    copies(parts.into_iter().flatten())
+}
+
+/// Those for a forktrace that runs with `--thread-stacks`.
+pub fn of_thread_stacks() -> Vec<Scenario> {
+    copies(thread_stack::SCENARIOS.iter())
+}
+
+fn copies(all: impl Iterator<Item = &'static Scenario>) -> Vec<Scenario> {
+    all.map(|s| Scenario {
+        name: s.name,
+        reach: s.reach,
+        run: s.run,
+    })
+    .collect()
 }
