@@ -55,6 +55,18 @@ const OPERATIONS: &[Operation] = &[
         finish: || {},
     },
     Operation {
+        name: "mprotect_twice",
+        batch: 20,
+        prepare: fresh_pages,
+        run: || {
+            for prot in [libc::PROT_READ, libc::PROT_READ | libc::PROT_WRITE] {
+                // SAFETY: the first page of `fresh_pages`' mapping.
+                unsafe { libc::mprotect(PAGES.cast(), 4096, prot) };
+            }
+        },
+        finish: drop_pages,
+    },
+    Operation {
         name: "page_fault",
         batch: 16,
         prepare: fresh_pages,
@@ -124,12 +136,16 @@ fn drop_pages() {
 }
 
 /// Measures under `style` (`none`: without forktrace) and prints the numbers.
-pub fn run(forktrace: &Path, style: &str) -> Result<()> {
+pub fn run(forktrace: &Path, style: &str, thread_stacks: bool) -> Result<()> {
     let scratch = Scratch::new()?;
     let mut tracer = None;
     if style != "none" {
         let binary = scratch.binary(forktrace)?;
-        let started = match Tracer::record(&scratch, &binary, &["--attach", style]) {
+        let mut arguments = vec!["--attach", style];
+        if thread_stacks {
+            arguments.push("--thread-stacks");
+        }
+        let started = match Tracer::record(&scratch, &binary, &arguments) {
             Ok(started) => started,
             Err(NotStarted::Refused(said)) => bail!("exit status 3: {}", said.trim()),
             Err(NotStarted::Failed(error)) => return Err(error),

@@ -67,6 +67,9 @@ enum Command {
         /// none, fexit, kprobe or tracepoint
         #[arg(long)]
         style: String,
+        /// Run it with --thread-stacks
+        #[arg(long)]
+        thread_stacks: bool,
     },
     /// One scenario by hand, unchecked; without a name, lists them
     Provoke {
@@ -112,7 +115,11 @@ fn main() -> ExitCode {
             only.as_deref(),
             true,
         ),
-        Command::Bench { forktrace, style } => bench::run(&forktrace, &style).map(|()| true),
+        Command::Bench {
+            forktrace,
+            style,
+            thread_stacks,
+        } => bench::run(&forktrace, &style, thread_stacks).map(|()| true),
         Command::Provoke { name, count } => provoke::run(name.as_deref(), count),
         Command::Helper { what, argument } => behaviour::helper(&what, argument.as_deref()),
     };

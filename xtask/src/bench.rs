@@ -30,6 +30,9 @@ enum What {
         /// Only these styles, beside `none`
         #[arg(long, value_parser = STYLES)]
         style: Vec<String>,
+        /// Run forktrace with --thread-stacks
+        #[arg(long)]
+        thread_stacks: bool,
     },
 }
 
@@ -42,7 +45,11 @@ struct Table {
 
 /// Runs `cargo xtask bench`.
 pub fn main(args: &Args) -> Result<()> {
-    let What::Overhead { kernel, style } = &args.what;
+    let What::Overhead {
+        kernel,
+        style,
+        thread_stacks,
+    } = &args.what;
     // Before the boots, which run side by side.
     guest::qemu()?;
     guest::busybox()?;
@@ -52,7 +59,7 @@ pub fn main(args: &Args) -> Result<()> {
         |name: &&str| *name == "none" || style.is_empty() || style.iter().any(|s| s == name);
     let styles: Vec<&str> = STYLES.into_iter().filter(wanted).collect();
     for kernel in &kernels {
-        let table = measure(kernel, &styles, &programs)?;
+        let table = measure(kernel, &styles, &programs, *thread_stacks)?;
         println!(
             "### Linux {} ({})\n\n{}",
             kernel.name,
@@ -64,11 +71,16 @@ pub fn main(args: &Args) -> Result<()> {
 }
 
 /// One boot for each style: what one leaves behind must not count for the next.
-fn measure(kernel: &kernel::Kernel, styles: &[&str], programs: &Programs) -> Result<Table> {
+fn measure(
+    kernel: &kernel::Kernel,
+    styles: &[&str],
+    programs: &Programs,
+    thread_stacks: bool,
+) -> Result<Table> {
     let outputs: Vec<Result<String>> = thread::scope(|scope| {
         let boots: Vec<_> = styles
             .iter()
-            .map(|style| scope.spawn(move || boot(&kernel.image, style, programs)))
+            .map(|style| scope.spawn(move || boot(&kernel.image, style, programs, thread_stacks)))
             .collect();
         let joined = boots.into_iter().map(thread::ScopedJoinHandle::join);
         joined
@@ -87,7 +99,7 @@ fn measure(kernel: &kernel::Kernel, styles: &[&str], programs: &Programs) -> Res
     Ok(table)
 }
 
-fn boot(kernel: &Path, style: &str, programs: &Programs) -> Result<String> {
+fn boot(kernel: &Path, style: &str, programs: &Programs, thread_stacks: bool) -> Result<String> {
     let command = [
         "scenarios",
         "bench",
@@ -96,8 +108,10 @@ fn boot(kernel: &Path, style: &str, programs: &Programs) -> Result<String> {
         "--style",
         style,
     ];
+    let option = thread_stacks.then_some("--thread-stacks");
+    let command = command.into_iter().chain(option);
     let image = Image {
-        command: command.map(str::to_owned).to_vec(),
+        command: command.map(str::to_owned).collect(),
         add: Vec::new(),
     };
     let folder = paths::work_dir("initramfs")?;

@@ -83,7 +83,10 @@ fn by_snapshot(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
 mod tests {
     use super::*;
     use crate::{
-        evidence::{CgroupLimit, NprocLevel, Overcommit, OvercommitMode, PidNs, Threads},
+        evidence::{
+            CgroupLimit, NprocLevel, Overcommit, OvercommitMode, PidNs, ThreadStack, Threads,
+            thread_stack::Call,
+        },
         record::{Errno, Operation},
     };
 
@@ -299,5 +302,64 @@ mod tests {
         let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
         e.pid_ns[0].dead = true;
         assert_eq!(verdict(&e).0, Cause::Unknown);
+    }
+
+    fn stack(stage: Stage, call: Call) -> Evidence {
+        let mut e = roomy(Errno::ENOMEM, stage);
+        e.operation = Operation::ThreadStack;
+        e.thread_stack = Some(ThreadStack {
+            call,
+            requested: 8 << 20,
+            writable: call == Call::Mprotect,
+            no_reserve: false,
+            locked: false,
+            may_lock: false,
+            total: 100 << 20,
+            data: 20 << 20,
+            locked_memory: 0,
+            rlimit_as: Some(120 << 20),
+            rlimit_data: Some(25 << 20),
+            rlimit_data_max: None,
+            data_ignored: false,
+            rlimit_memlock: Some(8 << 20),
+            maps: 90,
+            max_maps: Some(65530),
+        });
+        e
+    }
+
+    #[test]
+    fn a_thread_stack_meets_its_own_limits_only() {
+        // Limits on tasks that are full refuse no stack.
+        let mut e = stack(Stage::Unseen, Call::Mmap);
+        e.errno = Errno::EAGAIN;
+        e.threads = Some(Threads { now: 50, max: 50 });
+        e.nproc[0].limit = Some(1);
+        e.pid_ns[0].dead = true;
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+        let names: Vec<_> = judge(&e).candidates.into_iter().map(|c| c.name).collect();
+        assert_eq!(names, ["RLIMIT_AS", "RLIMIT_DATA", "vm.max_map_count"]);
+        // And limits on stacks refuse no task.
+        let mut e = stack(Stage::Early, Call::Mprotect);
+        e.thread_stack = None;
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+    }
+
+    #[test]
+    fn a_thread_stack_by_stage_and_by_numbers() {
+        for (stage, certainty) in [
+            (Stage::ThreadStack, Certainty::Observed),
+            (Stage::Unseen, Certainty::Inferred),
+        ] {
+            let e = stack(stage, Call::Mprotect);
+            let v = judge(&e);
+            assert_eq!((v.cause, v.certainty), (Cause::RlimitData, certainty));
+            let limit = v.limit.unwrap();
+            assert_eq!(limit.value, Some(25 << 20));
+            assert_eq!(limit.usage, Some(20 << 20));
+            assert_eq!(limit.requested, Some(8 << 20));
+            assert_eq!(limit.scope, "process");
+            assert!(v.candidates.iter().all(|c| c.name != "RLIMIT_DATA"));
+        }
     }
 }
