@@ -12,7 +12,7 @@ use crate::{
     maps::{EVENTS, offset, setting},
     mem, note,
     snapshot::{self, Subject},
-    stack, task,
+    task,
 };
 
 pub const EAGAIN: i32 = 11;
@@ -79,9 +79,8 @@ pub fn failed(failed: &Failed) {
     }
 }
 
-/// Filters, counts and sends the return that is in the note.
 #[inline(never)]
-pub fn tell(note: *const Note, tid: u32) {
+fn tell(note: *const Note, tid: u32) {
     let current = task::current();
     // SAFETY: a live map value, here and below.
     let failed = unsafe { &(*note).failed };
@@ -142,8 +141,5 @@ pub fn tell(note: *const Note, tid: u32) {
     limits::pid_namespaces(ev, current);
     limits::overcommit(ev, current);
     snapshot::cgroups(ev, cset, pids_css);
-    if setting!(thread_stacks) != 0 && stack::is(key.stage) {
-        stack::snapshot(ev, current, tid);
-    }
     entry.submit(0);
 }

@@ -8,17 +8,19 @@
 //! within what was mapped. These programs are loaded with the option only.
 
 use forktrace_common::{
+    count::{Key, total},
     event::{FailureEvent, Stage},
-    note::Failed,
+    note::{Failed, Note},
     stack::{Asked, CAP_IPC_LOCK, HAVE_MAX_MAP_COUNT, Space},
 };
 
 use crate::{
-    count,
-    maps::{STACKS, offset, symbol},
-    mem, note, report, task,
+    count, filter, limits,
+    maps::{EVENTS, STACKS, offset, symbol},
+    mem, note, report,
+    snapshot::{self, Subject},
+    task,
 };
-use forktrace_common::count::total;
 
 // include/uapi/asm-generic/mman-common.h, mman.h
 const PROT_WRITE: u64 = 2;
@@ -106,7 +108,7 @@ fn refused(tid: u32, stage: Stage, errno: i32, style: u8) {
             (*note).failed.style = style;
             (*note).stage = stage as u8;
         }
-        report::tell(note, tid);
+        tell(note, tid);
         note::remove(tid);
     } else {
         count::total(total::FAILURES);
@@ -118,15 +120,54 @@ fn refused(tid: u32, stage: Stage, errno: i32, style: u8) {
 /// In read-only memory and not on the stack, which is short.
 static NO_RETURN: Failed = Failed::NONE;
 
-/// Whether a stage is one of these.
-#[inline(always)]
-pub fn is(stage: u8) -> bool {
-    stage >= Stage::StackMmap as u8
+/// Filters, counts and sends the return that is in the note. Apart from
+/// `report::failed`, so that the programs of creations stay as small as they
+/// are: the verifier of 5.10 took a hundred times as long for one that knew of
+/// both.
+#[inline(never)]
+fn tell(note: *const Note, tid: u32) {
+    let current = task::current();
+    if !filter::passes(current) {
+        return;
+    }
+    let cset = mem::pointer(current, offset!(task_cgroups));
+    let pids_css = mem::pointer(cset, offset!(cset_pids));
+    // SAFETY: a live map value.
+    let (errno, stage) = unsafe { ((*note).failed.errno as u16, (*note).stage) };
+    let key = Key {
+        tgid: task::tgid(),
+        errno,
+        stage,
+        pids_refused: 0,
+        cgroup: snapshot::own_cgroup_id(cset, pids_css),
+        limit: 0,
+    };
+    let verdict = count::hit(&key);
+    if !verdict.detail {
+        return;
+    }
+    let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {
+        count::ring_full(&verdict);
+        return;
+    };
+    let ev = entry.as_mut_ptr();
+    let subject = Subject {
+        task: current,
+        key: &key,
+        note,
+        tid,
+    };
+    snapshot::take(ev, &subject);
+    snapshot::flags(ev, &subject);
+    limits::overcommit(ev, current);
+    address_space(ev, current, tid);
+    snapshot::cgroups(ev, cset, pids_css);
+    entry.submit(0);
 }
 
 /// What was asked for, and what it is compared with.
 #[inline(never)]
-pub fn snapshot(ev: *mut FailureEvent, task: u64, tid: u32) {
+fn address_space(ev: *mut FailureEvent, task: u64, tid: u32) {
     let mm = mem::pointer(task, offset!(task_mm));
     let signal = mem::pointer(task, offset!(task_signal));
     // SAFETY: `ev` is a reserved ring-buffer record.

@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_first_check_wins() {
-        let never = commit(OvercommitMode::Never, 999 * MIB);
+        let never = commit(OvercommitMode::Never, 994 * MIB);
         let mut s = roomy(Call::Mmap);
         s.writable = true;
         assert_eq!(s.refused_by(Some(&never)), Some(Check::Overcommit));
