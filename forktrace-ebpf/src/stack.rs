@@ -121,9 +121,7 @@ fn refused(tid: u32, stage: Stage, errno: i32, style: u8) {
 static NO_RETURN: Failed = Failed::NONE;
 
 /// Filters, counts and sends the return that is in the note. Apart from
-/// `report::failed`, so that the programs of creations stay as small as they
-/// are: the verifier of 5.10 took a hundred times as long for one that knew of
-/// both.
+/// `report::failed`, so that the programs of creations stay as they are.
 #[inline(never)]
 fn tell(note: *const Note, tid: u32) {
     let current = task::current();
