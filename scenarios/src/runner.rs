@@ -75,6 +75,11 @@ pub fn run(
         let prefix = format!("{style}+seccomp");
         let scenarios = scenario::with_seccomp();
         one_session(&mut tests, style, &prefix, &["--seccomp"], scenarios);
+        if style != "auto" {
+            let prefix = format!("{style}+stacks");
+            let scenarios = scenario::of_thread_stacks();
+            one_session(&mut tests, style, &prefix, &["--thread-stacks"], scenarios);
+        }
     }
     if tests.broken {
         tests
@@ -444,7 +449,11 @@ fn strangers(tests: &mut Tests<'_>, done: &[Done], prefix: &str) {
             let asked = done.recorded.of(pid).any(|f| {
                 matches!(
                     f.operation,
-                    Operation::Process | Operation::Thread | Operation::Vfork | Operation::Exec
+                    Operation::Process
+                        | Operation::Thread
+                        | Operation::Vfork
+                        | Operation::Exec
+                        | Operation::ThreadStack
                 )
             });
             if !known && asked {

@@ -15,6 +15,7 @@ mod pid_namespace_dead;
 mod rlimit_nproc;
 mod sched_deadline;
 mod seccomp;
+mod thread_stack;
 mod threads_max;
 
 use std::any::Any;
@@ -194,7 +195,13 @@ pub fn all() -> Vec<Scenario> {
         once::SCENARIOS,
         nproc_at_exec::SCENARIOS,
         seccomp::WITHOUT_OPTION,
+        thread_stack::UNTOLD,
     ])
+}
+
+/// Those of a session with `--thread-stacks`.
+pub fn of_thread_stacks() -> Vec<Scenario> {
+    copies(&[thread_stack::SCENARIOS])
 }
 
 fn copies(parts: &[&[Scenario]]) -> Vec<Scenario> {
