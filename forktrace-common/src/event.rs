@@ -55,6 +55,11 @@ pub enum Stage {
     ExecUnseen = 11,
     /// A seccomp filter was seen to answer in the place of a creating call.
     Filtered = 12,
+    /// No creation: mmap of a thread's stack (mm/util.c `vm_mmap_pgoff`).
+    StackMmap = 32,
+    /// No creation: mprotect of a thread's stack that had just been mapped
+    /// (mm/mprotect.c `do_mprotect_pkey`).
+    StackMprotect = 33,
 }
 
 impl Stage {
@@ -73,6 +78,8 @@ impl Stage {
             10 => Self::Exec,
             11 => Self::ExecUnseen,
             12 => Self::Filtered,
+            32 => Self::StackMmap,
+            33 => Self::StackMprotect,
             _ => Self::Unseen,
         }
     }
@@ -269,6 +276,8 @@ pub struct FailureEvent {
     /// was half made can have charged, and given back by now.
     pub pgtables_bytes: u64,
     pub overcommit: Overcommit,
+    /// Where `stage` is StackMmap or StackMprotect.
+    pub space: crate::stack::Space,
     pub user_ns: [UserNsLimit; USER_NS_LEVELS],
     pub pid_ns: [PidNsLimit; PID_NS_LEVELS],
     pub pids: [CgroupLimit; CGROUP_LEVELS],

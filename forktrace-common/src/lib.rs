@@ -8,6 +8,7 @@ pub mod event;
 pub mod note;
 pub mod offsets;
 pub mod settings;
+pub mod stack;
 
 #[cfg(feature = "user")]
 mod pod {
@@ -23,4 +24,6 @@ mod pod {
     unsafe impl aya::Pod for crate::offsets::Symbols {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::settings::Settings {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::stack::Asked {}
 }

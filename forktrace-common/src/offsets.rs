@@ -135,6 +135,15 @@ offsets! {
     mm_data_vm,
     mm_stack_vm,
     mm_pgtables_bytes,
+    // --- for threads' stacks
+    mm_map_count,
+    mm_locked_vm,
+    mm_def_flags,
+    signal_rlim_as,
+    /// `rlim[RLIMIT_DATA].rlim_cur`, and `rlim_max`.
+    signal_rlim_data,
+    signal_rlim_data_max,
+    signal_rlim_memlock,
     // --- kernel_clone_args
     args_flags,
     args_cgroup,
@@ -173,4 +182,6 @@ pub struct Symbols {
     /// `_totalram_pages`.
     pub totalram_pages: u64,
     pub total_swap_pages: u64,
+    /// mm/util.c: vm.max_map_count.
+    pub sysctl_max_map_count: u64,
 }

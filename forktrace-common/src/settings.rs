@@ -17,6 +17,8 @@ pub struct Settings {
     pub cgroup: u64,
     /// What `__secure_computing` looks like: one of [`seccomp_return`].
     pub seccomp_return: u32,
+    /// 1: also tell when a thread's stack can't be mapped (`--thread-stacks`).
+    pub thread_stacks: u32,
     /// 1: task pt_regs come from bpf_task_pt_regs (5.15+); 0: computed.
     pub have_task_pt_regs: u32,
     /// Detailed events of one key in one second; the rest are counted.
@@ -28,6 +30,7 @@ pub struct Settings {
     /// 1: two programs sit on the failing return (where the kernel preempts
     /// itself, but for kprobes): the first to run reports, the other one is told.
     pub two_programs: u32,
+    pub reserved: u32,
 }
 
 /// How the function that asks the seccomp filters (kernel/seccomp.c) says that

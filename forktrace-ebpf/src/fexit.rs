@@ -6,9 +6,9 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 use aya_log_ebpf::debug;
-use forktrace_common::{event::style, note::Failed};
+use forktrace_common::{event::style, note::Failed, stack::Asked};
 
-use crate::{note, report, stage, task};
+use crate::{note, report, stack, stage, task};
 
 /// `struct task_struct *copy_process(struct pid *pid, int trace, int node,
 /// struct kernel_clone_args *args)`
@@ -90,5 +90,36 @@ fn fexit_memcg_oom(ctx: FExitContext) -> u32 {
 #[fentry(function = "cgroup_cancel_fork")]
 fn fentry_cgroup_cancel_fork(_: FEntryContext) -> u32 {
     stage::cgroups_had_agreed();
+    0
+}
+
+/// `unsigned long vm_mmap_pgoff(struct file *file, unsigned long addr, unsigned
+/// long len, unsigned long prot, unsigned long flag, unsigned long pgoff)`
+#[fexit(function = "vm_mmap_pgoff")]
+fn fexit_stack_mmap(ctx: FExitContext) -> u32 {
+    let flags = ctx.arg::<u64>(4);
+    if stack::is_stack(flags) {
+        let asked = Asked {
+            start: 0,
+            len: ctx.arg::<u64>(2),
+            prot: ctx.arg::<u64>(3),
+            flags,
+        };
+        stack::mapped(ctx.arg::<i64>(6), &asked, style::FEXIT);
+    }
+    0
+}
+
+/// `int do_mprotect_pkey(unsigned long start, size_t len, unsigned long prot,
+/// int pkey)`
+#[fexit(function = "do_mprotect_pkey")]
+fn fexit_stack_mprotect(ctx: FExitContext) -> u32 {
+    stack::protected(
+        ctx.arg::<i64>(4),
+        ctx.arg::<u64>(0),
+        ctx.arg::<u64>(1),
+        ctx.arg::<u64>(2),
+        style::FEXIT,
+    );
     0
 }

@@ -8,7 +8,7 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use forktrace_common::{event::style, note::Failed};
 
-use crate::{maps::setting, note, report, stage, task};
+use crate::{maps::setting, note, report, stack, stage, task};
 
 #[kprobe]
 fn kprobe_copy_process(ctx: ProbeContext) -> u32 {
@@ -139,5 +139,17 @@ fn kretprobe_memcg_oom(ctx: RetProbeContext) -> u32 {
 #[kprobe]
 fn kprobe_cgroup_cancel_fork(_: ProbeContext) -> u32 {
     stage::cgroups_had_agreed();
+    0
+}
+
+#[kretprobe]
+fn kretprobe_stack_mmap(ctx: RetProbeContext) -> u32 {
+    stack::mmap_returned(ctx.ret::<i64>(), style::KPROBE);
+    0
+}
+
+#[kretprobe]
+fn kretprobe_stack_mprotect(ctx: RetProbeContext) -> u32 {
+    stack::mprotect_returned(ctx.ret::<i64>(), style::KPROBE);
     0
 }

@@ -30,6 +30,7 @@ mod note;
 mod report;
 mod seccomp;
 mod snapshot;
+mod stack;
 mod stage;
 mod task;
 mod tracepoint;

@@ -10,7 +10,7 @@ use forktrace_common::{
     settings::Settings,
 };
 
-use forktrace_common::note::Note;
+use forktrace_common::{note::Note, stack::Asked};
 
 use crate::tracepoint::Entered;
 
@@ -30,6 +30,7 @@ pub static SYMBOLS: Symbols = Symbols {
     sysctl_user_reserve_kbytes: 0,
     totalram_pages: 0,
     total_swap_pages: 0,
+    sysctl_max_map_count: 0,
 };
 
 #[unsafe(no_mangle)]
@@ -41,11 +42,13 @@ pub static SETTINGS: Settings = Settings {
     comm: [0; 16],
     cgroup: 0,
     seccomp_return: 0,
+    thread_stacks: 0,
     have_task_pt_regs: 0,
     detail_per_second: 0,
     thread_size: 0,
     nproc_before_creds: 0,
     two_programs: 0,
+    reserved: 0,
 };
 
 /// Reads a word that user space has written before the program was loaded.
@@ -107,3 +110,9 @@ pub static ENTERED: LruHashMap<u32, Entered> = LruHashMap::with_max_entries(4096
 /// Tasks in execve that setuid has marked, by thread id (tracepoint style).
 #[map]
 pub static EXECS: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
+
+/// Mappings of threads' stacks, by thread id: the one that the thread has just
+/// made and has not made accessible yet, or the one that it is refused. LRU,
+/// because a thread need not go on with what it has mapped.
+#[map]
+pub static STACKS: LruHashMap<u32, Asked> = LruHashMap::with_max_entries(1024, 0);

@@ -72,12 +72,32 @@ pub fn exemptions(task: u64) -> (bool, bool) {
     (uid() == 0 || either, initial && caps & CAP_SYS_ADMIN != 0)
 }
 
+const CAP_IPC_LOCK: u64 = 1 << 14; // include/uapi/linux/capability.h
+
+/// RLIMIT_MEMLOCK doesn't apply to the current task: `capable(CAP_IPC_LOCK)`,
+/// which asks in the initial user namespace.
+#[inline(always)]
+pub fn may_lock_memory(task: u64) -> bool {
+    let cred = mem::pointer(task, offset!(task_cred));
+    let ns = mem::pointer(cred, offset!(cred_user_ns));
+    let initial = ns != 0 && mem::field::<i32>(ns, offset!(userns_level)) == 0;
+    initial && mem::field::<u64>(cred, offset!(cred_cap_effective)) & CAP_IPC_LOCK != 0
+}
+
 const AX: u32 = 10 * 8; // struct pt_regs, arch/x86/include/asm/ptrace.h
 const BX: u32 = 5 * 8;
 const CX: u32 = 11 * 8;
 const SI: u32 = 13 * 8;
 const DI: u32 = 14 * 8;
+// What a fourth argument of a system call is in.
+const R10: u32 = 7 * 8;
+const DX: u32 = 12 * 8;
 const ORIG_AX: u32 = 15 * 8;
+/// Where struct pt_regs keeps a system call's arguments.
+pub const REG_ARG_0: u32 = DI;
+pub const REG_ARG_1: u32 = SI;
+pub const REG_ARG_2: u32 = DX;
+pub const REG_ARG_3: u32 = R10;
 const CS: u32 = 17 * 8;
 const USER32_CS: u64 = 0x23; // __USER32_CS, arch/x86/include/asm/segment.h
 const TS_COMPAT: u32 = 2; // arch/x86/include/asm/thread_info.h
@@ -86,7 +106,7 @@ const PT_REGS_BYTES: u64 = 21 * 8;
 /// The registers of user space, as the task left them when it entered the
 /// kernel. Meaningless for kernel threads.
 #[inline(always)]
-fn regs(task: u64) -> u64 {
+pub fn regs(task: u64) -> u64 {
     if setting!(have_task_pt_regs) != 0 {
         // SAFETY: the pointer comes straight from the helper that the verifier
         // wants it from; kernels without the helpers have the setting at 0,

@@ -14,7 +14,7 @@ use forktrace_common::{
 use crate::{
     asked, cgroup,
     maps::{ENTERED, offset},
-    mem, report, task,
+    mem, report, stack, task,
 };
 
 /// What the entry of a creation leaves for its return.
@@ -175,4 +175,22 @@ fn exit(ctx: &TracePointContext, program: u8) {
     }
     debug!(ctx, "sys_exit: errno {}, thread {}", errno, tid);
     report::failed(&failed);
+}
+
+/// syscalls:sys_exit_mmap (`--thread-stacks`)
+#[tracepoint]
+fn sys_exit_stack_mmap(ctx: TracePointContext) -> u32 {
+    // SAFETY: the offset lies within the context of these tracepoints.
+    let ret = unsafe { ctx.read_at::<i64>(RET).unwrap_or(0) };
+    stack::mmap_returned(ret, style::TRACEPOINT);
+    0
+}
+
+/// syscalls:sys_exit_mprotect (`--thread-stacks`)
+#[tracepoint]
+fn sys_exit_stack_mprotect(ctx: TracePointContext) -> u32 {
+    // SAFETY: as above.
+    let ret = unsafe { ctx.read_at::<i64>(RET).unwrap_or(0) };
+    stack::mprotect_returned(ret, style::TRACEPOINT);
+    0
 }

@@ -159,6 +159,11 @@ pub struct TraceArgs {
     /// Only failures with this errno; may be given several times.
     #[arg(long, value_name = "ERRNO", value_parser = parse_errno, ignore_case = true, help_heading = "Filters")]
     pub errno: Vec<Errno>,
+    /// Also tell when pthread_create fails before any thread is asked for: mmap
+    /// or mprotect of the thread's stack is refused. Hooks every mmap and
+    /// mprotect.
+    #[arg(long)]
+    pub thread_stacks: bool,
     /// How to attach; auto takes the best that this kernel accepts.
     #[arg(long, value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,

@@ -61,6 +61,8 @@ const KINDS: &[Kind] = &[
     Kind::Vfork32,
     #[cfg(target_arch = "x86_64")]
     Kind::Execve32,
+    Kind::StackMmap,
+    Kind::StackMprotect,
 ];
 
 /// The actor's end.

@@ -9,6 +9,8 @@ pub mod exec;
 
 use forktrace::record::Operation;
 
+use crate::pthread::{self, Stack};
+
 /// A way to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -39,6 +41,10 @@ pub enum Kind {
     /// execve(2), likewise.
     #[cfg(target_arch = "x86_64")]
     Execve32,
+    /// pthread_create(3), refused by the mmap of the stack.
+    StackMmap,
+    /// pthread_create(3), refused by the mprotect of the stack.
+    StackMprotect,
 }
 
 impl Kind {
@@ -89,6 +95,8 @@ impl Kind {
             Self::Vfork32 => "vfork",
             #[cfg(target_arch = "x86_64")]
             Self::Execve32 => "execve",
+            Self::StackMmap => "mmap",
+            Self::StackMprotect => "mprotect",
         }
     }
 
@@ -108,6 +116,7 @@ impl Kind {
             Self::Vfork32 => Operation::Vfork,
             #[cfg(target_arch = "x86_64")]
             Self::Execve32 => Operation::Exec,
+            Self::StackMmap | Self::StackMprotect => Operation::ThreadStack,
         }
     }
 
@@ -130,12 +139,14 @@ impl Kind {
             Self::Vfork32 => "vfork32",
             #[cfg(target_arch = "x86_64")]
             Self::Execve32 => "execve32",
+            Self::StackMmap => "mmap",
+            Self::StackMprotect => "mprotect",
         }
     }
 
     /// Whether it makes a thread.
     pub fn is_thread(self) -> bool {
-        self.operation() == Operation::Thread
+        matches!(self.operation(), Operation::Thread | Operation::ThreadStack)
     }
 }
 
@@ -263,6 +274,12 @@ pub fn attempt(kind: Kind) -> Attempt {
         Kind::Vfork32 => compat::vfork(),
         #[cfg(target_arch = "x86_64")]
         Kind::Execve32 => compat::execve(),
+        Kind::StackMmap | Kind::StackMprotect => {
+            -(pthread::create(Stack {
+                bytes: 8 << 20,
+                guard: kind == Kind::StackMprotect,
+            }) as isize)
+        }
     };
     concluded(kind, answer)
 }

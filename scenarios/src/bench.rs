@@ -56,6 +56,18 @@ const OPERATIONS: &[Operation] = &[
         finish: || {},
     },
     Operation {
+        name: "mprotect_twice",
+        batch: 20,
+        prepare: fresh_pages,
+        run: || {
+            for prot in [libc::PROT_READ, libc::PROT_READ | libc::PROT_WRITE] {
+                // SAFETY: the first page of `fresh_pages`' mapping.
+                unsafe { libc::mprotect(PAGES.cast(), 4096, prot) };
+            }
+        },
+        finish: drop_pages,
+    },
+    Operation {
         name: "page_fault",
         batch: 16,
         prepare: fresh_pages,

@@ -124,6 +124,8 @@ pub struct Expect {
     /// No style sees this check refuse.
     pub inferred: bool,
     pub limit: Option<WantedLimit>,
+    /// What `limit.requested` has to be.
+    pub requested: Option<u64>,
     /// Another limit that has to be among the candidates.
     pub candidate: Option<WantedLimit>,
     /// Any of these.
@@ -146,6 +148,7 @@ impl Expect {
             from_tracepoint: FromTracepoint::Inferred,
             inferred: false,
             limit: None,
+            requested: None,
             candidate: None,
             cgroup: None,
             cgroup_hex: None,
@@ -492,10 +495,18 @@ fn compare_one(got: &Failure, want: &Expect, style: &str, wrong: &mut Vec<String
             return verdict;
         }
     }
+    let wanted_bytes = want.requested;
     match (&want.limit, &got.limit) {
         (Some(want), Some(got)) => {
             for difference in limit_differs(got, want, requested) {
                 differ(&difference.0, difference.1, difference.2);
+            }
+            if wanted_bytes.is_some() && got.requested != wanted_bytes {
+                differ(
+                    "limit.requested",
+                    format!("{:?}", got.requested),
+                    format!("{wanted_bytes:?}"),
+                );
             }
             if let Some(file) = &want.file
                 && got.file.as_deref() != file.to_str()

@@ -12,6 +12,7 @@ mod expect;
 mod init;
 mod io_uring;
 mod provoke;
+mod pthread;
 mod report;
 mod runner;
 mod scenario;

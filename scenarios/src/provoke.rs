@@ -2,19 +2,17 @@
 
 use anyhow::{Context, Result};
 
-use crate::scenario::{self, Place};
+use crate::scenario::{self, Place, Scenario};
 
 /// Runs the scenario `name` and prints what was refused.
 pub fn run(name: Option<&str>, count: u32) -> Result<bool> {
     let Some(name) = name else {
-        for scenario in scenario::all().iter().chain(&scenario::with_seccomp()) {
+        for scenario in all() {
             println!("{}", scenario.name);
         }
         return Ok(true);
     };
-    let scenario = scenario::all()
-        .into_iter()
-        .chain(scenario::with_seccomp())
+    let scenario = all()
         .find(|s| s.name == name)
         .with_context(|| format!("no scenario {name:?}"))?;
     let run = (scenario.run)(&Place::find(count)?)?;
@@ -35,4 +33,8 @@ pub fn run(name: Option<&str>, count: u32) -> Result<bool> {
         run.quiet.len()
     );
     Ok(true)
+}
+
+fn all() -> impl Iterator<Item = Scenario> {
+    scenario::all().into_iter().chain(scenario::with_options())
 }

@@ -77,9 +77,15 @@ pub fn run(
         if style == "auto" && tests.at == Where::TestMachine {
             continue;
         }
-        let prefix = format!("{style}+seccomp");
-        let scenarios = scenario::with_seccomp();
-        one_session(&mut tests, style, &prefix, &["--seccomp"], scenarios);
+        let prefix = format!("{style}+more");
+        let options = ["--seccomp", "--thread-stacks"];
+        one_session(
+            &mut tests,
+            style,
+            &prefix,
+            &options,
+            scenario::with_options(),
+        );
     }
     if tests.broken {
         tests
@@ -454,7 +460,11 @@ fn strangers(tests: &mut Tests<'_>, done: &[Done], prefix: &str) {
             let asked = done.recorded.of(pid).any(|f| {
                 matches!(
                     f.operation,
-                    Operation::Process | Operation::Thread | Operation::Vfork | Operation::Exec
+                    Operation::Process
+                        | Operation::Thread
+                        | Operation::Vfork
+                        | Operation::Exec
+                        | Operation::ThreadStack
                 )
             });
             if !known && asked {

@@ -2,6 +2,7 @@
 
 use super::nproc_at_exec;
 use crate::{
+    cause::thread_stack,
     evidence::{CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PidNs, Threads},
     record::{Limit, Operation, Unit},
 };
@@ -10,6 +11,9 @@ use crate::{
 pub fn all(e: &Evidence) -> Vec<Limit> {
     if e.operation == Operation::Exec {
         return nproc_at_exec::candidates(e);
+    }
+    if let Some(stack) = &e.thread_stack {
+        return fullest_first(thread_stack::limits(stack, e.overcommit.as_ref()));
     }
     let mut all = Vec::new();
     if !e.nproc_exempt {
@@ -141,6 +145,21 @@ fn scope(cgroup: &CgroupLimit) -> String {
         .path
         .clone()
         .unwrap_or_else(|| format!("cgroup id {}", cgroup.id))
+}
+
+/// RAM and swap together (vm.overcommit_memory=0): no single promise may be
+/// larger.
+pub fn ram_and_swap(o: &Overcommit) -> Limit {
+    Limit {
+        name: "vm.overcommit_memory".to_owned(),
+        scope: "host".to_owned(),
+        value: Some(o.ram_and_swap),
+        usage: None,
+        requested: Some(o.largest_mapping.unwrap_or(o.total_vm)),
+        unit: Unit::Bytes,
+        usable: None,
+        file: Some("/proc/sys/vm/overcommit_memory".to_owned()),
+    }
 }
 
 /// CommitLimit (vm.overcommit_memory=2).

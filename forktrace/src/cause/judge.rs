@@ -1,7 +1,7 @@
 //! The verdict.
 
 use crate::{
-    cause::{CATALOGUE, Cause, Finding, candidates},
+    cause::{CATALOGUE, Cause, Entry, Finding, STACK_CATALOGUE, candidates},
     evidence::{Evidence, Stage},
     record::{Candidate, Certainty, Limit},
 };
@@ -24,9 +24,13 @@ pub struct Verdict {
 /// exhausted limit wins, because an earlier check that had no room would not
 /// have let the creation pass. A wrong answer is worse than `unknown`.
 pub fn judge(evidence: &Evidence) -> Verdict {
+    let catalogue = match evidence.thread_stack {
+        Some(_) => STACK_CATALOGUE,
+        None => CATALOGUE,
+    };
     let (cause, finding) = match evidence.stage {
-        Stage::Unseen => by_snapshot(evidence),
-        _ => by_stage(evidence),
+        Stage::Unseen => by_snapshot(catalogue, evidence),
+        _ => by_stage(catalogue, evidence),
     };
     let mut candidates = candidates::all(evidence);
     if let Some(limit) = &finding.limit {
@@ -48,15 +52,15 @@ const UNKNOWN: (Cause, Finding) = (
     },
 );
 
-fn by_stage(evidence: &Evidence) -> (Cause, Finding) {
-    CATALOGUE
+fn by_stage(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
+    catalogue
         .iter()
         .find_map(|entry| (entry.seen)(evidence).map(|f| (entry.cause, f)))
         .unwrap_or(UNKNOWN)
 }
 
-fn by_snapshot(evidence: &Evidence) -> (Cause, Finding) {
-    let mut found = CATALOGUE
+fn by_snapshot(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
+    let mut found = catalogue
         .iter()
         .filter_map(|entry| (entry.exhausted)(evidence).map(|f| (entry.cause, f)));
     let Some(first) = found.next() else {
@@ -79,7 +83,10 @@ fn by_snapshot(evidence: &Evidence) -> (Cause, Finding) {
 mod tests {
     use super::*;
     use crate::{
-        evidence::{CgroupLimit, NprocLevel, Overcommit, OvercommitMode, PidNs, Threads},
+        evidence::{
+            CgroupLimit, NprocLevel, Overcommit, OvercommitMode, PidNs, ThreadStack, Threads,
+            thread_stack::Call,
+        },
         record::{Errno, Operation},
     };
 
@@ -131,6 +138,7 @@ mod tests {
                 private_writable: 1 << 27,
                 largest_mapping: None,
             }),
+            thread_stack: None,
         }
     }
 
@@ -298,5 +306,64 @@ mod tests {
         let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
         e.pid_ns[0].dead = true;
         assert_eq!(verdict(&e).0, Cause::Unknown);
+    }
+
+    fn stack(stage: Stage, call: Call) -> Evidence {
+        let mut e = roomy(Errno::ENOMEM, stage);
+        e.operation = Operation::ThreadStack;
+        e.thread_stack = Some(ThreadStack {
+            call,
+            requested: 8 << 20,
+            writable: call == Call::Mprotect,
+            no_reserve: false,
+            locked: false,
+            may_lock: false,
+            total: 100 << 20,
+            data: 20 << 20,
+            locked_memory: 0,
+            rlimit_as: Some(120 << 20),
+            rlimit_data: Some(25 << 20),
+            rlimit_data_max: None,
+            data_ignored: false,
+            rlimit_memlock: Some(8 << 20),
+            maps: 90,
+            max_maps: Some(65530),
+        });
+        e
+    }
+
+    #[test]
+    fn a_thread_stack_meets_its_own_limits_only() {
+        // Limits on tasks that are full refuse no stack.
+        let mut e = stack(Stage::Unseen, Call::Mmap);
+        e.errno = Errno::EAGAIN;
+        e.threads = Some(Threads { now: 50, max: 50 });
+        e.nproc[0].limit = Some(1);
+        e.pid_ns[0].dead = true;
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+        let names: Vec<_> = judge(&e).candidates.into_iter().map(|c| c.name).collect();
+        assert_eq!(names, ["RLIMIT_AS", "RLIMIT_DATA", "vm.max_map_count"]);
+        // And limits on stacks refuse no task.
+        let mut e = stack(Stage::Early, Call::Mprotect);
+        e.thread_stack = None;
+        assert_eq!(verdict(&e).0, Cause::Unknown);
+    }
+
+    #[test]
+    fn a_thread_stack_by_stage_and_by_numbers() {
+        for (stage, certainty) in [
+            (Stage::ThreadStack, Certainty::Observed),
+            (Stage::Unseen, Certainty::Inferred),
+        ] {
+            let e = stack(stage, Call::Mprotect);
+            let v = judge(&e);
+            assert_eq!((v.cause, v.certainty), (Cause::RlimitData, certainty));
+            let limit = v.limit.unwrap();
+            assert_eq!(limit.value, Some(25 << 20));
+            assert_eq!(limit.usage, Some(20 << 20));
+            assert_eq!(limit.requested, Some(8 << 20));
+            assert_eq!(limit.scope, "process");
+            assert!(v.candidates.iter().all(|c| c.name != "RLIMIT_DATA"));
+        }
     }
 }

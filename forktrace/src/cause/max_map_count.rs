@@ -1,13 +1,40 @@
-//! vm.max_map_count: a thread's stack could not be mapped. Explained here, not
-//! concluded yet.
+//! vm.max_map_count: a thread's stack could not be mapped.
 //!
-//! mm/mmap.c `do_mmap`.
+//! mm/mmap.c `do_mmap`, and `__split_vma` when mprotect splits the guard off.
 
 use super::{
-    Cause,
+    Cause, Entry, Verdict,
     page::{Page, check, myth, remedy, step},
     thread_stack,
+    words::{Words, fix, numbers, roomier},
 };
+use crate::{evidence::thread_stack::Check, record::Fix};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::MaxMapCount,
+    seen: |e| thread_stack::seen(e, Check::MapCount),
+    exhausted: |e| thread_stack::exhausted(e, Check::MapCount),
+    fix: fixes,
+    summary,
+};
+
+fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    let numbers = v.limit.as_ref().map(numbers).unwrap_or_default();
+    format!(
+        "{}it has {numbers} that vm.max_map_count allows each process",
+        w.opening()
+    )
+}
+
+fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+    let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
+    vec![fix(
+        format!("sysctl -w vm.max_map_count={target}"),
+        format!("/etc/sysctl.d/: vm.max_map_count = {target}"),
+        "a thread takes two mappings, its stack and the guard; many more may be an allocator's or a leak"
+            .to_owned(),
+    )]
+}
 
 pub const PAGE: Page = Page {
     cause: Cause::MaxMapCount,
@@ -22,12 +49,22 @@ pub const PAGE: Page = Page {
          allocators take the rest. The default of 65530 is thus met near 32000 threads, or far \
          earlier.",
     ],
-    checks: &[check(
-        "mm/mmap.c",
-        "do_mmap",
-        "5.10 to 7.3",
-        "`mm->map_count > sysctl_max_map_count`: mmap answers ENOMEM.",
-    )],
+    checks: &[
+        check(
+            "mm/mmap.c",
+            "do_mmap",
+            "5.10 to 7.3",
+            "`mm->map_count > sysctl_max_map_count`: mmap answers ENOMEM.",
+        ),
+        check(
+            "mm/mmap.c",
+            "__split_vma",
+            "5.10 to 7.3",
+            "`mm->map_count >= sysctl_max_map_count`, when mprotect splits the guard off: mprotect \
+             answers ENOMEM. With stacks of one size next to each other it is this one that is \
+             met first. In mm/vma.c by 7.3.",
+        ),
+    ],
     exempt: "Nobody, not even root.",
     confirm: &[
         step(

@@ -124,10 +124,22 @@ impl Cause {
         PAGES.iter().map(|p| p.cause)
     }
 
+    /// Whether a verdict names it under `--thread-stacks` only.
+    pub fn only_of_thread_stacks(self) -> bool {
+        let of = |list: &[Entry]| list.iter().any(|e| e.cause == self);
+        of(STACK_CATALOGUE) && !of(CATALOGUE)
+    }
+
     /// The causes that a verdict can name: those of the catalogue, in the order
     /// of the kernel's checks, and `unknown`.
     pub fn judged() -> impl Iterator<Item = Self> {
-        CATALOGUE.iter().map(|e| e.cause).chain([Self::Unknown])
+        let of_creations = |cause| CATALOGUE.iter().any(|e| e.cause == cause);
+        let stacks = STACK_CATALOGUE.iter().map(|e| e.cause);
+        CATALOGUE
+            .iter()
+            .map(|e| e.cause)
+            .chain(stacks.filter(move |c| !of_creations(*c)))
+            .chain([Self::Unknown])
     }
 
     /// What `forktrace explain` tells of it.
@@ -200,6 +212,17 @@ pub const CATALOGUE: &[Entry] = &[
     pid_max::ENTRY,
     pid_namespace_dead::ENTRY,
     cgroup_pids_max::ENTRY,
+];
+
+/// Every cause but `unknown` of a thread's stack that is refused. Their order
+/// differs between mmap and mprotect and is
+/// [`crate::evidence::ThreadStack::refused_by`]'s.
+pub const STACK_CATALOGUE: &[Entry] = &[
+    max_map_count::ENTRY,
+    rlimit_memlock::ENTRY,
+    rlimit_as::ENTRY,
+    rlimit_data::ENTRY,
+    overcommit::ENTRY,
 ];
 
 /// The JSON Schema of what `forktrace explain --format json` prints.

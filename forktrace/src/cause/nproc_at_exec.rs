@@ -153,6 +153,7 @@ mod tests {
             memory_delta: None,
             kernel_memory_near: None,
             half_made: 0,
+            thread_stack: None,
             overcommit: None,
         }
     }

@@ -9,10 +9,11 @@ use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
         page::{Page, check, myth, remedy, step},
+        thread_stack,
         words::{Words, bytes, fix},
     },
-    evidence::{Evidence, Overcommit, OvercommitMode, Stage},
-    record::{Errno, Fix, Limit, Unit},
+    evidence::{Evidence, Overcommit, OvercommitMode, Stage, thread_stack::Check},
+    record::{Errno, Fix, Limit, Operation},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -24,6 +25,9 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
+    if e.thread_stack.is_some() {
+        return thread_stack::seen(e, Check::Overcommit);
+    }
     if e.errno != Errno::ENOMEM || e.stage != Stage::SighandToNamespaces || e.shares_vm {
         return None;
     }
@@ -41,6 +45,9 @@ fn seen(e: &Evidence) -> Option<Finding> {
 }
 
 fn exhausted(e: &Evidence) -> Option<Finding> {
+    if e.thread_stack.is_some() {
+        return thread_stack::exhausted(e, Check::Overcommit);
+    }
     if e.errno != Errno::ENOMEM || e.shares_vm {
         return None;
     }
@@ -64,16 +71,7 @@ fn nearly_full(cgroup: &crate::evidence::CgroupLimit) -> bool {
 fn limit(o: &Overcommit) -> Limit {
     match o.mode {
         OvercommitMode::Never | OvercommitMode::Always => candidates::commit_limit(o),
-        OvercommitMode::Heuristic => Limit {
-            name: "vm.overcommit_memory".to_owned(),
-            scope: "host".to_owned(),
-            value: Some(o.ram_and_swap),
-            usage: None,
-            requested: Some(o.largest_mapping.unwrap_or(o.total_vm)),
-            unit: Unit::Bytes,
-            usable: None,
-            file: Some("/proc/sys/vm/overcommit_memory".to_owned()),
-        },
+        OvercommitMode::Heuristic => candidates::ram_and_swap(o),
     }
 }
 
@@ -82,6 +80,9 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
         return format!("{}the overcommit policy refused it", w.opening());
     };
     let asked = limit.requested.map(bytes).unwrap_or_default();
+    if w.operation == Operation::ThreadStack {
+        return stack_summary(limit, &asked, w);
+    }
     match (limit.usage, limit.bound()) {
         (Some(usage), Some(bound)) => format!(
             "{}strict overcommit (vm.overcommit_memory=2): copying its {asked} of private memory would take the host from {} promised over the {} allowed",
@@ -98,7 +99,41 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     }
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn stack_summary(limit: &Limit, asked: &str, w: &Words<'_>) -> String {
+    match (limit.usage, limit.bound()) {
+        (Some(usage), Some(bound)) => format!(
+            "{}strict overcommit (vm.overcommit_memory=2): its {asked} would take the host from {} promised over the {} allowed",
+            w.opening(),
+            bytes(usage),
+            bytes(bound)
+        ),
+        (_, bound) => format!(
+            "{}heuristic overcommit (vm.overcommit_memory=0): it is {asked}, more than RAM and swap together ({})",
+            w.opening(),
+            bytes(bound.unwrap_or(0))
+        ),
+    }
+}
+
+/// Smaller stacks are the way out that harms nobody.
+fn stack_fixes(v: &Verdict) -> Vec<Fix> {
+    let strict = v.limit.as_ref().is_some_and(|l| l.usage.is_some());
+    vec![fix(
+        if strict {
+            "sysctl -w vm.overcommit_ratio=80".to_owned()
+        } else {
+            "sysctl -w vm.overcommit_memory=1".to_owned()
+        },
+        "make the stacks smaller: pthread_attr_setstacksize, or ulimit -s before the program starts"
+            .to_owned(),
+        "each thread's stack is a promise of its full size, used or not".to_owned(),
+    )]
+}
+
+fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+    if w.operation == Operation::ThreadStack {
+        return stack_fixes(v);
+    }
     if v.limit.as_ref().is_some_and(|l| l.usage.is_some()) {
         vec![
             fix(

@@ -1,13 +1,40 @@
-//! RLIMIT_AS: a thread's stack could not be mapped. Explained here, not
-//! concluded yet.
+//! RLIMIT_AS: a thread's stack could not be mapped.
 //!
 //! mm/mmap.c `may_expand_vm`. fork doesn't ask it.
 
 use super::{
-    Cause,
+    Cause, Entry, Verdict,
     page::{Page, check, myth, remedy, step},
     thread_stack,
+    words::{Words, fix},
 };
+use crate::{evidence::thread_stack::Check, record::Fix};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::RlimitAs,
+    seen: |e| thread_stack::seen(e, Check::AddressSpace),
+    exhausted: |e| thread_stack::exhausted(e, Check::AddressSpace),
+    fix: fixes,
+    summary,
+};
+
+fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    let numbers = v.limit.as_ref().map(thread_stack::numbers_and_asked);
+    format!(
+        "{}its address space is at RLIMIT_AS: {}",
+        w.opening(),
+        numbers.unwrap_or_default()
+    )
+}
+
+fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+    let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
+    vec![fix(
+        format!("prlimit --pid {} --as={target}", w.caller.pid),
+        "systemd: LimitAS=; limits.conf: as; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
+        "it counts what is mapped, not what is used: stacks and reserved heaps with their full size".to_owned(),
+    )]
+}
 
 pub const PAGE: Page = Page {
     cause: Cause::RlimitAs,

@@ -1,13 +1,40 @@
-//! RLIMIT_DATA: a thread's stack could not be made writable. Explained here,
-//! not concluded yet.
+//! RLIMIT_DATA: a thread's stack could not be made writable.
 //!
 //! mm/mmap.c `may_expand_vm`, asked by mm/mprotect.c `mprotect_fixup`.
 
 use super::{
-    Cause,
+    Cause, Entry, Verdict,
     page::{Page, check, myth, remedy, step},
     thread_stack,
+    words::{Words, fix},
 };
+use crate::{evidence::thread_stack::Check, record::Fix};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::RlimitData,
+    seen: |e| thread_stack::seen(e, Check::Data),
+    exhausted: |e| thread_stack::exhausted(e, Check::Data),
+    fix: fixes,
+    summary,
+};
+
+fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    let numbers = v.limit.as_ref().map(thread_stack::numbers_and_asked);
+    format!(
+        "{}its private writable memory is at RLIMIT_DATA: {}",
+        w.opening(),
+        numbers.unwrap_or_default()
+    )
+}
+
+fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+    let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
+    vec![fix(
+        format!("prlimit --pid {} --data={target}", w.caller.pid),
+        "systemd: LimitDATA=; limits.conf: data; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
+        "it counts all private writable memory, not the heap alone".to_owned(),
+    )]
+}
 
 pub const PAGE: Page = Page {
     cause: Cause::RlimitData,
@@ -25,7 +52,7 @@ pub const PAGE: Page = Page {
         "may_expand_vm",
         "5.10 to 7.3",
         "The private writable pages in use and those asked for against RLIMIT_DATA; \
-         `mprotect_fixup` answers ENOMEM. The boot option `ignore_rlimit_data` turns it off.",
+         `mprotect_fixup` answers ENOMEM, and mmap for a stack without guard. The boot option `ignore_rlimit_data` turns it off.",
     )],
     exempt: "Nobody, not even root.",
     confirm: &[

@@ -1,13 +1,41 @@
 //! RLIMIT_MEMLOCK after mlockall(MCL_FUTURE): a thread's stack could not be
-//! locked. Explained here, not concluded yet.
+//! locked.
 //!
 //! mm/mmap.c `do_mmap`.
 
 use super::{
-    Cause,
+    Cause, Entry, Verdict,
     page::{Page, check, myth, remedy, step},
     thread_stack,
+    words::{Words, fix},
 };
+use crate::{evidence::thread_stack::Check, record::Fix};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::RlimitMemlock,
+    seen: |e| thread_stack::seen(e, Check::Memlock),
+    exhausted: |e| thread_stack::exhausted(e, Check::Memlock),
+    fix: fixes,
+    summary,
+};
+
+fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    let numbers = v.limit.as_ref().map(thread_stack::numbers_and_asked);
+    format!(
+        "{}everything it maps is locked (mlockall), up to RLIMIT_MEMLOCK: {}",
+        w.opening(),
+        numbers.unwrap_or_default()
+    )
+}
+
+fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+    let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
+    vec![fix(
+        format!("prlimit --pid {} --memlock={target}", w.caller.pid),
+        "systemd: LimitMEMLOCK=; limits.conf: memlock; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
+        "CAP_IPC_LOCK lifts it; locked stacks take RAM with their full size".to_owned(),
+    )]
+}
 
 pub const PAGE: Page = Page {
     cause: Cause::RlimitMemlock,

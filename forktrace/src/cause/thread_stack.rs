@@ -5,7 +5,115 @@
 //! guard, then `mprotect(PROT_READ|PROT_WRITE)`; ENOMEM of either becomes
 //! EAGAIN.
 
-use super::page::Step;
+use super::{Finding, candidates, page::Step};
+use crate::{
+    evidence::{Evidence, Overcommit, OvercommitMode, Stage, ThreadStack, thread_stack::Check},
+    record::{Limit, Unit},
+};
+
+/// The check was seen to refuse: the call's return was, and by the numbers at
+/// that return this is the first of its checks that does.
+pub fn seen(e: &Evidence, check: Check) -> Option<Finding> {
+    if e.stage != Stage::ThreadStack {
+        return None;
+    }
+    Finding::observed(refusing(e, check)?)
+}
+
+/// The same by the numbers alone.
+pub fn exhausted(e: &Evidence, check: Check) -> Option<Finding> {
+    Finding::inferred(refusing(e, check)?)
+}
+
+fn refusing(e: &Evidence, check: Check) -> Option<Limit> {
+    let stack = e.thread_stack.as_ref()?;
+    if stack.refused_by(e.overcommit.as_ref()) != Some(check) {
+        return None;
+    }
+    limit(stack, e.overcommit.as_ref(), check)
+}
+
+/// The limit of a check, with its numbers; `None` where there is none.
+fn limit(stack: &ThreadStack, overcommit: Option<&Overcommit>, check: Check) -> Option<Limit> {
+    let bytes = |name: &str, value: u64, usage: u64| Limit {
+        name: name.to_owned(),
+        scope: "process".to_owned(),
+        value: Some(value),
+        usage: Some(usage),
+        requested: Some(stack.requested),
+        unit: Unit::Bytes,
+        usable: None,
+        file: None,
+    };
+    match check {
+        Check::MapCount => Some(Limit {
+            name: "vm.max_map_count".to_owned(),
+            scope: "process".to_owned(),
+            value: Some(stack.max_maps?),
+            usage: Some(stack.maps),
+            requested: Some(1),
+            unit: Unit::Mappings,
+            usable: None,
+            file: Some("/proc/sys/vm/max_map_count".to_owned()),
+        }),
+        Check::Memlock if stack.locked && !stack.may_lock => Some(bytes(
+            "RLIMIT_MEMLOCK",
+            stack.rlimit_memlock?,
+            stack.locked_memory,
+        )),
+        Check::Memlock => None,
+        Check::AddressSpace => Some(bytes("RLIMIT_AS", stack.rlimit_as?, stack.total)),
+        Check::Data => Some(bytes("RLIMIT_DATA", stack.data_limit()?, stack.data)),
+        Check::Overcommit => {
+            let overcommit = overcommit?;
+            let mut limit = match overcommit.mode {
+                OvercommitMode::Heuristic => candidates::ram_and_swap(overcommit),
+                OvercommitMode::Never => candidates::commit_limit(overcommit),
+                OvercommitMode::Always => return None,
+            };
+            limit.requested = Some(stack.requested);
+            Some(limit)
+        }
+    }
+}
+
+/// Every limit with numbers that a thread's stack can meet.
+pub fn limits(stack: &ThreadStack, overcommit: Option<&Overcommit>) -> Vec<Limit> {
+    // Mode 0 has no use to compare with.
+    let strict = overcommit.filter(|o| o.mode == OvercommitMode::Never);
+    [
+        Check::MapCount,
+        Check::Memlock,
+        Check::AddressSpace,
+        Check::Data,
+        Check::Overcommit,
+    ]
+    .into_iter()
+    .filter_map(|check| limit(stack, strict, check))
+    .collect()
+}
+
+/// Where the numbers stand, and what was asked for: "64.0 MiB of 70.0 MiB are
+/// in use and 8.0 MiB were asked for".
+pub fn numbers_and_asked(limit: &Limit) -> String {
+    let bytes = |n: Option<u64>| super::bytes(n.unwrap_or(0));
+    format!(
+        "{} of {} are in use and {} were asked for",
+        bytes(limit.usage),
+        bytes(limit.bound()),
+        bytes(limit.requested)
+    )
+}
+
+/// A limit that gives room for this stack and a hundred more.
+pub fn roomier(limit: &Limit) -> u64 {
+    let wanted = limit
+        .requested
+        .unwrap_or(0)
+        .saturating_mul(101)
+        .saturating_add(limit.usage.unwrap_or(0));
+    wanted.div_ceil(1 << 20).saturating_mul(1 << 20)
+}
 
 /// What a thread's creator is told.
 pub const ERRNO_NOTE: &str = "That is what mmap or mprotect answers; glibc's pthread_create \

@@ -1,7 +1,7 @@
 //! Wording that the causes share.
 
 use crate::{
-    cause::{CATALOGUE, Cause, Verdict},
+    cause::{CATALOGUE, Cause, STACK_CATALOGUE, Verdict},
     record::{Caller, Cgroup, Errno, Fix, Limit, Operation, Unit},
 };
 
@@ -22,6 +22,7 @@ impl Words<'_> {
             Operation::KernelThread => "a kernel thread",
             Operation::IoWorker => "an io_uring worker",
             Operation::Exec => "a program",
+            Operation::ThreadStack => "a thread's stack",
         }
     }
 
@@ -40,6 +41,9 @@ impl Words<'_> {
 
     /// "postgres (pid 812) could not create a process: ".
     pub fn opening(&self) -> String {
+        if self.operation == Operation::ThreadStack {
+            return format!("{} could not map the stack of a new thread: ", self.who());
+        }
         let what = match self.operation {
             Operation::Exec => "execute",
             _ => "create",
@@ -50,7 +54,8 @@ impl Words<'_> {
 
 /// The sentence and the ways out for a verdict.
 pub fn explain(verdict: &Verdict, words: &Words<'_>) -> (String, Vec<Fix>) {
-    match CATALOGUE.iter().find(|e| e.cause == verdict.cause) {
+    let mut entries = CATALOGUE.iter().chain(STACK_CATALOGUE);
+    match entries.find(|e| e.cause == verdict.cause) {
         Some(entry) => ((entry.summary)(verdict, words), (entry.fix)(verdict, words)),
         None => unknown(verdict, words),
     }
@@ -81,6 +86,7 @@ pub fn numbers(limit: &Limit) -> String {
     match (limit.usage, limit.bound(), limit.unit) {
         (Some(usage), Some(bound), Unit::Bytes) => format!("{} of {}", bytes(usage), bytes(bound)),
         (Some(usage), Some(bound), Unit::Tasks) => format!("{usage} of {bound} tasks"),
+        (Some(usage), Some(bound), Unit::Mappings) => format!("{usage} of {bound} mappings"),
         (Some(usage), Some(bound), Unit::Ids) => format!("{usage} of {bound} ids"),
         (None, Some(bound), Unit::Bytes) => bytes(bound),
         (_, Some(bound), _) => bound.to_string(),

@@ -24,6 +24,7 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
     let mut settings = Settings {
         detail_per_second: DETAIL_PER_SECOND,
         thread_size: THREAD_SIZE,
+        thread_stacks: u32::from(args.thread_stacks),
         ..Settings::default()
     };
     if let Some(pid) = args.pid {
@@ -58,6 +59,16 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
             .map_err(|e| UsageError(format!("--user {user}: {e}")))?;
         settings.uid_set = 1;
         filters.insert("user".to_owned(), user.clone());
+    }
+    if let Some(cause) = args
+        .cause
+        .iter()
+        .find(|c| c.only_of_thread_stacks() && !args.thread_stacks)
+    {
+        return Err(UsageError(format!(
+            "--cause {}: only a thread's stack is refused for it, which is not traced without --thread-stacks",
+            cause.id()
+        )));
     }
     let selection = selection(args, &mut settings, &mut filters)?;
     Ok(Options {

@@ -4,8 +4,10 @@
 //! tested without a kernel.
 
 mod overcommit;
+pub mod thread_stack;
 
 pub use overcommit::{Overcommit, OvercommitMode, PAGE};
+pub use thread_stack::ThreadStack;
 
 use crate::record::{Errno, Operation};
 
@@ -44,6 +46,8 @@ pub enum Stage {
     ExecReturned,
     /// execve answered EAGAIN, and what made it was not seen.
     ExecUnseen,
+    /// No creation: a thread's stack was refused.
+    ThreadStack,
 }
 
 /// One cgroup's limit.
@@ -189,6 +193,8 @@ pub struct Evidence {
     /// the numbers were read; bytes.
     pub half_made: u64,
     pub overcommit: Option<Overcommit>,
+    /// Where no creation was tried: the stack that was refused.
+    pub thread_stack: Option<ThreadStack>,
 }
 
 impl Evidence {

@@ -55,6 +55,25 @@ impl Overcommit {
             .saturating_sub(self.user_reserve)
     }
 
+    /// Whether one more promise of so many bytes is refused.
+    pub fn refuses(&self, bytes: u64) -> bool {
+        match self.mode {
+            OvercommitMode::Always => false,
+            OvercommitMode::Never => self.committed.saturating_add(bytes) >= self.allowed(),
+            OvercommitMode::Heuristic => bytes > self.ram_and_swap,
+        }
+    }
+
+    /// As [`Self::refuses`], whatever the kernel's counter keeps back (see
+    /// [`Self::nearly_refuses_copy`]).
+    pub fn surely_refuses(&self, bytes: u64) -> bool {
+        let slack = match self.mode {
+            OvercommitMode::Never => self.ram_and_swap / 128,
+            _ => 0,
+        };
+        self.refuses(bytes.saturating_sub(slack))
+    }
+
     /// The comparison that the kernel makes for each mapping, for the copy of
     /// the whole address space: true when one of its mappings is refused.
     pub fn refuses_copy(&self) -> bool {

@@ -49,6 +49,23 @@ pub struct HostNow {
 /// /proc/meminfo is about 1.5 KiB long.
 type Buffer = [u8; 8192];
 
+/// vm.max_map_count: mappings that one process may have.
+pub fn max_map_count() -> Option<u64> {
+    let mut buffer: Buffer = [0; 8192];
+    number(content(
+        Path::new("/proc/sys/vm/max_map_count"),
+        &mut buffer,
+    )?)
+}
+
+/// Whether the boot option `ignore_rlimit_data` is on (mm/mmap.c; it can be
+/// changed while the kernel runs). False where that can't be read.
+pub fn data_limit_ignored() -> bool {
+    let mut buffer: Buffer = [0; 8192];
+    let path = Path::new("/sys/module/kernel/parameters/ignore_rlimit_data");
+    content(path, &mut buffer).is_some_and(|text| text.starts_with(b"Y"))
+}
+
 impl HostNow {
     /// Reads /proc.
     pub fn read() -> Self {

@@ -15,6 +15,7 @@ use super::{
     kernel::Kernel,
     perf,
     skips::{Pair, Spot},
+    stacks,
     style::{HOOKS, Hook, Role, SECCOMP, Style, TRACEPOINTS, Tracepoints, Trampoline},
     tracefs::Tracefs,
 };
@@ -69,6 +70,16 @@ impl Outcome {
         pairs.map(Pair::at_most).sum()
     }
 
+    /// Whether threads' stacks that can't be mapped are seen, in every style.
+    pub fn sees_thread_stacks(&self) -> bool {
+        let tracepoint = |name: &str| {
+            let target = format!("syscalls:{name}");
+            self.attached.iter().any(|a| a.target == target)
+        };
+        stacks::HOOKS.iter().all(|hook| self.has(hook.role))
+            || stacks::TRACEPOINTS.iter().all(|(name, _)| tracepoint(name))
+    }
+
     /// Whether the probe of this role is in place.
     pub fn has(&self, role: Role) -> bool {
         self.attached.iter().any(|a| a.role == Some(role))
@@ -79,6 +90,7 @@ impl Outcome {
 ///
 /// `preemptible`: two programs are attached to the failing return. `seccomp`:
 /// what filters refuse is wanted too (the tracepoint style shows it anyway).
+/// `thread_stacks`: mmap and mprotect are hooked as well.
 ///
 /// The programs stay attached as long as `ebpf` and the outcome live, and no
 /// longer than this process, however it ends.
@@ -89,6 +101,7 @@ pub fn attach(
     wanted: Option<Style>,
     preemptible: bool,
     seccomp: bool,
+    thread_stacks: bool,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let styles: &[Style] = match wanted {
@@ -120,10 +133,13 @@ pub fn attach(
             let styles = if hook.role.reports() { styles } else { stages };
             attacher.hook(hook, styles);
         }
+        if thread_stacks {
+            attacher.stacks(styles);
+        }
         return outcome;
     }
     if wanted.is_none_or(|s| s == Style::Tracepoint) {
-        attacher.tracepoints();
+        attacher.tracepoints(thread_stacks);
     }
     outcome
 }
@@ -251,7 +267,43 @@ impl Attacher<'_> {
         Ok(())
     }
 
-    fn tracepoints(&mut self) {
+    /// Threads' stacks. One program on each return: what it is skipped for is
+    /// told, successes included, as that which can have gone unseen.
+    fn stacks(&mut self, styles: &[Style]) {
+        for hook in stacks::HOOKS {
+            let names = match &hook.trampoline {
+                Some(Trampoline::Fentry(names) | Trampoline::Fexit(names)) => *names,
+                None => &[],
+            };
+            self.hook(hook, styles);
+            if self.preemptible {
+                for name in names {
+                    self.pair(Spot::Return, &[name, name]);
+                }
+            }
+        }
+    }
+
+    fn stack_tracepoints(&mut self, tracefs: &Tracefs) {
+        for (name, program) in stacks::TRACEPOINTS {
+            match self.tracepoint(tracefs, program, name) {
+                Ok(link) => {
+                    self.outcome.tracepoints.push(link);
+                    self.outcome.attached.push(Attached {
+                        role: None,
+                        target: format!("syscalls:{name}"),
+                        style: Style::Tracepoint,
+                    });
+                    if self.preemptible {
+                        self.pair(Spot::Return, &[program, program]);
+                    }
+                }
+                Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), &why),
+            }
+        }
+    }
+
+    fn tracepoints(&mut self, thread_stacks: bool) {
         let tracefs = match Tracefs::open() {
             Ok(tracefs) => tracefs,
             Err(error) => {
@@ -261,6 +313,9 @@ impl Attacher<'_> {
         };
         for group in TRACEPOINTS {
             self.tracepoints_of(&tracefs, group);
+        }
+        if thread_stacks && self.kernel.has_types() {
+            self.stack_tracepoints(&tracefs);
         }
     }
 

@@ -7,7 +7,7 @@ use forktrace_common::{
     event::{self, FailureEvent, flag},
 };
 
-use super::{attach::Outcome, stage::stage, style::Role, syscall};
+use super::{attach::Outcome, stacks, stage::stage, style::Role, syscall};
 use crate::{
     evidence::{
         CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Threads,
@@ -92,6 +92,7 @@ impl Decoder {
             kernel_memory_near: self.kernel_memory(&event, &paths),
             half_made: event.pgtables_bytes + SMALL_PARTS,
             overcommit: overcommit(&event, errno, &host),
+            thread_stack: stacks::thread_stack(&event),
         };
         if event.stage == event::Stage::Nproc as u8 && probes.has(Role::Nproc) {
             let level = usize::from(event.nproc_level);
@@ -356,6 +357,8 @@ fn operation(event: &FailureEvent) -> Operation {
         event::Stage::Exec | event::Stage::ExecUnseen
     ) {
         Operation::Exec
+    } else if stacks::call(event).is_some() {
+        Operation::ThreadStack
     } else if f & flag::IO_THREAD != 0 {
         Operation::IoWorker
     } else if f & (flag::KERNEL_FN | flag::CALLER_KTHREAD) != 0 {
@@ -459,7 +462,9 @@ fn overcommit(event: &FailureEvent, errno: Errno, host: &HostNow) -> Option<Over
         user = host.user_reserve_kbytes? * KIB;
     }
     let mode = OvercommitMode::from_number(mode);
-    let copies = errno == Errno::ENOMEM && event.clone_flags & CLONE_VM == 0;
+    let copies = errno == Errno::ENOMEM
+        && event.clone_flags & CLONE_VM == 0
+        && stacks::call(event).is_none();
     let largest_mapping = (mode == OvercommitMode::Heuristic && copies && total_vm > ram_and_swap)
         .then(|| mappings::largest_private_writable(event.tgid))
         .flatten();

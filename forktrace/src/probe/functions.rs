@@ -35,7 +35,8 @@ pub enum Returns {
     Bool,
     /// `int`: an errno, negative, or 0.
     Int,
-    /// `long`: what a system call answers.
+    /// `long` or `unsigned long`: what a system call answers, an address or a
+    /// negative errno.
     Long,
     /// A pointer to the struct of this name, or an errno in its place.
     Struct(&'static str),
@@ -195,6 +196,32 @@ pub const FUNCTIONS: &[Function] = &[
         params: &[],
         returns: Returns::Bool,
         versions: Versions::ALL.since(7, 3),
+    },
+    // mm/util.c: every mmap(2). The same on all.
+    Function {
+        name: "vm_mmap_pgoff",
+        params: &[
+            ("file", Expected::Struct("file")),
+            ("addr", Expected::Integer),
+            ("len", Expected::Integer),
+            ("prot", Expected::Integer),
+            ("flag", Expected::Integer),
+            ("pgoff", Expected::Integer),
+        ],
+        returns: Returns::Long,
+        versions: Versions::ALL,
+    },
+    // mm/mprotect.c: mprotect(2) and pkey_mprotect(2). The same on all.
+    Function {
+        name: "do_mprotect_pkey",
+        params: &[
+            ("start", Expected::Integer),
+            ("len", Expected::Integer),
+            ("prot", Expected::Integer),
+            ("pkey", Expected::Integer),
+        ],
+        returns: Returns::Int,
+        versions: Versions::ALL,
     },
 ];
 

@@ -14,6 +14,7 @@ mod perf;
 pub mod place;
 pub mod preempt;
 pub mod skips;
+pub mod stacks;
 mod stage;
 pub mod style;
 mod syscall;

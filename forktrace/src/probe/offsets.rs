@@ -237,6 +237,19 @@ table! {
         // include/linux/percpu_counter.h
         percpu_counter_count: bytes("percpu_counter", "count", 8);
     }
+    "threads' stacks that can't be mapped" {
+        // In the same anonymous struct. def_flags is one with def_vma_flags,
+        // whose first word it is, by 7.3.
+        mm_map_count: int("mm_struct", "map_count");
+        mm_locked_vm: word("mm_struct", "locked_vm");
+        mm_def_flags: word("mm_struct", "def_flags");
+        // RLIMIT_AS is 9, RLIMIT_DATA 2 and RLIMIT_MEMLOCK 8
+        // (include/uapi/asm-generic/resource.h).
+        signal_rlim_as: word("signal_struct", "rlim[9].rlim_cur");
+        signal_rlim_data: word("signal_struct", "rlim[2].rlim_cur");
+        signal_rlim_data_max: word("signal_struct", "rlim[2].rlim_max");
+        signal_rlim_memlock: word("signal_struct", "rlim[8].rlim_cur");
+    }
     "what was to be created" {
         // include/linux/sched/task.h
         args_flags: bytes("kernel_clone_args", "flags", 8);

@@ -34,6 +34,10 @@ pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
         Noted::Exec => Stage::Exec,
         Noted::ExecUnseen => Stage::ExecUnseen,
         Noted::Early => Stage::Early,
+        Noted::StackMmap | Noted::StackMprotect if event.style != style::TRACEPOINT => {
+            Stage::ThreadStack
+        }
+        Noted::StackMmap | Noted::StackMprotect => Stage::Unseen,
         Noted::Unseen => no_note(event, probes),
     }
 }

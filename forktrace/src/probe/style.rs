@@ -53,6 +53,10 @@ pub enum Role {
     Exec,
     /// A seccomp filter answered (`--seccomp`).
     Seccomp,
+    /// mmap, which may be of a thread's stack.
+    StackMmap,
+    /// mprotect, likewise.
+    StackMprotect,
 }
 
 impl Role {

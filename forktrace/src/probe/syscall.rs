@@ -1,6 +1,7 @@
 //! Names of the system calls that records tell of.
 
-/// The name of a creating system call, or of one that executes (x86-64, and its 32-bit calls); `None`
+/// The name of a system call that creates, executes, or maps a thread's stack
+/// (x86-64, and its 32-bit calls); `None`
 /// for any other number.
 pub fn name(number: i32, compat: bool) -> Option<&'static str> {
     // arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl.
@@ -11,6 +12,8 @@ pub fn name(number: i32, compat: bool) -> Option<&'static str> {
         (435, _) => Some("clone3"),
         (59, false) | (11, true) => Some("execve"),
         (322, false) | (358, true) => Some("execveat"),
+        (9, false) | (90 | 192, true) => Some("mmap"),
+        (10, false) | (125, true) => Some("mprotect"),
         _ => None,
     }
 }

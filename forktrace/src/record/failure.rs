@@ -21,6 +21,8 @@ pub enum Operation {
     KernelThread,
     /// An io_uring worker.
     IoWorker,
+    /// The stack of a thread that was to be created (`--thread-stacks`).
+    ThreadStack,
 }
 
 /// The errno that the creation answered.
@@ -82,6 +84,8 @@ pub enum Unit {
     Ids,
     /// Bytes.
     Bytes,
+    /// Mappings of an address space.
+    Mappings,
 }
 
 /// The limit that refused.

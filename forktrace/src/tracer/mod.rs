@@ -128,6 +128,7 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
         options.attach,
         preemptible,
         options.seccomp,
+        settings.thread_stacks != 0,
     );
     Ok(Attached {
         kernel,
@@ -149,6 +150,9 @@ impl Tracer {
         let Some(style) = probes.style() else {
             return Err(privilege::explain_refusals(&probes, options.attach));
         };
+        if options.settings.thread_stacks != 0 && !probes.sees_thread_stacks() {
+            return Err(privilege::explain_stacks(&kernel, &probes));
+        }
         let Some(map) = ebpf.take_map("EVENTS") else {
             return Err(StartError::Load("it has no map EVENTS".to_owned()));
         };

@@ -3,7 +3,11 @@
 use aya::EbpfError;
 
 use super::StartError;
-use crate::probe::{attach::Outcome, style::Style};
+use crate::probe::{
+    attach::Outcome,
+    kernel::Kernel,
+    style::{Role, Style},
+};
 
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
@@ -87,6 +91,25 @@ pub fn explain_refusals(probes: &Outcome, wanted: Option<Style>) -> StartError {
         ));
     }
     text.push_str("\n`forktrace probes` shows what this kernel allows");
+    StartError::Unsupported(text)
+}
+
+/// Says why threads' stacks can't be traced here.
+pub fn explain_stacks(kernel: &Kernel, probes: &Outcome) -> StartError {
+    let mut text = "--thread-stacks: mmap and mprotect could not be hooked".to_owned();
+    if !kernel.has_types() {
+        text.push_str("; it needs the kernel's types (/sys/kernel/btf/vmlinux, or --btf FILE)");
+    }
+    let refused = probes.refused.iter().filter(|r| {
+        matches!(r.role, Some(Role::StackMmap | Role::StackMprotect)) || r.role.is_none()
+    });
+    for refused in refused {
+        text.push_str(&format!(
+            "\n  {} {}: {}",
+            refused.style, refused.target, refused.why
+        ));
+    }
+    text.push_str("\nwithout this option everything else is traced; --attach tries another style");
     StartError::Unsupported(text)
 }
 

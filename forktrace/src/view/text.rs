@@ -307,6 +307,7 @@ fn what(f: &Failure) -> String {
         Operation::Exec => "program",
         Operation::KernelThread => "kernel thread",
         Operation::IoWorker => "io_uring worker",
+        Operation::ThreadStack => "thread stack",
     };
     match &f.syscall {
         Some(call) if call != "vfork" => format!("{operation} ({call})"),
@@ -343,7 +344,7 @@ fn who(f: &Failure) -> String {
 fn amount(n: u64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => bytes(n),
-        Unit::Tasks | Unit::Ids => n.to_string(),
+        Unit::Tasks | Unit::Ids | Unit::Mappings => n.to_string(),
     }
 }
 

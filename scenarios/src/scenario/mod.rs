@@ -15,6 +15,7 @@ mod pid_namespace_dead;
 mod rlimit_nproc;
 mod sched_deadline;
 mod seccomp;
+mod thread_stack;
 mod threads_max;
 
 use std::any::Any;
@@ -171,9 +172,9 @@ pub struct Scenario {
     pub run: fn(&Place) -> Result<Run>,
 }
 
-/// Those of a session with `--seccomp`.
-pub fn with_seccomp() -> Vec<Scenario> {
-    copies(&[seccomp::WITH_OPTION])
+/// Those of a session with `--seccomp` and `--thread-stacks`.
+pub fn with_options() -> Vec<Scenario> {
+    copies(&[seccomp::WITH_OPTION, thread_stack::SCENARIOS])
 }
 
 /// All that need no option, in the order in which they run.
@@ -194,6 +195,7 @@ pub fn all() -> Vec<Scenario> {
         once::SCENARIOS,
         nproc_at_exec::SCENARIOS,
         seccomp::WITHOUT_OPTION,
+        thread_stack::UNTOLD,
     ])
 }
 

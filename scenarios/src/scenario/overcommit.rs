@@ -124,13 +124,13 @@ fn never(place: &Place, tag: &str, uid: u32, bytes: usize, by_ratio: bool) -> Re
 
 /// The setting of CommitLimit: the kernel keeps one of two sysctls and sets the
 /// other to 0.
-struct CommitLimit {
+pub struct CommitLimit {
     ratio: u64,
     kbytes: u64,
 }
 
 impl CommitLimit {
-    fn keep() -> Result<Self> {
+    pub fn keep() -> Result<Self> {
         Ok(Self {
             ratio: Sysctl::read("vm/overcommit_ratio")?,
             kbytes: Sysctl::read("vm/overcommit_kbytes")?,

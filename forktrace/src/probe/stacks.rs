@@ -1,0 +1,83 @@
+//! Threads' stacks that can't be mapped (`--thread-stacks`): what is hooked for
+//! them, and what their events say.
+
+use forktrace_common::{
+    event::{FailureEvent, Stage},
+    stack::{CAP_IPC_LOCK, HAVE_MAX_MAP_COUNT},
+};
+
+use super::style::{Hook, Role, Trampoline};
+use crate::{
+    evidence::{PAGE, ThreadStack, thread_stack::Call},
+    host::limits,
+};
+
+/// Hooks of every mmap and mprotect: attached with the option only. mprotect
+/// first, which has to end what mmap begins.
+pub const HOOKS: &[Hook] = &[
+    Hook {
+        role: Role::StackMprotect,
+        targets: &["do_mprotect_pkey"],
+        trampoline: Some(Trampoline::Fexit(&["fexit_stack_mprotect"])),
+        kprobes: &["kretprobe_stack_mprotect"],
+        lost: "a thread's stack that can't be made accessible is not seen",
+    },
+    Hook {
+        role: Role::StackMmap,
+        targets: &["vm_mmap_pgoff"],
+        trampoline: Some(Trampoline::Fexit(&["fexit_stack_mmap"])),
+        kprobes: &["kretprobe_stack_mmap"],
+        lost: "a thread's stack that can't be mapped is not seen",
+    },
+];
+
+/// Tracepoints of the category `syscalls`, with their programs.
+pub const TRACEPOINTS: &[(&str, &str)] = &[
+    ("sys_exit_mprotect", "sys_exit_stack_mprotect"),
+    ("sys_exit_mmap", "sys_exit_stack_mmap"),
+];
+
+// include/uapi/asm-generic/mman-common.h, mman.h
+const PROT_WRITE: u64 = 2;
+const MAP_LOCKED: u64 = 0x2000;
+const MAP_NORESERVE: u64 = 0x4000;
+const VM_LOCKED: u64 = 0x2000; // include/linux/mm.h
+
+/// The call that was refused; `None` for a creation.
+pub fn call(event: &FailureEvent) -> Option<Call> {
+    match Stage::from_u8(event.stage) {
+        Stage::StackMmap => Some(Call::Mmap),
+        Stage::StackMprotect => Some(Call::Mprotect),
+        _ => None,
+    }
+}
+
+/// The stack that was refused; `None` for a creation.
+pub fn thread_stack(event: &FailureEvent) -> Option<ThreadStack> {
+    let call = call(event)?;
+    let s = &event.space;
+    let limit = |n: u64| (n != libc::RLIM_INFINITY).then_some(n);
+    let max_maps = if s.flags & HAVE_MAX_MAP_COUNT != 0 {
+        u64::try_from(s.max_map_count).ok()
+    } else {
+        limits::max_map_count()
+    };
+    Some(ThreadStack {
+        call,
+        requested: s.asked.len.div_ceil(PAGE).saturating_mul(PAGE),
+        writable: s.asked.prot & PROT_WRITE != 0,
+        no_reserve: s.asked.flags & MAP_NORESERVE != 0,
+        locked: s.asked.flags & MAP_LOCKED != 0 || s.def_flags & VM_LOCKED != 0,
+        may_lock: s.flags & CAP_IPC_LOCK != 0,
+        total: s.total_vm.saturating_mul(PAGE),
+        data: s.data_vm.saturating_mul(PAGE),
+        locked_memory: s.locked_vm.saturating_mul(PAGE),
+        rlimit_as: limit(s.rlimit_as),
+        rlimit_data: limit(s.rlimit_data),
+        rlimit_data_max: limit(s.rlimit_data_max),
+        data_ignored: limits::data_limit_ignored(),
+        rlimit_memlock: limit(s.rlimit_memlock),
+        maps: u64::try_from(s.map_count).unwrap_or(0),
+        max_maps,
+    })
+}
