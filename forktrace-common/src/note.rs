@@ -77,8 +77,10 @@ pub struct Failed {
     pub clone_flags: u64,
     pub pids_css: u64,
     pub pids_delta: i64,
-    /// Positive.
-    pub errno: i32,
+    /// What was returned: a negative errno. In a tracing program the verifier
+    /// takes it for a pointer, which it lets one compare and store; read back
+    /// from a map it is a number.
+    pub ret: i64,
     /// Flags known to the probe.
     pub flags: u32,
     pub style: u8,
@@ -86,7 +88,7 @@ pub struct Failed {
     pub not_entered: u8,
     /// Which of two programs on this return reports it, from 1; 0: it is alone.
     pub program: u8,
-    pub reserved: [u8; 5],
+    pub reserved: u8,
 }
 
 impl Failed {
@@ -96,11 +98,11 @@ impl Failed {
         clone_flags: 0,
         pids_css: 0,
         pids_delta: 0,
-        errno: 0,
+        ret: 0,
         flags: 0,
         style: 0,
         not_entered: 0,
         program: 0,
-        reserved: [0; 5],
+        reserved: 0,
     };
 }

@@ -15,7 +15,8 @@ pub struct Settings {
     /// Only callers in the subtree of the cgroup with this kernfs id (any
     /// hierarchy); 0 for all.
     pub cgroup: u64,
-    pub reserved: u32,
+    /// Which errnos are reported, see [`errnos`].
+    pub errnos: u32,
     /// 1: task pt_regs come from bpf_task_pt_regs (5.15+); 0: computed.
     pub have_task_pt_regs: u32,
     /// Detailed events of one key in one second; the rest are counted.
@@ -27,4 +28,14 @@ pub struct Settings {
     /// 1: two programs sit on the failing return (fexit style, where the kernel
     /// preempts itself): the first to run reports, the other one is told.
     pub two_programs: u32,
+}
+
+/// [`Settings::errnos`].
+pub mod errnos {
+    /// EAGAIN and ENOMEM.
+    pub const LIMITS: u32 = 0;
+    /// Every errno, but no creation that a fatal signal cut short.
+    pub const OTHERS: u32 = 1;
+    /// These as well.
+    pub const ALL: u32 = 2;
 }

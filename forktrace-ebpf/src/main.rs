@@ -17,6 +17,7 @@
 mod asked;
 mod cgroup;
 mod count;
+mod cousins;
 mod fexit;
 mod filter;
 mod kprobe;

@@ -30,6 +30,7 @@ pub static SYMBOLS: Symbols = Symbols {
     sysctl_user_reserve_kbytes: 0,
     totalram_pages: 0,
     total_swap_pages: 0,
+    ucounts_hashtable: 0,
 };
 
 #[unsafe(no_mangle)]
@@ -40,7 +41,7 @@ pub static SETTINGS: Settings = Settings {
     comm_set: 0,
     comm: [0; 16],
     cgroup: 0,
-    reserved: 0,
+    errnos: 0,
     have_task_pt_regs: 0,
     detail_per_second: 0,
     thread_size: 0,

@@ -4,32 +4,39 @@ use forktrace_common::{
     count::{Key, total},
     event::{FailureEvent, Stage, flag},
     note::{Failed, Note},
+    settings::errnos,
 };
 
 use crate::{
     asked::CLONE_INTO_CGROUP,
-    cgroup, count, filter, limits,
+    cgroup, count, cousins, filter, limits,
     maps::{EVENTS, offset, setting},
     mem, note,
     snapshot::{self, Subject},
     task,
 };
 
-pub const EAGAIN: i32 = 11;
-pub const ENOMEM: i32 = 12;
+const EAGAIN: i64 = 11;
+const ENOMEM: i64 = 12;
+const EINTR: i64 = 4;
+/// include/linux/errno.h: from ERESTARTSYS to ERECALLCONFLICT and what may
+/// follow them. User space never sees these: the call is made again.
+const RESTARTS: core::ops::RangeInclusive<i64> = 512..=531;
+/// The last page of addresses holds errnos (MAX_ERRNO, include/linux/err.h).
+const MAX_ERRNO: i64 = 4095;
 
-/// `copy_process()` returned an ERR_PTR: which positive errno, if it is one
-/// that is reported. Only comparisons, which the verifier allows on the
-/// pointer that a tracing program gets as return value.
+/// Whether a return is a failure that is reported. Only comparisons, which the
+/// verifier allows on the pointer that a tracing program gets as the return
+/// value.
 #[inline(always)]
-pub fn reported_errno(ret: i64) -> Option<i32> {
-    if ret == -(EAGAIN as i64) {
-        Some(EAGAIN)
-    } else if ret == -(ENOMEM as i64) {
-        Some(ENOMEM)
-    } else {
-        None
+pub fn reported(ret: i64) -> bool {
+    if setting!(errnos) == errnos::LIMITS {
+        return ret == -EAGAIN || ret == -ENOMEM;
     }
+    // Unsigned, as IS_ERR() compares: the verifier knows no sign of a pointer.
+    let ret = ret as u64;
+    let errno = |n: i64| -n as u64;
+    ret >= errno(MAX_ERRNO) && (ret > errno(*RESTARTS.start()) || ret < errno(*RESTARTS.end()))
 }
 
 /// Reports a failing return, and consumes the note that its stages left.
@@ -80,15 +87,22 @@ pub fn failed(failed: &Failed) {
 }
 
 #[inline(never)]
-fn tell(note: *const Note, tid: u32) {
+fn tell(note: *mut Note, tid: u32) {
     let current = task::current();
     // SAFETY: a live map value, here and below.
     let failed = unsafe { &(*note).failed };
     // A fork of a task that is being killed answers ENOMEM where dup_mmap() was
-    // interrupted (up to 6.18), to nobody: it never returns to user space.
-    if failed.errno == ENOMEM && task::dying(current) {
-        count::total(total::KILLED);
-        return;
+    // interrupted (up to 6.18), or EINTR, to nobody: it never returns to user
+    // space.
+    let errno = -failed.ret;
+    let others = setting!(errnos) != errnos::LIMITS;
+    if (errno == ENOMEM || others && errno == EINTR) && task::dying(current) {
+        if setting!(errnos) != errnos::ALL {
+            count::total(total::KILLED);
+            return;
+        }
+        // SAFETY: as above.
+        unsafe { (*note).failed.flags |= flag::DYING };
     }
     if !filter::passes(current) {
         return;
@@ -109,7 +123,7 @@ fn tell(note: *const Note, tid: u32) {
     };
     let key = Key {
         tgid: task::tgid(),
-        errno: failed.errno as u16,
+        errno: errno as u16,
         stage: if failed.not_entered != 0 {
             Stage::NotEntered as u8
         } else {
@@ -141,5 +155,8 @@ fn tell(note: *const Note, tid: u32) {
     limits::pid_namespaces(ev, current);
     limits::overcommit(ev, current);
     snapshot::cgroups(ev, cset, pids_css);
+    if others {
+        cousins::fill(ev, current, note);
+    }
     entry.submit(0);
 }

@@ -72,7 +72,16 @@ pub fn exemptions(task: u64) -> (bool, bool) {
     (uid() == 0 || either, initial && caps & CAP_SYS_ADMIN != 0)
 }
 
+/// CAP_SYS_ADMIN in the current task's own user namespace.
+#[inline(always)]
+pub fn own_sys_admin(task: u64) -> bool {
+    let cred = mem::pointer(task, offset!(task_cred));
+    mem::field::<u64>(cred, offset!(cred_cap_effective)) & CAP_SYS_ADMIN != 0
+}
+
 const ORIG_AX: u32 = 15 * 8; // struct pt_regs, arch/x86/include/asm/ptrace.h
+const DI: u32 = 14 * 8;
+const SI: u32 = 13 * 8;
 const CS: u32 = 17 * 8;
 const USER32_CS: u64 = 0x23; // __USER32_CS, arch/x86/include/asm/segment.h
 const PT_REGS_BYTES: u64 = 21 * 8;
@@ -100,6 +109,13 @@ pub fn syscall(task: u64) -> (i32, bool) {
     let number = mem::field::<u64>(regs, ORIG_AX);
     let cs = mem::field::<u64>(regs, CS);
     (number as i32, cs == USER32_CS)
+}
+
+/// The first two arguments of a 64-bit system call that the task is in.
+#[inline(always)]
+pub fn syscall_args(task: u64) -> (u64, u64) {
+    let regs = regs(task);
+    (mem::field::<u64>(regs, DI), mem::field::<u64>(regs, SI))
 }
 
 /// Whether the task is in one of the system calls that create tasks. A page

@@ -111,12 +111,12 @@ fn exit(ctx: &TracePointContext, program: u32) {
     // SAFETY: the offset lies within the context of these tracepoints.
     let ret = unsafe { ctx.read_at::<i64>(RET).unwrap_or(0) };
     let tid = task::tid();
-    let Some(errno) = report::reported_errno(ret) else {
+    if !report::reported(ret) {
         let _ = ENTERED.remove(tid);
         return;
-    };
+    }
     let mut failed = Failed {
-        errno,
+        ret,
         style: style::TRACEPOINT,
         not_entered: 1,
         ..Failed::NONE
@@ -150,6 +150,6 @@ fn exit(ctx: &TracePointContext, program: u32) {
             }
         }
     }
-    debug!(ctx, "sys_exit: errno {}, thread {}", errno, tid);
+    debug!(ctx, "sys_exit: {}, thread {}", ret, tid);
     report::failed(&failed);
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forktrace::cause::Cause;
 use forktrace::record::{Operation, Record};
 
 use crate::behaviour;
@@ -70,8 +71,11 @@ pub fn run(
     } else {
         styles.iter().map(String::as_str).collect()
     };
-    for style in styles {
-        one_style(&mut tests, style);
+    for style in &styles {
+        one_style(&mut tests, style, Errnos::OfLimits);
+    }
+    for style in &styles {
+        one_style(&mut tests, style, Errnos::All);
     }
     if tests.broken {
         tests
@@ -83,27 +87,68 @@ pub fn run(
     Ok(tests.report.end())
 }
 
+/// What a session asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errnos {
+    /// EAGAIN and ENOMEM: no option.
+    OfLimits,
+    /// `--errno all`.
+    All,
+}
+
+impl Errnos {
+    /// The scenarios of such a session, and whether it tells of them.
+    fn scenarios(self) -> Vec<(Scenario, bool)> {
+        let told = |s| (s, true);
+        match self {
+            Self::OfLimits => {
+                let quiet = scenario::errnos::all_quiet()
+                    .into_iter()
+                    .map(|s| (s, false));
+                scenario::all().into_iter().map(told).chain(quiet).collect()
+            }
+            Self::All => scenario::errnos::all().into_iter().map(told).collect(),
+        }
+    }
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::OfLimits => &[],
+            Self::All => &["--errno", "all"],
+        }
+    }
+}
+
 /// What a scenario did, without what it held, and what was recorded of it.
 struct Done {
     name: String,
     expects: Vec<Expect>,
     quiet: Vec<u32>,
+    dying: Vec<u32>,
     recorded: Recorded,
 }
 
-fn one_style(tests: &mut Tests<'_>, style: &str) {
-    let scenarios: Vec<Scenario> = scenario::all()
+fn one_style(tests: &mut Tests<'_>, style: &str, errnos: Errnos) {
+    // Names of cases begin with it.
+    let (attach, style) = match errnos {
+        Errnos::OfLimits => (style, style.to_owned()),
+        Errnos::All => (style, format!("{style}/errnos")),
+    };
+    let style = style.as_str();
+    let scenarios: Vec<(Scenario, bool)> = errnos
+        .scenarios()
         .into_iter()
-        .filter(|s| tests.at == Where::TestMachine || s.reach == Reach::Own)
-        .filter(|s| tests.wanted(&format!("{style}/{}", s.name)))
+        .filter(|(s, _)| tests.at == Where::TestMachine || s.reach == Reach::Own)
+        .filter(|(s, _)| tests.wanted(&format!("{style}/{}", s.name)))
         .collect();
     if scenarios.is_empty() {
         return;
     }
     let session = format!("{style}/session");
-    let mut tracer = match Tracer::record(&tests.scratch, &tests.binary, &["--attach", style]) {
+    let arguments = [&["--attach", attach], errnos.arguments()].concat();
+    let mut tracer = match Tracer::record(&tests.scratch, &tests.binary, &arguments) {
         Ok(tracer) => tracer,
-        Err(NotStarted::Refused(said)) if tests.at == Where::Host && style != "auto" => {
+        Err(NotStarted::Refused(said)) if tests.at == Where::Host && attach != "auto" => {
             tests.report.skip(&session, &said);
             return;
         }
@@ -120,10 +165,10 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
         }
     };
     let used = tracer.session.attach.clone();
-    let wrong_style = match (style, tests.at) {
+    let wrong_style = match (attach, tests.at) {
         ("auto", Where::Host) => false,
         ("auto", Where::TestMachine) => used != "fexit",
-        _ => used != style,
+        _ => used != attach,
     };
     if wrong_style {
         tests
@@ -133,7 +178,7 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
 
     let mut done: Vec<Done> = Vec::new();
     let mut patience = Duration::from_secs(10);
-    for scenario in &scenarios {
+    for (scenario, told) in &scenarios {
         let begun = Instant::now();
         let name = format!("{style}/{}", scenario.name);
         if used == "kprobe" && scenario.name.starts_with("once_8_threads") && few_kretprobes() {
@@ -143,13 +188,16 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
             );
             continue;
         }
-        let run = match (scenario.run)(&tests.place) {
+        let mut run = match (scenario.run)(&tests.place) {
             Ok(run) => run,
             Err(error) => {
                 tests.report.error(&name, &error);
                 continue;
             }
         };
+        if !told {
+            run.silence();
+        }
         let mut recorded = Recorded::default();
         if let Err(error) = settle(&mut tracer, &mut recorded, &run, &mut patience) {
             tests.report.fail(&name, &format!("{error:#}"));
@@ -159,6 +207,7 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
             name,
             expects: run.expects,
             quiet: run.quiet,
+            dying: run.dying,
             recorded,
         });
         // What the scenario held goes here.
@@ -188,6 +237,7 @@ fn one_style(tests: &mut Tests<'_>, style: &str) {
         name: format!("{style}/rest"),
         expects: Vec::new(),
         quiet: Vec::new(),
+        dying: Vec::new(),
         recorded: rest,
     });
     tests.report.case(
@@ -325,6 +375,11 @@ fn compare_scenario(
             tests.report.detail(raw);
         }
     }
+    if !done.dying.is_empty() {
+        tests
+            .report
+            .case(&format!("{}/fatal_signal", done.name), only_dying(done));
+    }
     if !done.quiet.is_empty() {
         let name = format!("{}/no_record", done.name);
         // A record may come late, but not once the pid is another's.
@@ -350,6 +405,25 @@ fn compare_scenario(
             }
         }
     }
+}
+
+/// Of callers that were killed in the middle of a fork, some were caught there,
+/// and nothing else is said of any.
+fn only_dying(done: &Done) -> Result<()> {
+    let mut told = 0;
+    for pid in &done.dying {
+        for failure in done.recorded.of(*pid) {
+            anyhow::ensure!(
+                failure.cause == Cause::FatalSignal,
+                "{:?} ({}) of a caller that was killed",
+                failure.cause,
+                failure.errno
+            );
+            told += 1;
+        }
+    }
+    anyhow::ensure!(told > 0, "{} were killed, none is told", done.dying.len());
+    Ok(())
 }
 
 /// The summary against the records: exact, nothing lost.
@@ -424,7 +498,9 @@ fn strangers(tests: &mut Tests<'_>, done: &[Done], style: &str) {
     let mut strange = Vec::new();
     for done in done {
         for pid in done.recorded.pids() {
-            let known = done.expects.iter().any(|e| e.pid == pid) || done.quiet.contains(&pid);
+            let known = done.expects.iter().any(|e| e.pid == pid)
+                || done.quiet.contains(&pid)
+                || done.dying.contains(&pid);
             let asked = done.recorded.of(pid).any(|f| {
                 matches!(
                     f.operation,

@@ -4,11 +4,15 @@ use std::{collections::BTreeMap, path::Path};
 
 use forktrace::{
     host::{cgroup::Hierarchies, passwd::Passwd},
+    record::Errno,
     tracer::{Options, Selection},
 };
-use forktrace_common::settings::Settings;
+use forktrace_common::settings::{Settings, errnos};
 
-use crate::{cli::TraceArgs, exit::UsageError};
+use crate::{
+    cli::{ErrnoChoice, TraceArgs},
+    exit::UsageError,
+};
 
 /// Details of one key in one second; a person reads fewer, and a storm of many
 /// keys still leaves the buffer room.
@@ -99,14 +103,35 @@ fn selection(
         filters.insert("cause".to_owned(), ids.join(","));
     }
     if !args.errno.is_empty() {
-        let names: Vec<&str> = args.errno.iter().map(|e| e.name()).collect();
+        let names: Vec<_> = args.errno.iter().map(|e| e.name()).collect();
         filters.insert("errno".to_owned(), names.join(","));
     }
+    let (told, errnos) = errnos(&args.errno);
+    settings.errnos = told;
     Ok(Selection {
         causes: args.cause.clone(),
-        errnos: args.errno.clone(),
+        errnos,
         descends_from: None,
     })
+}
+
+/// What the kernel side is to report, and which of that is wanted; an empty
+/// list is all of it.
+fn errnos(choices: &[ErrnoChoice]) -> (u32, Vec<Errno>) {
+    let mut wanted = Vec::new();
+    for choice in choices {
+        match choice {
+            ErrnoChoice::All => return (errnos::ALL, Vec::new()),
+            ErrnoChoice::One(errno) => wanted.push(*errno),
+        }
+    }
+    let of_limits = wanted.iter().all(|e| e.is_of_limits());
+    let told = if of_limits {
+        errnos::LIMITS
+    } else {
+        errnos::OTHERS
+    };
+    (told, wanted)
 }
 
 /// The thread group of a process or thread, as the initial pid namespace

@@ -35,7 +35,7 @@ pub fn resolve() -> io::Result<Resolved> {
 }
 
 /// The kernel's names, in the order of [`Symbols`].
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "nr_threads",
     "max_threads",
     "pid_max",
@@ -47,6 +47,7 @@ const NAMES: [&str; 11] = [
     "sysctl_user_reserve_kbytes",
     "_totalram_pages",
     "total_swap_pages",
+    "ucounts_hashtable",
 ];
 
 /// In bytes. Reads of a page each would double the time.
@@ -138,6 +139,7 @@ fn conclude(found: &[Found; NAMES.len()]) -> Resolved {
         sysctl_user_reserve_kbytes,
         totalram_pages,
         total_swap_pages,
+        ucounts_hashtable,
     } = &mut resolved.symbols;
     let fields = [
         nr_threads,
@@ -151,6 +153,7 @@ fn conclude(found: &[Found; NAMES.len()]) -> Resolved {
         sysctl_user_reserve_kbytes,
         totalram_pages,
         total_swap_pages,
+        ucounts_hashtable,
     ];
     for ((field, name), found) in fields.into_iter().zip(NAMES).zip(found) {
         let absence = match *found {

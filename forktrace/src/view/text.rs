@@ -342,7 +342,9 @@ fn who(f: &Failure) -> String {
 fn amount(n: u64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => bytes(n),
-        Unit::Tasks | Unit::Ids => n.to_string(),
+        Unit::Tasks | Unit::Ids | Unit::Namespaces | Unit::Levels | Unit::Descriptors => {
+            n.to_string()
+        }
     }
 }
 

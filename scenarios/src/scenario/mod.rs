@@ -3,6 +3,7 @@
 
 mod cgroup_pids_max;
 mod combined;
+pub mod errnos;
 mod exec_in_progress;
 mod negative;
 mod once;
@@ -66,11 +67,21 @@ pub struct Run {
     pub expects: Vec<Expect>,
     /// Callers of which no record may tell.
     pub quiet: Vec<u32>,
+    /// Callers that were being killed: with `--errno all` records may say so,
+    /// and nothing else.
+    pub dying: Vec<u32>,
     /// What has to stand until the records are there; dropped in this order.
     pub keep: Vec<Box<dyn Any>>,
 }
 
 impl Run {
+    /// What was expected is not to be told.
+    pub fn silence(&mut self) {
+        self.quiet.extend(self.expects.drain(..).map(|e| e.pid));
+        self.quiet.sort_unstable();
+        self.quiet.dedup();
+    }
+
     /// Keeps something until the records are there.
     pub fn keep(&mut self, what: impl Any) {
         self.keep.push(Box::new(what));
@@ -159,6 +170,16 @@ pub struct Scenario {
     pub run: fn(&Place) -> Result<Run>,
 }
 
+impl Scenario {
+    fn copy(&self) -> Self {
+        Self {
+            name: self.name,
+            reach: self.reach,
+            run: self.run,
+        }
+    }
+}
+
 /// All of them, in the order in which they run.
 pub fn all() -> Vec<Scenario> {
     let parts: [&[Scenario]; 11] = [
@@ -174,13 +195,5 @@ pub fn all() -> Vec<Scenario> {
         negative::SCENARIOS,
         once::SCENARIOS,
     ];
-    parts
-        .into_iter()
-        .flatten()
-        .map(|s| Scenario {
-            name: s.name,
-            reach: s.reach,
-            run: s.run,
-        })
-        .collect()
+    parts.into_iter().flatten().map(Scenario::copy).collect()
 }
