@@ -161,7 +161,7 @@ pub fn path(ev: *mut FailureEvent, slot: u32, cgroup: u64) {
             break;
         }
         let name = mem::pointer(node, offset!(kn_name));
-        let offset = opaque(at as u64);
+        let offset = mem::opaque(at as u64);
         if offset > NAMES_END as u64 {
             break;
         }
@@ -194,16 +194,6 @@ pub fn path(ev: *mut FailureEvent, slot: u32, cgroup: u64) {
                 .add(slot as usize) = path
         };
     }
-}
-
-/// The same number, but the compiler doesn't know: it may not replace the
-/// offset by a running pointer, whose bounds the verifier couldn't see.
-#[inline(always)]
-fn opaque(number: u64) -> u64 {
-    let mut number = number;
-    // SAFETY: no instruction, nothing but the register is touched.
-    unsafe { core::arch::asm!("/* {0} */", inout(reg) number, options(nomem, nostack)) };
-    number
 }
 
 /// Whether the cgroup or one of its ancestors has this kernfs id.

@@ -75,3 +75,14 @@ pub fn user<T: Plain>(address: u64) -> T {
         value.assume_init()
     }
 }
+
+/// The same number, but the compiler doesn't know: it may not replace an offset
+/// by a running pointer, whose bounds the verifier couldn't see, nor compute
+/// with what the verifier takes for a pointer.
+#[inline(always)]
+pub fn opaque(number: u64) -> u64 {
+    let mut number = number;
+    // SAFETY: no instruction, nothing but the register is touched.
+    unsafe { core::arch::asm!("/* {0} */", inout(reg) number, options(nomem, nostack)) };
+    number
+}

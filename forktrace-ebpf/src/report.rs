@@ -11,7 +11,9 @@ use crate::{
     asked::CLONE_INTO_CGROUP,
     cgroup, count, cousins, filter, limits,
     maps::{EVENTS, offset, setting},
-    mem, note,
+    mem,
+    mem::opaque,
+    note,
     snapshot::{self, Subject},
     task,
 };
@@ -30,13 +32,17 @@ const MAX_ERRNO: i64 = 4095;
 /// value.
 #[inline(always)]
 pub fn reported(ret: i64) -> bool {
+    // Two comparisons of one value the compiler would make one of, by
+    // arithmetic, so it may not know that it is one value.
+    let errno = |n: i64| -n as u64;
+    let again = opaque(ret as u64);
     if setting!(errnos) == errnos::LIMITS {
-        return ret == -EAGAIN || ret == -ENOMEM;
+        return ret == -EAGAIN || again == errno(ENOMEM);
     }
     // Unsigned, as IS_ERR() compares: the verifier knows no sign of a pointer.
-    let ret = ret as u64;
-    let errno = |n: i64| -n as u64;
-    ret >= errno(MAX_ERRNO) && (ret > errno(*RESTARTS.start()) || ret < errno(*RESTARTS.end()))
+    let (ret, once_more) = (ret as u64, opaque(again));
+    ret >= errno(MAX_ERRNO)
+        && (again > errno(*RESTARTS.start()) || once_more < errno(*RESTARTS.end()))
 }
 
 /// Reports a failing return, and consumes the note that its stages left.
