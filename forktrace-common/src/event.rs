@@ -129,6 +129,18 @@ pub mod flag {
     pub const COMPAT: u32 = 1 << 15;
     /// `syscall` is valid.
     pub const HAVE_SYSCALL: u32 = 1 << 18;
+    /// The caller was being killed, and its creation was cut short by that.
+    pub const DYING: u32 = 1 << 19;
+    /// `cousins` is filled.
+    pub const HAVE_COUSINS: u32 = 1 << 20;
+    /// CAP_SYS_ADMIN in the caller's own user namespace.
+    pub const OWN_SYS_ADMIN: u32 = 1 << 21;
+    /// The caller is the init of a pid namespace (SIGNAL_UNKILLABLE).
+    pub const UNKILLABLE: u32 = 1 << 22;
+    /// The pid namespace for children is not the caller's own.
+    pub const OTHER_PID_NS: u32 = 1 << 23;
+    /// The time namespace for children is not the caller's own.
+    pub const OTHER_TIME_NS: u32 = 1 << 24;
 }
 
 /// A refused allocation of kernel memory asks for up to so many pages (a slab,
@@ -201,6 +213,62 @@ pub struct Overcommit {
     pub total_vm: u64,
     pub data_vm: u64,
     pub stack_vm: u64,
+}
+
+/// Kinds of namespaces that `user.max_*_namespaces` limit: `enum ucount_type`
+/// (include/linux/user_namespace.h), the same from 5.10 to 7.3.
+pub mod ns_kind {
+    pub const USER: u32 = 0;
+    pub const PID: u32 = 1;
+    pub const UTS: u32 = 2;
+    pub const IPC: u32 = 3;
+    pub const NET: u32 = 4;
+    pub const MNT: u32 = 5;
+    pub const CGROUP: u32 = 6;
+    pub const TIME: u32 = 7;
+}
+
+/// A user's namespaces of one kind, and the bound of the user namespace in
+/// which they are counted (kernel/ucount.c `inc_ucount`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NsLimit {
+    pub usage: i64,
+    pub limit: i64,
+    /// Inode number of the user namespace.
+    pub inum: u32,
+    /// Whose namespaces: the initial namespace's number.
+    pub uid: u32,
+    /// One of [`ns_kind`], plus 1; 0: no limit was found full.
+    pub kind: u32,
+    /// Nesting depth of the user namespace; 0 is the initial one.
+    pub level: i32,
+}
+
+/// Entries of `Cousins::set_tid`.
+pub const SET_TID: usize = 4;
+
+/// What refuses with other errnos than EAGAIN and ENOMEM.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cousins {
+    /// `user.max_user_namespaces`, where it is full.
+    pub user_full: NsLimit,
+    /// Of the other kinds that were asked for, the first in the kernel's order
+    /// (kernel/nsproxy.c `create_new_namespaces`) whose limit is full.
+    pub other_full: NsLimit,
+    /// RLIMIT_NOFILE, soft.
+    pub nofile: u64,
+    /// How many of these other kinds are full.
+    pub others_full: u32,
+    /// Nesting depth of the caller's user namespace.
+    pub user_ns_level: i32,
+    /// Slots of the caller's table of open files.
+    pub fd_slots: u32,
+    /// `set_tid_size` of clone3, and the first ids asked for, those of the
+    /// child's own namespace first.
+    pub set_tid_size: u32,
+    pub set_tid: [i32; SET_TID],
 }
 
 /// A cgroup path as the kernel's names for it, leaf first.
@@ -278,6 +346,8 @@ pub struct FailureEvent {
     pub overcommit: Overcommit,
     /// Where `stage` is StackMmap or StackMprotect.
     pub space: crate::stack::Space,
+    /// Where `HAVE_COUSINS`.
+    pub cousins: Cousins,
     pub user_ns: [UserNsLimit; USER_NS_LEVELS],
     pub pid_ns: [PidNsLimit; PID_NS_LEVELS],
     pub pids: [CgroupLimit; CGROUP_LEVELS],

@@ -79,8 +79,10 @@ pub struct Failed {
     pub pids_delta: i64,
     /// Likewise, OOM events of the memory cgroups.
     pub memcg_delta: i64,
-    /// Positive.
-    pub errno: i32,
+    /// What was returned: a negative errno. In a tracing program the verifier
+    /// takes it for a pointer, which it lets one compare and store; read back
+    /// from a map it is a number.
+    pub ret: i64,
     /// Flags known to the probe.
     pub flags: u32,
     pub style: u8,
@@ -89,7 +91,7 @@ pub struct Failed {
     pub stage: u8,
     /// Which of two programs on this return reports it, from 1; 0: it is alone.
     pub program: u8,
-    pub reserved: [u8; 5],
+    pub reserved: u8,
 }
 
 impl Failed {
@@ -100,11 +102,11 @@ impl Failed {
         pids_css: 0,
         pids_delta: 0,
         memcg_delta: 0,
-        errno: 0,
+        ret: 0,
         flags: 0,
         style: 0,
         stage: Stage::Unseen as u8,
         program: 0,
-        reserved: [0; 5],
+        reserved: 0,
     };
 }

@@ -154,6 +154,28 @@ offsets! {
     args_io_thread_mask,
     // --- percpu_counter
     percpu_counter_count,
+    // --- what refuses with other errnos than EAGAIN and ENOMEM
+    /// `ucount[UCOUNT_USER_NAMESPACES]` and `ucount[UCOUNT_TIME_NAMESPACES]`,
+    /// the first and the last kind of namespace.
+    ucounts_first_ns,
+    ucounts_last_ns,
+    ucounts_node,
+    /// `ucount_max[…]` of the same.
+    userns_first_max,
+    userns_last_max,
+    /// `rlim[RLIMIT_NOFILE].rlim_cur`.
+    signal_rlim_nofile,
+    fdtable_max_fds,
+    args_set_tid,
+    args_set_tid_size,
+    task_thread_pid,
+    pid_level,
+    /// `numbers`: a `struct upid` for each level.
+    pid_numbers,
+    /// `ns`, the last member of `struct upid`.
+    upid_ns,
+    nsproxy_time_ns,
+    nsproxy_time_ns_for_children,
     // --- files, for the target of CLONE_INTO_CGROUP
     files_fdt,
     fdtable_fd,
@@ -184,4 +206,6 @@ pub struct Symbols {
     pub total_swap_pages: u64,
     /// mm/util.c: vm.max_map_count.
     pub sysctl_max_map_count: u64,
+    /// `ucounts_hashtable` (kernel/ucount.c).
+    pub ucounts_hashtable: u64,
 }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub seccomp_return: u32,
     /// 1: also tell when a thread's stack can't be mapped (`--thread-stacks`).
     pub thread_stacks: u32,
+    /// Which errnos are reported, see [`errnos`].
+    pub errnos: u32,
     /// 1: task pt_regs come from bpf_task_pt_regs (5.15+); 0: computed.
     pub have_task_pt_regs: u32,
     /// Detailed events of one key in one second; the rest are counted.
@@ -42,4 +44,14 @@ pub mod seccomp_return {
     pub const INT: u32 = 1;
     /// `bool __seccomp_permit_syscall(void)`: false.
     pub const BOOL: u32 = 2;
+}
+
+/// [`Settings::errnos`].
+pub mod errnos {
+    /// EAGAIN and ENOMEM.
+    pub const LIMITS: u32 = 0;
+    /// Every errno, but no creation that a fatal signal cut short.
+    pub const OTHERS: u32 = 1;
+    /// These as well.
+    pub const ALL: u32 = 2;
 }

@@ -5,12 +5,13 @@ use crate::{cgroup, maps::offset, mem, task};
 const NR_CLONE: i32 = 56;
 const NR_FORK: i32 = 57;
 const NR_VFORK: i32 = 58;
-const NR_CLONE3: i32 = 435;
+pub const NR_CLONE3: i32 = 435;
 // 32-bit: arch/x86/entry/syscalls/syscall_32.tbl. clone3 has one number.
 const NR32_FORK: i32 = 2;
 const NR32_CLONE: i32 = 120;
 const NR32_VFORK: i32 = 190;
 
+const CSIGNAL: u64 = 0xff;
 const CLONE_VM: u64 = 0x100;
 const CLONE_VFORK: u64 = 0x4000;
 pub const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -43,7 +44,8 @@ pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Asked {
         into_css: 0,
     };
     if number == NR_CLONE {
-        asked.clone_flags = arg0;
+        // As kernel/fork.c has it: the low byte is the exit signal.
+        asked.clone_flags = arg0 as u32 as u64 & !CSIGNAL;
     } else if number == NR_VFORK {
         asked.clone_flags = CLONE_VFORK | CLONE_VM;
     } else if number == NR_CLONE3 {

@@ -213,7 +213,7 @@ pub fn path<const SLOT: usize>(ev: *mut FailureEvent, cgroup: u64) {
             break;
         }
         let name = mem::pointer(node, offset!(kn_name));
-        let offset = opaque(at as u64);
+        let offset = mem::opaque(at as u64);
         if offset > NAMES_END as u64 {
             break;
         }
@@ -241,19 +241,6 @@ pub fn path<const SLOT: usize>(ev: *mut FailureEvent, cgroup: u64) {
         (*ev).names_len = at;
         (*ev).paths[SLOT] = path;
     }
-}
-
-/// The same number, but the compiler doesn't know: it may not replace an offset
-/// by a running pointer, whose bounds the verifier couldn't see, nor arithmetic
-/// by a branch.
-#[inline(always)]
-pub fn opaque(number: u64) -> u64 {
-    let mut number = number;
-    // An instruction, because lines that share one are refused (kernel/bpf/verifier.c
-    // `check_btf_line`).
-    // SAFETY: nothing but the register is touched.
-    unsafe { core::arch::asm!("{0} = {0}", inout(reg) number, options(nomem, nostack)) };
-    number
 }
 
 /// Whether the cgroup or one of its ancestors has this kernfs id.

@@ -110,7 +110,7 @@ fn refused(style: u8, program: u8, entered: bool) {
     let tid = task::tid();
     note::forget_unreported(tid);
     let failed = Failed {
-        errno: report::EAGAIN,
+        ret: -report::EAGAIN,
         style,
         stage: stage as u8,
         program,

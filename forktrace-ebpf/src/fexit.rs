@@ -38,20 +38,15 @@ fn copy_process_returned(ctx: &FExitContext, program: u8) -> u32 {
 
 #[inline(never)]
 fn copy_process_failed(ctx: &FExitContext, program: u8) {
-    let Some(errno) = report::reported_errno(ctx.arg::<i64>(4)) else {
+    if !report::reported(ctx.arg::<i64>(4)) {
         // No failure of ours (a restart, EINVAL, …), but it may have left one.
         note::remove(task::tid());
         return;
-    };
-    debug!(
-        ctx,
-        "copy_process (fexit): errno {}, thread {}",
-        errno,
-        task::tid()
-    );
+    }
+    debug!(ctx, "copy_process (fexit) failed, thread {}", task::tid());
     report::failed(&Failed {
         args: ctx.arg::<u64>(3),
-        errno,
+        ret: ctx.arg::<i64>(4),
         style: style::FEXIT,
         program: report::number(program),
         ..Failed::NONE

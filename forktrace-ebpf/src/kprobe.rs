@@ -26,17 +26,15 @@ fn kprobe_copy_process(ctx: ProbeContext) -> u32 {
 #[kretprobe]
 fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
     let tid = task::tid();
-    let Some(errno) = report::reported_errno(ctx.ret::<i64>()) else {
+    let ret = ctx.ret::<i64>();
+    if !report::reported(ret) {
         note::remove(tid);
         if setting!(nproc_before_creds) != 0 {
             note::take_reached_creds(tid);
         }
         return 0;
-    };
-    debug!(
-        &ctx,
-        "copy_process (kretprobe): errno {}, thread {}", errno, tid
-    );
+    }
+    debug!(&ctx, "copy_process (kretprobe): {}, thread {}", ret, tid);
     let Some(note) = note::find(tid) else {
         return 0;
     };
@@ -44,7 +42,7 @@ fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
     let args = unsafe { (*note).args };
     report::failed(&Failed {
         args,
-        errno,
+        ret,
         style: style::KPROBE,
         ..Failed::NONE
     });

@@ -19,6 +19,7 @@
 mod asked;
 mod cgroup;
 mod count;
+mod cousins;
 mod exec;
 mod fexit;
 mod filter;

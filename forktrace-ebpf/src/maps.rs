@@ -31,6 +31,7 @@ pub static SYMBOLS: Symbols = Symbols {
     totalram_pages: 0,
     total_swap_pages: 0,
     sysctl_max_map_count: 0,
+    ucounts_hashtable: 0,
 };
 
 #[unsafe(no_mangle)]
@@ -43,6 +44,7 @@ pub static SETTINGS: Settings = Settings {
     cgroup: 0,
     seccomp_return: 0,
     thread_stacks: 0,
+    errnos: 0,
     have_task_pt_regs: 0,
     detail_per_second: 0,
     thread_size: 0,

@@ -86,3 +86,16 @@ pub fn user<T: Plain>(address: u64) -> T {
         value.assume_init()
     }
 }
+
+/// The same number, but the compiler doesn't know: it may not replace an offset
+/// by a running pointer, whose bounds the verifier couldn't see, nor arithmetic
+/// by a branch, nor compute with what the verifier takes for a pointer.
+#[inline(always)]
+pub fn opaque(number: u64) -> u64 {
+    let mut number = number;
+    // An instruction, because lines that share one are refused (kernel/bpf/verifier.c
+    // `check_btf_line`).
+    // SAFETY: nothing but the register is touched.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) number, options(nomem, nostack)) };
+    number
+}

@@ -4,32 +4,45 @@ use forktrace_common::{
     count::{Key, total},
     event::{FailureEvent, Stage, flag},
     note::{Failed, Note},
+    settings::errnos,
 };
 
 use crate::{
     asked::CLONE_INTO_CGROUP,
-    cgroup, count, filter, limits,
+    cgroup, count, cousins, filter, limits,
     maps::{EVENTS, offset, setting},
-    mem, note,
+    mem,
+    mem::opaque,
+    note,
     snapshot::{self, Subject},
     task,
 };
 
-pub const EAGAIN: i32 = 11;
-pub const ENOMEM: i32 = 12;
+pub const EAGAIN: i64 = 11;
+pub const ENOMEM: i64 = 12;
+const EINTR: i64 = 4;
+/// include/linux/errno.h: from ERESTARTSYS to ERECALLCONFLICT and what may
+/// follow them. User space never sees these: the call is made again.
+const RESTARTS: core::ops::RangeInclusive<i64> = 512..=531;
+/// The last page of addresses holds errnos (MAX_ERRNO, include/linux/err.h).
+const MAX_ERRNO: i64 = 4095;
 
-/// `copy_process()` returned an ERR_PTR: which positive errno, if it is one
-/// that is reported. Only comparisons, which the verifier allows on the
-/// pointer that a tracing program gets as return value.
+/// Whether a return is a failure that is reported. Only comparisons, which the
+/// verifier allows on the pointer that a tracing program gets as the return
+/// value.
 #[inline(always)]
-pub fn reported_errno(ret: i64) -> Option<i32> {
-    if ret == -(EAGAIN as i64) {
-        Some(EAGAIN)
-    } else if ret == -(ENOMEM as i64) {
-        Some(ENOMEM)
-    } else {
-        None
+pub fn reported(ret: i64) -> bool {
+    // Two comparisons of one value the compiler would make one of, by
+    // arithmetic, so it may not know that it is one value.
+    let errno = |n: i64| -n as u64;
+    let again = opaque(ret as u64);
+    if setting!(errnos) == errnos::LIMITS {
+        return ret == -EAGAIN || again == errno(ENOMEM);
     }
+    // Unsigned, as IS_ERR() compares: the verifier knows no sign of a pointer.
+    let (ret, once_more) = (ret as u64, opaque(again));
+    ret >= errno(MAX_ERRNO)
+        && (again > errno(*RESTARTS.start()) || once_more < errno(*RESTARTS.end()))
 }
 
 /// Reports a failing return, and consumes the note that its stages left.
@@ -104,15 +117,22 @@ pub fn end(note: *mut Note, tid: u32, program: u8) {
 }
 
 #[inline(never)]
-fn tell(note: *const Note, tid: u32) {
+fn tell(note: *mut Note, tid: u32) {
     let current = task::current();
     // SAFETY: a live map value, here and below.
     let failed = unsafe { &(*note).failed };
     // A fork of a task that is being killed answers ENOMEM where dup_mmap() was
-    // interrupted (up to 6.18), to nobody: it never returns to user space.
-    if failed.errno == ENOMEM && task::dying(current) {
-        count::total(total::KILLED);
-        return;
+    // interrupted (up to 6.18), or EINTR, to nobody: it never returns to user
+    // space.
+    let errno = -failed.ret;
+    let others = setting!(errnos) != errnos::LIMITS;
+    if (errno == ENOMEM || others && errno == EINTR) && task::dying(current) {
+        if setting!(errnos) != errnos::ALL {
+            count::total(total::KILLED);
+            return;
+        }
+        // SAFETY: as above.
+        unsafe { (*note).failed.flags |= flag::DYING };
     }
     if !filter::passes(current) {
         return;
@@ -133,7 +153,7 @@ fn tell(note: *const Note, tid: u32) {
     };
     let key = Key {
         tgid: task::tgid(),
-        errno: failed.errno as u16,
+        errno: errno as u16,
         stage: if failed.stage != Stage::Unseen as u8 {
             failed.stage
         } else {
@@ -165,5 +185,8 @@ fn tell(note: *const Note, tid: u32) {
     limits::pid_namespaces(ev, current);
     limits::overcommit(ev, current);
     snapshot::cgroups(ev, cset, pids_css);
+    if others {
+        cousins::fill(ev, current, note);
+    }
     entry.submit(0);
 }

@@ -76,15 +76,16 @@ fn skipped(style: u8, program: u8) {
     if !asked::creates(number, compat) {
         return;
     }
-    let Some(errno) = report::reported_errno(task::answer(task)) else {
+    let ret = task::answer(task);
+    if !report::reported(ret) {
         return;
-    };
+    }
     let asked = asked::by_registers(number, compat);
     note::forget_unreported(task::tid());
     report::failed(&Failed {
         clone_flags: asked.clone_flags,
         pids_css: asked.into_css,
-        errno,
+        ret,
         style,
         stage: Stage::Filtered as u8,
         program,

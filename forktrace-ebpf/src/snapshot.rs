@@ -7,7 +7,7 @@ use forktrace_common::{
     note::{NO_CGROUP, Note},
 };
 
-use crate::{cgroup, cgroup::opaque, maps::offset, mem, task};
+use crate::{cgroup, maps::offset, mem, mem::opaque, task};
 
 /// Everything that [`take`] needs, behind one pointer.
 pub struct Subject<'a> {
@@ -58,7 +58,7 @@ pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
         (*ev).ppid = mem::field::<u32>(parent, offset!(task_tgid));
         (*ev).uid = task::uid();
         (*ev).euid = mem::field::<u32>(mem::pointer(task, offset!(task_cred)), offset!(cred_euid));
-        (*ev).ret = -failed.errno;
+        (*ev).ret = failed.ret as i32;
         (*ev).style = failed.style;
         (*ev).stage = s.key.stage;
         (*ev).user_ns_len = 0;

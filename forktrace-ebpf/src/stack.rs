@@ -48,13 +48,19 @@ pub fn is_stack(flags: u64) -> bool {
         == MAP_STACK | MAP_ANONYMOUS | MAP_PRIVATE
 }
 
+/// What the limits answer; the other errnos (`--errno all`) are creations'.
+#[inline(always)]
+fn is_refusal(ret: i64) -> bool {
+    ret == -report::EAGAIN || ret == -report::ENOMEM
+}
+
 /// mmap of a stack ([`is_stack`]) has returned: an address, or a negative errno.
 #[inline(never)]
 pub fn mapped(ret: i64, asked: &Asked, style: u8) {
     let tid = task::tid();
-    if let Some(errno) = report::reported_errno(ret) {
+    if is_refusal(ret) {
         let _ = STACKS.insert(tid, asked, 0);
-        refused(tid, Stage::StackMmap, errno, style);
+        refused(tid, Stage::StackMmap, ret, style);
     } else if (ret as u64) < -4095i64 as u64 && asked.prot & PROT_WRITE == 0 {
         // Its mprotect is to follow. What is writable already needs none.
         let _ = STACKS.insert(tid, asked, 0);
@@ -76,8 +82,8 @@ pub fn protected(ret: i64, start: u64, len: u64, prot: u64, style: u8) {
     // SAFETY: a map value that this task alone uses.
     let (from, size) = unsafe { ((*stack).start, (*stack).len) };
     let within = start >= from && len <= size && start - from <= size - len;
-    let errno = report::reported_errno(ret as i32 as i64);
-    if !within || errno.is_none() {
+    let ret = ret as i32 as i64;
+    if !within || !is_refusal(ret) {
         let _ = STACKS.remove(tid);
         return;
     }
@@ -87,16 +93,11 @@ pub fn protected(ret: i64, start: u64, len: u64, prot: u64, style: u8) {
         (*stack).len = len;
         (*stack).prot = prot;
     }
-    refused(
-        tid,
-        Stage::StackMprotect,
-        errno.unwrap_or(report::ENOMEM),
-        style,
-    );
+    refused(tid, Stage::StackMprotect, ret, style);
 }
 
 #[inline(never)]
-fn refused(tid: u32, stage: Stage, errno: i32, style: u8) {
+fn refused(tid: u32, stage: Stage, ret: i64, style: u8) {
     // Nothing of an earlier creation's.
     note::forget(tid);
     note::reset(tid);
@@ -104,7 +105,7 @@ fn refused(tid: u32, stage: Stage, errno: i32, style: u8) {
         // SAFETY: a map value that this task alone uses.
         unsafe {
             (*note).failed = NO_RETURN;
-            (*note).failed.errno = errno;
+            (*note).failed.ret = ret;
             (*note).failed.style = style;
             (*note).stage = stage as u8;
         }
@@ -131,7 +132,7 @@ fn tell(note: *const Note, tid: u32) {
     let cset = mem::pointer(current, offset!(task_cgroups));
     let pids_css = mem::pointer(cset, offset!(cset_pids));
     // SAFETY: a live map value.
-    let (errno, stage) = unsafe { ((*note).failed.errno as u16, (*note).stage) };
+    let (errno, stage) = unsafe { ((*note).failed.ret.wrapping_neg() as u16, (*note).stage) };
     let key = Key {
         tgid: task::tgid(),
         errno,

@@ -72,6 +72,13 @@ pub fn exemptions(task: u64) -> (bool, bool) {
     (uid() == 0 || either, initial && caps & CAP_SYS_ADMIN != 0)
 }
 
+/// CAP_SYS_ADMIN in the current task's own user namespace.
+#[inline(always)]
+pub fn own_sys_admin(task: u64) -> bool {
+    let cred = mem::pointer(task, offset!(task_cred));
+    mem::field::<u64>(cred, offset!(cred_cap_effective)) & CAP_SYS_ADMIN != 0
+}
+
 const CAP_IPC_LOCK: u64 = 1 << 14; // include/uapi/linux/capability.h
 
 /// RLIMIT_MEMLOCK doesn't apply to the current task: `capable(CAP_IPC_LOCK)`,

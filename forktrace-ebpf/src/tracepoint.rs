@@ -122,12 +122,12 @@ fn exit(ctx: &TracePointContext, program: u8) {
     // SAFETY: the offset lies within the context of these tracepoints.
     let ret = unsafe { ctx.read_at::<i64>(RET).unwrap_or(0) };
     let tid = task::tid();
-    let Some(errno) = report::reported_errno(ret) else {
+    if !report::reported(ret) {
         let _ = ENTERED.remove(tid);
         return;
-    };
+    }
     let mut failed = Failed {
-        errno,
+        ret,
         style: style::TRACEPOINT,
         stage: Stage::NotEntered as u8,
         ..Failed::NONE
@@ -173,7 +173,7 @@ fn exit(ctx: &TracePointContext, program: u8) {
         let (number, compat) = task::syscall(task::current());
         failed.clone_flags = asked::by_registers(number, compat).clone_flags;
     }
-    debug!(ctx, "sys_exit: errno {}, thread {}", errno, tid);
+    debug!(ctx, "sys_exit: {}, thread {}", ret, tid);
     report::failed(&failed);
 }
 

@@ -1,12 +1,16 @@
 //! The command line: arguments to commands, nothing else.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{borrow::Cow, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
-use forktrace::{cause::Cause, probe::style::Style, record::Errno};
+use forktrace::{
+    cause::Cause,
+    probe::style::Style,
+    record::{Errno, NoErrno},
+};
 
 /// Tells why the kernel refused to create a process or thread.
 #[derive(Debug, Parser)]
@@ -156,14 +160,15 @@ pub struct TraceArgs {
     /// Only failures with this cause; may be given several times.
     #[arg(long, value_name = "CAUSE", value_parser = parse_cause, help_heading = "Filters")]
     pub cause: Vec<Cause>,
-    /// Only failures with this errno; may be given several times.
-    #[arg(long, value_name = "ERRNO", value_parser = parse_errno, ignore_case = true, help_heading = "Filters")]
-    pub errno: Vec<Errno>,
     /// Also tell when pthread_create fails before any thread is asked for: mmap
     /// or mprotect of the thread's stack is refused. Hooks every mmap and
     /// mprotect.
     #[arg(long)]
     pub thread_stacks: bool,
+    /// Only failures with this errno, or `all` for every one; without it EAGAIN
+    /// and ENOMEM. Several with commas between, or by giving it several times.
+    #[arg(long, value_name = "ERRNO", value_parser = parse_errno, value_delimiter = ',', help_heading = "Filters")]
+    pub errno: Vec<ErrnoChoice>,
     /// How to attach; auto takes the best that this kernel accepts.
     #[arg(long, value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,
@@ -240,6 +245,23 @@ pub enum Attach {
     Tracepoint,
 }
 
+/// What `--errno` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrnoChoice {
+    One(Errno),
+    All,
+}
+
+impl ErrnoChoice {
+    /// As in the `session` record's filters.
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::One(errno) => errno.name(),
+            Self::All => Cow::Borrowed("all"),
+        }
+    }
+}
+
 impl Attach {
     /// `None` for auto.
     pub fn style(self) -> Option<Style> {
@@ -270,12 +292,12 @@ fn parse_cause(text: &str) -> Result<Cause, String> {
     })
 }
 
-fn parse_errno(text: &str) -> Result<Errno, String> {
-    match text.to_ascii_uppercase().as_str() {
-        "EAGAIN" => Ok(Errno::EAGAIN),
-        "ENOMEM" => Ok(Errno::ENOMEM),
-        _ => Err("known are EAGAIN and ENOMEM".to_owned()),
+fn parse_errno(text: &str) -> Result<ErrnoChoice, String> {
+    if text.eq_ignore_ascii_case("all") {
+        return Ok(ErrnoChoice::All);
     }
+    let errno = text.parse().map_err(|error: NoErrno| error.to_string())?;
+    Ok(ErrnoChoice::One(errno))
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -365,6 +387,24 @@ mod tests {
     fn filters_take_what_a_verdict_can_name() {
         assert_eq!(parse_cause("pid_max"), Ok(Cause::PidMax));
         assert_eq!(parse_cause("unknown"), Ok(Cause::Unknown));
-        assert!(parse_cause("fatal_signal").is_err());
+        assert!(parse_cause("kernel_memory").is_err());
+    }
+
+    #[test]
+    fn errnos_by_name_in_a_list_or_all() {
+        let parse = |args: &[&str]| {
+            let all = [&["forktrace"], args].concat();
+            Cli::try_parse_from(all).map(|cli| cli.live.trace.errno)
+        };
+        let one = ErrnoChoice::One;
+        assert_eq!(
+            parse(&["--errno", "enospc,EPERM", "--errno", "EAGAIN"]).unwrap(),
+            [one(Errno::ENOSPC), one(Errno::EPERM), one(Errno::EAGAIN)]
+        );
+        assert_eq!(parse(&["--errno=ALL"]).unwrap(), [ErrnoChoice::All]);
+        for bad in ["", "EAGAIN,", "ENOPE", "12"] {
+            let error = parse(&["--errno", bad]).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{bad}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forktrace::cause::Cause;
 use forktrace::record::{Operation, Record};
 
 use crate::behaviour;
@@ -73,18 +74,31 @@ pub fn run(
         styles.iter().map(String::as_str).collect()
     };
     for style in styles {
-        one_session(&mut tests, style, style, &[], scenario::all());
+        let mut scenarios: Vec<_> = scenario::all().into_iter().map(|s| (s, true)).collect();
+        let others = scenario::errnos::all_quiet();
+        scenarios.extend(others.into_iter().map(|s| (s, false)));
+        one_session(&mut tests, style, style, &[], scenarios);
         if style == "auto" && tests.at == Where::TestMachine {
             continue;
         }
-        let prefix = format!("{style}+more");
+        let told = |scenarios: Vec<Scenario>| scenarios.into_iter().map(|s| (s, true)).collect();
         let options = ["--seccomp", "--thread-stacks"];
+        let scenarios = told(scenario::with_options());
         one_session(
             &mut tests,
             style,
-            &prefix,
+            &format!("{style}+more"),
             &options,
-            scenario::with_options(),
+            scenarios,
+        );
+        let options = ["--errno", "all"];
+        let scenarios = told(scenario::errnos::all());
+        one_session(
+            &mut tests,
+            style,
+            &format!("{style}+errnos"),
+            &options,
+            scenarios,
         );
     }
     if tests.broken {
@@ -105,25 +119,26 @@ struct Done {
     name: String,
     expects: Vec<Expect>,
     quiet: Vec<u32>,
+    dying: Vec<u32>,
     recorded: Recorded,
 }
 
-/// One forktrace, and these scenarios under it. Names of cases begin with
-/// `prefix`.
+/// One forktrace, and these scenarios under it, and whether it tells of them.
+/// Names of cases begin with `prefix`.
 fn one_session(
     tests: &mut Tests<'_>,
     style: &str,
     prefix: &str,
     options: &[&str],
-    scenarios: Vec<Scenario>,
+    scenarios: Vec<(Scenario, bool)>,
 ) {
-    let scenarios: Vec<Scenario> = scenarios
+    let scenarios: Vec<(Scenario, bool)> = scenarios
         .into_iter()
-        .filter(|s| tests.at == Where::TestMachine || s.reach == Reach::Own)
-        .filter(|s| tests.wanted(&format!("{prefix}/{}", s.name)))
+        .filter(|(s, _)| tests.at == Where::TestMachine || s.reach == Reach::Own)
+        .filter(|(s, _)| tests.wanted(&format!("{prefix}/{}", s.name)))
         // What auto chooses is forced in turn as well: there it is enough that
         // it chooses, and that nothing is missed.
-        .filter(|s| {
+        .filter(|(s, _)| {
             tests.at == Where::Host || style != "auto" || AUTO.iter().any(|a| s.name.starts_with(a))
         })
         .collect();
@@ -165,7 +180,7 @@ fn one_session(
 
     let mut done: Vec<Done> = Vec::new();
     let mut patience = Duration::from_secs(10);
-    for scenario in &scenarios {
+    for (scenario, told) in &scenarios {
         let begun = Instant::now();
         let name = format!("{prefix}/{}", scenario.name);
         if used == "kprobe" && scenario.name.starts_with("once_8_threads") && few_kretprobes() {
@@ -175,13 +190,16 @@ fn one_session(
             );
             continue;
         }
-        let run = match (scenario.run)(&tests.place) {
+        let mut run = match (scenario.run)(&tests.place) {
             Ok(run) => run,
             Err(error) => {
                 tests.report.error(&name, &error);
                 continue;
             }
         };
+        if !told {
+            run.silence();
+        }
         let mut recorded = Recorded::default();
         if let Err(error) = settle(&mut tracer, &mut recorded, &run, &mut patience) {
             tests.report.fail(&name, &format!("{error:#}"));
@@ -191,6 +209,7 @@ fn one_session(
             name,
             expects: run.expects,
             quiet: run.quiet,
+            dying: run.dying,
             recorded,
         });
         // What the scenario held goes here.
@@ -220,6 +239,7 @@ fn one_session(
         name: format!("{prefix}/rest"),
         expects: Vec::new(),
         quiet: Vec::new(),
+        dying: Vec::new(),
         recorded: rest,
     });
     tests.report.case(
@@ -357,6 +377,11 @@ fn compare_scenario(
             tests.report.detail(raw);
         }
     }
+    if !done.dying.is_empty() {
+        tests
+            .report
+            .case(&format!("{}/fatal_signal", done.name), only_dying(done));
+    }
     if !done.quiet.is_empty() {
         let name = format!("{}/no_record", done.name);
         // A record may come late, but not once the pid is another's.
@@ -382,6 +407,25 @@ fn compare_scenario(
             }
         }
     }
+}
+
+/// Of callers that were killed in the middle of a fork, some were caught there,
+/// and nothing else is said of any.
+fn only_dying(done: &Done) -> Result<()> {
+    let mut told = 0;
+    for pid in &done.dying {
+        for failure in done.recorded.of(*pid) {
+            anyhow::ensure!(
+                failure.cause == Cause::FatalSignal,
+                "{:?} ({}) of a caller that was killed",
+                failure.cause,
+                failure.errno
+            );
+            told += 1;
+        }
+    }
+    anyhow::ensure!(told > 0, "{} were killed, none is told", done.dying.len());
+    Ok(())
 }
 
 /// The summary against the records: exact, nothing lost.
@@ -456,7 +500,9 @@ fn strangers(tests: &mut Tests<'_>, done: &[Done], prefix: &str) {
     let mut strange = Vec::new();
     for done in done {
         for pid in done.recorded.pids() {
-            let known = done.expects.iter().any(|e| e.pid == pid) || done.quiet.contains(&pid);
+            let known = done.expects.iter().any(|e| e.pid == pid)
+                || done.quiet.contains(&pid)
+                || done.dying.contains(&pid);
             let asked = done.recorded.of(pid).any(|f| {
                 matches!(
                     f.operation,

@@ -1,13 +1,49 @@
-//! The caller was being killed. forktrace counts it and reports no failure:
-//! nobody sees the errno.
+//! The caller was being killed. forktrace counts it and reports no failure,
+//! unless all errnos are asked for: nobody sees the errno.
 //!
 //! kernel/fork.c `dup_mmap` (a fatal signal while it waits), and
 //! `copy_process` under tasklist_lock (`fatal_signal_pending`).
 
 use super::{
-    Cause,
+    Cause, Entry, Finding, Verdict,
     page::{Page, check, myth, remedy, step},
+    words::{Words, fix},
 };
+use crate::record::Fix;
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::FatalSignal,
+    seen: |e| {
+        if e.dying {
+            Finding::observed(None)
+        } else {
+            None
+        }
+    },
+    // The signal is pending, and these errnos follow from it.
+    exhausted: |e| {
+        if e.dying {
+            Finding::inferred(None)
+        } else {
+            None
+        }
+    },
+    fix: fixes,
+    summary,
+};
+
+fn summary(_: &Verdict, w: &Words<'_>) -> String {
+    format!("{}it was being killed, and never heard of it", w.opening())
+}
+
+fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+    vec![fix(
+        None,
+        None,
+        "no failure of the fork: if the kill is unwanted, look for who sent it (dmesg, the journal)"
+            .to_owned(),
+    )]
+}
 
 pub const PAGE: Page = Page {
     cause: Cause::FatalSignal,
@@ -20,7 +56,8 @@ pub const PAGE: Page = Page {
          returns an errno that the caller never sees, because it dies on the way back. strace, \
          bpftrace and audit see it and show a fork that failed.",
         "The signal comes from kill, from systemd stopping a unit, from `cgroup.kill`, or from \
-         the OOM killer. forktrace doesn't report these as failures; its last record counts them.",
+         the OOM killer. forktrace doesn't report these as failures, except with `--errno all`; its last record \
+         counts them.",
     ],
     checks: &[
         check(

@@ -6,30 +6,42 @@
 //! each list; what has a page only is explained, and never concluded.
 
 mod candidates;
+mod cap_checkpoint_restore;
+mod cap_sys_admin;
 mod cgroup_kernel_memory_max;
 mod cgroup_memory_max;
 mod cgroup_pids_max;
+mod clone_flags;
+mod clone_into_cgroup;
 mod exec_in_progress;
 mod fatal_signal;
 mod judge;
 mod kernel_memory;
 mod lsm;
 mod max_map_count;
+mod max_namespaces;
 mod nproc_at_exec;
+mod nr_open;
 mod overcommit;
 mod page;
 mod pid_max;
 mod pid_namespace_dead;
+mod pid_namespace_level;
 mod rlimit_as;
 mod rlimit_data;
 mod rlimit_memlock;
+mod rlimit_nofile;
 mod rlimit_nproc;
 mod rlimit_stack;
 mod sched_deadline;
 mod seccomp;
+mod set_tid_in_use;
+mod set_tid_invalid;
 mod thread_stack;
 mod threads_max;
 mod unknown;
+mod unprivileged_userns;
+mod user_namespace_level;
 mod words;
 
 pub use judge::{Verdict, judge};
@@ -86,6 +98,30 @@ pub enum Cause {
     RlimitMemlock,
     /// RLIMIT_STACK makes each thread's stack too large to be mapped.
     RlimitStack,
+    /// A user has as many namespaces of a kind as `user.max_*_namespaces` allows.
+    MaxNamespaces,
+    /// User namespaces are nested as deep as the kernel allows.
+    UserNamespaceLevel,
+    /// Pid namespaces are nested as deep as the kernel allows.
+    PidNamespaceLevel,
+    /// New namespaces without CAP_SYS_ADMIN.
+    CapSysAdmin,
+    /// kernel.unprivileged_userns_clone is 0.
+    UnprivilegedUserns,
+    /// clone3's `set_tid` without CAP_CHECKPOINT_RESTORE.
+    CapCheckpointRestore,
+    /// An id that clone3's `set_tid` asks for is in use.
+    SetTidInUse,
+    /// Ids that clone3's `set_tid` can't ask for.
+    SetTidInvalid,
+    /// Flags that exclude each other, or that the caller's state excludes.
+    CloneFlags,
+    /// RLIMIT_NOFILE: no descriptor is free for the pidfd.
+    RlimitNofile,
+    /// fs.nr_open: the open files can't be copied.
+    NrOpen,
+    /// The cgroup that CLONE_INTO_CGROUP names doesn't take the child.
+    CloneIntoCgroup,
     /// The caller was being killed: no failure that anybody sees.
     FatalSignal,
     /// Not known.
@@ -114,6 +150,18 @@ impl Cause {
             Self::MaxMapCount => "max_map_count",
             Self::RlimitMemlock => "rlimit_memlock",
             Self::RlimitStack => "rlimit_stack",
+            Self::MaxNamespaces => "max_namespaces",
+            Self::UserNamespaceLevel => "user_namespace_level",
+            Self::PidNamespaceLevel => "pid_namespace_level",
+            Self::CapSysAdmin => "cap_sys_admin",
+            Self::UnprivilegedUserns => "unprivileged_userns",
+            Self::CapCheckpointRestore => "cap_checkpoint_restore",
+            Self::SetTidInUse => "set_tid_in_use",
+            Self::SetTidInvalid => "set_tid_invalid",
+            Self::CloneFlags => "clone_flags",
+            Self::RlimitNofile => "rlimit_nofile",
+            Self::NrOpen => "nr_open",
+            Self::CloneIntoCgroup => "clone_into_cgroup",
             Self::FatalSignal => "fatal_signal",
             Self::Unknown => "unknown",
         }
@@ -200,17 +248,30 @@ pub struct Entry {
 /// Every cause but `unknown`, in the order of the kernel's checks
 /// (kernel/fork.c `copy_process`).
 pub const CATALOGUE: &[Entry] = &[
+    fatal_signal::ENTRY,
     seccomp::ENTRY,
+    clone_flags::ENTRY,
+    unprivileged_userns::ENTRY,
+    user_namespace_level::ENTRY,
     rlimit_nproc::ENTRY,
     threads_max::ENTRY,
     sched_deadline::ENTRY,
+    nr_open::ENTRY,
     lsm::ENTRY,
     exec_in_progress::ENTRY,
     cgroup_memory_max::ENTRY,
     cgroup_kernel_memory_max::ENTRY,
     overcommit::ENTRY,
+    cap_sys_admin::ENTRY,
+    pid_namespace_level::ENTRY,
+    max_namespaces::ENTRY,
+    set_tid_invalid::ENTRY,
+    cap_checkpoint_restore::ENTRY,
+    set_tid_in_use::ENTRY,
     pid_max::ENTRY,
     pid_namespace_dead::ENTRY,
+    rlimit_nofile::ENTRY,
+    clone_into_cgroup::ENTRY,
     cgroup_pids_max::ENTRY,
 ];
 
@@ -231,7 +292,8 @@ pub fn json_schema() -> serde_json::Value {
 }
 
 /// The page of every cause: the tasks' limits, what else answers EAGAIN, what
-/// answers ENOMEM, what a thread's stack meets before any creation is tried.
+/// answers ENOMEM, what a thread's stack meets before any creation is tried, what
+/// answers other errnos.
 pub static PAGES: &[Page] = &[
     rlimit_nproc::PAGE,
     threads_max::PAGE,
@@ -251,6 +313,18 @@ pub static PAGES: &[Page] = &[
     max_map_count::PAGE,
     rlimit_memlock::PAGE,
     rlimit_stack::PAGE,
+    max_namespaces::PAGE,
+    user_namespace_level::PAGE,
+    pid_namespace_level::PAGE,
+    cap_sys_admin::PAGE,
+    unprivileged_userns::PAGE,
+    cap_checkpoint_restore::PAGE,
+    set_tid_in_use::PAGE,
+    set_tid_invalid::PAGE,
+    clone_flags::PAGE,
+    rlimit_nofile::PAGE,
+    nr_open::PAGE,
+    clone_into_cgroup::PAGE,
     fatal_signal::PAGE,
     unknown::PAGE,
 ];

@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, path::Path};
 
 use forktrace::{
+    cause::Cause,
     host::{cgroup::Hierarchies, passwd::Passwd},
+    record::Errno,
     tracer::{Options, Selection},
 };
-use forktrace_common::settings::Settings;
+use forktrace_common::settings::{Settings, errnos};
 
-use crate::{cli::TraceArgs, exit::UsageError};
+use crate::{
+    cli::{ErrnoChoice, TraceArgs},
+    exit::UsageError,
+};
 
 /// Details of one key in one second; a person reads fewer, and a storm of many
 /// keys still leaves the buffer room.
@@ -111,14 +116,54 @@ fn selection(
         filters.insert("cause".to_owned(), ids.join(","));
     }
     if !args.errno.is_empty() {
-        let names: Vec<&str> = args.errno.iter().map(|e| e.name()).collect();
+        let names: Vec<_> = args.errno.iter().map(|e| e.name()).collect();
         filters.insert("errno".to_owned(), names.join(","));
+    }
+    let (told, errnos) = errnos(&args.errno);
+    settings.errnos = told;
+    for cause in &args.cause {
+        check_cause(*cause, told)?;
     }
     Ok(Selection {
         causes: args.cause.clone(),
-        errnos: args.errno.clone(),
+        errnos,
         descends_from: None,
     })
+}
+
+/// A cause that only other errnos have would filter everything out, silently.
+fn check_cause(cause: Cause, told: u32) -> Result<(), UsageError> {
+    let ids = cause.page().errno;
+    let by_default = |id: &&str| matches!(*id, "any" | "EAGAIN" | "ENOMEM");
+    let needs = match cause {
+        Cause::FatalSignal if told != errnos::ALL => "all".to_owned(),
+        Cause::Unknown | Cause::FatalSignal => return Ok(()),
+        _ if told == errnos::LIMITS && !ids.iter().any(by_default) => ids.join(","),
+        _ => return Ok(()),
+    };
+    Err(UsageError(format!(
+        "--cause {}: these failures are told with --errno {needs} only",
+        cause.id()
+    )))
+}
+
+/// What the kernel side is to report, and which of that is wanted; an empty
+/// list is all of it.
+fn errnos(choices: &[ErrnoChoice]) -> (u32, Vec<Errno>) {
+    let mut wanted = Vec::new();
+    for choice in choices {
+        match choice {
+            ErrnoChoice::All => return (errnos::ALL, Vec::new()),
+            ErrnoChoice::One(errno) => wanted.push(*errno),
+        }
+    }
+    let of_limits = wanted.iter().all(|e| e.is_of_limits());
+    let told = if of_limits {
+        errnos::LIMITS
+    } else {
+        errnos::OTHERS
+    };
+    (told, wanted)
 }
 
 /// The thread group of a process or thread, as the initial pid namespace
@@ -131,4 +176,39 @@ fn thread_group(pid: u32) -> Result<u32, UsageError> {
         .find_map(|line| line.strip_prefix("Tgid:"))
         .and_then(|n| n.trim().parse().ok())
         .ok_or_else(|| UsageError(format!("--pid {pid}: /proc/{pid}/status has no Tgid line")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_of_other_errnos_needs_them() {
+        let error = check_cause(Cause::MaxNamespaces, errnos::LIMITS).unwrap_err();
+        assert!(error.to_string().contains("--errno ENOSPC"), "{error}");
+        assert!(check_cause(Cause::MaxNamespaces, errnos::OTHERS).is_ok());
+        assert!(check_cause(Cause::FatalSignal, errnos::OTHERS).is_err());
+        assert!(check_cause(Cause::FatalSignal, errnos::ALL).is_ok());
+        for cause in [Cause::PidMax, Cause::Lsm, Cause::Overcommit, Cause::Unknown] {
+            assert!(check_cause(cause, errnos::LIMITS).is_ok(), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn other_errnos_are_reported_when_one_is_named() {
+        let one = ErrnoChoice::One;
+        assert_eq!(errnos(&[]), (errnos::LIMITS, vec![]));
+        assert_eq!(
+            errnos(&[one(Errno::ENOMEM)]),
+            (errnos::LIMITS, vec![Errno::ENOMEM])
+        );
+        assert_eq!(
+            errnos(&[one(Errno::ENOMEM), one(Errno::EPERM)]),
+            (errnos::OTHERS, vec![Errno::ENOMEM, Errno::EPERM])
+        );
+        assert_eq!(
+            errnos(&[one(Errno::EPERM), ErrnoChoice::All]),
+            (errnos::ALL, vec![])
+        );
+    }
 }

@@ -3,9 +3,11 @@
 //! [`crate::cause`] judges it without asking anybody else, so a verdict can be
 //! tested without a kernel.
 
+mod cousins;
 mod overcommit;
 pub mod thread_stack;
 
+pub use cousins::{Cousins, NsKind, NsLimit};
 pub use overcommit::{Overcommit, OvercommitMode, PAGE};
 pub use thread_stack::ThreadStack;
 
@@ -152,6 +154,12 @@ pub struct Evidence {
     pub errno: Errno,
     pub operation: Operation,
     pub stage: Stage,
+    /// CLONE_* as the kernel has them, without the exit signal.
+    pub clone_flags: u64,
+    /// The caller was being killed, which cut the creation short.
+    pub dying: bool,
+    /// What refuses with other errnos; `None` where these are not reported.
+    pub cousins: Option<Cousins>,
     /// Real uid.
     pub uid: u32,
     /// CLONE_VM: the address space is shared, not copied.

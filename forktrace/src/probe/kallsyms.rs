@@ -35,7 +35,7 @@ pub fn resolve() -> io::Result<Resolved> {
 }
 
 /// The kernel's names, in the order of [`Symbols`].
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "nr_threads",
     "max_threads",
     "pid_max",
@@ -48,6 +48,7 @@ const NAMES: [&str; 12] = [
     "_totalram_pages",
     "total_swap_pages",
     "sysctl_max_map_count",
+    "ucounts_hashtable",
 ];
 
 /// In bytes. Reads of a page each would double the time.
@@ -140,6 +141,7 @@ fn conclude(found: &[Found; NAMES.len()]) -> Resolved {
         totalram_pages,
         total_swap_pages,
         sysctl_max_map_count,
+        ucounts_hashtable,
     } = &mut resolved.symbols;
     let fields = [
         nr_threads,
@@ -154,6 +156,7 @@ fn conclude(found: &[Found; NAMES.len()]) -> Resolved {
         totalram_pages,
         total_swap_pages,
         sysctl_max_map_count,
+        ucounts_hashtable,
     ];
     for ((field, name), found) in fields.into_iter().zip(NAMES).zip(found) {
         let absence = match *found {

@@ -3,6 +3,7 @@
 
 pub mod attach;
 pub mod btf;
+mod cousins;
 pub mod decode;
 pub mod drift;
 pub mod functions;

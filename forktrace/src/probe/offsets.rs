@@ -264,6 +264,41 @@ table! {
         // 5bd2e97c868a; before, kernel threads had theirs in `stack`.
         args_fn: word("kernel_clone_args", "fn").since(5, 19);
     }
+    "max_namespaces" {
+        // Counts and bounds became longs with the rlimits (f9c82a4ea89c). The
+        // kinds between first and last stand in the order of the enum.
+        ucounts_first_ns: word("ucounts", "ucount[ucount_type::UCOUNT_USER_NAMESPACES]")
+                .since(5, 14),
+            int("ucounts", "ucount[ucount_type::UCOUNT_USER_NAMESPACES]").until(5, 13);
+        ucounts_last_ns: word("ucounts", "ucount[ucount_type::UCOUNT_TIME_NAMESPACES]")
+                .since(5, 14),
+            int("ucounts", "ucount[ucount_type::UCOUNT_TIME_NAMESPACES]").until(5, 13);
+        userns_first_max: word("user_namespace", "ucount_max[ucount_type::UCOUNT_USER_NAMESPACES]")
+                .since(5, 14),
+            int("user_namespace", "ucount_max[ucount_type::UCOUNT_USER_NAMESPACES]").until(5, 13);
+        userns_last_max: word("user_namespace", "ucount_max[ucount_type::UCOUNT_TIME_NAMESPACES]")
+                .since(5, 14),
+            int("user_namespace", "ucount_max[ucount_type::UCOUNT_TIME_NAMESPACES]").until(5, 13);
+        ucounts_node: address("ucounts", "node");
+    }
+    "rlimit_nofile and nr_open" {
+        // RLIMIT_NOFILE is 7 where forktrace runs.
+        signal_rlim_nofile: word("signal_struct", "rlim[7].rlim_cur");
+        fdtable_max_fds: int("fdtable", "max_fds");
+    }
+    "set_tid" {
+        args_set_tid: word("kernel_clone_args", "set_tid");
+        args_set_tid_size: word("kernel_clone_args", "set_tid_size");
+    }
+    "clone_flags: whether the namespaces for children are others" {
+        task_thread_pid: word("task_struct", "thread_pid");
+        // include/linux/pid.h: `numbers` ends the struct, one entry a level.
+        pid_level: int("pid", "level");
+        pid_numbers: address("pid", "numbers");
+        upid_ns: word("upid", "ns");
+        nsproxy_time_ns: word("nsproxy", "time_ns");
+        nsproxy_time_ns_for_children: word("nsproxy", "time_ns_for_children");
+    }
 }
 
 /// The offsets in this kernel.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Errno;
 use crate::cause::Cause;
 
 /// What was being created.
@@ -23,43 +24,6 @@ pub enum Operation {
     IoWorker,
     /// The stack of a thread that was to be created (`--thread-stacks`).
     ThreadStack,
-}
-
-/// The errno that the creation answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[allow(clippy::upper_case_acronyms)]
-pub enum Errno {
-    /// "Resource temporarily unavailable".
-    EAGAIN,
-    /// "Cannot allocate memory".
-    ENOMEM,
-}
-
-impl Errno {
-    /// From the positive number; `None` for one that forktrace doesn't report.
-    pub fn from_number(n: i32) -> Option<Self> {
-        match n {
-            libc::EAGAIN => Some(Self::EAGAIN),
-            libc::ENOMEM => Some(Self::ENOMEM),
-            _ => None,
-        }
-    }
-
-    /// The name, as in errno(3).
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::EAGAIN => "EAGAIN",
-            Self::ENOMEM => "ENOMEM",
-        }
-    }
-
-    /// The words that strerror(3) has for it, by which people search.
-    pub fn message(self) -> &'static str {
-        match self {
-            Self::EAGAIN => "Resource temporarily unavailable",
-            Self::ENOMEM => "Cannot allocate memory",
-        }
-    }
 }
 
 /// How far the verdict can be trusted.
@@ -86,6 +50,12 @@ pub enum Unit {
     Bytes,
     /// Mappings of an address space.
     Mappings,
+    /// Namespaces of one kind.
+    Namespaces,
+    /// Levels of nested namespaces.
+    Levels,
+    /// File descriptors of one process.
+    Descriptors,
 }
 
 /// The limit that refused.

@@ -5,13 +5,15 @@
 //! Fields are only ever added within a schema number, so readers ignore what
 //! they don't know.
 
+mod errno;
 mod failure;
 mod json;
 mod session;
 mod writer;
 
+pub use errno::{Errno, NoErrno};
 pub use failure::{
-    Caller, Candidate, Certainty, Cgroup, Errno, Failure, Fix, Holder, Limit, Operation, Unit,
+    Caller, Candidate, Certainty, Cgroup, Failure, Fix, Holder, Limit, Operation, Unit,
 };
 pub use json::write_line;
 pub use session::{HostLimits, Loss, ProbeInUse, Repeat, Session, Summary};

@@ -210,8 +210,8 @@ fn differences(expected: &Expected, got: &Failure, why: &mut Vec<String>) {
     if got.errno != expected.errno {
         differ(
             "errno",
-            got.errno.name().to_owned(),
-            expected.errno.name().to_owned(),
+            got.errno.name().into_owned(),
+            expected.errno.name().into_owned(),
         );
     }
     if got.caller.uid != expected.uid {

@@ -75,7 +75,7 @@ impl<W: Write> SelftestTable<W> {
         }
         let provoked = match c.errno {
             Some(errno) => errno.name(),
-            None => "-",
+            None => "-".into(),
         };
         let style = if c.outcome == Outcome::Named {
             good

@@ -344,7 +344,12 @@ fn who(f: &Failure) -> String {
 fn amount(n: u64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => bytes(n),
-        Unit::Tasks | Unit::Ids | Unit::Mappings => n.to_string(),
+        Unit::Tasks
+        | Unit::Ids
+        | Unit::Mappings
+        | Unit::Namespaces
+        | Unit::Levels
+        | Unit::Descriptors => n.to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod cgroup_pids_max;
 mod combined;
+pub mod errnos;
 mod exec_in_progress;
 mod lsm;
 mod memory;
@@ -79,11 +80,21 @@ pub struct Run {
     pub expects: Vec<Expect>,
     /// Callers of which no record may tell.
     pub quiet: Vec<u32>,
+    /// Callers that were being killed: with `--errno all` records may say so,
+    /// and nothing else.
+    pub dying: Vec<u32>,
     /// What has to stand until the records are there; dropped in this order.
     pub keep: Vec<Box<dyn Any>>,
 }
 
 impl Run {
+    /// What was expected is not to be told.
+    pub fn silence(&mut self) {
+        self.quiet.extend(self.expects.drain(..).map(|e| e.pid));
+        self.quiet.sort_unstable();
+        self.quiet.dedup();
+    }
+
     /// Keeps something until the records are there.
     pub fn keep(&mut self, what: impl Any) {
         self.keep.push(Box::new(what));
@@ -172,6 +183,16 @@ pub struct Scenario {
     pub run: fn(&Place) -> Result<Run>,
 }
 
+impl Scenario {
+    fn copy(&self) -> Self {
+        Self {
+            name: self.name,
+            reach: self.reach,
+            run: self.run,
+        }
+    }
+}
+
 /// Those of a session with `--seccomp` and `--thread-stacks`.
 pub fn with_options() -> Vec<Scenario> {
     copies(&[seccomp::WITH_OPTION, thread_stack::SCENARIOS])
@@ -204,10 +225,6 @@ fn copies(parts: &[&[Scenario]]) -> Vec<Scenario> {
         .iter()
         .copied()
         .flatten()
-        .map(|s| Scenario {
-            name: s.name,
-            reach: s.reach,
-            run: s.run,
-        })
+        .map(Scenario::copy)
         .collect()
 }

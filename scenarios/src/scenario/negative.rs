@@ -259,7 +259,7 @@ extern "C" fn never_run(_: *mut libc::c_void) -> *mut libc::c_void {
 }
 
 /// A large process is killed while it is copied: it never hears an errno.
-fn killed(_place: &Place) -> Result<Run> {
+pub fn killed(_place: &Place) -> Result<Run> {
     const VICTIMS: u32 = 30;
     let mut run = Run::default();
     let (caller, report) = Actor::start("victims", |link| {

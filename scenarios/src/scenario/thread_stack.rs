@@ -129,6 +129,12 @@ impl Wanted<'_> {
 /// A caller that has done `limits`, whose answer is the limit's value.
 fn caller(wanted: &Wanted<'_>, limits: impl Fn() -> Result<u64>) -> Result<(Actor, u64)> {
     let (actor, report) = Actor::start(wanted.comm, |link| {
+        // Up to 5.15 a user may lock 64 KiB only (MLOCK_LIMIT, include/uapi/linux/resource.h).
+        sys::limit(
+            libc::RLIMIT_MEMLOCK,
+            libc::RLIM_INFINITY,
+            libc::RLIM_INFINITY,
+        )?;
         sys::become_uid(wanted.uid)?;
         let mut all = Vec::with_capacity(wanted.count as usize);
         // What pthread_create sets up once.

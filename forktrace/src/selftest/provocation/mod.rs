@@ -100,12 +100,8 @@ pub fn without() -> Vec<Cause> {
 
 /// Trouble unless an attempt was refused with this errno.
 fn refused(errno: u64, wanted: Errno) -> Result<(), Trouble> {
-    let number = match wanted {
-        Errno::EAGAIN => libc::EAGAIN,
-        Errno::ENOMEM => libc::ENOMEM,
-    };
     match errno {
-        n if n == number as u64 => Ok(()),
+        n if n == wanted.number() as u64 => Ok(()),
         0 => Err(Trouble::Odd(
             "the kernel granted what it should have refused".to_owned(),
         )),

@@ -1,0 +1,284 @@
+//! What refuses with other errnos than EAGAIN and ENOMEM: limits on namespaces
+//! and their nesting, ids that were asked for, open files, flags. Only read
+//! where these errnos are reported, and only at the failing return.
+
+use forktrace_common::{
+    event::{Cousins, FailureEvent, NsLimit, SET_TID, flag, ns_kind},
+    note::Note,
+};
+
+use crate::{
+    asked,
+    maps::{offset, symbol},
+    mem, task,
+};
+
+const SIGNAL_UNKILLABLE: u32 = 0x40; // include/linux/sched/signal.h
+
+/// Flags of clone(2) that ask for a namespace (include/uapi/linux/sched.h).
+const CLONE_NEWTIME: u64 = 0x80;
+const CLONE_NEWNS: u64 = 0x2_0000;
+const CLONE_NEWCGROUP: u64 = 0x200_0000;
+const CLONE_NEWUTS: u64 = 0x400_0000;
+const CLONE_NEWIPC: u64 = 0x800_0000;
+const CLONE_NEWUSER: u64 = 0x1000_0000;
+const CLONE_NEWPID: u64 = 0x2000_0000;
+const CLONE_NEWNET: u64 = 0x4000_0000;
+
+/// `struct clone_args` (include/uapi/linux/sched.h): `set_tid`, `set_tid_size`,
+/// and the size that includes them.
+const CLONE_ARGS_SET_TID: u64 = 64;
+const CLONE_ARGS_SET_TID_SIZE: u64 = 72;
+const CLONE_ARGS_SIZE_VER1: u64 = 80;
+
+/// User namespaces on the way up: level 33 is the deepest.
+const LEVELS: usize = 34;
+/// Entries of one bucket of the kernel's table that are looked at.
+const BUCKET: usize = 16;
+
+/// Fills `cousins`.
+#[inline(never)]
+pub fn fill(ev: *mut FailureEvent, task: u64, note: *const Note) {
+    // SAFETY: `ev` is a reserved ring-buffer record, `note` a live map value.
+    let (clone_flags, args) = unsafe {
+        (*ev).cousins = NONE;
+        (*ev).flags |= flag::HAVE_COUSINS;
+        ((*ev).clone_flags, (*note).failed.args)
+    };
+    state(ev, task);
+    if args != 0 {
+        set_tid(ev, args);
+    } else {
+        set_tid_of_user(ev, task);
+    }
+    // The kinds in the order in which they are made: copy_creds(), then
+    // create_new_namespaces().
+    namespaces(ev, task, clone_flags & CLONE_NEWUSER, ns_kind::USER);
+    namespaces(ev, task, clone_flags & CLONE_NEWNS, ns_kind::MNT);
+    namespaces(ev, task, clone_flags & CLONE_NEWUTS, ns_kind::UTS);
+    namespaces(ev, task, clone_flags & CLONE_NEWIPC, ns_kind::IPC);
+    namespaces(ev, task, clone_flags & CLONE_NEWPID, ns_kind::PID);
+    namespaces(ev, task, clone_flags & CLONE_NEWCGROUP, ns_kind::CGROUP);
+    namespaces(ev, task, clone_flags & CLONE_NEWNET, ns_kind::NET);
+    namespaces(ev, task, clone_flags & CLONE_NEWTIME, ns_kind::TIME);
+}
+
+/// In read-only memory and not on the stack, which is short.
+static NONE: Cousins = Cousins {
+    user_full: NO_LIMIT,
+    other_full: NO_LIMIT,
+    nofile: 0,
+    others_full: 0,
+    user_ns_level: 0,
+    fd_slots: 0,
+    set_tid_size: 0,
+    set_tid: [0; SET_TID],
+};
+const NO_LIMIT: NsLimit = NsLimit {
+    usage: 0,
+    limit: 0,
+    inum: 0,
+    uid: 0,
+    kind: 0,
+    level: 0,
+};
+
+#[inline(never)]
+fn state(ev: *mut FailureEvent, task: u64) {
+    let signal = mem::pointer(task, offset!(task_signal));
+    let user_ns = mem::pointer(
+        mem::pointer(task, offset!(task_cred)),
+        offset!(cred_user_ns),
+    );
+    let table = mem::pointer(mem::pointer(task, offset!(task_files)), offset!(files_fdt));
+    // SAFETY: `ev` is a reserved ring-buffer record.
+    unsafe {
+        (*ev).cousins.user_ns_level = mem::field::<i32>(user_ns, offset!(userns_level));
+        (*ev).cousins.nofile = mem::field::<u64>(signal, offset!(signal_rlim_nofile));
+        (*ev).cousins.fd_slots = mem::field::<u32>(table, offset!(fdtable_max_fds));
+    }
+    set(ev, task::own_sys_admin(task), flag::OWN_SYS_ADMIN);
+    let unkillable = mem::field::<u32>(signal, offset!(signal_flags)) & SIGNAL_UNKILLABLE;
+    set(ev, unkillable != 0, flag::UNKILLABLE);
+    let nsproxy = mem::pointer(task, offset!(task_nsproxy));
+    // task_active_pid_ns(): that of the caller's own id.
+    let pid = mem::pointer(task, offset!(task_thread_pid));
+    let level = mem::field::<u32>(pid, offset!(pid_level)) as u64;
+    let stride = offset!(upid_ns) as u64 + 8;
+    let own = if mem::has(offset!(pid_numbers)) && mem::has(offset!(upid_ns)) {
+        let numbers = pid + offset!(pid_numbers) as u64;
+        mem::pointer(numbers + level * stride, offset!(upid_ns))
+    } else {
+        0
+    };
+    let for_children = mem::pointer(nsproxy, offset!(nsproxy_pid_ns_for_children));
+    set(
+        ev,
+        own != 0 && for_children != 0 && own != for_children,
+        flag::OTHER_PID_NS,
+    );
+    let own = mem::pointer(nsproxy, offset!(nsproxy_time_ns));
+    let for_children = mem::pointer(nsproxy, offset!(nsproxy_time_ns_for_children));
+    set(ev, own != for_children, flag::OTHER_TIME_NS);
+}
+
+#[inline(always)]
+fn set(ev: *mut FailureEvent, on: bool, flag: u32) {
+    if on {
+        // SAFETY: `ev` is a reserved ring-buffer record.
+        unsafe { (*ev).flags |= flag };
+    }
+}
+
+/// The ids that clone3 asked for, from the kernel's copy of its arguments.
+#[inline(never)]
+fn set_tid(ev: *mut FailureEvent, args: u64) {
+    let size = mem::field::<u64>(args, offset!(args_set_tid_size)) as u32;
+    let ids = mem::pointer(args, offset!(args_set_tid));
+    // SAFETY: `ev` is a reserved ring-buffer record; the index is bounded.
+    unsafe {
+        (*ev).cousins.set_tid_size = size;
+        let list = (&raw mut (*ev).cousins.set_tid).cast::<i32>();
+        for at in 0..SET_TID as u32 {
+            if at >= size {
+                break;
+            }
+            *list.add(at as usize) = mem::field::<i32>(ids, at * 4);
+        }
+    }
+}
+
+/// The same from the caller's memory, where the kernel's copy isn't seen
+/// (tracepoint style). The caller could have changed it since; that would only
+/// misdescribe its own call.
+#[inline(never)]
+fn set_tid_of_user(ev: *mut FailureEvent, task: u64) {
+    // SAFETY: `ev` is a reserved ring-buffer record, here and below.
+    let number = unsafe { (*ev).syscall };
+    let (args, bytes) = task::arguments(task, false);
+    if number != asked::NR_CLONE3 || bytes < CLONE_ARGS_SIZE_VER1 {
+        return;
+    }
+    let size = mem::user::<u64>(args + CLONE_ARGS_SET_TID_SIZE) as u32;
+    let ids = mem::user::<u64>(args + CLONE_ARGS_SET_TID);
+    // SAFETY: as above; the index is bounded.
+    unsafe {
+        (*ev).cousins.set_tid_size = size;
+        let list = (&raw mut (*ev).cousins.set_tid).cast::<i32>();
+        for at in 0..SET_TID as u32 {
+            if at >= size {
+                break;
+            }
+            *list.add(at as usize) = mem::user::<i32>(ids + at as u64 * 4);
+        }
+    }
+}
+
+/// Follows `inc_ucount()` (kernel/ucount.c) up the user namespaces, and notes
+/// the first level that has no room for one more namespace of this kind. The
+/// refused count is reverted by now.
+///
+/// With CLONE_NEWUSER the others are charged to the new user namespace first,
+/// which has no bound of its own, and then to the caller's as here.
+#[inline(never)]
+fn namespaces(ev: *mut FailureEvent, task: u64, wanted: u64, kind: u32) {
+    if wanted == 0 {
+        return;
+    }
+    let width = offset!(ucounts_last_ns).wrapping_sub(offset!(ucounts_first_ns)) / ns_kind::TIME;
+    let max_width =
+        offset!(userns_last_max).wrapping_sub(offset!(userns_first_max)) / ns_kind::TIME;
+    if width != max_width || (width != 4 && width != 8) {
+        return;
+    }
+    let cred = mem::pointer(task, offset!(task_cred));
+    let mut uid = mem::field::<u32>(cred, offset!(cred_euid));
+    let mut ns = mem::pointer(cred, offset!(cred_user_ns));
+    let mut uc = own_ucounts(cred, ns, uid);
+    if uc == 0 && symbol!(ucounts_hashtable) == 0 {
+        // Not known, so neither is which of the levels is the first full one.
+        return;
+    }
+    for _ in 0..LEVELS {
+        if ns == 0 {
+            return;
+        }
+        // A user without any namespace has no entry at the first level.
+        let usage = number(uc, offset!(ucounts_first_ns), kind, width);
+        let limit = number(ns, offset!(userns_first_max), kind, width);
+        if usage >= limit {
+            let found = NsLimit {
+                usage,
+                limit,
+                inum: mem::field::<u32>(ns, offset!(userns_inum)),
+                uid,
+                kind: kind + 1,
+                level: mem::field::<i32>(ns, offset!(userns_level)),
+            };
+            // SAFETY: `ev` is a reserved ring-buffer record.
+            unsafe {
+                if kind == ns_kind::USER {
+                    (*ev).cousins.user_full = found;
+                } else {
+                    if (*ev).cousins.others_full == 0 {
+                        (*ev).cousins.other_full = found;
+                    }
+                    (*ev).cousins.others_full += 1;
+                }
+            }
+            return;
+        }
+        uc = mem::pointer(ns, offset!(userns_ucounts));
+        uid = mem::field::<u32>(uc, offset!(ucounts_uid));
+        ns = mem::pointer(uc, offset!(ucounts_ns));
+    }
+}
+
+/// An element of an array of counts or bounds: ints up to 5.13, longs since.
+#[inline(always)]
+fn number(base: u64, first: u32, kind: u32, width: u32) -> i64 {
+    // At 0 nothing can be read, which is zero: no branch, which the verifier
+    // would follow at each level.
+    if width == 4 {
+        mem::field::<i32>(base, first + kind * width) as i64
+    } else {
+        mem::field::<i64>(base, first + kind * width)
+    }
+}
+
+/// `struct ucounts` of this user in this namespace: the credentials' own where
+/// these are counted for the same uid (5.14+), else the kernel's table's; 0
+/// where there is none.
+#[inline(never)]
+fn own_ucounts(cred: u64, ns: u64, uid: u32) -> u64 {
+    let own = mem::pointer(cred, offset!(cred_ucounts));
+    if own != 0
+        && mem::field::<u32>(own, offset!(ucounts_uid)) == uid
+        && mem::pointer(own, offset!(ucounts_ns)) == ns
+    {
+        return own;
+    }
+    if symbol!(ucounts_hashtable) == 0 {
+        return 0;
+    }
+    // ucounts_hashfn(): hash_long(uid + ns, 10).
+    let hash = (uid as u64)
+        .wrapping_add(ns)
+        .wrapping_mul(0x61C8_8646_80B5_83EB)
+        >> 54;
+    let mut at = mem::pointer(symbol!(ucounts_hashtable) + hash * 8, 0);
+    for _ in 0..BUCKET {
+        // The list ends with null, since 6.15 with an odd number.
+        if at == 0 || at & 1 != 0 {
+            return 0;
+        }
+        let uc = at - offset!(ucounts_node) as u64;
+        if mem::field::<u32>(uc, offset!(ucounts_uid)) == uid
+            && mem::pointer(uc, offset!(ucounts_ns)) == ns
+        {
+            return uc;
+        }
+        at = mem::pointer(at, 0);
+    }
+    0
+}

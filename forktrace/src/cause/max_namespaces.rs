@@ -1,0 +1,176 @@
+//! `user.max_*_namespaces`: how many namespaces of one kind a user may have,
+//! in its user namespace and in every one above: ENOSPC.
+//!
+//! kernel/ucount.c `inc_ucount`, by effective uid. Each user namespace has
+//! bounds of its own, which hold for each of its users; what a user of a
+//! nested one makes is charged to the namespace's creator further up as well.
+//! CLONE_NEWUSER is counted in kernel/user_namespace.c `create_user_ns`, within
+//! `copy_creds`; the others in kernel/nsproxy.c `create_new_namespaces`. Nobody
+//! is exempt.
+
+use crate::{
+    cause::{
+        Cause, Entry, Finding, Verdict,
+        page::{Page, check, myth, remedy, step},
+        words::{Words, fix, numbers, roomier},
+    },
+    evidence::{Evidence, NsLimit, Stage},
+    record::{Errno, Fix, Limit, Unit},
+};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::MaxNamespaces,
+    seen,
+    exhausted,
+    fix: fixes,
+    summary,
+};
+
+fn seen(e: &Evidence) -> Option<Finding> {
+    let c = e.cousins.as_ref()?;
+    match e.stage {
+        _ if e.errno != Errno::ENOSPC => None,
+        Stage::Early => Finding::observed(limit(c.user_full.as_ref()?)),
+        // What was made before it, and is not cleared away yet, can fill a
+        // second limit: then the first full one is the likely one.
+        Stage::SighandToNamespaces if c.others_full == 1 => {
+            Finding::observed(limit(c.other_full.as_ref()?))
+        }
+        Stage::SighandToNamespaces => Finding::inferred(limit(c.other_full.as_ref()?)),
+        _ => None,
+    }
+}
+
+fn exhausted(e: &Evidence) -> Option<Finding> {
+    let c = e.cousins.as_ref()?;
+    if e.errno != Errno::ENOSPC {
+        return None;
+    }
+    match (&c.user_full, &c.other_full) {
+        (Some(full), None) | (None, Some(full)) => Finding::inferred(limit(full)),
+        // A user namespace that was made and then given up is still counted.
+        _ => None,
+    }
+}
+
+fn limit(l: &NsLimit) -> Limit {
+    Limit {
+        name: l.kind.sysctl(),
+        scope: if l.level == 0 {
+            format!("uid {}", l.uid)
+        } else {
+            format!("user namespace {}", l.userns)
+        },
+        value: Some(l.limit),
+        usage: Some(l.usage),
+        requested: Some(1),
+        unit: Unit::Namespaces,
+        usable: None,
+        file: Some(format!("/proc/sys/user/max_{}_namespaces", l.kind.name())),
+    }
+}
+
+fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    let Some(limit) = &v.limit else {
+        return format!("{}a user.max_*_namespaces is full", w.opening());
+    };
+    let whose = if limit.scope.starts_with("uid ") {
+        limit.scope.clone()
+    } else {
+        format!("a user of {}", limit.scope)
+    };
+    format!(
+        "{}{whose} has {} that {} allows",
+        w.opening(),
+        numbers(limit),
+        limit.name
+    )
+}
+
+fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+    let Some(limit) = &v.limit else {
+        return Vec::new();
+    };
+    let target = roomier(limit.value.unwrap_or(0));
+    let note = match limit.value {
+        Some(0) => "0 is how administrators forbid such namespaces: ask why before changing it",
+        _ => "it counts each user's own; look for namespaces that were left behind (lsns)",
+    };
+    let set = format!("sysctl -w {}={target}", limit.name);
+    if limit.scope.starts_with("uid ") {
+        let lasting = format!("/etc/sysctl.d/: {} = {target}", limit.name);
+        vec![fix(set, lasting, note.to_owned())]
+    } else {
+        vec![fix(
+            format!("{set}, run inside that user namespace"),
+            None,
+            note.to_owned(),
+        )]
+    }
+}
+
+pub const PAGE: Page = Page {
+    cause: Cause::MaxNamespaces,
+    errno: &["ENOSPC"],
+    errno_note: None,
+    scope: "the user, or a user namespace",
+    summary: "a user has as many namespaces as `user.max_*_namespaces` allows",
+    about: &[
+        "Each user namespace bounds, for each of its users, how many namespaces of each kind \
+         there may be: `user.max_user_namespaces`, `user.max_pid_namespaces` and so on for net, \
+         mnt, uts, ipc, cgroup and time. It counts by effective uid.",
+        "What is made inside a nested user namespace counts there, and for the creator of that \
+         user namespace one level up, and so on. Any of these levels can refuse.",
+        "The errno is ENOSPC, `No space left on device`, though no disk is full. Containers, \
+         browsers' sandboxes and `unshare` meet it; unshare(2) and setns(2) answer the same, and \
+         are not traced.",
+    ],
+    checks: &[
+        check(
+            "kernel/user_namespace.c",
+            "create_user_ns",
+            "5.10 to 7.3",
+            "CLONE_NEWUSER: `inc_user_namespaces`.",
+        ),
+        check(
+            "kernel/ucount.c",
+            "inc_ucount",
+            "5.10 to 7.3",
+            "Every kind: the count of each level against its bound, the caller's level first.",
+        ),
+    ],
+    exempt: "Nobody, not even root.",
+    confirm: &[
+        step(
+            "The bounds as the process's user namespace has them.",
+            &["nsenter -t $PID -U grep . /proc/sys/user/max_*_namespaces"],
+        ),
+        step(
+            "What exists, by kind and owner.",
+            &["lsns -o TYPE,NS,UID,PID,COMMAND"],
+        ),
+    ],
+    fix_now: &[step(
+        "Raise the one that is named; for one of a nested user namespace, inside it.",
+        &["sysctl -w user.max_pid_namespaces=$N"],
+    )],
+    fix_for_good: &[
+        remedy("sysctl.d", "On the host; each kind has its own line.")
+            .lines(&["user.max_user_namespaces = 15000"]),
+        remedy(
+            "hardening",
+            "A value of 0 is deliberate: whoever set it (a benchmark of hardening rules, an image) \
+             has to agree.",
+        ),
+    ],
+    folklore: &[myth(
+        "`No space left on device` from clone or unshare is about a disk.",
+        "It is a count of namespaces, or their nesting.",
+    )],
+    related: &[
+        Cause::UserNamespaceLevel,
+        Cause::PidNamespaceLevel,
+        Cause::CapSysAdmin,
+        Cause::UnprivilegedUserns,
+    ],
+};

@@ -1,0 +1,106 @@
+//! The caller's open files can't be copied, because a table as large as the
+//! highest descriptor needs is above fs.nr_open: EMFILE.
+//!
+//! fs/file.c `dup_fd`, `alloc_fdtable`, in kernel/fork.c `copy_files`. Happens
+//! only where fs.nr_open was lowered below what is open. CLONE_FILES (threads)
+//! copies nothing.
+
+use crate::{
+    cause::{
+        Cause, Entry, Finding, Verdict,
+        page::{Page, check, myth, remedy, step},
+        words::{Words, fix},
+    },
+    evidence::{Evidence, Stage},
+    record::{Errno, Fix, Limit, Unit},
+};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::NrOpen,
+    seen: |e| match e.stage {
+        Stage::SecurityToFs => Finding::observed(too_high(e)?),
+        _ => None,
+    },
+    exhausted: |e| Finding::inferred(too_high(e)?),
+    fix: fixes,
+    summary,
+};
+
+const CLONE_FILES: u64 = 0x400;
+
+fn too_high(e: &Evidence) -> Option<Limit> {
+    if e.errno != Errno::EMFILE || e.clone_flags & CLONE_FILES != 0 {
+        return None;
+    }
+    let c = e.cousins.as_ref()?;
+    let nr_open = c.nr_open?;
+    // The highest descriptor lies within the caller's own table.
+    (c.fd_slots > nr_open).then(|| Limit {
+        name: "fs.nr_open".to_owned(),
+        scope: "host".to_owned(),
+        value: Some(nr_open),
+        usage: None,
+        requested: None,
+        unit: Unit::Descriptors,
+        usable: None,
+        file: Some("/proc/sys/fs/nr_open".to_owned()),
+    })
+}
+
+fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
+    format!(
+        "{}it has a file descriptor open that is above fs.nr_open, {value}, so that its open files can't be copied",
+        w.opening()
+    )
+}
+
+fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+    vec![fix(
+        "sysctl -w fs.nr_open=1048576".to_owned(),
+        "/etc/sysctl.d/: fs.nr_open = 1048576".to_owned(),
+        "it was lowered while descriptors above it were open; the program can also close these"
+            .to_owned(),
+    )]
+}
+
+pub const PAGE: Page = Page {
+    cause: Cause::NrOpen,
+    errno: &["EMFILE"],
+    errno_note: None,
+    scope: "the host",
+    summary: "a descriptor above fs.nr_open is open, so the files can't be copied",
+    about: &[
+        "fork copies the table of open files, as large as the highest open descriptor needs. No \
+         table may be larger than `fs.nr_open`. When it was lowered after a high descriptor was \
+         opened, every fork of that process answers EMFILE.",
+        "Threads share the table and are not refused.",
+    ],
+    checks: &[check(
+        "fs/file.c",
+        "dup_fd",
+        "5.10 to 7.3",
+        "The slots that the highest open descriptor needs, in steps of 64, against fs.nr_open.",
+    )],
+    exempt: "Nobody, not even root.",
+    confirm: &[step(
+        "Compare the setting with the highest descriptor that is open.",
+        &[
+            "sysctl fs.nr_open",
+            "ls /proc/$PID/fd | sort -n | tail -n 1",
+        ],
+    )],
+    fix_now: &[step("Raise it again.", &["sysctl -w fs.nr_open=1048576"])],
+    fix_for_good: &[
+        remedy("sysctl.d", "On the host; 1048576 is the default.").lines(&["fs.nr_open = 1048576"]),
+        remedy(
+            "program",
+            "Use low descriptors: dup2 to a high one needs a large table.",
+        ),
+    ],
+    folklore: &[myth(
+        "`Too many open files` means that many files are open.",
+        "One high descriptor is enough here.",
+    )],
+    related: &[Cause::RlimitNofile],
+};

@@ -1,0 +1,131 @@
+//! No file descriptor is free for the pidfd that CLONE_PIDFD asks for: EMFILE.
+//!
+//! kernel/fork.c `pidfd_prepare`, fs/file.c `alloc_fd`: the lowest free
+//! descriptor is not below RLIMIT_NOFILE. Nobody is exempt.
+
+use crate::{
+    cause::{
+        Cause, Entry, Finding, Verdict,
+        page::{Page, check, myth, remedy, step},
+        words::{Words, fix, roomier},
+    },
+    evidence::{Evidence, Stage},
+    record::{Certainty, Errno, Fix, Limit, Unit},
+};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::RlimitNofile,
+    seen: |e| match e.stage {
+        Stage::IoToPid => refused(e),
+        _ => None,
+    },
+    exhausted: |e| {
+        refused(e).map(|found| Finding {
+            certainty: Certainty::Inferred,
+            ..found
+        })
+    },
+    fix: fixes,
+    summary,
+};
+
+const CLONE_PIDFD: u64 = 0x1000;
+
+fn refused(e: &Evidence) -> Option<Finding> {
+    if e.errno != Errno::EMFILE || e.clone_flags & CLONE_PIDFD == 0 {
+        return None;
+    }
+    let c = e.cousins.as_ref()?;
+    let value = c.nofile?;
+    // EMFILE says that no descriptor below it is free: all of them are in use.
+    let limit = Limit {
+        name: "RLIMIT_NOFILE".to_owned(),
+        scope: "process".to_owned(),
+        value: Some(value),
+        usage: Some(value),
+        requested: Some(1),
+        unit: Unit::Descriptors,
+        usable: None,
+        file: None,
+    };
+    // Above fs.nr_open the table itself can't grow, with the same errno.
+    match c.nr_open {
+        Some(nr_open) if nr_open >= value => Finding::observed(limit),
+        _ => Finding::inferred(limit),
+    }
+}
+
+fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
+    format!(
+        "{}its pidfd found no free file descriptor below RLIMIT_NOFILE, {value}",
+        w.opening()
+    )
+}
+
+fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+    let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
+    let persistent = match &w.cgroup.unit {
+        Some(unit) if unit.ends_with(".service") => {
+            format!("systemctl edit {unit}: [Service] LimitNOFILE={target}")
+        }
+        _ => format!("raise `ulimit -n` to {target} where it is started"),
+    };
+    vec![fix(
+        format!("prlimit --pid {} --nofile={target}", w.caller.pid),
+        persistent,
+        "look for descriptors that are never closed before raising it".to_owned(),
+    )]
+}
+
+pub const PAGE: Page = Page {
+    cause: Cause::RlimitNofile,
+    errno: &["EMFILE"],
+    errno_note: None,
+    scope: "the process",
+    summary: "no file descriptor is free for the pidfd that was asked for",
+    about: &[
+        "With CLONE_PIDFD the creation also opens a file descriptor for the child. When all \
+         descriptors below RLIMIT_NOFILE are in use, the whole creation is refused. Runtimes that \
+         start processes by pidfd meet it: systemd, Go (1.23+), Rust, glibc's pidfd_spawn.",
+        "A fork without CLONE_PIDFD needs no descriptor, however many are open.",
+    ],
+    checks: &[
+        check(
+            "fs/file.c",
+            "alloc_fd",
+            "5.10 to 7.3",
+            "The lowest free descriptor is not below the soft RLIMIT_NOFILE.",
+        ),
+        check(
+            "kernel/fork.c",
+            "copy_process",
+            "5.10 to 7.3",
+            "CLONE_PIDFD, after the child has got its id.",
+        ),
+    ],
+    exempt: "Nobody, not even root.",
+    confirm: &[step(
+        "Compare the limit with what is open.",
+        &[
+            "grep 'open files' /proc/$PID/limits",
+            "ls /proc/$PID/fd | wc -l",
+        ],
+    )],
+    fix_now: &[step(
+        "Raise it for the running process.",
+        &["prlimit --pid $PID --nofile=$N"],
+    )],
+    fix_for_good: &[
+        remedy("systemd unit", "In a drop-in.").lines(&["[Service]", "LimitNOFILE=65536"]),
+        remedy(
+            "program",
+            "Close what is not needed; O_CLOEXEC doesn't help here.",
+        ),
+    ],
+    folklore: &[myth(
+        "Creating a process never needs a file descriptor.",
+        "It does with CLONE_PIDFD.",
+    )],
+    related: &[Cause::NrOpen],
+};

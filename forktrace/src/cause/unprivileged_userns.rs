@@ -1,0 +1,97 @@
+//! kernel.unprivileged_userns_clone is 0: CLONE_NEWUSER needs CAP_SYS_ADMIN in
+//! the initial user namespace, else EPERM. A patch of Debian's and others'.
+//!
+//! kernel/fork.c `copy_process`, among its first checks. Other reasons for
+//! EPERM at CLONE_NEWUSER (a chroot, an id without a mapping, a security
+//! module, all in kernel/user_namespace.c `create_user_ns`) stay unknown.
+
+use crate::{
+    cause::{
+        Cause, Entry, Finding, Verdict,
+        page::{Page, check, myth, remedy, step},
+        words::{Words, fix},
+    },
+    evidence::{Evidence, Stage},
+    record::{Errno, Fix},
+};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::UnprivilegedUserns,
+    seen: |e| match e.stage {
+        Stage::Early if off(e) => Finding::observed(None),
+        _ => None,
+    },
+    exhausted: |e| {
+        if off(e) {
+            Finding::inferred(None)
+        } else {
+            None
+        }
+    },
+    fix: fixes,
+    summary,
+};
+
+const CLONE_NEWUSER: u64 = 0x1000_0000;
+
+fn off(e: &Evidence) -> bool {
+    e.errno == Errno::EPERM
+        && e.clone_flags & CLONE_NEWUSER != 0
+        && e.cousins
+            .as_ref()
+            // In a nested user namespace a capability doesn't help.
+            .is_some_and(|c| c.userns_clone_off && (!c.own_sys_admin || c.user_ns_level > 0))
+}
+
+fn summary(_: &Verdict, w: &Words<'_>) -> String {
+    format!(
+        "{}kernel.unprivileged_userns_clone is 0, so that only privileged callers may create user namespaces",
+        w.opening()
+    )
+}
+
+fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+    vec![fix(
+        "sysctl -w kernel.unprivileged_userns_clone=1".to_owned(),
+        "/etc/sysctl.d/: kernel.unprivileged_userns_clone = 1".to_owned(),
+        "somebody set it to 0 to keep users away from a part of the kernel with many flaws"
+            .to_owned(),
+    )]
+}
+
+pub const PAGE: Page = Page {
+    cause: Cause::UnprivilegedUserns,
+    errno: &["EPERM"],
+    errno_note: None,
+    scope: "the host",
+    summary: "kernel.unprivileged_userns_clone forbids user namespaces to users",
+    about: &[
+        "Kernels of Debian and of some others have a switch that the kernel's own sources lack: \
+         with `kernel.unprivileged_userns_clone` at 0 a user namespace needs CAP_SYS_ADMIN in the \
+         initial one. Debian's default is 1 since version 11.",
+    ],
+    checks: &[check(
+        "kernel/fork.c",
+        "copy_process",
+        "5.10 to 7.3, Debian",
+        "CLONE_NEWUSER, the switch is 0, and no CAP_SYS_ADMIN in the initial user namespace.",
+    )],
+    exempt: "CAP_SYS_ADMIN in the initial user namespace.",
+    confirm: &[step(
+        "Read the switch; there may be none.",
+        &["sysctl kernel.unprivileged_userns_clone"],
+    )],
+    fix_now: &[step(
+        "Switch it on.",
+        &["sysctl -w kernel.unprivileged_userns_clone=1"],
+    )],
+    fix_for_good: &[
+        remedy("sysctl.d", "On the host.").lines(&["kernel.unprivileged_userns_clone = 1"])
+    ],
+    folklore: &[myth(
+        "Without this switch unprivileged user namespaces are always allowed.",
+        "`user.max_user_namespaces` at 0 forbids them with ENOSPC, AppArmor and other modules with \
+         EACCES or EPERM.",
+    )],
+    related: &[Cause::MaxNamespaces, Cause::CapSysAdmin, Cause::Lsm],
+};

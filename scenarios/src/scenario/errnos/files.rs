@@ -1,0 +1,181 @@
+//! File descriptors: none is free, one is too high, one names no cgroup that
+//! takes the child.
+
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+
+use anyhow::{Context, Result, bail};
+use forktrace::cause::Cause;
+use forktrace::record::Unit;
+
+use super::{by_clone3, expect_all, host, own};
+use crate::attempt::{CloneArgs, Kind, attempt, attempt_into_cgroup};
+use crate::cgroup::Tree;
+use crate::expect::{Number, Scope, WantedLimit};
+use crate::scenario::{Place, Run, Scenario, skip};
+use crate::sys::{self, Sysctl};
+
+pub const SCENARIOS: &[Scenario] = &[
+    own("pidfd_nofile", pidfd),
+    host("nr_open", nr_open),
+    own("into_no_cgroup", into_no_cgroup),
+    own("into_foreign_cgroup", into_foreign_cgroup),
+    host("into_inner_cgroup", into_inner_cgroup),
+];
+
+/// CLONE_PIDFD (include/uapi/linux/sched.h).
+const CLONE_PIDFD: u64 = 0x1000;
+
+fn pidfd(place: &Place) -> Result<Run> {
+    const FILES: u64 = 23;
+    let mut run = Run::default();
+    let uid = place.uid(82);
+    expect_all(
+        &mut run,
+        "pidfd-nofile",
+        libc::EMFILE,
+        Cause::RlimitNofile,
+        |e, _| {
+            e.uid(uid).limit(WantedLimit {
+                name: Some("RLIMIT_NOFILE"),
+                scope: Scope::Exact("process".to_owned()),
+                value: Number::Exact(FILES),
+                usage: Number::Exact(FILES),
+                unit: Some(Unit::Descriptors),
+                file: None,
+            })
+        },
+        |_| {
+            sys::become_uid(uid)?;
+            sys::limit(libc::RLIMIT_NOFILE, FILES, FILES)?;
+            // SAFETY: a copy of standard input's descriptor.
+            while unsafe { libc::dup(0) } >= 0 {}
+            // A fork needs none.
+            if attempt(Kind::PLAIN).errno != 0 {
+                bail!("a plain fork without free descriptors was refused");
+            }
+            let mut pidfd = 0i32;
+            let refused = by_clone3(&CloneArgs {
+                flags: CLONE_PIDFD,
+                pidfd: (&raw mut pidfd) as u64,
+                exit_signal: libc::SIGCHLD as u64,
+                ..CloneArgs::default()
+            });
+            Ok((Vec::new(), vec![refused]))
+        },
+    )?;
+    Ok(run)
+}
+
+fn nr_open(_: &Place) -> Result<Run> {
+    const BOUND: u64 = 1024;
+    let mut run = Run::default();
+    let sysctl = Sysctl::keep("fs/nr_open")?;
+    expect_all(
+        &mut run,
+        "nr-open",
+        libc::EMFILE,
+        Cause::NrOpen,
+        |e, _| {
+            e.limit(WantedLimit {
+                name: Some("fs.nr_open"),
+                scope: Scope::Exact("host".to_owned()),
+                value: Number::Exact(BOUND),
+                usage: Number::Any,
+                unit: Some(Unit::Descriptors),
+                file: None,
+            })
+        },
+        |_| {
+            sys::limit(libc::RLIMIT_NOFILE, 4096, 4096)?;
+            // SAFETY: a copy of standard input's descriptor.
+            let answer = unsafe { libc::dup2(0, 1500) };
+            sys::check(i64::from(answer), "dup2 to 1500")?;
+            sysctl.change(BOUND)?;
+            let attempts = vec![attempt(Kind::PLAIN), attempt(Kind::CloneProcess)];
+            // A thread shares the table.
+            if attempt(Kind::CloneThread).errno != 0 {
+                bail!("a thread was refused for a high descriptor");
+            }
+            Ok((Vec::new(), attempts))
+        },
+    )?;
+    run.keep(sysctl);
+    Ok(run)
+}
+
+/// A descriptor that is none, and one of a folder that is no cgroup.
+fn into_no_cgroup(_: &Place) -> Result<Run> {
+    let mut run = Run::default();
+    expect_all(
+        &mut run,
+        "into-no-cgroup",
+        libc::EBADF,
+        Cause::CloneIntoCgroup,
+        |e, _| e,
+        |_| {
+            let open = File::open("/tmp").context("open /tmp")?;
+            let all = [937, open.as_raw_fd()];
+            Ok((Vec::new(), all.map(attempt_into_cgroup).to_vec()))
+        },
+    )?;
+    Ok(run)
+}
+
+/// A cgroup that a user may not write to.
+fn into_foreign_cgroup(place: &Place) -> Result<Run> {
+    if !place.cgroups.pids_is_v2 {
+        return skip("the pids controller is not in the v2 hierarchy");
+    }
+    let mut run = Run::default();
+    let uid = place.uid(83);
+    let tree = Tree::new(&place.cgroups, "foreign")?;
+    let target = tree.at(&["target"])?;
+    expect_all(
+        &mut run,
+        "into-foreign",
+        libc::EACCES,
+        Cause::CloneIntoCgroup,
+        // A security module could have answered so.
+        |e, _| e.uid(uid).may_be_unknown(),
+        |_| {
+            sys::become_uid(uid)?;
+            let open = File::open(&target.dir).context("open the target cgroup")?;
+            Ok((Vec::new(), vec![attempt_into_cgroup(open.as_raw_fd())]))
+        },
+    )?;
+    run.keep(tree);
+    Ok(run)
+}
+
+/// A cgroup that has a controller on for its children, and so no tasks.
+fn into_inner_cgroup(place: &Place) -> Result<Run> {
+    if !place.cgroups.pids_is_v2 {
+        return skip("the pids controller is not in the v2 hierarchy");
+    }
+    let mut run = Run::default();
+    let tree = Tree::new(&place.cgroups, "inner")?;
+    let target = tree.at(&["target"])?;
+    let top = tree.top();
+    let root = top.dir.parent().context("the hierarchy's root")?;
+    // pids would not do: a cgroup with threaded controllers takes tasks.
+    for dir in [root, &top.dir, &target.dir] {
+        let file = dir.join("cgroup.subtree_control");
+        if fs::write(&file, "+memory").is_err() {
+            return skip("no memory controller in the v2 hierarchy");
+        }
+    }
+    expect_all(
+        &mut run,
+        "into-inner",
+        libc::EBUSY,
+        Cause::CloneIntoCgroup,
+        |e, _| e,
+        |_| {
+            let open = File::open(&target.dir).context("open the target cgroup")?;
+            Ok((Vec::new(), vec![attempt_into_cgroup(open.as_raw_fd())]))
+        },
+    )?;
+    run.keep(tree);
+    Ok(run)
+}
