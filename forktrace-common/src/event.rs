@@ -269,6 +269,9 @@ pub struct Cousins {
     /// child's own namespace first.
     pub set_tid_size: u32,
     pub set_tid: [i32; SET_TID],
+    /// Of use to the program only: the kind of namespace that it is at.
+    pub kind: u32,
+    pub reserved: u32,
 }
 
 /// A cgroup path as the kernel's names for it, leaf first.

@@ -51,16 +51,43 @@ pub fn fill(ev: *mut FailureEvent, task: u64, note: *const Note) {
     } else {
         set_tid_of_user(ev, task);
     }
+    let width = offset!(ucounts_last_ns).wrapping_sub(offset!(ucounts_first_ns)) / ns_kind::TIME;
+    let max_width =
+        offset!(userns_last_max).wrapping_sub(offset!(userns_first_max)) / ns_kind::TIME;
+    if width != max_width || (width != 4 && width != 8) {
+        return;
+    }
+    let cred = mem::pointer(task, offset!(task_cred));
+    let uid = mem::field::<u32>(cred, offset!(cred_euid));
+    let ns = mem::pointer(cred, offset!(cred_user_ns));
+    let of = Charged {
+        ns,
+        uc: own_ucounts(cred, ns, uid),
+        uid,
+        width,
+    };
+    if of.uc == 0 && symbol!(ucounts_hashtable) == 0 {
+        // Not known, so neither is which of the levels is the first full one.
+        return;
+    }
     // The kinds in the order in which they are made: copy_creds(), then
     // create_new_namespaces().
-    namespaces(ev, task, clone_flags & CLONE_NEWUSER, ns_kind::USER);
-    namespaces(ev, task, clone_flags & CLONE_NEWNS, ns_kind::MNT);
-    namespaces(ev, task, clone_flags & CLONE_NEWUTS, ns_kind::UTS);
-    namespaces(ev, task, clone_flags & CLONE_NEWIPC, ns_kind::IPC);
-    namespaces(ev, task, clone_flags & CLONE_NEWPID, ns_kind::PID);
-    namespaces(ev, task, clone_flags & CLONE_NEWCGROUP, ns_kind::CGROUP);
-    namespaces(ev, task, clone_flags & CLONE_NEWNET, ns_kind::NET);
-    namespaces(ev, task, clone_flags & CLONE_NEWTIME, ns_kind::TIME);
+    namespaces(ev, &of, clone_flags & CLONE_NEWUSER, ns_kind::USER);
+    namespaces(ev, &of, clone_flags & CLONE_NEWNS, ns_kind::MNT);
+    namespaces(ev, &of, clone_flags & CLONE_NEWUTS, ns_kind::UTS);
+    namespaces(ev, &of, clone_flags & CLONE_NEWIPC, ns_kind::IPC);
+    namespaces(ev, &of, clone_flags & CLONE_NEWPID, ns_kind::PID);
+    namespaces(ev, &of, clone_flags & CLONE_NEWCGROUP, ns_kind::CGROUP);
+    namespaces(ev, &of, clone_flags & CLONE_NEWNET, ns_kind::NET);
+    namespaces(ev, &of, clone_flags & CLONE_NEWTIME, ns_kind::TIME);
+}
+
+/// To whom a new namespace is charged first, and how wide the counts are.
+struct Charged {
+    ns: u64,
+    uc: u64,
+    uid: u32,
+    width: u32,
 }
 
 /// In read-only memory and not on the stack, which is short.
@@ -73,6 +100,8 @@ static NONE: Cousins = Cousins {
     fd_slots: 0,
     set_tid_size: 0,
     set_tid: [0; SET_TID],
+    kind: 0,
+    reserved: 0,
 };
 const NO_LIMIT: NsLimit = NsLimit {
     usage: 0,
@@ -180,25 +209,28 @@ fn set_tid_of_user(ev: *mut FailureEvent, task: u64) {
 ///
 /// With CLONE_NEWUSER the others are charged to the new user namespace first,
 /// which has no bound of its own, and then to the caller's as here.
+///
+/// The kind is read back from the record, so that the verifier doesn't know it:
+/// what it knows it traces back to where it came from at every comparison.
+#[inline(always)]
+fn namespaces(ev: *mut FailureEvent, of: &Charged, wanted: u64, kind: u32) {
+    if wanted != 0 {
+        // SAFETY: `ev` is a reserved ring-buffer record.
+        unsafe { (*ev).cousins.kind = kind };
+        first_full(ev, of);
+    }
+}
+
 #[inline(never)]
-fn namespaces(ev: *mut FailureEvent, task: u64, wanted: u64, kind: u32) {
-    if wanted == 0 {
-        return;
-    }
-    let width = offset!(ucounts_last_ns).wrapping_sub(offset!(ucounts_first_ns)) / ns_kind::TIME;
-    let max_width =
-        offset!(userns_last_max).wrapping_sub(offset!(userns_first_max)) / ns_kind::TIME;
-    if width != max_width || (width != 4 && width != 8) {
-        return;
-    }
-    let cred = mem::pointer(task, offset!(task_cred));
-    let mut uid = mem::field::<u32>(cred, offset!(cred_euid));
-    let mut ns = mem::pointer(cred, offset!(cred_user_ns));
-    let mut uc = own_ucounts(cred, ns, uid);
-    if uc == 0 && symbol!(ucounts_hashtable) == 0 {
-        // Not known, so neither is which of the levels is the first full one.
-        return;
-    }
+fn first_full(ev: *mut FailureEvent, of: &Charged) {
+    // SAFETY: `ev` is a reserved ring-buffer record.
+    let kind = unsafe { (&raw const (*ev).cousins.kind).read_volatile() };
+    let Charged {
+        mut ns,
+        mut uc,
+        mut uid,
+        width,
+    } = *of;
     for _ in 0..LEVELS {
         if ns == 0 {
             return;
@@ -235,15 +267,13 @@ fn namespaces(ev: *mut FailureEvent, task: u64, wanted: u64, kind: u32) {
 }
 
 /// An element of an array of counts or bounds: ints up to 5.13, longs since.
+///
+/// No branch, which the verifier would follow at each level: at 0 nothing can be
+/// read, which is zero, and an int is what is in the lower half.
 #[inline(always)]
 fn number(base: u64, first: u32, kind: u32, width: u32) -> i64 {
-    // At 0 nothing can be read, which is zero: no branch, which the verifier
-    // would follow at each level.
-    if width == 4 {
-        mem::field::<i32>(base, first + kind * width) as i64
-    } else {
-        mem::field::<i64>(base, first + kind * width)
-    }
+    let above = 64 - 8 * width as u64;
+    mem::field::<i64>(base, first + kind * width) << above >> above
 }
 
 /// `struct ucounts` of this user in this namespace: the credentials' own where
