@@ -5,6 +5,7 @@ mod filters;
 mod full_disk;
 mod inside;
 mod live;
+mod raised;
 mod selftest;
 mod starved;
 mod trace_left;
@@ -45,6 +46,7 @@ pub fn run(tests: &mut Tests<'_>) {
 /// Those that come out differently on each kernel.
 pub fn run_on_each_kernel(tests: &mut Tests<'_>) {
     run_each(tests, inside::ON_EACH_KERNEL);
+    run_each(tests, raised::ON_EACH_KERNEL);
     run_each(tests, selftest::ON_EACH_KERNEL);
 }
 
