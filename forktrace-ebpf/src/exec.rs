@@ -114,7 +114,7 @@ fn refused(style: u8, program: u8, entered: bool) {
         style,
         stage: stage as u8,
         program,
-        ..Failed::NONE
+        ..report::unknown()
     };
     if let Some(note) = report::begin(&failed, tid) {
         tell(note, tid);

@@ -49,7 +49,7 @@ fn copy_process_failed(ctx: &FExitContext, program: u8) {
         ret: ctx.arg::<i64>(4),
         style: style::FEXIT,
         program: report::number(program),
-        ..Failed::NONE
+        ..report::unknown()
     });
 }
 

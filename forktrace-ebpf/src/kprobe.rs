@@ -44,7 +44,7 @@ fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
         args,
         ret,
         style: style::KPROBE,
-        ..Failed::NONE
+        ..report::unknown()
     });
     0
 }

@@ -60,6 +60,22 @@ fn address(base: u64, offset: u32) -> u64 {
     base.wrapping_add(offset).wrapping_add(offset >> 31 << 63)
 }
 
+/// A pointer that a tracing program got as an argument, as a number: to one
+/// whose type it knows the verifier lets nobody add [`MISSING`].
+#[inline(always)]
+pub fn untyped(pointer: u64) -> u64 {
+    let mut value = MaybeUninit::<u64>::zeroed();
+    // SAFETY: eight bytes of this program's own stack.
+    unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<u64>() as u32,
+            (&raw const pointer).cast(),
+        );
+        value.assume_init()
+    }
+}
+
 /// Reads a pointer field.
 #[inline(always)]
 pub fn pointer(base: u64, offset: u32) -> u64 {
@@ -70,6 +86,39 @@ pub fn pointer(base: u64, offset: u32) -> u64 {
 #[inline(always)]
 pub fn has(offset: u32) -> bool {
     offset != MISSING
+}
+
+/// Zeroes a struct of words, each by a store of its own. `memset` and `memmove`
+/// are functions that loop over bytes here, and for a loop in a function that is
+/// called the verifier (up to 6.x) takes every number before it for one whose
+/// value matters, and walks what follows once for each.
+///
+/// # Safety
+/// `to` may be written, and zeroes are a value of `T`, whose size and alignment
+/// are in words of eight bytes.
+#[inline(always)]
+pub unsafe fn zero<T>(to: *mut T) {
+    const { assert!(size_of::<T>() % 8 == 0 && align_of::<T>() == 8) };
+    for word in 0..size_of::<T>() / 8 {
+        // SAFETY: within the struct.
+        unsafe { to.cast::<u64>().add(word).write_volatile(0) };
+    }
+}
+
+/// Copies a struct of words, for the same reason.
+///
+/// # Safety
+/// As in [`zero`], and `from` may be read.
+#[inline(always)]
+pub unsafe fn copy<T: Copy>(to: *mut T, from: *const T) {
+    const { assert!(size_of::<T>() % 8 == 0 && align_of::<T>() == 8) };
+    for word in 0..size_of::<T>() / 8 {
+        // SAFETY: within the structs.
+        unsafe {
+            let value = from.cast::<u64>().add(word).read_volatile();
+            to.cast::<u64>().add(word).write_volatile(value);
+        }
+    }
 }
 
 /// Reads user memory of the current task; zero when that fails.

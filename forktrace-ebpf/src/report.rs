@@ -1,5 +1,7 @@
 //! The failing return: filter, count, and tell.
 
+use core::mem::MaybeUninit;
+
 use forktrace_common::{
     count::{Key, total},
     event::{FailureEvent, Stage, flag},
@@ -87,12 +89,23 @@ pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
     };
     // SAFETY: as above.
     unsafe {
-        (*note).failed = *failed;
+        mem::copy(&raw mut (*note).failed, failed);
         if reached_creds {
             (*note).failed.flags |= flag::REACHED_CREDS;
         }
     }
     Some(note)
+}
+
+/// A failing return of which nothing is known yet ([`Failed::NONE`]).
+#[inline(always)]
+pub fn unknown() -> Failed {
+    let mut failed = MaybeUninit::uninit();
+    // SAFETY: words, and `Unseen` is 0.
+    unsafe {
+        mem::zero::<Failed>(failed.as_mut_ptr());
+        failed.assume_init()
+    }
 }
 
 /// The number of one of two programs on a return; 0 where it is the only one.

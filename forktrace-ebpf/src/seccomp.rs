@@ -89,6 +89,6 @@ fn skipped(style: u8, program: u8) {
         style,
         stage: Stage::Filtered as u8,
         program,
-        ..Failed::NONE
+        ..report::unknown()
     });
 }

@@ -1,10 +1,10 @@
 //! Fills the event: who asked, for what, and where they live.
 
-use aya_ebpf::helpers::{bpf_get_current_comm, generated::bpf_ktime_get_ns};
+use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_ns};
 use forktrace_common::{
     count::Key,
     event::{CgroupPath, FailureEvent, flag},
-    note::{NO_CGROUP, Note},
+    note::Note,
 };
 
 use crate::{cgroup, maps::offset, mem, mem::opaque, task};
@@ -46,7 +46,7 @@ pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
     // SAFETY: `ev` is a reserved ring-buffer record.
     unsafe {
         (*ev).time_ns = bpf_ktime_get_ns();
-        (*ev).key = *s.key;
+        mem::copy(&raw mut (*ev).key, s.key);
         (*ev).clone_flags = if failed.args != 0 {
             mem::field::<u64>(failed.args, offset!(args_flags))
         } else {
@@ -69,17 +69,20 @@ pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
         (*ev).reserved0 = 0;
         (*ev).policy = policy;
         (*ev).seccomp_mode = mem::field::<i32>(task, offset!(task_seccomp_mode));
-        (*ev).comm = bpf_get_current_comm().unwrap_or([0; 16]);
-        (*ev).nr_threads = 0;
-        (*ev).max_threads = 0;
-        (*ev).pid_max = 0;
-        (*ev).names_len = 0;
+        let comm = &raw mut (*ev).comm;
+        // What is left there when it fails is zeroes.
+        bpf_get_current_comm(comm.cast(), size_of_val(&(*ev).comm) as u32);
+        // Volatile, or they become a `memset`: see `mem::zero`.
+        (&raw mut (*ev).nr_threads).write_volatile(0);
+        (&raw mut (*ev).max_threads).write_volatile(0);
+        (&raw mut (*ev).pid_max).write_volatile(0);
+        (&raw mut (*ev).names_len).write_volatile(0);
         (*ev).pids_delta = failed.pids_delta;
         (*ev).nproc_usage = note.nproc_usage;
         (*ev).nproc_limit = note.nproc_limit;
-        (*ev).refused_limit = note.refused;
-        (*ev).memcg_oom = note.memcg_oom;
-        (*ev).kmem_near = NO_CGROUP;
+        mem::copy(&raw mut (*ev).refused_limit, &note.refused);
+        mem::copy(&raw mut (*ev).memcg_oom, &note.memcg_oom);
+        mem::zero(&raw mut (*ev).kmem_near);
         (*ev).memcg_delta = failed.memcg_delta;
         let mm = mem::pointer(task, offset!(task_mm));
         (*ev).pgtables_bytes = mem::field::<u64>(mm, offset!(mm_pgtables_bytes));
@@ -162,14 +165,8 @@ pub fn own_path(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     };
     cgroup::path::<0>(ev, cgroup);
     for slot in [1, 2] {
-        // SAFETY: `ev` is a reserved ring-buffer record. Word by word, because
-        // `memset` is a loop over bytes here.
-        unsafe {
-            let path: *mut u64 = (&raw mut (*ev).paths[slot]).cast();
-            for word in 0..size_of::<CgroupPath>() / 8 {
-                path.add(word).write_volatile(0);
-            }
-        }
+        // SAFETY: `ev` is a reserved ring-buffer record; no path is zeroes.
+        unsafe { mem::zero::<CgroupPath>(&raw mut (*ev).paths[slot]) };
     }
 }
 

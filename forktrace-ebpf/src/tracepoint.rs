@@ -108,7 +108,7 @@ fn sys_exit_creation_again(ctx: TracePointContext) -> u32 {
 }
 
 /// Without an entry, a seccomp filter or a tracer answered in the call's place.
-const UNKNOWN_ENTRY: Entered = Entered {
+static UNKNOWN_ENTRY: Entered = Entered {
     clone_flags: 0,
     pids_css: 0,
     forkfail: 0,
@@ -130,10 +130,10 @@ fn exit(ctx: &TracePointContext, program: u8) {
         ret,
         style: style::TRACEPOINT,
         stage: Stage::NotEntered as u8,
-        ..Failed::NONE
+        ..report::unknown()
     };
     if ENTERED.get_ptr(tid).is_none() {
-        let _ = ENTERED.insert(tid, UNKNOWN_ENTRY, 0);
+        let _ = ENTERED.insert(tid, &UNKNOWN_ENTRY, 0);
     } else {
         failed.stage = Stage::Unseen as u8;
     }
@@ -143,7 +143,7 @@ fn exit(ctx: &TracePointContext, program: u8) {
             let by = (*entered).reported;
             if by != 0 && by == program as u32 {
                 // Of an earlier return: this one had no entry either.
-                *entered = UNKNOWN_ENTRY;
+                mem::zero(entered);
                 failed.stage = Stage::NotEntered as u8;
             } else if by != 0 {
                 let _ = ENTERED.remove(tid);

@@ -9,8 +9,9 @@ use clap::{
 use forktrace::{
     cause::Cause,
     probe::style::Style,
-    record::{Errno, NoErrno},
+    record::{Errno, NoErrno, when},
 };
+use jiff::Timestamp;
 
 /// Tells why the kernel refused to create a process or thread.
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ pub enum Command {
     Live(Box<LiveArgs>),
     /// Write each failure to a file.
     Record(Box<RecordArgs>),
+    /// Print recordings as live would have printed them.
+    Replay(Box<ReplayArgs>),
     /// Show what this kernel allows, and which evidence it gives.
     Probes(ProbesArgs),
     /// Tell what a cause is, how to confirm it and what to do about it.
@@ -84,6 +87,58 @@ pub struct RecordArgs {
     /// Say nothing on standard error.
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Recordings, plain or compressed, in the order to print them; `-` is
+    /// standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Print failures only: no first and no last line.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Say more.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Go on when the end is reached, with what is written from then on.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Nothing before this time: "10m ago", "14:05", "yesterday 14:05",
+    /// "2026-11-22 14:05".
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
+    pub since: Option<Timestamp>,
+    /// Nothing after this time.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
+    pub until: Option<Timestamp>,
+    /// Only this process or thread, and its children.
+    #[arg(long, value_name = "PID", help_heading = "Filters")]
+    pub pid: Option<u32>,
+    /// Only callers of this name (the thread's, up to 15 bytes).
+    #[arg(long, value_name = "NAME", help_heading = "Filters")]
+    pub comm: Option<String>,
+    /// Only callers with this real user, by name or uid, as recorded.
+    #[arg(long, value_name = "USER", help_heading = "Filters")]
+    pub user: Option<String>,
+    /// Only callers in this cgroup or below it.
+    #[arg(long, value_name = "PATH", help_heading = "Filters")]
+    pub cgroup: Option<String>,
+    /// Only callers in the cgroup of this systemd unit.
+    #[arg(long, value_name = "UNIT", help_heading = "Filters")]
+    pub unit: Option<String>,
+    /// Only failures with this cause; may be given several times.
+    #[arg(long, value_name = "CAUSE", value_parser = parse_cause, help_heading = "Filters")]
+    pub cause: Vec<Cause>,
+    /// Only failures with this errno, or `all`. Several with commas between, or
+    /// by giving it several times.
+    #[arg(long, value_name = "ERRNO", value_parser = parse_errno, value_delimiter = ',', help_heading = "Filters")]
+    pub errno: Vec<ErrnoChoice>,
 }
 
 #[derive(Debug, Args)]
@@ -298,6 +353,10 @@ fn parse_errno(text: &str) -> Result<ErrnoChoice, String> {
     }
     let errno = text.parse().map_err(|error: NoErrno| error.to_string())?;
     Ok(ErrnoChoice::One(errno))
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    when::parse(text, &when::now()).map_err(|error| error.to_string())
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -2,7 +2,10 @@
 
 use std::{io, process::ExitCode};
 
-use forktrace::{record::WriteError, tracer::StartError};
+use forktrace::{
+    record::{ReadError, WriteError},
+    tracer::StartError,
+};
 
 /// How forktrace ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,15 @@ impl Exit {
         for cause in error.chain() {
             if cause.is::<UsageError>() {
                 return Self::Usage;
+            }
+            match cause.downcast_ref::<ReadError>() {
+                Some(ReadError::NoRecording { .. }) => return Self::Usage,
+                Some(ReadError::Open { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound =>
+                {
+                    return Self::Usage;
+                }
+                _ => {}
             }
             match cause.downcast_ref::<WriteError>() {
                 Some(WriteError::Exists { .. } | WriteError::Symlink { .. }) => return Self::Usage,

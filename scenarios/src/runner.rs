@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
-use forktrace::record::{Operation, Record};
+use forktrace::record::{Failure, Operation, Record};
 
 use crate::behaviour;
 use crate::expect::{Expect, Recorded, compare};
@@ -499,10 +499,13 @@ fn strangers(tests: &mut Tests<'_>, done: &[Done], prefix: &str) {
     let name = format!("{prefix}/nobody_else");
     let mut strange = Vec::new();
     for done in done {
+        // A child of those that are killed can be killed in a fork as well.
+        let killed = |f: &Failure| f.cause == Cause::FatalSignal && !done.dying.is_empty();
         for pid in done.recorded.pids() {
             let known = done.expects.iter().any(|e| e.pid == pid)
                 || done.quiet.contains(&pid)
-                || done.dying.contains(&pid);
+                || done.dying.contains(&pid)
+                || done.recorded.of(pid).all(killed);
             let asked = done.recorded.of(pid).any(|f| {
                 matches!(
                     f.operation,

@@ -31,7 +31,8 @@ fn seen(e: &Evidence) -> Option<Finding> {
     }
     // These are the other steps' there; every other errno is a module's.
     let steps = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE];
-    if e.stage == Stage::SecurityToFs && !steps.contains(&e.errno) {
+    let there = matches!(e.stage, Stage::SecurityToFs | Stage::SecurityToFiles);
+    if there && !steps.contains(&e.errno) {
         return Finding::observed(None);
     }
     None

@@ -18,7 +18,7 @@ use crate::{
 pub const ENTRY: Entry = Entry {
     cause: Cause::NrOpen,
     seen: |e| match e.stage {
-        Stage::SecurityToFs => Finding::observed(too_high(e)?),
+        Stage::SecurityToFs | Stage::SecurityToFiles => Finding::observed(too_high(e)?),
         _ => None,
     },
     exhausted: |e| Finding::inferred(too_high(e)?),

@@ -5,6 +5,7 @@ mod explain;
 mod live;
 mod probes;
 mod record;
+mod replay;
 mod selftest;
 mod setup;
 mod terminal;
@@ -25,6 +26,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         None => live::run(&cli.live),
         Some(Command::Live(args)) => live::run(&args),
         Some(Command::Record(args)) => record::run(&args),
+        Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Probes(args)) => probes::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Selftest(args)) => selftest::run(&args),

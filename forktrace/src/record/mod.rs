@@ -7,15 +7,20 @@
 
 mod errno;
 mod failure;
+mod filter;
 mod json;
+mod reader;
 mod session;
+pub mod when;
 mod writer;
 
 pub use errno::{Errno, NoErrno};
 pub use failure::{
     Caller, Candidate, Certainty, Cgroup, Failure, Fix, Holder, Limit, Operation, Unit,
 };
+pub use filter::{Filter, Wanted};
 pub use json::write_line;
+pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
 pub use session::{HostLimits, Loss, ProbeInUse, Repeat, Session, Summary};
 pub use writer::{Recording, WriteError};
 

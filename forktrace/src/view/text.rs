@@ -2,6 +2,7 @@
 //! under it that answer who, why, whose limit, how full, what to do.
 
 use std::{
+    borrow::Cow,
     fmt::Write as _,
     io::{self, Write},
 };
@@ -92,10 +93,10 @@ impl<W: Write> Screen<W> {
         writeln!(
             self.out,
             "{dim}forktrace {} on {} (Linux {}), attached by {}{filters}. Ctrl-C ends.{dim:#}",
-            s.version,
+            clean(&s.version),
             clean(&s.host),
             clean(&s.kernel),
-            s.attach,
+            clean(&s.attach),
         )?;
         if self.verbosity == Verbosity::Verbose {
             for absent in &s.absent {
@@ -295,8 +296,8 @@ impl<W: Write> Screen<W> {
 }
 
 /// "13:14:15" of an RFC 3339 time.
-fn clock(time: &str) -> &str {
-    time.get(11..19).unwrap_or(time)
+fn clock(time: &str) -> Cow<'_, str> {
+    clean(time.get(11..19).unwrap_or(time))
 }
 
 fn what(f: &Failure) -> String {

@@ -6,6 +6,7 @@ mod full_disk;
 mod inside;
 mod live;
 mod raised;
+mod replay;
 mod selftest;
 mod starved;
 mod trace_left;
@@ -31,10 +32,11 @@ pub struct Behaviour {
 
 /// All of them.
 pub fn run(tests: &mut Tests<'_>) {
-    let parts: [&[Behaviour]; 7] = [
+    let parts: [&[Behaviour]; 8] = [
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
         filters::BEHAVIOURS,
+        replay::BEHAVIOURS,
         full_disk::BEHAVIOURS,
         starved::BEHAVIOURS,
         trace_left::BEHAVIOURS,

@@ -202,6 +202,9 @@ pub fn with_options() -> Vec<Scenario> {
 pub fn all() -> Vec<Scenario> {
     copies(&[
         rlimit_nproc::SCENARIOS,
+        // Before the storms: once the kernel has skipped the programs at an
+        // entry, a call that was answered without one can't be told from it.
+        seccomp::WITHOUT_OPTION,
         cgroup_pids_max::SCENARIOS,
         pid_namespace_dead::SCENARIOS,
         pid_max::SCENARIOS,
@@ -215,7 +218,6 @@ pub fn all() -> Vec<Scenario> {
         negative::SCENARIOS,
         once::SCENARIOS,
         nproc_at_exec::SCENARIOS,
-        seccomp::WITHOUT_OPTION,
         thread_stack::UNTOLD,
     ])
 }

@@ -1,0 +1,194 @@
+//! Choosing among recorded failures, by what the records say.
+
+use jiff::Timestamp;
+
+use super::{Errno, Failure, Record, Session, Summary};
+use crate::cause::Cause;
+
+/// What is wanted; empty or `None` takes everything.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Not before this.
+    pub since: Option<Timestamp>,
+    /// Not after this.
+    pub until: Option<Timestamp>,
+    /// The caller's process, thread, or its parent.
+    pub pid: Option<u32>,
+    pub comm: Option<String>,
+    /// Name or uid.
+    pub user: Option<String>,
+    /// This cgroup and all below it.
+    pub cgroup: Option<String>,
+    pub unit: Option<String>,
+    pub causes: Vec<Cause>,
+    pub errnos: Vec<Errno>,
+}
+
+impl Wanted {
+    /// Whether anything is left out.
+    fn is_active(&self) -> bool {
+        self.since.is_some() || self.until.is_some() || self.chooses()
+    }
+
+    /// Whether some failures of the same time are left out.
+    fn chooses(&self) -> bool {
+        self.pid.is_some()
+            || self.comm.is_some()
+            || self.user.is_some()
+            || self.cgroup.is_some()
+            || self.unit.is_some()
+            || !self.causes.is_empty()
+            || !self.errnos.is_empty()
+    }
+
+    /// Whether something that went on from `first` until `last` was within the
+    /// time wanted. What has no readable time was not.
+    fn in_time(&self, first: &str, last: &str) -> bool {
+        if self.since.is_none() && self.until.is_none() {
+            return true;
+        }
+        let (Ok(first), Ok(last)) = (first.parse::<Timestamp>(), last.parse::<Timestamp>()) else {
+            return false;
+        };
+        self.since.is_none_or(|since| last >= since)
+            && self.until.is_none_or(|until| first <= until)
+    }
+
+    fn wants(&self, f: &Failure) -> bool {
+        let c = &f.caller;
+        self.in_time(&f.time, &f.time)
+            && self.pid.is_none_or(|p| [c.pid, c.tid, c.ppid].contains(&p))
+            && self.comm.as_ref().is_none_or(|comm| *comm == c.comm)
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|user| c.user.as_ref() == Some(user) || user.parse() == Ok(c.uid))
+            && self.cgroup.as_ref().is_none_or(|wanted| {
+                f.cgroup
+                    .path
+                    .as_ref()
+                    .is_some_and(|path| within(path, wanted))
+            })
+            && self.unit.as_ref().is_none_or(|wanted| {
+                f.cgroup
+                    .unit
+                    .as_ref()
+                    .is_some_and(|unit| is_unit(unit, wanted))
+            })
+            && (self.causes.is_empty() || self.causes.contains(&f.cause))
+            && (self.errnos.is_empty() || self.errnos.contains(&f.errno))
+    }
+}
+
+fn within(path: &str, wanted: &str) -> bool {
+    let wanted = wanted.trim_end_matches('/');
+    path.strip_prefix(wanted)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// As systemd's commands take it: `.service` may be left out.
+fn is_unit(unit: &str, wanted: &str) -> bool {
+    unit == wanted || unit.strip_suffix(".service") == Some(wanted)
+}
+
+/// Filters a stream of records.
+pub struct Filter {
+    wanted: Wanted,
+    /// By `seq`, the causes of the session's failures that were wanted: repeats
+    /// refer to them. A byte each.
+    taken: Vec<Option<Cause>>,
+    session: Option<Box<Session>>,
+    summary: Summary,
+}
+
+/// Failures whose repeats can be told: 64 MiB.
+const MOST_TAKEN: u64 = 64 << 20;
+
+impl Filter {
+    pub fn new(wanted: Wanted) -> Self {
+        Self {
+            wanted,
+            taken: Vec::new(),
+            session: None,
+            summary: Summary::default(),
+        }
+    }
+
+    /// What becomes of a record; `None`: it isn't wanted.
+    pub fn pass(&mut self, record: Record) -> Option<Record> {
+        match record {
+            Record::Session(session) => Some(self.begin(session)),
+            Record::Failure(failure) => {
+                if !self.wanted.wants(&failure) {
+                    return None;
+                }
+                self.take(failure.seq, failure.cause);
+                self.count(failure.cause, 1);
+                Some(Record::Failure(failure))
+            }
+            Record::Repeat(repeat) => {
+                let cause = self.taken(repeat.of);
+                if !self.wanted.in_time(&repeat.first, &repeat.last)
+                    || (cause.is_none() && self.wanted.chooses())
+                {
+                    return None;
+                }
+                if let Some(cause) = cause {
+                    self.count(cause, repeat.count);
+                }
+                Some(Record::Repeat(repeat))
+            }
+            // Nobody knows which failures were lost.
+            Record::Loss(loss) => self
+                .wanted
+                .in_time(&loss.since, &loss.since)
+                .then_some(Record::Loss(loss)),
+            Record::Summary(summary) => Some(Record::Summary(self.end(summary))),
+        }
+    }
+
+    fn begin(&mut self, session: Box<Session>) -> Record {
+        // A recording that goes on in another file repeats its session there.
+        if self.session.as_ref() != Some(&session) {
+            self.taken.clear();
+            self.summary = Summary::default();
+            self.session = Some(session.clone());
+        }
+        Record::Session(session)
+    }
+
+    fn take(&mut self, seq: u64, cause: Cause) {
+        if self.wanted.is_active() && seq < MOST_TAKEN {
+            let at = seq as usize;
+            if self.taken.len() <= at {
+                self.taken.resize(at + 1, None);
+            }
+            self.taken[at] = Some(cause);
+        }
+    }
+
+    fn taken(&self, seq: u64) -> Option<Cause> {
+        let at = usize::try_from(seq).ok()?;
+        self.taken.get(at).copied().flatten()
+    }
+
+    fn count(&mut self, cause: Cause, n: u64) {
+        self.summary.failures += n;
+        let of = self.summary.causes.entry(cause.id().to_owned());
+        *of.or_default() += n;
+    }
+
+    /// The session's own totals say nothing of what is left out.
+    fn end(&mut self, whole: Summary) -> Summary {
+        let counted = std::mem::take(&mut self.summary);
+        if !self.wanted.is_active() {
+            return whole;
+        }
+        Summary {
+            ended: whole.ended,
+            failures: counted.failures,
+            causes: counted.causes,
+            ..Summary::default()
+        }
+    }
+}

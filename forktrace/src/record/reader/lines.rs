@@ -1,0 +1,86 @@
+//! Lines of bounded length.
+
+use std::io::{self, BufRead};
+
+/// A record of forktrace is a few KiB, with every level of every limit some
+/// 40 KiB. A line beyond this isn't one, and isn't kept.
+pub const LONGEST: usize = 1 << 20;
+
+/// What comes next.
+pub enum Line<'a> {
+    /// Without its newline.
+    Whole(&'a [u8]),
+    /// Passed over.
+    TooLong,
+    /// So many bytes without a newline, at the end.
+    Torn(u64),
+    End,
+}
+
+/// Cuts a stream into lines.
+pub struct Lines<R> {
+    source: R,
+    line: Vec<u8>,
+    /// Bytes of the line so far, kept or not.
+    length: u64,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub fn new(source: R) -> Self {
+        Self {
+            source,
+            line: Vec::new(),
+            length: 0,
+        }
+    }
+
+    /// Bytes of memory that the line takes.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.line.capacity()
+    }
+
+    /// Gives the line up that an error has cut in two.
+    pub fn forget(&mut self) {
+        self.line.clear();
+        self.length = 0;
+    }
+
+    /// The next line. After an error it can be called again.
+    pub fn next(&mut self) -> io::Result<Line<'_>> {
+        if self.length == 0 {
+            self.line.clear();
+        }
+        loop {
+            let part = match self.source.fill_buf() {
+                Ok(part) => part,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if part.is_empty() {
+                let torn = std::mem::take(&mut self.length);
+                return Ok(if torn == 0 {
+                    Line::End
+                } else {
+                    Line::Torn(torn)
+                });
+            }
+            let end = memchr::memchr(b'\n', part);
+            let taken = end.unwrap_or(part.len());
+            self.length += taken as u64;
+            if self.length <= LONGEST as u64 {
+                self.line.extend_from_slice(&part[..taken]);
+            }
+            self.source.consume(taken + usize::from(end.is_some()));
+            if end.is_some() {
+                let length = std::mem::take(&mut self.length);
+                if length > LONGEST as u64 {
+                    // Nor is the memory kept.
+                    self.line = Vec::new();
+                    return Ok(Line::TooLong);
+                }
+                return Ok(Line::Whole(&self.line));
+            }
+        }
+    }
+}
