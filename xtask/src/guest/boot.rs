@@ -60,12 +60,12 @@ pub struct Boot<'a> {
 pub const RETRY: &str = "xtask: retrying: ";
 
 /// Boots that the emulator may break before the machine counts as failed.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 6;
 
 impl Boot<'_> {
     /// Boots, passes the console on to `to`, and gives the command's status. A boot that hangs is
     /// tried once more; one that the emulator has broken (an int3 of a static branch that was just
-    /// patched, met by the other CPU; 7.3 once in some ten minutes) up to [`ATTEMPTS`] times.
+    /// patched, met by the other CPU; 7.3 once in some five minutes) up to [`ATTEMPTS`] times.
     pub fn run(&self, to: &mut dyn Write) -> Result<i32> {
         qemu()?;
         let mut attempt = 1;

@@ -18,24 +18,58 @@ const LIMIT: Duration = Duration::from_secs(900);
 /// share them is slowed down until its timers outrun what they interrupt.
 const PROCESSORS: usize = 2;
 
-/// What is run where. Everything on v2, on each kernel; with v1 hierarchies
-/// only what concerns the pids controller; the commands' behaviour, which
-/// doesn't depend on the kernel, on one kernel (and natively).
-const LAYOUTS: [(Cgroup, &[&str]); 2] = [
-    (
-        Cgroup::V2,
+/// What one machine runs. Each attach style has a boot of its own, because the emulator can break
+/// one at any moment (see `guest::Boot::run`), and what was run is run again.
+#[derive(Clone, Copy)]
+struct Part {
+    layout: Cgroup,
+    name: &'static str,
+    options: &'static [&'static str],
+    /// On this kernel only.
+    only_on: Option<&'static str>,
+}
+
+/// A style's sessions, and those behaviours whose names have it.
+const fn of_style(name: &'static str, options: &'static [&'static str]) -> Part {
+    Part {
+        layout: Cgroup::V2,
+        name,
+        options,
+        only_on: None,
+    }
+}
+
+/// Everything on v2, on each kernel; with v1 hierarchies only what concerns the pids controller;
+/// the commands' behaviour, which doesn't depend on the kernel, on one kernel (and natively).
+const PARTS: [Part; 5] = [
+    of_style(
+        "fexit",
+        &["--style", "fexit", "--only", "fexit", "--no-behaviour"],
+    ),
+    of_style(
+        "kprobe",
+        &["--style", "kprobe", "--only", "kprobe", "--no-behaviour"],
+    ),
+    of_style(
+        "tracepoint",
         &[
-            "--style",
-            "fexit",
-            "--style",
-            "kprobe",
             "--style",
             "tracepoint",
+            "--only",
+            "tracepoint",
+            "--no-behaviour",
         ],
     ),
-    (
-        Cgroup::V1,
-        &[
+    Part {
+        layout: Cgroup::V2,
+        name: "auto",
+        options: &["--style", "auto"],
+        only_on: Some("6.12"),
+    },
+    Part {
+        layout: Cgroup::V1,
+        name: "pids",
+        options: &[
             "--style",
             "fexit",
             "--style",
@@ -44,9 +78,9 @@ const LAYOUTS: [(Cgroup, &[&str]); 2] = [
             "pids",
             "--no-behaviour",
         ],
-    ),
+        only_on: None,
+    },
 ];
-const BEHAVIOUR_ON: &str = "6.12";
 
 /// Boots each kernel with each layout, some at a time, and counts what the guests report.
 pub fn run(
@@ -59,7 +93,10 @@ pub fn run(
     let folder = paths::work_dir("initramfs")?;
     let boots: Vec<_> = kernels
         .iter()
-        .flat_map(|kernel| LAYOUTS.map(|(layout, options)| (kernel, layout, options)))
+        .flat_map(|kernel| PARTS.map(|part| (kernel, part)))
+        .filter(|(kernel, part)| part.only_on.is_none_or(|on| on == kernel.name))
+        // Arguments given by hand say what to run, once a layout.
+        .filter(|(_, part)| args.scenarios.is_empty() || matches!(part.name, "fexit" | "pids"))
         .collect();
     let logs = paths::work_dir("logs")?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -72,15 +109,13 @@ pub fn run(
             .clamp(1, boots.len().max(1))
         {
             scope.spawn(|| {
-                while let Some(&(kernel, layout, options)) =
-                    boots.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    let command = command(kernel, layout, options, &args.scenarios);
-                    let run = one(kernel, layout, command, programs, &folder, &logs);
+                while let Some(&(kernel, part)) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let command = command(part, &args.scenarios);
+                    let run = one(kernel, part, command, programs, &folder, &logs);
                     // A panicked thread ends the test run anyway, through the scope.
                     if let Ok(mut results) = results.lock() {
                         let (tally, matrix) = &mut *results;
-                        count(kernel, layout, &run, tally, matrix);
+                        count(kernel, part, &run, tally, matrix);
                     }
                 }
             });
@@ -89,18 +124,15 @@ pub fn run(
     Ok(())
 }
 
-/// What the guest runs. Arguments given by hand replace the layout's own.
-fn command(kernel: &Kernel, layout: Cgroup, options: &[&str], given: &[String]) -> Vec<String> {
+/// What the guest runs. Arguments given by hand replace the part's own.
+fn command(part: Part, given: &[String]) -> Vec<String> {
     let mut command: Vec<String> = ["scenarios", "vm", "--forktrace", "/bin/forktrace"]
         .map(str::to_owned)
         .into();
-    if !given.is_empty() {
+    if given.is_empty() {
+        command.extend(part.options.iter().map(|o| (*o).to_owned()));
+    } else {
         command.extend_from_slice(given);
-    } else if kernel.name != BEHAVIOUR_ON || layout != Cgroup::V2 {
-        command.extend(options.iter().map(|o| (*o).to_owned()));
-        if layout == Cgroup::V2 {
-            command.push("--no-behaviour".to_owned());
-        }
     }
     command
 }
@@ -115,13 +147,14 @@ struct Run {
 
 fn one(
     kernel: &Kernel,
-    layout: Cgroup,
+    part: Part,
     command: Vec<String>,
     programs: &Programs,
     folder: &Path,
     logs: &Path,
 ) -> Run {
-    let name = kernel.name.replace('/', "_");
+    let layout = part.layout;
+    let name = format!("{}-{}", kernel.name.replace('/', "_"), part.name);
     let initramfs = folder.join(format!("test-{name}-{layout}-{}.cpio", std::process::id()));
     let image = Image {
         command,
@@ -159,8 +192,9 @@ fn one(
     }
 }
 
-fn count(kernel: &Kernel, layout: Cgroup, run: &Run, tally: &mut Tally, matrix: &mut Matrix) {
-    let place = format!("{} {layout}", kernel.name);
+fn count(kernel: &Kernel, part: Part, run: &Run, tally: &mut Tally, matrix: &mut Matrix) {
+    let layout = part.layout;
+    let place = format!("{} {layout} {}", kernel.name, part.name);
     println!(
         "\n== {place}: Linux {}, {:.0} s, {}",
         kernel.version,
