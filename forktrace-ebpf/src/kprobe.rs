@@ -8,7 +8,11 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use forktrace_common::{event::style, note::Failed};
 
-use crate::{maps::setting, note, report, stack, stage, task};
+use crate::{
+    asked,
+    maps::{offset, setting},
+    mem, note, report, stack, stage, task,
+};
 
 #[kprobe]
 fn kprobe_copy_process(ctx: ProbeContext) -> u32 {
@@ -35,17 +39,30 @@ fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
         return 0;
     }
     debug!(&ctx, "copy_process (kretprobe): {}, thread {}", ret, tid);
-    let Some(note) = note::find(tid) else {
-        return 0;
+    // The kernel can have skipped the entry probe (kernel/trace/bpf_trace.c
+    // `trace_call_bpf`): no note then, or that of an earlier creation.
+    let noted = match note::find(tid) {
+        // SAFETY: a map value that this task alone uses.
+        Some(note) => unsafe { (*note).args },
+        None => 0,
     };
-    // SAFETY: a map value that this task alone uses.
-    let args = unsafe { (*note).args };
-    report::failed(&Failed {
-        args,
+    let (number, compat) = task::syscall(task::current());
+    let mut failed = Failed {
+        args: noted,
         ret,
         style: style::KPROBE,
         ..report::unknown()
-    });
+    };
+    // The caller's registers are this creation's in any case.
+    if asked::creates(number, compat) {
+        let asked = asked::by_registers(number, compat);
+        failed.clone_flags = asked.clone_flags;
+        failed.pids_css = asked.into_css;
+        if mem::field::<u64>(noted, offset!(args_flags)) != asked.clone_flags {
+            failed.args = 0;
+        }
+    }
+    report::failed(&failed);
     0
 }
 

@@ -3,11 +3,12 @@
 
 use std::ffi::CStr;
 use std::fs;
-use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result};
 use forktrace::probe::btf::Btf;
+
+use crate::bpf;
 
 const BPF_PROG_LOAD: i64 = 5;
 const BPF_RAW_TRACEPOINT_OPEN: i64 = 17;
@@ -106,34 +107,17 @@ impl Refusal {
             attach_btf_id: hook.context("the kernel has no bpf_lsm_task_alloc")?,
             ..Load::default()
         };
-        let program = bpf(BPF_PROG_LOAD, &mut load).context("load a program of type lsm")?;
+        let program =
+            bpf::opened(BPF_PROG_LOAD, &mut load).context("load a program of type lsm")?;
         let mut open = Open {
             name: 0,
             prog_fd: std::os::fd::AsRawFd::as_raw_fd(&program) as u32,
             reserved: 0,
         };
-        let link = bpf(BPF_RAW_TRACEPOINT_OPEN, &mut open).context("attach it")?;
+        let link = bpf::opened(BPF_RAW_TRACEPOINT_OPEN, &mut open).context("attach it")?;
         Ok(Self {
             _link: link,
             _program: program,
         })
     }
-}
-
-fn bpf<T>(command: i64, attr: &mut T) -> io::Result<OwnedFd> {
-    // SAFETY: the struct is the command's, and what it points to outlives the
-    // call.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            std::ptr::from_mut(attr),
-            size_of::<T>(),
-        )
-    };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: made for us just now.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }

@@ -318,13 +318,15 @@ pub struct Seen {
 /// Compares everything that was recorded of one caller with what it did. The
 /// second answer is what is wrong.
 ///
-/// So many as `skipped` says may be missing, or `unknown` because a stage's
-/// program was skipped; as many as are, are taken off.
+/// So many as `skipped` says may be missing; as many as are, are taken off. What
+/// was told may then be `unknown` because a stage's program was skipped, and
+/// where that is `doubted`, inferred.
 pub fn compare(
     recorded: &Recorded,
     pid: u32,
     wanted: &[&Expect],
     style: &str,
+    doubted: bool,
     skipped: &mut u64,
 ) -> (Vec<Seen>, Vec<String>) {
     let mut seen = Vec::new();
@@ -365,7 +367,9 @@ pub fn compare(
             });
             continue;
         }
-        let verdict = compare_one(failure, expect, style, &mut wrong);
+        let mut expect = expect.clone();
+        expect.inferred |= doubted && failure.certainty == Certainty::Inferred;
+        let verdict = compare_one(failure, &expect, style, &mut wrong);
         if let Some(file) = recorded.files.get(&failure.seq)
             && let Some(value) = failure.limit.as_ref().and_then(|l| l.value)
             && file.trim() != value.to_string()

@@ -6,6 +6,7 @@ mod actor;
 mod attempt;
 mod behaviour;
 mod bench;
+mod bpf;
 mod bpf_lsm;
 mod cgroup;
 mod expect;

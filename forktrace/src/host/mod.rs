@@ -3,6 +3,7 @@
 
 pub mod ancestry;
 pub mod cgroup;
+pub mod clock;
 pub mod identity;
 pub mod limits;
 pub mod mappings;

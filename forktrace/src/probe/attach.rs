@@ -14,7 +14,7 @@ use aya::{
 use super::{
     kernel::Kernel,
     perf,
-    skips::{Pair, Spot},
+    skips::{Pair, Spot, Watch},
     stacks,
     style::{HOOKS, Hook, Role, SECCOMP, Style, TRACEPOINTS, Tracepoints, Trampoline},
     tracefs::Tracefs,
@@ -47,6 +47,8 @@ pub struct Outcome {
     pub refused: Vec<Refused>,
     /// Pairs of programs on one return, of which the kernel can skip one.
     pub pairs: Vec<Pair>,
+    /// The kprobes of creations, where the kernel can skip them.
+    pub kprobes: Watch,
     /// Tracepoints, attached by hand; closing detaches.
     tracepoints: Vec<OwnedFd>,
 }
@@ -205,7 +207,13 @@ impl Attacher<'_> {
                 }
                 None => Err(Why::text("is seen by its numbers in this style")),
             },
-            Style::Kprobe => self.kprobes(hook.kprobes, target),
+            Style::Kprobe => {
+                self.kprobes(hook.kprobes, target)?;
+                if self.preemptible {
+                    self.watch(hook);
+                }
+                Ok(())
+            }
             Style::Tracepoint => Err(Why::text("has no tracepoint")),
         }
     }
@@ -234,15 +242,33 @@ impl Attacher<'_> {
     /// Remembers two programs on one return or entry, to watch what the kernel
     /// skips.
     fn pair(&mut self, spot: Spot, names: &[&str]) {
-        if let [one, other] = names {
-            let descriptor = |name| -> Option<RawFd> {
-                let program = self.ebpf.program(name)?;
-                Some(program.fd().ok()?.as_fd().as_raw_fd())
-            };
-            if let (Some(one), Some(other)) = (descriptor(one), descriptor(other)) {
-                self.outcome.pairs.push(Pair { spot, one, other });
+        if let [one, other] = names
+            && let (Some(one), Some(other)) = (self.descriptor(one), self.descriptor(other))
+        {
+            self.outcome.pairs.push(Pair { spot, one, other });
+        }
+    }
+
+    /// Remembers kprobes, to watch what the kernel skips.
+    fn watch(&mut self, hook: &Hook) {
+        if hook.role.reports()
+            && let Some(last) = hook.kprobes.last()
+        {
+            self.pair(Spot::Return, &[last, last]);
+        }
+        // What is no creation consults no stage.
+        if hook.role == Role::Return || !hook.role.reports() {
+            for name in hook.kprobes {
+                if let Some(program) = self.descriptor(name) {
+                    self.outcome.kprobes.add(program);
+                }
             }
         }
+    }
+
+    fn descriptor(&self, name: &str) -> Option<RawFd> {
+        let program = self.ebpf.program(name)?;
+        Some(program.fd().ok()?.as_fd().as_raw_fd())
     }
 
     fn kprobes(&mut self, names: &[&str], target: &str) -> Result<(), Why> {
@@ -271,13 +297,11 @@ impl Attacher<'_> {
     /// told, successes included, as that which can have gone unseen.
     fn stacks(&mut self, styles: &[Style]) {
         for hook in stacks::HOOKS {
-            let names = match &hook.trampoline {
-                Some(Trampoline::Fentry(names) | Trampoline::Fexit(names)) => *names,
-                None => &[],
-            };
             self.hook(hook, styles);
-            if self.preemptible {
-                for name in names {
+            if let (true, Some(Trampoline::Fentry(names) | Trampoline::Fexit(names))) =
+                (self.preemptible, &hook.trampoline)
+            {
+                for name in *names {
                     self.pair(Spot::Return, &[name, name]);
                 }
             }

@@ -7,13 +7,14 @@ use forktrace_common::{
     event::{self, FailureEvent, flag},
 };
 
-use super::{attach::Outcome, stacks, stage::stage, style::Role, syscall};
+use super::{attach::Outcome, stacks, stage, style::Role, syscall};
 use crate::{
     evidence::{
         CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Threads,
     },
     host::{
         cgroup::{Controller, Hierarchies, Hierarchy, Resource, Version},
+        clock::Clock,
         identity,
         limits::HostNow,
         mappings,
@@ -64,14 +65,19 @@ impl Decoder {
 
     /// `None` for bytes that are no event.
     pub fn decode(&self, bytes: &[u8], probes: &Outcome) -> Option<Decoded> {
-        let event = event_of(bytes)?;
+        let mut event = event_of(bytes)?;
+        let now_ns = || Clock::now().monotonic_ns();
+        let doubted = stage::is_creation(&event) && probes.kprobes.doubts(event.time_ns, now_ns);
+        if doubted {
+            stage::forget(&mut event);
+        }
         let errno = Errno::from_number(-event.ret)?;
         let paths = Paths::of(&event, &self.hierarchies);
         let host = HostNow::read();
         let mut evidence = Evidence {
             errno,
             operation: operation(&event),
-            stage: stage(&event, probes),
+            stage: stage::stage(&event, probes, doubted),
             clone_flags: event.clone_flags,
             dying: event.flags & flag::DYING != 0,
             cousins: super::cousins::of(&event),

@@ -7,8 +7,14 @@
 //! that can be, two programs sit on the same spot, and something goes unseen
 //! only when both are skipped. The kernel counts the skips of each, of
 //! creations that succeed too, so what went unseen has an upper bound.
+//!
+//! A kprobe's programs can't be preempted, but they are skipped as long as
+//! anybody's `bpf()` call on an element of a map (kernel/bpf/syscall.c
+//! `bpf_disable_instrumentation`) is preempted on the CPU
+//! (kernel/trace/bpf_trace.c `trace_call_bpf`). Two of them would be skipped
+//! together, so what was concluded meanwhile is doubted.
 
-use std::os::fd::RawFd;
+use std::{cell::Cell, os::fd::RawFd};
 
 /// What two programs sit on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,38 @@ impl Pair {
     }
 }
 
+/// Programs whose silence means something: the stages.
+#[derive(Debug, Default)]
+pub struct Watch {
+    programs: Vec<RawFd>,
+    skipped: Cell<u64>,
+    /// CLOCK_MONOTONIC, nanoseconds: what happened before may lack a program's
+    /// word, or have an earlier creation's.
+    doubted_until: Cell<u64>,
+}
+
+impl Watch {
+    pub fn add(&mut self, program: RawFd) {
+        self.programs.push(program);
+    }
+
+    /// Whether one of the programs can have been skipped when this happened.
+    ///
+    /// `time_ns`: when, and `now_ns`: a time that is not before this call, both
+    /// CLOCK_MONOTONIC. Skips that have been counted since the last call can
+    /// have been at any time between the two.
+    pub fn doubts(&self, time_ns: u64, now_ns: impl FnOnce() -> u64) -> bool {
+        self.note(self.programs.iter().copied().map(skipped).sum(), now_ns);
+        time_ns <= self.doubted_until.get()
+    }
+
+    fn note(&self, skipped: u64, now_ns: impl FnOnce() -> u64) {
+        if self.skipped.replace(skipped) != skipped {
+            self.doubted_until.set(now_ns());
+        }
+    }
+}
+
 /// `recursion_misses` of a program (kernel/bpf/syscall.c
 /// `bpf_prog_show_fdinfo`).
 fn skipped(program: RawFd) -> u64 {
@@ -53,6 +91,23 @@ fn parse(fdinfo: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::Watch;
+
+    #[test]
+    fn what_happened_before_a_skip_was_seen_is_doubted() {
+        let watch = Watch::default();
+        let at = |skipped, now, time: u64| {
+            watch.note(skipped, || now);
+            time <= watch.doubted_until.get()
+        };
+        assert!(!at(0, 10, 5));
+        assert!(at(3, 20, 15));
+        // Waiting to be read while the skips were counted.
+        assert!(at(3, 30, 18));
+        assert!(!at(3, 30, 25));
+        assert!(at(4, 40, 35));
+    }
+
     #[test]
     fn the_kernels_line_is_read() {
         let text =

@@ -1,16 +1,38 @@
 //! From what the programs noted to the stage that refused.
 
-use forktrace_common::event::{FailureEvent, Stage as Noted, flag, style};
+use forktrace_common::event::{CgroupLimit, FailureEvent, Stage as Noted, flag, style};
 
 use super::{attach::Outcome, skips::Spot, style::Role};
 use crate::evidence::Stage;
+
+/// Whether this is of a creation, which the stages have a word on.
+pub fn is_creation(event: &FailureEvent) -> bool {
+    !matches!(
+        Noted::from_u8(event.stage),
+        Noted::Exec
+            | Noted::ExecUnseen
+            | Noted::Filtered
+            | Noted::NotEntered
+            | Noted::StackMmap
+            | Noted::StackMprotect
+    )
+}
+
+/// Takes out what the stages noted: what is left was read at the return.
+pub fn forget(event: &mut FailureEvent) {
+    event.stage = Noted::Unseen as u8;
+    event.flags &= !flag::IN_EXEC;
+    event.nproc_level = 0;
+    event.refused_limit = CgroupLimit::default();
+    event.memcg_oom = CgroupLimit::default();
+}
 
 const CLONE_FS: u64 = 0x200; // include/uapi/linux/sched.h
 const SECCOMP_MODE_FILTER: i32 = 2; // include/uapi/linux/seccomp.h
 
 /// A missing note means something only where the probe that would have left it
-/// is attached.
-pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
+/// is attached, and was not skipped (`doubted`: it can have been).
+pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
     match Noted::from_u8(event.stage) {
         Noted::Nproc => Stage::Nproc,
         // copy_fs() refuses only who asks to share (CLONE_FS).
@@ -38,6 +60,7 @@ pub fn stage(event: &FailureEvent, probes: &Outcome) -> Stage {
             Stage::ThreadStack
         }
         Noted::StackMmap | Noted::StackMprotect => Stage::Unseen,
+        Noted::Unseen if doubted => Stage::Unseen,
         Noted::Unseen => no_note(event, probes),
     }
 }

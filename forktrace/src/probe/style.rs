@@ -63,7 +63,10 @@ impl Role {
     /// Whether its programs report by themselves, as those on the failing
     /// return do, and leave no note for it.
     pub fn reports(self) -> bool {
-        matches!(self, Self::Return | Self::Exec | Self::Seccomp)
+        matches!(
+            self,
+            Self::Return | Self::Exec | Self::Seccomp | Self::StackMmap | Self::StackMprotect
+        )
     }
 }
 

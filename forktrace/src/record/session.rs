@@ -93,8 +93,8 @@ pub struct Summary {
     /// completeness.
     pub killed: u64,
     /// Returns, failing or not, that the kernel may have kept from forktrace:
-    /// at most so many failures are missing above. Always 0 in the `kprobe`
-    /// style, and where the kernel doesn't preempt itself.
+    /// at most so many failures are missing above. Always 0 where the kernel
+    /// doesn't preempt itself.
     #[serde(default)]
     pub skipped: u64,
 }

@@ -12,9 +12,9 @@ use forktrace_common::{
     note::Note,
 };
 
-use super::clock::Clock;
 use crate::{
     cause::Cause,
+    host::clock::Clock,
     record::{Loss, Record, Repeat},
 };
 

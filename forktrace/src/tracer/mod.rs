@@ -3,7 +3,6 @@
 //! Everything runs on one thread. Once set up, no thread and no process is
 //! created: forktrace has to work on the host that can't fork.
 
-mod clock;
 mod counts;
 mod log;
 pub mod options;
@@ -27,7 +26,7 @@ pub use privilege::missing_capabilities;
 
 use crate::{
     cause::{Cause, Words, explain, judge},
-    host::{cgroup::Hierarchies, passwd::Passwd},
+    host::{cgroup::Hierarchies, clock::Clock, passwd::Passwd},
     probe::{
         attach::{self, Outcome},
         decode::{Decoded, Decoder},
@@ -37,7 +36,6 @@ use crate::{
     },
     record::{Failure, Loss, Record, Summary},
 };
-use clock::Clock;
 use counts::Counts;
 use log::KernelLog;
 

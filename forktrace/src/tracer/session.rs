@@ -1,8 +1,8 @@
 //! The `session` record.
 
-use super::{clock::Clock, options::Options};
+use super::options::Options;
 use crate::{
-    host::limits::HostNow,
+    host::{clock::Clock, limits::HostNow},
     probe::{
         attach::Outcome,
         kernel::Kernel,

@@ -274,7 +274,7 @@ impl<W: Write> Screen<W> {
         if s.skipped > 0 {
             writeln!(
                 self.out,
-                "up to {} more can have gone unseen: the kernel skipped forktrace (--attach kprobe isn't skipped)",
+                "up to {} more can have gone unseen: the kernel skipped forktrace (least with --attach kprobe)",
                 s.skipped
             )?;
         }

@@ -7,6 +7,7 @@ use forktrace::cause::Cause;
 use super::{Place, Reach, Run, Scenario, must_fail};
 use crate::actor::{Actor, Prober};
 use crate::attempt::{Attempt, Kind, attempts};
+use crate::bpf;
 use crate::cgroup::Tree;
 use crate::expect::{Expect, Number, WantedLimit};
 use crate::sys;
@@ -26,6 +27,11 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "once_8_threads",
         reach: Reach::Own,
         run: many_threads,
+    },
+    Scenario {
+        name: "once_8_threads_beside_maps",
+        reach: Reach::Host,
+        run: many_threads_beside_maps,
     },
 ];
 
@@ -85,11 +91,41 @@ fn one_user(place: &Place) -> Result<Run> {
     Ok(run)
 }
 
-fn many_threads(place: &Place) -> Result<Run> {
-    const THREADS: usize = 8;
-    let tree = Tree::new(&place.cgroups, "o8")?;
-    let home = tree.top();
+/// While others read BPF maps without a break: where the kernel preempts
+/// itself, one that is preempted at that keeps the kprobes of its CPU from
+/// running (kernel/bpf/syscall.c `bpf_disable_instrumentation`).
+fn many_threads_beside_maps(place: &Place) -> Result<Run> {
+    let readers = (0..2)
+        .map(|_| {
+            let (mut reader, _) = Actor::start("map-reader", |link| {
+                let map = bpf::Map::new()?;
+                link.step();
+                loop {
+                    map.read()?;
+                }
+            })?;
+            reader.send()?;
+            Ok(reader)
+        })
+        .collect::<Result<Vec<_>>>()?;
     let mut run = Run::default();
+    for name in ["o8-a", "o8-b", "o8-c"] {
+        storm(place, name, &mut run)?;
+    }
+    drop(readers);
+    Ok(run)
+}
+
+fn many_threads(place: &Place) -> Result<Run> {
+    let mut run = Run::default();
+    storm(place, "o8", &mut run)?;
+    Ok(run)
+}
+
+fn storm(place: &Place, name: &str, run: &mut Run) -> Result<()> {
+    const THREADS: usize = 8;
+    let tree = Tree::new(&place.cgroups, name)?;
+    let home = tree.top();
     let (mut caller, _) = Actor::start("o8-threads", |link| {
         home.enter()?;
         let start = std::sync::Barrier::new(THREADS + 1);
@@ -133,5 +169,5 @@ fn many_threads(place: &Place) -> Result<Run> {
     }
     run.keep(caller);
     run.keep(tree);
-    Ok(run)
+    Ok(())
 }
