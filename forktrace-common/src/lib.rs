@@ -3,6 +3,7 @@
 //! the bytes of a ring-buffer record can be read back on the other side.
 #![no_std]
 
+pub mod clone;
 pub mod count;
 pub mod event;
 pub mod note;

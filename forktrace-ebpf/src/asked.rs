@@ -1,5 +1,7 @@
 //! What a system call that creates a task asks for, from its arguments.
 
+use forktrace_common::clone;
+
 use crate::{cgroup, maps::offset, mem, task};
 
 const NR_CLONE: i32 = 56;
@@ -11,10 +13,6 @@ const NR32_FORK: i32 = 2;
 const NR32_CLONE: i32 = 120;
 const NR32_VFORK: i32 = 190;
 
-const CSIGNAL: u64 = 0xff;
-const CLONE_VM: u64 = 0x100;
-const CLONE_VFORK: u64 = 0x4000;
-pub const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// `struct clone_args`: offset of `cgroup`, and the size that includes it.
 const CLONE_ARGS_CGROUP: u64 = 80;
 const CLONE_ARGS_SIZE_VER2: u64 = 88;
@@ -45,14 +43,14 @@ pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Asked {
     };
     if number == NR_CLONE {
         // As kernel/fork.c has it: the low byte is the exit signal.
-        asked.clone_flags = arg0 as u32 as u64 & !CSIGNAL;
+        asked.clone_flags = arg0 as u32 as u64 & !clone::CSIGNAL;
     } else if number == NR_VFORK {
-        asked.clone_flags = CLONE_VFORK | CLONE_VM;
+        asked.clone_flags = clone::VFORK | clone::VM;
     } else if number == NR_CLONE3 {
         // The caller could have changed it since; that would only misdescribe
         // its own call.
         asked.clone_flags = mem::user::<u64>(arg0);
-        if asked.clone_flags & CLONE_INTO_CGROUP != 0 && arg1 >= CLONE_ARGS_SIZE_VER2 {
+        if asked.clone_flags & clone::INTO_CGROUP != 0 && arg1 >= CLONE_ARGS_SIZE_VER2 {
             let fd = mem::user::<u64>(arg0 + CLONE_ARGS_CGROUP);
             asked.into_css = cgroup::effective_pids_css(cgroup::of_fd(task::current(), fd));
         }

@@ -3,6 +3,7 @@
 //! where these errnos are reported, and only at the failing return.
 
 use forktrace_common::{
+    clone,
     event::{Cousins, FailureEvent, NsLimit, SET_TID, flag, ns_kind},
     note::Note,
 };
@@ -14,16 +15,6 @@ use crate::{
 };
 
 const SIGNAL_UNKILLABLE: u32 = 0x40; // include/linux/sched/signal.h
-
-/// Flags of clone(2) that ask for a namespace (include/uapi/linux/sched.h).
-const CLONE_NEWTIME: u64 = 0x80;
-const CLONE_NEWNS: u64 = 0x2_0000;
-const CLONE_NEWCGROUP: u64 = 0x200_0000;
-const CLONE_NEWUTS: u64 = 0x400_0000;
-const CLONE_NEWIPC: u64 = 0x800_0000;
-const CLONE_NEWUSER: u64 = 0x1000_0000;
-const CLONE_NEWPID: u64 = 0x2000_0000;
-const CLONE_NEWNET: u64 = 0x4000_0000;
 
 /// `struct clone_args` (include/uapi/linux/sched.h): `set_tid`, `set_tid_size`,
 /// and the size that includes them.
@@ -72,14 +63,14 @@ pub fn fill(ev: *mut FailureEvent, task: u64, note: *const Note) {
     }
     // The kinds in the order in which they are made: copy_creds(), then
     // create_new_namespaces().
-    namespaces(ev, &of, clone_flags & CLONE_NEWUSER, ns_kind::USER);
-    namespaces(ev, &of, clone_flags & CLONE_NEWNS, ns_kind::MNT);
-    namespaces(ev, &of, clone_flags & CLONE_NEWUTS, ns_kind::UTS);
-    namespaces(ev, &of, clone_flags & CLONE_NEWIPC, ns_kind::IPC);
-    namespaces(ev, &of, clone_flags & CLONE_NEWPID, ns_kind::PID);
-    namespaces(ev, &of, clone_flags & CLONE_NEWCGROUP, ns_kind::CGROUP);
-    namespaces(ev, &of, clone_flags & CLONE_NEWNET, ns_kind::NET);
-    namespaces(ev, &of, clone_flags & CLONE_NEWTIME, ns_kind::TIME);
+    namespaces(ev, &of, clone_flags & clone::NEWUSER, ns_kind::USER);
+    namespaces(ev, &of, clone_flags & clone::NEWNS, ns_kind::MNT);
+    namespaces(ev, &of, clone_flags & clone::NEWUTS, ns_kind::UTS);
+    namespaces(ev, &of, clone_flags & clone::NEWIPC, ns_kind::IPC);
+    namespaces(ev, &of, clone_flags & clone::NEWPID, ns_kind::PID);
+    namespaces(ev, &of, clone_flags & clone::NEWCGROUP, ns_kind::CGROUP);
+    namespaces(ev, &of, clone_flags & clone::NEWNET, ns_kind::NET);
+    namespaces(ev, &of, clone_flags & clone::NEWTIME, ns_kind::TIME);
 }
 
 /// To whom a new namespace is charged first, and how wide the counts are.

@@ -16,16 +16,14 @@ use aya_ebpf::{
 };
 use forktrace_common::{
     count::Key,
-    event::{FailureEvent, Stage, style},
+    event::{Stage, style},
     note::{Failed, Note},
 };
 
 use crate::{
-    count, filter, limits,
-    maps::{EVENTS, EXECS, offset},
-    mem, note, report,
-    snapshot::{self, Subject},
-    task,
+    filter, limits,
+    maps::{EXECS, offset},
+    mem, note, report, snapshot, task,
 };
 
 const PF_NPROC_EXCEEDED: u32 = 0x1000; // include/linux/sched.h
@@ -142,23 +140,10 @@ fn tell(note: *const Note, tid: u32) {
         cgroup: snapshot::own_cgroup_id(cset, pids_css),
         limit: 0,
     };
-    let verdict = count::hit(&key);
-    if !verdict.detail {
-        return;
-    }
-    let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {
-        count::ring_full(&verdict);
+    let Some(mut entry) = report::event(&key, note, task, tid) else {
         return;
     };
     let ev = entry.as_mut_ptr();
-    let subject = Subject {
-        task,
-        key: &key,
-        note,
-        tid,
-    };
-    snapshot::take(ev, &subject);
-    snapshot::flags(ev, &subject);
     // No address space: nothing is known of overcommit.
     // SAFETY: a reserved ring-buffer record.
     unsafe { (*ev).overcommit.total_vm = 0 };

@@ -2,7 +2,9 @@
 
 use core::mem::MaybeUninit;
 
+use aya_ebpf::maps::ring_buf::RingBufEntry;
 use forktrace_common::{
+    clone,
     count::{Key, total},
     event::{FailureEvent, Stage, flag},
     note::{Failed, Note},
@@ -10,7 +12,6 @@ use forktrace_common::{
 };
 
 use crate::{
-    asked::CLONE_INTO_CGROUP,
     cgroup, count, cousins, filter, limits,
     maps::{EVENTS, offset, setting},
     mem,
@@ -158,7 +159,7 @@ fn tell(note: *mut Note, tid: u32) {
         noted_css
     } else if failed.pids_css != 0 {
         failed.pids_css
-    } else if mem::field::<u64>(failed.args, offset!(args_flags)) & CLONE_INTO_CGROUP != 0 {
+    } else if mem::field::<u64>(failed.args, offset!(args_flags)) & clone::INTO_CGROUP != 0 {
         let fd = mem::field::<i32>(failed.args, offset!(args_cgroup));
         cgroup::effective_pids_css(cgroup::of_fd(current, fd as u64))
     } else {
@@ -176,23 +177,10 @@ fn tell(note: *mut Note, tid: u32) {
         cgroup: snapshot::own_cgroup_id(cset, pids_css),
         limit: refused,
     };
-    let verdict = count::hit(&key);
-    if !verdict.detail {
-        return;
-    }
-    let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {
-        count::ring_full(&verdict);
+    let Some(mut entry) = event(&key, note, current, tid) else {
         return;
     };
     let ev = entry.as_mut_ptr();
-    let subject = Subject {
-        task: current,
-        key: &key,
-        note,
-        tid,
-    };
-    snapshot::take(ev, &subject);
-    snapshot::flags(ev, &subject);
     limits::threads(ev);
     limits::nproc(ev, current);
     limits::pid_namespaces(ev, current);
@@ -202,4 +190,33 @@ fn tell(note: *mut Note, tid: u32) {
         cousins::fill(ev, current, note);
     }
     entry.submit(0);
+}
+
+/// Counts a failure, and begins its record: who asked for what, and where they
+/// live. `None`: it is told by the counts alone.
+#[inline(always)]
+pub fn event(
+    key: &Key,
+    note: *const Note,
+    task: u64,
+    tid: u32,
+) -> Option<RingBufEntry<FailureEvent>> {
+    let verdict = count::hit(key);
+    if !verdict.detail {
+        return None;
+    }
+    let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {
+        count::ring_full(&verdict);
+        return None;
+    };
+    let ev = entry.as_mut_ptr();
+    let subject = Subject {
+        task,
+        key,
+        note,
+        tid,
+    };
+    snapshot::take(ev, &subject);
+    snapshot::flags(ev, &subject);
+    Some(entry)
 }

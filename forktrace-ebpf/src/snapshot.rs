@@ -2,6 +2,7 @@
 
 use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_ns};
 use forktrace_common::{
+    clone,
     count::Key,
     event::{CgroupPath, FailureEvent, flag},
     note::Note,
@@ -19,7 +20,6 @@ pub struct Subject<'a> {
 
 const SCHED_DEADLINE: i32 = 6; // include/uapi/linux/sched.h
 const PF_KTHREAD: u32 = 0x0020_0000; // include/linux/sched.h
-const CLONE_FS: u64 = 0x200;
 
 /// kernfs id that stands for where the caller lives: its v2 cgroup, or, where
 /// the v2 hierarchy isn't used (every task in its root), its pids cgroup.
@@ -115,7 +115,7 @@ pub fn flags(ev: *mut FailureEvent, s: &Subject<'_>) {
     let in_exec = (mem::field::<i32>(fs, offset!(fs_in_exec)) | noted) & 1;
     set(
         ev,
-        in_exec != 0 && clone_flags & CLONE_FS != 0,
+        in_exec != 0 && clone_flags & clone::FS != 0,
         flag::IN_EXEC,
     );
     set(

@@ -16,10 +16,8 @@ use forktrace_common::{
 
 use crate::{
     count, filter, limits,
-    maps::{EVENTS, STACKS, offset, symbol},
-    mem, note, report,
-    snapshot::{self, Subject},
-    task,
+    maps::{STACKS, offset, symbol},
+    mem, note, report, snapshot, task,
 };
 
 // include/uapi/asm-generic/mman-common.h, mman.h
@@ -141,23 +139,10 @@ fn tell(note: *const Note, tid: u32) {
         cgroup: snapshot::own_cgroup_id(cset, pids_css),
         limit: 0,
     };
-    let verdict = count::hit(&key);
-    if !verdict.detail {
-        return;
-    }
-    let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {
-        count::ring_full(&verdict);
+    let Some(mut entry) = report::event(&key, note, current, tid) else {
         return;
     };
     let ev = entry.as_mut_ptr();
-    let subject = Subject {
-        task: current,
-        key: &key,
-        note,
-        tid,
-    };
-    snapshot::take(ev, &subject);
-    snapshot::flags(ev, &subject);
     limits::overcommit(ev, current);
     address_space(ev, current, tid);
     snapshot::cgroups(ev, cset, pids_css);

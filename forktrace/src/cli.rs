@@ -63,15 +63,8 @@ pub enum Command {
 pub struct LiveArgs {
     #[command(flatten)]
     pub trace: TraceArgs,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// When to colour.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
-    /// Print failures only: no first and no last line.
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub print: PrintArgs,
 }
 
 #[derive(Debug, Args)]
@@ -95,15 +88,8 @@ pub struct ReplayArgs {
     /// standard input.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// When to colour.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
-    /// Print failures only: no first and no last line.
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub print: PrintArgs,
     /// Say more.
     #[arg(short, long)]
     pub verbose: bool,
@@ -117,27 +103,50 @@ pub struct ReplayArgs {
     /// Nothing after this time.
     #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
     pub until: Option<Timestamp>,
-    /// Only this process or thread, and its children.
-    #[arg(long, value_name = "PID", help_heading = "Filters")]
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// How records are printed.
+#[derive(Clone, Debug, Args)]
+pub struct PrintArgs {
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Print failures only: no first and no last line.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Which failures are told.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Filters")]
+pub struct FilterArgs {
+    /// Only this process and its descendants (in a recording: its children).
+    #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
     /// Only callers of this name (the thread's, up to 15 bytes).
-    #[arg(long, value_name = "NAME", help_heading = "Filters")]
+    #[arg(long, value_name = "NAME")]
     pub comm: Option<String>,
-    /// Only callers with this real user, by name or uid, as recorded.
-    #[arg(long, value_name = "USER", help_heading = "Filters")]
+    /// Only callers with this real user, by name or uid.
+    #[arg(long, value_name = "USER")]
     pub user: Option<String>,
     /// Only callers in this cgroup or below it.
-    #[arg(long, value_name = "PATH", help_heading = "Filters")]
-    pub cgroup: Option<String>,
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<OsString>,
     /// Only callers in the cgroup of this systemd unit.
-    #[arg(long, value_name = "UNIT", help_heading = "Filters")]
+    #[arg(long, value_name = "UNIT", conflicts_with = "cgroup")]
     pub unit: Option<String>,
     /// Only failures with this cause; may be given several times.
-    #[arg(long, value_name = "CAUSE", value_parser = parse_cause, help_heading = "Filters")]
+    #[arg(long, value_name = "CAUSE", value_parser = parse_cause)]
     pub cause: Vec<Cause>,
-    /// Only failures with this errno, or `all`. Several with commas between, or
-    /// by giving it several times.
-    #[arg(long, value_name = "ERRNO", value_parser = parse_errno, value_delimiter = ',', help_heading = "Filters")]
+    /// Only failures with this errno, or `all` for every one; tracing without it
+    /// tells EAGAIN and ENOMEM. Several with commas between, or by giving it
+    /// several times.
+    #[arg(long, value_name = "ERRNO", value_parser = parse_errno, value_delimiter = ',')]
     pub errno: Vec<ErrnoChoice>,
 }
 
@@ -192,38 +201,13 @@ pub struct SelftestArgs {
 
 #[derive(Debug, Args)]
 pub struct TraceArgs {
-    /// Only this process and its descendants.
-    #[arg(long, value_name = "PID", help_heading = "Filters")]
-    pub pid: Option<u32>,
-    /// Only callers of this name (the thread's, up to 15 bytes).
-    #[arg(long, value_name = "NAME", help_heading = "Filters")]
-    pub comm: Option<String>,
-    /// Only callers with this real user, by name or uid.
-    #[arg(long, value_name = "USER", help_heading = "Filters")]
-    pub user: Option<String>,
-    /// Only callers in this cgroup or below it.
-    #[arg(long, value_name = "PATH", help_heading = "Filters")]
-    pub cgroup: Option<OsString>,
-    /// Only callers in the cgroup of this systemd unit.
-    #[arg(
-        long,
-        value_name = "UNIT",
-        conflicts_with = "cgroup",
-        help_heading = "Filters"
-    )]
-    pub unit: Option<String>,
-    /// Only failures with this cause; may be given several times.
-    #[arg(long, value_name = "CAUSE", value_parser = parse_cause, help_heading = "Filters")]
-    pub cause: Vec<Cause>,
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// Also tell when pthread_create fails before any thread is asked for: mmap
     /// or mprotect of the thread's stack is refused. Hooks every mmap and
     /// mprotect.
     #[arg(long)]
     pub thread_stacks: bool,
-    /// Only failures with this errno, or `all` for every one; without it EAGAIN
-    /// and ENOMEM. Several with commas between, or by giving it several times.
-    #[arg(long, value_name = "ERRNO", value_parser = parse_errno, value_delimiter = ',', help_heading = "Filters")]
-    pub errno: Vec<ErrnoChoice>,
     /// How to attach; auto takes the best that this kernel accepts.
     #[arg(long, value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,
@@ -406,7 +390,7 @@ mod tests {
     fn no_command_means_live() {
         let cli = Cli::try_parse_from(["forktrace", "--pid", "1", "--", "true"]).unwrap();
         assert!(cli.command.is_none());
-        assert_eq!(cli.live.trace.pid, Some(1));
+        assert_eq!(cli.live.trace.filter.pid, Some(1));
         assert_eq!(cli.live.trace.command, ["true"]);
     }
 
@@ -453,7 +437,7 @@ mod tests {
     fn errnos_by_name_in_a_list_or_all() {
         let parse = |args: &[&str]| {
             let all = [&["forktrace"], args].concat();
-            Cli::try_parse_from(all).map(|cli| cli.live.trace.errno)
+            Cli::try_parse_from(all).map(|cli| cli.live.trace.filter.errno)
         };
         let one = ErrnoChoice::One;
         assert_eq!(

@@ -4,6 +4,8 @@
 //! CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN, in the user namespace that owns
 //! each of the pid namespaces in which an id was asked for.
 
+use forktrace_common::clone;
+
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
@@ -18,7 +20,7 @@ pub const ENTRY: Entry = Entry {
     cause: Cause::CapCheckpointRestore,
     seen: |e| match e.stage {
         // x86: copy_thread() answers EPERM to a bad address for CLONE_SETTLS.
-        Stage::IoToPid if asked(e) && e.clone_flags & CLONE_SETTLS == 0 => Finding::observed(None),
+        Stage::IoToPid if asked(e) && e.clone_flags & clone::SETTLS == 0 => Finding::observed(None),
         Stage::IoToPid if asked(e) => Finding::inferred(None),
         _ => None,
     },
@@ -34,8 +36,6 @@ pub const ENTRY: Entry = Entry {
     fix: fixes,
     summary,
 };
-
-const CLONE_SETTLS: u64 = 0x8_0000;
 
 fn asked(e: &Evidence) -> bool {
     e.errno == Errno::EPERM && e.cousins.as_ref().is_some_and(|c| c.set_tid_size > 0)

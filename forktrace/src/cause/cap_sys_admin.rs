@@ -4,6 +4,8 @@
 //! the child's user namespace, for every kind but CLONE_NEWUSER, whose maker
 //! has all capabilities in it.
 
+use forktrace_common::clone;
+
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
@@ -31,15 +33,18 @@ pub const ENTRY: Entry = Entry {
     summary,
 };
 
-const CLONE_NEWUSER: u64 = 0x1000_0000;
-/// CLONE_NEW{TIME,NS,CGROUP,UTS,IPC,PID,NET} (include/uapi/linux/sched.h).
-const OTHERS: u64 =
-    0x80 | 0x2_0000 | 0x200_0000 | 0x400_0000 | 0x800_0000 | 0x2000_0000 | 0x4000_0000;
+const OTHERS: u64 = clone::NEWTIME
+    | clone::NEWNS
+    | clone::NEWCGROUP
+    | clone::NEWUTS
+    | clone::NEWIPC
+    | clone::NEWPID
+    | clone::NEWNET;
 
 fn lacks(e: &Evidence) -> bool {
     e.errno == Errno::EPERM
         && e.clone_flags & OTHERS != 0
-        && e.clone_flags & CLONE_NEWUSER == 0
+        && e.clone_flags & clone::NEWUSER == 0
         && e.cousins.as_ref().is_some_and(|c| !c.own_sys_admin)
 }
 

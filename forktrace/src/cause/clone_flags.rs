@@ -5,6 +5,8 @@
 //! `copy_namespaces` for CLONE_NEWIPC with CLONE_SYSVSEM. Flags that clone3
 //! itself refuses never come that far, and are not seen.
 
+use forktrace_common::clone;
+
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
@@ -40,20 +42,6 @@ pub const ENTRY: Entry = Entry {
     summary,
 };
 
-// include/uapi/linux/sched.h
-const CLONE_VM: u64 = 0x100;
-const CLONE_FS: u64 = 0x200;
-const CLONE_SIGHAND: u64 = 0x800;
-const CLONE_PIDFD: u64 = 0x1000;
-const CLONE_PARENT: u64 = 0x8000;
-const CLONE_THREAD: u64 = 0x1_0000;
-const CLONE_NEWNS: u64 = 0x2_0000;
-const CLONE_SYSVSEM: u64 = 0x4_0000;
-const CLONE_DETACHED: u64 = 0x40_0000;
-const CLONE_NEWUSER: u64 = 0x1000_0000;
-const CLONE_NEWIPC: u64 = 0x800_0000;
-const CLONE_NEWPID: u64 = 0x2000_0000;
-
 struct Conflict {
     /// Checked by `copy_namespaces`, not at first.
     late: bool,
@@ -70,22 +58,22 @@ fn conflict(e: &Evidence) -> Option<Conflict> {
     let all = |flags: u64| e.clone_flags & flags == flags;
     let any = |flags: u64| e.clone_flags & flags != 0;
     let early = |sure| Some(Conflict { late: false, sure });
-    if all(CLONE_NEWNS | CLONE_FS)
-        || all(CLONE_NEWUSER | CLONE_FS)
-        || all(CLONE_THREAD) && !any(CLONE_SIGHAND)
-        || all(CLONE_SIGHAND) && !any(CLONE_VM)
-        || all(CLONE_PARENT) && c.init
-        || all(CLONE_THREAD) && any(CLONE_NEWUSER | CLONE_NEWPID)
-        || all(CLONE_THREAD) && c.other_pid_ns
-        || all(CLONE_PIDFD | CLONE_DETACHED)
+    if all(clone::NEWNS | clone::FS)
+        || all(clone::NEWUSER | clone::FS)
+        || all(clone::THREAD) && !any(clone::SIGHAND)
+        || all(clone::SIGHAND) && !any(clone::VM)
+        || all(clone::PARENT) && c.init
+        || all(clone::THREAD) && any(clone::NEWUSER | clone::NEWPID)
+        || all(clone::THREAD) && c.other_pid_ns
+        || all(clone::PIDFD | clone::DETACHED)
     {
         return early(true);
     }
     // Dropped by later versions.
-    if any(CLONE_THREAD | CLONE_VM) && c.other_time_ns || all(CLONE_PIDFD | CLONE_THREAD) {
+    if any(clone::THREAD | clone::VM) && c.other_time_ns || all(clone::PIDFD | clone::THREAD) {
         return early(false);
     }
-    all(CLONE_NEWIPC | CLONE_SYSVSEM).then_some(Conflict {
+    all(clone::NEWIPC | clone::SYSVSEM).then_some(Conflict {
         late: true,
         sure: true,
     })

@@ -5,6 +5,8 @@
 //! only where fs.nr_open was lowered below what is open. CLONE_FILES (threads)
 //! copies nothing.
 
+use forktrace_common::clone;
+
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
@@ -26,10 +28,8 @@ pub const ENTRY: Entry = Entry {
     summary,
 };
 
-const CLONE_FILES: u64 = 0x400;
-
 fn too_high(e: &Evidence) -> Option<Limit> {
-    if e.errno != Errno::EMFILE || e.clone_flags & CLONE_FILES != 0 {
+    if e.errno != Errno::EMFILE || e.clone_flags & clone::FILES != 0 {
         return None;
     }
     let c = e.cousins.as_ref()?;

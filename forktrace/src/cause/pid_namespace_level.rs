@@ -3,6 +3,8 @@
 //! kernel/pid_namespace.c `create_pid_namespace`: `level > MAX_PID_NS_LEVEL`.
 //! It comes before the count of `user.max_pid_namespaces`.
 
+use forktrace_common::clone;
+
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
@@ -24,13 +26,12 @@ pub const ENTRY: Entry = Entry {
     summary,
 };
 
-const CLONE_NEWPID: u64 = 0x2000_0000;
 /// MAX_PID_NS_LEVEL (include/linux/pid_namespace.h).
 const DEEPEST: u32 = 32;
 
 fn too_deep(e: &Evidence) -> Option<Limit> {
     let level = e.pid_ns.first()?.level;
-    let asked = e.errno == Errno::ENOSPC && e.clone_flags & CLONE_NEWPID != 0;
+    let asked = e.errno == Errno::ENOSPC && e.clone_flags & clone::NEWPID != 0;
     if !asked || level < DEEPEST {
         return None;
     }

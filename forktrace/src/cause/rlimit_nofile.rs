@@ -3,6 +3,8 @@
 //! kernel/fork.c `pidfd_prepare`, fs/file.c `alloc_fd`: the lowest free
 //! descriptor is not below RLIMIT_NOFILE. Nobody is exempt.
 
+use forktrace_common::clone;
+
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
@@ -29,10 +31,8 @@ pub const ENTRY: Entry = Entry {
     summary,
 };
 
-const CLONE_PIDFD: u64 = 0x1000;
-
 fn refused(e: &Evidence) -> Option<Finding> {
-    if e.errno != Errno::EMFILE || e.clone_flags & CLONE_PIDFD == 0 {
+    if e.errno != Errno::EMFILE || e.clone_flags & clone::PIDFD == 0 {
         return None;
     }
     let c = e.cousins.as_ref()?;

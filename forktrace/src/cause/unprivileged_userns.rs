@@ -5,6 +5,8 @@
 //! EPERM at CLONE_NEWUSER (a chroot, an id without a mapping, a security
 //! module, all in kernel/user_namespace.c `create_user_ns`) stay unknown.
 
+use forktrace_common::clone;
+
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
@@ -32,11 +34,9 @@ pub const ENTRY: Entry = Entry {
     summary,
 };
 
-const CLONE_NEWUSER: u64 = 0x1000_0000;
-
 fn off(e: &Evidence) -> bool {
     e.errno == Errno::EPERM
-        && e.clone_flags & CLONE_NEWUSER != 0
+        && e.clone_flags & clone::NEWUSER != 0
         && e.cousins
             .as_ref()
             // In a nested user namespace a capability doesn't help.

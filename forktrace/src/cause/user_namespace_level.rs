@@ -2,6 +2,8 @@
 //!
 //! kernel/user_namespace.c `create_user_ns`: the parent's `level > 32`.
 
+use forktrace_common::clone;
+
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
@@ -23,13 +25,12 @@ pub const ENTRY: Entry = Entry {
     summary,
 };
 
-const CLONE_NEWUSER: u64 = 0x1000_0000;
 /// The deepest level that a user namespace can have.
 const DEEPEST: u32 = 33;
 
 fn too_deep(e: &Evidence) -> Option<Limit> {
     let level = e.cousins.as_ref()?.user_ns_level;
-    let asked = e.errno == Errno::ENOSPC && e.clone_flags & CLONE_NEWUSER != 0;
+    let asked = e.errno == Errno::ENOSPC && e.clone_flags & clone::NEWUSER != 0;
     (asked && level >= DEEPEST).then(|| Limit {
         name: "nesting of user namespaces".to_owned(),
         scope: "process".to_owned(),

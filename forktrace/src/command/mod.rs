@@ -3,6 +3,7 @@
 mod child;
 mod explain;
 mod live;
+mod print;
 mod probes;
 mod record;
 mod replay;

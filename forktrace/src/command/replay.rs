@@ -2,20 +2,17 @@
 
 mod follow;
 
-use std::{
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use forktrace::{
-    record::{Damage, Filter, OneWay, ReadError, Reader, Record, Wanted, write_line},
-    view::{Screen, Verbosity, clean},
+    record::{Damage, Filter, OneWay, ReadError, Reader, Wanted},
+    view::clean,
 };
 
 use self::follow::Followed;
-use super::terminal;
+use super::print::Printer;
 use crate::{
-    cli::{ErrnoChoice, Format, ReplayArgs},
+    cli::{ErrnoChoice, FilterArgs, ReplayArgs},
     exit::{Exit, UsageError},
 };
 
@@ -26,30 +23,37 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     if args.follow {
         follow::end_quietly();
     }
-    let mut filter = Filter::new(wanted(args));
-    let mut print = printer(args);
+    let mut filter = Filter::new(Wanted {
+        since: args.since,
+        until: args.until,
+        ..wanted(&args.filter)
+    });
+    let mut printer = Printer::new(&args.print, args.verbose);
     for path in &args.files {
-        let damage = replay(path, args.follow, &mut filter, &mut print)?;
+        let damage = replay(path, args.follow, &mut filter, &mut printer)?;
         if damage.is_any() {
             tell(path, damage);
         }
     }
-    print(None)?;
+    printer.settle()?;
     Ok(Exit::Done)
 }
 
-fn wanted(args: &ReplayArgs) -> Wanted {
+fn wanted(args: &FilterArgs) -> Wanted {
     let errnos = args.errno.iter().map(|choice| match choice {
         ErrnoChoice::One(errno) => Some(*errno),
         ErrnoChoice::All => None,
     });
     Wanted {
-        since: args.since,
-        until: args.until,
+        since: None,
+        until: None,
         pid: args.pid,
         comm: args.comm.clone(),
         user: args.user.clone(),
-        cgroup: args.cgroup.clone(),
+        cgroup: args
+            .cgroup
+            .as_ref()
+            .map(|path| path.to_string_lossy().into_owned()),
         unit: args.unit.clone(),
         causes: args.cause.clone(),
         // `all` among them wants every one.
@@ -61,12 +65,12 @@ fn replay(
     path: &Path,
     follow: bool,
     filter: &mut Filter,
-    print: &mut impl FnMut(Option<&Record>) -> anyhow::Result<()>,
+    printer: &mut Printer,
 ) -> anyhow::Result<Damage> {
     let mut reader = open(path, follow)?;
     while let Some(record) = reader.read()? {
         if let Some(record) = filter.pass(record) {
-            print(Some(&record))?;
+            printer.show(&record)?;
         }
     }
     Ok(reader.damage())
@@ -83,38 +87,6 @@ fn open(path: &Path, follow: bool) -> Result<Reader, ReadError> {
         Reader::new(path, Box::new(source))
     } else {
         Reader::open(path)
-    }
-}
-
-/// Prints a record, or at the end what was held back.
-fn printer(args: &ReplayArgs) -> impl FnMut(Option<&Record>) -> anyhow::Result<()> + use<> {
-    let (format, quiet) = (args.format, args.quiet);
-    let verbosity = match (quiet, args.verbose) {
-        (true, _) => Verbosity::Quiet,
-        (_, true) => Verbosity::Verbose,
-        _ => Verbosity::Normal,
-    };
-    let mut screen = Screen::new(
-        io::stdout(),
-        terminal::colours(args.color),
-        verbosity,
-        terminal::width(),
-    );
-    let mut line = Vec::new();
-    move |record| {
-        let Some(record) = record else {
-            return Ok(screen.settle()?);
-        };
-        match format {
-            Format::Text => screen.show(record)?,
-            Format::Json if quiet && matches!(record, Record::Session(_) | Record::Summary(_)) => {}
-            Format::Json => {
-                line.clear();
-                write_line(&mut line, record)?;
-                io::stdout().lock().write_all(&line)?;
-            }
-        }
-        Ok(())
     }
 }
 

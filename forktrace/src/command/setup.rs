@@ -11,7 +11,7 @@ use forktrace::{
 use forktrace_common::settings::{Settings, errnos};
 
 use crate::{
-    cli::{ErrnoChoice, TraceArgs},
+    cli::{ErrnoChoice, FilterArgs, TraceArgs},
     exit::UsageError,
 };
 
@@ -25,6 +25,7 @@ const COMM_BYTES: usize = 15;
 
 /// Checks the filters against this host, and makes the options.
 pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
+    let filter = &args.filter;
     let mut filters = BTreeMap::new();
     let mut settings = Settings {
         detail_per_second: DETAIL_PER_SECOND,
@@ -32,12 +33,12 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
         thread_stacks: u32::from(args.thread_stacks),
         ..Settings::default()
     };
-    if let Some(pid) = args.pid {
+    if let Some(pid) = filter.pid {
         settings.tgid = thread_group(pid)?;
         filters.insert("pid".to_owned(), pid.to_string());
     }
     if !args.command.is_empty() {
-        if args.pid.is_some() {
+        if filter.pid.is_some() {
             return Err(UsageError(
                 "--pid and a command exclude each other: a command is traced by itself".to_owned(),
             ));
@@ -47,7 +48,7 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
         let words: Vec<_> = args.command.iter().map(|w| w.to_string_lossy()).collect();
         filters.insert("command".to_owned(), words.join(" "));
     }
-    if let Some(comm) = &args.comm {
+    if let Some(comm) = &filter.comm {
         if comm.len() > COMM_BYTES || comm.is_empty() {
             return Err(UsageError(format!(
                 "--comm {comm:?}: the kernel keeps 1 to {COMM_BYTES} bytes of a thread's name"
@@ -57,7 +58,7 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
         settings.comm[..comm.len()].copy_from_slice(comm.as_bytes());
         filters.insert("comm".to_owned(), comm.clone());
     }
-    if let Some(user) = &args.user {
+    if let Some(user) = &filter.user {
         let passwd = Passwd::load().unwrap_or_default();
         settings.uid = passwd
             .uid(user)
@@ -65,7 +66,7 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
         settings.uid_set = 1;
         filters.insert("user".to_owned(), user.clone());
     }
-    if let Some(cause) = args
+    if let Some(cause) = filter
         .cause
         .iter()
         .find(|c| c.only_of_thread_stacks() && !args.thread_stacks)
@@ -75,7 +76,7 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
             cause.id()
         )));
     }
-    let selection = selection(args, &mut settings, &mut filters)?;
+    let selection = selection(filter, &mut settings, &mut filters)?;
     Ok(Options {
         attach: args.attach.style(),
         btf: args.btf.clone(),
@@ -89,12 +90,12 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
 }
 
 fn selection(
-    args: &TraceArgs,
+    filter: &FilterArgs,
     settings: &mut Settings,
     filters: &mut BTreeMap<String, String>,
 ) -> Result<Selection, UsageError> {
     let hierarchies = Hierarchies::discover().unwrap_or_default();
-    let found = match (&args.cgroup, &args.unit) {
+    let found = match (&filter.cgroup, &filter.unit) {
         (Some(path), _) => Some((
             "cgroup",
             path.to_string_lossy().into_owned(),
@@ -111,21 +112,21 @@ fn selection(
         }
         filters.insert(flag.to_owned(), text);
     }
-    if !args.cause.is_empty() {
-        let ids: Vec<&str> = args.cause.iter().map(|c| c.id()).collect();
+    if !filter.cause.is_empty() {
+        let ids: Vec<&str> = filter.cause.iter().map(|c| c.id()).collect();
         filters.insert("cause".to_owned(), ids.join(","));
     }
-    if !args.errno.is_empty() {
-        let names: Vec<_> = args.errno.iter().map(|e| e.name()).collect();
+    if !filter.errno.is_empty() {
+        let names: Vec<_> = filter.errno.iter().map(|e| e.name()).collect();
         filters.insert("errno".to_owned(), names.join(","));
     }
-    let (told, errnos) = errnos(&args.errno);
+    let (told, errnos) = errnos(&filter.errno);
     settings.errnos = told;
-    for cause in &args.cause {
+    for cause in &filter.cause {
         check_cause(*cause, told)?;
     }
     Ok(Selection {
-        causes: args.cause.clone(),
+        causes: filter.cause.clone(),
         errnos,
         descends_from: None,
     })

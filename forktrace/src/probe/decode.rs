@@ -3,6 +3,7 @@
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 
 use forktrace_common::{
+    clone,
     count::Key,
     event::{self, FailureEvent, flag},
 };
@@ -22,11 +23,6 @@ use crate::{
     },
     record::{Caller, Cgroup, Errno, Operation},
 };
-
-const CLONE_VM: u64 = 0x100;
-const CLONE_VFORK: u64 = 0x4000;
-const CLONE_THREAD: u64 = 0x1_0000;
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// PIDS_MAX (kernel/cgroup/pids.c): one more than PID_MAX_LIMIT is "max".
 const PIDS_MAX: i64 = 4_194_305;
@@ -82,8 +78,8 @@ impl Decoder {
             dying: event.flags & flag::DYING != 0,
             cousins: super::cousins::of(&event),
             uid: event.uid,
-            shares_vm: event.clone_flags & CLONE_VM != 0,
-            into_cgroup: event.clone_flags & CLONE_INTO_CGROUP != 0,
+            shares_vm: event.clone_flags & clone::VM != 0,
+            into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,
             nproc_exempt: event.flags & flag::NPROC_EXEMPT != 0,
             deadline: event.flags & flag::DEADLINE != 0,
             in_exec: event.flags & flag::IN_EXEC != 0,
@@ -290,7 +286,7 @@ impl Paths {
             all,
             pids_id: leaf(&event.pids, event.pids_len),
             memory_id: leaf(&event.memory, event.memory_len),
-            into_cgroup: event.clone_flags & CLONE_INTO_CGROUP != 0,
+            into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,
         }
     }
 
@@ -372,9 +368,9 @@ fn operation(event: &FailureEvent) -> Operation {
         Operation::IoWorker
     } else if f & (flag::KERNEL_FN | flag::CALLER_KTHREAD) != 0 {
         Operation::KernelThread
-    } else if event.clone_flags & CLONE_THREAD != 0 {
+    } else if event.clone_flags & clone::THREAD != 0 {
         Operation::Thread
-    } else if event.clone_flags & CLONE_VFORK != 0 {
+    } else if event.clone_flags & clone::VFORK != 0 {
         Operation::Vfork
     } else {
         Operation::Process
@@ -472,7 +468,7 @@ fn overcommit(event: &FailureEvent, errno: Errno, host: &HostNow) -> Option<Over
     }
     let mode = OvercommitMode::from_number(mode);
     let copies = errno == Errno::ENOMEM
-        && event.clone_flags & CLONE_VM == 0
+        && event.clone_flags & clone::VM == 0
         && stacks::call(event).is_none();
     let largest_mapping = (mode == OvercommitMode::Heuristic && copies && total_vm > ram_and_swap)
         .then(|| mappings::largest_private_writable(event.tgid))

@@ -1,6 +1,9 @@
 //! From what the programs noted to the stage that refused.
 
-use forktrace_common::event::{CgroupLimit, FailureEvent, Stage as Noted, flag, style};
+use forktrace_common::{
+    clone,
+    event::{CgroupLimit, FailureEvent, Stage as Noted, flag, style},
+};
 
 use super::{attach::Outcome, skips::Spot, style::Role};
 use crate::evidence::Stage;
@@ -27,7 +30,6 @@ pub fn forget(event: &mut FailureEvent) {
     event.memcg_oom = CgroupLimit::default();
 }
 
-const CLONE_FS: u64 = 0x200; // include/uapi/linux/sched.h
 const SECCOMP_MODE_FILTER: i32 = 2; // include/uapi/linux/seccomp.h
 
 /// A missing note means something only where the probe that would have left it
@@ -36,7 +38,7 @@ pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
     match Noted::from_u8(event.stage) {
         Noted::Nproc => Stage::Nproc,
         // copy_fs() refuses only who asks to share (CLONE_FS).
-        Noted::SecurityToFs if event.clone_flags & CLONE_FS == 0 => Stage::SecurityToFiles,
+        Noted::SecurityToFs if event.clone_flags & clone::FS == 0 => Stage::SecurityToFiles,
         Noted::SecurityToFs => Stage::SecurityToFs,
         Noted::SighandToNamespaces => Stage::SighandToNamespaces,
         Noted::IoToPid => Stage::IoToPid,
