@@ -98,6 +98,12 @@ fn many_threads_beside_maps(place: &Place) -> Result<Run> {
     let readers = (0..2)
         .map(|_| {
             let (mut reader, _) = Actor::start("map-reader", |link| {
+                // Up to 5.10 maps are locked memory.
+                sys::limit(
+                    libc::RLIMIT_MEMLOCK,
+                    libc::RLIM_INFINITY,
+                    libc::RLIM_INFINITY,
+                )?;
                 let map = bpf::Map::new()?;
                 link.step();
                 loop {
