@@ -69,12 +69,18 @@ pub struct LiveArgs {
 
 #[derive(Debug, Args)]
 pub struct RecordArgs {
-    /// The file to write: newline-delimited JSON.
+    /// The file to write: newline-delimited JSON, compressed when the name ends
+    /// in `.zst`.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
     /// Overwrite an existing file.
     #[arg(long)]
     pub force: bool,
+    /// Continue an existing recording.
+    #[arg(long, conflicts_with = "force")]
+    pub append: bool,
+    #[command(flatten)]
+    pub keeping: KeepingArgs,
     #[command(flatten)]
     pub trace: TraceArgs,
     /// Say nothing on standard error.
@@ -105,6 +111,31 @@ pub struct ReplayArgs {
     pub until: Option<Timestamp>,
     #[command(flatten)]
     pub filter: FilterArgs,
+}
+
+/// For how long, and how safely, a recording is kept.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files")]
+pub struct KeepingArgs {
+    /// Begin a new file at this size, e.g. 100M; the old one gets the time into
+    /// its name.
+    #[arg(long, value_name = "BYTES", value_parser = parse_file_size)]
+    pub max_size: Option<u64>,
+    /// Begin a new file with the first record after this time, e.g. 12h, 7d.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub max_age: Option<Duration>,
+    /// Keep so many of the old files, and remove older ones; without it all are
+    /// kept.
+    #[arg(long, value_name = "N")]
+    pub keep: Option<usize>,
+    /// Write nothing while the file system has less room than this, e.g. 1G; what
+    /// is left out is counted.
+    #[arg(long, value_name = "BYTES", value_parser = parse_file_size)]
+    pub min_free: Option<u64>,
+    /// What has to survive a crash of the machine. A crash of forktrace loses
+    /// nothing in any case.
+    #[arg(long, value_enum, default_value_t = SyncPolicy::File)]
+    pub sync: SyncPolicy,
 }
 
 /// How records are printed.
@@ -244,6 +275,16 @@ pub enum Format {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SyncPolicy {
+    /// What the kernel has written to disk by itself (in half a minute or so).
+    System,
+    /// All files but the one that is being written.
+    File,
+    /// Every record: waits for the disk after each.
+    Record,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PageFormat {
     /// For people.
     Text,
@@ -356,6 +397,24 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds * factor).map_err(|_| bad())
 }
 
+/// 4096 bytes at least: a `session` alone is one.
+fn parse_file_size(text: &str) -> Result<u64, String> {
+    let bad = || "give a number of bytes, or one with K, M, G or T behind it, from 4K".to_owned();
+    let (number, shift) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 30),
+        Some((at, 't' | 'T')) => (&text[..at], 40),
+        _ => (text, 0),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(1 << shift))
+        .filter(|n| *n >= 4096)
+        .ok_or_else(bad)
+}
+
 fn parse_size(text: &str) -> Result<u32, String> {
     const SMALLEST: u32 = 64 * 1024;
     const LARGEST: u32 = 256 * 1024 * 1024;
@@ -400,6 +459,11 @@ mod tests {
         assert_eq!(parse_size("100k"), Ok(1 << 17));
         for bad in ["", "K", "1", "1G", "-1M", "5000M", "4294967295M", "é"] {
             assert!(parse_size(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_file_size("2G"), Ok(2 << 30));
+        assert_eq!(parse_file_size("4096"), Ok(4096));
+        for bad in ["", "T", "4095", "1K", "99999999999T", "1.5M", "-4K", "é"] {
+            assert!(parse_file_size(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("2"), Ok(Duration::from_secs(2)));

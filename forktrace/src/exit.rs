@@ -60,8 +60,14 @@ impl Exit {
                 _ => {}
             }
             match cause.downcast_ref::<WriteError>() {
-                Some(WriteError::Exists { .. } | WriteError::Symlink { .. }) => return Self::Usage,
-                Some(WriteError::Create { source, .. })
+                Some(
+                    WriteError::Exists { .. }
+                    | WriteError::Symlink { .. }
+                    | WriteError::Locked { .. }
+                    | WriteError::NoRecording { .. }
+                    | WriteError::NoFile { .. },
+                ) => return Self::Usage,
+                Some(WriteError::Open { source, .. })
                     if source.kind() == io::ErrorKind::NotFound =>
                 {
                     return Self::Usage;

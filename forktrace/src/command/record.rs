@@ -1,21 +1,31 @@
 //! `record`: writes each failure to a file.
 
-use forktrace::record::{Record, Recording};
+use forktrace::{
+    record::{Existing, Keeping, Record, Recording, Sync},
+    view::clean,
+};
 
 use super::trace;
-use crate::{cli::RecordArgs, exit::Exit};
+use crate::{
+    cli::{RecordArgs, SyncPolicy},
+    exit::{Exit, UsageError},
+};
 
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let quiet = args.quiet;
     let path = args.output.clone();
+    let keeping = keeping(args)?;
     trace::run(&args.trace, || {
-        let mut recording = Recording::create(&args.output, args.force)?;
+        let mut recording = Recording::open(&args.output, keeping)?;
         Ok(Box::new(move |record| {
             recording.write(record)?;
+            if let Some(warning) = recording.warning() {
+                eprintln!("forktrace: {:#}", anyhow::Error::from(warning));
+            }
             match record {
                 Record::Session(session) if !quiet => eprintln!(
                     "forktrace: recording to {} (attached by {}); Ctrl-C ends",
-                    forktrace::view::clean(&path.to_string_lossy()),
+                    clean(&path.to_string_lossy()),
                     session.attach
                 ),
                 Record::Summary(summary) if !quiet => {
@@ -25,5 +35,30 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
             }
             Ok(())
         }))
+    })
+}
+
+fn keeping(args: &RecordArgs) -> Result<Keeping, UsageError> {
+    let k = &args.keeping;
+    if k.keep.is_some() && k.max_size.is_none() && k.max_age.is_none() {
+        return Err(UsageError(
+            "--keep: no file is ever put away without --max-size or --max-age".to_owned(),
+        ));
+    }
+    Ok(Keeping {
+        existing: match (args.append, args.force) {
+            (true, _) => Existing::Append,
+            (_, true) => Existing::Overwrite,
+            _ => Existing::Refuse,
+        },
+        max_size: k.max_size,
+        max_age: k.max_age,
+        keep: k.keep,
+        sync: match k.sync {
+            SyncPolicy::System => Sync::System,
+            SyncPolicy::File => Sync::File,
+            SyncPolicy::Record => Sync::Record,
+        },
+        min_free: k.min_free,
     })
 }

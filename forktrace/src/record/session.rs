@@ -72,7 +72,8 @@ pub struct Loss {
     pub count: u64,
     /// UTC, RFC 3339: lost since then.
     pub since: String,
-    /// Why: `ring_full`, `keys_full`, `return_missed`; `skipped`: the kernel ran
+    /// Why: `ring_full`, `keys_full`, `return_missed`; `no_space`: not recorded,
+    /// because the disk had less room than `--min-free`; `skipped`: the kernel ran
     /// no program on some returns, failing or not, so that at most `count`
     /// failures are missing.
     pub reason: String,

@@ -6,6 +6,7 @@ mod full_disk;
 mod inside;
 mod live;
 mod raised;
+mod recording;
 mod replay;
 mod selftest;
 mod starved;
@@ -32,17 +33,24 @@ pub struct Behaviour {
 
 /// All of them.
 pub fn run(tests: &mut Tests<'_>) {
-    let parts: [&[Behaviour]; 8] = [
+    let parts: [&[Behaviour]; 9] = [
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
         filters::BEHAVIOURS,
         replay::BEHAVIOURS,
+        recording::BEHAVIOURS,
         full_disk::BEHAVIOURS,
         starved::BEHAVIOURS,
         trace_left::BEHAVIOURS,
         selftest::BEHAVIOURS,
     ];
+    const IDLE: &str = "behaviour/record_waits_asleep";
+    let idle = tests.wanted(IDLE).then(|| recording::Idle::start(tests));
     run_each(tests, parts.into_iter().flatten());
+    if let Some(idle) = idle {
+        let outcome = idle.and_then(recording::Idle::end);
+        tests.report.case(IDLE, outcome);
+    }
 }
 
 /// Those that come out differently on each kernel.

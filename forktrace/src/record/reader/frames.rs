@@ -11,6 +11,10 @@ use super::{FRAME, SKIPPABLE, Source as Inner};
 /// for far less.
 const WINDOW_LOG: u32 = 23;
 
+/// Compressed bytes of a frame that is decompressed twice to have all of what is
+/// before the damage. forktrace's own frames are far smaller.
+const LARGEST_TWICE: u64 = 4 << 20;
+
 /// Something about the compressed data is wrong; reading goes on behind it.
 #[derive(Debug, thiserror::Error)]
 #[error("the compressed data is damaged or cut off")]
@@ -35,9 +39,46 @@ pub struct Frames {
 enum State {
     /// Before a frame, or somewhere between two.
     Between(Source),
-    Within(Box<Decoder<'static, Source>>),
+    Within(Within),
     /// Only while the state changes.
     Gone,
+}
+
+/// In a frame.
+struct Within {
+    decoder: Box<Decoder<'static, Source>>,
+    /// Bytes of it that were handed on.
+    given: u64,
+    /// Of these, so many come once more.
+    again: u64,
+}
+
+impl Within {
+    fn begin(source: Source, again: u64) -> io::Result<Self> {
+        let mut decoder = Decoder::with_buffer(source)?.single_frame();
+        decoder.window_log_max(WINDOW_LOG)?;
+        Ok(Self {
+            decoder: Box::new(decoder),
+            given: 0,
+            again,
+        })
+    }
+
+    /// Reads what has not been handed on before.
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while self.again > 0 {
+            let most = to
+                .len()
+                .min(usize::try_from(self.again).unwrap_or(usize::MAX));
+            match self.decoder.read(&mut to[..most])? {
+                0 => return Ok(0),
+                n => self.again -= n as u64,
+            }
+        }
+        let n = self.decoder.read(to)?;
+        self.given += n as u64;
+        Ok(n)
+    }
 }
 
 impl Frames {
@@ -49,6 +90,7 @@ impl Frames {
                 inner: source,
                 at: 0,
                 frame: 0,
+                bytewise: false,
             }),
             told: false,
         }
@@ -63,9 +105,8 @@ impl Read for Frames {
                     let found = next_frame(&mut source, &mut self.told);
                     match found {
                         Ok(true) => {
-                            let mut decoder = Decoder::with_buffer(source)?.single_frame();
-                            decoder.window_log_max(WINDOW_LOG)?;
-                            self.state = State::Within(Box::new(decoder));
+                            source.bytewise = false;
+                            self.state = State::Within(Within::begin(source, 0)?);
                         }
                         Ok(false) => {
                             self.state = State::Between(source);
@@ -77,25 +118,35 @@ impl Read for Frames {
                         }
                     }
                 }
-                State::Within(mut decoder) => match decoder.read(to) {
-                    Ok(0) => self.state = State::Between(decoder.finish()),
+                State::Within(mut within) => match within.read(to) {
+                    Ok(0) => self.state = State::Between(within.decoder.finish()),
                     Ok(n) => {
-                        self.state = State::Within(decoder);
+                        self.state = State::Within(within);
                         return Ok(n);
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                        self.state = State::Within(decoder);
+                        self.state = State::Within(within);
                         return Err(error);
                     }
                     // The library's errors and the file's come as one type; the
                     // file's have a number of the system's.
                     Err(error) if error.raw_os_error().is_some() => {
-                        self.state = State::Within(decoder);
+                        self.state = State::Within(within);
                         return Err(error);
                     }
                     Err(_) => {
-                        let mut source = decoder.finish();
-                        source.behind_the_head();
+                        let mut source = within.decoder.finish();
+                        // What the library had decompressed before it came to
+                        // the damage is lost with its answer, unless it is fed
+                        // by the byte.
+                        let first = !source.bytewise && source.of_frame() < LARGEST_TWICE;
+                        if first && source.back_to_the_frame(0) {
+                            source.bytewise = true;
+                            self.state = State::Within(Within::begin(source, within.given)?);
+                            continue;
+                        }
+                        source.back_to_the_frame(FRAME.len() as u64);
+                        source.bytewise = false;
                         self.told = true;
                         self.state = State::Between(source);
                         return Err(damaged());
@@ -153,6 +204,8 @@ struct Source {
     at: u64,
     /// Where the frame begins that is being read.
     frame: u64,
+    /// Gives a byte at a time.
+    bytewise: bool,
 }
 
 impl Source {
@@ -168,14 +221,21 @@ impl Source {
         self.back.splice(..0, bytes.iter().copied());
     }
 
-    /// Back to the damaged frame, which can have been read far beyond its end.
+    /// Bytes taken since the frame began.
+    fn of_frame(&self) -> u64 {
+        self.at - self.frame
+    }
+
+    /// Back into the damaged frame, which can have been read far beyond its end.
     /// What can't go back (a pipe) goes on where it is.
-    fn behind_the_head(&mut self) {
-        let to = self.frame + FRAME.len() as u64;
-        if self.inner.seek(SeekFrom::Start(to)).is_ok() {
+    fn back_to_the_frame(&mut self, offset: u64) -> bool {
+        let to = self.frame + offset;
+        let there = self.inner.seek(SeekFrom::Start(to)).is_ok();
+        if there {
             self.at = to;
             self.back.clear();
         }
+        there
     }
 }
 
@@ -191,11 +251,16 @@ impl Read for Source {
 
 impl BufRead for Source {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.back.is_empty() {
-            self.inner.fill_buf()
+        let all = if self.back.is_empty() {
+            self.inner.fill_buf()?
         } else {
-            Ok(&self.back)
-        }
+            &self.back
+        };
+        Ok(if self.bytewise {
+            &all[..all.len().min(1)]
+        } else {
+            all
+        })
     }
 
     fn consume(&mut self, n: usize) {

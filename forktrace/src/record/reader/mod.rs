@@ -24,6 +24,11 @@ use super::Record;
 const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 
+/// Whether zstd's data begins so.
+pub(super) fn is_compressed(head: &[u8]) -> bool {
+    head.starts_with(&FRAME) || head.get(1..4) == Some(&SKIPPABLE)
+}
+
 /// What was passed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Damage {
@@ -111,8 +116,7 @@ impl Reader {
             path: path.to_owned(),
             source,
         })?;
-        let compressed = head.starts_with(&FRAME) || head.get(1..4) == Some(&SKIPPABLE);
-        let source: Box<dyn BufRead> = if compressed {
+        let source: Box<dyn BufRead> = if is_compressed(head) {
             Box::new(BufReader::with_capacity(64 * 1024, Frames::new(source)))
         } else {
             Box::new(source)
