@@ -1,15 +1,16 @@
 //! The forktrace that is tested: started, followed, ended.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use forktrace::record::{Record, Session, Summary};
+use forktrace::record::{Record, Session, Summary, write_line};
 
 use crate::expect::Line;
 use crate::sys::await_some;
@@ -90,14 +91,41 @@ impl Tail {
 }
 
 /// One line: UTF-8, none of the characters that JSON has to escape, a record of
-/// the schema.
+/// the schema with every field that is known and no other.
 pub fn parse(line: &[u8]) -> Result<Line> {
     let raw = String::from_utf8(line.to_vec()).context("a record is no UTF-8")?;
     if raw.bytes().any(|b| b < 0x20) {
         bail!("a record holds a raw control character: {raw:?}");
     }
-    let record = serde_json::from_str(&raw).with_context(|| format!("no record: {raw}"))?;
+    let record: Record = serde_json::from_str(&raw).with_context(|| format!("no record: {raw}"))?;
+    let mut again = Vec::new();
+    write_line(&mut again, &record)?;
+    if again.strip_suffix(b"\n") != Some(raw.as_bytes()) {
+        bail!(
+            "a record is written as {raw} and read as {}",
+            String::from_utf8_lossy(&again)
+        );
+    }
+    collect(&raw)?;
     Ok(Line { raw, record })
+}
+
+/// Appends the line to a file in the folder that FORKTRACE_RECORDINGS names, for
+/// `forktrace/tests/schema.rs`.
+fn collect(line: &str) -> Result<()> {
+    static FILE: OnceLock<Option<Mutex<File>>> = OnceLock::new();
+    let file = FILE.get_or_init(|| {
+        let folder = std::env::var_os("FORKTRACE_RECORDINGS")?;
+        File::create(Path::new(&folder).join("lines.ndjson"))
+            .ok()
+            .map(Mutex::new)
+    });
+    if let Some(file) = file
+        && let Ok(mut file) = file.lock()
+    {
+        file.write_all(format!("{line}\n").as_bytes())?;
+    }
+    Ok(())
 }
 
 /// JSON allows DEL and U+0080 to U+009F as they are, but terminals act on some

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 mod checks;
+mod docs;
 mod drift;
 mod machines;
 mod matrix;
@@ -26,6 +27,9 @@ pub struct Args {
     /// The object's check, formatting, lints and unit tests
     #[arg(long)]
     unit: bool,
+    /// The documented examples, with the tools that they name
+    #[arg(long)]
+    docs: bool,
     /// The test kernels' structs and functions against what forktrace expects of their versions
     #[arg(long)]
     drift: bool,
@@ -48,7 +52,7 @@ pub struct Args {
 
 /// Runs the tests; fails when any of them does.
 pub fn main(args: &Args) -> Result<ExitCode> {
-    let all = !(args.unit || args.drift || args.native || args.vm);
+    let all = !(args.unit || args.docs || args.drift || args.native || args.vm);
     let mut tally = Tally::default();
     let mut matrix = Matrix::default();
     let (native, vm) = (all || args.native, all || args.vm);
@@ -64,6 +68,9 @@ pub fn main(args: &Args) -> Result<ExitCode> {
     if all || args.unit {
         timed("checks", || checks::run(&mut tally))?;
         timed("unit tests", || units::run(&mut tally))?;
+    }
+    if all || args.docs {
+        timed("documented examples", || docs::run(&mut tally))?;
     }
     // Before the download is waited for: it goes on meanwhile.
     let programs = (native || vm)

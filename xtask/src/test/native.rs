@@ -5,10 +5,13 @@ use crate::guest::{Programs, reader};
 use crate::{paths, run};
 use anyhow::{Context, Result, bail};
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+/// Where the scenarios put the lines that they read, and forktrace/tests/schema.rs finds them.
+const RECORDINGS: &str = "FORKTRACE_RECORDINGS";
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs them, as root; without root it is one skipped case.
@@ -23,12 +26,19 @@ pub fn run(
         tally.skip("native", "attaching probes takes root");
         return Ok(());
     }
+    let recordings = paths::work("recordings");
+    if recordings.exists() {
+        fs::remove_dir_all(&recordings)
+            .with_context(|| format!("clearing {}", recordings.display()))?;
+    }
+    fs::create_dir_all(&recordings)?;
     let mut command = Command::new(&programs.scenarios);
     command
         .arg("native")
         .arg("--forktrace")
         .arg(&programs.forktrace)
-        .args(more);
+        .args(more)
+        .env(RECORDINGS, &recordings);
     let (output, problem) = follow(&mut command)?;
     let log = paths::work_dir("logs")?.join("native.log");
     fs::write(&log, &output).with_context(|| format!("writing {}", log.display()))?;
@@ -42,7 +52,21 @@ pub fn run(
             &format!("ended before its closing line; see {}", log.display()),
         );
     }
+    tally.step(
+        "native: every recorded line fits the schema",
+        &fit_the_schema(&recordings),
+    );
     Ok(())
+}
+
+/// Holds every line that was recorded against the JSON Schema. (Those of the test machines stay
+/// there: they are only held against the types that the schema is made from.)
+fn fit_the_schema(recordings: &Path) -> Result<()> {
+    let mut test = run::plain_cargo();
+    test.args(["test", "--quiet", "--package", "forktrace"])
+        .args(["--test", "schema", "this_test_run"])
+        .env(RECORDINGS, recordings);
+    run::quiet(&mut test)
 }
 
 /// The command's output, and what went wrong with its end.

@@ -1,0 +1,128 @@
+//! The examples of docs/recordings.md, with the real tools.
+
+use super::Tally;
+use crate::{apt, paths, run};
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const DOCUMENT: &str = "docs/recordings.md";
+const RECORDING: &str = "forktrace/tests/data/schema-1.ndjson";
+/// The command line of DuckDB, as a Python package: Debian has none.
+const DUCKDB: &str = "duckdb-cli==1.5.6";
+
+/// Runs every example that is followed by what it prints.
+pub fn run(tally: &mut Tally) -> Result<()> {
+    let text = fs::read_to_string(paths::root().join(DOCUMENT))
+        .with_context(|| format!("reading {DOCUMENT}"))?;
+    let examples = examples(&text);
+    ensure!(!examples.is_empty(), "{DOCUMENT} has no examples");
+    let tools = tools()?;
+    let folder = paths::work_dir("docs")?;
+    fs::copy(
+        paths::root().join(RECORDING),
+        folder.join("failures.ndjson"),
+    )
+    .with_context(|| format!("copying {RECORDING}"))?;
+    for (n, example) in examples.iter().enumerate() {
+        let name = format!("{DOCUMENT}: example {}", n + 1);
+        tally.step(&name, &check(example, &folder, &tools));
+    }
+    Ok(())
+}
+
+/// Commands, and what they print.
+struct Example {
+    commands: String,
+    printed: String,
+}
+
+/// Each block of commands that is followed by one of text.
+fn examples(document: &str) -> Vec<Example> {
+    let blocks: Vec<(&str, String)> = blocks(document);
+    blocks
+        .windows(2)
+        .filter(|two| two[0].0 == "sh" && two[1].0 == "text")
+        .map(|two| Example {
+            commands: two[0].1.clone(),
+            printed: two[1].1.clone(),
+        })
+        .collect()
+}
+
+/// Fenced blocks: language and content.
+fn blocks(document: &str) -> Vec<(&str, String)> {
+    let mut all = Vec::new();
+    let mut open: Option<(&str, String)> = None;
+    for line in document.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (Some(_), Some("")) => all.extend(open.take()),
+            (Some((_, content)), _) => {
+                content.push_str(line);
+                content.push('\n');
+            }
+            (None, Some(language)) => open = Some((language, String::new())),
+            (None, None) => {}
+        }
+    }
+    all
+}
+
+fn check(example: &Example, folder: &Path, tools: &Path) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut all = vec![tools.to_owned()];
+    all.extend(std::env::split_paths(&path));
+    let printed = run::capture(
+        Command::new("bash")
+            .args(["-c", &example.commands])
+            .current_dir(folder)
+            .env("PATH", std::env::join_paths(all)?),
+    )?;
+    ensure!(
+        printed == example.printed,
+        "it prints\n{printed}and the page says\n{}",
+        example.printed
+    );
+    Ok(())
+}
+
+/// The folder with DuckDB; jq is the machine's.
+fn tools() -> Result<PathBuf> {
+    apt::require(
+        &[
+            apt::Package::new("jq", Path::new("/usr/bin/jq")),
+            apt::Package::new("python3-venv", Path::new("/usr/share/doc/python3-venv")),
+        ],
+        "running the documented examples",
+    )?;
+    let _lock = paths::lock("python")?;
+    let home = paths::work("python");
+    let folder = home.join("bin");
+    if !folder.join("duckdb").exists() {
+        run::quiet(
+            Command::new("/usr/bin/python3")
+                .args(["-m", "venv"])
+                .arg(&home),
+        )
+        .context("making a Python environment")?;
+        run::quiet(Command::new(folder.join("pip")).args(["install", "--quiet", DUCKDB]))
+            .context("installing DuckDB's command line")?;
+    }
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::examples;
+
+    #[test]
+    fn a_block_of_commands_and_what_it_prints() {
+        let document =
+            "a\n```sh\none\ntwo\n```\nb\n```text\n1\n```\n```sh\nalone\n```\n```json\n{}\n```\n";
+        let found = examples(document);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].commands, "one\ntwo\n");
+        assert_eq!(found[0].printed, "1\n");
+    }
+}
