@@ -20,4 +20,5 @@ mod stage;
 pub mod style;
 mod syscall;
 mod tracefs;
+pub mod uninterrupted;
 pub mod versions;

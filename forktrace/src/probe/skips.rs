@@ -52,6 +52,11 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Whether there is anything to watch.
+    pub fn is_any(&self) -> bool {
+        !self.programs.is_empty()
+    }
+
     pub fn add(&mut self, program: RawFd) {
         self.programs.push(program);
     }

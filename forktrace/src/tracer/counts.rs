@@ -15,6 +15,7 @@ use forktrace_common::{
 use crate::{
     cause::Cause,
     host::clock::Clock,
+    probe::uninterrupted::uninterrupted,
     record::{Loss, Record, Repeat},
 };
 
@@ -28,6 +29,7 @@ pub struct Counts {
     counts: BpfHashMap<MapData, Key, Count>,
     totals: PerCpuArray<MapData, u64>,
     notes: BpfHashMap<MapData, u32, Note>,
+    uninterrupted: bool,
     keys: HashMap<Key, Known>,
     /// Totals when the session began, and those reported since.
     start: Totals,
@@ -63,7 +65,8 @@ pub struct News {
 }
 
 impl Counts {
-    pub fn new(ebpf: &mut Ebpf) -> io::Result<Self> {
+    /// `uninterrupted`: while the maps are read, kprobes may be skipped.
+    pub fn new(ebpf: &mut Ebpf, uninterrupted: bool) -> io::Result<Self> {
         let missing = || io::Error::other("the BPF object lacks the map");
         let counts = BpfHashMap::try_from(ebpf.take_map("COUNTS").ok_or_else(missing)?)
             .map_err(io::Error::other)?;
@@ -75,6 +78,7 @@ impl Counts {
             counts,
             totals,
             notes,
+            uninterrupted,
             keys: HashMap::new(),
             start: Totals::default(),
             missed: 0,
@@ -109,7 +113,7 @@ impl Counts {
     pub fn news(&mut self, clock: &Clock) -> Vec<News> {
         let mut news = Vec::new();
         let mut lost = 0;
-        let current: Vec<(Key, Count)> = self.counts.iter().flatten().collect();
+        let current: Vec<(Key, Count)> = self.read(|all| all.counts.iter().flatten().collect());
         for (key, count) in &current {
             let known = self.keys.entry(*key).or_default();
             let repeated = count.suppressed.saturating_sub(known.suppressed);
@@ -188,21 +192,29 @@ impl Counts {
     /// Refusals that a stage noted and whose return was never reported: those
     /// that no later refusal of the task has brought to light.
     pub fn unreported(&self) -> u64 {
-        self.notes
-            .iter()
-            .flatten()
-            .filter(|(_, note)| note.stage != Stage::Unseen as u8 && note.reported == 0)
-            .count() as u64
+        let unreported = |note: &Note| note.stage != Stage::Unseen as u8 && note.reported == 0;
+        self.read(|all| {
+            let notes = all.notes.iter().flatten();
+            notes.filter(|(_, note)| unreported(note)).count() as u64
+        })
     }
 
     /// Totals since the session began.
     pub fn totals(&self) -> Totals {
-        let now = self.read_totals();
+        let now = self.read(Self::read_totals);
         Totals {
             failures: now.failures.saturating_sub(self.start.failures),
             keys_full: now.keys_full.saturating_sub(self.start.keys_full),
             killed: now.killed.saturating_sub(self.start.killed),
             missed: now.missed.saturating_sub(self.start.missed),
+        }
+    }
+
+    fn read<T>(&self, what: impl FnOnce(&Self) -> T) -> T {
+        if self.uninterrupted {
+            uninterrupted(|| what(self))
+        } else {
+            what(self)
         }
     }
 

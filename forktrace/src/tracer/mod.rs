@@ -160,7 +160,8 @@ impl Tracer {
         let ring = unsafe { AsyncFd::register_with_interest(Ring(ring), Interest::READABLE) };
         let mut ring = ring.map_err(|e| set("waiting for the ring buffer", e.into()))?;
         while ring.get_mut().0.next().is_some() {}
-        let counts = Counts::new(&mut ebpf).map_err(|e| set("reading the counts", e))?;
+        let counts = Counts::new(&mut ebpf, probes.kprobes.is_any())
+            .map_err(|e| set("reading the counts", e))?;
         kernel.absent.extend(session::absent_evidence(
             &kernel,
             &probes,

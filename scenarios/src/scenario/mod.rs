@@ -219,6 +219,8 @@ pub fn all() -> Vec<Scenario> {
         once::SCENARIOS,
         nproc_at_exec::SCENARIOS,
         thread_stack::UNTOLD,
+        // Last: what kprobes have been skipped for casts doubt on what follows.
+        once::BESIDE_MAPS,
     ])
 }
 

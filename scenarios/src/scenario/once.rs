@@ -28,12 +28,13 @@ pub const SCENARIOS: &[Scenario] = &[
         reach: Reach::Own,
         run: many_threads,
     },
-    Scenario {
-        name: "once_8_threads_beside_maps",
-        reach: Reach::Host,
-        run: many_threads_beside_maps,
-    },
 ];
+
+pub const BESIDE_MAPS: &[Scenario] = &[Scenario {
+    name: "once_8_threads_beside_maps",
+    reach: Reach::Host,
+    run: many_threads_beside_maps,
+}];
 
 fn one_thread(place: &Place) -> Result<Run> {
     let tree = Tree::new(&place.cgroups, "o40")?;
