@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 mod apt;
 mod bench;
+mod fuzz;
 mod guest;
 mod kernel;
 mod object;
@@ -34,6 +35,8 @@ enum Task {
     Test(test::Args),
     /// Measure what forktrace costs, in instructions
     Bench(bench::Args),
+    /// Give made-up inputs to what reads recordings
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Ebpf(args) => object::main(&args).map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => vm::main(&args),
         Task::Test(args) => test::main(&args),
+        Task::Fuzz(args) => fuzz::main(&args),
         Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
     };
     finish(done)

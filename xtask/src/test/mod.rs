@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold, on this machine and on the test kernels.
 
+use crate::fuzz;
 use crate::guest::{self, Programs};
 use crate::kernel::{self, Kernel};
 use crate::paths;
@@ -30,6 +31,9 @@ pub struct Args {
     /// The documented examples, with the tools that they name
     #[arg(long)]
     docs: bool,
+    /// A fixed number of inputs for the fuzz target
+    #[arg(long)]
+    fuzz: bool,
     /// The test kernels' structs and functions against what forktrace expects of their versions
     #[arg(long)]
     drift: bool,
@@ -52,7 +56,7 @@ pub struct Args {
 
 /// Runs the tests; fails when any of them does.
 pub fn main(args: &Args) -> Result<ExitCode> {
-    let all = !(args.unit || args.docs || args.drift || args.native || args.vm);
+    let all = !(args.unit || args.docs || args.fuzz || args.drift || args.native || args.vm);
     let mut tally = Tally::default();
     let mut matrix = Matrix::default();
     let (native, vm) = (all || args.native, all || args.vm);
@@ -71,6 +75,10 @@ pub fn main(args: &Args) -> Result<ExitCode> {
     }
     if all || args.docs {
         timed("documented examples", || docs::run(&mut tally))?;
+    }
+    if all || args.fuzz {
+        let name = format!("fuzz: {} inputs for the reader", fuzz::RUNS_IN_TESTS);
+        tally.step(&name, &timed("fuzz target", fuzz::test));
     }
     // Before the download is waited for: it goes on meanwhile.
     let programs = (native || vm)
