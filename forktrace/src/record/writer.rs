@@ -24,7 +24,7 @@ pub struct Recording {
 pub enum WriteError {
     #[error("{path} exists already; --force overwrites it")]
     Exists { path: PathBuf },
-    #[error("{path} is a symbolic link, which a recording doesn't follow")]
+    #[error("{path} is a symbolic link, which is not followed")]
     Symlink { path: PathBuf },
     #[error("creating {path}")]
     Create { path: PathBuf, source: io::Error },
@@ -34,29 +34,35 @@ pub enum WriteError {
     Json(#[from] serde_json::Error),
 }
 
+/// Creates a file for its owner only. An existing one is refused unless
+/// `force`, and emptied then; a symbolic link is never followed.
+pub fn create_private(path: &Path, force: bool) -> Result<File, WriteError> {
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    if force {
+        options.create(true).truncate(true);
+    } else {
+        options.create_new(true);
+    }
+    options.open(path).map_err(|source| {
+        let path = path.to_owned();
+        let link = path.symlink_metadata().is_ok_and(|m| m.is_symlink());
+        match source.raw_os_error() {
+            _ if link => WriteError::Symlink { path },
+            Some(libc::EEXIST) => WriteError::Exists { path },
+            _ => WriteError::Create { path, source },
+        }
+    })
+}
+
 impl Recording {
     /// Creates the file, readable by its owner only. An existing file is
     /// refused unless `force`; a symbolic link is never followed.
     pub fn create(path: &Path, force: bool) -> Result<Self, WriteError> {
-        let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
-        if force {
-            options.create(true).truncate(true);
-        } else {
-            options.create_new(true);
-        }
-        let file = options.open(path).map_err(|source| {
-            let path = path.to_owned();
-            let link = path.symlink_metadata().is_ok_and(|m| m.is_symlink());
-            match source.raw_os_error() {
-                _ if link => WriteError::Symlink { path },
-                Some(libc::EEXIST) => WriteError::Exists { path },
-                _ => WriteError::Create { path, source },
-            }
-        })?;
+        let file = create_private(path, force)?;
         let regular = file.metadata().is_ok_and(|m| m.is_file());
         Ok(Self {
             file,

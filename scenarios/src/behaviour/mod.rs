@@ -7,6 +7,7 @@ mod inside;
 mod live;
 mod raised;
 mod replay;
+mod report;
 mod selftest;
 mod starved;
 mod trace_left;
@@ -32,11 +33,12 @@ pub struct Behaviour {
 
 /// All of them.
 pub fn run(tests: &mut Tests<'_>) {
-    let parts: [&[Behaviour]; 8] = [
+    let parts: [&[Behaviour]; 9] = [
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
         filters::BEHAVIOURS,
         replay::BEHAVIOURS,
+        report::BEHAVIOURS,
         full_disk::BEHAVIOURS,
         starved::BEHAVIOURS,
         trace_left::BEHAVIOURS,
