@@ -33,6 +33,8 @@ pub struct Aggregator {
     pub(super) timeline: Timeline,
     pub(super) bursts: Bursts,
     keys: KeyMaker,
+    /// For [`line::refusal`].
+    buffer: String,
 }
 
 impl Aggregator {
@@ -51,6 +53,7 @@ impl Aggregator {
             timeline: Timeline::default(),
             bursts: Bursts::default(),
             keys: KeyMaker::default(),
+            buffer: String::new(),
         }
     }
 
@@ -68,7 +71,7 @@ impl Aggregator {
     /// Takes a line, without its newline; `None`: it is no record.
     pub fn take(&mut self, line: &[u8]) -> Option<()> {
         if line.starts_with(line::FAILURE) && !self.wanted.is_active() {
-            self.failure(&line::refusal(line)?, true);
+            self.refusal(line, true)?;
             return Some(());
         }
         match serde_json::from_slice(line).ok()? {
@@ -77,7 +80,7 @@ impl Aggregator {
                 // remembered whether its time is wanted or not.
                 let counted = self.wanted.in_time(&whole.time, &whole.time);
                 if self.wanted.chosen(&whole) {
-                    self.failure(&line::refusal(line)?, counted);
+                    self.refusal(line, counted)?;
                 } else {
                     self.remember(whole.seq, Known::Unwanted);
                 }
@@ -91,6 +94,13 @@ impl Aggregator {
             Record::Summary(summary) => self.summary(summary),
         }
         Some(())
+    }
+
+    fn refusal(&mut self, line: &[u8], counted: bool) -> Option<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = line::refusal(line, &mut buffer).map(|r| self.failure(&r, counted));
+        self.buffer = buffer;
+        read
     }
 
     fn failure(&mut self, r: &Refusal<'_>, counted: bool) {

@@ -15,7 +15,13 @@ const LONGEST_LIST: usize = 16 * 1024;
 
 /// A name of bounded length, cut between characters.
 pub fn clip(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST)]
+    if text.len() <= LONGEST {
+        return text;
+    }
+    // A character has four bytes at most.
+    let mut ends = (LONGEST - 3..=LONGEST).rev();
+    let end = ends.find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
 }
 
 fn owned(text: &Option<Text<'_>>) -> Option<String> {
@@ -184,5 +190,23 @@ impl KeyMaker {
         self.0
             .extend_from_slice(text.unwrap_or_default().as_bytes());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_between_characters() {
+        assert_eq!(clip("größe"), "größe");
+        for wide in ["x", "ö", "語", "\u{10ffff}"] {
+            for before in ["", "a", "ab", "abc"] {
+                let text = before.to_owned() + &wide.repeat(LONGEST);
+                let cut = clip(&text);
+                assert!(text.starts_with(cut) && cut.len() > LONGEST - 4, "{wide}");
+                assert!(cut.len() <= LONGEST);
+            }
+        }
     }
 }

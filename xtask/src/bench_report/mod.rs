@@ -34,11 +34,13 @@ struct Contender {
     read: fn(&str) -> Result<Totals>,
 }
 
-/// Totals by cause, as each tool's users would write it.
-const JQ: &str = r#"reduce inputs as $r ({cause: {}, n: {}};
-  if $r.type == "failure" then .cause[$r.seq | tostring] = $r.cause | .n[$r.cause] += 1
-  elif $r.type == "repeat" then .n[.cause[$r.of | tostring]] += $r.count
+/// Totals by cause. A repeat follows its failure in what is generated, and jq
+/// takes the last one's cause: a table of all of them takes it quadratic time.
+const JQ: &str = r#"reduce inputs as $r ({n: {}};
+  if $r.type == "failure" then .last = $r.cause | .n[$r.cause] += 1
+  elif $r.type == "repeat" then .n[.last] += $r.count
   else . end) | .n"#;
+/// As one would write it for any recording of one session.
 const SQL: &str = r#"WITH r AS MATERIALIZED (
   SELECT * FROM read_json('FILE', format = 'newline_delimited', columns = {
     type: 'VARCHAR', seq: 'UBIGINT', cause: 'VARCHAR', "of": 'UBIGINT', count: 'UBIGINT'}))

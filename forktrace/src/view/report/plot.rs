@@ -37,7 +37,7 @@ pub(super) fn over_time(t: &TimelineRow) -> Markup {
     let start = t.start.as_deref().map(moment).unwrap_or_default();
     let wide = duration(t.bucket_seconds);
     html! {
-        svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img"
+        div .scroll .plot { svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img"
             aria-label=(format!("Failures over time by cause, {wide} a bar")) {
             @for part in [0.0, 0.5, 1.0] {
                 @let y = base - part * (base - ABOVE);
@@ -66,7 +66,7 @@ pub(super) fn over_time(t: &TimelineRow) -> Markup {
                     "+ " (duration(t.bucket_seconds.saturating_mul(buckets as u64)))
                 }
             }
-        }
+        } }
         ul .legend {
             @for (colour, (name, _)) in layers.iter().enumerate() {
                 li { span class=(format!("key c{colour}")) {} (name) }

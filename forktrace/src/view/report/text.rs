@@ -67,7 +67,7 @@ impl Text<'_> {
 
     fn row(&self, table: &mut Table, host: &str, mut cells: Vec<String>) {
         if self.hosts {
-            cells.insert(1, super::table::fit(&clean(host), 16));
+            cells.insert(1, super::table::fit(&clean(host), 14));
         }
         table.row(cells);
     }
@@ -192,20 +192,12 @@ impl Text<'_> {
 
     fn limits(&mut self) {
         self.head("Limits");
-        let heads = [
-            ">failures",
-            "limit and its owner",
-            ">value",
-            ">in use",
-            ">highest",
-        ];
-        let mut table = self.table(&heads);
+        let mut table = self.table(&[">failures", "limit and its owner", ">value", ">highest use"]);
         for row in self.r.limits.rows.iter().take(ROWS) {
             let cells = vec![
                 row.failures.to_string(),
                 limit(row),
                 amount(row.value, row.unit),
-                amount(row.usage, row.unit),
                 amount(row.highest_usage, row.unit),
             ];
             self.row(&mut table, &row.host, cells);
@@ -222,7 +214,8 @@ impl Text<'_> {
             .iter()
             .filter(|row| !row.holders.is_empty());
         for row in held.take(3) {
-            self.head(&format!("Who filled {}", clean(&limit(row))));
+            let head = format!("Who filled {}", clean(&limit(row)));
+            self.head(&super::table::fit(&head, self.width));
             let mut table = Table::new(&[">tasks", "holder", ">zombies", "detail"]);
             for h in row.holders.iter().take(ROWS) {
                 table.row(vec![
