@@ -269,15 +269,11 @@ mod tests {
     fn another_order_is_read_as_a_whole() {
         let line = String::from_utf8(line()).unwrap();
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        // serde_json sorts or keeps the order: either way `type` is put last.
         let mut other = value.as_object().unwrap().clone();
-        let kind = other.remove("type").unwrap();
-        other.insert("type".to_owned(), kind);
         let fix = other.remove("fix").unwrap();
         let without = serde_json::to_string(&other).unwrap();
         assert!(refusal(without.as_bytes(), &mut String::new()).is_none());
-        other.insert("fix".to_owned(), fix);
-        let other = serde_json::to_string(&other).unwrap();
+        let other = format!("{{\"fix\":{fix},{}", &without[1..]);
         assert!(cut(&other).is_none());
         let (mut a, mut b) = (String::new(), String::new());
         let one = refusal(line.as_bytes(), &mut a).unwrap();
