@@ -37,6 +37,9 @@ pub enum Command {
     Record(Box<RecordArgs>),
     /// Print recordings as live would have printed them.
     Replay(Box<ReplayArgs>),
+    /// Sum recordings up: causes, limits, callers, bursts, what to do first.
+    #[command(after_help = "Any number of files, of any number of hosts, in any order.")]
+    Report(Box<ReportArgs>),
     /// Show what this kernel allows, and which evidence it gives.
     Probes(ProbesArgs),
     /// Tell what a cause is, how to confirm it and what to do about it.
@@ -102,6 +105,34 @@ pub struct ReplayArgs {
     /// Go on when the end is reached, with what is written from then on.
     #[arg(short, long)]
     pub follow: bool,
+    /// Nothing before this time: "10m ago", "14:05", "yesterday 14:05",
+    /// "2026-11-22 14:05".
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
+    pub since: Option<Timestamp>,
+    /// Nothing after this time.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
+    pub until: Option<Timestamp>,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Recordings, plain or compressed; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Write it as one page with plots to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Overwrite an existing page.
+    #[arg(long, requires = "html")]
+    pub force: bool,
     /// Nothing before this time: "10m ago", "14:05", "yesterday 14:05",
     /// "2026-11-22 14:05".
     #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
@@ -303,6 +334,8 @@ pub enum SchemaOf {
     Explanations,
     /// What `selftest --format json` prints.
     Selftest,
+    /// What `report --format json` prints.
+    Report,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

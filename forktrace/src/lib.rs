@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is
 //! known) → [`cause`] (the verdict, a pure function of the evidence) →
-//! [`record`] (the schema) → [`view`] (text or JSON). [`host`] answers
+//! [`record`] (the schema) → [`view`] (text or JSON). [`report`] sums recordings up. [`host`] answers
 //! questions about this machine, [`tracer`] runs a session, [`selftest`] tries all
 //! of it.
 
@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod host;
 pub mod probe;
 pub mod record;
+pub mod report;
 pub mod selftest;
 pub mod tracer;
 pub mod view;

@@ -1,6 +1,8 @@
-//! `cargo xtask bench`: what forktrace costs, counted in instructions, so that the numbers are the
-//! same on every machine and in every run.
+//! `cargo xtask bench overhead`: what forktrace costs, counted in instructions, so that the numbers
+//! are the same on every machine and in every run. How fast recordings are read is
+//! [`crate::bench_report`].
 
+use crate::bench_report;
 use crate::guest::{self, Boot, Cgroup, Image, Programs};
 use crate::{kernel, paths};
 use anyhow::{Context, Result, bail};
@@ -34,6 +36,8 @@ enum What {
         #[arg(long, allow_hyphen_values = true)]
         option: Vec<String>,
     },
+    /// How fast `report` reads a recording, beside jq and DuckDB where they are installed
+    Report(bench_report::Args),
 }
 
 /// Instructions by operation (in the order of the first run) and style.
@@ -45,11 +49,17 @@ struct Table {
 
 /// Runs `cargo xtask bench`.
 pub fn main(args: &Args) -> Result<()> {
-    let What::Overhead {
-        kernel,
-        style,
-        option,
-    } = &args.what;
+    match &args.what {
+        What::Overhead {
+            kernel,
+            style,
+            option,
+        } => overhead(kernel, style, option),
+        What::Report(args) => bench_report::main(args),
+    }
+}
+
+fn overhead(kernel: &[String], style: &[String], option: &[String]) -> Result<()> {
     // Before the boots, which run side by side.
     guest::qemu()?;
     guest::busybox()?;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 mod apt;
 mod bench;
+mod bench_report;
 mod fuzz;
 mod guest;
 mod kernel;
@@ -33,7 +34,7 @@ enum Task {
     Vm(vm::Args),
     /// Run every test: object, lints, unit tests, this kernel, the matrix of test kernels
     Test(test::Args),
-    /// Measure what forktrace costs, in instructions
+    /// Measure what forktrace costs, and how fast it reads
     Bench(bench::Args),
     /// Give made-up inputs to what reads recordings
     Fuzz(fuzz::Args),

@@ -6,7 +6,9 @@ mod live;
 mod print;
 mod probes;
 mod record;
+mod recordings;
 mod replay;
+mod report;
 mod selftest;
 mod setup;
 mod terminal;
@@ -28,6 +30,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Live(args)) => live::run(&args),
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Probes(args)) => probes::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Selftest(args)) => selftest::run(&args),
@@ -36,6 +39,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
                 SchemaOf::Records => forktrace::record::json_schema(),
                 SchemaOf::Explanations => forktrace::cause::json_schema(),
                 SchemaOf::Selftest => forktrace::selftest::json_schema(),
+                SchemaOf::Report => forktrace::report::json_schema(),
             };
             let mut out = io::stdout().lock();
             serde_json::to_writer_pretty(&mut out, &schema).map_err(io::Error::from)?;

@@ -26,12 +26,12 @@ pub struct Wanted {
 
 impl Wanted {
     /// Whether anything is left out.
-    fn is_active(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         self.since.is_some() || self.until.is_some() || self.chooses()
     }
 
     /// Whether some failures of the same time are left out.
-    fn chooses(&self) -> bool {
+    pub fn chooses(&self) -> bool {
         self.pid.is_some()
             || self.comm.is_some()
             || self.user.is_some()
@@ -43,7 +43,7 @@ impl Wanted {
 
     /// Whether something that went on from `first` until `last` was within the
     /// time wanted. What has no readable time was not.
-    fn in_time(&self, first: &str, last: &str) -> bool {
+    pub fn in_time(&self, first: &str, last: &str) -> bool {
         if self.since.is_none() && self.until.is_none() {
             return true;
         }
@@ -55,9 +55,13 @@ impl Wanted {
     }
 
     fn wants(&self, f: &Failure) -> bool {
+        self.in_time(&f.time, &f.time) && self.chosen(f)
+    }
+
+    /// Whether it is wanted, if its time is.
+    pub fn chosen(&self, f: &Failure) -> bool {
         let c = &f.caller;
-        self.in_time(&f.time, &f.time)
-            && self.pid.is_none_or(|p| [c.pid, c.tid, c.ppid].contains(&p))
+        self.pid.is_none_or(|p| [c.pid, c.tid, c.ppid].contains(&p))
             && self.comm.as_ref().is_none_or(|comm| *comm == c.comm)
             && self
                 .user

@@ -22,7 +22,7 @@ pub use filter::{Filter, Wanted};
 pub use json::write_line;
 pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
 pub use session::{HostLimits, Loss, ProbeInUse, Repeat, Session, Summary};
-pub use writer::{Existing, Keeping, Recording, Sync, WriteError};
+pub use writer::{Existing, Keeping, Recording, Sync, WriteError, create_private};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -8,6 +8,7 @@ mod live;
 mod raised;
 mod recording;
 mod replay;
+mod report;
 mod selftest;
 mod starved;
 mod trace_left;
@@ -33,12 +34,13 @@ pub struct Behaviour {
 
 /// All of them.
 pub fn run(tests: &mut Tests<'_>) {
-    let parts: [&[Behaviour]; 9] = [
+    let parts: [&[Behaviour]; 10] = [
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
         filters::BEHAVIOURS,
         replay::BEHAVIOURS,
         recording::BEHAVIOURS,
+        report::BEHAVIOURS,
         full_disk::BEHAVIOURS,
         starved::BEHAVIOURS,
         trace_left::BEHAVIOURS,

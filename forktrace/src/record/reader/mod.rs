@@ -131,6 +131,16 @@ impl Reader {
 
     /// The next record; `None` at the end.
     pub fn read(&mut self) -> Result<Option<Record>, ReadError> {
+        self.read_with(|line| serde_json::from_slice(line).ok())
+    }
+
+    /// What is made of the next line of which something can be made: a line for
+    /// which the answer is `None` is no record. For those who want less of each
+    /// than a [`Record`].
+    pub fn read_with<T>(
+        &mut self,
+        mut parse: impl FnMut(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, ReadError> {
         loop {
             let line = match self.lines.next() {
                 Ok(line) => line,
@@ -147,12 +157,12 @@ impl Reader {
                 }
             };
             match line {
-                Line::Whole(line) => match serde_json::from_slice(line) {
-                    Ok(record) => {
+                Line::Whole(line) => match parse(line) {
+                    Some(record) => {
                         self.records += 1;
                         return Ok(Some(record));
                     }
-                    Err(_) => self.damage.unreadable += 1,
+                    None => self.damage.unreadable += 1,
                 },
                 Line::TooLong => self.damage.unreadable += 1,
                 Line::Torn(bytes) => self.damage.torn_bytes += bytes,

@@ -17,6 +17,7 @@ use std::{
 use jiff::Timestamp;
 
 use self::output::Output;
+pub use self::output::create_private;
 use super::{Loss, Record, write_line};
 
 /// What becomes of a file that is there already.
@@ -70,9 +71,9 @@ impl Keeping {
 /// Why a recording can't be made or continued.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    #[error("{path} exists already; --append continues it, --force overwrites it")]
+    #[error("{path} exists already; --force overwrites it (and --append continues a recording)")]
     Exists { path: PathBuf },
-    #[error("{path} is a symbolic link, which a recording doesn't follow")]
+    #[error("{path} is a symbolic link, which is not followed")]
     Symlink { path: PathBuf },
     #[error("{path} is being written by another forktrace")]
     Locked { path: PathBuf },

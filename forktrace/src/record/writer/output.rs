@@ -17,6 +17,45 @@ const FRAME_BYTES: u64 = 256 << 10;
 /// tracer that runs for weeks keeps it.
 const WINDOW_LOG: u32 = 18;
 
+/// Creates a file for its owner only. An existing one is refused unless
+/// `force`, and emptied then; a symbolic link is never followed.
+pub fn create_private(path: &Path, force: bool) -> Result<File, WriteError> {
+    if !force {
+        return open_private(path, Existing::Refuse);
+    }
+    let file = open_private(path, Existing::Overwrite)?;
+    if file.metadata().is_ok_and(|m| m.is_file()) {
+        file.set_len(0).map_err(|source| WriteError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(file)
+}
+
+/// Opens, or creates for the owner only. What is in the file stays.
+fn open_private(path: &Path, existing: Existing) -> Result<File, WriteError> {
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NOCTTY);
+    match existing {
+        Existing::Refuse => options.create_new(true),
+        Existing::Overwrite => options.create(true).truncate(false),
+        Existing::Append => options.create(true).read(true).truncate(false),
+    };
+    options.open(path).map_err(|source| {
+        let path = path.to_owned();
+        let link = path.symlink_metadata().is_ok_and(|m| m.is_symlink());
+        match source.raw_os_error() {
+            _ if link => WriteError::Symlink { path },
+            Some(libc::EEXIST) => WriteError::Exists { path },
+            _ => WriteError::Open { path, source },
+        }
+    })
+}
+
 /// A file that is written to its end and nowhere else.
 pub struct Output {
     file: File,
@@ -37,26 +76,7 @@ impl Output {
     /// Opens the file, readable by its owner only; a symbolic link is never
     /// followed.
     pub fn open(path: &Path, existing: Existing, compressed: bool) -> Result<Self, WriteError> {
-        let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NOCTTY);
-        match existing {
-            Existing::Refuse => options.create_new(true),
-            // Emptied below, when it is known to be nobody else's.
-            Existing::Overwrite => options.create(true).truncate(false),
-            Existing::Append => options.create(true).read(true).truncate(false),
-        };
-        let file = options.open(path).map_err(|source| {
-            let path = path.to_owned();
-            let link = path.symlink_metadata().is_ok_and(|m| m.is_symlink());
-            match source.raw_os_error() {
-                _ if link => WriteError::Symlink { path },
-                Some(libc::EEXIST) => WriteError::Exists { path },
-                _ => WriteError::Open { path, source },
-            }
-        })?;
+        let file = open_private(path, existing)?;
         let metadata = file.metadata().ok();
         let regular = metadata.is_some_and(|m| m.is_file());
         let mut output = Self {

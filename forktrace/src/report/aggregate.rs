@@ -1,0 +1,253 @@
+//! Takes lines, and counts.
+
+use super::{
+    bursts::Bursts,
+    counts::{Counts, Kind, add},
+    line::{self, Refusal},
+    rows::{CallerState, CgroupState, KeyMaker, LimitState},
+    session::{Counted, Known, Sessions, Waiting},
+    table::Table,
+    timeline::Timeline,
+    when::When,
+};
+use crate::{
+    cause::Cause,
+    record::{Damage, Loss, Record, Repeat, Summary, Wanted},
+};
+
+/// Rows that each table keeps at least.
+const ROWS: usize = 1024;
+
+/// Sums lines of recordings up, in constant memory.
+pub struct Aggregator {
+    pub(super) wanted: Wanted,
+    pub(super) files: u64,
+    pub(super) damage: Damage,
+    pub(super) sessions: Sessions,
+    /// Whose records are being read.
+    current: Option<usize>,
+    pub(super) counts: Counts,
+    pub(super) limits: Table<LimitState>,
+    pub(super) callers: Table<CallerState>,
+    pub(super) cgroups: Table<CgroupState>,
+    pub(super) timeline: Timeline,
+    pub(super) bursts: Bursts,
+    keys: KeyMaker,
+    /// For [`line::refusal`].
+    buffer: String,
+}
+
+impl Aggregator {
+    /// Counts only what is wanted.
+    pub fn new(wanted: Wanted) -> Self {
+        Self {
+            wanted,
+            files: 0,
+            damage: Damage::default(),
+            sessions: Sessions::default(),
+            current: None,
+            counts: Counts::default(),
+            limits: Table::new(ROWS),
+            callers: Table::new(ROWS),
+            cgroups: Table::new(ROWS),
+            timeline: Timeline::default(),
+            bursts: Bursts::default(),
+            keys: KeyMaker::default(),
+            buffer: String::new(),
+        }
+    }
+
+    /// The lines that follow are another file's.
+    pub fn begin_file(&mut self) {
+        self.files += 1;
+        self.current = None;
+    }
+
+    /// What was passed over in a file.
+    pub fn add_damage(&mut self, damage: Damage) {
+        self.damage.add(damage);
+    }
+
+    /// Takes a line, without its newline; `None`: it is no record.
+    pub fn take(&mut self, line: &[u8]) -> Option<()> {
+        if line.starts_with(line::FAILURE) && !self.wanted.is_active() {
+            self.refusal(line, true)?;
+            return Some(());
+        }
+        match serde_json::from_slice(line).ok()? {
+            Record::Failure(whole) => {
+                // The order of the files must not matter, so what is chosen is
+                // remembered whether its time is wanted or not.
+                let counted = self.wanted.in_time(&whole.time, &whole.time);
+                if self.wanted.chosen(&whole) {
+                    self.refusal(line, counted)?;
+                } else {
+                    self.remember(whole.seq, Known::Unwanted);
+                }
+            }
+            Record::Session(about) => {
+                let found = self.sessions.find(&about);
+                self.go_on_with(found);
+            }
+            Record::Repeat(repeat) => self.repeat(&repeat),
+            Record::Loss(loss) => self.loss(&loss),
+            Record::Summary(summary) => self.summary(summary),
+        }
+        Some(())
+    }
+
+    fn refusal(&mut self, line: &[u8], counted: bool) -> Option<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = line::refusal(line, &mut buffer).map(|r| self.failure(&r, counted));
+        self.buffer = buffer;
+        read
+    }
+
+    fn failure(&mut self, r: &Refusal<'_>, counted: bool) {
+        let at = self.session();
+        let session = &mut self.sessions.all[at];
+        let (host, host_id) = (&session.host, session.host_id);
+        let when = if counted {
+            When::parse(&r.time, &r.time)
+        } else {
+            When::default()
+        };
+        let count = u64::from(counted);
+        let key = self.keys.limit(host_id, r);
+        let (limit, row) = self.limits.add(key, count, || LimitState::new(host, r));
+        if counted {
+            row.take(when, r);
+        }
+        let key = self.keys.caller(host_id, r);
+        let (caller, row) = self.callers.add(key, count, || CallerState::new(host, r));
+        row.when.cover(when);
+        let key = self.keys.cgroup(host_id, r);
+        let (cgroup, row) = self.cgroups.add(key, count, || CgroupState::new(host, r));
+        row.when.cover(when);
+        let kind = Kind {
+            cause: r.cause,
+            errno: r.errno,
+            operation: r.operation,
+            certainty: r.certainty,
+        };
+        if counted {
+            self.counts.told += 1;
+            self.counts.add(kind, 1, when);
+            self.place(at, when, Some(kind.cause), 1);
+        }
+        let known = Known::Counted(Counted {
+            kind,
+            limit,
+            caller,
+            cgroup,
+        });
+        self.remember(r.seq, known);
+    }
+
+    fn remember(&mut self, seq: u64, known: Known) {
+        let at = self.session();
+        let waited = self.sessions.remember(at, seq, known);
+        if let (Some(waiting), Known::Counted(counted)) = (waited, known) {
+            self.repeats(at, counted, waiting);
+        }
+    }
+
+    fn repeat(&mut self, repeat: &Repeat) {
+        if !self.wanted.in_time(&repeat.first, &repeat.last) {
+            return;
+        }
+        let at = self.session();
+        let repeats = Waiting {
+            count: repeat.count,
+            when: When::parse(&repeat.first, &repeat.last),
+        };
+        match self.sessions.recall(at, repeat.of) {
+            Some(Known::Counted(counted)) => self.repeats(at, counted, repeats),
+            Some(Known::Unwanted) => {}
+            None => {
+                if let Some(back) = self.sessions.wait(at, repeat.of, repeats) {
+                    self.unknown(at, back);
+                }
+            }
+        }
+    }
+
+    fn repeats(&mut self, at: usize, of: Counted, Waiting { count, when }: Waiting) {
+        add(&mut self.counts.repeated, count);
+        self.counts.add(of.kind, count, when);
+        if let Some(row) = self.limits.again(of.limit, count) {
+            row.when.cover(when);
+        }
+        if let Some(row) = self.callers.again(of.caller, count) {
+            row.when.cover(when);
+        }
+        if let Some(row) = self.cgroups.again(of.cgroup, count) {
+            row.when.cover(when);
+        }
+        self.place(at, when, Some(of.kind.cause), count);
+    }
+
+    /// Counts repeats whose failure is in none of the files.
+    pub(super) fn unknown(&mut self, at: usize, Waiting { count, when }: Waiting) {
+        if self.wanted.chooses() {
+            add(&mut self.counts.unjudged, count);
+            return;
+        }
+        self.counts.of_unknown.add(count, when);
+        self.place(at, when, None, count);
+    }
+
+    fn loss(&mut self, loss: &Loss) {
+        if !self.wanted.in_time(&loss.since, &loss.since) {
+            return;
+        }
+        if loss.reason == "skipped" {
+            add(&mut self.counts.skipped, loss.count);
+            return;
+        }
+        if self.wanted.chooses() {
+            add(&mut self.counts.unjudged, loss.count);
+            return;
+        }
+        let at = self.session();
+        let when = When::parse(&loss.since, &loss.since);
+        self.counts.lose(&loss.reason, loss.count);
+        self.counts.lost.add(loss.count, when);
+        add(&mut self.sessions.all[at].lost, loss.count);
+        self.place(at, when, None, loss.count);
+    }
+
+    fn summary(&mut self, summary: Summary) {
+        let at = self.session();
+        // Nobody but forktrace says by how much the causes may be many.
+        let causes = Default::default();
+        self.sessions.all[at].summary = Some(Summary { causes, ..summary });
+    }
+
+    /// Puts failures at their session and their time.
+    fn place(&mut self, at: usize, when: When, cause: Option<Cause>, count: u64) {
+        let session = &mut self.sessions.all[at];
+        add(&mut session.failures, count);
+        session.when.cover(when);
+        self.bursts.add(session.host_id, when, cause, count);
+        self.timeline.add(when, cause, count);
+    }
+
+    /// The one that the records belong to.
+    fn session(&mut self) -> usize {
+        if let Some(at) = self.current {
+            return at;
+        }
+        let found = self.sessions.nameless();
+        self.go_on_with(found)
+    }
+
+    /// With what others have left at its place.
+    fn go_on_with(&mut self, (at, given_up): (usize, Option<Waiting>)) -> usize {
+        self.current = Some(at);
+        if let Some(waiting) = given_up {
+            self.unknown(at, waiting);
+        }
+        at
+    }
+}

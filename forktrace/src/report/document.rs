@@ -1,0 +1,264 @@
+//! What a report says: the types that `--format json` prints. Times are UTC,
+//! RFC 3339.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cause::Cause,
+    record::{Fix, Holder, Unit},
+};
+
+/// A whole report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Number of this format: 1. Fields are only added to it.
+    pub report: u32,
+    /// forktrace's version.
+    pub version: String,
+    pub files: u64,
+    /// Whether filters or times left something out.
+    pub filtered: bool,
+    pub damage: DamageCount,
+    pub totals: Totals,
+    /// What to do first: the limits and causes with the most failures.
+    pub advice: Vec<Advice>,
+    pub causes: Vec<CauseCount>,
+    pub errnos: Vec<Count>,
+    pub operations: Vec<Count>,
+    pub certainties: Vec<Count>,
+    /// Limits by owner, and causes that are no limit.
+    pub limits: Top<LimitRow>,
+    pub callers: Top<CallerRow>,
+    pub cgroups: Top<CgroupRow>,
+    /// Summed up from the cgroups that the tables kept.
+    pub units: Vec<OwnerRow>,
+    pub containers: Vec<OwnerRow>,
+    pub pods: Vec<OwnerRow>,
+    pub timeline: TimelineRow,
+    /// The largest; a burst has no gap longer than `burst_gap_seconds`.
+    pub bursts: Vec<BurstRow>,
+    pub burst_gap_seconds: u64,
+    /// Bursts beside these.
+    pub more_bursts: u64,
+    /// Failures whose detail was lost, by reason.
+    pub losses: Vec<Count>,
+    pub hosts: Vec<HostRow>,
+    pub sessions: Vec<SessionRow>,
+    /// Sessions beyond what is told apart, counted in the totals.
+    pub more_sessions: u64,
+}
+
+/// What was passed over in the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DamageCount {
+    /// Lines that are no record of this schema.
+    pub unreadable: u64,
+    /// Bytes behind the last newline of a file.
+    pub torn_bytes: u64,
+    /// Places where compressed data was damaged or cut off.
+    pub bad_frames: u64,
+}
+
+/// `failures` is the sum of the next four.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Totals {
+    pub failures: u64,
+    /// `failure` records.
+    pub told: u64,
+    /// Counted by `repeat` records.
+    pub repeated: u64,
+    /// Counted by `repeat` records whose failure is not in these files.
+    pub cause_not_here: u64,
+    /// Counted by `loss` records.
+    pub lost: u64,
+    /// Failures that only the summaries tell of, in no record; not in `failures`.
+    pub only_in_summaries: u64,
+    /// Lost, or repeats of a failure that is not in these files, so that nobody
+    /// knows whether the filters want them; not in `failures`.
+    pub unjudged: u64,
+    /// At most so many failures more were kept from forktrace by the kernel.
+    pub skipped_at_most: u64,
+    /// Creations that a fatal signal cut short: no failures.
+    pub killed: u64,
+    /// Failures whose time can't be read.
+    pub without_time: u64,
+    pub first: Option<String>,
+    pub last: Option<String>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Advice {
+    pub failures: u64,
+    /// Whose limit, how large, how full.
+    pub summary: String,
+    /// What the latest of the failures proposed first.
+    pub fix: Option<Fix>,
+    pub cause: Cause,
+}
+
+/// Failures of one cause, repeats included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CauseCount {
+    pub cause: Cause,
+    pub failures: u64,
+    /// Of all failures, from 0 to 1.
+    pub share: f64,
+    pub first: Option<String>,
+    pub last: Option<String>,
+}
+
+/// Failures by a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Count {
+    pub name: String,
+    pub failures: u64,
+}
+
+/// The rows with the most failures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Top<R> {
+    pub rows: Vec<R>,
+    /// Failures that belong to none of the rows.
+    pub others: u64,
+    /// Whether the rows' counts are exact. They are, unless there were more than
+    /// the tables hold: then a row can have had more, which is in `others`.
+    pub exact: bool,
+}
+
+impl<R> Default for Top<R> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            others: 0,
+            exact: true,
+        }
+    }
+}
+
+/// A limit and its owner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LimitRow {
+    pub failures: u64,
+    pub host: String,
+    /// The latest failure's.
+    pub cause: Cause,
+    /// `null` where the cause is no limit.
+    pub name: Option<String>,
+    pub scope: Option<String>,
+    pub unit: Option<Unit>,
+    /// At the latest failure, as `usage`.
+    pub value: Option<u64>,
+    pub usage: Option<u64>,
+    pub highest_usage: Option<u64>,
+    pub file: Option<String>,
+    pub first: Option<String>,
+    pub last: Option<String>,
+    /// What the latest failure proposed first.
+    pub fix: Option<Fix>,
+    /// Who filled it when its usage was the highest.
+    pub holders: Vec<Holder>,
+}
+
+/// Who asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CallerRow {
+    pub failures: u64,
+    pub host: String,
+    pub comm: String,
+    pub uid: u32,
+    pub user: Option<String>,
+    pub first: Option<String>,
+    pub last: Option<String>,
+}
+
+/// Where the callers live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CgroupRow {
+    pub failures: u64,
+    pub host: String,
+    pub path: Option<String>,
+    pub unit: Option<String>,
+    pub container: Option<String>,
+    pub pod: Option<String>,
+    pub first: Option<String>,
+    pub last: Option<String>,
+}
+
+/// A unit, container or pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OwnerRow {
+    pub failures: u64,
+    pub host: String,
+    pub name: String,
+}
+
+/// Failures over time, at most 120 buckets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineRow {
+    /// When the first bucket begins.
+    pub start: Option<String>,
+    pub bucket_seconds: u64,
+    /// Most failures first.
+    pub series: Vec<Series>,
+}
+
+/// One cause over time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Series {
+    /// `null`: lost, or the cause is not in these files.
+    pub cause: Option<Cause>,
+    pub failures: u64,
+    /// A number for each bucket.
+    pub counts: Vec<u64>,
+}
+
+/// Many failures at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BurstRow {
+    pub failures: u64,
+    pub host: String,
+    pub first: String,
+    pub last: String,
+    /// The cause of most of them; `null`: lost, or not in these files.
+    pub cause: Option<Cause>,
+    /// Of that cause.
+    pub of_cause: u64,
+}
+
+/// A host, by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostRow {
+    /// Empty: the files don't say.
+    pub host: String,
+    pub failures: u64,
+    pub sessions: u64,
+    /// Different boots.
+    pub boots: u64,
+    pub first: Option<String>,
+    pub last: Option<String>,
+}
+
+/// A session, in however many files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionRow {
+    pub host: String,
+    pub boot_id: Option<String>,
+    pub kernel: String,
+    pub attach: String,
+    pub version: String,
+    pub started: Option<String>,
+    /// `null`: without a summary; the session crashed, goes on, or its last file
+    /// is not among these.
+    pub ended: Option<String>,
+    pub failures: u64,
+    pub first: Option<String>,
+    pub last: Option<String>,
+    /// Failures that its summary counts and these files don't tell.
+    pub missing: u64,
+    /// Of `missing`, those of which the summary says that their detail was lost.
+    pub only_in_summary: u64,
+    /// Failures read beyond what its summary counts: a file was given twice.
+    pub too_many: u64,
+}

@@ -1,0 +1,360 @@
+//! The report, from what was counted.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{
+    Aggregator,
+    bursts::{self, Bursts},
+    counts::add,
+    document::{
+        Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, HostRow, LimitRow,
+        OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals,
+    },
+    rows::LimitState,
+    session::Followed,
+    table::Table,
+    timeline::Timeline,
+    when::When,
+};
+use crate::{
+    cause::bytes,
+    record::{Fix, Unit},
+};
+
+/// Rows of each table that are told.
+const ROWS: usize = 100;
+/// Bursts that are told.
+const BURSTS: usize = 10;
+/// Things to do that are told.
+const ADVICE: usize = 5;
+
+impl Aggregator {
+    /// Ends.
+    pub fn finish(mut self) -> Report {
+        for (at, waiting) in self.sessions.still_waiting() {
+            self.unknown(at, waiting);
+        }
+        let filtered = self.wanted.is_active();
+        let all = &self.sessions.all;
+        let sessions: Vec<_> = all.iter().map(|s| session(s, filtered)).collect();
+        let limits = top(self.limits, limit_row);
+        // All that the table holds, before it is cut to what is told.
+        let (cgroups, others) = self.cgroups.finish();
+        let exact = others.dropped == 0;
+        let cgroups: Vec<_> = cgroups.into_iter().map(cgroup_row).collect();
+        let owners = |name: fn(&CgroupRow) -> Option<&String>| owners(&cgroups, name);
+        Report {
+            report: 1,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            files: self.files,
+            filtered,
+            damage: DamageCount {
+                unreadable: self.damage.unreadable,
+                torn_bytes: self.damage.torn_bytes,
+                bad_frames: self.damage.bad_frames,
+            },
+            totals: Totals {
+                only_in_summaries: sum(sessions.iter().map(|s| s.only_in_summary)),
+                ..totals(&self.counts, &self.timeline, all)
+            },
+            advice: limits.rows.iter().take(ADVICE).map(advice).collect(),
+            causes: causes(&self.counts),
+            errnos: by_count(
+                self.counts
+                    .errnos
+                    .iter()
+                    .map(|(e, n)| (e.name().into_owned(), *n)),
+            ),
+            operations: by_count(named(&self.counts.operations)),
+            certainties: by_count(named(&self.counts.certainties)),
+            limits,
+            callers: top(self.callers, |(failures, row)| CallerRow {
+                failures,
+                host: row.host.to_string(),
+                comm: row.comm,
+                uid: row.uid,
+                user: row.user,
+                first: row.when.first(),
+                last: row.when.last(),
+            }),
+            units: owners(|row| row.unit.as_ref()),
+            containers: owners(|row| row.container.as_ref()),
+            pods: owners(|row| row.pod.as_ref()),
+            cgroups: cut(cgroups, others.count, exact, |row| row.failures),
+            timeline: timeline(&self.timeline),
+            burst_gap_seconds: bursts::GAP_SECONDS.unsigned_abs(),
+            losses: by_count(self.counts.losses.into_iter()),
+            hosts: hosts(all),
+            ..bursts(self.bursts, all)
+        }
+        .with_sessions(sessions, self.sessions.shared)
+    }
+}
+
+impl Report {
+    /// The last of the sessions is that of all that had no room, if any had.
+    fn with_sessions(mut self, mut sessions: Vec<SessionRow>, shared: u64) -> Self {
+        if shared > 0 {
+            sessions.pop();
+        }
+        sessions.sort_by(|a, b| (&a.host, &a.started).cmp(&(&b.host, &b.started)));
+        self.sessions = sessions;
+        self.more_sessions = shared;
+        self
+    }
+}
+
+fn sum(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
+}
+
+fn totals(counts: &super::counts::Counts, timeline: &Timeline, all: &[Followed]) -> Totals {
+    let mut when = When::default();
+    for session in all {
+        when.cover(session.when);
+    }
+    let killed = all.iter().filter_map(|s| s.summary.as_ref());
+    Totals {
+        failures: counts.failures(),
+        told: counts.told,
+        repeated: counts.repeated,
+        cause_not_here: counts.of_unknown.count,
+        lost: counts.lost.count,
+        only_in_summaries: 0,
+        unjudged: counts.unjudged,
+        skipped_at_most: counts.skipped,
+        killed: sum(killed.map(|s| s.killed)),
+        without_time: timeline.without_time(),
+        first: when.first(),
+        last: when.last(),
+    }
+}
+
+fn session(s: &Followed, filtered: bool) -> SessionRow {
+    let mut row = SessionRow {
+        host: s.host.to_string(),
+        failures: s.failures,
+        first: s.when.first(),
+        last: s.when.last(),
+        ..SessionRow::default()
+    };
+    if let Some(about) = &s.about {
+        row.boot_id.clone_from(&about.boot_id);
+        row.kernel.clone_from(&about.kernel);
+        row.attach.clone_from(&about.attach);
+        row.version.clone_from(&about.version);
+        row.started = Some(about.started.clone());
+    }
+    if let Some(summary) = &s.summary {
+        row.ended = Some(super::rows::clip(&summary.ended).to_owned());
+        // With filters it counts what isn't wanted.
+        if !filtered {
+            row.missing = summary.failures.saturating_sub(s.failures);
+            row.too_many = s.failures.saturating_sub(summary.failures);
+            row.only_in_summary = summary.lost.saturating_sub(s.lost).min(row.missing);
+        }
+    }
+    row
+}
+
+fn hosts(all: &[Followed]) -> Vec<HostRow> {
+    let mut hosts: BTreeMap<&str, (HostRow, When, HashSet<&str>)> = BTreeMap::new();
+    for session in all {
+        let (row, when, boots) = hosts.entry(&session.host).or_default();
+        row.sessions += 1;
+        add(&mut row.failures, session.failures);
+        when.cover(session.when);
+        boots.extend(
+            session
+                .about
+                .as_ref()
+                .and_then(|about| about.boot_id.as_deref()),
+        );
+    }
+    let rows = hosts.into_iter().map(|(host, (row, when, boots))| HostRow {
+        host: host.to_owned(),
+        boots: boots.len() as u64,
+        first: when.first(),
+        last: when.last(),
+        ..row
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.failures));
+    rows
+}
+
+fn causes(counts: &super::counts::Counts) -> Vec<CauseCount> {
+    let all = counts.failures().max(1) as f64;
+    let mut rows: Vec<_> = counts
+        .causes
+        .iter()
+        .filter(|(_, sum)| sum.count > 0)
+        .collect();
+    rows.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.count));
+    let rows = rows.into_iter().map(|(cause, sum)| CauseCount {
+        cause: *cause,
+        failures: sum.count,
+        share: sum.count as f64 / all,
+        first: sum.when.first(),
+        last: sum.when.last(),
+    });
+    rows.collect()
+}
+
+fn named(counts: &BTreeMap<&'static str, u64>) -> impl Iterator<Item = (String, u64)> {
+    counts
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+}
+
+fn by_count(counts: impl Iterator<Item = (String, u64)>) -> Vec<Count> {
+    let mut rows: Vec<_> = counts
+        .filter(|(_, failures)| *failures > 0)
+        .map(|(name, failures)| Count { name, failures })
+        .collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.failures));
+    rows
+}
+
+fn top<S, R>(table: Table<S>, row: impl Fn((u64, S)) -> R) -> Top<R> {
+    let (mut rows, others) = table.finish();
+    let more = sum(rows.iter().skip(ROWS).map(|(count, _)| *count));
+    rows.truncate(ROWS);
+    Top {
+        rows: rows.into_iter().map(row).collect(),
+        others: others.count.saturating_add(more),
+        exact: others.dropped == 0,
+    }
+}
+
+fn cut<R>(mut rows: Vec<R>, others: u64, exact: bool, failures: fn(&R) -> u64) -> Top<R> {
+    let more = sum(rows.iter().skip(ROWS).map(failures));
+    rows.truncate(ROWS);
+    Top {
+        rows,
+        others: others.saturating_add(more),
+        exact,
+    }
+}
+
+fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
+    let fixes: Vec<Fix> = serde_json::from_slice(&state.fix).unwrap_or_default();
+    let (name, scope) = state.limit.unzip();
+    LimitRow {
+        failures,
+        host: state.host.to_string(),
+        cause: state.cause,
+        name,
+        scope,
+        unit: state.unit,
+        value: state.value,
+        usage: state.usage,
+        highest_usage: state.highest,
+        file: state.file,
+        first: state.when.first(),
+        last: state.when.last(),
+        fix: fixes.into_iter().next(),
+        holders: serde_json::from_slice(&state.holders).unwrap_or_default(),
+    }
+}
+
+fn cgroup_row((failures, row): (u64, super::rows::CgroupState)) -> CgroupRow {
+    CgroupRow {
+        failures,
+        host: row.host.to_string(),
+        path: row.path,
+        unit: row.unit,
+        container: row.container,
+        pod: row.pod,
+        first: row.when.first(),
+        last: row.when.last(),
+    }
+}
+
+fn owners(cgroups: &[CgroupRow], name: fn(&CgroupRow) -> Option<&String>) -> Vec<OwnerRow> {
+    let mut owners: HashMap<(&str, &str), u64> = HashMap::new();
+    for row in cgroups {
+        if let Some(name) = name(row) {
+            add(owners.entry((&row.host, name)).or_default(), row.failures);
+        }
+    }
+    let rows = owners.into_iter().map(|((host, name), failures)| OwnerRow {
+        failures,
+        host: host.to_owned(),
+        name: name.to_owned(),
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by(|a, b| {
+        let names = || (&a.host, &a.name).cmp(&(&b.host, &b.name));
+        b.failures.cmp(&a.failures).then_with(names)
+    });
+    rows.truncate(ROWS);
+    rows
+}
+
+/// "pids.max of /system.slice on web1 is 100, in use 100".
+fn advice(row: &LimitRow) -> Advice {
+    let amount = |n: u64| match row.unit {
+        Some(Unit::Bytes) => bytes(n),
+        _ => n.to_string(),
+    };
+    let mut summary = match (&row.name, &row.scope) {
+        (Some(name), Some(scope)) => format!("{name} of {scope}"),
+        _ => row.cause.id().to_owned(),
+    };
+    if !row.host.is_empty() {
+        summary.push_str(&format!(" on {}", row.host));
+    }
+    if let Some(value) = row.value {
+        summary.push_str(&format!(" is {}", amount(value)));
+    }
+    if let Some(usage) = row.usage {
+        summary.push_str(&format!(", in use {}", amount(usage)));
+    }
+    Advice {
+        failures: row.failures,
+        summary,
+        fix: row.fix.clone(),
+        cause: row.cause,
+    }
+}
+
+fn timeline(timeline: &Timeline) -> TimelineRow {
+    let series = timeline.series().into_iter().map(|(cause, counts)| Series {
+        cause,
+        failures: sum(counts.iter().copied()),
+        counts,
+    });
+    let mut series: Vec<_> = series.collect();
+    series.sort_by_key(|series| std::cmp::Reverse(series.failures));
+    TimelineRow {
+        start: timeline.start().map(|start| start.to_string()),
+        bucket_seconds: timeline.width(),
+        series,
+    }
+}
+
+fn bursts(bursts: Bursts, all: &[Followed]) -> Report {
+    let (largest, more_bursts) = bursts.largest(BURSTS);
+    let host = |id: u32| {
+        all.iter()
+            .find(|s| s.host_id == id)
+            .map(|s| s.host.to_string())
+    };
+    let rows = largest.into_iter().map(|(id, start, burst)| {
+        let most = burst.causes.iter().max_by_key(|(_, count)| **count);
+        BurstRow {
+            failures: burst.failures,
+            host: host(id).unwrap_or_default(),
+            first: start.to_string(),
+            last: burst.last.to_string(),
+            cause: most.and_then(|(cause, _)| *cause),
+            of_cause: most.map_or(0, |(_, count)| *count),
+        }
+    });
+    Report {
+        bursts: rows.collect(),
+        more_bursts,
+        ..Report::default()
+    }
+}

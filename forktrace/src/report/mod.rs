@@ -1,0 +1,41 @@
+//! Sums recordings up: any number of files, sessions and hosts, read as a
+//! stream in constant memory.
+//!
+//! [`Aggregator`] takes lines of recordings in any order of files and ends as a
+//! [`Report`]. Every failure is counted exactly once in [`Totals::failures`];
+//! what a table has no room for is in its `others`. The bounds:
+//!
+//! | kept | at most |
+//! |---|---|
+//! | limits, callers, cgroups | 2048 rows each, see [`table`] |
+//! | sessions (and so hosts) | 4096, then one line for the rest |
+//! | failures that a `repeat` can refer to | the last 8192 of a session, 262 144 in all |
+//! | repeats whose failure has not come yet | 65 536 |
+//! | buckets of the timeline | 120 for each cause |
+//! | bursts | 2048 |
+//! | bytes of a name | 4096 |
+
+mod aggregate;
+mod bursts;
+mod counts;
+mod document;
+mod finish;
+mod line;
+mod rows;
+mod session;
+pub mod table;
+#[cfg(test)]
+pub mod tests;
+mod timeline;
+mod when;
+
+pub use aggregate::Aggregator;
+pub use document::{
+    Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, HostRow, LimitRow,
+    OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals,
+};
+
+/// The JSON Schema of what `forktrace report --format json` prints.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Report).to_value()
+}

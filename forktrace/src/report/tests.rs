@@ -1,0 +1,478 @@
+//! Whole reports, from lines.
+
+use super::*;
+use crate::{
+    cause::Cause,
+    record::{
+        Caller, Certainty, Cgroup, Errno, Failure, Fix, Holder, Limit, Loss, Operation, Record,
+        Repeat, Session, Summary, Unit, Wanted, write_line,
+    },
+};
+
+pub fn failure(seq: u64, time: &str) -> Failure {
+    Failure {
+        seq,
+        time: time.to_owned(),
+        operation: Operation::Process,
+        syscall: Some("clone".to_owned()),
+        errno: Errno::EAGAIN,
+        caller: Caller {
+            pid: 812,
+            tid: 812,
+            ppid: 1,
+            comm: "postgres".to_owned(),
+            comm_hex: None,
+            uid: 112,
+            euid: 112,
+            user: Some("postgres".to_owned()),
+            exe: None,
+            exe_hex: None,
+        },
+        cgroup: Cgroup {
+            path: Some("/system.slice/postgresql.service".to_owned()),
+            unit: Some("postgresql.service".to_owned()),
+            ..Cgroup::default()
+        },
+        cause: Cause::CgroupPidsMax,
+        certainty: Certainty::Observed,
+        limit: Some(Limit {
+            name: "pids.max".to_owned(),
+            scope: "/system.slice".to_owned(),
+            value: Some(100),
+            usage: Some(100),
+            requested: Some(1),
+            unit: Unit::Tasks,
+            usable: None,
+            file: Some("/sys/fs/cgroup/system.slice/pids.max".to_owned()),
+        }),
+        candidates: Vec::new(),
+        holders: Vec::new(),
+        summary: "no".to_owned(),
+        fix: vec![Fix {
+            now: Some("echo 200 > /sys/fs/cgroup/system.slice/pids.max".to_owned()),
+            persistent: None,
+            note: None,
+        }],
+    }
+}
+
+pub fn session(host: &str, started: &str) -> Record {
+    Record::Session(Box::new(Session {
+        schema: 1,
+        version: "0.1.0".to_owned(),
+        started: started.to_owned(),
+        host: host.to_owned(),
+        boot_id: Some(format!("boot of {host}")),
+        kernel: "6.12.1".to_owned(),
+        attach: "fexit".to_owned(),
+        probes: Vec::new(),
+        absent: Vec::new(),
+        filters: Default::default(),
+        limits: Default::default(),
+    }))
+}
+
+pub fn told(seq: u64, time: &str) -> Record {
+    Record::Failure(Box::new(failure(seq, time)))
+}
+
+fn with(seq: u64, time: &str, change: impl FnOnce(&mut Failure)) -> Record {
+    let mut failure = failure(seq, time);
+    change(&mut failure);
+    Record::Failure(Box::new(failure))
+}
+
+pub fn repeat(of: u64, count: u64, first: &str, last: &str) -> Record {
+    Record::Repeat(Repeat {
+        of,
+        count,
+        first: first.to_owned(),
+        last: last.to_owned(),
+    })
+}
+
+pub fn loss(count: u64, reason: &str) -> Record {
+    Record::Loss(Loss {
+        count,
+        since: AT.to_owned(),
+        reason: reason.to_owned(),
+    })
+}
+
+pub fn summary(failures: u64, lost: u64) -> Record {
+    Record::Summary(Summary {
+        ended: "2026-01-02T00:00:00Z".to_owned(),
+        failures,
+        lost,
+        killed: 2,
+        ..Summary::default()
+    })
+}
+
+pub const AT: &str = "2026-01-01T00:00:00.5Z";
+const LATER: &str = "2026-01-01T00:10:00.5Z";
+
+/// The report of these files.
+pub fn report(files: &[&[Record]]) -> Report {
+    filtered(Wanted::default(), files)
+}
+
+fn filtered(wanted: Wanted, files: &[&[Record]]) -> Report {
+    let mut report = Aggregator::new(wanted);
+    let mut line = Vec::new();
+    for file in files {
+        report.begin_file();
+        for record in *file {
+            line.clear();
+            write_line(&mut line, record).unwrap();
+            report.take(line.trim_ascii_end()).unwrap();
+        }
+    }
+    adds_up(report.finish())
+}
+
+/// What has to hold whatever the files hold.
+fn adds_up(r: Report) -> Report {
+    let t = &r.totals;
+    assert_eq!(t.failures, t.told + t.repeated + t.cause_not_here + t.lost);
+    let known = t.told + t.repeated;
+    let sum = |counts: &[Count]| counts.iter().map(|c| c.failures).sum::<u64>();
+    assert_eq!(r.causes.iter().map(|c| c.failures).sum::<u64>(), known);
+    for counts in [&r.errnos, &r.operations, &r.certainties] {
+        assert_eq!(sum(counts), known);
+    }
+    assert_eq!(sum(&r.losses), t.lost);
+    let limits: u64 = r.limits.rows.iter().map(|row| row.failures).sum();
+    assert_eq!(limits + r.limits.others, known);
+    let callers: u64 = r.callers.rows.iter().map(|row| row.failures).sum();
+    assert_eq!(callers + r.callers.others, known);
+    let cgroups: u64 = r.cgroups.rows.iter().map(|row| row.failures).sum();
+    assert_eq!(cgroups + r.cgroups.others, known);
+    let hosts: u64 = r.hosts.iter().map(|row| row.failures).sum();
+    assert_eq!(hosts, t.failures);
+    let series = r.timeline.series.iter();
+    let over_time: u64 = series.map(|s| s.counts.iter().sum::<u64>()).sum();
+    assert_eq!(over_time + t.without_time, t.failures);
+    r
+}
+
+#[test]
+fn counts_add_up_and_the_summary_is_reconciled() {
+    let r = report(&[&[
+        session("web1", AT),
+        told(1, AT),
+        with(2, LATER, |f| {
+            f.cause = Cause::Lsm;
+            f.limit = None;
+            f.errno = Errno::ENOMEM;
+            f.operation = Operation::Thread;
+            f.certainty = Certainty::Inferred;
+        }),
+        repeat(1, 40, AT, LATER),
+        loss(5, "ring_full"),
+        loss(70, "skipped"),
+        summary(50, 7),
+    ]]);
+    assert_eq!(r.totals.failures, 47);
+    assert_eq!(
+        (r.totals.told, r.totals.repeated, r.totals.lost),
+        (2, 40, 5)
+    );
+    assert_eq!((r.totals.skipped_at_most, r.totals.killed), (70, 2));
+    assert_eq!(r.causes[0].cause, Cause::CgroupPidsMax);
+    assert_eq!(r.causes[0].failures, 41);
+    assert_eq!(r.causes[0].first.as_deref(), Some(AT));
+    assert_eq!(r.causes[0].last.as_deref(), Some(LATER));
+    assert_eq!(
+        r.errnos[0],
+        Count {
+            name: "EAGAIN".to_owned(),
+            failures: 41
+        }
+    );
+    assert_eq!(r.limits.rows[0].failures, 41);
+    assert_eq!(r.limits.rows[1].name, None);
+    assert_eq!(r.units[0].failures, 42);
+    let s = &r.sessions[0];
+    assert_eq!((s.missing, s.only_in_summary, s.too_many), (3, 2, 0));
+    assert_eq!(r.totals.only_in_summaries, 2);
+    assert_eq!(r.advice[0].failures, 41);
+    assert!(
+        r.advice[0]
+            .summary
+            .contains("pids.max of /system.slice on web1 is 100")
+    );
+    assert!(r.advice[0].fix.is_some());
+    assert_eq!(
+        r.bursts[0].failures + r.bursts.iter().skip(1).map(|b| b.failures).sum::<u64>(),
+        47
+    );
+}
+
+/// A session that goes on in a second file, the repeats of each file's failure
+/// in the other one, and a host in between whose numbers are the same.
+#[test]
+fn rotated_files_of_many_hosts_may_come_in_any_order() {
+    let first = [
+        session("web1", AT),
+        told(1, AT),
+        told(2, AT),
+        repeat(1, 10, AT, AT),
+    ];
+    let second = [
+        session("web1", AT),
+        repeat(2, 100, AT, LATER),
+        repeat(1, 1, AT, LATER),
+        told(3, LATER),
+        summary(114, 0),
+    ];
+    let other = |seq, time: &str| {
+        with(seq, time, |f| {
+            f.cause = Cause::PidMax;
+            f.caller.comm = "java".to_owned();
+        })
+    };
+    let of_other = [
+        session("web2", AT),
+        other(1, AT),
+        other(2, AT),
+        repeat(2, 1000, AT, AT),
+    ];
+    let files: [&[Record]; 3] = [&first, &of_other, &second];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]] {
+        let r = report(&order.map(|n| files[n]));
+        assert_eq!(r.totals.failures, 114 + 1002, "{order:?}");
+        assert_eq!(r.totals.cause_not_here, 0, "{order:?}");
+        assert_eq!((r.sessions.len(), r.hosts.len()), (2, 2));
+        assert_eq!(r.sessions[0].failures, 114);
+        assert_eq!((r.sessions[0].missing, r.sessions[0].too_many), (0, 0));
+        assert_eq!(r.sessions[1].ended, None);
+        let rows = r
+            .callers
+            .rows
+            .iter()
+            .map(|row| (row.comm.as_str(), row.failures));
+        assert_eq!(
+            rows.collect::<Vec<_>>(),
+            [("java", 1002), ("postgres", 114)]
+        );
+        assert_eq!(r.limits.rows[1].last.as_deref(), Some(LATER), "{order:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_given_twice_is_told() {
+    let first = [session("web1", AT), told(1, AT)];
+    let second = [session("web1", AT), repeat(1, 12, AT, AT), summary(13, 0)];
+    let r = report(&[&second]);
+    assert_eq!((r.totals.failures, r.totals.cause_not_here), (12, 12));
+    assert_eq!(r.sessions[0].missing, 1);
+    let r = report(&[&first, &second, &second]);
+    assert_eq!((r.totals.failures, r.totals.cause_not_here), (25, 0));
+    assert_eq!(r.sessions[0].too_many, 12);
+    // Without its session a file's failures count all the same, and are nobody's.
+    let r = report(&[&[repeat(1, 12, AT, AT), told(4, AT)], &[told(1, AT)]]);
+    assert_eq!((r.totals.failures, r.totals.cause_not_here), (14, 12));
+    assert_eq!(r.sessions.len(), 2);
+}
+
+#[test]
+fn the_latest_failure_has_the_say_and_the_worst_moment_the_holders() {
+    let at_usage = |seq, time: &str, usage, fix: &str, holder: Option<&str>| {
+        let holder = holder.map(|name| Holder {
+            kind: "program".to_owned(),
+            name: name.to_owned(),
+            tasks: usage,
+            zombies: 0,
+            detail: None,
+        });
+        with(seq, time, |f| {
+            f.limit.as_mut().unwrap().usage = Some(usage);
+            f.fix[0].now = Some(fix.to_owned());
+            f.holders = holder.into_iter().collect();
+        })
+    };
+    let records = [
+        at_usage(1, LATER, 120, "late", None),
+        at_usage(2, AT, 180, "early", Some("fork bomb")),
+        at_usage(3, AT, 150, "early", Some("nobody")),
+    ];
+    for order in [[0, 1, 2], [2, 1, 0]] {
+        let records = order.map(|n: usize| records[n].clone());
+        let r = report(&[&[session("web1", AT)], &records]);
+        let row = &r.limits.rows[0];
+        assert_eq!((row.usage, row.highest_usage), (Some(120), Some(180)));
+        assert_eq!(row.fix.as_ref().unwrap().now.as_deref(), Some("late"));
+        assert_eq!(row.holders[0].name, "fork bomb");
+    }
+}
+
+#[test]
+fn fifty_thousand_callers_and_limits_take_no_more_room_and_totals_stay_exact() {
+    let mut all = Aggregator::new(Wanted::default());
+    all.begin_file();
+    let mut feed = |line: &[u8]| {
+        all.take(line.trim_ascii_end()).unwrap();
+        let bound = 2 * 1024;
+        assert!(all.callers.len() <= bound && all.limits.len() <= bound);
+        assert!(all.cgroups.len() <= bound);
+    };
+    let json = |record: &Record| {
+        let mut line = Vec::new();
+        write_line(&mut line, record).unwrap();
+        String::from_utf8(line).unwrap()
+    };
+    let usual = json(&told(1, AT));
+    let strange = json(&with(1, AT, |f| {
+        f.caller.comm = "p@".to_owned();
+        f.cgroup.path = Some("/@".to_owned());
+        f.limit.as_mut().unwrap().scope = "/@".to_owned();
+    }));
+    feed(json(&session("web1", AT)).as_bytes());
+    for n in 0..66_000 {
+        // One caller in four is always the same.
+        let line = if n % 4 == 0 { &usual } else { &strange };
+        let line = line.replace('@', &n.to_string());
+        let line = line.replace("\"seq\":1,", &format!("\"seq\":{n},"));
+        feed(line.as_bytes());
+        // Whether the row is still there or not.
+        if n % 1000 == 999 {
+            feed(json(&repeat(n - 990, 7, AT, AT)).as_bytes());
+        }
+    }
+    let r = adds_up(all.finish());
+    assert_eq!((r.totals.told, r.totals.repeated), (66_000, 462));
+    assert_eq!(
+        (r.callers.rows[0].comm.as_str(), r.callers.rows[0].failures),
+        ("postgres", 16_500)
+    );
+    assert!(!r.callers.exact);
+    assert!(r.callers.rows.len() <= 100);
+}
+
+#[test]
+fn sessions_without_end_share_a_line_and_nothing_is_mixed_up_or_lost() {
+    let mut all = Aggregator::new(Wanted::default());
+    for n in 0..5000 {
+        all.begin_file();
+        let host = format!("host{n}");
+        // Its repeat's failure has the number of every other session's.
+        let cause = |f: &mut Failure| {
+            f.cause = if n % 2 == 0 {
+                Cause::PidMax
+            } else {
+                Cause::Lsm
+            }
+        };
+        let records = [
+            session(&host, AT),
+            repeat(2, 3, AT, AT),
+            with(1, AT, cause),
+            repeat(1, 1, AT, AT),
+        ];
+        for record in &records {
+            let mut line = Vec::new();
+            write_line(&mut line, record).unwrap();
+            all.take(line.trim_ascii_end()).unwrap();
+        }
+    }
+    let r = adds_up(all.finish());
+    assert_eq!(r.totals.failures, 25_000);
+    assert_eq!(r.totals.cause_not_here, 15_000);
+    let counts = r.causes.iter().map(|c| c.failures);
+    assert_eq!(counts.collect::<Vec<_>>(), [5000, 5000]);
+    assert_eq!(r.sessions.len() as u64 + r.more_sessions, 5000);
+    assert!(r.sessions.len() < 5000);
+}
+
+#[test]
+fn filters_count_what_is_wanted_repeats_included_in_any_order() {
+    let java = |f: &mut Failure| f.caller.comm = "java".to_owned();
+    let first = [session("web1", AT), told(1, AT), with(2, AT, java)];
+    let second = [
+        session("web1", AT),
+        repeat(1, 10, AT, AT),
+        repeat(2, 100, LATER, LATER),
+        repeat(9, 1000, AT, AT),
+        loss(4, "ring_full"),
+        summary(1116, 4),
+    ];
+    let files: [&[Record]; 2] = [&first, &second];
+    for order in [[0, 1], [1, 0]] {
+        let wanted = Wanted {
+            comm: Some("java".to_owned()),
+            ..Wanted::default()
+        };
+        let r = filtered(wanted, &order.map(|n| files[n]));
+        assert!(r.filtered);
+        assert_eq!(r.totals.failures, 101, "{order:?}");
+        // Neither in nor out.
+        assert_eq!(r.totals.unjudged, 1004);
+        assert_eq!(r.sessions[0].missing, 0);
+        let wanted = Wanted {
+            since: Some("2026-01-01T00:05:00Z".parse().unwrap()),
+            ..Wanted::default()
+        };
+        let r = filtered(wanted, &order.map(|n| files[n]));
+        assert_eq!((r.totals.told, r.totals.repeated), (0, 100), "{order:?}");
+        assert_eq!(r.callers.rows[0].comm, "java");
+    }
+}
+
+#[test]
+fn hostile_numbers_and_times_are_counted_at_the_most() {
+    let r = report(&[&[
+        session("web1", AT),
+        told(1, "not a time"),
+        told(2, "9999-12-30T22:00:00Z"),
+        told(3, "-009999-01-02T01:59:59Z"),
+    ]]);
+    assert_eq!((r.totals.failures, r.totals.without_time), (3, 1));
+    let mut all = Aggregator::new(Wanted::default());
+    for record in [
+        told(1, AT),
+        repeat(1, u64::MAX, LATER, AT),
+        repeat(1, u64::MAX, AT, "never"),
+        repeat(2, u64::MAX, AT, AT),
+        loss(u64::MAX, "x"),
+        loss(u64::MAX, "skipped"),
+        summary(1, u64::MAX),
+    ] {
+        let mut line = Vec::new();
+        write_line(&mut line, &record).unwrap();
+        all.take(line.trim_ascii_end()).unwrap();
+    }
+    assert_eq!(all.finish().totals.failures, u64::MAX);
+}
+
+#[test]
+fn what_is_no_record_is_refused_and_counts_nothing() {
+    let mut all = Aggregator::new(Wanted::default());
+    for line in [
+        "",
+        "{}",
+        "hello",
+        "{\"type\":\"failure\",\"seq\":1}",
+        "{\"type\":\"other\"}",
+    ] {
+        assert_eq!(all.take(line.as_bytes()), None, "{line}");
+    }
+    // The type may stand anywhere, as other programs write it.
+    let line = serde_json::to_string(&failure(1, AT)).unwrap();
+    let line = line.strip_suffix('}').unwrap().to_owned() + ",\"type\":\"failure\"}";
+    assert_eq!(all.take(line.as_bytes()), Some(()));
+    assert_eq!(all.finish().totals.told, 1);
+}
+
+#[test]
+fn the_schema_describes_what_is_printed() {
+    let r = report(&[&[session("web1", AT), told(1, AT)]]);
+    let value = serde_json::to_value(&r).unwrap();
+    let schema = json_schema();
+    let known = schema["properties"].as_object().unwrap();
+    for name in value.as_object().unwrap().keys() {
+        assert!(known.contains_key(name), "{name}");
+    }
+    assert_eq!(known.len(), value.as_object().unwrap().len());
+    assert_eq!(serde_json::from_value::<Report>(value).unwrap(), r);
+}

@@ -1,0 +1,12 @@
+//! A report, as text and as a page.
+
+mod html;
+mod plot;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+mod words;
+
+pub use html::page as report_page;
+pub use text::text as report_text;

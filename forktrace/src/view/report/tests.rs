@@ -1,0 +1,153 @@
+//! Both views.
+
+use textwrap::core::display_width;
+
+use super::{report_page, report_text};
+use crate::{
+    record::{Holder, Record},
+    report::{
+        Report,
+        tests::{AT, failure, loss, repeat, report, session, summary, told},
+    },
+    view::is_harmful,
+};
+
+const HOSTILE: &str =
+    "</script><script>alert(1)</script><b onload='x' a=\"y\">&amp;\u{1b}[31m\n\u{202e}\u{9b}2J\0";
+
+fn hostile() -> Report {
+    let mut f = failure(1, AT);
+    f.caller.comm = HOSTILE.to_owned();
+    f.caller.user = Some(HOSTILE.to_owned());
+    f.cgroup.path = Some(HOSTILE.to_owned());
+    f.cgroup.unit = Some(HOSTILE.to_owned());
+    f.cgroup.container = Some(HOSTILE.to_owned());
+    f.cgroup.pod = Some(HOSTILE.to_owned());
+    let limit = f.limit.as_mut().unwrap();
+    limit.name = HOSTILE.to_owned();
+    limit.scope = HOSTILE.to_owned();
+    limit.file = Some(HOSTILE.to_owned());
+    f.fix[0].now = Some(HOSTILE.to_owned());
+    f.fix[0].persistent = Some(HOSTILE.to_owned());
+    f.fix[0].note = Some(HOSTILE.to_owned());
+    f.holders = vec![Holder {
+        kind: HOSTILE.to_owned(),
+        name: HOSTILE.to_owned(),
+        tasks: 1,
+        zombies: 1,
+        detail: Some(HOSTILE.to_owned()),
+    }];
+    let Record::Session(mut about) = session(HOSTILE, HOSTILE) else {
+        unreachable!("a session");
+    };
+    about.kernel = HOSTILE.to_owned();
+    about.attach = HOSTILE.to_owned();
+    let Record::Summary(mut end) = summary(9, 3) else {
+        unreachable!("a summary");
+    };
+    end.ended = HOSTILE.to_owned();
+    report(&[&[
+        Record::Session(about),
+        Record::Failure(Box::new(f)),
+        loss(2, HOSTILE),
+        Record::Summary(end),
+    ]])
+}
+
+#[test]
+fn hostile_text_is_harmless_on_the_terminal() {
+    for width in [60, 80, 200] {
+        let text = report_text(&hostile(), false, width);
+        let harmful = text.chars().find(|c| *c != '\n' && is_harmful(*c));
+        assert_eq!(harmful, None, "{text}");
+        assert!(text.contains("alert(1)"), "{text}");
+    }
+}
+
+#[test]
+fn hostile_text_is_harmless_in_the_page() {
+    let page = report_page(&hostile());
+    assert_eq!(page.matches("<script").count(), 1, "{page}");
+    assert_eq!(page.matches("</script").count(), 1, "{page}");
+    assert!(!page.contains("<b onload"), "{page}");
+    assert!(!page.contains("a=\"y\""), "{page}");
+    let harmful = page.chars().find(|c| *c != '\n' && is_harmful(*c));
+    assert_eq!(harmful, None);
+    assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
+}
+
+#[test]
+fn the_page_needs_nothing_from_anywhere() {
+    let page = report_page(&hostile());
+    assert!(page.contains("default-src 'none'"), "{page}");
+    for reference in [
+        "src=", "href=", "url(", "@import", "http://", "https://", "fetch(",
+    ] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+}
+
+fn usual() -> Report {
+    let later = "2026-01-01T00:00:09Z";
+    report(&[
+        &[
+            session("web1.example.net", AT),
+            told(1, AT),
+            repeat(1, 1234, AT, later),
+            repeat(77, 3, AT, later),
+            loss(2, "ring_full"),
+            summary(1250, 2),
+        ],
+        &[session("web2", AT), told(1, later)],
+    ])
+}
+
+#[test]
+fn text_fits_and_says_what_matters() {
+    for width in [80, 100] {
+        let text = report_text(&usual(), false, width);
+        // A command is never wrapped.
+        let lines = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("now "));
+        for line in lines {
+            assert!(display_width(line) <= width, "{line}");
+        }
+        for said in [
+            "1241 failed creations in 2 files: 2 hosts, 2 sessions",
+            "1. 1235 failures: pids.max of /system.slice on web1.example.net is 100,",
+            "     now     echo 200 > /sys/fs/cgroup/system.slice/pids.max",
+            "cgroup_pids_max",
+            "cause not in these files         3   0.2%",
+            "lost in detail                   2   0.2%",
+            "postgresql.service",
+            "no summary",
+            "10 failures of the session of web1.example.net at 2026-01-01 00:00:00",
+            "1 session without a summary",
+        ] {
+            assert!(text.contains(said), "{said:?} in {text}");
+        }
+        assert!(!text.contains("Who filled"), "{text}");
+    }
+    let nothing = report_text(&report(&[]), false, 80);
+    assert!(
+        nothing.starts_with("0 failed creations in 0 files"),
+        "{nothing}"
+    );
+}
+
+#[test]
+fn the_page_shows_every_part() {
+    let page = report_page(&usual());
+    for said in [
+        "1241 failed creations",
+        "echo 200 &gt; /sys/fs/cgroup/system.slice/pids.max",
+        "<td class=\"n\" data-v=\"1235\">1235</td>",
+        "aria-label=\"Failures over time by cause, 1 s a bar\"",
+        "cause not known",
+        "web1.example.net",
+        "no summary",
+    ] {
+        assert!(page.contains(said), "{said:?} in {page}");
+    }
+}

@@ -1,0 +1,383 @@
+//! A report as text for people.
+
+use std::fmt::Write as _;
+
+use super::{
+    table::Table,
+    words::{amount, cause, count, duration, lasted, moment, notes, short},
+};
+use crate::{
+    report::{LimitRow, Report, Top},
+    view::{clean, colours::Colours, wrap::wrap},
+};
+
+/// Rows of each table.
+const ROWS: usize = 10;
+/// Beyond this, lines are long rather than readable.
+const WIDEST: usize = 120;
+
+/// `width` in columns; from 60 to 120 are used.
+pub fn text(report: &Report, colours: bool, width: usize) -> String {
+    let mut out = Text {
+        r: report,
+        out: String::new(),
+        colours: Colours::new(colours),
+        width: width.clamp(60, WIDEST),
+        hosts: report.hosts.len() > 1,
+    };
+    out.opening();
+    if report.totals.failures > 0 {
+        out.advice();
+        out.causes();
+        out.limits();
+        out.holders();
+        out.callers();
+        out.cgroups();
+        out.timeline();
+        out.bursts();
+    }
+    out.hosts();
+    out.notes();
+    out.out
+}
+
+struct Text<'a> {
+    r: &'a Report,
+    out: String,
+    colours: Colours,
+    width: usize,
+    /// Whether a row has to say whose it is.
+    hosts: bool,
+}
+
+impl Text<'_> {
+    fn head(&mut self, text: &str) {
+        let bold = self.colours.bold;
+        let _ = writeln!(self.out, "\n{bold}{text}{bold:#}");
+    }
+
+    /// With the host before the column that gives way, where there are several.
+    fn table(&self, heads: &[&'static str]) -> Table {
+        let mut heads = heads.to_vec();
+        if self.hosts {
+            heads.insert(1, "host");
+        }
+        Table::new(&heads)
+    }
+
+    fn row(&self, table: &mut Table, host: &str, mut cells: Vec<String>) {
+        if self.hosts {
+            cells.insert(1, super::table::fit(&clean(host), 14));
+        }
+        table.row(cells);
+    }
+
+    fn print(&mut self, table: &Table) {
+        let gives = 1 + usize::from(self.hosts);
+        table.print(&mut self.out, self.colours, self.width, gives);
+    }
+
+    /// What the rows shown leave out.
+    fn others<R>(&mut self, top: &Top<R>, failures: fn(&R) -> u64) {
+        let more = top.rows.iter().skip(ROWS).map(failures);
+        let others = more.fold(top.others, u64::saturating_add);
+        if others > 0 {
+            let dim = self.colours.dim;
+            let exact = if top.exact {
+                ""
+            } else {
+                "; more than the table holds"
+            };
+            let _ = writeln!(self.out, "  {dim}{others} of others{exact}{dim:#}");
+        }
+    }
+
+    fn opening(&mut self) {
+        let t = &self.r.totals;
+        let Colours { bold, .. } = self.colours;
+        let sessions = self.r.sessions.len() as u64 + self.r.more_sessions;
+        let _ = writeln!(
+            self.out,
+            "{bold}{}{bold:#} in {}: {}, {}",
+            count(t.failures, "failed creation"),
+            count(self.r.files, "file"),
+            count(self.r.hosts.len() as u64, "host"),
+            count(sessions, "session"),
+        );
+        if let (Some(first), Some(last)) = (&t.first, &t.last) {
+            let _ = writeln!(self.out, "{} to {} UTC", moment(first), moment(last));
+        }
+    }
+
+    fn advice(&mut self) {
+        self.head("What to do first");
+        for (n, advice) in self.r.advice.iter().enumerate() {
+            let Colours {
+                bold, good, dim, ..
+            } = self.colours;
+            let text = format!(
+                "{}: {}",
+                count(advice.failures, "failure"),
+                clean(&advice.summary)
+            );
+            let mut label = format!("{}.", n + 1);
+            for line in wrap(&text, self.width - 5) {
+                let _ = writeln!(self.out, "  {bold}{label:<3}{bold:#}{line}");
+                label.clear();
+            }
+            let Some(fix) = &advice.fix else {
+                let id = advice.cause.id();
+                let _ = writeln!(self.out, "     {dim}see `forktrace explain {id}`{dim:#}");
+                continue;
+            };
+            if let Some(now) = &fix.now {
+                // A command is never wrapped: it is there to be copied.
+                let _ = writeln!(self.out, "     {:<8}{good}{}{good:#}", "now", clean(now));
+            }
+            for (label, text) in [("lasting", &fix.persistent), ("note", &fix.note)] {
+                let mut label = label;
+                for line in text
+                    .iter()
+                    .flat_map(|text| wrap(&clean(text), self.width - 13))
+                {
+                    let _ = writeln!(self.out, "     {dim}{label:<8}{dim:#}{line}");
+                    label = "";
+                }
+            }
+        }
+    }
+
+    fn causes(&mut self) {
+        self.head("Causes");
+        let mut table = Table::new(&["cause", ">failures", ">share", "first", "last"]);
+        for c in &self.r.causes {
+            table.row(vec![
+                c.cause.id().to_owned(),
+                c.failures.to_string(),
+                format!("{:.1}%", c.share * 100.0),
+                short(c.first.as_ref()),
+                short(c.last.as_ref()),
+            ]);
+        }
+        let t = &self.r.totals;
+        let without = [
+            (t.cause_not_here, "cause not in these files"),
+            (t.lost, "lost in detail"),
+        ];
+        for (n, name) in without.into_iter().filter(|(n, _)| *n > 0) {
+            let share = n as f64 * 100.0 / t.failures.max(1) as f64;
+            let none = String::new;
+            let share = format!("{share:.1}%");
+            table.row(vec![name.to_owned(), n.to_string(), share, none(), none()]);
+        }
+        table.print(&mut self.out, self.colours, self.width, 0);
+        let lists = [
+            ("errno", &self.r.errnos),
+            ("operation", &self.r.operations),
+            ("certainty", &self.r.certainties),
+        ];
+        for (label, counts) in lists {
+            let each = counts
+                .iter()
+                .map(|c| format!("{} {}", clean(&c.name), c.failures));
+            let text = each.collect::<Vec<_>>().join(", ");
+            let dim = self.colours.dim;
+            let mut label = label;
+            for line in wrap(&text, self.width - 13) {
+                let _ = writeln!(self.out, "  {dim}{label:<11}{dim:#}{line}");
+                label = "";
+            }
+        }
+    }
+
+    fn limits(&mut self) {
+        self.head("Limits");
+        let mut table = self.table(&[">failures", "limit and its owner", ">value", ">highest use"]);
+        for row in self.r.limits.rows.iter().take(ROWS) {
+            let cells = vec![
+                row.failures.to_string(),
+                limit(row),
+                amount(row.value, row.unit),
+                amount(row.highest_usage, row.unit),
+            ];
+            self.row(&mut table, &row.host, cells);
+        }
+        self.print(&table);
+        self.others(&self.r.limits, |row| row.failures);
+    }
+
+    fn holders(&mut self) {
+        let held = self
+            .r
+            .limits
+            .rows
+            .iter()
+            .filter(|row| !row.holders.is_empty());
+        for row in held.take(3) {
+            let head = format!("Who filled {}", clean(&limit(row)));
+            self.head(&super::table::fit(&head, self.width));
+            let mut table = Table::new(&[">tasks", "holder", ">zombies", "detail"]);
+            for h in row.holders.iter().take(ROWS) {
+                table.row(vec![
+                    h.tasks.to_string(),
+                    h.name.clone(),
+                    h.zombies.to_string(),
+                    super::table::fit(&clean(h.detail.as_deref().unwrap_or("")), 30),
+                ]);
+            }
+            table.print(&mut self.out, self.colours, self.width, 1);
+        }
+    }
+
+    fn callers(&mut self) {
+        self.head("Callers");
+        let mut table = self.table(&[">failures", "caller", "user", "last"]);
+        for row in self.r.callers.rows.iter().take(ROWS) {
+            let user = row
+                .user
+                .clone()
+                .unwrap_or_else(|| format!("uid {}", row.uid));
+            let cells = vec![
+                row.failures.to_string(),
+                row.comm.clone(),
+                super::table::fit(&clean(&user), 20),
+                short(row.last.as_ref()),
+            ];
+            self.row(&mut table, &row.host, cells);
+        }
+        self.print(&table);
+        self.others(&self.r.callers, |row| row.failures);
+    }
+
+    fn cgroups(&mut self) {
+        let lists = [
+            ("Units", &self.r.units),
+            ("Containers", &self.r.containers),
+            ("Pods", &self.r.pods),
+        ];
+        for (head, rows) in lists.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+            self.head(head);
+            let mut table = self.table(&[">failures", "name"]);
+            for row in rows.iter().take(ROWS) {
+                let cells = vec![row.failures.to_string(), row.name.clone()];
+                self.row(&mut table, &row.host, cells);
+            }
+            self.print(&table);
+        }
+        self.head("Cgroups");
+        let mut table = self.table(&[">failures", "path"]);
+        for row in self.r.cgroups.rows.iter().take(ROWS) {
+            let path = row.path.clone().unwrap_or_else(|| "not known".to_owned());
+            self.row(&mut table, &row.host, vec![row.failures.to_string(), path]);
+        }
+        self.print(&table);
+        self.others(&self.r.cgroups, |row| row.failures);
+    }
+
+    fn timeline(&mut self) {
+        let t = &self.r.timeline;
+        let Some(start) = &t.start else {
+            return;
+        };
+        let buckets = t.series.first().map_or(0, |s| s.counts.len());
+        let each = buckets
+            .div_ceil(self.width.saturating_sub(44).max(1))
+            .max(1);
+        let wide = duration(t.bucket_seconds.saturating_mul(each as u64));
+        self.head(&format!(
+            "Over time: from {} UTC, {wide} a column",
+            moment(start)
+        ));
+        for series in t.series.iter().take(ROWS) {
+            let columns: Vec<u64> = series
+                .counts
+                .chunks(each)
+                .map(|part| part.iter().fold(0, |sum, n| n.saturating_add(sum)))
+                .collect();
+            let most = columns.iter().copied().max().unwrap_or(0);
+            let bars: String = columns.iter().map(|n| bar(*n, most)).collect();
+            let name = cause(series.cause);
+            let _ = writeln!(self.out, "  {name:<25} {bars} to {most}");
+        }
+    }
+
+    fn bursts(&mut self) {
+        let gap = self.r.burst_gap_seconds;
+        self.head(&format!("Largest bursts (no gap over {gap} s)"));
+        let mut table = self.table(&[">failures", "mostly", "from", ">for"]);
+        for row in &self.r.bursts {
+            let cells = vec![
+                row.failures.to_string(),
+                cause(row.cause).to_owned(),
+                short(Some(&row.first)),
+                lasted(&row.first, &row.last),
+            ];
+            self.row(&mut table, &row.host, cells);
+        }
+        self.print(&table);
+        if self.r.more_bursts > 0 {
+            let dim = self.colours.dim;
+            let _ = writeln!(self.out, "  {dim}{} smaller{dim:#}", self.r.more_bursts);
+        }
+    }
+
+    fn hosts(&mut self) {
+        self.head("Sessions");
+        let heads = [">failures", "host", "kernel", "style", "started", "ended"];
+        let mut table = Table::new(&heads);
+        for s in self.r.sessions.iter().take(2 * ROWS) {
+            let started = s.started.as_ref();
+            let ended = s.ended.as_ref().map(|ended| short(Some(ended)));
+            table.row(vec![
+                s.failures.to_string(),
+                s.host.clone(),
+                super::table::fit(&clean(&s.kernel), 16),
+                super::table::fit(&clean(&s.attach), 10),
+                super::table::fit(&clean(&short(started)), 14),
+                super::table::fit(
+                    &clean(&ended.unwrap_or_else(|| "no summary".to_owned())),
+                    14,
+                ),
+            ]);
+        }
+        table.print(&mut self.out, self.colours, self.width, 1);
+        let shown = self.r.sessions.len().min(2 * ROWS);
+        let more = (self.r.sessions.len() - shown) as u64 + self.r.more_sessions;
+        if more > 0 {
+            let dim = self.colours.dim;
+            let _ = writeln!(self.out, "  {dim}{} more{dim:#}", count(more, "session"));
+        }
+    }
+
+    fn notes(&mut self) {
+        let notes = notes(self.r);
+        if notes.is_empty() {
+            return;
+        }
+        self.head("To know");
+        for note in notes {
+            for (n, line) in wrap(&clean(&note), self.width - 4).iter().enumerate() {
+                let mark = if n == 0 { "-" } else { " " };
+                let _ = writeln!(self.out, "  {mark} {line}");
+            }
+        }
+    }
+}
+
+/// "pids.max of /system.slice"; the cause where there is no limit.
+pub(super) fn limit(row: &LimitRow) -> String {
+    match (&row.name, &row.scope) {
+        (Some(name), Some(scope)) => format!("{name} of {scope}"),
+        _ => row.cause.id().to_owned(),
+    }
+}
+
+/// An eighth of the highest at least, where there is anything.
+fn bar(n: u64, most: u64) -> char {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    if n == 0 {
+        return ' ';
+    }
+    let eighths = (n as f64 / most as f64 * 8.0).ceil() as usize;
+    BARS[eighths.clamp(1, 8) - 1]
+}

@@ -1,0 +1,207 @@
+//! Words that the text and the page share.
+
+use jiff::Timestamp;
+
+use crate::{
+    cause::{Cause, bytes},
+    record::Unit,
+    report::{DamageCount, Report, SessionRow},
+};
+
+/// "2026-11-22 13:14:15" of an RFC 3339 time.
+pub(super) fn moment(time: &str) -> String {
+    match (time.get(..10), time.get(11..19)) {
+        (Some(day), Some(clock)) => format!("{day} {clock}"),
+        _ => time.to_owned(),
+    }
+}
+
+/// The same without the year.
+pub(super) fn short(time: Option<&String>) -> String {
+    let Some(time) = time else {
+        return "-".to_owned();
+    };
+    let moment = moment(time);
+    moment.get(5..).map_or(moment.clone(), str::to_owned)
+}
+
+/// A number of what a limit counts.
+pub(super) fn amount(n: Option<u64>, unit: Option<Unit>) -> String {
+    match (n, unit) {
+        (None, _) => "-".to_owned(),
+        (Some(n), Some(Unit::Bytes)) => bytes(n),
+        (Some(n), _) => n.to_string(),
+    }
+}
+
+/// A series' name.
+pub(super) fn cause(cause: Option<Cause>) -> &'static str {
+    cause.map_or("cause not known", Cause::id)
+}
+
+/// "4 s", "17 min", "2 h", "3 d".
+pub(super) fn duration(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", (seconds + 30) / 60),
+        7200..=172_799 => format!("{} h", (seconds + 1800) / 3600),
+        _ => format!("{} d", (seconds + 43_200) / 86_400),
+    }
+}
+
+/// How long between two times; at least a second.
+pub(super) fn lasted(first: &str, last: &str) -> String {
+    let (Ok(first), Ok(last)) = (first.parse::<Timestamp>(), last.parse::<Timestamp>()) else {
+        return "-".to_owned();
+    };
+    let seconds = last.as_second().abs_diff(first.as_second());
+    duration(seconds.max(1))
+}
+
+/// "1 file", "2 files".
+pub(super) fn count(n: u64, what: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{s}")
+}
+
+/// What is not as it should be, one sentence each.
+pub(super) fn notes(r: &Report) -> Vec<String> {
+    let mut notes = Vec::new();
+    let t = &r.totals;
+    let mut say = |n: u64, text: String| {
+        if n > 0 {
+            notes.push(text);
+        }
+    };
+    say(
+        t.cause_not_here,
+        format!(
+            "{}: counted as repeats of failures that are not in these files",
+            count(t.cause_not_here, "failure")
+        ),
+    );
+    for loss in &r.losses {
+        let text = format!(
+            "{} lost in detail: {}",
+            count(loss.failures, "failure"),
+            loss.name
+        );
+        say(loss.failures, text);
+    }
+    say(
+        t.only_in_summaries,
+        format!(
+            "{} more: counted by the sessions' summaries alone, lost in detail",
+            count(t.only_in_summaries, "failure")
+        ),
+    );
+    say(
+        t.unjudged,
+        format!(
+            "{} not counted: nobody knows whether the filters want them",
+            count(t.unjudged, "failure")
+        ),
+    );
+    say(
+        t.skipped_at_most,
+        format!(
+            "at most {} more: the kernel ran no program on some returns",
+            count(t.skipped_at_most, "failure")
+        ),
+    );
+    say(
+        t.killed,
+        format!(
+            "{} cut short by a fatal signal, which are no failures",
+            count(t.killed, "creation")
+        ),
+    );
+    say(
+        t.without_time,
+        format!(
+            "{} without a readable time",
+            count(t.without_time, "failure")
+        ),
+    );
+    damage(&r.damage, &mut say);
+    let crashed = r.sessions.iter().filter(|s| s.ended.is_none()).count() as u64;
+    say(
+        crashed,
+        format!(
+            "{} without a summary: ended in a crash, still being written, or the last file is \
+             not among these",
+            count(crashed, "session")
+        ),
+    );
+    for s in &r.sessions {
+        let missing = s.missing.saturating_sub(s.only_in_summary);
+        say(
+            missing,
+            format!(
+                "{} of {} are not in these files",
+                count(missing, "failure"),
+                name(s)
+            ),
+        );
+        say(
+            s.too_many,
+            format!(
+                "{} more of {} than its summary counts: is a file given twice?",
+                count(s.too_many, "failure"),
+                name(s)
+            ),
+        );
+    }
+    notes
+}
+
+fn damage(d: &DamageCount, say: &mut impl FnMut(u64, String)) {
+    say(
+        d.unreadable,
+        format!(
+            "{} that are no records of this version, passed over",
+            count(d.unreadable, "line")
+        ),
+    );
+    say(
+        d.torn_bytes,
+        format!(
+            "{} behind the last whole line, where a file was cut off",
+            count(d.torn_bytes, "byte")
+        ),
+    );
+    say(
+        d.bad_frames,
+        format!(
+            "compressed data damaged or cut off in {}",
+            count(d.bad_frames, "place")
+        ),
+    );
+}
+
+/// "the session of web1 at 2026-11-22 13:14:15".
+fn name(s: &SessionRow) -> String {
+    match &s.started {
+        Some(started) => format!("the session of {} at {}", s.host, moment(started)),
+        None => "a session that doesn't say its host".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_durations() {
+        assert_eq!(moment("2026-11-22T13:14:15.5Z"), "2026-11-22 13:14:15");
+        assert_eq!(moment("soon"), "soon");
+        assert_eq!(
+            short(Some(&"2026-11-22T13:14:15Z".to_owned())),
+            "11-22 13:14:15"
+        );
+        assert_eq!(short(Some(&"é".to_owned())), "é");
+        for (seconds, wanted) in [(1, "1 s"), (128, "2 min"), (8192, "2 h"), (1 << 20, "12 d")] {
+            assert_eq!(duration(seconds), wanted);
+        }
+    }
+}
