@@ -2,6 +2,7 @@
 //! is named, without libc in between.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 #[cfg(target_arch = "x86_64")]
 pub mod compat;
@@ -319,12 +320,33 @@ pub fn clone3(args: &CloneArgs) -> isize {
 
 fn concluded(kind: Kind, answer: isize) -> Attempt {
     if answer > 0 && !kind.is_thread() && kind.operation() != Operation::Exec {
-        reap(answer as i32);
+        reap_soon(answer as i32);
     }
     Attempt {
         kind,
         tid: gettid(),
         errno: if answer < 0 { -answer as i32 } else { 0 },
+    }
+}
+
+/// Waits for a child that only exits. In a memory cgroup without room for a page
+/// table even that waits for ever, at the first instruction: killed then.
+fn reap_soon(pid: i32) {
+    let patience = Instant::now() + Duration::from_secs(5);
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` outlives the call.
+        match unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } {
+            0 if Instant::now() < patience => std::thread::sleep(Duration::from_micros(100)),
+            0 => {
+                // SAFETY: not waited for yet, so the number is its own.
+                unsafe { libc::kill(pid, libc::SIGKILL) };
+                reap(pid);
+                return;
+            }
+            got if got < 0 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            _ => return,
+        }
     }
 }
 

@@ -63,8 +63,8 @@ pub const RETRY: &str = "xtask: retrying: ";
 const ATTEMPTS: u32 = 6;
 
 impl Boot<'_> {
-    /// Boots, passes the console on to `to`, and gives the command's status. A boot that hangs is
-    /// tried once more; one that the emulator has broken (an int3 of a static branch that was just
+    /// Boots, passes the console on to `to`, and gives the command's status. A boot that hangs
+    /// (a CPU that is stuck for a minute panics) is tried once more; one that the emulator has broken (an int3 of a static branch that was just
     /// patched, met by the other CPU; 7.3 once in some five minutes) up to [`ATTEMPTS`] times.
     pub fn run(&self, to: &mut dyn Write) -> Result<i32> {
         qemu()?;
@@ -74,7 +74,7 @@ impl Boot<'_> {
             if let Some(code) = seen.exit {
                 return Ok(code);
             }
-            let hung = seen.timed_out && seen.panic.is_none();
+            let hung = seen.locked_up || seen.timed_out && seen.panic.is_none();
             let again = if seen.emulator_fault {
                 attempt < ATTEMPTS
             } else {
@@ -179,7 +179,7 @@ impl Boot<'_> {
             .arg("-initrd")
             .arg(&self.initramfs);
         command.arg("-append").arg(format!(
-            "console=ttyS0 quiet panic=-1 ft.cgroup={} {}",
+            "console=ttyS0 quiet panic=-1 softlockup_panic=1 watchdog_thresh=30 ft.cgroup={} {}",
             self.cgroup, self.append
         ));
         command

@@ -12,6 +12,8 @@ const PANIC: &[u8] = b"Kernel panic";
 /// A breakpoint that nobody set: the kernel patches its own code by way of one, and the emulator
 /// sometimes runs it after it has gone. Seen on 7.3 without any tracing.
 const STRAY_BREAKPOINT: &[u8] = b"Oops: int3";
+/// As `softlockup_panic` says it.
+const LOCKUP: &[u8] = b"softlockup: hung tasks";
 
 /// What has been seen so far.
 #[derive(Default)]
@@ -24,6 +26,8 @@ pub struct Console {
     pub panic: Option<String>,
     /// The panic was the emulator's doing.
     pub emulator_fault: bool,
+    /// A CPU was stuck in the kernel.
+    pub locked_up: bool,
     /// Nothing came any more before the time was over.
     pub timed_out: bool,
     line: Vec<u8>,
@@ -96,6 +100,7 @@ impl Console {
             return self.print(&text[..at], to);
         }
         self.emulator_fault |= find(text, STRAY_BREAKPOINT).is_some();
+        self.locked_up |= find(text, LOCKUP).is_some();
         if self.panic.is_none() && find(text, PANIC).is_some() {
             self.panic = Some(String::from_utf8_lossy(text).trim().to_owned());
         }
