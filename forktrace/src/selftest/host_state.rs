@@ -6,12 +6,16 @@ use super::cgroup::PREFIX;
 use crate::host::cgroup::{Hierarchies, SEARCH};
 
 /// Settings that a provocation could change.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 9] = [
     "kernel/pid_max",
     "kernel/threads-max",
     "vm/overcommit_memory",
     "vm/overcommit_ratio",
     "vm/overcommit_kbytes",
+    "vm/max_map_count",
+    "fs/nr_open",
+    "kernel/unprivileged_userns_clone",
+    "user/max_uts_namespaces",
 ];
 
 /// What the selftest leaves as it was.
