@@ -142,7 +142,11 @@ mod tests {
     #[test]
     fn this_host_does_not_differ_from_itself() {
         let before = HostState::now();
-        assert!(before.settings.iter().all(|(_, value)| !value.is_empty()));
+        // Debian's kernels alone have this one.
+        let everywhere = |name: &str| name != "kernel/unprivileged_userns_clone";
+        for (name, value) in &before.settings {
+            assert!(!value.is_empty() || !everywhere(name), "{name}");
+        }
         assert!(!before.mounts.is_empty());
     }
 }
