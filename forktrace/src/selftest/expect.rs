@@ -86,6 +86,9 @@ pub struct Expected {
     /// Some of the refusals may be `unknown`, as long as one is named: for a
     /// state that can be over by the time it is looked at.
     pub some_unknown: bool,
+    /// What is refused meanwhile for this cause belongs to the set-up, and is
+    /// not looked at.
+    pub aside: Option<Cause>,
 }
 
 impl Expected {
@@ -98,12 +101,19 @@ impl Expected {
             refused,
             limit: None,
             some_unknown: false,
+            aside: None,
         }
     }
 
     /// The caller's real user.
     pub fn uid(mut self, uid: u32) -> Self {
         self.uid = uid;
+        self
+    }
+
+    /// What the set-up meets.
+    pub fn aside(mut self, cause: Cause) -> Self {
+        self.aside = Some(cause);
         self
     }
 

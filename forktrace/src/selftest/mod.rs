@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use forktrace_common::settings::Settings;
+use forktrace_common::settings::{Settings, errnos};
 
 pub use report::{Case, End, Line, Outcome, Start, json_schema};
 
@@ -34,7 +34,7 @@ use crate::{
     record::{Failure, Record, SCHEMA},
     tracer::{Options as TracerOptions, Selection, StartError, Tracer},
 };
-use expect::compare;
+use expect::{Expected, compare};
 use host_state::HostState;
 use provocation::{Provocation, Provoked, Reach};
 use trouble::Trouble;
@@ -182,6 +182,8 @@ fn tracer_options(options: &Options) -> TracerOptions {
             tgid: pid,
             detail_per_second: 16,
             thread_size: 16 * 1024,
+            thread_stacks: 1,
+            errnos: errnos::ALL,
             ..Settings::default()
         },
         selection: Selection::default(),
@@ -216,17 +218,10 @@ fn count(case: &Case, end: &mut End) {
 }
 
 fn not_provoked(only: &[Cause]) -> impl Iterator<Item = Case> {
-    provocation::without()
-        .into_iter()
-        .filter(|cause| only.is_empty() || only.contains(cause))
-        .map(|cause| {
-            case(
-                cause,
-                "",
-                Outcome::Skipped,
-                "the selftest has no way to provoke it",
-            )
-        })
+    provocation::WITHOUT
+        .iter()
+        .filter(|(cause, _)| only.is_empty() || only.contains(cause))
+        .map(|(cause, why)| case(*cause, "", Outcome::Skipped, *why))
 }
 
 fn case(cause: Cause, variant: &str, outcome: Outcome, why: impl Into<String>) -> Case {
@@ -262,10 +257,12 @@ struct Told {
 impl Told {
     fn add(&mut self, record: &Record) {
         match record {
+            // Processes of its own that it kills: nobody was refused.
+            Record::Failure(failure) if failure.cause == Cause::FatalSignal => {}
             Record::Failure(failure) => self.failures.push((**failure).clone()),
             Record::Repeat(repeat) => *self.repeats.entry(repeat.of).or_default() += repeat.count,
-            // A bound on what may be missing; here it is known what was refused,
-            // and each case says when one is.
+            // Not what was lost but what can have been, of anybody's mappings
+            // too: here it is known what has to be told.
             Record::Loss(loss) if loss.reason == "skipped" => {}
             Record::Loss(loss) => self.lost += loss.count,
             Record::Session(_) | Record::Summary(_) => {}
@@ -276,16 +273,17 @@ impl Told {
         self.repeats.get(&failure.seq).copied().unwrap_or(0)
     }
 
-    fn count(&self, comm: &str) -> u64 {
+    fn count(&self, comm: &str, aside: Option<Cause>) -> u64 {
         self.failures
             .iter()
-            .filter(|f| f.caller.comm == comm)
+            .filter(|f| f.caller.comm == comm && Some(f.cause) != aside)
             .map(|f| 1 + self.repeats(f))
             .sum()
     }
 
-    /// Failures of callers with this name, each with its repeats.
-    fn take(&mut self, comm: &str) -> Vec<(Failure, u64)> {
+    /// Failures of callers with this name, each with its repeats; what has this
+    /// cause is dropped.
+    fn take(&mut self, comm: &str, aside: Option<Cause>) -> Vec<(Failure, u64)> {
         let (wanted, others) = mem::take(&mut self.failures)
             .into_iter()
             .partition(|f: &Failure| f.caller.comm == comm);
@@ -293,6 +291,7 @@ impl Told {
         let wanted: Vec<Failure> = wanted;
         wanted
             .into_iter()
+            .filter(|f| Some(f.cause) != aside)
             .map(|f| {
                 let repeats = self.repeats(&f);
                 (f, repeats)
@@ -325,7 +324,7 @@ impl Run {
             Err(trouble) => return Ok(plain(Outcome::Failed, trouble.to_string())),
         };
         let heard = self.hear(
-            expected.refused,
+            &expected,
             match provocation.reach {
                 Reach::Own => PATIENCE,
                 Reach::Host => provocation::SHORT,
@@ -334,7 +333,7 @@ impl Run {
         // What was set up goes, settings of the host first.
         drop(keep);
         heard?;
-        let judged = compare(&expected, &self.told.take(&self.world.comm));
+        let judged = compare(&expected, &self.told.take(&self.world.comm, expected.aside));
         Ok(Case {
             cause: provocation.cause,
             variant: provocation.variant.to_owned(),
@@ -349,11 +348,12 @@ impl Run {
     }
 
     /// Reads until as many refusals are told as there were.
-    fn hear(&mut self, refused: u64, patience: Duration) -> Result<(), Trouble> {
+    fn hear(&mut self, expected: &Expected, patience: Duration) -> Result<(), Trouble> {
         let end = Instant::now() + patience;
         loop {
             self.drain();
-            if self.told.count(&self.world.comm) >= refused || Instant::now() >= end {
+            let told = self.told.count(&self.world.comm, expected.aside);
+            if told >= expected.refused || Instant::now() >= end {
                 return Ok(());
             }
             interrupt::check()?;

@@ -11,6 +11,8 @@ use std::{
     ptr,
 };
 
+use forktrace_common::clone;
+
 use super::trouble::Trouble;
 
 /// Turns -1 into the errno.
@@ -82,45 +84,111 @@ pub fn fill(at_most: u64) -> (u64, i32) {
     (at_most, 0)
 }
 
-/// A process with a number of one's own choice (clone3(2) `set_tid`) that only
-/// exists; the errno when it is refused.
-pub fn sleeper_numbered(pid: u32) -> Result<i32, i32> {
-    /// `struct clone_args`, include/uapi/linux/sched.h, up to `set_tid_size`.
-    #[repr(C)]
-    #[derive(Default)]
-    struct CloneArgs {
-        flags: u64,
-        pidfd: u64,
-        child_tid: u64,
-        parent_tid: u64,
-        exit_signal: u64,
-        stack: u64,
-        stack_size: u64,
-        tls: u64,
-        set_tid: u64,
-        set_tid_size: u64,
-    }
-    let set_tid = [pid];
-    let args = CloneArgs {
-        exit_signal: libc::SIGCHLD as u64,
-        set_tid: set_tid.as_ptr() as u64,
-        set_tid_size: 1,
-        ..CloneArgs::default()
-    };
-    let parent = self::pid();
+/// `struct clone_args`, include/uapi/linux/sched.h. Older kernels take it as
+/// long as what they don't know is 0.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// clone3(2) of a process. `None` in the child, which has to end with [`exit`].
+/// What the arguments point to has to be alive, and they share no memory.
+fn clone3(mut args: CloneArgs) -> Result<Option<i32>, i32> {
+    args.exit_signal = libc::SIGCHLD as u64;
     // SAFETY: a struct that is as long as is said; the child is a copy that
     // makes system calls only.
     let answer =
         unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
-    if answer == 0 {
-        die_with(parent);
-        close_from(3);
-        sleep_for_ever()
+    match i32::try_from(answer) {
+        Ok(0) => Ok(None),
+        Ok(pid) if pid > 0 => Ok(Some(pid)),
+        _ => Err(errno()),
     }
-    i32::try_from(answer)
-        .ok()
-        .filter(|pid| *pid > 0)
-        .ok_or_else(errno)
+}
+
+/// What a creation by clone3(2) came to: the errno, 0 when it was granted. The
+/// child that comes of it has ended and been waited for.
+fn attempted(args: CloneArgs) -> i32 {
+    match clone3(args) {
+        Ok(None) => exit(0),
+        Ok(Some(pid)) => {
+            reap(pid);
+            0
+        }
+        Err(errno) => errno,
+    }
+}
+
+/// One attempt at a process with these ids, innermost pid namespace first
+/// (clone3(2) `set_tid`); like [`attempt`].
+pub fn attempt_numbered(ids: &[i32]) -> i32 {
+    attempted(CloneArgs {
+        set_tid: ids.as_ptr() as u64,
+        set_tid_size: ids.len() as u64,
+        ..CloneArgs::default()
+    })
+}
+
+/// One attempt at a process with a pidfd; like [`attempt`].
+pub fn attempt_with_pidfd() -> i32 {
+    let mut pidfd: RawFd = -1;
+    let errno = attempted(CloneArgs {
+        flags: clone::PIDFD,
+        pidfd: &raw mut pidfd as u64,
+        ..CloneArgs::default()
+    });
+    if errno == 0 {
+        // SAFETY: the kernel has just made it, nobody else has it.
+        unsafe { libc::close(pidfd) };
+    }
+    errno
+}
+
+/// One attempt at a process in the cgroup whose folder is open there; like
+/// [`attempt`].
+pub fn attempt_into_cgroup(folder: RawFd) -> i32 {
+    attempted(CloneArgs {
+        flags: clone::INTO_CGROUP,
+        cgroup: folder as u64,
+        ..CloneArgs::default()
+    })
+}
+
+/// A process with a number of one's own choice (clone3(2) `set_tid`) that only
+/// exists; the errno when it is refused.
+pub fn sleeper_numbered(pid: i32) -> Result<i32, i32> {
+    let parent = self::pid();
+    let ids = [pid];
+    let created = clone3(CloneArgs {
+        set_tid: ids.as_ptr() as u64,
+        set_tid_size: 1,
+        ..CloneArgs::default()
+    })?;
+    match created {
+        None => {
+            die_with(parent);
+            close_from(3);
+            sleep_for_ever()
+        }
+        Some(pid) => Ok(pid),
+    }
+}
+
+/// Uses up the descriptors that the limit leaves.
+pub fn fill_descriptors() {
+    // SAFETY: a copy of standard input's descriptor; a child uses none of them.
+    while unsafe { libc::dup(0) } >= 0 {}
 }
 
 /// Exists.
@@ -193,13 +261,23 @@ pub fn become_uid(uid: u32) -> Result<(), Trouble> {
 
 /// Sets RLIMIT_NPROC of this process.
 pub fn limit_nproc(soft: u64, hard: u64) -> Result<(), Trouble> {
+    limit(libc::RLIMIT_NPROC, "RLIMIT_NPROC", soft, hard)
+}
+
+/// Sets a resource limit of this process.
+pub fn limit(
+    which: libc::__rlimit_resource_t,
+    name: &str,
+    soft: u64,
+    hard: u64,
+) -> Result<(), Trouble> {
     let limit = libc::rlimit {
         rlim_cur: soft,
         rlim_max: hard,
     };
     // SAFETY: a live struct.
-    let answer = unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit) };
-    check(answer, "setrlimit(RLIMIT_NPROC)")?;
+    let answer = unsafe { libc::setrlimit(which, &raw const limit) };
+    check(answer, &format!("setrlimit({name})"))?;
     Ok(())
 }
 
@@ -315,4 +393,70 @@ pub fn map(bytes: u64) -> Result<*mut u8, Trouble> {
         return Err(Trouble::at(doing)(io::Error::last_os_error()));
     }
     Ok(at.cast())
+}
+
+/// What pthread_create(3) does before it asks for a thread: mmap of the stack
+/// with a guard below, then mprotect of the stack. The errno when either is
+/// refused. What is granted stays.
+pub fn thread_stack(bytes: u64) -> Result<(), i32> {
+    const GUARD: u64 = 4096;
+    // SAFETY: a new mapping, nothing that exists is touched; then a part of it.
+    unsafe {
+        let at = libc::mmap(
+            ptr::null_mut(),
+            (bytes + GUARD) as usize,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK,
+            -1,
+            0,
+        );
+        if at == libc::MAP_FAILED {
+            return Err(errno());
+        }
+        let stack = at.byte_add(GUARD as usize);
+        match libc::mprotect(stack, bytes as usize, libc::PROT_READ | libc::PROT_WRITE) {
+            0 => Ok(()),
+            _ => Err(errno()),
+        }
+    }
+}
+
+/// Twice as many mappings that can't be merged, a page each.
+pub fn map_many(count: u64) -> Result<(), Trouble> {
+    const PAGE: u64 = 4096;
+    let at = map(2 * count * PAGE)?;
+    for n in 0..count {
+        // SAFETY: a page of the mapping above, which nobody uses.
+        let answer = unsafe {
+            let page = at.add((2 * n * PAGE) as usize);
+            libc::mprotect(page.cast(), PAGE as usize, libc::PROT_READ)
+        };
+        check(answer, "mprotect of a page")?;
+    }
+    Ok(())
+}
+
+/// Everything that is mapped from now on is locked in memory.
+pub fn lock_future() -> Result<(), Trouble> {
+    // SAFETY: takes a number only.
+    let answer = unsafe { libc::mlockall(libc::MCL_FUTURE) };
+    check(answer, "mlockall(MCL_FUTURE)")?;
+    Ok(())
+}
+
+/// A copy of standard input's descriptor with this number.
+pub fn open_at(fd: RawFd) -> Result<(), Trouble> {
+    // SAFETY: takes numbers only; the number is not in use.
+    let answer = unsafe { libc::dup2(0, fd) };
+    check(answer, &format!("dup2 to {fd}"))?;
+    Ok(())
+}
+
+/// fork(2) that libc knows of, for one who goes on as the child: `None` there.
+/// For processes with one thread.
+pub fn fork_on(doing: &str) -> Result<Option<i32>, Trouble> {
+    // SAFETY: one thread, so the child may use all of libc.
+    let pid = unsafe { libc::fork() };
+    check(pid, doing)?;
+    Ok((pid > 0).then_some(pid))
 }

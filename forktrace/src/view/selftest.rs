@@ -18,7 +18,7 @@ pub struct SelftestTable<W> {
 /// Columns of the cause, of what was provoked, of what was named.
 const CAUSE: usize = 30;
 const PROVOKED: usize = 10;
-const NAMED: usize = 20;
+const NAMED: usize = 24;
 
 impl<W: Write> SelftestTable<W> {
     /// `width` in columns (at least 60 are used).
@@ -182,9 +182,9 @@ mod tests {
         assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
         for row in [
-            "pid_max, pid namespace        EAGAIN    pid_max             inferred\n",
-            "pid_max, pid namespace        EAGAIN    threads_max         inferred\n",
-            "pid_max, pid namespace        EAGAIN    missed              -\n",
+            "pid_max, pid namespace        EAGAIN    pid_max                 inferred\n",
+            "pid_max, pid namespace        EAGAIN    threads_max             inferred\n",
+            "pid_max, pid namespace        EAGAIN    missed                  -\n",
             "pid_max, pid namespace        skipped: a reason",
             "1 named, 2 not named, 1 skipped; not as before:\n",
         ] {

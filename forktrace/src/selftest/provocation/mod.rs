@@ -2,25 +2,31 @@
 //! lets a child be refused, and answers what the record of it has to say. A
 //! new one is one file and one line in [`all`].
 
+mod cap_sys_admin;
 mod cgroup_memory_max;
 mod cgroup_pids_max;
+mod clone_flags;
+mod clone_into_cgroup;
 mod exec_in_progress;
+mod max_namespaces;
+mod namespace_level;
+mod nr_open;
 mod overcommit;
 mod pid_max;
 mod pid_namespace_dead;
+mod rlimit_nofile;
 mod rlimit_nproc;
 mod sched_deadline;
 mod seccomp;
+mod set_tid;
+mod thread_stack;
 mod threads_max;
+mod unprivileged_userns;
 
 use std::{any::Any, time::Duration};
 
 use super::{expect::Expected, trouble::Trouble, world::World};
-use crate::{
-    cause::{CATALOGUE, Cause},
-    probe::style::Style,
-    record::Errno,
-};
+use crate::{cause::Cause, probe::style::Style, record::Errno};
 
 /// How long a setting of the whole host may stay changed for one step. It takes
 /// milliseconds, unless something is wrong.
@@ -71,32 +77,47 @@ impl Provoked {
     }
 }
 
-/// All of them, in the order of the kernel's checks.
+/// All of them, in the order of the kernel's checks; those of threads' stacks,
+/// where no creation is tried, at the end.
 pub fn all() -> Vec<Provocation> {
     [
         seccomp::ALL,
+        clone_flags::ALL,
+        unprivileged_userns::ALL,
+        namespace_level::USER,
         rlimit_nproc::ALL,
         threads_max::ALL,
         sched_deadline::ALL,
+        nr_open::ALL,
         exec_in_progress::ALL,
         cgroup_memory_max::ALL,
         overcommit::ALL,
+        cap_sys_admin::ALL,
+        namespace_level::PID,
+        max_namespaces::ALL,
+        set_tid::ALL,
         pid_max::ALL,
         pid_namespace_dead::ALL,
+        rlimit_nofile::ALL,
+        clone_into_cgroup::ALL,
         cgroup_pids_max::ALL,
+        thread_stack::ALL,
     ]
     .concat()
 }
 
-/// Causes of the catalogue that nothing here provokes.
-pub fn without() -> Vec<Cause> {
-    let all = all();
-    CATALOGUE
-        .iter()
-        .map(|entry| entry.cause)
-        .filter(|cause| all.iter().all(|p| p.cause != *cause))
-        .collect()
-}
+/// Causes that nothing here provokes, and why.
+pub const WITHOUT: &[(Cause, &str)] = &[
+    (
+        Cause::FatalSignal,
+        "it takes a race with a kill, and nobody is refused",
+    ),
+    (Cause::Lsm, "it takes a security module of one's own"),
+    (
+        Cause::CgroupKernelMemoryMax,
+        "it takes a limit that only cgroup v1 before Linux 5.16 has",
+    ),
+];
 
 /// Trouble unless an attempt was refused with this errno.
 fn refused(errno: u64, wanted: Errno) -> Result<(), Trouble> {
@@ -124,18 +145,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_told_apart_and_belong_to_the_catalogue() {
+    fn rows_are_told_apart() {
         let mut names: Vec<_> = all().iter().map(|p| (p.cause, p.variant)).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count);
-        for (cause, _) in names {
-            assert!(CATALOGUE.iter().any(|e| e.cause == cause), "{cause:?}");
-            assert!(!without().contains(&cause), "{cause:?}");
+    }
+
+    #[test]
+    fn every_cause_is_provoked_or_has_a_reason_why_not() {
+        for cause in Cause::judged().filter(|cause| *cause != Cause::Unknown) {
+            let provoked = all().iter().any(|p| p.cause == cause);
+            let reasons = WITHOUT.iter().filter(|(c, _)| *c == cause).count();
+            assert_eq!(reasons, usize::from(!provoked), "{cause:?}");
         }
-        // It takes a security module of one's own.
-        assert!(without().contains(&Cause::Lsm));
+        for cause in all().iter().map(|p| p.cause) {
+            assert!(Cause::judged().any(|c| c == cause), "{cause:?}");
+        }
+        for (cause, why) in WITHOUT {
+            assert!(Cause::judged().any(|c| c == *cause), "{cause:?}");
+            assert!(why.starts_with("it takes "), "{why}");
+        }
     }
 
     #[test]

@@ -112,10 +112,7 @@ fn namespace(world: &World) -> Result<Provoked, Trouble> {
 fn in_namespace(link: &Link, value: u64) -> Result<(), Trouble> {
     sys::own_mounts().map_err(Trouble::into_skip)?;
     sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID").map_err(Trouble::into_skip)?;
-    // SAFETY: one thread; both sides go on below.
-    let init = unsafe { libc::fork() };
-    sys::check(init, "starting the namespace's init")?;
-    if init > 0 {
+    if let Some(init) = sys::fork_on("starting the namespace's init")? {
         // The link is the child's now.
         sys::close_from(3);
         sys::reap(init);
@@ -139,7 +136,7 @@ fn host(world: &World) -> Result<Provoked, Trouble> {
     let (actor, _) = Actor::start(&world.comm, |link| {
         pass_reserved_ids()?;
         for pid in RESERVED..value {
-            match sys::sleeper_numbered(pid as u32) {
+            match sys::sleeper_numbered(pid as i32) {
                 Ok(_) => {}
                 Err(libc::EEXIST) => {}
                 Err(errno) => {
@@ -158,10 +155,13 @@ fn host(world: &World) -> Result<Provoked, Trouble> {
     let setting = Setting::keep(&world.undo, "kernel/pid_max")?;
     setting.change(value)?;
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::EAGAIN)?;
-    let expected = Expected::new(Cause::PidMax, Errno::EAGAIN, 1).limit(
-        Scope::Exact("host".to_owned()),
-        Number::Exact(value),
-        Number::AtLeast(value - RESERVED),
-    );
+    let expected = Expected::new(Cause::PidMax, Errno::EAGAIN, 1)
+        .limit(
+            Scope::Exact("host".to_owned()),
+            Number::Exact(value),
+            Number::AtLeast(value - RESERVED),
+        )
+        // Ids that somebody has.
+        .aside(Cause::SetTidInUse);
     Ok(Provoked::new(expected).keep(setting).keep(actor))
 }

@@ -1,0 +1,29 @@
+//! A user without capabilities who asks for a namespace.
+
+use super::{Provocation, Provoked, Reach, number, refused};
+use crate::{
+    cause::Cause,
+    record::Errno,
+    selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
+};
+
+pub const ALL: &[Provocation] = &[Provocation {
+    cause: Cause::CapSysAdmin,
+    variant: "",
+    reach: Reach::Own,
+    blind: &[],
+    run,
+}];
+
+fn run(world: &World) -> Result<Provoked, Trouble> {
+    let uid = world.fresh_uid()?;
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        sys::become_uid(uid)?;
+        link.tell(&[]);
+        link.tell(&[sys::attempt(libc::CLONE_NEWUTS) as u64]);
+        Ok(())
+    })?;
+    refused(number(&actor.go()?, 0)?, Errno::EPERM)?;
+    let expected = Expected::new(Cause::CapSysAdmin, Errno::EPERM, 1).uid(uid);
+    Ok(Provoked::new(expected).keep(actor))
+}

@@ -1,0 +1,28 @@
+//! Flags that exclude each other: a thread without shared signal handlers.
+
+use super::{Provocation, Provoked, Reach, number, refused};
+use crate::{
+    cause::Cause,
+    record::Errno,
+    selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
+};
+
+pub const ALL: &[Provocation] = &[Provocation {
+    cause: Cause::CloneFlags,
+    variant: "",
+    reach: Reach::Own,
+    blind: &[],
+    run,
+}];
+
+fn run(world: &World) -> Result<Provoked, Trouble> {
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        link.tell(&[]);
+        // Were it granted after all it would have no stack of its own; no
+        // kernel grants it.
+        link.tell(&[sys::attempt(libc::CLONE_THREAD) as u64]);
+        Ok(())
+    })?;
+    refused(number(&actor.go()?, 0)?, Errno::EINVAL)?;
+    Ok(Provoked::new(Expected::new(Cause::CloneFlags, Errno::EINVAL, 1)).keep(actor))
+}

@@ -1,0 +1,35 @@
+//! CLONE_INTO_CGROUP with a folder that is no cgroup.
+
+use std::{fs::File, os::fd::AsRawFd as _};
+
+use super::{Provocation, Provoked, Reach, number, refused};
+use crate::{
+    cause::Cause,
+    record::Errno,
+    selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
+};
+
+pub const ALL: &[Provocation] = &[Provocation {
+    cause: Cause::CloneIntoCgroup,
+    variant: "",
+    reach: Reach::Own,
+    blind: &[],
+    run,
+}];
+
+fn run(world: &World) -> Result<Provoked, Trouble> {
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        let folder = File::open("/proc").map_err(Trouble::at("opening /proc"))?;
+        link.tell(&[]);
+        link.tell(&[sys::attempt_into_cgroup(folder.as_raw_fd()) as u64]);
+        Ok(())
+    })?;
+    let answer = number(&actor.go()?, 0)?;
+    if [libc::ENOSYS as u64, libc::E2BIG as u64].contains(&answer) {
+        return Err(Trouble::Skip(
+            "clone3(2) takes no cgroup here (Linux before 5.7, or a filter)".to_owned(),
+        ));
+    }
+    refused(answer, Errno::EBADF)?;
+    Ok(Provoked::new(Expected::new(Cause::CloneIntoCgroup, Errno::EBADF, 1)).keep(actor))
+}

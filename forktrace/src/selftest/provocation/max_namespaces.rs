@@ -1,0 +1,48 @@
+//! A bound that a user namespace's own root has set for it: the host's stay.
+
+use std::fs;
+
+use super::{Provocation, Provoked, Reach, number, refused};
+use crate::{
+    cause::Cause,
+    record::Errno,
+    selftest::{
+        actor::Actor,
+        expect::{Expected, Number, Scope},
+        sys,
+        trouble::Trouble,
+        world::World,
+    },
+};
+
+pub const ALL: &[Provocation] = &[Provocation {
+    cause: Cause::MaxNamespaces,
+    variant: "",
+    reach: Reach::Own,
+    blind: &[],
+    run,
+}];
+
+/// Who opens it meets the bound of its own user namespace (kernel/ucount.c
+/// `set_lookup`).
+const FILE: &str = "/proc/sys/user/max_uts_namespaces";
+
+fn run(world: &World) -> Result<Provoked, Trouble> {
+    let (actor, told) = Actor::start(&world.comm, |link| {
+        sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER").map_err(Trouble::into_skip)?;
+        fs::write(FILE, "1")
+            .map_err(Trouble::at(format!("writing 1 to {FILE}")))
+            .map_err(Trouble::into_skip)?;
+        sys::unshare(libc::CLONE_NEWUTS, "CLONE_NEWUTS").map_err(Trouble::into_skip)?;
+        link.tell(&[sys::namespace("user")?]);
+        link.tell(&[sys::attempt(libc::CLONE_NEWUTS) as u64]);
+        Ok(())
+    })?;
+    refused(number(&actor.go()?, 0)?, Errno::ENOSPC)?;
+    let expected = Expected::new(Cause::MaxNamespaces, Errno::ENOSPC, 1).limit(
+        Scope::Exact(format!("user namespace {}", number(&told, 0)?)),
+        Number::Exact(1),
+        Number::Exact(1),
+    );
+    Ok(Provoked::new(expected).keep(actor))
+}

@@ -1,0 +1,48 @@
+//! A process with a descriptor above what fs.nr_open has become.
+
+use super::{Provocation, Provoked, Reach, SHORT, number, refused};
+use crate::{
+    cause::Cause,
+    record::Errno,
+    selftest::{
+        actor::Actor,
+        expect::{Expected, Number, Scope},
+        sys,
+        trouble::Trouble,
+        undo::Setting,
+        world::World,
+    },
+};
+
+pub const ALL: &[Provocation] = &[Provocation {
+    cause: Cause::NrOpen,
+    variant: "",
+    reach: Reach::Host,
+    blind: &[],
+    run,
+}];
+
+/// So many that hardly anybody else has more open; a multiple of what the
+/// kernel rounds to.
+const BOUND: u64 = 65_536;
+const LIMIT: u64 = 2 * BOUND;
+
+fn run(world: &World) -> Result<Provoked, Trouble> {
+    let setting = Setting::keep(&world.undo, "fs/nr_open")?;
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        sys::limit(libc::RLIMIT_NOFILE, "RLIMIT_NOFILE", LIMIT, LIMIT)
+            .map_err(Trouble::into_skip)?;
+        sys::open_at((BOUND + 500) as i32).map_err(Trouble::into_skip)?;
+        link.tell(&[]);
+        link.tell(&[sys::attempt(0) as u64]);
+        Ok(())
+    })?;
+    setting.change(BOUND)?;
+    refused(number(&actor.go_within(SHORT)?, 0)?, Errno::EMFILE)?;
+    let expected = Expected::new(Cause::NrOpen, Errno::EMFILE, 1).limit(
+        Scope::Exact("host".to_owned()),
+        Number::Exact(BOUND),
+        Number::Any,
+    );
+    Ok(Provoked::new(expected).keep(setting).keep(actor))
+}

@@ -1,0 +1,46 @@
+//! A pidfd where every descriptor that RLIMIT_NOFILE allows is in use.
+
+use super::{Provocation, Provoked, Reach, number, refused};
+use crate::{
+    cause::Cause,
+    record::Errno,
+    selftest::{
+        actor::Actor,
+        expect::{Expected, Number, Scope},
+        sys,
+        trouble::Trouble,
+        world::World,
+    },
+};
+
+pub const ALL: &[Provocation] = &[Provocation {
+    cause: Cause::RlimitNofile,
+    variant: "",
+    reach: Reach::Own,
+    blind: &[],
+    run,
+}];
+
+/// More than an actor has open.
+const LIMIT: u64 = 23;
+
+fn run(world: &World) -> Result<Provoked, Trouble> {
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        sys::limit(libc::RLIMIT_NOFILE, "RLIMIT_NOFILE", LIMIT, LIMIT)?;
+        sys::fill_descriptors();
+        link.tell(&[]);
+        link.tell(&[sys::attempt_with_pidfd() as u64]);
+        Ok(())
+    })?;
+    let answer = number(&actor.go()?, 0)?;
+    if answer == libc::ENOSYS as u64 {
+        return Err(Trouble::Skip("no clone3(2) here".to_owned()));
+    }
+    refused(answer, Errno::EMFILE)?;
+    let expected = Expected::new(Cause::RlimitNofile, Errno::EMFILE, 1).limit(
+        Scope::Exact("process".to_owned()),
+        Number::Exact(LIMIT),
+        Number::Exact(LIMIT),
+    );
+    Ok(Provoked::new(expected).keep(actor))
+}

@@ -1,0 +1,85 @@
+//! Ids that clone3(2) is asked for: impossible ones, one that is in use, and
+//! any by a user without the capability.
+
+use super::{Provocation, Provoked, Reach, number, refused};
+use crate::{
+    cause::Cause,
+    record::Errno,
+    selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
+};
+
+pub const ALL: &[Provocation] = &[
+    Provocation {
+        cause: Cause::SetTidInvalid,
+        variant: "",
+        reach: Reach::Own,
+        blind: &[],
+        run: invalid,
+    },
+    Provocation {
+        cause: Cause::CapCheckpointRestore,
+        variant: "",
+        reach: Reach::Own,
+        blind: &[],
+        run: capability,
+    },
+    Provocation {
+        cause: Cause::SetTidInUse,
+        variant: "",
+        reach: Reach::Own,
+        blind: &[],
+        run: in_use,
+    },
+];
+
+/// PID_MAX_LIMIT (include/linux/threads.h): no pid_max is above it.
+const TOO_HIGH: i32 = 4 << 20;
+
+fn invalid(world: &World) -> Result<Provoked, Trouble> {
+    asked(world, Cause::SetTidInvalid, Errno::EINVAL, None, || {
+        TOO_HIGH
+    })
+}
+
+fn in_use(world: &World) -> Result<Provoked, Trouble> {
+    asked(world, Cause::SetTidInUse, Errno::EEXIST, None, sys::pid)
+}
+
+fn capability(world: &World) -> Result<Provoked, Trouble> {
+    let uid = Some(world.fresh_uid()?);
+    asked(
+        world,
+        Cause::CapCheckpointRestore,
+        Errno::EPERM,
+        uid,
+        sys::pid,
+    )
+}
+
+/// A process, of another user's where one is given, asks for an id.
+fn asked(
+    world: &World,
+    cause: Cause,
+    errno: Errno,
+    uid: Option<u32>,
+    id: impl Fn() -> i32,
+) -> Result<Provoked, Trouble> {
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        if let Some(uid) = uid {
+            sys::become_uid(uid)?;
+        }
+        link.tell(&[]);
+        link.tell(&[sys::attempt_numbered(&[id()]) as u64]);
+        Ok(())
+    })?;
+    let answer = number(&actor.go()?, 0)?;
+    // E2BIG: of a struct that is longer than the kernel knows.
+    if [libc::ENOSYS as u64, libc::E2BIG as u64].contains(&answer) {
+        return Err(Trouble::Skip(
+            "clone3(2) takes no ids here (Linux before 5.5, or a filter)".to_owned(),
+        ));
+    }
+    refused(answer, errno)?;
+    let expected = Expected::new(cause, errno, 1).uid(uid.unwrap_or(0));
+    Ok(Provoked::new(expected).keep(actor))
+}
