@@ -2,6 +2,7 @@
 //! is named, without libc in between.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[cfg(target_arch = "x86_64")]
@@ -320,13 +321,24 @@ pub fn clone3(args: &CloneArgs) -> isize {
 
 fn concluded(kind: Kind, answer: isize) -> Attempt {
     if answer > 0 && !kind.is_thread() && kind.operation() != Operation::Exec {
-        reap_soon(answer as i32);
+        if SHORT_OF_MEMORY.load(Ordering::Relaxed) {
+            reap_soon(answer as i32);
+        } else {
+            reap(answer as i32);
+        }
     }
     Attempt {
         kind,
         tid: gettid(),
         errno: if answer < 0 { -answer as i32 } else { 0 },
     }
+}
+
+static SHORT_OF_MEMORY: AtomicBool = AtomicBool::new(false);
+
+/// From now on this process's children may have no memory to exit with.
+pub fn short_of_memory() {
+    SHORT_OF_MEMORY.store(true, Ordering::Relaxed);
 }
 
 /// Waits for a child that only exits. In a memory cgroup without room for a page

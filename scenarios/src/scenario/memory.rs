@@ -12,7 +12,7 @@ use forktrace::record::{Errno, Unit};
 
 use super::{Place, Reach, Run, Scenario, must_fail, skip};
 use crate::actor::{Actor, Sleepers};
-use crate::attempt::{Attempt, Kind, attempt};
+use crate::attempt::{Attempt, Kind, attempt, short_of_memory};
 use crate::cgroup::{Cgroup, Hierarchies, Tree};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::sys::Sysctl;
@@ -154,6 +154,7 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
             let leave = way_out(&hierarchy)?;
             let ballast = ballast()?;
             leaf.enter()?;
+            short_of_memory();
             // One attempt that is granted has touched all that attempts touch.
             attempt(*kind);
             link.step();
