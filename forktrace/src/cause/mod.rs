@@ -46,7 +46,7 @@ mod words;
 
 pub use judge::{Verdict, judge};
 pub use page::{Check, Line, Myth, Page, Remedy, Step};
-pub use words::{Words, bytes, explain};
+pub use words::{Words, amount, bytes, explain};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -97,6 +97,19 @@ pub fn numbers(limit: &Limit) -> String {
     }
 }
 
+/// A number of what a limit counts.
+pub fn amount(n: u64, unit: Unit) -> String {
+    match unit {
+        Unit::Bytes => bytes(n),
+        Unit::Tasks
+        | Unit::Ids
+        | Unit::Mappings
+        | Unit::Namespaces
+        | Unit::Levels
+        | Unit::Descriptors => n.to_string(),
+    }
+}
+
 /// Bytes for people: binary units, three digits.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

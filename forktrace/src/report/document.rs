@@ -161,6 +161,16 @@ pub struct LimitRow {
     pub holders: Vec<Holder>,
 }
 
+impl LimitRow {
+    /// "pids.max of /system.slice"; the cause where there is no limit.
+    pub fn title(&self) -> String {
+        match (&self.name, &self.scope) {
+            (Some(name), Some(scope)) => format!("{name} of {scope}"),
+            _ => self.cause.id().to_owned(),
+        }
+    }
+}
+
 /// Who asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallerRow {

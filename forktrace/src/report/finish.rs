@@ -12,14 +12,11 @@ use super::{
     },
     rows::LimitState,
     session::Followed,
-    table::Table,
+    table::{Others, Table},
     timeline::Timeline,
     when::When,
 };
-use crate::{
-    cause::bytes,
-    record::{Fix, Unit},
-};
+use crate::{cause::amount, record::Fix};
 
 /// Rows of each table that are told.
 const ROWS: usize = 100;
@@ -40,7 +37,6 @@ impl Aggregator {
         let limits = top(self.limits, limit_row);
         // All that the table holds, before it is cut to what is told.
         let (cgroups, others) = self.cgroups.finish();
-        let exact = others.dropped == 0;
         let cgroups: Vec<_> = cgroups.into_iter().map(cgroup_row).collect();
         let owners = |name: fn(&CgroupRow) -> Option<&String>| owners(&cgroups, name);
         Report {
@@ -80,7 +76,7 @@ impl Aggregator {
             units: owners(|row| row.unit.as_ref()),
             containers: owners(|row| row.container.as_ref()),
             pods: owners(|row| row.pod.as_ref()),
-            cgroups: cut(cgroups, others.count, exact, |row| row.failures),
+            cgroups: cut(cgroups, others, |row| row.failures),
             timeline: timeline(&self.timeline),
             burst_gap_seconds: bursts::GAP_SECONDS.unsigned_abs(),
             losses: by_count(self.counts.losses.into_iter()),
@@ -217,23 +213,26 @@ fn by_count(counts: impl Iterator<Item = (String, u64)>) -> Vec<Count> {
 }
 
 fn top<S, R>(table: Table<S>, row: impl Fn((u64, S)) -> R) -> Top<R> {
-    let (mut rows, others) = table.finish();
-    let more = sum(rows.iter().skip(ROWS).map(|(count, _)| *count));
-    rows.truncate(ROWS);
+    let (rows, others) = table.finish();
+    let Top {
+        rows,
+        others,
+        exact,
+    } = cut(rows, others, |(count, _)| *count);
     Top {
         rows: rows.into_iter().map(row).collect(),
-        others: others.count.saturating_add(more),
-        exact: others.dropped == 0,
+        others,
+        exact,
     }
 }
 
-fn cut<R>(mut rows: Vec<R>, others: u64, exact: bool, failures: fn(&R) -> u64) -> Top<R> {
+fn cut<R>(mut rows: Vec<R>, others: Others, failures: impl Fn(&R) -> u64) -> Top<R> {
     let more = sum(rows.iter().skip(ROWS).map(failures));
     rows.truncate(ROWS);
     Top {
         rows,
-        others: others.saturating_add(more),
-        exact,
+        others: others.count.saturating_add(more),
+        exact: others.dropped == 0,
     }
 }
 
@@ -294,14 +293,11 @@ fn owners(cgroups: &[CgroupRow], name: fn(&CgroupRow) -> Option<&String>) -> Vec
 
 /// "pids.max of /system.slice on web1 is 100, in use 100".
 fn advice(row: &LimitRow) -> Advice {
-    let amount = |n: u64| match row.unit {
-        Some(Unit::Bytes) => bytes(n),
-        _ => n.to_string(),
+    let amount = |n| match row.unit {
+        Some(unit) => amount(n, unit),
+        None => n.to_string(),
     };
-    let mut summary = match (&row.name, &row.scope) {
-        (Some(name), Some(scope)) => format!("{name} of {scope}"),
-        _ => row.cause.id().to_owned(),
-    };
+    let mut summary = row.title();
     if !row.host.is_empty() {
         summary.push_str(&format!(" on {}", row.host));
     }

@@ -108,10 +108,6 @@ pub fn run(options: &Options, mut sink: impl FnMut(&Line) -> io::Result<()>) -> 
     let mut run = Run {
         tracer,
         world: World::new(undo.clone()),
-        style: [Style::Fexit, Style::Kprobe, Style::Tracepoint]
-            .into_iter()
-            .find(|style| style.name() == start.attach)
-            .unwrap_or(Style::Tracepoint),
         told: Told::default(),
     };
     sink(&Line::SelftestStart(start)).map_err(Error::Write)?;
@@ -242,7 +238,6 @@ fn case(cause: Cause, variant: &str, outcome: Outcome, why: impl Into<String>) -
 struct Run {
     tracer: Tracer,
     world: World,
-    style: Style,
     told: Told,
 }
 
@@ -311,9 +306,6 @@ impl Run {
                 Outcome::Skipped,
                 "needs --disruptive (changes the host)".to_owned(),
             ));
-        }
-        if let Some((_, why)) = provocation.blind.iter().find(|(s, _)| *s == self.style) {
-            return Ok(plain(Outcome::Skipped, (*why).to_owned()));
         }
         let Provoked { expected, keep } = match (provocation.run)(&self.world) {
             Ok(provoked) => provoked,

@@ -11,10 +11,8 @@ use anstyle::Style;
 
 use super::{colours::Colours, escape::clean, wrap::wrap};
 use crate::{
-    cause::{Cause, bytes},
-    record::{
-        Certainty, Failure, Fix, Limit, Loss, Operation, Record, Repeat, Session, Summary, Unit,
-    },
+    cause::{Cause, amount},
+    record::{Certainty, Failure, Fix, Limit, Loss, Operation, Record, Repeat, Session, Summary},
 };
 
 /// How much is said.
@@ -340,18 +338,6 @@ fn who(f: &Failure) -> String {
         let _ = write!(who, ", pod {}", clean(pod));
     }
     who
-}
-
-fn amount(n: u64, unit: Unit) -> String {
-    match unit {
-        Unit::Bytes => bytes(n),
-        Unit::Tasks
-        | Unit::Ids
-        | Unit::Mappings
-        | Unit::Namespaces
-        | Unit::Levels
-        | Unit::Descriptors => n.to_string(),
-    }
 }
 
 fn limit_line(l: &Limit) -> String {

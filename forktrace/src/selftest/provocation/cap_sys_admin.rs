@@ -1,19 +1,13 @@
 //! A user without capabilities who asks for a namespace.
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
     selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::CapSysAdmin,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::own(Cause::CapSysAdmin, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let uid = world.fresh_uid()?;

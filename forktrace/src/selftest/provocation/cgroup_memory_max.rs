@@ -3,7 +3,7 @@
 
 use std::{fs, io, ptr};
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, number, refused};
 use crate::{
     cause::Cause,
     host::cgroup::{Resource, Version},
@@ -17,13 +17,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::CgroupMemoryMax,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::own(Cause::CgroupMemoryMax, run)];
 
 /// Room above what is in use when the limit is set, bytes. A task takes about
 /// 30 KiB of kernel memory.

@@ -1,7 +1,7 @@
 //! A cgroup with as many tasks as pids.max allows: the caller's own, and its
 //! parent.
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, number, refused};
 use crate::{
     cause::Cause,
     host::cgroup::Resource,
@@ -17,29 +17,18 @@ use crate::{
 };
 
 pub const ALL: &[Provocation] = &[
-    Provocation {
-        cause: Cause::CgroupPidsMax,
-        variant: "",
-        reach: Reach::Own,
-        blind: &[],
-        run: |world| {
-            let tree = world.tree(Resource::Pids)?;
-            let home = tree.top();
-            fill(world, tree, &home, &home)
-        },
-    },
-    Provocation {
-        cause: Cause::CgroupPidsMax,
-        variant: "parent's",
-        reach: Reach::Own,
-        blind: &[],
-        run: |world| {
-            let tree = world.tree(Resource::Pids)?;
-            let home = tree.below("home")?;
-            let limited = tree.top();
-            fill(world, tree, &home, &limited)
-        },
-    },
+    Provocation::own(Cause::CgroupPidsMax, |world| {
+        let tree = world.tree(Resource::Pids)?;
+        let home = tree.top();
+        fill(world, tree, &home, &home)
+    }),
+    Provocation::own(Cause::CgroupPidsMax, |world| {
+        let tree = world.tree(Resource::Pids)?;
+        let home = tree.below("home")?;
+        let limited = tree.top();
+        fill(world, tree, &home, &limited)
+    })
+    .variant("parent's"),
 ];
 
 const LIMIT: u64 = 3;

@@ -1,19 +1,13 @@
 //! Flags that exclude each other: a thread without shared signal handlers.
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
     selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::CloneFlags,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::own(Cause::CloneFlags, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let (actor, _) = Actor::start(&world.comm, |link| {

@@ -2,20 +2,14 @@
 
 use std::{fs::File, os::fd::AsRawFd as _};
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, clone3_takes, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
     selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::CloneIntoCgroup,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::own(Cause::CloneIntoCgroup, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let (actor, _) = Actor::start(&world.comm, |link| {
@@ -24,12 +18,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
         link.tell(&[sys::attempt_into_cgroup(folder.as_raw_fd()) as u64]);
         Ok(())
     })?;
-    let answer = number(&actor.go()?, 0)?;
-    if [libc::ENOSYS as u64, libc::E2BIG as u64].contains(&answer) {
-        return Err(Trouble::Skip(
-            "clone3(2) takes no cgroup here (Linux before 5.7, or a filter)".to_owned(),
-        ));
-    }
+    let answer = clone3_takes(number(&actor.go()?, 0)?, "cgroup", "5.7")?;
     refused(answer, Errno::EBADF)?;
     Ok(Provoked::new(Expected::new(Cause::CloneIntoCgroup, Errno::EBADF, 1)).keep(actor))
 }

@@ -17,20 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Provocation, Provoked, Reach, number};
+use super::{Provocation, Provoked, number};
 use crate::{
     cause::Cause,
     record::Errno,
     selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::ExecInProgress,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::own(Cause::ExecInProgress, run)];
 
 /// The kernel follows up to 40 links (MAXSYMLINKS, include/linux/namei.h).
 const LINKS: usize = 38;

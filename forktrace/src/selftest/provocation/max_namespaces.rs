@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -15,13 +15,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::MaxNamespaces,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::own(Cause::MaxNamespaces, run)];
 
 /// Who opens it meets the bound of its own user namespace (kernel/ucount.c
 /// `set_lookup`).

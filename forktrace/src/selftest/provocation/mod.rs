@@ -26,7 +26,7 @@ mod unprivileged_userns;
 use std::{any::Any, time::Duration};
 
 use super::{expect::Expected, trouble::Trouble, world::World};
-use crate::{cause::Cause, probe::style::Style, record::Errno};
+use crate::{cause::Cause, record::Errno};
 
 /// How long a setting of the whole host may stay changed for one step. It takes
 /// milliseconds, unless something is wrong.
@@ -48,9 +48,32 @@ pub struct Provocation {
     /// Which way, where there are several; empty for the plain one.
     pub variant: &'static str,
     pub reach: Reach,
-    /// Styles that can't name it, and why.
-    pub blind: &'static [(Style, &'static str)],
     pub run: fn(&World) -> Result<Provoked, Trouble>,
+}
+
+impl Provocation {
+    /// The plain way, without touching the host.
+    const fn own(cause: Cause, run: fn(&World) -> Result<Provoked, Trouble>) -> Self {
+        Self {
+            cause,
+            variant: "",
+            reach: Reach::Own,
+            run,
+        }
+    }
+
+    /// The plain way, with a setting of the whole host.
+    const fn host(cause: Cause, run: fn(&World) -> Result<Provoked, Trouble>) -> Self {
+        Self {
+            reach: Reach::Host,
+            ..Self::own(cause, run)
+        }
+    }
+
+    /// One of several ways.
+    const fn variant(self, variant: &'static str) -> Self {
+        Self { variant, ..self }
+    }
 }
 
 /// What was provoked.
@@ -131,6 +154,17 @@ fn refused(errno: u64, wanted: Errno) -> Result<(), Trouble> {
             wanted.name()
         ))),
     }
+}
+
+/// An answer of clone3(2); trouble where this kernel doesn't take `what`, which
+/// came with Linux `since`. E2BIG: of a struct that is longer than it knows.
+fn clone3_takes(answer: u64, what: &str, since: &str) -> Result<u64, Trouble> {
+    if [libc::ENOSYS as u64, libc::E2BIG as u64].contains(&answer) {
+        return Err(Trouble::Skip(format!(
+            "clone3(2) takes no {what} here (Linux before {since}, or a filter)"
+        )));
+    }
+    Ok(answer)
 }
 
 /// The number at `at` of what an actor told.

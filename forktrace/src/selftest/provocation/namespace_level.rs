@@ -3,7 +3,7 @@
 
 use std::{fs, io};
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -16,27 +16,15 @@ use crate::{
     },
 };
 
-pub const USER: &[Provocation] = &[Provocation {
-    cause: Cause::UserNamespaceLevel,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run: |world| {
-        let (cause, nested, flag) = (Cause::UserNamespaceLevel, USERS, libc::CLONE_NEWUSER);
-        too_deep(world, cause, nested, flag, enter_user_namespace)
-    },
-}];
+pub const USER: &[Provocation] = &[Provocation::own(Cause::UserNamespaceLevel, |world| {
+    let (cause, nested, flag) = (Cause::UserNamespaceLevel, USERS, libc::CLONE_NEWUSER);
+    too_deep(world, cause, nested, flag, enter_user_namespace)
+})];
 
-pub const PID: &[Provocation] = &[Provocation {
-    cause: Cause::PidNamespaceLevel,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run: |world| {
-        let (cause, nested, flag) = (Cause::PidNamespaceLevel, PIDS, libc::CLONE_NEWPID);
-        too_deep(world, cause, nested, flag, enter_pid_namespace)
-    },
-}];
+pub const PID: &[Provocation] = &[Provocation::own(Cause::PidNamespaceLevel, |world| {
+    let (cause, nested, flag) = (Cause::PidNamespaceLevel, PIDS, libc::CLONE_NEWPID);
+    too_deep(world, cause, nested, flag, enter_pid_namespace)
+})];
 
 /// kernel/user_namespace.c `create_user_ns`: the parent's level may be 32.
 const USERS: u64 = 33;

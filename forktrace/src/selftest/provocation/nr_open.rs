@@ -1,6 +1,6 @@
 //! A process with a descriptor above what fs.nr_open has become.
 
-use super::{Provocation, Provoked, Reach, SHORT, number, refused};
+use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -14,13 +14,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::NrOpen,
-    variant: "",
-    reach: Reach::Host,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::host(Cause::NrOpen, run)];
 
 /// So many that hardly anybody else has more open; a multiple of what the
 /// kernel rounds to.

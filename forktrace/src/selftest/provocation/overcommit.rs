@@ -1,7 +1,7 @@
 //! The copy of an address space that is more than may be promised: by the
 //! heuristic (mode 0), and by the strict policy (mode 2).
 
-use super::{Provocation, Provoked, Reach, SHORT, number, refused};
+use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     cause::Cause,
     host::limits::HostNow,
@@ -17,20 +17,8 @@ use crate::{
 };
 
 pub const ALL: &[Provocation] = &[
-    Provocation {
-        cause: Cause::Overcommit,
-        variant: "heuristic",
-        reach: Reach::Host,
-        blind: &[],
-        run: heuristic,
-    },
-    Provocation {
-        cause: Cause::Overcommit,
-        variant: "strict",
-        reach: Reach::Host,
-        blind: &[],
-        run: strict,
-    },
+    Provocation::host(Cause::Overcommit, heuristic).variant("heuristic"),
+    Provocation::host(Cause::Overcommit, strict).variant("strict"),
 ];
 
 const MODE: &str = "vm/overcommit_memory";

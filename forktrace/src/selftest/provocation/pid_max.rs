@@ -3,7 +3,7 @@
 
 use std::{fs, io, path::Path};
 
-use super::{Provocation, Provoked, Reach, SHORT, number, refused};
+use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -18,20 +18,8 @@ use crate::{
 };
 
 pub const ALL: &[Provocation] = &[
-    Provocation {
-        cause: Cause::PidMax,
-        variant: "pid namespace",
-        reach: Reach::Own,
-        blind: &[],
-        run: namespace,
-    },
-    Provocation {
-        cause: Cause::PidMax,
-        variant: "",
-        reach: Reach::Host,
-        blind: &[],
-        run: host,
-    },
+    Provocation::own(Cause::PidMax, namespace).variant("pid namespace"),
+    Provocation::host(Cause::PidMax, host),
 ];
 
 /// Ids below this are given out once only (RESERVED_PIDS, kernel/pid.c).

@@ -1,6 +1,6 @@
 //! Children that go to a pid namespace whose init has come and gone.
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -13,13 +13,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::PidNamespaceDead,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::own(Cause::PidNamespaceDead, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let (actor, told) = Actor::start(&world.comm, |link| {

@@ -1,6 +1,6 @@
 //! A pidfd where every descriptor that RLIMIT_NOFILE allows is in use.
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -13,13 +13,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::RlimitNofile,
-    variant: "",
-    reach: Reach::Own,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::own(Cause::RlimitNofile, run)];
 
 /// More than an actor has open.
 const LIMIT: u64 = 23;

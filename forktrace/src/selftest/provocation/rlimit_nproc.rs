@@ -1,7 +1,7 @@
 //! A user with as many tasks as RLIMIT_NPROC allows, and one in a user
 //! namespace whose creator's limit is the smaller.
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -15,20 +15,8 @@ use crate::{
 };
 
 pub const ALL: &[Provocation] = &[
-    Provocation {
-        cause: Cause::RlimitNproc,
-        variant: "",
-        reach: Reach::Own,
-        blind: &[],
-        run: plain,
-    },
-    Provocation {
-        cause: Cause::RlimitNproc,
-        variant: "user namespace",
-        reach: Reach::Own,
-        blind: &[],
-        run: nested,
-    },
+    Provocation::own(Cause::RlimitNproc, plain),
+    Provocation::own(Cause::RlimitNproc, nested).variant("user namespace"),
 ];
 
 /// The limit of the plain user, and of a namespace's creator.

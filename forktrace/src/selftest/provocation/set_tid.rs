@@ -1,7 +1,7 @@
 //! Ids that clone3(2) is asked for: impossible ones, one that is in use, and
 //! any by a user without the capability.
 
-use super::{Provocation, Provoked, Reach, number, refused};
+use super::{Provocation, Provoked, clone3_takes, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -9,27 +9,9 @@ use crate::{
 };
 
 pub const ALL: &[Provocation] = &[
-    Provocation {
-        cause: Cause::SetTidInvalid,
-        variant: "",
-        reach: Reach::Own,
-        blind: &[],
-        run: invalid,
-    },
-    Provocation {
-        cause: Cause::CapCheckpointRestore,
-        variant: "",
-        reach: Reach::Own,
-        blind: &[],
-        run: capability,
-    },
-    Provocation {
-        cause: Cause::SetTidInUse,
-        variant: "",
-        reach: Reach::Own,
-        blind: &[],
-        run: in_use,
-    },
+    Provocation::own(Cause::SetTidInvalid, invalid),
+    Provocation::own(Cause::CapCheckpointRestore, capability),
+    Provocation::own(Cause::SetTidInUse, in_use),
 ];
 
 /// PID_MAX_LIMIT (include/linux/threads.h): no pid_max is above it.
@@ -72,13 +54,7 @@ fn asked(
         link.tell(&[sys::attempt_numbered(&[id()]) as u64]);
         Ok(())
     })?;
-    let answer = number(&actor.go()?, 0)?;
-    // E2BIG: of a struct that is longer than the kernel knows.
-    if [libc::ENOSYS as u64, libc::E2BIG as u64].contains(&answer) {
-        return Err(Trouble::Skip(
-            "clone3(2) takes no ids here (Linux before 5.5, or a filter)".to_owned(),
-        ));
-    }
+    let answer = clone3_takes(number(&actor.go()?, 0)?, "ids", "5.5")?;
     refused(answer, errno)?;
     let expected = Expected::new(cause, errno, 1).uid(uid.unwrap_or(0));
     Ok(Provoked::new(expected).keep(actor))

@@ -4,7 +4,7 @@
 
 use std::{fs::File, io::Read as _};
 
-use super::{Provocation, Provoked, Reach, SHORT, number, refused};
+use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -19,34 +19,10 @@ use crate::{
 };
 
 pub const ALL: &[Provocation] = &[
-    Provocation {
-        cause: Cause::MaxMapCount,
-        variant: "",
-        reach: Reach::Host,
-        blind: &[],
-        run: mappings,
-    },
-    Provocation {
-        cause: Cause::RlimitMemlock,
-        variant: "",
-        reach: Reach::Own,
-        blind: &[],
-        run: |world| limited(world, &MEMLOCK),
-    },
-    Provocation {
-        cause: Cause::RlimitAs,
-        variant: "",
-        reach: Reach::Own,
-        blind: &[],
-        run: |world| limited(world, &AS),
-    },
-    Provocation {
-        cause: Cause::RlimitData,
-        variant: "",
-        reach: Reach::Own,
-        blind: &[],
-        run: |world| limited(world, &DATA),
-    },
+    Provocation::host(Cause::MaxMapCount, mappings),
+    Provocation::own(Cause::RlimitMemlock, |world| limited(world, &MEMLOCK)),
+    Provocation::own(Cause::RlimitAs, |world| limited(world, &AS)),
+    Provocation::own(Cause::RlimitData, |world| limited(world, &DATA)),
 ];
 
 const MIB: u64 = 1 << 20;

@@ -1,6 +1,6 @@
 //! kernel.threads-max below what there is. Everybody is refused while it is.
 
-use super::{Provocation, Provoked, Reach, SHORT, number, refused};
+use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     cause::Cause,
     host::limits::HostNow,
@@ -15,13 +15,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::ThreadsMax,
-    variant: "",
-    reach: Reach::Host,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::host(Cause::ThreadsMax, run)];
 
 /// MIN_THREADS, kernel/fork.c: the kernel takes no less.
 const LEAST: u64 = 20;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Provocation, Provoked, Reach, SHORT, number, refused};
+use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     cause::Cause,
     record::Errno,
@@ -11,13 +11,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation {
-    cause: Cause::UnprivilegedUserns,
-    variant: "",
-    reach: Reach::Host,
-    blind: &[],
-    run,
-}];
+pub const ALL: &[Provocation] = &[Provocation::host(Cause::UnprivilegedUserns, run)];
 
 const NAME: &str = "kernel/unprivileged_userns_clone";
 

@@ -6,7 +6,6 @@ use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::{
     plot,
-    text::limit,
     words::{amount, cause, count, moment, notes},
 };
 use crate::{
@@ -78,7 +77,7 @@ pub fn page(r: &Report) -> String {
                             (plot::owners(r, |at| {
                                 let row = &r.limits.rows[at];
                                 html! {
-                                    (Foreign(&limit(row)))
+                                    (Foreign(&row.title()))
                                     span .dim { " " (Foreign(&row.host)) }
                                 }
                             }))
@@ -220,7 +219,7 @@ fn limits(r: &Report) -> Markup {
     let rows = r.limits.rows.iter().map(|row| {
         html! {
             (failures(row.failures)) td { (Foreign(&row.host)) }
-            td .long { (Foreign(&limit(row))) } td { (row.cause.id()) }
+            td .long { (Foreign(&row.title())) } td { (row.cause.id()) }
             (number(row.value, &amount(row.value, row.unit)))
             (number(row.usage, &amount(row.usage, row.unit)))
             (number(row.highest_usage, &amount(row.highest_usage, row.unit)))
@@ -248,7 +247,7 @@ fn holders(r: &Report) -> Markup {
                 (failures(h.tasks)) td .long { (Foreign(&h.name)) } (failures(h.zombies))
                 td .long { (Foreign(h.detail.as_deref().unwrap_or("–"))) }
             });
-            @let head = format!("Who filled {}", clean(&limit(row)));
+            @let head = format!("Who filled {}", clean(&row.title()));
             (table(&head, &[">tasks", "holder", ">zombies", "detail"], rows, html! {}))
         }
     }

@@ -7,7 +7,7 @@ use super::{
     words::{amount, cause, count, duration, lasted, moment, notes, short},
 };
 use crate::{
-    report::{LimitRow, Report, Top},
+    report::{Report, Top},
     view::{clean, colours::Colours, wrap::wrap},
 };
 
@@ -196,7 +196,7 @@ impl Text<'_> {
         for row in self.r.limits.rows.iter().take(ROWS) {
             let cells = vec![
                 row.failures.to_string(),
-                limit(row),
+                row.title(),
                 amount(row.value, row.unit),
                 amount(row.highest_usage, row.unit),
             ];
@@ -214,7 +214,7 @@ impl Text<'_> {
             .iter()
             .filter(|row| !row.holders.is_empty());
         for row in held.take(3) {
-            let head = format!("Who filled {}", clean(&limit(row)));
+            let head = format!("Who filled {}", clean(&row.title()));
             self.head(&super::table::fit(&head, self.width));
             let mut table = Table::new(&[">tasks", "holder", ">zombies", "detail"]);
             for h in row.holders.iter().take(ROWS) {
@@ -361,14 +361,6 @@ impl Text<'_> {
                 let _ = writeln!(self.out, "  {mark} {line}");
             }
         }
-    }
-}
-
-/// "pids.max of /system.slice"; the cause where there is no limit.
-pub(super) fn limit(row: &LimitRow) -> String {
-    match (&row.name, &row.scope) {
-        (Some(name), Some(scope)) => format!("{name} of {scope}"),
-        _ => row.cause.id().to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    cause::{Cause, bytes},
+    cause::Cause,
     record::Unit,
     report::{DamageCount, Report, SessionRow},
 };
@@ -29,8 +29,8 @@ pub(super) fn short(time: Option<&String>) -> String {
 pub(super) fn amount(n: Option<u64>, unit: Option<Unit>) -> String {
     match (n, unit) {
         (None, _) => "-".to_owned(),
-        (Some(n), Some(Unit::Bytes)) => bytes(n),
-        (Some(n), _) => n.to_string(),
+        (Some(n), Some(unit)) => crate::cause::amount(n, unit),
+        (Some(n), None) => n.to_string(),
     }
 }
 
