@@ -17,6 +17,10 @@ use forktrace::probe::{btf::Btf, drift, functions::FUNCTIONS, offsets::SLOTS, ve
 const FOLDER: &str = "FORKTRACE_DRIFT";
 
 fn main() -> ExitCode {
+    // Test runners ask for the tests' names first; this is one check without any.
+    if env::args().any(|arg| arg == "--list") {
+        return ExitCode::SUCCESS;
+    }
     let Some(folder) = env::var_os(FOLDER) else {
         println!("SKIP drift: `cargo xtask test --drift` brings the kernels' types ({FOLDER})");
         println!("0 passed, 0 failed, 1 skipped");

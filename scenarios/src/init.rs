@@ -82,6 +82,7 @@ fn unified() {
             format!("+{controller}"),
         );
     }
+    one_that_stays("/sys/fs/cgroup");
 }
 
 /// Like a hybrid host of systemd: v1 for the controllers, v2 without any.
@@ -103,7 +104,18 @@ fn hybrid() {
             let _ = fs::remove_dir(&folder);
         }
     }
+    one_that_stays("/sys/fs/cgroup/cpuset");
     let _ = fs::write(PRINTK, level);
+}
+
+/// A cgroup that stays, as every host of systemd has one; `parent` has the cpuset controller.
+///
+/// With the first cpuset that is made, and the last that goes, the kernel patches a branch of its
+/// page allocator (kernel/cgroup/cpuset.c, `cpuset_inc()`), and the emulator sometimes goes on
+/// running the breakpoint of that on the other CPU: an oops, or a CPU stuck for good.
+fn one_that_stays(parent: &str) {
+    // A kernel without cpusets has no such branch either.
+    let _ = fs::create_dir(Path::new(parent).join("init.scope"));
 }
 
 /// Mounts on a folder that is made where missing; a host lacks some of these, so failing is fine.

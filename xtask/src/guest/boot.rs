@@ -8,12 +8,17 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 const QEMU: &str = "qemu-system-x86_64";
 
 /// Init runs about 3 seconds after the start on an idle machine; a loaded one takes longer.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
+
+/// For what a machine that hangs is asked before it is stopped; the longest answer is a few
+/// thousand lines at the serial line's emulated speed.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// How cgroups are mounted in the guest.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -64,8 +69,9 @@ const ATTEMPTS: u32 = 6;
 
 impl Boot<'_> {
     /// Boots, passes the console on to `to`, and gives the command's status. A boot that hangs
-    /// (a CPU that is stuck for a minute panics) is tried once more; one that the emulator has broken (an int3 of a static branch that was just
-    /// patched, met by the other CPU; 7.3 once in some five minutes) up to [`ATTEMPTS`] times.
+    /// (a CPU that is stuck for a minute panics) is tried once more; one that the emulator has
+    /// broken (an int3 of a static branch that was just patched, met by the other CPU; 7.3 once
+    /// in some five minutes) up to [`ATTEMPTS`] times.
     pub fn run(&self, to: &mut dyn Write) -> Result<i32> {
         qemu()?;
         let mut attempt = 1;
@@ -102,22 +108,27 @@ impl Boot<'_> {
 
     fn attempt(&self, to: &mut dyn Write) -> Result<(Console, String)> {
         let mut command = self.command();
-        command.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        command.args(["-display", "none", "-serial", "mon:stdio"]);
         command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         die_with_parent(&mut command);
         let mut qemu = command
             .spawn()
             .with_context(|| format!("starting `{}`", run::line(&command)))?;
-        let (Some(out), Some(err)) = (qemu.stdout.take(), qemu.stderr.take()) else {
-            bail!("QEMU has no output");
+        let (Some(mut keys), Some(out), Some(err)) =
+            (qemu.stdin.take(), qemu.stdout.take(), qemu.stderr.take())
+        else {
+            bail!("QEMU has no pipes");
         };
         let out = console::reader(out);
         let err = console::reader(err);
         let mut console = Console::default();
         console.follow(&out, to, BOOT_LIMIT, self.limit);
+        if console.timed_out {
+            ask_why(&mut keys, &mut console, &out, to);
+        }
         let status = stop(&mut qemu, &console)?;
         let complaints: Vec<u8> = err.iter().flatten().collect();
         let why = self.explain(&console, status, &String::from_utf8_lossy(&complaints));
@@ -179,10 +190,29 @@ impl Boot<'_> {
             .arg("-initrd")
             .arg(&self.initramfs);
         command.arg("-append").arg(format!(
-            "console=ttyS0 quiet panic=-1 softlockup_panic=1 watchdog_thresh=30 ft.cgroup={} {}",
+            "console=ttyS0 quiet panic=-1 softlockup_panic=1 watchdog_thresh=30 \
+             sysrq_always_enabled ft.cgroup={} {}",
             self.cgroup, self.append
         ));
         command
+    }
+}
+
+/// Lets a machine that does not end say what it is doing: its tasks' stacks by the kernel's magic
+/// keys, which work while the kernel serves interrupts, and the processors' registers, which QEMU
+/// knows in any case.
+fn ask_why(keys: &mut impl Write, seen: &mut Console, out: &Receiver<Vec<u8>>, to: &mut dyn Write) {
+    /// QEMU's console: Ctrl-A b sends a break, the serial console's SysRq; Ctrl-A c is its monitor.
+    const BREAK: &str = "\x01b";
+    // The level at which the kernel prints them; each CPU's stack; who is blocked; everyone.
+    let asked = ["9", "l", "w", "t"].map(|key| format!("{BREAK}{key}"));
+    let registers = "\x01cinfo registers -a\n".to_owned();
+    for keystrokes in asked.into_iter().chain([registers]) {
+        // It may have ended meanwhile.
+        let _ = keys
+            .write_all(keystrokes.as_bytes())
+            .and_then(|()| keys.flush());
+        seen.drain(out, to, ANSWER_TIME);
     }
 }
 

@@ -73,6 +73,17 @@ impl Console {
         self.end_line(to);
     }
 
+    /// Passes on what comes within `time`; a pause of a second ends it too.
+    pub fn drain(&mut self, from: &Receiver<Vec<u8>>, to: &mut dyn Write, time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time
+            && let Ok(bytes) = from.recv_timeout(Duration::from_secs(1))
+        {
+            self.take(&bytes, to);
+        }
+        self.end_line(to);
+    }
+
     fn take(&mut self, bytes: &[u8], to: &mut dyn Write) {
         for &byte in bytes {
             self.line.push(byte);

@@ -1,7 +1,7 @@
 //! What is checked without running forktrace: the committed object, formatting, lints.
 
 use super::Tally;
-use crate::{object, run};
+use crate::{object, paths, run};
 use anyhow::Result;
 
 /// Runs them all, so that one failure does not hide another.
@@ -22,7 +22,17 @@ pub fn run(tally: &mut Tally) -> Result<()> {
             "warnings",
         ]),
     );
+    tally.step("the fuzz target's lock file", &fuzz_lock());
     Ok(())
+}
+
+/// It is a workspace of its own, whose lock file a new dependency of forktrace's leaves behind.
+fn fuzz_lock() -> Result<()> {
+    run::quiet(
+        run::plain_cargo()
+            .current_dir(paths::root().join("fuzz"))
+            .args(["metadata", "--format-version", "1", "--locked", "--quiet"]),
+    )
 }
 
 fn cargo(args: &[&str]) -> Result<()> {

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Of each machine. As many machines run at once as have processors of their own: one that has to
 /// share them is slowed down until its timers outrun what they interrupt.
@@ -206,10 +206,31 @@ fn count(kernel: &Kernel, part: Part, run: &Run, tally: &mut Tally, matrix: &mut
     match &run.problem {
         // A status of 1 with failed cases is no news.
         Some(_) if read.failed > 0 && read.closed => {}
-        Some(problem) => tally.fail(&place, problem),
+        Some(problem) => {
+            print!("{}", after_last_case(&run.output));
+            tally.fail(&place, problem);
+        }
         None if !read.closed => tally.fail(&place, "ended before its closing line"),
         None => {}
     }
+}
+
+/// The last case's result, and what the machine said after it: the log may not outlive the run.
+fn after_last_case(output: &str) -> String {
+    /// A kernel's stacks of some hundred tasks.
+    const MOST: usize = 2000;
+    let is_case = |line: &&str| {
+        ["PASS ", "FAIL ", "SKIP "]
+            .iter()
+            .any(|p| line.starts_with(p))
+    };
+    let lines: Vec<_> = output.lines().collect();
+    let last = lines.iter().rposition(is_case).unwrap_or(0);
+    lines[last..]
+        .iter()
+        .take(MOST)
+        .map(|line| format!("  | {line}\n"))
+        .collect()
 }
 
 /// A boot that was retried leaves both attempts in its log; only the second one counts.
