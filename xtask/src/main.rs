@@ -15,6 +15,7 @@ mod guest;
 mod kernel;
 mod object;
 mod paths;
+mod readers;
 mod run;
 mod test;
 mod vm;

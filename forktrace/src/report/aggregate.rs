@@ -19,6 +19,7 @@ use crate::{
 const ROWS: usize = 1024;
 
 /// Sums lines of recordings up, in constant memory.
+#[derive(Clone)]
 pub struct Aggregator {
     pub(super) wanted: Wanted,
     pub(super) files: u64,
@@ -33,8 +34,6 @@ pub struct Aggregator {
     pub(super) timeline: Timeline,
     pub(super) bursts: Bursts,
     keys: KeyMaker,
-    /// For [`line::refusal`].
-    buffer: String,
 }
 
 impl Aggregator {
@@ -53,7 +52,6 @@ impl Aggregator {
             timeline: Timeline::default(),
             bursts: Bursts::default(),
             keys: KeyMaker::default(),
-            buffer: String::new(),
         }
     }
 
@@ -97,10 +95,9 @@ impl Aggregator {
     }
 
     fn refusal(&mut self, line: &[u8], counted: bool) -> Option<()> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let read = line::refusal(line, &mut buffer).map(|r| self.failure(&r, counted));
-        self.buffer = buffer;
-        read
+        let read = line::refusal(line)?;
+        self.failure(&read, counted);
+        Some(())
     }
 
     fn failure(&mut self, r: &Refusal<'_>, counted: bool) {

@@ -22,6 +22,7 @@ mod document;
 mod finish;
 mod line;
 mod rows;
+mod scan;
 mod session;
 pub mod table;
 #[cfg(test)]

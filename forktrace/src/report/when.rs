@@ -17,8 +17,10 @@ impl When {
         let Ok(a) = first.parse() else {
             return Self(None);
         };
+        if first == last {
+            return Self(Some((a, a)));
+        }
         match last.parse() {
-            _ if first == last => Self(Some((a, a))),
             Ok(b) => Self::between(a, b),
             Err(_) => Self(None),
         }

@@ -1,16 +1,14 @@
 //! The examples of docs/recordings.md, with the real tools.
 
 use super::Tally;
-use crate::{apt, paths, run};
+use crate::{paths, readers, run};
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const DOCUMENT: &str = "docs/recordings.md";
 const RECORDING: &str = "forktrace/tests/data/schema-1.ndjson";
-/// The command line of DuckDB, as a Python package: Debian has none.
-const DUCKDB: &str = "duckdb-cli==1.5.6";
 
 /// Runs every example that is followed by what it prints.
 pub fn run(tally: &mut Tally) -> Result<()> {
@@ -18,7 +16,7 @@ pub fn run(tally: &mut Tally) -> Result<()> {
         .with_context(|| format!("reading {DOCUMENT}"))?;
     let examples = examples(&text);
     ensure!(!examples.is_empty(), "{DOCUMENT} has no examples");
-    let tools = tools()?;
+    let tools = readers::get()?;
     let folder = paths::work_dir("docs")?;
     fs::copy(
         paths::root().join(RECORDING),
@@ -85,31 +83,6 @@ fn check(example: &Example, folder: &Path, tools: &Path) -> Result<()> {
         example.printed
     );
     Ok(())
-}
-
-/// The folder with DuckDB; jq is the machine's.
-fn tools() -> Result<PathBuf> {
-    apt::require(
-        &[
-            apt::Package::new("jq", Path::new("/usr/bin/jq")),
-            apt::Package::new("python3-venv", Path::new("/usr/share/doc/python3-venv")),
-        ],
-        "running the documented examples",
-    )?;
-    let _lock = paths::lock("python")?;
-    let home = paths::work("python");
-    let folder = home.join("bin");
-    if !folder.join("duckdb").exists() {
-        run::quiet(
-            Command::new("/usr/bin/python3")
-                .args(["-m", "venv"])
-                .arg(&home),
-        )
-        .context("making a Python environment")?;
-        run::quiet(Command::new(folder.join("pip")).args(["install", "--quiet", DUCKDB]))
-            .context("installing DuckDB's command line")?;
-    }
-    Ok(folder)
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub struct Lines<R> {
     line: Vec<u8>,
     /// Bytes of the line so far, kept or not.
     length: u64,
+    /// Bytes of the source that were given away and are done with by the next call.
+    given: usize,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -31,6 +33,7 @@ impl<R: BufRead> Lines<R> {
             source,
             line: Vec::new(),
             length: 0,
+            given: 0,
         }
     }
 
@@ -48,6 +51,7 @@ impl<R: BufRead> Lines<R> {
 
     /// The next line. After an error it can be called again.
     pub fn next(&mut self) -> io::Result<Line<'_>> {
+        self.source.consume(std::mem::take(&mut self.given));
         if self.length == 0 {
             self.line.clear();
         }
@@ -66,6 +70,12 @@ impl<R: BufRead> Lines<R> {
                 });
             }
             let end = memchr::memchr(b'\n', part);
+            if let (Some(end @ ..=LONGEST), 0) = (end, self.length) {
+                // Nearly every line: it is there as a whole, and isn't copied. What has been
+                // read already is given again, which takes nothing.
+                self.given = end + 1;
+                return Ok(Line::Whole(&self.source.fill_buf()?[..end]));
+            }
             let taken = end.unwrap_or(part.len());
             self.length += taken as u64;
             if self.length <= LONGEST as u64 {

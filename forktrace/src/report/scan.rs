@@ -1,0 +1,202 @@
+//! JSON as forktrace writes it: no space between, no escaped character in what is
+//! read, whole numbers. Everything else is for a parser, and `None` here.
+
+use serde::{
+    Deserialize,
+    de::{IntoDeserializer as _, value::Error},
+};
+
+/// Reads values one after the other.
+pub struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Whether everything has been read.
+    pub fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
+    /// Reads an object; `field` is given each key, and reads the value.
+    pub fn object(
+        &mut self,
+        mut field: impl FnMut(&mut Self, &'a str) -> Option<()>,
+    ) -> Option<()> {
+        self.take(b'{')?;
+        if self.take(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let key = self.string()?;
+            self.take(b':')?;
+            field(self, key)?;
+            if self.take(b',').is_none() {
+                return self.take(b'}');
+            }
+        }
+    }
+
+    /// A string without escaped characters.
+    pub fn string(&mut self) -> Option<&'a str> {
+        self.take(b'"')?;
+        let end = next_special(self.bytes(), self.at)?;
+        if self.bytes()[end] != b'"' {
+            return None;
+        }
+        let string = self.text.get(self.at..end)?;
+        self.at = end + 1;
+        Some(string)
+    }
+
+    /// A string that names a variant.
+    pub fn name<T: Deserialize<'a>>(&mut self) -> Option<T> {
+        let name = self.string()?;
+        let name = serde::de::value::BorrowedStrDeserializer::<Error>::new(name);
+        T::deserialize(name.into_deserializer()).ok()
+    }
+
+    /// A whole number that is not negative.
+    pub fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
+        let digits = self.digits()?;
+        T::try_from(digits.parse().ok()?).ok()
+    }
+
+    /// A value, or null.
+    pub fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        if self.word("null").is_some() {
+            return Some(None);
+        }
+        read(self).map(Some)
+    }
+
+    /// Any value as it stands. In lists and objects the brackets and quotes are
+    /// looked at and nothing else.
+    pub fn value(&mut self) -> Option<&'a str> {
+        let from = self.at;
+        match self.bytes().get(from)? {
+            b'"' => self.at = end_of_string(self.bytes(), from + 1)?,
+            b'[' | b'{' => self.at = end_of_group(self.bytes(), from)?,
+            b'0'..=b'9' => {
+                self.digits()?;
+            }
+            _ => {
+                let mut words = ["null", "true", "false"].into_iter();
+                words.find_map(|word| self.word(word))?;
+            }
+        }
+        self.text.get(from..self.at)
+    }
+
+    fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        let found = *self.bytes().get(self.at)? == byte;
+        self.at += usize::from(found);
+        found.then_some(())
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        let found = self.bytes().get(self.at..)?.starts_with(word.as_bytes());
+        self.at += if found { word.len() } else { 0 };
+        found.then_some(())
+    }
+
+    /// Digits that are a number of JSON: nothing before them, no fraction behind.
+    fn digits(&mut self) -> Option<&'a str> {
+        let rest = self.bytes().get(self.at..)?;
+        let length = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+        let leading_zero = length > 1 && rest[0] == b'0';
+        if length == 0 || leading_zero || matches!(rest[length], b'.' | b'e' | b'E') {
+            return None;
+        }
+        let digits = self.text.get(self.at..self.at + length)?;
+        self.at += length;
+        Some(digits)
+    }
+}
+
+/// Where a list or object ends that begins here.
+fn end_of_group(text: &[u8], mut at: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    loop {
+        match text.get(at)? {
+            b'"' => at = end_of_string(text, at + 1)?,
+            b'[' | b'{' => {
+                depth += 1;
+                at += 1;
+            }
+            b']' | b'}' => {
+                depth = depth.checked_sub(1)?;
+                at += 1;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+/// Where a string ends of which the first quote has been read.
+fn end_of_string(text: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at = next_special(text, at)?;
+        match text[at] {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            // No string of JSON has one.
+            _ => return None,
+        }
+    }
+}
+
+/// The next quote, backslash or control character. Most strings are short: a search that
+/// prepares itself would take longer than this, which takes eight bytes at a time.
+fn next_special(text: &[u8], mut at: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The high bit of each byte that is less than `than`, and maybe of bytes after one.
+    let less = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word & HIGH;
+    while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        // The first byte is the lowest, which no borrow of another one changes.
+        let word = u64::from_le_bytes(*eight);
+        let quotes = less(word ^ (ONES * u64::from(b'"')), 1);
+        let backslashes = less(word ^ (ONES * u64::from(b'\\')), 1);
+        let found = quotes | backslashes | less(word, 0x20);
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    let is_special = |&byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
+    Some(at + text.get(at..)?.iter().position(is_special)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_special;
+
+    #[test]
+    fn the_first_special_byte_is_found_whatever_stands_around() {
+        for special in (0..0x20).chain([b'"', b'\\']) {
+            for before in 0..20 {
+                for other in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+                    let mut text = vec![other; before];
+                    assert_eq!(next_special(&text, 0), None);
+                    text.push(special);
+                    text.extend([b'"', 0, other, b'\\', other, other, other, other, other]);
+                    for from in 0..=before {
+                        assert_eq!(next_special(&text, from), Some(before), "{special:#x}");
+                    }
+                }
+            }
+        }
+    }
+}
