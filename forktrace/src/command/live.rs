@@ -1,11 +1,25 @@
 //! `live`: prints each failure with its cause as it happens.
 
-use super::{print::Printer, trace};
+use forktrace::record::Record;
+
+use super::{
+    print::Printer,
+    trace::{self, Sink},
+};
 use crate::{cli::LiveArgs, exit::Exit};
 
 pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
     trace::run(&args.trace, || {
-        let mut printer = Printer::new(&args.print, args.trace.verbose);
-        Ok(Box::new(move |record| printer.show(record)))
+        Ok(Printer::new(&args.print, args.trace.verbose).with_sums())
     })
+}
+
+impl Sink for Printer {
+    fn take(&mut self, record: &Record) -> anyhow::Result<()> {
+        self.show(record)
+    }
+
+    fn sum_up(&mut self) -> anyhow::Result<()> {
+        Printer::sum_up(self)
+    }
 }

@@ -11,6 +11,7 @@ mod replay;
 mod report;
 mod selftest;
 mod setup;
+mod sums;
 mod terminal;
 mod trace;
 

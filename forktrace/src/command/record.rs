@@ -1,41 +1,65 @@
 //! `record`: writes each failure to a file.
 
+use std::path::PathBuf;
+
 use forktrace::{
     record::{Existing, Keeping, Record, Recording, Sync},
     view::clean,
 };
 
-use super::trace;
+use super::{
+    sums::Sums,
+    trace::{self, Sink},
+};
 use crate::{
     cli::{RecordArgs, SyncPolicy},
     exit::{Exit, UsageError},
 };
 
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
-    let quiet = args.quiet;
-    let path = args.output.clone();
     let keeping = keeping(args)?;
     trace::run(&args.trace, || {
-        let mut recording = Recording::open(&args.output, keeping)?;
-        Ok(Box::new(move |record| {
-            recording.write(record)?;
-            if let Some(warning) = recording.warning() {
-                eprintln!("forktrace: {:#}", anyhow::Error::from(warning));
-            }
-            match record {
-                Record::Session(session) if !quiet => eprintln!(
-                    "forktrace: recording to {} (attached by {}); Ctrl-C ends",
-                    clean(&path.to_string_lossy()),
-                    session.attach
-                ),
-                Record::Summary(summary) if !quiet => {
-                    eprintln!("forktrace: {} failed creations recorded", summary.failures);
-                }
-                _ => {}
-            }
-            Ok(())
-        }))
+        Ok(Recorder {
+            recording: Recording::open(&args.output, keeping)?,
+            path: args.output.clone(),
+            quiet: args.quiet,
+            sums: Sums::default(),
+        })
     })
+}
+
+struct Recorder {
+    recording: Recording,
+    path: PathBuf,
+    quiet: bool,
+    sums: Sums,
+}
+
+impl Sink for Recorder {
+    fn take(&mut self, record: &Record) -> anyhow::Result<()> {
+        self.recording.write(record)?;
+        self.sums.add(record)?;
+        if let Some(warning) = self.recording.warning() {
+            eprintln!("forktrace: {:#}", anyhow::Error::from(warning));
+        }
+        match record {
+            Record::Session(session) if !self.quiet => eprintln!(
+                "forktrace: recording to {} (attached by {}); Ctrl-C ends",
+                clean(&self.path.to_string_lossy()),
+                session.attach
+            ),
+            Record::Summary(summary) if !self.quiet => {
+                eprintln!("forktrace: {} failed creations recorded", summary.failures);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn sum_up(&mut self) -> anyhow::Result<()> {
+        self.sums.tell();
+        Ok(())
+    }
 }
 
 fn keeping(args: &RecordArgs) -> Result<Keeping, UsageError> {

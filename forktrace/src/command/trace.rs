@@ -18,11 +18,20 @@ use super::{
 };
 use crate::{cli::TraceArgs, exit::Exit};
 
+/// What becomes of the records.
+pub trait Sink {
+    /// Takes the next one.
+    fn take(&mut self, record: &Record) -> anyhow::Result<()>;
+
+    /// Says what has come so far: SIGUSR1 asks for it.
+    fn sum_up(&mut self) -> anyhow::Result<()>;
+}
+
 /// Traces until a signal, the time, the number of failures, or the command
-/// says so, and hands every record to `sink`.
-pub fn run(
+/// says so, and hands every record to the sink that `open` makes.
+pub fn run<S: Sink>(
     args: &TraceArgs,
-    open: impl FnOnce() -> anyhow::Result<Box<dyn FnMut(&Record) -> anyhow::Result<()>>>,
+    open: impl FnOnce() -> anyhow::Result<S>,
 ) -> anyhow::Result<Exit> {
     let options = setup::options(args)?;
     // One thread, and no pool for blocking work: see DESIGN "Works on the host
@@ -37,14 +46,14 @@ pub fn run(
         let mut signals = Signals::new().context("installing signal handlers")?;
         let (tracer, session) = Tracer::start(options)?;
         let mut sink = open()?;
-        sink(&session)?;
+        sink.take(&session)?;
         let child = match Child::spawn(&args.command) {
             Ok(Some(Started::Impossible(exit))) => return Ok(exit),
             Ok(Some(Started::Running(child))) => Some(child),
             Ok(None) => None,
             // The refused fork may be what the user wants explained.
             Err(error) => {
-                tracer.finish(&mut sink)?;
+                tracer.finish(|record| sink.take(record))?;
                 return Err(error);
             }
         };
@@ -66,6 +75,7 @@ struct Signals {
     terminate: Signal,
     hangup: Signal,
     child: Signal,
+    user1: Signal,
 }
 
 impl Signals {
@@ -75,19 +85,20 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             child: signal(SignalKind::child())?,
+            user1: signal(SignalKind::user_defined1())?,
         })
     }
 }
 
-struct Loop<'a> {
+struct Loop<'a, S> {
     tracer: Tracer,
-    sink: &'a mut dyn FnMut(&Record) -> anyhow::Result<()>,
+    sink: &'a mut S,
     child: Option<Child>,
     deadline: Option<Instant>,
     count: Option<u64>,
 }
 
-impl Loop<'_> {
+impl<S: Sink> Loop<'_, S> {
     async fn run(mut self, signals: &mut Signals) -> anyhow::Result<Exit> {
         // Set while there may be counts to read: no wake-ups without events.
         let mut tick: Option<Instant> = None;
@@ -116,9 +127,15 @@ impl Loop<'_> {
                         break exit;
                     }
                 }
+                _ = signals.user1.recv() => {
+                    // With what was counted in the kernel until now.
+                    self.drain()?;
+                    self.tracer.tick(|record| self.sink.take(record))?;
+                    self.sink.sum_up()?;
+                }
                 () = until(self.deadline) => break Exit::Done,
                 () = until(tick) => {
-                    let news = self.tracer.tick(&mut *self.sink)?;
+                    let news = self.tracer.tick(|record| self.sink.take(record))?;
                     tick = news.then(|| Instant::now() + TICK);
                 }
                 ready = self.tracer.readable() => {
@@ -138,19 +155,19 @@ impl Loop<'_> {
             // unnoticed.
             child.signal(libc::SIGTERM);
         }
-        self.tracer.finish(&mut *self.sink)?;
+        self.tracer.finish(|record| self.sink.take(record))?;
         Ok(exit)
     }
 
     /// Reads what has come; with `--count`, hands on no more than was asked.
     fn drain(&mut self) -> anyhow::Result<()> {
         let Some(count) = self.count else {
-            return self.tracer.drain(&mut *self.sink);
+            return self.tracer.drain(|record| self.sink.take(record));
         };
         let sink = &mut *self.sink;
         self.tracer.drain(|record| match record {
             Record::Failure(f) if f.seq > count => Ok(()),
-            _ => sink(record),
+            _ => sink.take(record),
         })
     }
 }

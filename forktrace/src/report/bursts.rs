@@ -25,7 +25,7 @@ pub struct Burst {
 
 /// All of them, by host and beginning. Those of a host are further apart than
 /// the gap, so that their ends are in order as well.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Bursts {
     known: BTreeMap<(u32, Timestamp), Burst>,
     dropped: u64,

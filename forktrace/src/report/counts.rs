@@ -38,7 +38,7 @@ impl Sum {
 }
 
 /// Totals.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Counts {
     pub causes: BTreeMap<Cause, Sum>,
     pub errnos: BTreeMap<Errno, u64>,

@@ -29,6 +29,7 @@ fn owned(text: &Option<Text<'_>>) -> Option<String> {
 }
 
 /// A limit and its owner, or a cause that is no limit.
+#[derive(Clone)]
 pub struct LimitState {
     pub host: Arc<str>,
     pub when: When,
@@ -104,6 +105,7 @@ fn keep(into: &mut Vec<u8>, json: &str) {
 }
 
 /// Who asked.
+#[derive(Clone)]
 pub struct CallerState {
     pub host: Arc<str>,
     pub when: When,
@@ -125,6 +127,7 @@ impl CallerState {
 }
 
 /// Where the callers live.
+#[derive(Clone)]
 pub struct CgroupState {
     pub host: Arc<str>,
     pub when: When,
@@ -148,7 +151,7 @@ impl CgroupState {
 }
 
 /// Makes the keys of the tables, in one buffer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct KeyMaker(Vec<u8>);
 
 impl KeyMaker {

@@ -48,7 +48,7 @@ pub struct Waiting {
 }
 
 /// One session, in however many files.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Followed {
     /// `None`: its files don't begin with it, or there were too many.
     pub about: Option<Session>,
@@ -66,7 +66,7 @@ pub struct Followed {
 }
 
 /// All sessions.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sessions {
     index: HashMap<Box<[u8]>, usize>,
     hosts: HashMap<Arc<str>, u32>,

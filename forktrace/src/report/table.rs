@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use super::counts::add;
 
 /// Rows by key.
+#[derive(Clone)]
 pub struct Table<R> {
     bound: usize,
     index: HashMap<Box<[u8]>, u32>,
@@ -18,6 +19,7 @@ pub struct Table<R> {
     others: Others,
 }
 
+#[derive(Clone)]
 struct Slot<R> {
     /// How many rows have had this slot: an old handle must not meet a new row.
     generation: u32,

@@ -12,7 +12,7 @@ use crate::cause::Cause;
 pub const BUCKETS: i64 = 120;
 
 /// A histogram by cause; `None` is what has none: lost in detail.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Timeline {
     /// Width of a bucket: two to the power of so many seconds. Buckets lie at
     /// multiples of it, so that what comes out doesn't depend on what came first.

@@ -12,6 +12,6 @@ mod wrap;
 pub use escape::{clean, is_harmful};
 pub use explain::{list, page};
 pub use markdown::{document, section};
-pub use report::{report_page, report_text};
+pub use report::{report_digest, report_page, report_text};
 pub use selftest::SelftestTable;
 pub use text::{Screen, Verbosity};

@@ -8,6 +8,7 @@ use forktrace::record::Record;
 
 use super::{Behaviour, HOSTILE, forktrace, no_panic, own_program, provoke, refused_user, started};
 use crate::runner::Tests;
+use crate::sys;
 use crate::tracer::{PATIENCE, Running, Tracer, no_raw_controls, parse_file};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -34,6 +35,14 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "live_hostile_comm_json",
         run: hostile_json,
+    },
+    Behaviour {
+        name: "live_sums_up",
+        run: sums_up,
+    },
+    Behaviour {
+        name: "record_sums_up",
+        run: record_sums_up,
     },
 ];
 
@@ -164,4 +173,73 @@ fn hostile_json(tests: &Tests<'_>) -> Result<()> {
         caller.comm_hex
     );
     Ok(())
+}
+
+/// Two users, one refused more often than the other: SIGUSR1 tells both, the worse one first, and
+/// so does the end.
+fn sums_up(tests: &Tests<'_>) -> Result<()> {
+    let mut command = Command::new(&tests.binary);
+    command.arg("live");
+    let mut running = Running::start(&tests.scratch, "sums", &mut command)?;
+    await_text(|| running.printed(), "attached by")?;
+    running.signal(libc::SIGUSR1);
+    await_text(|| running.printed(), "No failed creation so far.")?;
+    let uids = refuse_two(tests)?;
+    await_text(|| running.printed(), &uids[0])?;
+    await_text(|| running.printed(), &uids[1])?;
+    running.signal(libc::SIGUSR1);
+    await_text(|| running.printed(), "What to do first")?;
+    await_text(|| running.printed(), "Callers")?;
+    running.signal(libc::SIGINT);
+    running.wait_for_exit(0)?;
+    let printed = running.printed();
+    let digests: Vec<_> = printed.split("What to do first").skip(1).collect();
+    ensure!(digests.len() == 2, "{} digests: {printed}", digests.len());
+    for digest in digests {
+        tells_both(digest, &uids)?;
+    }
+    Ok(())
+}
+
+fn record_sums_up(tests: &Tests<'_>) -> Result<()> {
+    let mut tracer = super::record(tests, &[])?;
+    let uids = refuse_two(tests)?;
+    sys::await_some(PATIENCE, || {
+        let _ = tracer.read();
+        (failures(&tracer) == 7).then_some(())
+    })
+    .context("seven failures are not recorded")?;
+    tracer.running.signal(libc::SIGUSR1);
+    await_text(|| tracer.running.said(), "Callers")?;
+    tells_both(&tracer.running.said(), &uids)?;
+    tracer.end()?;
+    Ok(())
+}
+
+/// Five refusals of one user and two of another; "uid N" of each.
+fn refuse_two(tests: &Tests<'_>) -> Result<[String; 2]> {
+    let uids = [tests.place.uid(111), tests.place.uid(112)];
+    for (uid, count) in uids.into_iter().zip([5, 2]) {
+        let mut prober = refused_user("summed", uid, count)?;
+        provoke(&mut prober)?;
+    }
+    Ok(uids.map(|uid| format!("uid {uid}")))
+}
+
+fn tells_both(digest: &str, uids: &[String; 2]) -> Result<()> {
+    let [many, few] = ["  1. 5 failures: ", "  2. 2 failures: "]
+        .map(|start| digest.lines().find(|line| line.starts_with(start)));
+    let tells = |line: Option<&str>, uid: &str| line.is_some_and(|line| line.contains(uid));
+    ensure!(
+        tells(many, &uids[0]) && tells(few, &uids[1]),
+        "wanted 5 of {} and 2 of {}: {digest}",
+        uids[0],
+        uids[1]
+    );
+    Ok(())
+}
+
+fn await_text(printed: impl Fn() -> String, text: &str) -> Result<()> {
+    sys::await_some(PATIENCE, || printed().contains(text).then_some(()))
+        .with_context(|| format!("it does not say {text:?}: {}", printed()))
 }

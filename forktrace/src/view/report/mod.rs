@@ -9,4 +9,4 @@ mod text;
 mod words;
 
 pub use html::page as report_page;
-pub use text::text as report_text;
+pub use text::{digest as report_digest, text as report_text};

@@ -13,18 +13,14 @@ use crate::{
 
 /// Rows of each table.
 const ROWS: usize = 10;
+/// And of those that stand under what was printed as it happened.
+const ROWS_OF_A_DIGEST: usize = 5;
 /// Beyond this, lines are long rather than readable.
 const WIDEST: usize = 120;
 
 /// `width` in columns; from 60 to 120 are used.
 pub fn text(report: &Report, colours: bool, width: usize) -> String {
-    let mut out = Text {
-        r: report,
-        out: String::new(),
-        colours: Colours::new(colours),
-        width: width.clamp(60, WIDEST),
-        hosts: report.hosts.len() > 1,
-    };
+    let mut out = Text::new(report, colours, width, ROWS);
     out.opening();
     if report.totals.failures > 0 {
         out.advice();
@@ -41,6 +37,18 @@ pub fn text(report: &Report, colours: bool, width: usize) -> String {
     out.out
 }
 
+/// What to do first, whose limits refused, and whom: the end of a session whose failures have
+/// been printed. Empty without any.
+pub fn digest(report: &Report, colours: bool, width: usize) -> String {
+    let mut out = Text::new(report, colours, width, ROWS_OF_A_DIGEST);
+    if report.totals.failures > 0 {
+        out.advice();
+        out.limits();
+        out.callers();
+    }
+    out.out
+}
+
 struct Text<'a> {
     r: &'a Report,
     out: String,
@@ -48,9 +56,22 @@ struct Text<'a> {
     width: usize,
     /// Whether a row has to say whose it is.
     hosts: bool,
+    /// Of each table.
+    rows: usize,
 }
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    fn new(report: &'a Report, colours: bool, width: usize, rows: usize) -> Self {
+        Self {
+            r: report,
+            out: String::new(),
+            colours: Colours::new(colours),
+            width: width.clamp(60, WIDEST),
+            hosts: report.hosts.len() > 1,
+            rows,
+        }
+    }
+
     fn head(&mut self, text: &str) {
         let bold = self.colours.bold;
         let _ = writeln!(self.out, "\n{bold}{text}{bold:#}");
@@ -79,7 +100,7 @@ impl Text<'_> {
 
     /// What the rows shown leave out.
     fn others<R>(&mut self, top: &Top<R>, failures: fn(&R) -> u64) {
-        let more = top.rows.iter().skip(ROWS).map(failures);
+        let more = top.rows.iter().skip(self.rows).map(failures);
         let others = more.fold(top.others, u64::saturating_add);
         if others > 0 {
             let dim = self.colours.dim;
@@ -193,7 +214,7 @@ impl Text<'_> {
     fn limits(&mut self) {
         self.head("Limits");
         let mut table = self.table(&[">failures", "limit and its owner", ">value", ">highest use"]);
-        for row in self.r.limits.rows.iter().take(ROWS) {
+        for row in self.r.limits.rows.iter().take(self.rows) {
             let cells = vec![
                 row.failures.to_string(),
                 row.title(),
@@ -217,7 +238,7 @@ impl Text<'_> {
             let head = format!("Who filled {}", clean(&row.title()));
             self.head(&super::table::fit(&head, self.width));
             let mut table = Table::new(&[">tasks", "holder", ">zombies", "detail"]);
-            for h in row.holders.iter().take(ROWS) {
+            for h in row.holders.iter().take(self.rows) {
                 table.row(vec![
                     h.tasks.to_string(),
                     h.name.clone(),
@@ -232,7 +253,7 @@ impl Text<'_> {
     fn callers(&mut self) {
         self.head("Callers");
         let mut table = self.table(&[">failures", "caller", "user", "last"]);
-        for row in self.r.callers.rows.iter().take(ROWS) {
+        for row in self.r.callers.rows.iter().take(self.rows) {
             let user = row
                 .user
                 .clone()
@@ -258,7 +279,7 @@ impl Text<'_> {
         for (head, rows) in lists.into_iter().filter(|(_, rows)| !rows.is_empty()) {
             self.head(head);
             let mut table = self.table(&[">failures", "name"]);
-            for row in rows.iter().take(ROWS) {
+            for row in rows.iter().take(self.rows) {
                 let cells = vec![row.failures.to_string(), row.name.clone()];
                 self.row(&mut table, &row.host, cells);
             }
@@ -266,7 +287,7 @@ impl Text<'_> {
         }
         self.head("Cgroups");
         let mut table = self.table(&[">failures", "path"]);
-        for row in self.r.cgroups.rows.iter().take(ROWS) {
+        for row in self.r.cgroups.rows.iter().take(self.rows) {
             let path = row.path.clone().unwrap_or_else(|| "not known".to_owned());
             self.row(&mut table, &row.host, vec![row.failures.to_string(), path]);
         }
@@ -288,7 +309,7 @@ impl Text<'_> {
             "Over time: from {} UTC, {wide} a column",
             moment(start)
         ));
-        for series in t.series.iter().take(ROWS) {
+        for series in t.series.iter().take(self.rows) {
             let columns: Vec<u64> = series
                 .counts
                 .chunks(each)
@@ -325,7 +346,7 @@ impl Text<'_> {
         self.head("Sessions");
         let heads = [">failures", "host", "kernel", "style", "started", "ended"];
         let mut table = Table::new(&heads);
-        for s in self.r.sessions.iter().take(2 * ROWS) {
+        for s in self.r.sessions.iter().take(2 * self.rows) {
             let started = s.started.as_ref();
             let ended = s.ended.as_ref().map(|ended| short(Some(ended)));
             table.row(vec![
@@ -341,7 +362,7 @@ impl Text<'_> {
             ]);
         }
         table.print(&mut self.out, self.colours, self.width, 1);
-        let shown = self.r.sessions.len().min(2 * ROWS);
+        let shown = self.r.sessions.len().min(2 * self.rows);
         let more = (self.r.sessions.len() - shown) as u64 + self.r.more_sessions;
         if more > 0 {
             let dim = self.colours.dim;

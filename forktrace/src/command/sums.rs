@@ -1,0 +1,57 @@
+//! What has been seen so far, summed up while it is traced or replayed.
+
+use std::io::{self, Write as _};
+
+use forktrace::{
+    record::{Record, Wanted, write_line},
+    report::Aggregator,
+    view::report_digest,
+};
+
+/// Takes every record, and tells at any time what they come to.
+#[derive(Default)]
+pub struct Sums {
+    /// `None` until there is something to sum up: most sessions never see a failure.
+    aggregator: Option<Aggregator>,
+    failures: u64,
+    line: Vec<u8>,
+}
+
+impl Sums {
+    /// Takes a record. A `session` begins anew.
+    pub fn add(&mut self, record: &Record) -> serde_json::Result<()> {
+        match record {
+            Record::Session(_) => {
+                *self = Self::default();
+                return Ok(());
+            }
+            Record::Failure(_) => self.failures += 1,
+            Record::Repeat(repeat) => self.failures = self.failures.saturating_add(repeat.count),
+            Record::Loss(_) | Record::Summary(_) => {}
+        }
+        self.line.clear();
+        write_line(&mut self.line, record)?;
+        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        let new = || Aggregator::new(Wanted::default());
+        self.aggregator.get_or_insert_with(new).take(line);
+        Ok(())
+    }
+
+    /// Failures told in full, and their repeats.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// What to do first, and the tables; `width` in columns.
+    pub fn digest(&self, colours: bool, width: usize) -> String {
+        match &self.aggregator {
+            Some(sums) => report_digest(&sums.clone().finish(), colours, width),
+            None => "No failed creation so far.\n".to_owned(),
+        }
+    }
+
+    /// The same on standard error, which nobody need listen to.
+    pub fn tell(&self) {
+        let _ = io::stderr().write_all(self.digest(false, 80).as_bytes());
+    }
+}
