@@ -10,6 +10,7 @@ mod bpf;
 mod bpf_lsm;
 mod cgroup;
 mod expect;
+mod holders;
 mod init;
 mod io_uring;
 mod provoke;
