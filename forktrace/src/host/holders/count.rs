@@ -12,7 +12,7 @@ use crate::host::cgroup::Version;
 
 /// Counts. `usage`: what the kernel had counted when it refused; as long as as
 /// many tasks are found without, zombies of a cgroup needn't be looked for.
-/// `None`: it could not be read.
+/// `None`: it could not be read, or not in the time that `proc` has.
 pub fn count(proc: &mut Proc, scope: &Scope, usage: Option<u64>) -> Option<Tally> {
     let mut tally = Tally::new(scope.fill());
     match scope {
@@ -24,11 +24,11 @@ pub fn count(proc: &mut Proc, scope: &Scope, usage: Option<u64>) -> Option<Tally
         } => {
             let members = Members::read(folder, *version)?;
             let within = Within { folder, path };
-            add_members(proc, &mut tally, &members, within);
+            add_members(proc, &mut tally, &members, within)?;
             let live = members.len() as u64;
             if *fill == Fill::Tasks && usage.is_none_or(|usage| usage > live) {
                 match version {
-                    Version::V2 => add_zombies_of_path(proc, &mut tally, path)?,
+                    Version::V2 => add_zombies_of_path(proc, &mut tally, &members, path)?,
                     Version::V1 => {
                         let most = usage.map_or(0, |usage| usage - live);
                         add_zombies_of_members(proc, &mut tally, &members, most)?;
@@ -74,6 +74,9 @@ fn add_each(
     mut wanted: impl FnMut(&mut Proc, &Process) -> bool,
 ) -> Option<()> {
     for pid in proc.pids()? {
+        if proc.is_late() {
+            return None;
+        }
         let Some(process) = proc.status(pid) else {
             continue;
         };
@@ -133,7 +136,12 @@ impl Within<'_> {
 
 /// The processes that tasks of a cgroup belong to, with as many tasks as are in
 /// it: in cgroup v1 and in threaded cgroups, threads of a process can be apart.
-fn add_members(proc: &mut Proc, tally: &mut Tally, members: &Members, within: Within<'_>) {
+fn add_members(
+    proc: &mut Proc,
+    tally: &mut Tally,
+    members: &Members,
+    within: Within<'_>,
+) -> Option<()> {
     let mut counted = vec![false; members.len()];
     for index in 0..members.len() {
         let Some((tid, folder)) = members.get(index) else {
@@ -141,6 +149,9 @@ fn add_members(proc: &mut Proc, tally: &mut Tally, members: &Members, within: Wi
         };
         if counted[index] {
             continue;
+        }
+        if proc.is_late() {
+            return None;
         }
         let Some(mut process) = proc.status(tid) else {
             continue;
@@ -184,13 +195,31 @@ fn add_members(proc: &mut Proc, tally: &mut Tally, members: &Members, within: Wi
             amount.bytes = 0;
         }
     }
+    Some(())
+}
+
+/// The process of this id, if it is a zombie that has not been counted while it
+/// was still listed. `None`, for all, when the time is up.
+fn zombie(proc: &mut Proc, members: &Members, pid: u32) -> Option<Option<Process>> {
+    if proc.is_late() {
+        return None;
+    }
+    if members.find(pid).is_some() {
+        return Some(None);
+    }
+    Some(proc.status(pid).filter(Process::is_zombie))
 }
 
 /// cgroup v2: a zombie's /proc/PID/cgroup goes on naming its cgroup
 /// (kernel/cgroup/cgroup.c `proc_cgroup_show`), though no list has it.
-fn add_zombies_of_path(proc: &mut Proc, tally: &mut Tally, top: &Path) -> Option<()> {
+fn add_zombies_of_path(
+    proc: &mut Proc,
+    tally: &mut Tally,
+    members: &Members,
+    top: &Path,
+) -> Option<()> {
     for pid in proc.pids()? {
-        let Some(process) = proc.status(pid).filter(Process::is_zombie) else {
+        let Some(process) = zombie(proc, members, pid)? else {
             continue;
         };
         let Some(lines) = proc.cgroups(pid) else {
@@ -222,7 +251,7 @@ fn add_zombies_of_members(
         if tally.all().zombies - before >= most {
             break;
         }
-        let Some(process) = proc.status(pid).filter(Process::is_zombie) else {
+        let Some(process) = zombie(proc, members, pid)? else {
             continue;
         };
         if members.find(process.ppid).is_some() {

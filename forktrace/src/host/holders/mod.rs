@@ -20,7 +20,7 @@ mod tests;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use scope::{Fill, Scope};
 
@@ -32,6 +32,10 @@ use proc::Proc;
 /// Inode number of the initial pid namespace: `PROC_PID_INIT_INO`,
 /// include/linux/proc_ns.h, the same in all versions.
 const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
+
+/// A count that takes longer is given up: a part would be wrong, and events wait
+/// meanwhile. Some 60,000 processes are counted in this time.
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// Counts holders, each limit's at most every five seconds.
 pub struct Holders {
@@ -66,14 +70,16 @@ impl Holders {
     /// Who fills this limit now, the largest of each kind first. Nobody where it
     /// was counted within the last five seconds, where counting has taken too
     /// much of the time lately, and inside a pid namespace, whose /proc doesn't
-    /// show the others.
+    /// show the others; nor where it takes more than three seconds.
     pub fn of(&mut self, limit: &Limit, scope: impl FnOnce() -> Option<Scope>) -> Vec<Holder> {
         let start = Instant::now();
         let key = (limit.name.clone(), limit.scope.clone());
         if !self.sees_all || !self.pace.allows(key, start) {
             return Vec::new();
         }
+        self.proc.give_up_at(Some(start + LONGEST));
         let rows = scope().and_then(|scope| self.count(&scope, limit.usage));
+        self.proc.give_up_at(None);
         self.pace.spent(start.elapsed());
         rows.unwrap_or_default()
     }

@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Longest part of a file that is read. A `status` file has about 1.5 KiB, and
 /// more where a process has hundreds of groups.
@@ -57,6 +58,7 @@ pub struct Proc {
     root: PathBuf,
     path: String,
     buffer: Vec<u8>,
+    until: Option<Instant>,
 }
 
 impl Proc {
@@ -66,7 +68,18 @@ impl Proc {
             root,
             path: String::new(),
             buffer: vec![0; BUFFER],
+            until: None,
         }
+    }
+
+    /// Sets the time at which to give up; `None`: never.
+    pub fn give_up_at(&mut self, until: Option<Instant>) {
+        self.until = until;
+    }
+
+    /// Whether that time has come.
+    pub fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// Ids of all processes; `None` when the folder can't be read.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::host::cgroup::Version;
@@ -35,6 +36,12 @@ const PLAIN: Made<'_> = Made {
     rss_kib: 0,
     title: "",
 };
+
+/// A folder for each test.
+fn next() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 impl Host {
     fn new(name: &str) -> Self {
@@ -125,7 +132,7 @@ fn show(h: &Holder) -> String {
 
 /// A cgroup of two with threads, zombies and PostgreSQL.
 fn busy(version: Version, file: &str) -> (Host, Scope) {
-    let host = Host::new(&format!("{version:?}"));
+    let host = Host::new(&format!("{version:?}-{}", next()));
     for n in 0..6 {
         let title = match n {
             0 => "/usr/bin/postgres",
@@ -414,6 +421,38 @@ fn what_is_not_there() {
     fs::remove_dir_all(host.dir.join("proc")).unwrap();
     let all = Scope::Host { fill: Fill::Tasks };
     assert_eq!(host.holders().count(&all, None), None);
+}
+
+#[test]
+fn a_count_that_takes_too_long_is_none() {
+    let (host, scope) = busy(Version::V2, "cgroup.threads");
+    let mut holders = host.holders();
+    holders.proc.give_up_at(Some(Instant::now()));
+    assert_eq!(holders.count(&scope, None), None);
+    assert_eq!(
+        holders.count(&Scope::Host { fill: Fill::Tasks }, None),
+        None
+    );
+    holders.proc.give_up_at(None);
+    assert!(holders.count(&scope, None).is_some());
+}
+
+/// It ended between the reading of the list and of its status.
+#[test]
+fn who_ends_meanwhile_is_counted_once() {
+    let host = Host::new("ends");
+    let made = Made {
+        comm: "short",
+        ppid: 50,
+        zombie: true,
+        cgroup: "/a",
+        ..PLAIN
+    };
+    host.process(60, made);
+    host.cgroup("/a", "cgroup.threads", [60]);
+    let scope = host.scope("/a", Version::V2, Fill::Tasks);
+    let wanted = ["program short 0+1 zombies of pid 50"];
+    assert_eq!(host.count(&scope, Some(2)), wanted);
 }
 
 #[test]
