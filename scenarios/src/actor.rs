@@ -357,7 +357,7 @@ impl Prober {
 /// Processes that only exist.
 pub struct Sleepers {
     /// Its threads, where they are threads.
-    _actor: Option<Actor>,
+    actor: Option<Actor>,
     pids: Vec<i32>,
 }
 
@@ -365,7 +365,7 @@ impl Sleepers {
     /// `count` processes that have done `setup`, children of this one.
     pub fn start(count: u64, setup: impl Fn() -> Result<()>) -> Result<Self> {
         let mut all = Self {
-            _actor: None,
+            actor: None,
             pids: Vec::new(),
         };
         let (from, to) = pipe()?;
@@ -425,9 +425,14 @@ impl Sleepers {
             }
         })?;
         Ok(Self {
-            _actor: Some(actor),
+            actor: Some(actor),
             pids: Vec::new(),
         })
+    }
+
+    /// The process that has the threads.
+    pub fn pid(&self) -> Option<i32> {
+        self.actor.as_ref().map(Actor::pid)
     }
 }
 

@@ -6,10 +6,12 @@ mod actor;
 mod attempt;
 mod behaviour;
 mod bench;
+mod bench_holders;
 mod bpf;
 mod bpf_lsm;
 mod cgroup;
 mod expect;
+mod holders;
 mod init;
 mod io_uring;
 mod provoke;
@@ -75,6 +77,12 @@ enum Command {
         #[arg(long, allow_hyphen_values = true)]
         option: Vec<String>,
     },
+    /// How long it takes to count who fills a limit, on this host
+    BenchHolders {
+        /// Tasks to make, at most
+        #[arg(long)]
+        tasks: u64,
+    },
     /// One scenario by hand, unchecked; without a name, lists them
     Provoke {
         /// The scenario's name
@@ -124,6 +132,7 @@ fn main() -> ExitCode {
             style,
             option,
         } => bench::run(&forktrace, &style, &option).map(|()| true),
+        Command::BenchHolders { tasks } => bench_holders::run(tasks).map(|()| true),
         Command::Provoke { name, count } => provoke::run(name.as_deref(), count),
         Command::Helper { what, argument } => behaviour::helper(&what, argument.as_deref()),
     };

@@ -11,6 +11,7 @@ use forktrace::record::{Failure, Operation, Record};
 
 use crate::behaviour;
 use crate::expect::{Expect, Recorded, compare};
+use crate::holders::Wanted;
 use crate::report::Report;
 use crate::scenario::{self, Place, Reach, Run, Scenario};
 use crate::sys::await_some;
@@ -118,6 +119,7 @@ pub fn run(
 struct Done {
     name: String,
     expects: Vec<Expect>,
+    holders: Option<Wanted>,
     quiet: Vec<u32>,
     dying: Vec<u32>,
     recorded: Recorded,
@@ -208,6 +210,7 @@ fn one_session(
         done.push(Done {
             name,
             expects: run.expects,
+            holders: run.holders,
             quiet: run.quiet,
             dying: run.dying,
             recorded,
@@ -238,6 +241,7 @@ fn one_session(
     done.push(Done {
         name: format!("{prefix}/rest"),
         expects: Vec::new(),
+        holders: None,
         quiet: Vec::new(),
         dying: Vec::new(),
         recorded: rest,
@@ -377,6 +381,10 @@ fn compare_scenario(
         for raw in recorded.raw_of(*pid).iter().take(3) {
             tests.report.detail(raw);
         }
+    }
+    if let Some(wanted) = &done.holders {
+        let name = format!("{}/holders", done.name);
+        tests.report.case(&name, wanted.check(recorded));
     }
     if !done.dying.is_empty() {
         tests

@@ -2,8 +2,8 @@
 //! are the same on every machine and in every run. How fast recordings are read is
 //! [`crate::bench_report`].
 
-use crate::bench_report;
 use crate::guest::{self, Boot, Cgroup, Image, Programs};
+use crate::{bench_holders, bench_report};
 use crate::{kernel, paths};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ enum What {
         #[arg(long, allow_hyphen_values = true)]
         option: Vec<String>,
     },
+    /// How long it takes to count who fills a limit, among many tasks on this host, beside ps
+    Holders(bench_holders::Args),
     /// How fast `report` reads a recording, beside jq and DuckDB where they are installed
     Report(bench_report::Args),
 }
@@ -55,6 +57,7 @@ pub fn main(args: &Args) -> Result<()> {
             style,
             option,
         } => overhead(kernel, style, option),
+        What::Holders(args) => bench_holders::main(args),
         What::Report(args) => bench_report::main(args),
     }
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 mod apt;
 mod bench;
+mod bench_holders;
 mod bench_report;
 mod fuzz;
 mod guest;

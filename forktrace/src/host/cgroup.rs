@@ -16,6 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
+pub(super) use walk::folders;
 pub use walk::{MAX_FOLDERS, TooMany};
 
 /// A v1 hierarchy, by what is asked of it. One mount can have several
@@ -263,6 +264,21 @@ impl Hierarchies {
     pub fn path_by_id(&self, hierarchy: Hierarchy, id: u64) -> Option<PathBuf> {
         let (mount, folder) = self.search(hierarchy, id)?;
         mount.cgroup(&folder)
+    }
+
+    /// The cgroup that a folder is, as this process's cgroup namespace names it.
+    pub fn path_of(&self, hierarchy: Hierarchy, folder: &Path) -> Option<PathBuf> {
+        self.mounts(hierarchy).find_map(|m| m.cgroup(folder))
+    }
+
+    /// The hierarchy that a controller is in. It can be in one only, and is in
+    /// cgroup v1's when that is mounted.
+    pub fn of_controller(&self, controller: Controller) -> (Hierarchy, Version) {
+        let v1 = Hierarchy::V1(controller);
+        match self.mounts(v1).next() {
+            Some(_) => (v1, Version::V1),
+            None => (Hierarchy::V2, Version::V2),
+        }
     }
 
     /// The cgroup that a person names as `/a/b`, `a/b` or

@@ -4,6 +4,7 @@
 pub mod ancestry;
 pub mod cgroup;
 pub mod clock;
+pub mod holders;
 pub mod identity;
 pub mod limits;
 pub mod mappings;

@@ -146,14 +146,34 @@ pub struct Cgroup {
     pub pod: Option<String>,
 }
 
-/// Who fills the refusing limit.
+/// Who fills the refusing limit, counted over the limit's own scope some
+/// milliseconds after the refusal.
+///
+/// Rows of one kind don't overlap, those of different kinds do: they are the same
+/// tasks, seen otherwise. Of each kind the largest are told, largest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
-    /// What `name` is: `program`.
+    /// What `name` is. `program`: processes of one name. `kernel`: the kernel's
+    /// own threads. Where they say more: `process`, one process that alone has a
+    /// quarter or more; `cgroup`, a path; `user`, a name in /etc/passwd or
+    /// `uid N`.
     pub kind: String,
+    /// Bytes that are no UTF-8 become U+FFFD.
     pub name: String,
+    /// Processes and threads alike, without zombies.
     pub tasks: u64,
+    /// Processes that have ended and that their parent has not reaped: they fill
+    /// limits on tasks all the same. Counted for those limits only.
     pub zombies: u64,
+    /// Of a limit on memory only. memory.max: resident anonymous and shared
+    /// memory (shared memory counts for each who uses it; page cache and the
+    /// kernel's own memory are nobody's). CommitLimit: private writable address
+    /// space, used or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// For people: the states that PostgreSQL's backends tell in their titles,
+    /// in how many processes the tasks are, which process does not reap the
+    /// zombies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -188,6 +208,10 @@ pub struct Failure {
     pub limit: Option<Limit>,
     /// The other limits at that instant, fullest first.
     pub candidates: Vec<Candidate>,
+    /// Empty for a cause that is no limit, for a limit that only the caller fills
+    /// or whose holders can't be told, and where the same limit's were told within
+    /// the last five seconds (in a storm over many limits, also later): an earlier
+    /// record of the same limit has them then.
     pub holders: Vec<Holder>,
     /// One sentence.
     pub summary: String,

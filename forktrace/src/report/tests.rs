@@ -284,6 +284,7 @@ fn the_latest_failure_has_the_say_and_the_worst_moment_the_holders() {
             name: name.to_owned(),
             tasks: usage,
             zombies: 0,
+            bytes: None,
             detail: None,
         });
         with(seq, time, |f| {

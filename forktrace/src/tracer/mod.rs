@@ -4,6 +4,7 @@
 //! created: forktrace has to work on the host that can't fork.
 
 mod counts;
+mod fillers;
 mod log;
 pub mod options;
 mod privilege;
@@ -26,7 +27,7 @@ pub use privilege::missing_capabilities;
 
 use crate::{
     cause::{Cause, Words, explain, judge},
-    host::{cgroup::Hierarchies, clock::Clock, passwd::Passwd},
+    host::{cgroup::Hierarchies, clock::Clock, holders::Holders, passwd::Passwd},
     probe::{
         attach::{self, Outcome},
         decode::{Decoded, Decoder},
@@ -67,6 +68,8 @@ pub struct Tracer {
     log: KernelLog,
     ring: AsyncFd<Ring>,
     decoder: Decoder,
+    hierarchies: Hierarchies,
+    holders: Holders,
     clock: Clock,
     counts: Counts,
     selection: Selection,
@@ -178,10 +181,10 @@ impl Tracer {
             }
             selection.descends_from = Some(options.settings.tgid).filter(|&tgid| tgid != 0);
         }
-        let decoder = Decoder::new(
-            Hierarchies::discover().unwrap_or_default(),
-            Passwd::load().unwrap_or_default(),
-        );
+        let hierarchies = Hierarchies::discover().unwrap_or_default();
+        let passwd = Passwd::load().unwrap_or_default();
+        let holders = Holders::new(passwd.clone());
+        let decoder = Decoder::new(hierarchies.clone(), passwd);
         let session = session::record(&options, &kernel, &probes, style);
         drop(kernel);
         give_memory_back();
@@ -192,6 +195,8 @@ impl Tracer {
             log,
             ring,
             decoder,
+            hierarchies,
+            holders,
             clock: Clock::now(),
             counts,
             selection,
@@ -252,6 +257,10 @@ impl Tracer {
             errno: decoded.evidence.errno,
         };
         let (summary, fix) = explain(&verdict, &words);
+        let holders = verdict.limit.as_ref().map(|limit| {
+            let scope = || fillers::scope(&verdict, &decoded.evidence, &self.hierarchies);
+            self.holders.of(limit, scope)
+        });
         Some(Record::Failure(Box::new(Failure {
             seq: self.seq,
             time: self.clock.rfc3339(decoded.time_ns),
@@ -264,7 +273,7 @@ impl Tracer {
             certainty: verdict.certainty,
             limit: verdict.limit,
             candidates: verdict.candidates,
-            holders: Vec::new(),
+            holders: holders.unwrap_or_default(),
             summary,
             fix,
         })))

@@ -3,6 +3,7 @@
 mod colours;
 mod escape;
 mod explain;
+mod holders;
 mod markdown;
 mod report;
 mod selftest;

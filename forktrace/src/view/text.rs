@@ -9,7 +9,7 @@ use std::{
 
 use anstyle::Style;
 
-use super::{colours::Colours, escape::clean, wrap::wrap};
+use super::{colours::Colours, escape::clean, holders, wrap::wrap};
 use crate::{
     cause::{Cause, amount},
     record::{Certainty, Failure, Fix, Limit, Loss, Operation, Record, Repeat, Session, Summary},
@@ -157,6 +157,9 @@ impl<W: Write> Screen<W> {
         }
         if let Some(limit) = &f.limit {
             self.row("limit", &limit_line(limit))?;
+        }
+        if !f.holders.is_empty() {
+            self.row("held by", &holders::line(&f.holders))?;
         }
         self.candidates(f)?;
         for fix in &f.fix {

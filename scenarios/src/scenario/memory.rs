@@ -15,6 +15,7 @@ use crate::actor::{Actor, Sleepers};
 use crate::attempt::{Attempt, Kind, attempt, short_of_memory};
 use crate::cgroup::{Cgroup, Hierarchies, Tree};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
+use crate::holders::Wanted;
 use crate::sys::Sysctl;
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -146,6 +147,11 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
     let limit_file = top.dir.join(limit_name(&hierarchy));
     set(&limit_file, bytes)?;
     let mut run = Run::default();
+    let hoarder = hoarder(&leaf)?;
+    run.holders = Some(Wanted {
+        bytes: Some(HOARD..=bytes),
+        ..Wanted::default()
+    });
     let mut actors = Vec::new();
     for kind in Kind::ALL {
         let (actor, _) = Actor::start(format!("{tag}-{}", kind.label()), |link| {
@@ -196,9 +202,27 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
             .map(|(actor, _)| actor)
             .collect::<Vec<_>>(),
     );
+    run.keep(hoarder);
     run.keep(tree);
     run.keep(console);
     Ok(run)
+}
+
+/// What the hoarder has at least, in bytes.
+const HOARD: u64 = 3 << 20;
+
+/// Holds memory and may not be killed.
+fn hoarder(home: &Cgroup) -> Result<Actor> {
+    let (actor, _) = Actor::start("hoarder", |link| {
+        fs::write("/proc/self/oom_score_adj", "-1000")?;
+        home.enter()?;
+        let hoard = vec![1u8; HOARD as usize];
+        touch_everything();
+        link.step();
+        std::hint::black_box(&hoard);
+        Ok(())
+    })?;
+    Ok(actor)
 }
 
 /// Where there is a victim, it is killed and the creation goes on.

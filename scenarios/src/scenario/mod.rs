@@ -5,6 +5,7 @@ mod cgroup_pids_max;
 mod combined;
 pub mod errnos;
 mod exec_in_progress;
+mod holders;
 mod lsm;
 mod memory;
 mod negative;
@@ -27,6 +28,7 @@ use crate::actor::Prober;
 use crate::attempt::{Attempt, Kind};
 use crate::cgroup::Hierarchies;
 use crate::expect::Expect;
+use crate::holders::Wanted;
 
 /// Where a scenario may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,8 @@ impl Place {
 pub struct Run {
     /// Refused attempts that are failures.
     pub expects: Vec<Expect>,
+    /// Who fills the limit that refuses all of them.
+    pub holders: Option<Wanted>,
     /// Callers of which no record may tell.
     pub quiet: Vec<u32>,
     /// Callers that were being killed: with `--errno all` records may say so,
@@ -215,6 +219,7 @@ pub fn all() -> Vec<Scenario> {
         lsm::SCENARIOS,
         memory::SCENARIOS,
         combined::SCENARIOS,
+        holders::SCENARIOS,
         negative::SCENARIOS,
         once::SCENARIOS,
         nproc_at_exec::SCENARIOS,

@@ -18,7 +18,7 @@ pub struct TooMany {
 
 /// Calls `visit` with `top` and each folder below it, and their inode numbers,
 /// until it breaks off. What vanishes or can't be read meanwhile is left out.
-pub(super) fn folders(
+pub(in crate::host) fn folders(
     top: &Path,
     mut visit: impl FnMut(&Path, u64) -> ControlFlow<()>,
 ) -> Result<(), TooMany> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     report::{OwnerRow, Report, Top},
-    view::clean,
+    view::{clean, holders},
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -244,8 +244,8 @@ fn holders(r: &Report) -> Markup {
     html! {
         @for row in held.take(5) {
             @let rows = row.holders.iter().map(|h| html! {
-                (failures(h.tasks)) td .long { (Foreign(&h.name)) } (failures(h.zombies))
-                td .long { (Foreign(h.detail.as_deref().unwrap_or("–"))) }
+                (failures(h.tasks)) td .long { (Foreign(&holders::title(h))) } (failures(h.zombies))
+                td .long { (Foreign(holders::remark(h).as_deref().unwrap_or("–"))) }
             });
             @let head = format!("Who filled {}", clean(&row.title()));
             (table(&head, &[">tasks", "holder", ">zombies", "detail"], rows, html! {}))

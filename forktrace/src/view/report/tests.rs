@@ -35,6 +35,7 @@ fn hostile() -> Report {
         name: HOSTILE.to_owned(),
         tasks: 1,
         zombies: 1,
+        bytes: Some(1),
         detail: Some(HOSTILE.to_owned()),
     }];
     let Record::Session(mut about) = session(HOSTILE, HOSTILE) else {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     report::{Report, Top},
-    view::{clean, colours::Colours, wrap::wrap},
+    view::{clean, colours::Colours, holders, wrap::wrap},
 };
 
 /// Rows of each table.
@@ -241,9 +241,9 @@ impl<'a> Text<'a> {
             for h in row.holders.iter().take(self.rows) {
                 table.row(vec![
                     h.tasks.to_string(),
-                    h.name.clone(),
+                    holders::title(h),
                     h.zombies.to_string(),
-                    super::table::fit(&clean(h.detail.as_deref().unwrap_or("")), 30),
+                    super::table::fit(&clean(&holders::remark(h).unwrap_or_default()), 30),
                 ]);
             }
             table.print(&mut self.out, self.colours, self.width, 1);

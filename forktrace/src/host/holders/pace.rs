@@ -1,0 +1,107 @@
+//! How often holders are counted.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// One limit's holders are counted again after this.
+pub const EVERY: Duration = Duration::from_secs(5);
+
+/// Counting may take this much time at once, and then a tenth of the time that
+/// goes by: in a storm over many limits there is the storm to follow as well.
+const AT_ONCE: f64 = 1.0;
+const SHARE: f64 = 0.1;
+
+/// Limits that are remembered.
+const REMEMBERED: usize = 1024;
+
+/// A limit, by name and scope.
+pub type Key = (String, String);
+
+/// Decides when to count.
+#[derive(Debug)]
+pub struct Pace {
+    counted: HashMap<Key, Instant>,
+    /// Seconds; less than none after a count that took longer than it might.
+    credit: f64,
+    at: Instant,
+}
+
+impl Pace {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            counted: HashMap::new(),
+            credit: AT_ONCE,
+            at: now,
+        }
+    }
+
+    /// Whether this limit's holders may be counted now; if so, that is noted.
+    pub fn allows(&mut self, key: Key, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.credit = AT_ONCE.min(self.credit + passed * SHARE);
+        self.at = now;
+        let recent = |at: &Instant| now.saturating_duration_since(*at) < EVERY;
+        if self.credit <= 0.0 || self.counted.get(&key).is_some_and(recent) {
+            return false;
+        }
+        if self.counted.len() >= REMEMBERED {
+            self.counted.retain(|_, at| recent(at));
+            if self.counted.len() >= REMEMBERED {
+                return false;
+            }
+        }
+        self.counted.insert(key, now);
+        true
+    }
+
+    /// Counting has taken this long.
+    pub fn spent(&mut self, time: Duration) {
+        self.credit -= time.as_secs_f64();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: usize) -> Key {
+        ("pids.max".to_owned(), format!("/{n}"))
+    }
+
+    #[test]
+    fn one_limit_is_counted_every_five_seconds() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        assert!(pace.allows(key(1), start));
+        for ms in [0, 1, 4999] {
+            assert!(!pace.allows(key(1), start + Duration::from_millis(ms)));
+        }
+        assert!(pace.allows(key(2), start));
+        assert!(pace.allows(key(1), start + EVERY));
+    }
+
+    #[test]
+    fn a_storm_over_many_limits_takes_a_tenth_of_the_time() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let cost = Duration::from_millis(200);
+        let mut counts = 0;
+        for ms in 0..60_000 {
+            if pace.allows(key(ms), start + Duration::from_millis(ms as u64)) {
+                counts += 1;
+                pace.spent(cost);
+            }
+        }
+        assert!((30..=36).contains(&counts), "{counts}");
+    }
+
+    #[test]
+    fn limits_are_forgotten() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let allowed = (0..2 * REMEMBERED).filter(|n| pace.allows(key(*n), start));
+        assert_eq!(allowed.count(), REMEMBERED);
+        assert!(pace.allows(key(REMEMBERED), start + EVERY));
+        assert_eq!(pace.counted.len(), 1);
+    }
+}

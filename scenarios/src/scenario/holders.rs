@@ -1,0 +1,252 @@
+//! Who fills the limit that refuses: by program, with zombies, threads and
+//! cgroups told apart.
+
+use anyhow::{Context, Result};
+use forktrace::cause::Cause;
+
+use super::{Place, Reach, Run, Scenario, probers, skip};
+use crate::actor::{self, Actor, Sleepers};
+use crate::attempt::Kind;
+use crate::cgroup::{Cgroup, Tree};
+use crate::expect::{Expect, Number, Scope, WantedLimit};
+use crate::holders::{Row, Wanted};
+use crate::sys::{self, Sysctl};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "holders_of_a_cgroup",
+        reach: Reach::Own,
+        run: of_a_cgroup,
+    },
+    Scenario {
+        name: "holders_zombie_leak",
+        reach: Reach::Own,
+        run: zombie_leak,
+    },
+    Scenario {
+        name: "holders_of_a_user_in_two_cgroups",
+        reach: Reach::Own,
+        run: of_a_user,
+    },
+    Scenario {
+        name: "holders_of_a_user_namespace",
+        reach: Reach::Own,
+        run: of_a_user_namespace,
+    },
+    Scenario {
+        name: "holders_of_the_host",
+        reach: Reach::Host,
+        run: of_the_host,
+    },
+];
+
+/// The one that asks.
+const CALLER: &[Kind] = &[Kind::PLAIN];
+
+/// A process in `home` with `count` children that have ended and that it leaves
+/// as they are.
+fn careless(home: &Cgroup, count: u64) -> Result<Actor> {
+    let (actor, _) = Actor::start("careless", |link| {
+        home.enter()?;
+        // SAFETY: the default, by which ended children stay.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        for _ in 0..count {
+            // SAFETY: the child only takes a name and exits.
+            let pid = unsafe { libc::fork() };
+            if pid == 0 {
+                sys::set_comm(b"stillborn");
+                actor::exit(0);
+            }
+            sys::check(i64::from(pid), "fork of a zombie")?;
+            // SAFETY: room for one answer; WNOWAIT leaves the zombie.
+            unsafe {
+                let mut info: libc::siginfo_t = std::mem::zeroed();
+                let what = libc::WEXITED | libc::WNOWAIT;
+                libc::waitid(libc::P_PID, pid as u32, &raw mut info, what);
+            }
+        }
+        link.step();
+        Ok(())
+    })?;
+    Ok(actor)
+}
+
+fn stillborn(count: u64, parent: &Actor) -> Row {
+    Row {
+        zombies: count,
+        ..Row::program("stillborn", 0)
+    }
+    .detail(format!("zombies of pid {} careless", parent.pid()))
+}
+
+/// A cgroup whose subtree has processes, threads of one process, and zombies.
+fn of_a_cgroup(place: &Place) -> Result<Run> {
+    let tree = Tree::new(&place.cgroups, "hoc")?;
+    let (one, two) = (tree.at(&["one"])?, tree.at(&["two"])?);
+    let mut run = Run::default();
+    let mut callers = probers("hoc", CALLER, place.count, || one.enter())?;
+    let sleepers = Sleepers::start(5, || one.enter())?;
+    let threads = Sleepers::threads(7, || two.enter())?;
+    let parent = careless(&two, 4)?;
+    let tasks = 1 + 5 + 8 + 1 + 4;
+    tree.top().limit(tasks)?;
+    run.fire(&mut callers, |p, a| {
+        Expect::of(&p.actor, a, Cause::CgroupPidsMax)
+            .limit(WantedLimit::pids(&tree.top(), tasks, tasks))
+            .within(&place.cgroups, &one)
+    })?;
+    let leader = threads.pid().context("threads without a process")?;
+    // cgroup v1 doesn't tell where a zombie has been.
+    let zombies = if place.cgroups.pids_is_v2 { 4 } else { 0 };
+    run.holders = Some(Wanted {
+        rows: vec![
+            Row::program("sleeper-t", 8).detail(format!("pid {leader}")),
+            Row::program("sleeper", 5),
+            stillborn(4, &parent),
+            Row::program("careless", 1),
+            Row::cgroup(one.shown(), 6, 0),
+            Row::cgroup(two.shown(), 9, zombies),
+        ],
+        adds_up: true,
+        bytes: None,
+    });
+    run.keep(callers);
+    run.keep(sleepers);
+    run.keep(threads);
+    run.keep(parent);
+    run.keep(tree);
+    Ok(run)
+}
+
+/// A leak: nearly all that the limit counts are zombies.
+fn zombie_leak(place: &Place) -> Result<Run> {
+    let tree = Tree::new(&place.cgroups, "hoz")?;
+    let home = tree.top();
+    let mut run = Run::default();
+    let mut callers = probers("hoz", CALLER, place.count, || home.enter())?;
+    let parent = careless(&home, 9)?;
+    home.limit(11)?;
+    run.fire(&mut callers, |p, a| {
+        Expect::of(&p.actor, a, Cause::CgroupPidsMax)
+            .limit(WantedLimit::pids(&home, 11, 11))
+            .within(&place.cgroups, &home)
+    })?;
+    run.holders = Some(Wanted {
+        rows: vec![stillborn(9, &parent), Row::program("careless", 1)],
+        adds_up: true,
+        bytes: None,
+    });
+    run.keep(callers);
+    run.keep(parent);
+    run.keep(tree);
+    Ok(run)
+}
+
+/// One uid in two "containers".
+fn of_a_user(place: &Place) -> Result<Run> {
+    let uid = place.uid(40);
+    let tree = Tree::new(&place.cgroups, "hou")?;
+    let (one, two) = (tree.at(&["one"])?, tree.at(&["two"])?);
+    let mut run = Run::default();
+    let enter = |home: &Cgroup| {
+        home.enter()?;
+        sys::become_uid(uid)
+    };
+    let in_one = Sleepers::start(6, || enter(&one))?;
+    let in_two = Sleepers::start(3, || enter(&two))?;
+    let mut callers = probers("hou", CALLER, place.count, || {
+        sys::limit_nproc(10, 10)?;
+        enter(&two)
+    })?;
+    run.fire(&mut callers, |p, a| {
+        Expect::of(&p.actor, a, Cause::RlimitNproc)
+            .uid(uid)
+            .limit(WantedLimit::nproc(uid, 10, 10))
+    })?;
+    let mut rows = vec![Row::program("sleeper", 9)];
+    // Else this user is seen to be in cgroups of the v2 hierarchy.
+    let own = place.cgroups.own_unified.as_deref();
+    if place.cgroups.pids_is_v2 || own.is_none_or(|own| own == "/") {
+        rows.push(Row::cgroup(one.shown(), 6, 0));
+        rows.push(Row::cgroup(two.shown(), 4, 0));
+    }
+    run.holders = Some(Wanted {
+        rows,
+        adds_up: true,
+        bytes: None,
+    });
+    run.keep(callers);
+    run.keep(in_one);
+    run.keep(in_two);
+    run.keep(tree);
+    Ok(run)
+}
+
+/// A user's tasks outside of a user namespace that it has made, and one inside
+/// that counts with them.
+fn of_a_user_namespace(place: &Place) -> Result<Run> {
+    if place.kernel < (5, 14) {
+        return skip("user namespaces don't count before 5.14");
+    }
+    let uid = place.uid(41);
+    let mut run = Run::default();
+    let callers = probers("hon", CALLER, place.count, || {
+        sys::limit_nproc(4, 40)?;
+        sys::become_uid(uid)?;
+        sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?;
+        sys::limit_nproc(40, 40)
+    });
+    let mut callers = match callers.context("a user namespace") {
+        Ok(callers) => callers,
+        Err(error) => return skip(format!("{error:#}")),
+    };
+    let sleepers = Sleepers::start(3, || sys::become_uid(uid))?;
+    // Somebody else's.
+    let others = Sleepers::start(5, || sys::become_uid(place.uid(42)))?;
+    run.fire(&mut callers, |p, a| {
+        let limit = WantedLimit {
+            scope: Scope::StartsWith("user namespace "),
+            value: Number::Exact(4),
+            ..WantedLimit::nproc(uid, 4, 4)
+        };
+        Expect::of(&p.actor, a, Cause::RlimitNproc)
+            .uid(uid)
+            .limit(limit)
+    })?;
+    run.holders = Some(Wanted {
+        rows: vec![Row::program("sleeper", 3)],
+        adds_up: true,
+        bytes: None,
+    });
+    run.keep(callers);
+    run.keep(sleepers);
+    run.keep(others);
+    Ok(run)
+}
+
+/// All of the host, the kernel's threads together.
+fn of_the_host(place: &Place) -> Result<Run> {
+    let mut run = Run::default();
+    let mut callers = probers("hoh", CALLER, place.count, || Ok(()))?;
+    let sleepers = Sleepers::start(60, || Ok(()))?;
+    let threads = Sleepers::threads(49, || Ok(()))?;
+    let value = sys::settled_tasks_on_host()? - 3;
+    let sysctl = Sysctl::set("kernel/threads-max", value)?;
+    run.fire(&mut callers, |p, a| {
+        Expect::of(&p.actor, a, Cause::ThreadsMax).limit(WantedLimit::threads(value))
+    })?;
+    let leader = threads.pid().context("threads without a process")?;
+    run.holders = Some(Wanted {
+        rows: vec![
+            Row::program("sleeper", 60),
+            Row::program("sleeper-t", 50).detail(format!("pid {leader}")),
+        ],
+        adds_up: false,
+        bytes: None,
+    });
+    run.keep(sysctl);
+    run.keep(callers);
+    run.keep(sleepers);
+    run.keep(threads);
+    Ok(run)
+}
