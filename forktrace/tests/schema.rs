@@ -109,6 +109,7 @@ fn an_old_recording_is_read_whole() {
                 "repeat"
             }
             Record::Loss(_) => "loss",
+            Record::OomKill(_) => "oom_kill",
             Record::Summary(summary) => {
                 total = Some(summary.clone());
                 "summary"

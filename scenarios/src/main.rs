@@ -12,6 +12,7 @@ mod cgroup;
 mod expect;
 mod init;
 mod io_uring;
+mod oom;
 mod provoke;
 mod pthread;
 mod report;

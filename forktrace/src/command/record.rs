@@ -2,7 +2,7 @@
 
 use forktrace::{
     record::{Existing, Keeping, Record, Recording, Sync},
-    view::clean,
+    view::{clean, oom_kills},
 };
 
 use super::trace;
@@ -29,7 +29,14 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
                     session.attach
                 ),
                 Record::Summary(summary) if !quiet => {
-                    eprintln!("forktrace: {} failed creations recorded", summary.failures);
+                    let kills = match summary.oom_kills {
+                        0 => String::new(),
+                        n => format!(", {}", oom_kills(n)),
+                    };
+                    eprintln!(
+                        "forktrace: {} failed creations{kills} recorded",
+                        summary.failures
+                    );
                 }
                 _ => {}
             }
