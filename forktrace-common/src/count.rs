@@ -45,6 +45,10 @@ pub mod total {
     pub const KILLED: u32 = 3;
     /// A failing stage was seen but the return was not (kretprobe missed).
     pub const MISSED: u32 = 4;
+    /// Processes that the OOM killer has marked and the filters let pass.
+    pub const OOM_KILLS: u32 = 5;
+    /// Of these, those that could not be told.
+    pub const OOM_LOST: u32 = 6;
     /// Number of slots.
     pub const SLOTS: u32 = 8;
 }

@@ -60,6 +60,8 @@ pub enum Stage {
     /// No creation: mprotect of a thread's stack that had just been mapped
     /// (mm/mprotect.c `do_mprotect_pkey`).
     StackMprotect = 33,
+    /// No failure: the OOM killer has marked a victim (mm/oom_kill.c `mark_oom_victim`).
+    OomKill = 40,
 }
 
 impl Stage {
@@ -80,6 +82,7 @@ impl Stage {
             12 => Self::Filtered,
             32 => Self::StackMmap,
             33 => Self::StackMprotect,
+            40 => Self::OomKill,
             _ => Self::Unseen,
         }
     }
@@ -335,7 +338,8 @@ pub struct FailureEvent {
     pub nproc_limit: i64,
     /// The cgroup that refused, as seen at the refusal itself; `id` 0: unknown.
     pub refused_limit: CgroupLimit,
-    /// The memory cgroup whose OOM killer found no victim; `id` 0: none.
+    /// The memory cgroup whose OOM killer found no victim; where `stage` is OomKill, the one whose
+    /// limit was hit. `id` 0: none.
     pub memcg_oom: CgroupLimit,
     /// v1: the first memory cgroup on the way up whose kernel memory is within
     /// [`KMEM_NEAR`] pages of its limit; `id` 0: none.
@@ -351,6 +355,8 @@ pub struct FailureEvent {
     pub space: crate::stack::Space,
     /// Where `HAVE_COUSINS`.
     pub cousins: Cousins,
+    /// Where `stage` is OomKill.
+    pub oom: crate::oom::Kill,
     pub user_ns: [UserNsLimit; USER_NS_LEVELS],
     pub pid_ns: [PidNsLimit; PID_NS_LEVELS],
     pub pids: [CgroupLimit; CGROUP_LEVELS],

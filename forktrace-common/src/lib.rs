@@ -8,6 +8,7 @@ pub mod count;
 pub mod event;
 pub mod note;
 pub mod offsets;
+pub mod oom;
 pub mod settings;
 pub mod stack;
 

@@ -176,6 +176,23 @@ offsets! {
     upid_ns,
     nsproxy_time_ns,
     nsproxy_time_ns_for_children,
+    // --- the OOM killer's victims
+    task_comm,
+    task_start_time,
+    task_group_leader,
+    /// `pid_links[PIDTYPE_PID]`.
+    task_pid_links,
+    cred_uid,
+    signal_oom_score_adj,
+    /// `idr.idr_rt.xa_head`: the root of the tree of process ids.
+    pidns_idr,
+    xa_node_shift,
+    xa_node_slots,
+    /// `tasks[PIDTYPE_PID].first`.
+    pid_tasks,
+    oom_memcg,
+    oom_chosen,
+    oom_constraint,
     // --- files, for the target of CLONE_INTO_CGROUP
     files_fdt,
     fdtable_fd,

@@ -40,6 +40,35 @@ pub fn passes(current: u64) -> bool {
     true
 }
 
+/// Whether user space asked for a task that is not the current one, by what it is and where it lives.
+#[inline(never)]
+pub fn passes_other(task: u64, uid: u32, comm: &[u8; 16]) -> bool {
+    if setting!(uid_set) != 0 && uid != setting!(uid) {
+        return false;
+    }
+    if setting!(comm_set) != 0 && words(*comm) != words(setting!(comm)) {
+        return false;
+    }
+    if setting!(tgid) != 0 && !descends_from(task, setting!(tgid)) {
+        return false;
+    }
+    let wanted = setting!(cgroup);
+    if wanted != 0 {
+        let cset = mem::pointer(task, offset!(task_cgroups));
+        let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
+        let pids = mem::pointer(mem::pointer(cset, offset!(cset_pids)), offset!(css_cgroup));
+        let memory = mem::pointer(cset, offset!(cset_memory));
+        let memory = mem::pointer(memory, offset!(css_cgroup));
+        if !cgroup::within(own, wanted)
+            && !cgroup::within(pids, wanted)
+            && !cgroup::within(memory, wanted)
+        {
+            return false;
+        }
+    }
+    true
+}
+
 /// Sixteen bytes as two words: a comparison without a loop.
 #[inline(always)]
 fn words(b: [u8; 16]) -> [u64; 2] {

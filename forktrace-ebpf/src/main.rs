@@ -10,7 +10,7 @@
 //! Entry points are thin: [`fexit`], [`kprobe`] and [`tracepoint`] hold one
 //! function a probe, in the attach style of their name. What is refused before
 //! `copy_process()` has a file of its own with its entry points in all styles:
-//! [`exec`], [`seccomp`].
+//! [`exec`], [`seccomp`]. No failure at all is what [`oom`] tells.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -28,6 +28,7 @@ mod limits;
 mod maps;
 mod mem;
 mod note;
+mod oom;
 mod report;
 mod seccomp;
 mod snapshot;

@@ -10,7 +10,7 @@ use forktrace_common::{
     settings::Settings,
 };
 
-use forktrace_common::{note::Note, stack::Asked};
+use forktrace_common::{note::Note, oom::Choice, stack::Asked};
 
 use crate::tracepoint::Entered;
 
@@ -118,3 +118,12 @@ pub static EXECS: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
 /// because a thread need not go on with what it has mapped.
 #[map]
 pub static STACKS: LruHashMap<u32, Asked> = LruHashMap::with_max_entries(1024, 0);
+
+/// What `oom_kill_process()` is at, by the thread id of who runs it; gone when it returns.
+#[map]
+pub static CHOICES: LruHashMap<u32, Choice> = LruHashMap::with_max_entries(64, 0);
+
+/// Victims of the OOM killer that have been told, by process id and the time at which they were
+/// started: threads of one process can be marked one by one.
+#[map]
+pub static VICTIMS: LruHashMap<[u64; 2], u32> = LruHashMap::with_max_entries(256, 0);

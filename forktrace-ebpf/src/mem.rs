@@ -20,6 +20,8 @@ pub unsafe trait Plain: Copy {}
 // SAFETY: integers and arrays of them.
 unsafe impl Plain for u8 {}
 // SAFETY: as above.
+unsafe impl Plain for i16 {}
+// SAFETY: as above.
 unsafe impl Plain for i32 {}
 // SAFETY: as above.
 unsafe impl Plain for u32 {}

@@ -109,6 +109,7 @@ fn an_old_recording_is_read_whole() {
                 "repeat"
             }
             Record::Loss(_) => "loss",
+            Record::OomKill(_) => "oom_kill",
             Record::Summary(summary) => {
                 total = Some(summary.clone());
                 "summary"
@@ -133,6 +134,41 @@ fn an_old_recording_is_read_whole() {
         let now = serde_json::to_value(record).expect("JSON");
         contains(&now, line, &line["type"].to_string());
     }
+}
+
+/// `data/oom-kill.ndjson` was recorded on Linux 6.18: a process in `/a/b.service`, killed at the
+/// memory.max of `/a`.
+#[test]
+fn an_oom_kill_fits_the_schema_and_is_read_whole() {
+    let path = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/oom-kill.ndjson"
+    ));
+    assert_eq!(check(path), 3);
+    let mut reader = Reader::open(path).expect("the fixture");
+    let mut kills = Vec::new();
+    let mut total = None;
+    let lines = values(path);
+    for line in &lines {
+        let record = reader.read().expect("a readable file").expect("a record");
+        let now = serde_json::to_value(&record).expect("JSON");
+        contains(&now, line, &line["type"].to_string());
+        match record {
+            Record::OomKill(kill) => kills.push(kill),
+            Record::Summary(summary) => total = Some(summary),
+            _ => {}
+        }
+    }
+    assert_eq!(kills.len(), 1);
+    assert_eq!(kills[0].cgroup.path.as_deref(), Some("/a/b.service"));
+    let limit = kills[0].limit.as_ref().expect("a limit");
+    assert_eq!((&*limit.scope, limit.value), ("/a", Some(20 << 20)));
+    let total = total.expect("a summary");
+    assert_eq!((total.failures, total.oom_kills), (0, 1));
+    // A check that can't fail would be none.
+    let mut bad = lines[1].clone();
+    bad["constraint"] = json!("bad_luck");
+    assert!(!validator().is_valid(&bad));
 }
 
 /// Every field of the old value, with its value.

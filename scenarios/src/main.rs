@@ -14,6 +14,7 @@ mod expect;
 mod holders;
 mod init;
 mod io_uring;
+mod oom;
 mod provoke;
 mod pthread;
 mod report;

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
-use forktrace::record::{Failure, Operation, Record};
+use forktrace::record::{Failure, OOM_KILL, Operation, Record};
 
 use crate::behaviour;
 use crate::expect::{Expect, Recorded, compare};
 use crate::holders::Wanted;
+use crate::oom::{self, WantedKill};
 use crate::report::Report;
 use crate::scenario::{self, Place, Reach, Run, Scenario};
 use crate::sys::await_some;
@@ -122,6 +123,8 @@ struct Done {
     holders: Option<Wanted>,
     quiet: Vec<u32>,
     dying: Vec<u32>,
+    kills: Vec<WantedKill>,
+    unkilled: Vec<u32>,
     recorded: Recorded,
 }
 
@@ -213,6 +216,8 @@ fn one_session(
             holders: run.holders,
             quiet: run.quiet,
             dying: run.dying,
+            kills: run.kills,
+            unkilled: run.unkilled,
             recorded,
         });
         // What the scenario held goes here.
@@ -244,6 +249,8 @@ fn one_session(
         holders: None,
         quiet: Vec::new(),
         dying: Vec::new(),
+        kills: Vec::new(),
+        unkilled: Vec::new(),
         recorded: rest,
     });
     tests.report.case(
@@ -270,6 +277,20 @@ fn one_session(
     let possible = skipped;
     for n in 0..done.len() {
         compare_scenario(tests, &done[n], &done[n..], &used, style, &mut skipped);
+    }
+    for done in &done {
+        for kill in &done.kills {
+            let name = format!("{}/oom_kill/{}", done.name, kill.comm);
+            tests
+                .report
+                .case(&name, oom::compare(&tracer.lines, kill, &used));
+        }
+        if !done.unkilled.is_empty() {
+            let name = format!("{}/no_oom_kill", done.name);
+            tests
+                .report
+                .case(&name, oom::none(&tracer.lines, &done.unkilled));
+        }
     }
     let total = done.iter().map(|d| d.recorded.total()).sum();
     let outcome = summary.and_then(|summary| totals(&tracer, total, &summary, possible));
@@ -329,10 +350,11 @@ fn settle(
             ));
             return Some(());
         }
-        wanted
+        let told = wanted
             .iter()
-            .all(|(pid, count)| recorded.count(*pid) >= *count)
-            .then_some(())
+            .all(|(pid, count)| recorded.count(*pid) >= *count);
+        let mut kills = run.kills.iter();
+        (told && kills.all(|kill| oom::is_told(&tracer.lines, kill.pid))).then_some(())
     });
     if settled.is_none() {
         // Something is missing: the comparison will tell. Don't wait as long
@@ -453,7 +475,8 @@ fn totals(
         });
         counts.sum()
     };
-    let lost = losses(|reason| reason != "skipped");
+    oom::totals(&tracer.lines, summary)?;
+    let lost = losses(|reason| reason != "skipped" && reason != OOM_KILL);
     anyhow::ensure!(
         summary.failures == total + lost,
         "the summary counts {} failures, the records {total} and {lost} lost",

@@ -13,7 +13,10 @@ use std::process::{Command, ExitCode};
 pub const RUNS_IN_TESTS: u64 = 20_000;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-const SEEDS: &str = "forktrace/tests/data/schema-1.ndjson";
+const SEEDS: [&str; 2] = [
+    "forktrace/tests/data/schema-1.ndjson",
+    "forktrace/tests/data/oom-kill.ndjson",
+];
 /// SanitizerCoverage: a counter on each edge, and a table of them, without the comparisons, which
 /// would treble the time to compile.
 const FLAGS: [&str; 5] = [
@@ -56,8 +59,11 @@ pub fn test() -> Result<()> {
 
 /// One input a kind of line, in each of the target's ways.
 fn seed(corpus: &Path) -> Result<()> {
-    let path = paths::root().join(SEEDS);
-    let text = fs::read_to_string(&path).with_context(|| format!("reading {SEEDS}"))?;
+    let mut text = String::new();
+    for seeds in SEEDS {
+        let path = paths::root().join(seeds);
+        text += &fs::read_to_string(&path).with_context(|| format!("reading {seeds}"))?;
+    }
     let kind = |line: &str| {
         line.chars()
             .filter(char::is_ascii_alphabetic)

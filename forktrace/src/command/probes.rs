@@ -3,7 +3,10 @@
 use std::io::{self, Write as _};
 
 use forktrace::{
-    probe::style::{HOOKS, SECCOMP, Style},
+    probe::{
+        oom,
+        style::{HOOKS, SECCOMP, Style},
+    },
     tracer::{Attached, Options, attach_probes, missing_capabilities},
     view::clean,
 };
@@ -67,7 +70,7 @@ pub fn run(args: &ProbesArgs) -> anyhow::Result<Exit> {
         }
         let lost: Vec<String> = HOOKS
             .iter()
-            .chain([&SECCOMP])
+            .chain([&SECCOMP, &oom::CHOICE])
             .filter(|h| !probes.has(h.role))
             .filter(|h| probes.refused.iter().any(|r| r.role == Some(h.role)))
             .map(|h| format!("{}: {}", h.targets[0], h.lost))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use forktrace::{
     record::{Existing, Keeping, Record, Recording, Sync},
-    view::clean,
+    view::{clean, oom_kills},
 };
 
 use super::{
@@ -49,7 +49,14 @@ impl Sink for Recorder {
                 session.attach
             ),
             Record::Summary(summary) if !self.quiet => {
-                eprintln!("forktrace: {} failed creations recorded", summary.failures);
+                let kills = match summary.oom_kills {
+                    0 => String::new(),
+                    n => format!(", {}", oom_kills(n)),
+                };
+                eprintln!(
+                    "forktrace: {} failed creations{kills} recorded",
+                    summary.failures
+                );
             }
             _ => {}
         }

@@ -27,7 +27,7 @@ impl Sums {
             }
             Record::Failure(_) => self.failures += 1,
             Record::Repeat(repeat) => self.failures = self.failures.saturating_add(repeat.count),
-            Record::Loss(_) | Record::Summary(_) => {}
+            Record::Loss(_) | Record::OomKill(_) | Record::Summary(_) => {}
         }
         self.line.clear();
         write_line(&mut self.line, record)?;
@@ -44,9 +44,12 @@ impl Sums {
 
     /// What to do first, and the tables; `width` in columns.
     pub fn digest(&self, colours: bool, width: usize) -> String {
-        match &self.aggregator {
-            Some(sums) => report_digest(&sums.clone().finish(), colours, width),
-            None => "No failed creation so far.\n".to_owned(),
+        let digest = self.aggregator.as_ref().map_or_else(String::new, |sums| {
+            report_digest(&sums.clone().finish(), colours, width)
+        });
+        match digest.is_empty() {
+            true => "No failed creation so far.\n".to_owned(),
+            false => digest,
         }
     }
 

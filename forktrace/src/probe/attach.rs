@@ -13,7 +13,7 @@ use aya::{
 
 use super::{
     kernel::Kernel,
-    perf,
+    oom, perf,
     skips::{Pair, Spot, Watch},
     stacks,
     style::{HOOKS, Hook, Role, SECCOMP, Style, TRACEPOINTS, Tracepoints, Trampoline},
@@ -82,6 +82,11 @@ impl Outcome {
             || stacks::TRACEPOINTS.iter().all(|(name, _)| tracepoint(name))
     }
 
+    /// Whether this kernel can skip programs that are attached here.
+    pub fn skips_programs(&self) -> bool {
+        !self.pairs.is_empty() || self.kprobes.is_any()
+    }
+
     /// Whether the probe of this role is in place.
     pub fn has(&self, role: Role) -> bool {
         self.attached.iter().any(|a| a.role == Some(role))
@@ -138,10 +143,18 @@ pub fn attach(
         if thread_stacks {
             attacher.stacks(styles);
         }
+        if attacher.kernel.has_types() {
+            // First, so that no victim is seen whose choice was not.
+            attacher.hook(&oom::CHOICE, stages);
+            attacher.oom_kills(true);
+        }
         return outcome;
     }
     if wanted.is_none_or(|s| s == Style::Tracepoint) {
         attacher.tracepoints(thread_stacks);
+        if attacher.kernel.has_types() {
+            attacher.oom_kills(false);
+        }
     }
     outcome
 }
@@ -257,7 +270,8 @@ impl Attacher<'_> {
             self.pair(Spot::Return, &[last, last]);
         }
         // What is no creation consults no stage.
-        if hook.role == Role::Return || !hook.role.reports() {
+        let of_creation = hook.role == Role::Return || !hook.role.reports();
+        if of_creation && hook.role != Role::OomChoice {
             for name in hook.kprobes {
                 if let Some(program) = self.descriptor(name) {
                     self.outcome.kprobes.add(program);
@@ -308,9 +322,34 @@ impl Attacher<'_> {
         }
     }
 
+    /// The OOM killer's victims. `raw`: raw tracepoints may be tried, which are no other style's.
+    fn oom_kills(&mut self, raw: bool) {
+        let target = format!("{}:{}", oom::CATEGORY, oom::NAME);
+        let attached = match raw.then(|| oom::attach_raw(self.ebpf)) {
+            Some(Ok(())) => Ok(()),
+            _ => Tracefs::open()
+                .map_err(|e| Why::io("mounting a private tracefs", &e))
+                .and_then(|fs| self.tracepoint(&fs, oom::TRACEPOINT, oom::CATEGORY, oom::NAME))
+                .map(|link| self.outcome.tracepoints.push(link)),
+        };
+        match attached {
+            Ok(()) => self.outcome.attached.push(Attached {
+                role: Some(Role::OomVictim),
+                target,
+                style: Style::Tracepoint,
+            }),
+            Err(why) => self.outcome.refused.push(Refused {
+                role: Some(Role::OomVictim),
+                target,
+                style: Style::Tracepoint,
+                why: why.0,
+            }),
+        }
+    }
+
     fn stack_tracepoints(&mut self, tracefs: &Tracefs) {
         for (name, program) in stacks::TRACEPOINTS {
-            match self.tracepoint(tracefs, program, name) {
+            match self.tracepoint(tracefs, program, "syscalls", name) {
                 Ok(link) => {
                     self.outcome.tracepoints.push(link);
                     self.outcome.attached.push(Attached {
@@ -355,7 +394,7 @@ impl Attacher<'_> {
                 let name = format!("{prefix}{call}");
                 let links: Result<Vec<_>, _> = programs
                     .iter()
-                    .map(|program| self.tracepoint(tracefs, program, &name))
+                    .map(|program| self.tracepoint(tracefs, program, "syscalls", &name))
                     .collect();
                 match links {
                     Ok(links) => {
@@ -373,7 +412,13 @@ impl Attacher<'_> {
         }
     }
 
-    fn tracepoint(&mut self, fs: &Tracefs, program_name: &str, name: &str) -> Result<OwnedFd, Why> {
+    fn tracepoint(
+        &mut self,
+        fs: &Tracefs,
+        program_name: &str,
+        category: &str,
+        name: &str,
+    ) -> Result<OwnedFd, Why> {
         let Program::TracePoint(p) = program(self.ebpf, program_name)? else {
             return Err(Why::text("is no tracepoint program"));
         };
@@ -382,7 +427,7 @@ impl Attacher<'_> {
             p.load()?;
         }
         let id = fs
-            .tracepoint_id("syscalls", name)
+            .tracepoint_id(category, name)
             .map_err(|e| Why::io("reading its id", &e))?;
         perf::attach_tracepoint(id, p.fd()?.as_fd()).map_err(|e| Why::io("attaching", &e))
     }
@@ -431,10 +476,10 @@ fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, Why> {
 }
 
 /// Why a probe could not be attached.
-struct Why(String);
+pub(super) struct Why(String);
 
 impl Why {
-    fn text(why: impl Into<String>) -> Self {
+    pub(super) fn text(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 

@@ -8,7 +8,7 @@ use forktrace_common::{
     event::{self, FailureEvent, flag},
 };
 
-use super::{attach::Outcome, stacks, stage, style::Role, syscall};
+use super::{attach::Outcome, oom, stacks, stage, style::Role, syscall};
 use crate::{
     evidence::{
         CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Threads,
@@ -21,7 +21,7 @@ use crate::{
         mappings,
         passwd::Passwd,
     },
-    record::{Caller, Cgroup, Errno, Operation},
+    record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Operation, Unit, Victim},
 };
 
 /// PIDS_MAX (kernel/cgroup/pids.c): one more than PID_MAX_LIMIT is "max".
@@ -38,6 +38,15 @@ pub struct Decoded {
     pub caller: Caller,
     pub cgroup: Cgroup,
     pub evidence: Evidence,
+}
+
+/// What an event tells of.
+pub enum Event {
+    /// A failing return.
+    Failure(Box<Decoded>),
+    /// A process that the OOM killer has marked: when (CLOCK_MONOTONIC, nanoseconds), and the record
+    /// without its time.
+    OomKill(u64, Box<OomKill>),
 }
 
 /// Reads events; knows the host's mounts and users.
@@ -60,8 +69,50 @@ impl Decoder {
     }
 
     /// `None` for bytes that are no event.
-    pub fn decode(&self, bytes: &[u8], probes: &Outcome) -> Option<Decoded> {
-        let mut event = event_of(bytes)?;
+    pub fn decode(&self, bytes: &[u8], probes: &Outcome) -> Option<Event> {
+        let event = event_of(bytes)?;
+        if oom::is_kill(&event) {
+            let kill = self.oom_kill(&event, probes);
+            return Some(Event::OomKill(event.time_ns, Box::new(kill)));
+        }
+        let failure = self.failure(event, probes)?;
+        Some(Event::Failure(Box::new(failure)))
+    }
+
+    fn oom_kill(&self, event: &FailureEvent, probes: &Outcome) -> OomKill {
+        let paths = Paths::of(event, &self.hierarchies);
+        let (comm, comm_hex) = lossy(until_nul(&event.comm));
+        let (by_comm, by_comm_hex) = lossy(until_nul(&event.oom.by_comm));
+        let limit = self.one(&event.memcg_oom, &paths, Resource::Memory);
+        let version = match paths.memory() {
+            Some(path) if !path.v2 => Version::V1,
+            _ => Version::V2,
+        };
+        OomKill::new(
+            Victim {
+                pid: event.tgid,
+                tid: event.tid,
+                ppid: event.ppid,
+                comm,
+                comm_hex,
+                uid: event.uid,
+                user: self.passwd.name(event.uid),
+                oom_score_adj: event.oom.score_adj,
+            },
+            paths.own_cgroup(),
+            oom::constraint(event),
+            limit.and_then(|cgroup| oom_limit(cgroup, version)),
+            InvokedBy {
+                pid: event.oom.by_tgid,
+                tid: event.oom.by_tid,
+                comm: by_comm,
+                comm_hex: by_comm_hex,
+            },
+            oom::already_dying(event, probes),
+        )
+    }
+
+    fn failure(&self, mut event: Box<FailureEvent>, probes: &Outcome) -> Option<Decoded> {
         let now_ns = || Clock::now().monotonic_ns();
         let doubted = stage::is_creation(&event) && probes.kprobes.doubts(event.time_ns, now_ns);
         if doubted {
@@ -207,6 +258,29 @@ impl Decoder {
             oom_kill_disable: limit.oom_kill_disable != 0,
         })
     }
+}
+
+/// v1 has a second limit, of memory and swap together, which is not the one that is read: where
+/// this one isn't full, within what a CPU may hold charged in advance, it was the other.
+const FULL_WITHIN: u64 = 16 << 20;
+
+/// The limit that a memory cgroup's OOM killer was at work for; `None` where the cgroup's name is
+/// not known, or the limit is not this one.
+fn oom_limit(cgroup: CgroupLimit, version: Version) -> Option<Limit> {
+    let value = cgroup.limit?;
+    if version == Version::V1 && cgroup.usage.saturating_add(FULL_WITHIN) < value {
+        return None;
+    }
+    Some(Limit {
+        name: Resource::Memory.limit_name(version).to_owned(),
+        scope: cgroup.path?,
+        value: Some(value),
+        usage: Some(cgroup.usage),
+        requested: None,
+        unit: Unit::Bytes,
+        usable: None,
+        file: cgroup.file,
+    })
 }
 
 /// One path with its components, root first.
@@ -502,5 +576,35 @@ fn lossy(bytes: &[u8]) -> (String, Option<String>) {
             String::from_utf8_lossy(bytes).into_owned(),
             Some(bytes.iter().map(|b| format!("{b:02x}")).collect()),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cgroup(usage: u64, limit: Option<u64>) -> CgroupLimit {
+        CgroupLimit {
+            path: Some("/x".to_owned()),
+            id: 7,
+            file: None,
+            usage,
+            limit,
+            oom_kill_disable: false,
+        }
+    }
+
+    #[test]
+    fn a_limit_that_was_not_full_is_not_named() {
+        let name = |usage: u64, limit, version| {
+            oom_limit(cgroup(usage << 20, limit), version).map(|limit| limit.name)
+        };
+        let full = Some(64 << 20);
+        assert_eq!(name(64, full, Version::V2).as_deref(), Some("memory.max"));
+        let v1 = Some("memory.limit_in_bytes");
+        assert_eq!(name(63, full, Version::V1).as_deref(), v1);
+        // memory.memsw.limit_in_bytes was.
+        assert_eq!(name(30, full, Version::V1), None);
+        assert_eq!(name(30, None, Version::V2), None);
     }
 }

@@ -10,6 +10,7 @@ use super::{
     btf::Btf,
     functions::{self, FUNCTIONS, Function},
     offsets::{self, SLOTS},
+    oom,
     style::{HOOKS, SECCOMP},
     versions::Release,
 };
@@ -59,7 +60,7 @@ fn hooked(btf: &Btf, release: Release, name: &'static str) -> Option<String> {
 
 /// What is lost without a function.
 fn lost_with(name: &str) -> String {
-    let mut hooks = HOOKS.iter().chain([&SECCOMP]);
+    let mut hooks = HOOKS.iter().chain([&SECCOMP, &oom::CHOICE]);
     let Some(hook) = hooks.find(|hook| hook.targets.contains(&name)) else {
         return "nothing, for no hook uses it".to_owned();
     };

@@ -24,6 +24,8 @@ pub enum Expected {
     /// An integer or enum. Compilers disagree about the words for these
     /// (`unsigned long`, `long unsigned int`), versions about their widths.
     Integer,
+    /// A pointer to text, `const char *`.
+    Text,
 }
 
 /// What a function has to return.
@@ -163,6 +165,16 @@ pub const FUNCTIONS: &[Function] = &[
             ("order", Expected::Integer),
         ],
         returns: Returns::Bool,
+        versions: Versions::ALL,
+    },
+    // mm/oom_kill.c. The same on all.
+    Function {
+        name: "oom_kill_process",
+        params: &[
+            ("oc", Expected::Struct("oom_control")),
+            ("message", Expected::Text),
+        ],
+        returns: Returns::Void,
         versions: Versions::ALL,
     },
     // fs/exec.c, by SYSCALL_DEFINE (arch/x86/include/asm/syscall_wrapper.h). The
@@ -348,6 +360,11 @@ fn matches_param((name, expected): &(&str, Expected), found: &Param) -> bool {
         Expected::Struct(name) => {
             found.ty.kind == ValueKind::Pointer && points_to(&found.ty.text, name)
         }
+        Expected::Text => {
+            let words = found.ty.text.split_whitespace();
+            found.ty.kind == ValueKind::Pointer
+                && words.filter(|word| *word != "const").eq(["char", "*"])
+        }
     };
     // Encoders may leave names out.
     ty && (found.name == *name || found.name.is_empty())
@@ -367,6 +384,7 @@ impl fmt::Display for Function {
             match ty {
                 Expected::Struct(of) => write!(f, "{comma}struct {of} * {name}")?,
                 Expected::Integer => write!(f, "{comma}integer {name}")?,
+                Expected::Text => write!(f, "{comma}const char * {name}")?,
             }
         }
         match self.returns {

@@ -11,6 +11,7 @@ pub mod kallsyms;
 pub mod kernel;
 pub mod object;
 pub mod offsets;
+pub mod oom;
 mod perf;
 pub mod place;
 pub mod preempt;

@@ -281,6 +281,25 @@ table! {
             int("user_namespace", "ucount_max[ucount_type::UCOUNT_TIME_NAMESPACES]").until(5, 13);
         ucounts_node: address("ucounts", "node");
     }
+    "OOM kills" {
+        task_comm: bytes("task_struct", "comm", 16);
+        task_start_time: bytes("task_struct", "start_time", 8);
+        task_group_leader: word("task_struct", "group_leader");
+        cred_uid: int("cred", "uid");
+        signal_oom_score_adj: bytes("signal_struct", "oom_score_adj", 2);
+        // The way from an id to its task: include/linux/pid_namespace.h, idr.h, xarray.h, pid.h.
+        pidns_idr: word("pid_namespace", "idr.idr_rt.xa_head");
+        xa_node_shift: bytes("xa_node", "shift", 1);
+        xa_node_slots: address("xa_node", "slots");
+        pid_tasks: word("pid", "tasks[pid_type::PIDTYPE_PID].first");
+        task_pid_links: address("task_struct", "pid_links[pid_type::PIDTYPE_PID]");
+    }
+    "why the OOM killer chose somebody" {
+        // include/linux/oom.h
+        oom_memcg: word("oom_control", "memcg");
+        oom_chosen: word("oom_control", "chosen");
+        oom_constraint: int("oom_control", "constraint");
+    }
     "rlimit_nofile and nr_open" {
         // RLIMIT_NOFILE is 7 where forktrace runs.
         signal_rlim_nofile: word("signal_struct", "rlim[7].rlim_cur");

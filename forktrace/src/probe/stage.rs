@@ -18,6 +18,7 @@ pub fn is_creation(event: &FailureEvent) -> bool {
             | Noted::NotEntered
             | Noted::StackMmap
             | Noted::StackMprotect
+            | Noted::OomKill
     )
 }
 
@@ -62,6 +63,8 @@ pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
             Stage::ThreadStack
         }
         Noted::StackMmap | Noted::StackMprotect => Stage::Unseen,
+        // No failure, and asked about by nobody.
+        Noted::OomKill => Stage::Unseen,
         Noted::Unseen if doubted => Stage::Unseen,
         Noted::Unseen => no_note(event, probes),
     }

@@ -53,6 +53,10 @@ pub enum Role {
     Exec,
     /// A seccomp filter answered (`--seccomp`).
     Seccomp,
+    /// The OOM killer has a victim: no failure, told beside them.
+    OomVictim,
+    /// Why it chose that one.
+    OomChoice,
     /// mmap, which may be of a thread's stack.
     StackMmap,
     /// mprotect, likewise.

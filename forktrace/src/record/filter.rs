@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Errno, Failure, Record, Session, Summary};
+use super::{Cgroup, Errno, Failure, OomKill, Record, Session, Summary};
 use crate::cause::Cause;
 
 /// What is wanted; empty or `None` takes everything.
@@ -67,20 +67,39 @@ impl Wanted {
                 .user
                 .as_ref()
                 .is_none_or(|user| c.user.as_ref() == Some(user) || user.parse() == Ok(c.uid))
-            && self.cgroup.as_ref().is_none_or(|wanted| {
-                f.cgroup
-                    .path
-                    .as_ref()
-                    .is_some_and(|path| within(path, wanted))
-            })
-            && self.unit.as_ref().is_none_or(|wanted| {
-                f.cgroup
-                    .unit
-                    .as_ref()
-                    .is_some_and(|unit| is_unit(unit, wanted))
-            })
+            && self.lives(&f.cgroup)
             && (self.causes.is_empty() || self.causes.contains(&f.cause))
             && (self.errnos.is_empty() || self.errnos.contains(&f.errno))
+    }
+}
+
+impl Wanted {
+    fn lives(&self, cgroup: &Cgroup) -> bool {
+        let within = |wanted: &String| {
+            let path = cgroup.path.as_ref();
+            path.is_some_and(|path| within(path, wanted))
+        };
+        let is_unit = |wanted: &String| {
+            let unit = cgroup.unit.as_ref();
+            unit.is_some_and(|unit| is_unit(unit, wanted))
+        };
+        self.cgroup.as_ref().is_none_or(within) && self.unit.as_ref().is_none_or(is_unit)
+    }
+
+    /// Whether an OOM kill is wanted, by its victim. It is no failure: who asks for causes or
+    /// errnos doesn't ask for it.
+    pub fn wants_kill(&self, kill: &OomKill) -> bool {
+        let v = &kill.victim;
+        self.in_time(&kill.time, &kill.time)
+            && self.causes.is_empty()
+            && self.errnos.is_empty()
+            && self.pid.is_none_or(|p| [v.pid, v.tid, v.ppid].contains(&p))
+            && self.comm.as_ref().is_none_or(|comm| *comm == v.comm)
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|user| v.user.as_ref() == Some(user) || user.parse() == Ok(v.uid))
+            && self.lives(&kill.cgroup)
     }
 }
 
@@ -147,6 +166,13 @@ impl Filter {
                 .wanted
                 .in_time(&loss.since, &loss.since)
                 .then_some(Record::Loss(loss)),
+            Record::OomKill(kill) => {
+                if !self.wanted.wants_kill(&kill) {
+                    return None;
+                }
+                self.summary.oom_kills += 1;
+                Some(Record::OomKill(kill))
+            }
             Record::Summary(summary) => Some(Record::Summary(self.end(summary))),
         }
     }
@@ -192,6 +218,7 @@ impl Filter {
             ended: whole.ended,
             failures: counted.failures,
             causes: counted.causes,
+            oom_kills: counted.oom_kills,
             ..Summary::default()
         }
     }

@@ -9,6 +9,7 @@ mod errno;
 mod failure;
 mod filter;
 mod json;
+pub(crate) mod oom_kill;
 mod reader;
 mod session;
 pub mod when;
@@ -20,8 +21,9 @@ pub use failure::{
 };
 pub use filter::{Filter, Wanted};
 pub use json::write_line;
+pub use oom_kill::{Constraint, InvokedBy, OomKill, Victim};
 pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
-pub use session::{HostLimits, Loss, ProbeInUse, Repeat, Session, Summary};
+pub use session::{HostLimits, Loss, OOM_KILL, ProbeInUse, Repeat, Session, Summary};
 pub use writer::{Existing, Keeping, Recording, Sync, WriteError, create_private};
 
 use schemars::JsonSchema;
@@ -42,6 +44,8 @@ pub enum Record {
     Repeat(Repeat),
     /// Refusals whose detail was lost.
     Loss(Loss),
+    /// A process that the OOM killer has killed: no failure.
+    OomKill(Box<OomKill>),
     /// Last line of a clean end: exact totals.
     Summary(Summary),
 }

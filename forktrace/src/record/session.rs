@@ -75,8 +75,19 @@ pub struct Loss {
     /// Why: `ring_full`, `keys_full`, `return_missed`; `no_space`: not recorded,
     /// because the disk had less room than `--min-free`; `skipped`: the kernel ran
     /// no program on some returns, failing or not, so that at most `count`
-    /// failures are missing.
+    /// failures are missing; `oom_kill`: `count` OOM kills are not told, and no failure is missing.
     pub reason: String,
+}
+
+/// [`Loss::reason`] of what is no failure: OOM kills that could not be told.
+pub const OOM_KILL: &str = "oom_kill";
+
+impl Loss {
+    /// Whether it tells of failures that are counted: neither those that the kernel can have kept from
+    /// forktrace, which are at most so many, nor OOM kills.
+    pub fn is_of_failures(&self) -> bool {
+        self.reason != "skipped" && self.reason != OOM_KILL
+    }
 }
 
 /// Exact totals of a session.
@@ -98,4 +109,7 @@ pub struct Summary {
     /// doesn't preempt itself.
     #[serde(default)]
     pub skipped: u64,
+    /// Processes that the OOM killer has made its victims: exact, and no failures.
+    #[serde(default)]
+    pub oom_kills: u64,
 }

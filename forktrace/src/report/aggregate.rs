@@ -4,6 +4,7 @@ use super::{
     bursts::Bursts,
     counts::{Counts, Kind, add},
     line::{self, Refusal},
+    oom::{self, OomKills},
     rows::{CallerState, CgroupState, KeyMaker, LimitState},
     session::{Counted, Known, Sessions, Waiting},
     table::Table,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     cause::Cause,
-    record::{Damage, Loss, Record, Repeat, Summary, Wanted},
+    record::{Damage, Loss, OOM_KILL, OomKill, Record, Repeat, Summary, Wanted},
 };
 
 /// Rows that each table keeps at least.
@@ -33,6 +34,7 @@ pub struct Aggregator {
     pub(super) cgroups: Table<CgroupState>,
     pub(super) timeline: Timeline,
     pub(super) bursts: Bursts,
+    pub(super) oom: OomKills,
     keys: KeyMaker,
 }
 
@@ -51,6 +53,7 @@ impl Aggregator {
             cgroups: Table::new(ROWS),
             timeline: Timeline::default(),
             bursts: Bursts::default(),
+            oom: OomKills::new(ROWS),
             keys: KeyMaker::default(),
         }
     }
@@ -89,6 +92,7 @@ impl Aggregator {
             }
             Record::Repeat(repeat) => self.repeat(&repeat),
             Record::Loss(loss) => self.loss(&loss),
+            Record::OomKill(kill) => self.oom_kill(&kill),
             Record::Summary(summary) => self.summary(summary),
         }
         Some(())
@@ -198,6 +202,10 @@ impl Aggregator {
         if !self.wanted.in_time(&loss.since, &loss.since) {
             return;
         }
+        if loss.reason == OOM_KILL {
+            add(&mut self.oom.lost, loss.count);
+            return;
+        }
         if loss.reason == "skipped" {
             add(&mut self.counts.skipped, loss.count);
             return;
@@ -214,6 +222,14 @@ impl Aggregator {
         self.place(at, when, None, loss.count);
     }
 
+    fn oom_kill(&mut self, kill: &OomKill) {
+        if self.wanted.wants_kill(kill) {
+            let at = self.session();
+            let session = &self.sessions.all[at];
+            self.oom.add(session.host_id, &session.host, kill);
+        }
+    }
+
     fn summary(&mut self, summary: Summary) {
         let at = self.session();
         // Nobody but forktrace says by how much the causes may be many.
@@ -226,6 +242,9 @@ impl Aggregator {
         let session = &mut self.sessions.all[at];
         add(&mut session.failures, count);
         session.when.cover(when);
+        if cause.is_some_and(oom::is_of_memory) {
+            self.oom.refused(session.host_id, when, count);
+        }
         self.bursts.add(session.host_id, when, cause, count);
         self.timeline.add(when, cause, count);
     }

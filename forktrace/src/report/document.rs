@@ -41,6 +41,9 @@ pub struct Report {
     pub burst_gap_seconds: u64,
     /// Bursts beside these.
     pub more_bursts: u64,
+    /// What the OOM killer did meanwhile.
+    #[serde(default)]
+    pub oom: OomReport,
     /// Failures whose detail was lost, by reason.
     pub losses: Vec<Count>,
     pub hosts: Vec<HostRow>,
@@ -271,4 +274,58 @@ pub struct SessionRow {
     pub only_in_summary: u64,
     /// Failures read beyond what its summary counts: a file was given twice.
     pub too_many: u64,
+}
+
+/// OOM kills: no failures, and counted in none of the totals.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OomReport {
+    /// Processes that the OOM killer made its victims.
+    pub kills: u64,
+    /// Of these, those that were dying already, so that nobody was killed.
+    pub already_dying: u64,
+    /// Kills beside these that could not be told, or recorded.
+    pub lost: u64,
+    pub first: Option<String>,
+    pub last: Option<String>,
+    /// By cgroup; `others` counts kills.
+    pub victims: Top<VictimRow>,
+    /// Kills within `near_seconds` of a failure for want of memory on the same host, by time.
+    pub near: Vec<NearRow>,
+    pub near_seconds: u64,
+    /// Kills near such a failure beside these.
+    pub more_near: u64,
+    /// Whether all kills and failures were compared. They are, unless there were more than is kept.
+    pub near_exact: bool,
+}
+
+/// OOM kills in one cgroup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VictimRow {
+    pub kills: u64,
+    pub host: String,
+    pub path: Option<String>,
+    pub unit: Option<String>,
+    pub container: Option<String>,
+    pub pod: Option<String>,
+    /// The latest victim's name.
+    pub comm: String,
+    /// What the latest kill was for: "memory.max of /x is full".
+    pub reason: String,
+    pub first: Option<String>,
+    pub last: Option<String>,
+}
+
+/// An OOM kill near a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NearRow {
+    pub time: String,
+    pub host: String,
+    pub pid: u32,
+    pub comm: String,
+    pub path: Option<String>,
+    pub reason: String,
+    /// Failures for want of memory within the time, before and after.
+    pub failures: u64,
+    /// Seconds from the kill to the nearest of them; negative: the failure came first.
+    pub nearest_seconds: i64,
 }

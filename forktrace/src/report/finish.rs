@@ -79,6 +79,7 @@ impl Aggregator {
             cgroups: cut(cgroups, others, |row| row.failures),
             timeline: timeline(&self.timeline),
             burst_gap_seconds: bursts::GAP_SECONDS.unsigned_abs(),
+            oom: self.oom.finish(),
             losses: by_count(self.counts.losses.into_iter()),
             hosts: hosts(all),
             ..bursts(self.bursts, all)

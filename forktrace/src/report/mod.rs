@@ -13,6 +13,8 @@
 //! | repeats whose failure has not come yet | 65 536 |
 //! | buckets of the timeline | 120 for each cause |
 //! | bursts | 2048 |
+//! | cgroups of OOM victims | 2048 rows |
+//! | OOM kills that can be held against failures | 1024, of 65 536 seconds with failures |
 //! | bytes of a name | 4096 |
 
 mod aggregate;
@@ -21,6 +23,7 @@ mod counts;
 mod document;
 mod finish;
 mod line;
+mod oom;
 mod rows;
 mod scan;
 mod session;
@@ -33,7 +36,7 @@ mod when;
 pub use aggregate::Aggregator;
 pub use document::{
     Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, HostRow, LimitRow,
-    OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals,
+    NearRow, OomReport, OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals, VictimRow,
 };
 
 /// The JSON Schema of what `forktrace report --format json` prints.

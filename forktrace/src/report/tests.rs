@@ -117,7 +117,7 @@ pub fn report(files: &[&[Record]]) -> Report {
     filtered(Wanted::default(), files)
 }
 
-fn filtered(wanted: Wanted, files: &[&[Record]]) -> Report {
+pub fn filtered(wanted: Wanted, files: &[&[Record]]) -> Report {
     let mut report = Aggregator::new(wanted);
     let mut line = Vec::new();
     for file in files {

@@ -258,8 +258,10 @@ impl Told {
             Record::Repeat(repeat) => *self.repeats.entry(repeat.of).or_default() += repeat.count,
             // Not what was lost but what can have been, of anybody's mappings
             // too: here it is known what has to be told.
-            Record::Loss(loss) if loss.reason == "skipped" => {}
+            Record::Loss(loss) if !loss.is_of_failures() => {}
             Record::Loss(loss) => self.lost += loss.count,
+            // Of others: the selftest's own are no victims.
+            Record::OomKill(_) => {}
             Record::Session(_) | Record::Summary(_) => {}
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     cause::Cause,
     host::clock::Clock,
     probe::uninterrupted::uninterrupted,
-    record::{Loss, Record, Repeat},
+    record::{Loss, OOM_KILL, Record, Repeat},
 };
 
 /// Keys are dropped from the map when more than this many are in it and they
@@ -35,6 +35,7 @@ pub struct Counts {
     start: Totals,
     missed: u64,
     keys_full: u64,
+    oom_lost: u64,
     since_ns: u64,
 }
 
@@ -45,6 +46,9 @@ pub struct Totals {
     pub keys_full: u64,
     pub killed: u64,
     pub missed: u64,
+    /// Victims of the OOM killer, and those of them that could not be told.
+    pub oom_kills: u64,
+    pub oom_lost: u64,
 }
 
 #[derive(Default)]
@@ -83,6 +87,7 @@ impl Counts {
             start: Totals::default(),
             missed: 0,
             keys_full: 0,
+            oom_lost: 0,
             since_ns: Clock::now().monotonic_ns(),
         };
         new.start = new.read_totals();
@@ -154,10 +159,13 @@ impl Counts {
         let missed = totals.missed - self.missed;
         self.keys_full = totals.keys_full;
         self.missed = totals.missed;
+        let oom_lost = totals.oom_lost - self.oom_lost;
+        self.oom_lost = totals.oom_lost;
         for (count, reason) in [
             (ring_full, "ring_full"),
             (keys_full, "keys_full"),
             (missed, "return_missed"),
+            (oom_lost, OOM_KILL),
         ] {
             if count > 0 {
                 news.push(News {
@@ -207,6 +215,8 @@ impl Counts {
             keys_full: now.keys_full.saturating_sub(self.start.keys_full),
             killed: now.killed.saturating_sub(self.start.killed),
             missed: now.missed.saturating_sub(self.start.missed),
+            oom_kills: now.oom_kills.saturating_sub(self.start.oom_kills),
+            oom_lost: now.oom_lost.saturating_sub(self.start.oom_lost),
         }
     }
 
@@ -229,6 +239,8 @@ impl Counts {
             keys_full: sum(total::KEYS_FULL),
             killed: sum(total::KILLED),
             missed: sum(total::MISSED),
+            oom_kills: sum(total::OOM_KILLS),
+            oom_lost: sum(total::OOM_LOST),
         }
     }
 }

@@ -30,12 +30,12 @@ use crate::{
     host::{cgroup::Hierarchies, clock::Clock, holders::Holders, passwd::Passwd},
     probe::{
         attach::{self, Outcome},
-        decode::{Decoded, Decoder},
+        decode::{Decoded, Decoder, Event},
         kernel::Kernel,
         object, preempt,
         skips::Spot,
     },
-    record::{Failure, Loss, Record, Summary},
+    record::{Failure, Loss, OOM_KILL, OomKill, Record, Summary},
 };
 use counts::Counts;
 use log::KernelLog;
@@ -220,21 +220,31 @@ impl Tracer {
     /// Reads what has come, and hands every record to `sink`.
     pub fn drain<E>(&mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<(), E> {
         self.clock = Clock::now();
-        while let Some(decoded) = self.next_event() {
-            if let Some(record) = self.explain(decoded) {
+        while let Some(event) = self.next_event() {
+            let record = match event {
+                Event::Failure(decoded) => self.explain(*decoded),
+                Event::OomKill(time_ns, kill) => self.oom_kill(time_ns, kill),
+            };
+            if let Some(record) = record {
                 sink(&record)?;
             }
         }
         Ok(())
     }
 
-    fn next_event(&mut self) -> Option<Decoded> {
+    fn next_event(&mut self) -> Option<Event> {
         loop {
             let item = self.ring.get_mut().0.next()?;
-            if let Some(decoded) = self.decoder.decode(&item, &self.probes) {
-                return Some(decoded);
+            if let Some(event) = self.decoder.decode(&item, &self.probes) {
+                return Some(event);
             }
         }
+    }
+
+    fn oom_kill(&self, time_ns: u64, kill: Box<OomKill>) -> Option<Record> {
+        let time = self.clock.rfc3339(time_ns);
+        let wanted = self.selection.wants_kills();
+        wanted.then(|| Record::OomKill(Box::new(OomKill { time, ..*kill })))
     }
 
     fn explain(&mut self, decoded: Decoded) -> Option<Record> {
@@ -305,7 +315,10 @@ impl Tracer {
                         self.add(cause, repeat.count);
                     }
                 }
-                Record::Loss(loss) => self.summary.lost += loss.count,
+                Record::Loss(loss) if loss.is_of_failures() => self.summary.lost += loss.count,
+                Record::Loss(loss) if loss.reason == OOM_KILL && !self.selection.wants_kills() => {
+                    continue;
+                }
                 _ => {}
             }
             sink(&item.record)?;
@@ -340,6 +353,9 @@ impl Tracer {
         let totals = self.counts.totals();
         self.summary.ended = Clock::now().wall();
         self.summary.killed = totals.killed;
+        if self.selection.wants_kills() {
+            self.summary.oom_kills = totals.oom_kills;
+        }
         self.summary.failures = if self.selection.is_active() {
             // The kernel counts what it passed on, not what was selected here.
             told + self.summary.lost

@@ -45,6 +45,11 @@ impl Selection {
         !self.causes.is_empty() || !self.errnos.is_empty() || self.descends_from.is_some()
     }
 
+    /// Whether OOM kills are wanted: they have no cause and no errno to be asked for by.
+    pub fn wants_kills(&self) -> bool {
+        self.causes.is_empty() && self.errnos.is_empty()
+    }
+
     /// Whether a failure is wanted.
     pub fn wants(&self, cause: Cause, errno: Errno, pid: u32) -> bool {
         (self.causes.is_empty() || self.causes.contains(&cause))

@@ -6,7 +6,8 @@ use crate::{
     probe::{
         attach::Outcome,
         kernel::Kernel,
-        style::{HOOKS, SECCOMP, Style},
+        oom,
+        style::{HOOKS, Role, SECCOMP, Style},
     },
     record::{HostLimits, ProbeInUse, SCHEMA, Session},
 };
@@ -18,18 +19,22 @@ pub fn absent_evidence(
     style: Style,
     seccomp: bool,
 ) -> Vec<String> {
+    let oom_kills = (!probes.has(Role::OomVictim))
+        .then(|| format!("no probe on {}:{}: {}", oom::CATEGORY, oom::NAME, oom::LOST));
     if style == Style::Tracepoint {
-        return vec![
+        let calls =
             "attached to system-call tracepoints: the refusing check is not seen, causes are concluded from numbers at the return; creations from inside the kernel are not seen"
-                .to_owned(),
-        ];
+                .to_owned();
+        return [calls].into_iter().chain(oom_kills).collect();
     }
     let before = kernel.nproc_before_creds();
     let wanted = HOOKS.iter().chain(seccomp.then_some(&SECCOMP));
+    let wanted = wanted.chain([&oom::CHOICE]);
     wanted
         .filter(|hook| !probes.has(hook.role))
         .filter(|hook| hook.applies(before))
         .map(|hook| format!("no probe on {}: {}", hook.targets[0], hook.lost))
+        .chain(oom_kills)
         .collect()
 }
 

@@ -12,7 +12,10 @@ use anstyle::Style;
 use super::{colours::Colours, escape::clean, holders, wrap::wrap};
 use crate::{
     cause::{Cause, amount},
-    record::{Certainty, Failure, Fix, Limit, Loss, Operation, Record, Repeat, Session, Summary},
+    record::{
+        Certainty, Failure, Fix, Limit, Loss, OOM_KILL, OomKill, Operation, Record, Repeat,
+        Session, Summary,
+    },
 };
 
 /// How much is said.
@@ -74,6 +77,7 @@ impl<W: Write> Screen<W> {
             Record::Failure(failure) => self.failure(failure),
             Record::Repeat(repeat) => self.repeat(repeat),
             Record::Loss(loss) => self.loss(loss),
+            Record::OomKill(kill) => self.oom_kill(kill),
             Record::Summary(summary) => self.summary(summary),
         }?;
         self.out.flush()
@@ -228,9 +232,28 @@ impl<W: Write> Screen<W> {
         Ok(())
     }
 
+    /// One calm line: it is no failure, and says what one may have to do with.
+    fn oom_kill(&mut self, k: &OomKill) -> io::Result<()> {
+        self.settle()?;
+        if self.verbosity == Verbosity::Quiet {
+            return Ok(());
+        }
+        let Colours { dim, bold, .. } = self.colours;
+        writeln!(
+            self.out,
+            "{dim}{}{dim:#} {bold}OOM kill{bold:#}: {}",
+            clock(&k.time),
+            oom_line(k)
+        )
+    }
+
     fn loss(&mut self, l: &Loss) -> io::Result<()> {
         self.settle()?;
         let bad = self.colours.bad;
+        if l.reason == OOM_KILL {
+            let kills = super::oom_kills(l.count);
+            return writeln!(self.out, "{bad}  … {kills} could not be told{bad:#}");
+        }
         if l.reason == "skipped" {
             return writeln!(
                 self.out,
@@ -253,6 +276,9 @@ impl<W: Write> Screen<W> {
             return Ok(());
         }
         let Colours { dim, bold, .. } = self.colours;
+        if s.oom_kills > 0 {
+            writeln!(self.out, "{}", super::oom_kills(s.oom_kills))?;
+        }
         if s.failures == 0 {
             return writeln!(self.out, "{dim}No failed creation was seen.{dim:#}");
         }
@@ -343,6 +369,36 @@ fn who(f: &Failure) -> String {
     who
 }
 
+/// "postgres (pid 812) in /x, by memory.max of /x (64 MiB, in use 64 MiB)".
+fn oom_line(k: &OomKill) -> String {
+    let mut line = format!("{} (pid {})", clean(&k.victim.comm), k.victim.pid);
+    if let Some(path) = &k.cgroup.path {
+        let _ = write!(line, " in {}", clean(path));
+    }
+    match (&k.constraint, &k.limit) {
+        (_, Some(limit)) => {
+            let _ = write!(
+                line,
+                ", by {} of {}",
+                clean(&limit.name),
+                clean(&limit.scope)
+            );
+            if let (Some(value), Some(usage)) = (limit.value, limit.usage) {
+                let (value, usage) = (amount(value, limit.unit), amount(usage, limit.unit));
+                let _ = write!(line, " ({value}, in use {usage})");
+            }
+        }
+        (Some(_), None) => {
+            let _ = write!(line, ": {}", k.reason());
+        }
+        (None, None) => {}
+    }
+    if k.already_dying == Some(true) {
+        line.push_str("; it was dying already");
+    }
+    line
+}
+
 fn limit_line(l: &Limit) -> String {
     let mut line = format!("{} of {}", clean(&l.name), clean(&l.scope));
     if let Some(value) = l.value {
@@ -365,4 +421,53 @@ fn candidate(c: &Limit) -> String {
         _ => "?".to_owned(),
     };
     format!("{} of {}: {numbers}", clean(&c.name), clean(&c.scope))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Constraint, oom_kill::tests::kill};
+
+    fn shown(kill: OomKill, verbosity: Verbosity) -> String {
+        let mut out = Vec::new();
+        let mut screen = Screen::new(&mut out, false, verbosity, 80);
+        screen.show(&Record::OomKill(Box::new(kill))).unwrap();
+        drop(screen);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_oom_kill_is_one_calm_line() {
+        let at = "2026-01-01T13:14:15Z";
+        assert_eq!(
+            shown(kill(at), Verbosity::Normal),
+            "13:14:15 OOM kill: postgres (pid 812) in /x/y.service, by memory.max of /x (64.0 MiB, in \
+             use 64.0 MiB)\n"
+        );
+        let mut other = kill(at);
+        other.limit = None;
+        other.constraint = Some(Constraint::None);
+        other.victim.comm = "a\nb".to_owned();
+        other.already_dying = Some(true);
+        assert_eq!(
+            shown(other, Verbosity::Normal),
+            "13:14:15 OOM kill: a\\u{a}b (pid 812) in /x/y.service: the host had none left, or sysrq \
+             asked for it; it was dying already\n"
+        );
+        assert_eq!(shown(kill(at), Verbosity::Quiet), "");
+    }
+
+    #[test]
+    fn the_summary_counts_them_apart() {
+        let mut out = Vec::new();
+        let mut screen = Screen::new(&mut out, false, Verbosity::Normal, 80);
+        let end = Summary {
+            oom_kills: 2,
+            ..Summary::default()
+        };
+        screen.show(&Record::Summary(end)).unwrap();
+        drop(screen);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "2 OOM kills\nNo failed creation was seen.\n");
+    }
 }

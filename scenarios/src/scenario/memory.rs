@@ -41,7 +41,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-fn hierarchy(place: &Place) -> Result<Hierarchies> {
+pub(super) fn hierarchy(place: &Place) -> Result<Hierarchies> {
     match place.cgroups.memory() {
         Some(hierarchy) => Ok(hierarchy),
         None => skip("no memory controller is mounted"),
@@ -50,7 +50,7 @@ fn hierarchy(place: &Place) -> Result<Hierarchies> {
 
 /// A cgroup `below` levels under the one that is limited, with the memory
 /// controller on all the way.
-fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
+pub(super) fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
     let names = ["one", "two", "three"];
     let leaf = tree.at(&names[..below])?;
     if hierarchy.pids_is_v2 {
@@ -64,7 +64,7 @@ fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
     Ok(leaf)
 }
 
-fn limit_name(hierarchy: &Hierarchies) -> &'static str {
+pub(super) fn limit_name(hierarchy: &Hierarchies) -> &'static str {
     if hierarchy.pids_is_v2 {
         "memory.max"
     } else {
@@ -77,7 +77,7 @@ fn quiet_console() -> Result<Sysctl> {
     Sysctl::set("kernel/printk", 1)
 }
 
-fn set(file: &Path, value: u64) -> Result<()> {
+pub(super) fn set(file: &Path, value: u64) -> Result<()> {
     fs::write(file, value.to_string())
         .with_context(|| format!("write {value} to {}", file.display()))
 }

@@ -11,6 +11,7 @@ mod memory;
 mod negative;
 mod nproc_at_exec;
 mod once;
+mod oom;
 mod overcommit;
 mod pid_max;
 mod pid_namespace_dead;
@@ -29,6 +30,7 @@ use crate::attempt::{Attempt, Kind};
 use crate::cgroup::Hierarchies;
 use crate::expect::Expect;
 use crate::holders::Wanted;
+use crate::oom::WantedKill;
 
 /// Where a scenario may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,10 @@ pub struct Run {
     /// Callers that were being killed: with `--errno all` records may say so,
     /// and nothing else.
     pub dying: Vec<u32>,
+    /// Processes that the OOM killer has killed.
+    pub kills: Vec<WantedKill>,
+    /// Processes that died of something else.
+    pub unkilled: Vec<u32>,
     /// What has to stand until the records are there; dropped in this order.
     pub keep: Vec<Box<dyn Any>>,
 }
@@ -218,6 +224,7 @@ pub fn all() -> Vec<Scenario> {
         exec_in_progress::SCENARIOS,
         lsm::SCENARIOS,
         memory::SCENARIOS,
+        oom::SCENARIOS,
         combined::SCENARIOS,
         holders::SCENARIOS,
         negative::SCENARIOS,

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use self::output::Output;
 pub use self::output::create_private;
-use super::{Loss, Record, write_line};
+use super::{Loss, OOM_KILL, Record, write_line};
 
 /// What becomes of a file that is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,7 +110,8 @@ pub struct Recording {
     /// The `session` line, which begins every file.
     session: Vec<u8>,
     line: Vec<u8>,
-    left_out: Option<Loss>,
+    /// By reason.
+    left_out: Vec<Loss>,
     warning: Option<WriteError>,
 }
 
@@ -134,7 +135,7 @@ impl Recording {
             not_before: None,
             session: Vec::new(),
             line: Vec::with_capacity(4096),
-            left_out: None,
+            left_out: Vec::new(),
             warning: None,
         })
     }
@@ -145,12 +146,17 @@ impl Recording {
         let last = matches!(record, Record::Summary(_));
         if !last && self.no_room() {
             if let Some(loss) = left_out(record) {
-                let sum = self.left_out.get_or_insert(Loss { count: 0, ..loss });
-                sum.count += loss.count;
+                let mut before = self.left_out.iter_mut();
+                match before.find(|sum| sum.reason == loss.reason) {
+                    Some(sum) => sum.count += loss.count,
+                    None => self.left_out.push(loss),
+                }
                 return Ok(());
             }
-        } else if let Some(loss) = self.left_out.take() {
-            self.append(&Record::Loss(loss))?;
+        } else {
+            for loss in std::mem::take(&mut self.left_out) {
+                self.append(&Record::Loss(loss))?;
+            }
         }
         self.append(record)?;
         if last {
@@ -276,16 +282,17 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// The failures of a record that is not written; `None`: it tells of none.
+/// What a record that is not written tells of; `None`: nothing that is counted.
 fn left_out(record: &Record) -> Option<Loss> {
-    let (count, since) = match record {
-        Record::Failure(failure) => (1, &failure.time),
-        Record::Repeat(repeat) => (repeat.count, &repeat.first),
+    let (count, since, reason) = match record {
+        Record::Failure(failure) => (1, &failure.time, "no_space"),
+        Record::Repeat(repeat) => (repeat.count, &repeat.first, "no_space"),
+        Record::OomKill(kill) => (1, &kill.time, OOM_KILL),
         _ => return None,
     };
     Some(Loss {
         count,
         since: since.clone(),
-        reason: "no_space".to_owned(),
+        reason: reason.to_owned(),
     })
 }

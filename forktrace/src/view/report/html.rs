@@ -5,11 +5,11 @@
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::{
-    plot,
+    oom as words, plot,
     words::{amount, cause, count, moment, notes},
 };
 use crate::{
-    report::{OwnerRow, Report, Top},
+    report::{OomReport, OwnerRow, Report, Top},
     view::{clean, holders},
 };
 
@@ -84,7 +84,7 @@ pub fn page(r: &Report) -> String {
                         }
                         (limits(r)) (holders(r)) (callers(r)) (cgroups(r)) (bursts(r))
                     }
-                    (sessions(r))
+                    (oom_kills(&r.oom)) (sessions(r))
                 }
                 footer .dim { "forktrace " (r.version) ". Times are UTC." }
                 script { (PreEscaped(SCRIPT)) }
@@ -315,6 +315,39 @@ fn bursts(r: &Report) -> Markup {
         }
     };
     table("Largest bursts", &heads, rows, below)
+}
+
+fn oom_kills(oom: &OomReport) -> Markup {
+    let victims = oom.victims.rows.iter().map(|row| {
+        html! {
+            (failures(row.kills)) td { (Foreign(&row.host)) }
+            td .long { (Foreign(row.path.as_deref().unwrap_or("–"))) }
+            td .long { (Foreign(&row.comm)) } td .long { (Foreign(&row.reason)) }
+            td { (Time(&row.first)) } td { (Time(&row.last)) }
+        }
+    });
+    let near = oom.near.iter().map(|row| {
+        html! {
+            td { (Foreign(&moment(&row.time))) } td { (Foreign(&row.host)) }
+            td .long { (Foreign(&words::who(row))) }
+            td .long { (Foreign(row.path.as_deref().unwrap_or("–"))) }
+            td .long { (Foreign(&row.reason)) } td { (words::apart(row)) }
+        }
+    });
+    let heads = [">kills", "host", "cgroup", "victim", "for", "first", "last"];
+    let near_heads = ["time", "host", "victim", "cgroup", "for", "failures"];
+    let others = html! {
+        @if oom.victims.others > 0 { p .dim { (oom.victims.others) " kills of others" } }
+    };
+    let left_out = html! { @for line in words::left_out(oom) { p .dim { (line) } } };
+    html! {
+        @if oom.kills > 0 {
+            (table(&words::heading(oom), &heads, victims, others))
+            @if !oom.near.is_empty() {
+                (table(&words::near_heading(oom), &near_heads, near, left_out))
+            }
+        }
+    }
 }
 
 fn sessions(r: &Report) -> Markup {

@@ -1,6 +1,7 @@
 //! A report, as text and as a page.
 
 mod html;
+mod oom;
 mod plot;
 mod table;
 #[cfg(test)]

@@ -152,3 +152,40 @@ fn the_page_shows_every_part() {
         assert!(page.contains(said), "{said:?} in {page}");
     }
 }
+
+#[test]
+fn oom_kills_are_told_beside_the_failures_near_by() {
+    use crate::record::{OomKill, oom_kill::tests::kill};
+    let mut hostile = kill("2026-01-01T00:00:05Z");
+    hostile.victim.comm = "\u{1b}[31m<b>".to_owned();
+    hostile.cgroup.path = Some(format!("/{}\u{202e}", "a".repeat(90)));
+    let record = |kill: OomKill| Record::OomKill(Box::new(kill));
+    let mut failure = crate::report::tests::failure(1, AT);
+    failure.cause = crate::cause::Cause::Overcommit;
+    let report = report(&[&[
+        session("web1", AT),
+        Record::Failure(Box::new(failure)),
+        record(kill(AT)),
+        record(hostile),
+    ]]);
+    for width in [80, 100] {
+        let text = report_text(&report, false, width);
+        for said in [
+            "2 OOM kills, 01-01 00:00:00 to 01-01 00:00:05 UTC",
+            "OOM kills within 60 s of a failure for want of memory",
+            "01-01 00:00:00 postgres[812] in /x/y.service: memory.max of /x is full;",
+        ] {
+            assert!(text.contains(said), "{said:?} in {text}");
+        }
+        let of_kills = text.split_once("OOM kills").expect("a heading").1;
+        for line in of_kills.lines() {
+            assert!(display_width(line) <= width, "{line}");
+        }
+        assert!(!text.chars().any(|c| c != '\n' && is_harmful(c)), "{text}");
+    }
+    let page = report_page(&report);
+    assert!(page.contains("1 failure, nearest 5 s before"), "{page}");
+    assert!(!page.contains("<b>["), "{page}");
+    assert!(page.contains("[31m&lt;b&gt;"), "{page}");
+    assert!(!page.chars().any(|c| c != '\n' && is_harmful(c)));
+}

@@ -32,20 +32,23 @@ pub fn text(report: &Report, colours: bool, width: usize) -> String {
         out.timeline();
         out.bursts();
     }
+    out.oom_kills();
     out.hosts();
     out.notes();
     out.out
 }
 
-/// What to do first, whose limits refused, and whom: the end of a session whose failures have
-/// been printed. Empty without any.
+/// What to do first, whose limits refused, who fills them, and who was refused: the end of a
+/// session whose failures have been printed. Empty without any.
 pub fn digest(report: &Report, colours: bool, width: usize) -> String {
     let mut out = Text::new(report, colours, width, ROWS_OF_A_DIGEST);
     if report.totals.failures > 0 {
         out.advice();
         out.limits();
+        out.holders();
         out.callers();
     }
+    out.oom_kills();
     out.out
 }
 
@@ -339,6 +342,51 @@ impl<'a> Text<'a> {
         if self.r.more_bursts > 0 {
             let dim = self.colours.dim;
             let _ = writeln!(self.out, "  {dim}{} smaller{dim:#}", self.r.more_bursts);
+        }
+    }
+
+    fn oom_kills(&mut self) {
+        let oom = &self.r.oom;
+        if oom.kills == 0 {
+            return;
+        }
+        self.head(&super::oom::heading(oom));
+        let mut table = self.table(&[">kills", "cgroup", "victim", "last"]);
+        for row in oom.victims.rows.iter().take(self.rows) {
+            let path = row.path.clone().unwrap_or_else(|| "not known".to_owned());
+            let last = short(row.last.as_ref());
+            let cells = vec![row.kills.to_string(), path, row.comm.clone(), last];
+            self.row(&mut table, &row.host, cells);
+        }
+        self.print(&table);
+        self.others(&oom.victims, |row| row.kills);
+        if oom.near.is_empty() {
+            return;
+        }
+        self.head(&super::oom::near_heading(oom));
+        for row in oom.near.iter().take(self.rows) {
+            let mut line = super::oom::at(row);
+            if self.hosts {
+                line.push_str(&format!(" {}", row.host));
+            }
+            line.push_str(&format!(" {}", super::oom::who(row)));
+            if let Some(path) = &row.path {
+                line.push_str(&format!(" in {}", super::table::fit(&clean(path), 40)));
+            }
+            let reason = super::table::fit(&clean(&row.reason), self.width - 5);
+            let text = format!("{}: {reason}; {}", clean(&line), super::oom::apart(row));
+            for (n, line) in wrap(&text, self.width - 4).iter().enumerate() {
+                let indent = if n == 0 { "  " } else { "    " };
+                let _ = writeln!(self.out, "{indent}{line}");
+            }
+        }
+        let dim = self.colours.dim;
+        let shown = oom.near.len().saturating_sub(self.rows);
+        if shown > 0 {
+            let _ = writeln!(self.out, "  {dim}{shown} more{dim:#}");
+        }
+        for line in super::oom::left_out(oom) {
+            let _ = writeln!(self.out, "  {dim}{line}{dim:#}");
         }
     }
 

@@ -89,6 +89,10 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
         say(loss.failures, text);
     }
     say(
+        r.oom.lost,
+        format!("{} could not be told", crate::view::oom_kills(r.oom.lost)),
+    );
+    say(
         t.only_in_summaries,
         format!(
             "{} more: counted by the sessions' summaries alone, lost in detail",
