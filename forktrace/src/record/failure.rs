@@ -166,8 +166,8 @@ pub struct Holder {
     /// limits on tasks all the same. Counted for those limits only.
     pub zombies: u64,
     /// Of a limit on memory only. memory.max: resident anonymous and shared
-    /// memory (shared memory counts for each who uses it; page cache and the
-    /// kernel's own memory are nobody's). CommitLimit: private writable address
+    /// memory (what several use counts for each, wherever it is charged; page cache
+    /// and the kernel's own memory are nobody's). CommitLimit: private writable address
     /// space, used or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,

@@ -149,7 +149,8 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
     let mut run = Run::default();
     let hoarder = hoarder(&leaf)?;
     run.holders = Some(Wanted {
-        bytes: Some(HOARD..=bytes),
+        // What it shares with its parent is resident too.
+        bytes: Some(HOARD..=HOARD + MOST_SHARED),
         ..Wanted::default()
     });
     let mut actors = Vec::new();
@@ -210,6 +211,8 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
 
 /// What the hoarder has at least, in bytes.
 const HOARD: u64 = 3 << 20;
+/// What this program has at most, in bytes.
+const MOST_SHARED: u64 = 24 << 20;
 
 /// Holds memory and may not be killed.
 fn hoarder(home: &Cgroup) -> Result<Actor> {

@@ -9,9 +9,10 @@ use crate::host::cgroup::Version;
 pub enum Fill {
     /// By its tasks: threads, and zombies.
     Tasks,
-    /// By resident memory of its own: anonymous and shared (RssAnon, RssShmem).
-    /// A memory cgroup is also charged for page cache and the kernel's own
-    /// memory, which can't be told by process.
+    /// By resident anonymous and shared memory (RssAnon, RssShmem). A page is
+    /// charged to the cgroup that first used it: what a child shares with a parent
+    /// elsewhere is resident and not charged here. Page cache and the kernel's own
+    /// memory are charged, and can't be told by process.
     Resident,
     /// By private writable address space (VmData, VmStk), used or not: what
     /// Committed_AS adds up, but for shared memory.
