@@ -2,7 +2,7 @@
 
 mod html;
 mod plot;
-mod table;
+pub(super) mod table;
 #[cfg(test)]
 mod tests;
 mod text;
