@@ -30,6 +30,8 @@ type Account = (u64, u32);
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
     let of_process = readings.process().is_some();
     let mut lowest: BTreeMap<Account, (&Status, u64, u64)> = BTreeMap::new();
+    // The first that no limit stops, to be told when that is so of all.
+    let mut spared = None;
     let mut rows = Vec::new();
     for process in asked(readings) {
         let Some(limits) = readings.limits.get(&process.pid) else {
@@ -40,7 +42,8 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
             rows.push(one(readings, process, limits.processes.soft, exempt));
             continue;
         }
-        let (None, Some(value)) = (exempt, limits.processes.soft) else {
+        let (None, Some(value)) = (&exempt, limits.processes.soft) else {
+            spared = spared.or(Some((process, limits.processes.soft, exempt)));
             continue;
         };
         let entry = lowest
@@ -50,6 +53,11 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
             *entry = (process, value, 0);
         }
         entry.2 += u64::from(value == entry.1);
+    }
+    if let (Subject::User(_), true, Some((process, value, exempt))) =
+        (&readings.subject, lowest.is_empty(), spared)
+    {
+        rows.push(one(readings, process, value, exempt));
     }
     for (process, value, count) in lowest.into_values() {
         let mut row = one(readings, process, Some(value), None);

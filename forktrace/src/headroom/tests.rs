@@ -198,6 +198,21 @@ fn of_one_process() {
     assert_eq!((about.pid, about.children, about.zombies), (1, 3, 0));
 }
 
+#[test]
+fn of_a_user() {
+    let of = |uid: u32| headroom(&readings(Subject::User(uid)), 90.0);
+    let user = of(1000);
+    let limit = row(&user, "RLIMIT_NPROC", "uid 1000");
+    assert_eq!((limit.limit.value, limit.limit.usage), (Some(6), Some(5)));
+    assert!(limit.notes[0].contains("(pid 11)"), "{limit:?}");
+    assert!(!user.limits.iter().any(|r| r.limit.scope == "uid 5"));
+    let root = of(0);
+    assert!(row(&root, "RLIMIT_NPROC", "uid 0").exempt.is_some());
+    // Nobody's: nothing to tell but the host's.
+    let nobody = of(4000);
+    assert!(!nobody.limits.iter().any(|r| r.cause == Cause::RlimitNproc));
+}
+
 /// A user namespace that uid 1000 has made, with a process in it.
 fn nested() -> Readings {
     let mut r = readings(Subject::Process(20));
