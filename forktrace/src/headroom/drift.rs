@@ -97,3 +97,6 @@ fn shown(setting: &Setting) -> String {
         _ => setting.value.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

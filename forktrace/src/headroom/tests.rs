@@ -366,92 +366,13 @@ fn lines_of_the_kernel_log() {
     assert_eq!((log.lines.len(), log.more), (100, 3));
 }
 
-fn baseline(values: &[Value]) -> Baseline {
-    Baseline::new("2026-01-01T00:00:00Z", "h", "6.1", values.to_vec())
-}
-
-fn sysctl(name: &str, value: &str) -> Value {
-    Value::Sysctl(name.to_owned(), value.to_owned())
-}
-
-fn tasks(path: &str, limit: Option<u64>) -> Value {
-    Value::Cgroup("pids.max".to_owned(), path.to_owned(), limit)
-}
-
-#[test]
-fn what_has_changed_in_plain_words() {
-    let unit = "/system.slice/postgresql.service";
-    let before = baseline(&[
-        sysctl("vm.overcommit_memory", "0"),
-        sysctl("kernel.pid_max", "4194304"),
-        tasks(unit, None),
-        tasks("/gone", Some(5)),
-        tasks("/same", Some(5)),
-        Value::SwapTotal(1 << 30),
-        Value::FirstProcess(Bounds::default()),
-        Value::Unit("x.service".to_owned(), nproc(100).processes),
-    ]);
-    let now = baseline(&[
-        sysctl("vm.overcommit_memory", "2"),
-        sysctl("kernel.pid_max", "4194304"),
-        tasks(unit, Some(100)),
-        tasks("/same", Some(5)),
-        tasks("/new", Some(7)),
-        tasks("/new/free", None),
-        Value::SwapTotal(0),
-        Value::FirstProcess(Bounds::default()),
-        Value::Unit("x.service".to_owned(), nproc(50).processes),
-    ]);
-    let changes = drift(&before, &now).changes;
-    let texts: Vec<&str> = changes.iter().map(|c| &*c.text).collect();
-    assert_eq!(
-        texts,
-        [
-            "vm.overcommit_memory was 0, is 2",
-            "SwapTotal was 1.0 GiB, is 0 B",
-            "LimitNPROC of x.service was 100, is 50",
-            "pids.max of /new is 7, was not there",
-            "TasksMax of postgresql.service was max, is 100",
-        ]
-    );
-    assert_eq!(changes[4].owner, unit);
-    assert_eq!(
-        (changes[4].was.as_deref(), changes[4].is.as_deref()),
-        (Some("max"), Some("100"))
-    );
-    assert!(drift(&now, &now).changes.is_empty());
-}
-
-#[test]
-fn a_baseline_is_read_as_it_was_written() {
-    let saved = baseline(&[sysctl("kernel.core_pattern", "|/x \u{1b}")]);
-    let text = serde_json::to_vec(&saved).unwrap();
-    assert_eq!(Baseline::parse(&text).unwrap(), saved);
-    let other = String::from_utf8(text).unwrap();
-    let other = other.replace("\"forktrace_baseline\":1", "\"forktrace_baseline\":2");
-    assert!(
-        Baseline::parse(other.as_bytes())
-            .unwrap_err()
-            .contains("format is 2")
-    );
-    for bad in [
-        "",
-        "{}",
-        "[]",
-        "hello",
-        "{\"type\":\"session\",\"schema\":1}",
-    ] {
-        assert!(Baseline::parse(bad.as_bytes()).is_err(), "{bad}");
-    }
-}
-
 #[test]
 fn the_document_fits_its_schema() {
     let validator = jsonschema::validator_for(&json_schema()).unwrap();
     let mut r = nested();
     r.cgroups = vec![cgroup("/a", Some(100), 95), cgroup("/b", None, 5)];
     let mut h = headroom(&r, 90.0);
-    h.drift = Some(drift(&baseline(&[sysctl("a.b", "1")]), &baseline(&[])));
+    h.drift = Some(drift(&saved(&[("a.b", "1")]), &saved(&[])));
     let value = serde_json::to_value(&h).unwrap();
     if let Err(error) = validator.validate(&value) {
         panic!("{error}: {value:#}");
@@ -460,4 +381,11 @@ fn the_document_fits_its_schema() {
     bad["limits"][0]["percent"] = serde_json::json!("full");
     assert!(!validator.is_valid(&bad));
     assert_eq!(serde_json::from_value::<Headroom>(value).unwrap(), h);
+}
+
+fn saved(sysctls: &[(&str, &str)]) -> Baseline {
+    let values = sysctls
+        .iter()
+        .map(|(name, value)| Value::Sysctl((*name).to_owned(), (*value).to_owned()));
+    Baseline::new("2026-01-01T00:00:00Z", "h", "6.1", values.collect())
 }

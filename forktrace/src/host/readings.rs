@@ -1,6 +1,7 @@
 //! Everything that `check` wants to know of the host, read at once.
 
 mod gather;
+mod namespaces;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! `check`: limits and their use against what the kernel really refuses.
 
 mod host;
+mod process;
+mod users;
 mod wrong;
 
 use std::process::Command;
@@ -8,13 +10,10 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{Behaviour, forktrace, no_panic, provoke};
-use crate::actor::{Actor, Prober, Sleepers};
-use crate::attempt::Kind;
+use super::{Behaviour, forktrace, no_panic};
+use crate::actor::{Actor, Sleepers};
 use crate::cgroup::Tree;
 use crate::runner::Tests;
-use crate::scenario::must_succeed;
-use crate::sys;
 use crate::tracer::Running;
 
 pub const ON_EACH_KERNEL: &[Behaviour] = &[
@@ -40,15 +39,15 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
     },
     Behaviour {
         name: "check_nproc_is_what_the_kernel_counts",
-        run: nproc,
+        run: users::nproc,
     },
     Behaviour {
         name: "check_nproc_user_namespace",
-        run: nested,
+        run: users::nested,
     },
     Behaviour {
         name: "check_dead_pid_namespace",
-        run: dead_pid_namespace,
+        run: process::dead_pid_namespace,
     },
     Behaviour {
         name: "check_kernel_log",
@@ -63,7 +62,7 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
 pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "check_zombies",
-        run: zombies,
+        run: process::zombies,
     },
     Behaviour {
         name: "check_unprivileged",
@@ -195,165 +194,6 @@ fn unit(tests: &Tests<'_>) -> Result<()> {
     ensure!(process["children"] == 8, "{process}");
     ensure!(process["zombies"] == 0, "{process}");
     Ok(())
-}
-
-/// Processes, threads: as many as the kernel counts, since the next is refused.
-fn nproc(tests: &Tests<'_>) -> Result<()> {
-    let uid = tests.place.uid(131);
-    let be = || {
-        sys::limit_nproc(10, 10)?;
-        sys::become_uid(uid)
-    };
-    let _processes = Sleepers::start(6, be)?;
-    // With its first, two tasks.
-    let _threads = Sleepers::threads(1, be)?;
-    let mut prober = Prober::start("check-nproc", Kind::PLAIN, 1, || {
-        be()?;
-        Ok(Vec::new())
-    })?;
-    must_succeed(&prober.fire()?)?;
-    let user = uid.to_string();
-    let scope = format!("uid {uid}");
-    let value = check(tests, &["--user", &user], 1)?;
-    let limit = row(&value, "RLIMIT_NPROC", &scope)?;
-    numbers(limit, 9, 10)?;
-    ensure!(limit["exempt"].is_null() && value["near"] == 1, "{value}");
-    let _last = Sleepers::start(1, be)?;
-    provoke(&mut prober)?;
-    let value = check(tests, &["--pid", &pid_of(prober.actor.pid())], 1)?;
-    numbers(row(&value, "RLIMIT_NPROC", &scope)?, 10, 10)?;
-    // The same limit, and capabilities that exempt.
-    let (capable, _) = Actor::start("check-capable", |link| {
-        sys::limit_nproc(10, 10)?;
-        sys::become_uid_with_capabilities(uid, &[])?;
-        link.step();
-        Ok(())
-    })?;
-    let value = check(tests, &["--pid", &pid_of(capable.pid())], 0)?;
-    let limit = row(&value, "RLIMIT_NPROC", &scope)?;
-    numbers(limit, 11, 10)?;
-    let why = limit["exempt"].as_str().unwrap_or_default();
-    ensure!(why.contains("CAP_SYS_"), "{limit}");
-    Ok(())
-}
-
-/// Since 5.14 a task counts with its user namespace, and with the creator's uid
-/// outside; before, with its uid alone.
-fn nested(tests: &Tests<'_>) -> Result<()> {
-    let uid = tests.place.uid(132);
-    let inside = Actor::start("check-inside", |link| {
-        sys::limit_nproc(40, 40)?;
-        sys::become_uid(uid)?;
-        sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?;
-        link.ready(vec![sys::namespace("user")?]);
-        Ok(())
-    });
-    let (inside, report) = match inside {
-        Ok(started) => started,
-        Err(error) => return crate::scenario::skip(format!("a user namespace: {error:#}")),
-    };
-    let namespace = report.numbers.first().context("a namespace")?;
-    let _outside = Sleepers::start(3, || sys::become_uid(uid))?;
-    let by_namespace = sys::kernel() >= (5, 14);
-    let value = check(tests, &["--pid", &pid_of(inside.pid())], 0)?;
-    let (scope, usage) = match by_namespace {
-        true => (format!("uid {uid} in user namespace {namespace}"), 1),
-        false => (format!("uid {uid}"), 4),
-    };
-    numbers(row(&value, "RLIMIT_NPROC", &scope)?, usage, 40)?;
-    let hidden = value["unreadable"].to_string();
-    ensure!(
-        hidden.contains(&format!("uid {uid}")) == by_namespace,
-        "the creator's limit: {hidden}"
-    );
-    if by_namespace {
-        ensure!(hidden.contains("4 tasks"), "{hidden}");
-    }
-    let (outer, _) = Actor::start("check-outer", |link| {
-        sys::limit_nproc(50, 50)?;
-        sys::become_uid(uid)?;
-        link.step();
-        Ok(())
-    })?;
-    let value = check(tests, &["--pid", &pid_of(outer.pid())], 0)?;
-    numbers(row(&value, "RLIMIT_NPROC", &format!("uid {uid}"))?, 5, 50)
-}
-
-/// Every fork is refused, at whatever limits.
-fn dead_pid_namespace(tests: &Tests<'_>) -> Result<()> {
-    let mut prober = Prober::start("check-dead-ns", Kind::PLAIN, 1, || {
-        // SAFETY: back to the default, so that the child can be waited for.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-        sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
-        // SAFETY: the child leaves at once.
-        let init = unsafe { libc::fork() };
-        sys::check(i64::from(init), "fork")?;
-        if init == 0 {
-            crate::actor::exit(0);
-        }
-        crate::attempt::reap(init);
-        Ok(Vec::new())
-    })?;
-    let value = check(tests, &["--pid", &pid_of(prober.actor.pid())], 1)?;
-    let blocked = &value["blocked"];
-    ensure!(blocked[0]["cause"] == "pid_namespace_dead", "{value}");
-    ensure!(value["near"] == 0, "{value}");
-    provoke(&mut prober)?;
-    // One that has a living init.
-    let (alive, _) = Actor::start("check-alive-ns", |link| {
-        sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
-        let _init = Sleepers::start(1, || Ok(()))?;
-        link.step();
-        Ok(())
-    })?;
-    let value = check(tests, &["--pid", &pid_of(alive.pid())], 0)?;
-    let blocked = value["blocked"].as_array().context("blocked")?;
-    ensure!(blocked.is_empty(), "{value}");
-    Ok(())
-}
-
-/// Children that have ended are told of a living process, and a zombie is no
-/// living one.
-fn zombies(tests: &Tests<'_>) -> Result<()> {
-    let (parent, report) = Actor::start("check-parent", |link| {
-        // SAFETY: back to the default, so that children stay until reaped.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-        let mut pids = Vec::new();
-        for _ in 0..3 {
-            // SAFETY: the child leaves at once.
-            let pid = unsafe { libc::fork() };
-            sys::check(i64::from(pid), "fork")?;
-            if pid == 0 {
-                crate::actor::exit(0);
-            }
-            pids.push(pid as u64);
-            let mut info: libc::siginfo_t = unsafe_zeroed();
-            let flags = libc::WEXITED | libc::WNOWAIT;
-            // SAFETY: waits for the child's end, and leaves it a zombie.
-            unsafe { libc::waitid(libc::P_PID, pid as u32, &raw mut info, flags) };
-        }
-        link.ready(pids);
-        Ok(())
-    })?;
-    let value = check(tests, &["--pid", &pid_of(parent.pid())], 0)?;
-    let process = &value["process"];
-    ensure!(process["alive"] == true, "{process}");
-    ensure!(
-        process["children"] == 3 && process["zombies"] == 3,
-        "{process}"
-    );
-    let dead = report.numbers.first().context("a child")?.to_string();
-    let value = check(tests, &["--pid", &dead], 0)?;
-    ensure!(value["process"]["alive"] == false, "{}", value["process"]);
-    let running = forktrace(tests, &["check", "--pid", &dead], 0)?;
-    let wanted = format!("process {} has not reaped it", parent.pid());
-    ensure!(running.printed().contains(&wanted), "{}", running.printed());
-    Ok(())
-}
-
-fn unsafe_zeroed() -> libc::siginfo_t {
-    // SAFETY: all-zero is a siginfo_t.
-    unsafe { std::mem::zeroed() }
 }
 
 /// As another user.
