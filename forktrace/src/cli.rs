@@ -1,5 +1,7 @@
 //! The command line: arguments to commands, nothing else.
 
+mod check;
+
 use std::{borrow::Cow, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
@@ -13,13 +15,15 @@ use forktrace::{
 };
 use jiff::Timestamp;
 
+pub use check::CheckArgs;
+
 /// Tells why the kernel refused to create a process or thread.
 #[derive(Debug, Parser)]
 #[command(
     name = "forktrace",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Exit status: 0 done, 1 the selftest found a fault, 2 wrong usage, 3 can't run here, 4 failed while running; \
+    after_help = "Exit status: 0 done, 1 check found a limit near or the selftest a fault, 2 wrong usage, 3 can't run here, 4 failed while running; \
                   with a command, the command's own."
 )]
 pub struct Cli {
@@ -45,6 +49,12 @@ pub enum Command {
     /// Tell what a cause is, how to confirm it and what to do about it.
     #[command(after_help = "Offline, and without privilege. Without CAUSE it lists all of them.")]
     Explain(ExplainArgs),
+    /// Show how near each limit is that could refuse the next fork.
+    #[command(
+        after_help = "Needs no privilege; what can't be read without is said. Exit status 1 when a limit that applies \
+                      is at --warn or above."
+    )]
+    Check(CheckArgs),
     /// Provoke each cause and check that it is named; needs root.
     Selftest(SelftestArgs),
     /// Print the JSON Schema of the records.
@@ -336,6 +346,8 @@ pub enum SchemaOf {
     Selftest,
     /// What `report --format json` prints.
     Report,
+    /// What `check --format json` prints.
+    Check,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,6 +3,7 @@
 use std::{io, process::ExitCode};
 
 use forktrace::{
+    headroom::BaselineError,
     record::{ReadError, WriteError},
     tracer::StartError,
 };
@@ -12,7 +13,7 @@ use forktrace::{
 pub enum Exit {
     /// 0: done. Also a closed pipe on standard output, Ctrl-C, SIGTERM.
     Done,
-    /// 1: `selftest` found a fault.
+    /// 1: `selftest` found a fault, `check` a limit near.
     Fault,
     /// 2: wrong usage.
     Usage,
@@ -49,6 +50,15 @@ impl Exit {
         for cause in error.chain() {
             if cause.is::<UsageError>() {
                 return Self::Usage;
+            }
+            match cause.downcast_ref::<BaselineError>() {
+                Some(BaselineError::NoBaseline { .. }) => return Self::Usage,
+                Some(BaselineError::Read { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound =>
+                {
+                    return Self::Usage;
+                }
+                _ => {}
             }
             match cause.downcast_ref::<ReadError>() {
                 Some(ReadError::NoRecording { .. }) => return Self::Usage,

@@ -2,12 +2,14 @@
 //!
 //! Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is
 //! known) → [`cause`] (the verdict, a pure function of the evidence) →
-//! [`record`] (the schema) → [`view`] (text or JSON). [`report`] sums recordings up. [`host`] answers
+//! [`record`] (the schema) → [`view`] (text or JSON). [`report`] sums recordings up,
+//! [`headroom`] tells how near limits are. [`host`] answers
 //! questions about this machine, [`tracer`] runs a session, [`selftest`] tries all
 //! of it.
 
 pub mod cause;
 pub mod evidence;
+pub mod headroom;
 pub mod host;
 pub mod probe;
 pub mod record;

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod check;
 mod child;
 mod explain;
 mod live;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Probes(args)) => probes::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Check(args)) => check::run(&args),
         Some(Command::Selftest(args)) => selftest::run(&args),
         Some(Command::Schema { of }) => {
             let schema = match of {
@@ -41,6 +43,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
                 SchemaOf::Explanations => forktrace::cause::json_schema(),
                 SchemaOf::Selftest => forktrace::selftest::json_schema(),
                 SchemaOf::Report => forktrace::report::json_schema(),
+                SchemaOf::Check => forktrace::headroom::json_schema(),
             };
             let mut out = io::stdout().lock();
             serde_json::to_writer_pretty(&mut out, &schema).map_err(io::Error::from)?;

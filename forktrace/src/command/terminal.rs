@@ -26,15 +26,24 @@ pub fn width() -> usize {
     }
 }
 
+/// Rows of the terminal on standard output; 24 when it doesn't say.
+pub fn rows() -> usize {
+    size()
+        .filter(|size| size.ws_row > 0)
+        .map_or(24, |size| usize::from(size.ws_row))
+}
+
 /// Columns of the terminal on standard output; 80 when it doesn't say.
 fn columns() -> usize {
+    size()
+        .filter(|size| size.ws_col > 0)
+        .map_or(80, |size| usize::from(size.ws_col))
+}
+
+fn size() -> Option<libc::winsize> {
     // SAFETY: an all-zero winsize is a value of it.
     let mut size: libc::winsize = unsafe { std::mem::zeroed() };
     // SAFETY: a live winsize, which the request fills.
     let rc = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
-    if rc == 0 && size.ws_col > 0 {
-        usize::from(size.ws_col)
-    } else {
-        80
-    }
+    (rc == 0).then_some(size)
 }

@@ -6,6 +6,7 @@
 //! of it depends on the mounts (/proc/self/mountinfo), which in a container
 //! may show a part only.
 
+mod limits;
 mod mountinfo;
 mod walk;
 
@@ -16,6 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
+pub use limits::{CgroupUse, Reading, Unreadable};
 pub(super) use walk::folders;
 pub use walk::{MAX_FOLDERS, TooMany};
 
@@ -214,6 +216,12 @@ impl Hierarchies {
             mounts: mountinfo::parse(text),
             initial_namespace,
         }
+    }
+
+    /// Whether cgroups above what is seen here may limit as well: this process is
+    /// in a cgroup namespace of its own.
+    pub fn hides_ancestors(&self) -> bool {
+        !self.initial_namespace
     }
 
     /// The mounts of one hierarchy, those that show most of it first.

@@ -1,5 +1,6 @@
 //! Views: the only place that escapes and colours.
 
+mod check;
 mod colours;
 mod escape;
 mod explain;
@@ -10,6 +11,7 @@ mod selftest;
 mod text;
 mod wrap;
 
+pub use check::check_text;
 pub use escape::{clean, is_harmful};
 pub use explain::{list, page};
 pub use markdown::{document, section};

@@ -1,5 +1,6 @@
 //! forktrace's own behaviour: once for a machine, not for each attach style.
 
+mod check;
 mod commands;
 mod filters;
 mod full_disk;
@@ -34,7 +35,8 @@ pub struct Behaviour {
 
 /// All of them.
 pub fn run(tests: &mut Tests<'_>) {
-    let parts: [&[Behaviour]; 10] = [
+    let parts: [&[Behaviour]; 11] = [
+        check::BEHAVIOURS,
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
         filters::BEHAVIOURS,
@@ -60,6 +62,7 @@ pub fn run_on_each_kernel(tests: &mut Tests<'_>) {
     run_each(tests, inside::ON_EACH_KERNEL);
     run_each(tests, raised::ON_EACH_KERNEL);
     run_each(tests, selftest::ON_EACH_KERNEL);
+    run_each(tests, check::ON_EACH_KERNEL);
 }
 
 fn run_each<'a>(tests: &mut Tests<'_>, behaviours: impl IntoIterator<Item = &'a Behaviour>) {

@@ -3,7 +3,7 @@
 mod html;
 mod oom;
 mod plot;
-mod table;
+pub(super) mod table;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -7,7 +7,7 @@ use textwrap::core::display_width;
 use crate::view::{clean, colours::Colours};
 
 /// A table of which one column gives way.
-pub(super) struct Table {
+pub(in crate::view) struct Table {
     heads: Vec<&'static str>,
     /// Which columns hold numbers.
     right: Vec<bool>,
@@ -16,7 +16,7 @@ pub(super) struct Table {
 
 impl Table {
     /// A head beginning with `>` is a number's.
-    pub(super) fn new(heads: &[&'static str]) -> Self {
+    pub(in crate::view) fn new(heads: &[&'static str]) -> Self {
         Self {
             heads: heads
                 .iter()
@@ -28,13 +28,19 @@ impl Table {
     }
 
     /// Foreign text is made harmless here.
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(in crate::view) fn row(&mut self, cells: Vec<String>) {
         let clean = cells.iter().map(|cell| clean(cell).into_owned());
         self.rows.push(clean.collect());
     }
 
     /// The column of this number gives way until all fit into `width`.
-    pub(super) fn print(&self, out: &mut String, colours: Colours, width: usize, gives: usize) {
+    pub(in crate::view) fn print(
+        &self,
+        out: &mut String,
+        colours: Colours,
+        width: usize,
+        gives: usize,
+    ) {
         if self.rows.is_empty() {
             return;
         }

@@ -1,0 +1,106 @@
+//! Arguments of `check`.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{ArgGroup, Args};
+
+use super::{Color, Format, parse_duration};
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("of").args(["pid", "cgroup", "unit", "user"]))]
+pub struct CheckArgs {
+    /// What could refuse forks of this process.
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+    /// What could refuse forks in this cgroup.
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<OsString>,
+    /// What could refuse forks of this systemd unit, and of the process that
+    /// systemd started for it.
+    #[arg(long, value_name = "NAME")]
+    pub unit: Option<String>,
+    /// What could refuse forks of this user, by name or uid.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// From how full on a limit is near.
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "90")]
+    pub warn: f64,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Go on until Ctrl-C, with a new reading every so often.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = parse_interval,
+        num_args = 0..=1,
+        require_equals = false,
+        default_missing_value = "2"
+    )]
+    pub watch: Option<Duration>,
+    /// Keep every setting that a refused fork can come from, as it is now.
+    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+    pub save: Option<PathBuf>,
+    /// Overwrite an existing file.
+    #[arg(long, requires = "save")]
+    pub force: bool,
+    /// Tell what has changed since this file was saved.
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+}
+
+fn parse_percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    let percent: Option<f64> = number.trim().parse().ok();
+    percent
+        .filter(|percent| *percent > 0.0 && *percent <= 1000.0)
+        .ok_or_else(|| "give a number of percent above 0".to_owned())
+}
+
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    // Less would read /proc without a pause.
+    match interval >= Duration::from_millis(100) && interval <= Duration::from_secs(86_400) {
+        true => Ok(interval),
+        false => Err("give 0.1 seconds at least, and a day at most".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+
+    fn parse(arguments: &[&str]) -> Result<CheckArgs, clap::Error> {
+        let all = [&["forktrace", "check"], arguments].concat();
+        match Cli::try_parse_from(all)?.command {
+            Some(Command::Check(args)) => Ok(args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_subject_at_most() {
+        assert_eq!(parse(&["--pid", "7"]).unwrap().pid, Some(7));
+        let error = parse(&["--pid", "7", "--unit", "x"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(parse(&["--force"]).is_err());
+    }
+
+    #[test]
+    fn percentages_and_intervals() {
+        assert_eq!(parse(&["--warn", "75%"]).unwrap().warn, 75.0);
+        for bad in ["0", "-1", "x", "nan", "inf", ""] {
+            assert!(parse(&["--warn", bad]).is_err(), "{bad}");
+        }
+        let watch = |args: &[&str]| parse(args).unwrap().watch;
+        assert_eq!(watch(&["--watch"]), Some(Duration::from_secs(2)));
+        assert_eq!(watch(&["--watch", "0.5"]), Some(Duration::from_millis(500)));
+        assert_eq!(watch(&[]), None);
+        assert!(parse(&["--watch", "0"]).is_err());
+    }
+}

@@ -1,0 +1,138 @@
+//! `check`: how near each limit is that could refuse the next fork.
+
+mod baseline;
+mod watch;
+
+use std::{
+    io::{self, Write as _},
+    os::unix::ffi::OsStrExt as _,
+};
+
+use forktrace::{
+    headroom::{Baseline, Headroom, Log, WINDOW_SECONDS, headroom, kind_of, lines},
+    host::{
+        cgroup::{CgroupError, Found, Hierarchies},
+        clock::Clock,
+        kernel_log,
+        passwd::Passwd,
+        readings::{Readings, ReadingsError, Subject},
+    },
+    record::write_line,
+    view::{check_text, clean},
+};
+
+use super::terminal;
+use crate::{
+    cli::{CheckArgs, Format},
+    exit::{Exit, UsageError},
+};
+
+pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
+    // What is wrong with the file is said before anything else is done.
+    let before = args.against.as_deref().map(baseline::load).transpose()?;
+    let subject = subject(args)?;
+    if let Some(interval) = args.watch {
+        return watch::run(args, &subject, before.as_ref(), interval);
+    }
+    let headroom = take(args, &subject, before.as_ref())?;
+    if let Some(path) = &args.save {
+        baseline::save(path, args.force, &headroom)?;
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(&printed(args, &headroom)?)?;
+    out.flush()?;
+    Ok(status(&headroom))
+}
+
+fn status(headroom: &Headroom) -> Exit {
+    match headroom.is_near() {
+        false => Exit::Done,
+        true => Exit::Fault,
+    }
+}
+
+/// One reading.
+fn take(
+    args: &CheckArgs,
+    subject: &Subject,
+    before: Option<&Baseline>,
+) -> anyhow::Result<Headroom> {
+    let readings = Readings::read(subject).map_err(|error| match error {
+        ReadingsError::NoProcess(_) => UsageError(error.to_string()).into(),
+        other => anyhow::Error::from(other),
+    })?;
+    let mut headroom = headroom(&readings, args.warn);
+    headroom.log = log();
+    headroom.drift = before.map(|before| baseline::drift_since(before, &headroom));
+    Ok(headroom)
+}
+
+fn printed(args: &CheckArgs, headroom: &Headroom) -> anyhow::Result<Vec<u8>> {
+    Ok(match args.format {
+        Format::Text => {
+            let colours = terminal::colours(args.color);
+            check_text(headroom, colours, terminal::width()).into_bytes()
+        }
+        Format::Json => {
+            let mut line = Vec::new();
+            write_line(&mut line, headroom)?;
+            line
+        }
+    })
+}
+
+fn log() -> Log {
+    let clock = Clock::now();
+    let since = (clock.monotonic_ns() / 1000).saturating_sub(WINDOW_SECONDS * 1_000_000);
+    match kernel_log::read(since, |text| kind_of(text).is_some()) {
+        Ok(messages) => lines(&messages, &clock),
+        Err(error) => Log {
+            seconds: WINDOW_SECONDS,
+            unreadable: Some(match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    format!("{error}; with kernel.dmesg_restrict=1 it takes root or CAP_SYSLOG")
+                }
+                _ => format!("opening /dev/kmsg: {error}"),
+            }),
+            ..Log::default()
+        },
+    }
+}
+
+/// Whose forks are asked about; wrong names are wrong usage.
+fn subject(args: &CheckArgs) -> anyhow::Result<Subject> {
+    if let Some(pid) = args.pid {
+        return Ok(Subject::Process(pid));
+    }
+    if let Some(user) = &args.user {
+        let passwd = Passwd::load().unwrap_or_default();
+        let uid = passwd.uid(user);
+        return Ok(Subject::User(
+            uid.map_err(|error| UsageError(error.to_string()))?,
+        ));
+    }
+    let found = |answer: Result<Found, CgroupError>| {
+        answer.map_err(|error| UsageError(clean(&error.to_string()).into_owned()))
+    };
+    if let Some(path) = &args.cgroup {
+        // A path that ends in a slash is the same cgroup.
+        let trimmed = path.as_bytes().strip_suffix(b"/").filter(|p| !p.is_empty());
+        let path = trimmed.map_or(path.as_os_str(), std::ffi::OsStr::from_bytes);
+        let found = found(Hierarchies::discover()?.find(path))?;
+        return Ok(Subject::Cgroup {
+            hierarchy: found.hierarchy,
+            path: found.path,
+            unit: None,
+        });
+    }
+    if let Some(unit) = &args.unit {
+        let found = found(Hierarchies::discover()?.find_unit(unit))?;
+        let last = found.path.file_name().unwrap_or_default().to_string_lossy();
+        return Ok(Subject::Cgroup {
+            hierarchy: found.hierarchy,
+            unit: Some(last.strip_prefix('_').unwrap_or(&last).to_owned()),
+            path: found.path,
+        });
+    }
+    Ok(Subject::Host)
+}

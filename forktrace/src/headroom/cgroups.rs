@@ -1,0 +1,61 @@
+//! pids.max and memory.max of cgroups.
+//!
+//! kernel/cgroup/pids.c `pids_try_charge` compares the count of tasks in each
+//! cgroup from the task's own up to below the root; mm/memcontrol.c
+//! `try_charge_memcg` does the same with memory, after reclaim.
+
+use super::{
+    Refuses, Row,
+    row::{fill, limit, row},
+};
+use crate::{
+    cause::{Cause, bytes},
+    host::{cgroup::CgroupUse, cgroup::Resource, identity, readings::Readings},
+    record::Unit,
+};
+
+pub(super) fn rows(readings: &Readings) -> Vec<Row> {
+    readings.cgroups.iter().map(one).collect()
+}
+
+fn one(cgroup: &CgroupUse) -> Row {
+    let (cause, unit) = match cgroup.resource {
+        Resource::Pids => (Cause::CgroupPidsMax, Unit::Tasks),
+        Resource::Memory => (Cause::CgroupMemoryMax, Unit::Bytes),
+    };
+    let path = cgroup.path.to_string_lossy();
+    let name = cgroup.file.file_name().unwrap_or_default();
+    let mut limit = limit(
+        &name.to_string_lossy(),
+        &*path,
+        cgroup.limit,
+        Some(cgroup.usage),
+        unit,
+    );
+    limit.file = Some(cgroup.file.to_string_lossy().into_owned());
+    let mut row = row(cause, Refuses::Tasks, limit);
+    row.owner = owner(&path);
+    if cgroup.resource == Resource::Memory && cgroup.limit.is_some() {
+        let cache = cgroup.reclaimable.min(cgroup.usage);
+        row.reclaimable = Some(cache);
+        fill(&mut row);
+        if cache > 0 {
+            row.notes.push(format!(
+                "{} of its {} are page cache and the like, which the kernel takes back first",
+                bytes(cache),
+                bytes(cgroup.usage)
+            ));
+        }
+    }
+    row
+}
+
+/// Who the path says lives there.
+pub(super) fn owner(path: &str) -> Option<String> {
+    let who = identity::identify(path);
+    if let Some(container) = who.container {
+        let short: String = container.chars().take(12).collect();
+        return Some(format!("container {short}"));
+    }
+    who.pod.map(|pod| format!("pod {pod}")).or(who.unit)
+}

@@ -1,0 +1,193 @@
+//! What `check` says: the types that `--format json` prints. Times are UTC, RFC
+//! 3339; sizes are bytes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Drift;
+use crate::{
+    cause::Cause,
+    record::{Holder, Limit},
+};
+
+/// One reading.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Headroom {
+    /// Number of this format: 1. Fields are only added to it.
+    pub check: u32,
+    /// forktrace's version.
+    pub version: String,
+    pub time: String,
+    pub host: String,
+    /// Kernel release (uname -r).
+    pub kernel: String,
+    pub of: Of,
+    /// From this percentage on a limit is near (`--warn`).
+    pub warn: f64,
+    /// Limits that apply and are near: the exit status is 1 when there are any.
+    pub near: u64,
+    /// What refuses every fork of the process, whatever the limits: the exit
+    /// status is 1 then, too.
+    pub blocked: Vec<Blocked>,
+    /// Nearest first; those that don't apply come last.
+    pub limits: Vec<Row>,
+    /// The same limits where no number is set.
+    pub unlimited: Vec<Row>,
+    /// What could refuse as well, and can't be read.
+    pub unreadable: Vec<Unreadable>,
+    pub process: Option<Process>,
+    pub memory: Memory,
+    pub log: Log,
+    /// What has changed since the baseline (`--against`).
+    pub drift: Option<Drift>,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Of {
+    /// `host`, `process`, `cgroup`, `unit` or `user`.
+    pub kind: String,
+    /// Its pid, path or name; `null` for the host.
+    pub name: Option<String>,
+}
+
+/// What a limit refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Refuses {
+    /// Every new task.
+    Tasks,
+    /// Processes that copy an address space; not threads, vfork, posix_spawn.
+    Processes,
+    /// Threads, by refusing their stacks.
+    Threads,
+}
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Row {
+    #[serde(flatten)]
+    pub limit: Limit,
+    /// The cause that a refusal by it has in records.
+    pub cause: Cause,
+    pub refuses: Refuses,
+    /// How full: what is in use, without what the kernel would take back first,
+    /// and with what is known to be asked for, of what may be used. `null`
+    /// without a number.
+    pub percent: Option<f64>,
+    /// Of `usage`, what the kernel takes back before it refuses (page cache).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaimable: Option<u64>,
+    /// Why this limit doesn't apply here, where it doesn't.
+    pub exempt: Option<String>,
+    /// systemd unit, container or pod that the cgroup belongs to, or the user's
+    /// name.
+    pub owner: Option<String>,
+    /// Who fills it.
+    pub holders: Vec<Holder>,
+    /// What else to know, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A state in which every fork is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Blocked {
+    /// The cause that a refusal by it has in records.
+    pub cause: Cause,
+    /// In words.
+    pub text: String,
+}
+
+/// What could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unreadable {
+    pub what: String,
+    pub why: String,
+}
+
+/// The process that was asked for, or the first of the unit or cgroup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Process {
+    pub pid: u32,
+    pub comm: String,
+    /// False for a zombie: it has ended, and waits for its parent to reap it.
+    pub alive: bool,
+    /// `running`, `sleeping`, `disk sleep`, `stopped`, `traced`, `zombie`,
+    /// `idle`.
+    pub state: String,
+    pub parent: u32,
+    pub uid: u32,
+    pub user: Option<String>,
+    pub threads: u64,
+    pub children: u64,
+    /// Of the children, those that have ended and weren't reaped.
+    pub zombies: u64,
+    pub cgroup: Option<String>,
+    pub unit: Option<String>,
+    /// A policy of SCHED_DEADLINE, with which nothing may be created.
+    pub deadline: bool,
+}
+
+/// Memory and what is promised of it; `null` where /proc doesn't tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Memory {
+    pub total: Option<u64>,
+    pub available: Option<u64>,
+    pub swap_total: Option<u64>,
+    pub swap_free: Option<u64>,
+    /// vm.overcommit_memory: 0 heuristic, 1 always, 2 never.
+    pub overcommit_memory: Option<u64>,
+    pub overcommit_ratio: Option<u64>,
+    /// Instead of the ratio, where it isn't 0.
+    pub overcommit_kbytes: Option<u64>,
+    pub commit_limit: Option<u64>,
+    /// Committed_AS.
+    pub committed: Option<u64>,
+    /// Memory of huge pages, which CommitLimit doesn't count.
+    pub huge_pages: Option<u64>,
+    pub admin_reserve: Option<u64>,
+    pub user_reserve: Option<u64>,
+}
+
+/// The kernel's log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Log {
+    /// How far back it was looked at, in seconds.
+    pub seconds: u64,
+    /// Oldest first.
+    pub lines: Vec<LogLine>,
+    /// Lines before these.
+    pub more: u64,
+    /// Why it could not be read.
+    pub unreadable: Option<String>,
+}
+
+/// What a line of the kernel's log tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogKind {
+    /// The host was out of memory, and a process was killed.
+    OomKill,
+    /// The same in a memory cgroup.
+    CgroupOomKill,
+    /// Nobody could be killed.
+    OomNoVictim,
+    /// The pids controller refused a fork; the kernel says so once for each
+    /// cgroup that forks.
+    ForkRefused,
+    /// Overcommit refused a promise.
+    Overcommit,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogLine {
+    pub time: String,
+    pub kind: LogKind,
+    pub text: String,
+}
+
+/// The JSON Schema of what `check --format json` prints.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Headroom).to_value()
+}

@@ -1,0 +1,98 @@
+//! How near each limit is that could refuse the next fork: from what the host
+//! tells ([`crate::host::readings`]) to one document ([`Headroom`]), and what has
+//! changed since a baseline. Reads nothing itself.
+
+mod baseline;
+mod cgroups;
+mod document;
+mod drift;
+mod host_wide;
+mod log;
+mod nproc;
+mod overcommit;
+mod process;
+mod row;
+#[cfg(test)]
+mod tests;
+
+pub use baseline::{Baseline, BaselineError, Setting, SettingKind};
+pub use document::{
+    Blocked, Headroom, Log, LogKind, LogLine, Memory, Of, Process, Refuses, Row, Unreadable,
+    json_schema,
+};
+pub use drift::{Change, Drift, drift};
+pub use log::{WINDOW_SECONDS, kind_of, lines};
+
+use crate::host::readings::{Readings, Subject};
+
+/// The limits and their use, nearest first. `warn` in percent. The log and the
+/// drift are the caller's to add.
+pub fn headroom(readings: &Readings, warn: f64) -> Headroom {
+    let mut rows = cgroups::rows(readings);
+    rows.extend(host_wide::rows(readings));
+    rows.extend(overcommit::policy(readings));
+    rows.extend(nproc::rows(readings));
+    rows.extend(process::rows(readings));
+    let (mut limits, unlimited): (Vec<Row>, Vec<Row>) =
+        rows.into_iter().partition(|row| row.percent.is_some());
+    row::nearest_first(&mut limits);
+    let mut unreadable: Vec<Unreadable> = readings
+        .unreadable
+        .iter()
+        .map(|missing| Unreadable {
+            what: missing.what.clone(),
+            why: missing.why.clone(),
+        })
+        .collect();
+    unreadable.extend(nproc::unreadable(readings));
+    unreadable.extend(host_wide::unreadable(readings));
+    Headroom {
+        check: 1,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        time: readings.time.clone(),
+        host: readings.hostname.clone(),
+        kernel: readings.kernel.clone(),
+        of: of(readings),
+        warn,
+        near: limits.iter().filter(|r| row::is_near(r, warn)).count() as u64,
+        blocked: process::blocked(readings),
+        limits,
+        unlimited,
+        unreadable,
+        process: process::about(readings),
+        memory: overcommit::memory(&readings.host),
+        log: Log::default(),
+        drift: None,
+    }
+}
+
+impl Headroom {
+    /// Whether a limit is near, or every fork is refused for another reason.
+    pub fn is_near(&self) -> bool {
+        self.near > 0 || !self.blocked.is_empty()
+    }
+
+    /// The rows that are near: they apply, and are at `warn` or above.
+    pub fn nearest(&self) -> impl Iterator<Item = &Row> {
+        self.limits.iter().filter(|r| row::is_near(r, self.warn))
+    }
+}
+
+fn of(readings: &Readings) -> Of {
+    let (kind, name) = match &readings.subject {
+        Subject::Host => ("host", None),
+        Subject::Process(pid) => ("process", Some(pid.to_string())),
+        Subject::Cgroup { path, unit, .. } => match unit {
+            Some(unit) => ("unit", Some(unit.clone())),
+            None => ("cgroup", Some(path.to_string_lossy().into_owned())),
+        },
+        Subject::User(uid) => {
+            let name = readings.user(*uid).map(str::to_owned);
+            ("user", Some(name.unwrap_or_else(|| uid.to_string())))
+        }
+    };
+    Of {
+        kind: kind.to_owned(),
+        name,
+    }
+}

@@ -1,0 +1,191 @@
+//! RLIMIT_NPROC: a limit of each process, compared with the tasks of its real
+//! uid.
+//!
+//! kernel/ucount.c `is_rlimit_overlimit`, up to 5.13 kernel/fork.c. A task is
+//! counted with its uid in its user namespace, and in each namespace above with
+//! the uid that created the one below; up to 5.13 with its uid alone.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Refuses, Row, Unreadable,
+    row::{limit, row},
+};
+use crate::{
+    cause::Cause,
+    host::{
+        process::Status,
+        readings::{Readings, Subject},
+        user_namespace::INITIAL,
+    },
+    record::Unit,
+};
+
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_SYS_RESOURCE: u32 = 24;
+
+/// Whom a task is counted with.
+type Account = (u64, u32);
+
+pub(super) fn rows(readings: &Readings) -> Vec<Row> {
+    let of_process = readings.process().is_some();
+    let mut lowest: BTreeMap<Account, (&Status, u64, u64)> = BTreeMap::new();
+    // The first that no limit stops, to be told when that is so of all.
+    let mut spared = None;
+    let mut rows = Vec::new();
+    for process in asked(readings) {
+        let Some(limits) = readings.limits.get(&process.pid) else {
+            continue;
+        };
+        let exempt = exempt(readings, process);
+        if of_process {
+            rows.push(one(readings, process, limits.processes.soft, exempt));
+            continue;
+        }
+        let (None, Some(value)) = (&exempt, limits.processes.soft) else {
+            spared = spared.or(Some((process, limits.processes.soft, exempt)));
+            continue;
+        };
+        let entry = lowest
+            .entry(account(readings, process))
+            .or_insert((process, value, 0));
+        if value < entry.1 {
+            *entry = (process, value, 0);
+        }
+        entry.2 += u64::from(value == entry.1);
+    }
+    if let (Subject::User(_), true, Some((process, value, exempt))) =
+        (&readings.subject, lowest.is_empty(), spared)
+    {
+        rows.push(one(readings, process, value, exempt));
+    }
+    for (process, value, count) in lowest.into_values() {
+        let mut row = one(readings, process, Some(value), None);
+        row.notes.push(format!(
+            "{count} of this user's processes have this limit, {} (pid {}) for one; none has a \
+             lower one",
+            process.comm, process.pid
+        ));
+        rows.push(row);
+    }
+    rows
+}
+
+/// The processes whose limits are told.
+fn asked(readings: &Readings) -> impl Iterator<Item = &Status> {
+    let one = readings.process().map(|p| p.pid);
+    readings.processes.iter().filter(move |p| match one {
+        Some(pid) => p.pid == pid,
+        None => match readings.subject {
+            Subject::User(uid) => p.uid == uid,
+            _ => true,
+        },
+    })
+}
+
+fn one(readings: &Readings, process: &Status, value: Option<u64>, exempt: Option<String>) -> Row {
+    let account = account(readings, process);
+    let scope = match account.0 {
+        ns if ns == readings.namespaces.own => format!("uid {}", process.uid),
+        ns => format!("uid {} in user namespace {ns}", process.uid),
+    };
+    let usage = charged(readings, account);
+    let mut limit = limit("RLIMIT_NPROC", scope, value, Some(usage), Unit::Tasks);
+    limit.file = Some(format!("/proc/{}/limits", process.pid));
+    let mut row = row(Cause::RlimitNproc, Refuses::Tasks, limit);
+    row.owner = readings.user(process.uid).map(str::to_owned);
+    row.exempt = exempt;
+    row
+}
+
+/// What exempts it: a real uid 0 of the host (INIT_USER), or a capability in the
+/// initial user namespace. root of another user namespace isn't exempt.
+fn exempt(readings: &Readings, process: &Status) -> Option<String> {
+    if readings.namespaces.own == INITIAL && process.uid == 0 {
+        return Some("the host's root (real uid 0) is not limited by it".to_owned());
+    }
+    if namespace(readings, process) != INITIAL {
+        return None;
+    }
+    [
+        (CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE"),
+        (CAP_SYS_ADMIN, "CAP_SYS_ADMIN"),
+    ]
+    .into_iter()
+    .find(|(number, _)| process.has_capability(*number))
+    .map(|(_, name)| format!("the process has {name}, which exempts it"))
+}
+
+fn namespace(readings: &Readings, process: &Status) -> u64 {
+    let known = readings.namespaces.of.get(&process.pid);
+    known.copied().unwrap_or(readings.namespaces.own)
+}
+
+fn account(readings: &Readings, process: &Status) -> Account {
+    let namespace = if readings.counts_by_namespace {
+        namespace(readings, process)
+    } else {
+        readings.namespaces.own
+    };
+    (namespace, process.uid)
+}
+
+/// Tasks that the kernel counts there: threads, and zombies that weren't reaped.
+pub(super) fn charged(readings: &Readings, to: Account) -> u64 {
+    let counted = readings.processes.iter().filter(|process| {
+        let mut at = Some(account(readings, process));
+        while let Some((namespace, uid)) = at {
+            if (namespace, uid) == to {
+                return true;
+            }
+            // The namespace was made by `owner`, in `parent`.
+            at = readings
+                .namespaces
+                .all
+                .get(&namespace)
+                .and_then(|ns| ns.parent.zip(ns.owner));
+        }
+        false
+    });
+    counted.map(|process| process.threads).sum()
+}
+
+/// Since 5.14 a user namespace keeps its creator's limit, for all in it.
+pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
+    let mut unreadable = Vec::new();
+    let seen = &readings.namespaces.of;
+    let unseen = readings
+        .processes
+        .iter()
+        .filter(|p| !seen.contains_key(&p.pid));
+    let unseen = unseen.count();
+    if unseen > 0 && readings.counts_by_namespace {
+        unreadable.push(Unreadable {
+            what: format!("the user namespaces of {unseen} processes"),
+            why: "it takes root or CAP_SYS_PTRACE; RLIMIT_NPROC's use counts them as if they \
+                  were in this one"
+                .to_owned(),
+        });
+    }
+    let Some(process) = readings.process() else {
+        return unreadable;
+    };
+    let mut at = namespace(readings, process);
+    while let Some(ns) = readings.namespaces.all.get(&at) {
+        let Some((parent, owner)) = ns.parent.zip(ns.owner) else {
+            break;
+        };
+        if readings.counts_by_namespace {
+            unreadable.push(Unreadable {
+                what: format!(
+                    "the limit of user namespace {at}: the RLIMIT_NPROC that uid {owner} had when \
+                     creating it, for that user's {} tasks",
+                    charged(readings, (parent, owner))
+                ),
+                why: "no file shows it (Linux 5.14+)".to_owned(),
+            });
+        }
+        at = parent;
+    }
+    unreadable
+}

@@ -1,0 +1,125 @@
+//! The process that was asked for: how it is, and the limits of its own.
+
+use super::{
+    Blocked, Process, Refuses, Row, cgroups,
+    row::{limit, row},
+};
+use crate::{
+    cause::Cause,
+    host::readings::Readings,
+    record::{Limit, Unit},
+};
+
+pub(super) fn about(readings: &Readings) -> Option<Process> {
+    let process = readings.process()?;
+    let children = || {
+        readings
+            .processes
+            .iter()
+            .filter(|p| p.parent == process.pid)
+    };
+    let details = readings.details.as_ref();
+    let cgroup = details.and_then(|d| d.cgroup.clone());
+    Some(Process {
+        pid: process.pid,
+        comm: process.comm.clone(),
+        alive: !process.is_zombie(),
+        state: state(process.state).to_owned(),
+        parent: process.parent,
+        uid: process.uid,
+        user: readings.user(process.uid).map(str::to_owned),
+        threads: process.threads,
+        children: children().count() as u64,
+        zombies: children().filter(|p| p.is_zombie()).count() as u64,
+        unit: cgroup.as_deref().and_then(cgroups::owner),
+        cgroup,
+        deadline: details.is_some_and(|d| d.deadline),
+    })
+}
+
+/// kernel/pid.c `alloc_pid`: ENOMEM in a pid namespace without init.
+pub(super) fn blocked(readings: &Readings) -> Vec<Blocked> {
+    let (Some(process), Some(details)) = (readings.process(), &readings.details) else {
+        return Vec::new();
+    };
+    let mut blocked = Vec::new();
+    if details.pid_namespace_dead {
+        blocked.push(Blocked {
+            cause: Cause::PidNamespaceDead,
+            text: format!(
+                "{} (pid {}) can create no process: its children would go to a pid namespace \
+                 whose init has ended",
+                process.comm, process.pid
+            ),
+        });
+    }
+    blocked
+}
+
+/// fs/proc/array.c `task_state_array`.
+fn state(letter: char) -> &'static str {
+    match letter {
+        'R' => "running",
+        'S' => "sleeping",
+        'D' => "disk sleep",
+        'T' => "stopped",
+        't' => "traced",
+        'Z' => "zombie",
+        'X' => "dead",
+        'I' => "idle",
+        _ => "unknown",
+    }
+}
+
+/// What refuses a new thread's stack: mm/mmap.c `may_expand_vm` and
+/// `mlock_future_ok`, and the count of mappings. fork asks none of them.
+pub(super) fn rows(readings: &Readings) -> Vec<Row> {
+    let (Some(process), Some(details)) = (readings.process(), &readings.details) else {
+        return Vec::new();
+    };
+    let mut rows = Vec::new();
+    let mut add = |cause, limit: Limit| rows.push(row(cause, Refuses::Threads, limit));
+    if let Some(mappings) = details.mappings {
+        let mut limit = limit(
+            "vm.max_map_count",
+            "process",
+            details.max_map_count,
+            Some(mappings),
+            Unit::Mappings,
+        );
+        limit.file = Some("/proc/sys/vm/max_map_count".to_owned());
+        add(Cause::MaxMapCount, limit);
+    }
+    let Some(limits) = readings.limits.get(&process.pid) else {
+        return rows;
+    };
+    let file = format!("/proc/{}/limits", process.pid);
+    let mut bound = |cause, name, value, usage: Option<u64>| {
+        if usage.is_some() {
+            let mut limit = limit(name, "process", value, usage, Unit::Bytes);
+            limit.file = Some(file.clone());
+            add(cause, limit);
+        }
+    };
+    bound(
+        Cause::RlimitAs,
+        "RLIMIT_AS",
+        limits.address_space.soft,
+        process.vm_size,
+    );
+    bound(
+        Cause::RlimitData,
+        "RLIMIT_DATA",
+        limits.data.soft,
+        process.vm_data,
+    );
+    // Only what is mapped locked counts, after mlockall(MCL_FUTURE).
+    let locked = process.vm_locked.filter(|bytes| *bytes > 0);
+    bound(
+        Cause::RlimitMemlock,
+        "RLIMIT_MEMLOCK",
+        limits.locked.soft,
+        locked,
+    );
+    rows
+}

@@ -1,0 +1,391 @@
+use super::*;
+use crate::{
+    cause::Cause,
+    host::{
+        cgroup::{CgroupUse, Hierarchy, Resource},
+        clock::Clock,
+        kernel_log::Message,
+        limits::HostNow,
+        process::{Bounds, Limits, Status},
+        readings::Details,
+        settings::Value,
+        user_namespace::{INITIAL, Namespace},
+    },
+};
+
+fn process(pid: u32, uid: u32, threads: u64) -> Status {
+    Status {
+        pid,
+        parent: u32::from(pid != 1),
+        comm: format!("p{pid}"),
+        state: 'S',
+        threads,
+        uid,
+        group: Some(pid),
+        session: Some(pid),
+        pids: vec![pid],
+        ..Status::default()
+    }
+}
+
+fn nproc(soft: u64) -> Limits {
+    let bounds = Bounds {
+        soft: Some(soft),
+        hard: Some(soft),
+    };
+    Limits {
+        processes: bounds,
+        ..Limits::default()
+    }
+}
+
+fn cgroup(path: &str, limit: Option<u64>, usage: u64) -> CgroupUse {
+    CgroupUse {
+        resource: Resource::Pids,
+        path: path.into(),
+        file: format!("/sys/fs/cgroup{path}/pids.max").into(),
+        limit,
+        usage,
+        reclaimable: 0,
+    }
+}
+
+/// A host with root's pid 1 and processes of uid 1000 in the initial namespace.
+fn readings(subject: Subject) -> Readings {
+    let processes = vec![
+        process(1, 0, 1),
+        process(10, 1000, 3),
+        process(11, 1000, 2),
+        process(12, 5, 1),
+    ];
+    let mut r = Readings {
+        subject,
+        initial_pid_namespace: true,
+        counts_by_namespace: true,
+        host: HostNow {
+            pid_max: Some(1300),
+            threads_max: Some(1000),
+            threads: Some(950),
+            overcommit_memory: Some(0),
+            mem_total: Some(1024),
+            swap_total: Some(0),
+            commit_limit: Some(1000),
+            committed: Some(500),
+            admin_reserve_kbytes: Some(100),
+            user_reserve_kbytes: Some(50),
+            ..HostNow::default()
+        },
+        ..Readings::default()
+    };
+    r.namespaces.own = INITIAL;
+    let outermost = Namespace {
+        parent: None,
+        owner: Some(0),
+    };
+    r.namespaces.all.insert(INITIAL, outermost);
+    for p in &processes {
+        r.namespaces.of.insert(p.pid, INITIAL);
+        r.limits.insert(p.pid, nproc(100));
+    }
+    r.limits.insert(11, nproc(6));
+    r.processes = processes;
+    r
+}
+
+fn row<'a>(h: &'a Headroom, name: &str, scope: &str) -> &'a Row {
+    let mut all = h.limits.iter().chain(&h.unlimited);
+    all.find(|r| r.limit.name == name && r.limit.scope == scope)
+        .unwrap_or_else(|| panic!("no {name} of {scope} in {h:#?}"))
+}
+
+#[test]
+fn host_wide_limits_nearest_first() {
+    let h = headroom(&readings(Subject::Host), 90.0);
+    let threads = row(&h, "kernel.threads-max", "host");
+    assert_eq!(threads.percent, Some(95.0));
+    let ids = row(&h, "kernel.pid_max", "host");
+    assert_eq!(ids.limit.usable, Some(1000));
+    assert_eq!((ids.limit.usage, ids.percent), (Some(950), Some(95.0)));
+    let percents: Vec<_> = h.limits.iter().map(|r| r.percent.unwrap()).collect();
+    assert!(percents.is_sorted_by(|a, b| a >= b), "{percents:?}");
+    assert_eq!(h.near, 2);
+    assert_eq!(headroom(&readings(Subject::Host), 96.0).near, 0);
+    // Root has no limit that counts, daemon has 1 of 100.
+    let user = row(&h, "RLIMIT_NPROC", "uid 1000");
+    assert_eq!((user.limit.value, user.limit.usage), (Some(6), Some(5)));
+    assert!(!h.limits.iter().any(|r| r.limit.scope == "uid 0"));
+}
+
+#[test]
+fn ids_of_leaders_that_have_ended_count() {
+    let mut r = readings(Subject::Host);
+    r.processes[1].group = Some(500);
+    r.processes[2].group = Some(500);
+    r.processes[2].session = Some(400);
+    let usage = |r: &Readings| {
+        row(&headroom(r, 90.0), "kernel.pid_max", "host")
+            .limit
+            .usage
+    };
+    assert_eq!(usage(&r), Some(952));
+    r.ids_outside = 40;
+    assert_eq!(usage(&r), Some(912));
+    r.hidden = true;
+    assert_eq!(usage(&r), Some(910));
+}
+
+#[test]
+fn a_cgroup_above_refuses() {
+    let mut r = readings(Subject::Cgroup {
+        hierarchy: Hierarchy::V2,
+        path: "/system.slice/x.service/sub".into(),
+        unit: None,
+    });
+    r.host.threads = Some(9);
+    r.cgroups = vec![
+        cgroup("/system.slice/x.service/sub", None, 95),
+        cgroup("/system.slice/x.service", Some(1000), 95),
+        cgroup("/system.slice", Some(100), 95),
+    ];
+    let h = headroom(&r, 90.0);
+    assert_eq!(h.limits[0].limit.scope, "/system.slice");
+    assert_eq!(h.limits[0].percent, Some(95.0));
+    assert_eq!(h.limits[0].cause, Cause::CgroupPidsMax);
+    assert_eq!(h.near, 1);
+    let unlimited = row(&h, "pids.max", "/system.slice/x.service/sub");
+    assert_eq!(
+        (unlimited.percent, &*unlimited.owner.clone().unwrap()),
+        (None, "x.service")
+    );
+}
+
+#[test]
+fn page_cache_does_not_fill_a_memory_cgroup() {
+    let mut r = readings(Subject::Host);
+    r.cgroups = vec![CgroupUse {
+        resource: Resource::Memory,
+        path: "/m".into(),
+        file: "/sys/fs/cgroup/m/memory.max".into(),
+        limit: Some(1000),
+        usage: 990,
+        reclaimable: 890,
+    }];
+    let h = headroom(&r, 90.0);
+    let memory = row(&h, "memory.max", "/m");
+    assert_eq!(
+        (memory.percent, memory.reclaimable),
+        (Some(10.0), Some(890))
+    );
+    assert_eq!(memory.limit.usage, Some(990));
+}
+
+#[test]
+fn of_one_process() {
+    let mut r = readings(Subject::Process(10));
+    r.main = Some(10);
+    let limits = |r: &Readings| row(&headroom(r, 90.0), "RLIMIT_NPROC", "uid 1000").clone();
+    assert_eq!(limits(&r).limit.value, Some(100));
+    assert_eq!(limits(&r).exempt, None);
+    r.processes[1].capabilities = 1 << 24;
+    assert!(limits(&r).exempt.unwrap().contains("CAP_SYS_RESOURCE"));
+    r.main = Some(1);
+    let h = headroom(&r, 0.1);
+    let root = row(&h, "RLIMIT_NPROC", "uid 0");
+    assert!(root.exempt.as_deref().unwrap().contains("root"), "{root:?}");
+    assert!(!h.nearest().any(|r| r.cause == Cause::RlimitNproc));
+    assert!(h.limits.last().unwrap().exempt.is_some());
+    let about = h.process.unwrap();
+    assert_eq!((about.pid, about.children, about.zombies), (1, 3, 0));
+}
+
+#[test]
+fn of_a_user() {
+    let of = |uid: u32| headroom(&readings(Subject::User(uid)), 90.0);
+    let user = of(1000);
+    let limit = row(&user, "RLIMIT_NPROC", "uid 1000");
+    assert_eq!((limit.limit.value, limit.limit.usage), (Some(6), Some(5)));
+    assert!(limit.notes[0].contains("(pid 11)"), "{limit:?}");
+    assert!(!user.limits.iter().any(|r| r.limit.scope == "uid 5"));
+    let root = of(0);
+    assert!(row(&root, "RLIMIT_NPROC", "uid 0").exempt.is_some());
+    // Nobody's: nothing to tell but the host's.
+    let nobody = of(4000);
+    assert!(!nobody.limits.iter().any(|r| r.cause == Cause::RlimitNproc));
+}
+
+/// A user namespace that uid 1000 has made, with a process in it.
+fn nested() -> Readings {
+    let mut r = readings(Subject::Process(20));
+    let made = Namespace {
+        parent: Some(INITIAL),
+        owner: Some(1000),
+    };
+    r.processes.push(process(20, 100_000, 7));
+    r.processes.push(process(21, 1000, 1));
+    r.namespaces.all.insert(77, made);
+    r.namespaces.of.insert(20, 77);
+    r.namespaces.of.insert(21, 77);
+    r.limits.insert(20, nproc(50));
+    r.main = Some(20);
+    r
+}
+
+#[test]
+fn tasks_count_with_the_creators_of_their_namespaces() {
+    let r = nested();
+    let h = headroom(&r, 90.0);
+    let own = row(&h, "RLIMIT_NPROC", "uid 100000 in user namespace 77");
+    assert_eq!(own.limit.usage, Some(7));
+    // 5 of uid 1000 itself, 7 and 1 of what it has made.
+    assert_eq!(nproc::charged(&r, (INITIAL, 1000)), 13);
+    assert_eq!(nproc::charged(&r, (77, 1000)), 1);
+    let hidden: Vec<&str> = h.unreadable.iter().map(|u| &*u.what).collect();
+    assert!(
+        hidden
+            .iter()
+            .any(|w| w.contains("uid 1000") && w.contains("13 tasks")),
+        "{hidden:?}"
+    );
+    // The uid of a container's root isn't the host's.
+    let mut r = nested();
+    r.processes[4].capabilities = u64::MAX;
+    let h = headroom(&r, 90.0);
+    assert_eq!(
+        row(&h, "RLIMIT_NPROC", "uid 100000 in user namespace 77").exempt,
+        None
+    );
+}
+
+#[test]
+fn before_5_14_the_uid_alone_counts() {
+    let mut r = nested();
+    r.counts_by_namespace = false;
+    assert_eq!(nproc::charged(&r, (INITIAL, 1000)), 6);
+    let h = headroom(&r, 90.0);
+    assert_eq!(row(&h, "RLIMIT_NPROC", "uid 100000").limit.usage, Some(7));
+}
+
+#[test]
+fn strict_overcommit_counts_what_a_fork_asks_for() {
+    let mut r = readings(Subject::Process(10));
+    assert!(
+        !headroom(&r, 90.0)
+            .limits
+            .iter()
+            .any(|r| r.cause == Cause::Overcommit)
+    );
+    r.host.overcommit_memory = Some(2);
+    let h = headroom(&r, 90.0);
+    let host = row(&h, "CommitLimit", "host");
+    assert_eq!(host.limit.usable, Some(900 << 10));
+    assert_eq!(host.percent, Some(55.5));
+    r.main = Some(10);
+    r.processes[1].vm_size = Some(3200 << 10);
+    r.processes[1].vm_data = Some(300 << 10);
+    r.processes[1].vm_stack = Some(20 << 10);
+    let h = headroom(&r, 90.0);
+    let fork = row(&h, "CommitLimit", "host");
+    // 1000 less 100 for the administrator less 50 for the user.
+    assert_eq!(fork.limit.usable, Some(850 << 10));
+    assert_eq!(fork.limit.requested, Some(320 << 10));
+    assert_eq!(fork.percent, Some(96.4));
+    assert_eq!(fork.refuses, Refuses::Processes);
+}
+
+#[test]
+fn heuristic_overcommit_compares_one_mapping() {
+    let mut r = readings(Subject::Process(10));
+    r.main = Some(10);
+    r.details = Some(Details {
+        largest_mapping: Some(2048 << 10),
+        mappings: Some(65_530),
+        max_map_count: Some(65_530),
+        ..Details::default()
+    });
+    let h = headroom(&r, 90.0);
+    assert_eq!(row(&h, "vm.overcommit_memory", "host").percent, Some(200.0));
+    let maps = row(&h, "vm.max_map_count", "process");
+    assert_eq!(
+        (maps.percent, maps.refuses),
+        (Some(100.0), Refuses::Threads)
+    );
+}
+
+#[test]
+fn a_dead_pid_namespace_refuses_whatever_the_limits() {
+    let mut r = readings(Subject::Process(10));
+    r.main = Some(10);
+    r.host.threads = Some(1);
+    r.details = Some(Details::default());
+    let h = headroom(&r, 90.0);
+    assert!(!h.is_near() && h.blocked.is_empty(), "{h:#?}");
+    r.details = Some(Details {
+        pid_namespace_dead: true,
+        ..Details::default()
+    });
+    let h = headroom(&r, 90.0);
+    assert!(h.is_near() && h.near == 0);
+    assert_eq!(h.blocked[0].cause, Cause::PidNamespaceDead);
+}
+
+#[test]
+fn lines_of_the_kernel_log() {
+    for (text, kind) in [
+        (
+            "Out of memory: Killed process 12 (x) total-vm:1kB, anon-rss:1kB, UID:0",
+            Some(LogKind::OomKill),
+        ),
+        (
+            "Memory cgroup out of memory: Killed process 12 (x) total-vm:1kB",
+            Some(LogKind::CgroupOomKill),
+        ),
+        (
+            "Out of memory and no killable processes...",
+            Some(LogKind::OomNoVictim),
+        ),
+        (
+            "cgroup: fork rejected by pids controller in /x",
+            Some(LogKind::ForkRefused),
+        ),
+        (
+            "__vm_enough_memory: pid: 1, comm: x, bytes: 9 not enough memory for the allocation",
+            Some(LogKind::Overcommit),
+        ),
+        ("oom_reaper: reaped process 12 (x)", None),
+        ("audit: Out of memory: Killed process", None),
+        ("", None),
+    ] {
+        assert_eq!(kind_of(text), kind, "{text}");
+    }
+    let clock = Clock::now();
+    let message = Message {
+        at_us: clock.monotonic_ns() / 1000,
+        text: "Out of memory: Killed process 1 (x)".to_owned(),
+    };
+    let log = lines(&vec![message; 103], &clock);
+    assert_eq!((log.lines.len(), log.more), (100, 3));
+}
+
+#[test]
+fn the_document_fits_its_schema() {
+    let validator = jsonschema::validator_for(&json_schema()).unwrap();
+    let mut r = nested();
+    r.cgroups = vec![cgroup("/a", Some(100), 95), cgroup("/b", None, 5)];
+    let mut h = headroom(&r, 90.0);
+    h.drift = Some(drift(&saved(&[("a.b", "1")]), &saved(&[])));
+    let value = serde_json::to_value(&h).unwrap();
+    if let Err(error) = validator.validate(&value) {
+        panic!("{error}: {value:#}");
+    }
+    let mut bad = value.clone();
+    bad["limits"][0]["percent"] = serde_json::json!("full");
+    assert!(!validator.is_valid(&bad));
+    assert_eq!(serde_json::from_value::<Headroom>(value).unwrap(), h);
+}
+
+fn saved(sysctls: &[(&str, &str)]) -> Baseline {
+    let values = sysctls
+        .iter()
+        .map(|(name, value)| Value::Sysctl((*name).to_owned(), (*value).to_owned()));
+    Baseline::new("2026-01-01T00:00:00Z", "h", "6.1", values.collect())
+}

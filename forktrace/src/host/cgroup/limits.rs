@@ -1,0 +1,175 @@
+//! Limits of cgroups and what is in use of them, read from their folders.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use super::{Controller, Hierarchies, Hierarchy, Mount, Resource, TooMany, walk};
+
+/// One limit of one cgroup, as its files have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupUse {
+    pub resource: Resource,
+    /// As this process's cgroup namespace names it.
+    pub path: PathBuf,
+    /// The file with the limit.
+    pub file: PathBuf,
+    /// Tasks or bytes; `None`: no limit.
+    pub limit: Option<u64>,
+    /// Tasks or bytes of the whole subtree.
+    pub usage: u64,
+    /// Of `usage`, what the kernel takes back before it refuses anything: page
+    /// cache, and slabs that can be given up. 0 for tasks.
+    pub reclaimable: u64,
+}
+
+/// A file of a cgroup that this process may not read.
+#[derive(Debug)]
+pub struct Unreadable {
+    pub file: PathBuf,
+    pub source: io::Error,
+}
+
+/// A cgroup's limit, or why it can't be told.
+pub type Reading = Result<CgroupUse, Unreadable>;
+
+impl Hierarchies {
+    /// Where a resource is limited: a controller is in one hierarchy only.
+    pub fn of(&self, resource: Resource) -> Option<Hierarchy> {
+        let v1 = Hierarchy::V1(match resource {
+            Resource::Pids => Controller::Pids,
+            Resource::Memory => Controller::Memory,
+        });
+        [v1, Hierarchy::V2]
+            .into_iter()
+            .find(|&hierarchy| self.mounts(hierarchy).next().is_some())
+    }
+
+    /// The limits of a cgroup and of each above it, innermost first. Where the
+    /// resource's hierarchy hasn't got that cgroup, the nearest above that it
+    /// has. The root has none.
+    pub fn chain(&self, resource: Resource, cgroup: &Path) -> Vec<Reading> {
+        let Some(hierarchy) = self.of(resource) else {
+            return Vec::new();
+        };
+        let readings = cgroup.ancestors().filter_map(|path| {
+            let folder = self.visible(hierarchy, path)?;
+            read(resource, hierarchy, path, &folder)
+        });
+        readings.collect()
+    }
+
+    /// Every cgroup's limit of a resource, those without one too.
+    pub fn all(&self, resource: Resource) -> Result<Vec<Reading>, TooMany> {
+        let Some(hierarchy) = self.of(resource) else {
+            return Ok(Vec::new());
+        };
+        let mut readings = Vec::new();
+        // Those mounts come first that show most; another shows the same.
+        if let Some(mount) = self.mounts(hierarchy).next() {
+            walk::folders(&mount.point, |folder, _| {
+                if let Some(path) = Mount::cgroup(mount, folder) {
+                    readings.extend(read(resource, hierarchy, &path, folder));
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(readings)
+    }
+
+    /// The path in one hierarchy from the text of /proc/PID/cgroup (cgroups(7)).
+    pub fn path_in(text: &str, hierarchy: Hierarchy) -> Option<PathBuf> {
+        let controller = match hierarchy {
+            Hierarchy::V2 => None,
+            Hierarchy::V1(Controller::Pids) => Some("pids"),
+            Hierarchy::V1(Controller::Memory) => Some("memory"),
+            Hierarchy::V1(Controller::Systemd) => Some("name=systemd"),
+        };
+        text.lines().find_map(|line| {
+            let mut fields = line.splitn(3, ':');
+            let (id, controllers) = (fields.next()?, fields.next()?);
+            let path = fields.next()?;
+            let here = match controller {
+                None => id == "0" && controllers.is_empty(),
+                Some(name) => controllers.split(',').any(|c| c == name),
+            };
+            // Its folder is gone; those above it still limit.
+            let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+            here.then(|| PathBuf::from(path))
+        })
+    }
+}
+
+/// `None` for a cgroup that has no such limit: the root, one whose parent
+/// doesn't hand the controller on, one that is gone.
+fn read(resource: Resource, hierarchy: Hierarchy, path: &Path, folder: &Path) -> Option<Reading> {
+    let v2 = hierarchy == Hierarchy::V2;
+    let (limit, usage) = match (resource, v2) {
+        (Resource::Pids, _) => ("pids.max", "pids.current"),
+        (Resource::Memory, true) => ("memory.max", "memory.current"),
+        (Resource::Memory, false) => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    };
+    let file = folder.join(limit);
+    let content = |path: &Path| match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(source) => Err(Unreadable {
+            file: path.to_owned(),
+            source,
+        }),
+    };
+    let reading = || {
+        let Some(limit) = content(&file)? else {
+            return Ok(None);
+        };
+        let Some(usage) = content(&folder.join(usage))? else {
+            return Ok(None);
+        };
+        let limit = limit.trim().parse().ok().filter(|&n| n < NO_LIMIT);
+        if limit.is_none() && path.parent().is_none() {
+            // v1 shows a file in the root, where nothing can be set.
+            return Ok(None);
+        }
+        let stat = match (resource, limit) {
+            (Resource::Memory, Some(_)) => fs::read_to_string(folder.join("memory.stat")).ok(),
+            _ => None,
+        };
+        Ok(Some(CgroupUse {
+            resource,
+            path: path.to_owned(),
+            file: file.clone(),
+            limit,
+            usage: usage.trim().parse().unwrap_or(0),
+            reclaimable: stat.map_or(0, |text| reclaimable(&text, v2)),
+        }))
+    };
+    reading().transpose()
+}
+
+/// v1's `memory.limit_in_bytes` without a limit: PAGE_COUNTER_MAX pages
+/// (include/linux/page_counter.h), a little less than 2^63.
+const NO_LIMIT: u64 = 0x7fff_ffff_0000_0000;
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    ) || error.raw_os_error() == Some(libc::ENODEV)
+}
+
+/// From memory.stat; v1 gives a subtree's numbers under `total_`.
+fn reclaimable(stat: &str, v2: bool) -> u64 {
+    let names: &[&str] = if v2 {
+        &["active_file", "inactive_file", "slab_reclaimable"]
+    } else {
+        &["total_active_file", "total_inactive_file"]
+    };
+    stat.lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(name, _)| names.contains(name))
+        .filter_map(|(_, value)| value.trim().parse::<u64>().ok())
+        .fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+use super::*;
+
+/// A made-up v2 hierarchy that is mounted on a folder.
+fn tree(name: &str, files: &[(&str, &str)]) -> (PathBuf, Hierarchies) {
+    let top = std::env::temp_dir().join(format!("forktrace-limits-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&top);
+    for (file, text) in files {
+        let path = top.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let line = format!("31 23 0:28 / {} rw - cgroup2 cgroup2 rw\n", top.display());
+    let hierarchies = Hierarchies::from_mountinfo(line.as_bytes(), true);
+    (top, hierarchies)
+}
+
+#[test]
+fn a_cgroup_and_those_above_it() {
+    let (top, hierarchies) = tree(
+        "chain",
+        &[
+            ("a/pids.max", "100\n"),
+            ("a/pids.current", "95\n"),
+            ("a/b/pids.max", "max\n"),
+            ("a/b/pids.current", "95\n"),
+            ("a/b/c/cgroup.procs", ""),
+            ("a/memory.max", "4096\n"),
+            ("a/memory.current", "4000\n"),
+            (
+                "a/memory.stat",
+                "anon 1\nactive_file 100\ninactive_file 20\nslab_reclaimable 3\n",
+            ),
+            ("x/pids.max", "7\n"),
+            ("x/pids.current", "1\n"),
+        ],
+    );
+    let chain = |resource| -> Vec<_> {
+        let readings = hierarchies.chain(resource, Path::new("/a/b/c/d"));
+        readings
+            .into_iter()
+            .map(|r| r.unwrap())
+            .map(|u| {
+                (
+                    u.path.display().to_string(),
+                    u.limit,
+                    u.usage,
+                    u.reclaimable,
+                )
+            })
+            .collect()
+    };
+    assert_eq!(
+        chain(Resource::Pids),
+        [
+            ("/a/b".to_owned(), None, 95, 0),
+            ("/a".to_owned(), Some(100), 95, 0)
+        ]
+    );
+    assert_eq!(
+        chain(Resource::Memory),
+        [("/a".to_owned(), Some(4096), 4000, 123)]
+    );
+    let all = hierarchies.all(Resource::Pids).unwrap();
+    assert_eq!(all.len(), 3);
+    fs::remove_dir_all(top).unwrap();
+}
+
+#[test]
+fn lines_of_proc_pid_cgroup() {
+    let text = "9:name=systemd:/s\n8:pids,misc:/a:b\n4:memory:/m (deleted)\n0::/v2\n";
+    let path = |h| Hierarchies::path_in(text, h).map(|p| p.display().to_string());
+    assert_eq!(path(Hierarchy::V2).as_deref(), Some("/v2"));
+    assert_eq!(
+        path(Hierarchy::V1(Controller::Pids)).as_deref(),
+        Some("/a:b")
+    );
+    assert_eq!(
+        path(Hierarchy::V1(Controller::Memory)).as_deref(),
+        Some("/m")
+    );
+    assert_eq!(
+        Hierarchies::path_in("0::/", Hierarchy::V1(Controller::Pids)),
+        None
+    );
+}
+
+#[test]
+fn v1_without_a_limit() {
+    let line = |top: &Path| {
+        format!(
+            "31 23 0:28 / {} rw - cgroup cgroup rw,memory\n",
+            top.display()
+        )
+    };
+    let (top, _) = tree(
+        "v1",
+        &[
+            ("a/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("a/memory.usage_in_bytes", "5\n"),
+        ],
+    );
+    let hierarchies = Hierarchies::from_mountinfo(line(&top).as_bytes(), true);
+    let all = hierarchies.chain(Resource::Memory, Path::new("/a"));
+    assert_eq!(all[0].as_ref().unwrap().limit, None);
+    fs::remove_dir_all(top).unwrap();
+}

@@ -1,0 +1,136 @@
+//! Everything that `check` wants to know of the host, read at once.
+
+mod gather;
+mod namespaces;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{
+    cgroup::{CgroupUse, Hierarchies, Hierarchy, Resource},
+    limits::HostNow,
+    passwd::Passwd,
+    process::{Limits, Status},
+    user_namespace::{INITIAL, UserNamespaces},
+};
+
+/// Ids below this are given out once only (RESERVED_PIDS, kernel/pid.c
+/// `alloc_pid`).
+pub const RESERVED: u64 = 300;
+
+/// Whose next fork is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Subject {
+    /// Anybody's on this host.
+    #[default]
+    Host,
+    /// This process's; any thread's id will do.
+    Process(u32),
+    /// Of whoever is in this cgroup or below it; with `unit`, it is that unit's.
+    Cgroup {
+        hierarchy: Hierarchy,
+        path: PathBuf,
+        unit: Option<String>,
+    },
+    /// This uid's.
+    User(u32),
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub what: String,
+    pub why: String,
+}
+
+/// What only one process has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Mappings; `None` without the privilege to trace the process.
+    pub mappings: Option<u64>,
+    /// vm.max_map_count.
+    pub max_map_count: Option<u64>,
+    /// Bytes of the largest private writable mapping.
+    pub largest_mapping: Option<u64>,
+    /// SCHED_DEADLINE.
+    pub deadline: bool,
+    /// Its children would go to a pid namespace whose init has ended.
+    pub pid_namespace_dead: bool,
+    /// Path in the hierarchy that limits tasks.
+    pub cgroup: Option<String>,
+}
+
+/// One reading. The parts are read one after the other, so numbers can be apart
+/// by what happened meanwhile.
+#[derive(Clone, Debug, Default)]
+pub struct Readings {
+    pub subject: Subject,
+    /// UTC, RFC 3339.
+    pub time: String,
+    pub hostname: String,
+    /// uname -r.
+    pub kernel: String,
+    pub host: HostNow,
+    /// Whether this process is in the host's pid namespace.
+    pub initial_pid_namespace: bool,
+    /// Whether cgroups above those that can be seen may limit.
+    pub hides_cgroups: bool,
+    /// Whether others' processes are hidden (`hidepid`).
+    pub hidden: bool,
+    pub processes: Vec<Status>,
+    /// Tasks whose id is below [`RESERVED`] or from pid_max on.
+    pub ids_outside: u64,
+    pub namespaces: UserNamespaces,
+    /// Linux 5.14+: tasks are counted by user namespace and uid.
+    pub counts_by_namespace: bool,
+    /// By pid, of the processes that are asked for.
+    pub limits: BTreeMap<u32, Limits>,
+    /// Limits of the cgroups that are asked for, those without a number too.
+    pub cgroups: Vec<CgroupUse>,
+    /// The process that is asked for, or the first of a unit or cgroup.
+    pub main: Option<u32>,
+    pub details: Option<Details>,
+    /// Names by uid.
+    pub users: BTreeMap<u32, String>,
+    pub unreadable: Vec<Missing>,
+}
+
+impl Readings {
+    /// Reads /proc and the cgroups. What can't be read is told in `unreadable`.
+    pub fn read(subject: &Subject) -> Result<Self, ReadingsError> {
+        gather::read(subject, Path::new("/proc"))
+    }
+
+    /// The process that it is about, if it is about one.
+    pub fn process(&self) -> Option<&Status> {
+        let pid = self.main?;
+        self.processes.iter().find(|p| p.pid == pid)
+    }
+
+    /// A user's name.
+    pub fn user(&self, uid: u32) -> Option<&str> {
+        self.users.get(&uid).map(String::as_str)
+    }
+
+    /// Whether it has CAP_SYS_ADMIN in the initial user namespace.
+    pub fn is_admin(&self, process: &Status) -> bool {
+        const CAP_SYS_ADMIN: u32 = 21;
+        let known = self.namespaces.of.get(&process.pid);
+        let namespace = known.copied().unwrap_or(self.namespaces.own);
+        namespace == INITIAL && process.has_capability(CAP_SYS_ADMIN)
+    }
+}
+
+/// Why there is no reading.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadingsError {
+    /// It has ended, or never was.
+    #[error("no process {0}")]
+    NoProcess(u32),
+    /// /proc isn't there, or is no proc.
+    #[error("reading {path}")]
+    Proc {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+}

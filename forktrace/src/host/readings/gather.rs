@@ -1,0 +1,191 @@
+//! Reading it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{
+    CgroupUse, Details, Hierarchies, HostNow, Limits, Missing, Passwd, Readings, ReadingsError,
+    Resource, Status, Subject, UserNamespaces, namespaces,
+};
+use crate::host::cgroup::{Hierarchy, Reading};
+use crate::host::{limits, mappings, process};
+
+pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsError> {
+    let failed = |source| ReadingsError::Proc {
+        path: proc.to_owned(),
+        source,
+    };
+    let processes = process::all(proc).map_err(failed)?;
+    let namespaces = UserNamespaces::read(proc, &processes).map_err(failed)?;
+    let text = |name: &str| {
+        let text = fs::read_to_string(proc.join("sys/kernel").join(name));
+        text.unwrap_or_default().trim().to_owned()
+    };
+    let mut readings = Readings {
+        subject: subject.clone(),
+        time: format!("{:.0}", jiff::Timestamp::now()),
+        hostname: text("hostname"),
+        kernel: text("osrelease"),
+        host: HostNow::read_from(proc),
+        initial_pid_namespace: namespaces::is_initial_pid_namespace(proc),
+        hidden: Status::read(proc, 1).is_err(),
+        counts_by_namespace: namespaces::counts_by_namespace(&namespaces),
+        processes,
+        namespaces,
+        ..Readings::default()
+    };
+    readings.ids_outside = namespaces::ids_outside(&readings, proc);
+    let hierarchies = Hierarchies::discover().unwrap_or_default();
+    readings.hides_cgroups = hierarchies.hides_ancestors();
+    let members = members(subject, &readings.processes, proc);
+    readings.main = main(subject, &members, &readings.processes, proc)?;
+    read_cgroups(&mut readings, &hierarchies, &members, proc);
+    for &pid in readings.main.iter().chain(&members) {
+        if let Ok(limits) = Limits::read(proc, pid) {
+            readings.limits.insert(pid, limits);
+        }
+    }
+    if let Some(pid) = readings.main {
+        let mut details = details(&mut readings.unreadable, &hierarchies, proc, pid);
+        details.pid_namespace_dead =
+            namespaces::pid_namespace_is_dead(&readings.processes, proc, pid);
+        readings.details = Some(details);
+    }
+    let passwd = Passwd::load().unwrap_or_default();
+    let uids: BTreeSet<u32> = readings.processes.iter().map(|p| p.uid).collect();
+    let named = uids
+        .into_iter()
+        .filter_map(|uid| Some((uid, passwd.name(uid)?)));
+    readings.users = named.collect();
+    Ok(readings)
+}
+
+/// The processes whose forks are meant; for one process, none beside it.
+fn members(subject: &Subject, processes: &[Status], proc: &Path) -> Vec<u32> {
+    let pids = processes.iter().map(|p| p.pid);
+    match subject {
+        Subject::Host => pids.collect(),
+        Subject::Process(_) => Vec::new(),
+        Subject::User(uid) => {
+            let theirs = processes.iter().filter(|p| p.uid == *uid);
+            theirs.map(|p| p.pid).collect()
+        }
+        Subject::Cgroup {
+            hierarchy, path, ..
+        } => pids
+            .filter(|pid| cgroup_of(proc, *pid, *hierarchy).is_some_and(|at| at.starts_with(path)))
+            .collect(),
+    }
+}
+
+/// Of a unit or cgroup, the first that was started of those whose parent is
+/// elsewhere: what systemd started, not its workers.
+fn main(
+    subject: &Subject,
+    members: &[u32],
+    processes: &[Status],
+    proc: &Path,
+) -> Result<Option<u32>, ReadingsError> {
+    match subject {
+        Subject::Host | Subject::User(_) => Ok(None),
+        // A thread's id isn't listed, and has a status all the same.
+        Subject::Process(pid) => {
+            let leader = Status::read(proc, *pid).map_err(|_| ReadingsError::NoProcess(*pid))?;
+            match processes.iter().any(|p| p.pid == leader.pid) {
+                true => Ok(Some(leader.pid)),
+                false => Err(ReadingsError::NoProcess(*pid)),
+            }
+        }
+        Subject::Cgroup { .. } => {
+            let within: BTreeSet<u32> = members.iter().copied().collect();
+            let tops = processes
+                .iter()
+                .filter(|p| within.contains(&p.pid) && !within.contains(&p.parent));
+            Ok(tops
+                .filter(|p| !p.is_zombie())
+                .min_by_key(|p| process::started(proc, p.pid).unwrap_or(u64::MAX))
+                .map(|p| p.pid))
+        }
+    }
+}
+
+fn cgroup_of(proc: &Path, pid: u32, hierarchy: Hierarchy) -> Option<PathBuf> {
+    let text = fs::read(proc.join(format!("{pid}/cgroup"))).ok()?;
+    Hierarchies::path_in(&String::from_utf8_lossy(&text), hierarchy)
+}
+
+fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u32], proc: &Path) {
+    for resource in [Resource::Pids, Resource::Memory] {
+        let found = match &readings.subject {
+            Subject::Host => match hierarchies.all(resource) {
+                Ok(all) => all,
+                Err(error) => {
+                    readings.unreadable.push(Missing {
+                        what: "limits of all cgroups".to_owned(),
+                        why: error.to_string(),
+                    });
+                    Vec::new()
+                }
+            },
+            Subject::Cgroup { path, .. } => hierarchies.chain(resource, path),
+            Subject::Process(_) | Subject::User(_) => {
+                let Some(hierarchy) = hierarchies.of(resource) else {
+                    continue;
+                };
+                let pids = readings.main.iter().chain(members);
+                let paths: BTreeSet<PathBuf> = pids
+                    .filter_map(|pid| cgroup_of(proc, *pid, hierarchy))
+                    .collect();
+                let chains = paths
+                    .iter()
+                    .flat_map(|path| hierarchies.chain(resource, path));
+                chains.collect()
+            }
+        };
+        add(readings, found);
+    }
+}
+
+fn add(readings: &mut Readings, found: Vec<Reading>) {
+    for reading in found {
+        match reading {
+            // Several chains meet.
+            Ok(one)
+                if readings
+                    .cgroups
+                    .iter()
+                    .any(|c: &CgroupUse| c.file == one.file) => {}
+            Ok(one) => readings.cgroups.push(one),
+            Err(error) => readings.unreadable.push(Missing {
+                what: error.file.to_string_lossy().into_owned(),
+                why: error.source.to_string(),
+            }),
+        }
+    }
+}
+
+fn details(
+    unreadable: &mut Vec<Missing>,
+    hierarchies: &Hierarchies,
+    proc: &Path,
+    pid: u32,
+) -> Details {
+    let mappings = process::mappings(proc, pid);
+    if let Err(error) = &mappings {
+        unreadable.push(Missing {
+            what: format!("mappings of process {pid} (vm.max_map_count, the largest one)"),
+            why: format!("{error}; it takes root or CAP_SYS_PTRACE"),
+        });
+    }
+    let hierarchy = hierarchies.of(Resource::Pids);
+    let path = hierarchy.and_then(|hierarchy| cgroup_of(proc, pid, hierarchy));
+    Details {
+        mappings: mappings.ok().filter(|count| *count > 0),
+        max_map_count: limits::max_map_count(),
+        largest_mapping: mappings::largest_private_writable(pid),
+        deadline: process::is_deadline(proc, pid),
+        pid_namespace_dead: false,
+        cgroup: path.map(|path| path.to_string_lossy().into_owned()),
+    }
+}

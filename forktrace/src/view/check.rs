@@ -1,0 +1,63 @@
+//! `check` as text: the nearest limit first, so that somebody in a hurry need
+//! read no further.
+
+mod around;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use super::{clean, colours::Colours, wrap::wrap};
+use crate::headroom::Headroom;
+
+/// Beyond this, lines are long rather than readable.
+const WIDEST: usize = 120;
+
+/// `width` in columns; from 60 to 120 are used.
+pub fn check_text(headroom: &Headroom, colours: bool, width: usize) -> String {
+    let mut text = Text {
+        h: headroom,
+        out: String::new(),
+        colours: Colours::new(colours),
+        width: width.clamp(60, WIDEST),
+    };
+    text.opening();
+    text.limits();
+    text.process();
+    text.memory();
+    text.log();
+    text.drift();
+    text.unreadable();
+    text.out
+}
+
+struct Text<'a> {
+    h: &'a Headroom,
+    out: String,
+    colours: Colours,
+    width: usize,
+}
+
+impl Text<'_> {
+    fn head(&mut self, text: &str) {
+        let bold = self.colours.bold;
+        let _ = writeln!(self.out, "\n{bold}{text}{bold:#}");
+    }
+
+    /// Foreign text is made harmless here.
+    fn line(&mut self, text: &str) {
+        self.labelled("  ", text);
+    }
+
+    /// With a label before the first line, and room for it before the others.
+    fn labelled(&mut self, label: &str, text: &str) {
+        let indent = textwrap::core::display_width(label);
+        let room = self.width.saturating_sub(indent);
+        let mut label = label.to_owned();
+        for line in wrap(&clean(text), room) {
+            let _ = writeln!(self.out, "{label}{line}");
+            label = " ".repeat(indent);
+        }
+    }
+}

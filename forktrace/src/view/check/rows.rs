@@ -1,0 +1,229 @@
+//! The limits.
+
+use std::fmt::Write as _;
+
+use super::Text;
+use crate::{
+    cause::{amount, bytes},
+    headroom::{Refuses, Row},
+    record::Unit,
+    view::{clean, report::table::Table, wrap::wrap},
+};
+
+/// Rows of the table; what is near is always told.
+const ROWS: usize = 12;
+/// From this percentage on a row's notes are told.
+const PRESSES: f64 = 50.0;
+
+impl Text<'_> {
+    /// Whose fork, where, and the nearest limit.
+    pub(super) fn opening(&mut self) {
+        let dim = self.colours.dim;
+        let of = &self.h.of;
+        let whose = match (&*of.kind, &of.name) {
+            (_, None) => "any fork".to_owned(),
+            ("process", Some(pid)) => match &self.h.process {
+                Some(p) => format!("forks of {} (pid {})", p.comm, p.pid),
+                None => format!("forks of pid {pid}"),
+            },
+            (kind, Some(name)) => format!("forks of {kind} {name}"),
+        };
+        let mut title = format!(
+            "forktrace {}: {whose} on {} (Linux {})",
+            self.h.version, self.h.host, self.h.kernel
+        );
+        // RFC 3339: the time of day is behind the T.
+        if let Some(time) = self.h.time.get(11..19) {
+            title.push_str(&format!(", {time} UTC"));
+        }
+        for line in wrap(&clean(&title), self.width) {
+            let _ = writeln!(self.out, "{dim}{line}{dim:#}");
+        }
+        let bad = self.colours.bad;
+        for blocked in &self.h.blocked {
+            for line in wrap(&clean(&blocked.text), self.width) {
+                let _ = writeln!(self.out, "{bad}{line}{bad:#}");
+            }
+        }
+        let Some(first) = self.h.limits.first() else {
+            return self.line("no limit could be read");
+        };
+        let (style, text) = match (first.exempt.is_some(), self.h.near) {
+            (true, _) => (self.colours.good, "no limit applies".to_owned()),
+            (_, 0) => (
+                self.colours.good,
+                format!(
+                    "nothing at {} % or above; nearest: {}",
+                    self.h.warn,
+                    sentence(first)
+                ),
+            ),
+            (_, n) => {
+                let more = match n - 1 {
+                    0 => String::new(),
+                    more => format!("; {more} more below"),
+                };
+                (self.colours.bad, format!("{}{more}", sentence(first)))
+            }
+        };
+        for line in wrap(&clean(&text), self.width) {
+            let _ = writeln!(self.out, "{style}{line}{style:#}");
+        }
+    }
+
+    pub(super) fn limits(&mut self) {
+        let shown = ROWS.max(self.h.near as usize);
+        let rows: Vec<&Row> = self.h.limits.iter().take(shown).collect();
+        if !rows.is_empty() {
+            self.head("Limits, nearest first");
+            let mut table = Table::new(&[">full", "limit", "of", ">in use", ">allowed"]);
+            for row in &rows {
+                table.row(cells(row));
+            }
+            table.print(&mut self.out, self.colours, self.width, 2);
+        }
+        let more = self.h.limits.len().saturating_sub(shown);
+        if more > 0 {
+            self.line(&format!("… {more} more, none of them fuller"));
+        }
+        self.notes(&rows);
+        self.unlimited();
+        self.advice();
+    }
+
+    /// What the table can't hold, of the rows in it.
+    fn notes(&mut self, rows: &[&Row]) {
+        for row in rows {
+            let refuses = match row.refuses {
+                Refuses::Tasks => None,
+                Refuses::Processes => Some("refuses processes, not threads, vfork or posix_spawn"),
+                Refuses::Threads => Some("refuses the stacks of new threads, not processes"),
+            };
+            // What doesn't press is in the JSON.
+            if row.exempt.is_none() && row.percent.is_none_or(|percent| percent < PRESSES) {
+                continue;
+            }
+            let notes: Vec<String> = row
+                .exempt
+                .iter()
+                .map(|why| format!("does not apply: {why}"))
+                .chain(refuses.map(str::to_owned))
+                .chain(row.notes.iter().cloned())
+                .chain(holders(row))
+                .collect();
+            if !notes.is_empty() {
+                let what = format!("{} of {}", row.limit.name, row.limit.scope);
+                self.labelled("  - ", &format!("{what}: {}", notes.join("; ")));
+            }
+        }
+    }
+
+    fn unlimited(&mut self) {
+        let rows = &self.h.unlimited;
+        if rows.is_empty() || self.h.of.kind == "host" {
+            return;
+        }
+        let names: Vec<String> = rows
+            .iter()
+            .map(|row| match &*row.limit.scope {
+                "process" => row.limit.name.clone(),
+                scope => format!("{} of {scope}", row.limit.name),
+            })
+            .collect();
+        self.labelled("  without limit: ", &names.join(", "));
+    }
+
+    fn advice(&mut self) {
+        let mut causes: Vec<&str> = self.h.blocked.iter().map(|b| b.cause.id()).collect();
+        for row in self.h.nearest() {
+            if !causes.contains(&row.cause.id()) {
+                causes.push(row.cause.id());
+            }
+        }
+        for cause in causes {
+            self.labelled("  what to do: ", &format!("forktrace explain {cause}"));
+        }
+    }
+}
+
+/// Who fills it: "postgres 97 (12 zombies)".
+fn holders(row: &Row) -> Option<String> {
+    let names: Vec<String> = row
+        .holders
+        .iter()
+        .map(|holder| match holder.zombies {
+            0 => format!("{} {}", holder.name, holder.tasks),
+            n => format!("{} {} ({n} zombies)", holder.name, holder.tasks),
+        })
+        .collect();
+    (!names.is_empty()).then(|| format!("held by {}", names.join(", ")))
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let full = match (row.percent, &row.exempt) {
+        (_, Some(_)) => "exempt".to_owned(),
+        (Some(percent), None) => percentage(percent),
+        (None, None) => "-".to_owned(),
+    };
+    vec![
+        full,
+        row.limit.name.clone(),
+        scope(row),
+        used(row).map_or_else(|| "-".to_owned(), |n| amount(n, row.limit.unit)),
+        row.limit
+            .bound()
+            .map_or_else(|| "max".to_owned(), |n| amount(n, row.limit.unit)),
+    ]
+}
+
+/// Rounded down: 100 % is full.
+fn percentage(percent: f64) -> String {
+    match percent {
+        small if small < 10.0 => format!("{small:.1} %"),
+        large => format!("{:.0} %", large.floor()),
+    }
+}
+
+/// With the user's name; a unit's is in its path.
+fn scope(row: &Row) -> String {
+    let limit = &row.limit;
+    match &row.owner {
+        Some(name) if limit.scope.starts_with("uid ") => format!("{} ({name})", limit.scope),
+        Some(name) if name.starts_with("container ") => format!("{} ({name})", limit.scope),
+        _ => limit.scope.clone(),
+    }
+}
+
+/// What counts against it.
+fn used(row: &Row) -> Option<u64> {
+    let asked = match row.limit.unit {
+        Unit::Bytes => row.limit.requested,
+        _ => None,
+    };
+    let used = row.limit.usage.or(asked.map(|_| 0))?;
+    Some(used.saturating_sub(row.reclaimable.unwrap_or(0)) + asked.unwrap_or(0))
+}
+
+/// "pids.max of /a is 95 % full: 95 of 100 tasks".
+fn sentence(row: &Row) -> String {
+    let limit = &row.limit;
+    let (Some(used), Some(bound)) = (used(row), limit.bound()) else {
+        return format!("{} of {}", limit.name, scope(row));
+    };
+    let (used, bound) = match limit.unit {
+        Unit::Bytes => (bytes(used), bytes(bound)),
+        unit => (amount(used, unit), amount(bound, unit)),
+    };
+    let what = match limit.unit {
+        Unit::Tasks => " tasks",
+        Unit::Ids => " ids",
+        Unit::Mappings => " mappings",
+        _ => "",
+    };
+    format!(
+        "{} of {} is {} full: {used} of {bound}{what}",
+        limit.name,
+        scope(row),
+        percentage(row.percent.unwrap_or(0.0))
+    )
+}
