@@ -13,6 +13,7 @@ use forktrace::{
     host::{
         cgroup::{CgroupError, Found, Hierarchies},
         clock::Clock,
+        holders::Holders,
         kernel_log,
         passwd::Passwd,
         readings::{Readings, ReadingsError, Subject},
@@ -63,8 +64,27 @@ fn take(
     })?;
     let mut headroom = headroom(&readings, args.warn);
     headroom.log = log();
+    tell_holders(&mut headroom);
     headroom.drift = before.map(|before| baseline::drift_since(before, &headroom));
     Ok(headroom)
+}
+
+/// Of the limits that are near, and of the nearest in any case. Counting takes up to a second among
+/// tens of thousands of processes, so not of all.
+fn tell_holders(headroom: &mut Headroom) {
+    const MOST: usize = 3;
+    let mut holders = Holders::new(Passwd::load().unwrap_or_default());
+    let warn = headroom.warn;
+    let applying = headroom
+        .limits
+        .iter_mut()
+        .filter(|row| row.exempt.is_none());
+    for (at, row) in applying.take(MOST).enumerate() {
+        let near = row.percent.is_some_and(|percent| percent >= warn);
+        if let Some(scope) = row.counts.as_ref().filter(|_| near || at == 0) {
+            row.holders = holders.count(scope, row.limit.usage).unwrap_or_default();
+        }
+    }
 }
 
 fn printed(args: &CheckArgs, headroom: &Headroom) -> anyhow::Result<Vec<u8>> {

@@ -10,7 +10,12 @@ use super::{
 };
 use crate::{
     cause::{Cause, bytes},
-    host::{cgroup::CgroupUse, cgroup::Resource, identity, readings::Readings},
+    host::{
+        cgroup::{CgroupUse, Resource},
+        holders::{Fill, Scope},
+        identity,
+        readings::Readings,
+    },
     record::Unit,
 };
 
@@ -35,6 +40,15 @@ fn one(cgroup: &CgroupUse) -> Row {
     limit.file = Some(cgroup.file.to_string_lossy().into_owned());
     let mut row = row(cause, Refuses::Tasks, limit);
     row.owner = owner(&path);
+    row.counts = cgroup.file.parent().map(|folder| Scope::Cgroup {
+        folder: folder.to_owned(),
+        path: cgroup.path.clone(),
+        version: cgroup.version,
+        fill: match cgroup.resource {
+            Resource::Pids => Fill::Tasks,
+            Resource::Memory => Fill::Resident,
+        },
+    });
     if cgroup.resource == Resource::Memory && cgroup.limit.is_some() {
         let cache = cgroup.reclaimable.min(cgroup.usage);
         row.reclaimable = Some(cache);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Drift;
 use crate::{
     cause::Cause,
+    host::holders::Scope,
     record::{Holder, Limit},
 };
 
@@ -83,8 +84,12 @@ pub struct Row {
     /// systemd unit, container or pod that the cgroup belongs to, or the user's
     /// name.
     pub owner: Option<String>,
-    /// Who fills it.
+    /// Who fills it; told of the nearest limits.
     pub holders: Vec<Holder>,
+    /// Whom it counts; `None`: a limit that a process fills alone, or nobody knows.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub counts: Option<Scope>,
     /// What else to know, a sentence each.
     pub notes: Vec<String>,
 }

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     cause::Cause,
-    host::readings::{RESERVED, Readings, Subject},
+    host::{
+        holders::{Fill, Scope},
+        readings::{RESERVED, Readings, Subject},
+    },
     record::Unit,
 };
 
@@ -29,7 +32,17 @@ fn threads_max(readings: &Readings) -> Option<Row> {
         Unit::Tasks,
     );
     limit.file = Some("/proc/sys/kernel/threads-max".to_owned());
-    Some(row(Cause::ThreadsMax, Refuses::Tasks, limit))
+    let mut row = row(Cause::ThreadsMax, Refuses::Tasks, limit);
+    row.counts = all(readings);
+    Some(row)
+}
+
+/// Everybody, where everybody can be seen.
+fn all(readings: &Readings) -> Option<Scope> {
+    let fill = Fill::Tasks;
+    readings
+        .initial_pid_namespace
+        .then_some(Scope::Host { fill })
 }
 
 /// Of this process's pid namespace since Linux 6.14, of the host before. Only ids
@@ -56,6 +69,7 @@ fn pid_max(readings: &Readings) -> Option<Row> {
     limit.usable = Some(value.saturating_sub(RESERVED));
     limit.file = Some("/proc/sys/kernel/pid_max".to_owned());
     let mut row = row(Cause::PidMax, Refuses::Tasks, limit);
+    row.counts = all(readings);
     row.notes.push(format!(
         "ids in use are threads as well as processes; {} more are below {RESERVED} or above the \
          limit, where no new one is given",

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     cause::Cause,
     host::{
+        holders::Scope,
         process::Status,
         readings::{Readings, Subject},
         user_namespace::INITIAL,
@@ -94,6 +95,12 @@ fn one(readings: &Readings, process: &Status, value: Option<u64>, exempt: Option
     limit.file = Some(format!("/proc/{}/limits", process.pid));
     let mut row = row(Cause::RlimitNproc, Refuses::Tasks, limit);
     row.owner = readings.user(process.uid).map(str::to_owned);
+    row.counts = Some(Scope::User {
+        uid: process.uid,
+        userns: (readings.counts_by_namespace)
+            .then(|| u32::try_from(account.0).ok())
+            .flatten(),
+    });
     row.exempt = exempt;
     row
 }

@@ -7,7 +7,12 @@ use super::{
 use crate::{
     cause::{Cause, bytes},
     evidence::OvercommitMode,
-    host::{limits::HostNow, process::Status, readings::Readings},
+    host::{
+        holders::{Fill, Scope},
+        limits::HostNow,
+        process::Status,
+        readings::Readings,
+    },
     record::Unit,
 };
 
@@ -67,6 +72,9 @@ fn strict(readings: &Readings) -> Option<Row> {
     limit.file = Some("/proc/sys/vm/overcommit_memory".to_owned());
     let requested = limit.requested;
     let mut row = row(Cause::Overcommit, Refuses::Processes, limit);
+    row.counts = Some(Scope::Host {
+        fill: Fill::Private,
+    });
     if let Some(requested) = requested {
         row.notes.push(format!(
             "a fork of this process promises {} once more, which is counted in the percentage",

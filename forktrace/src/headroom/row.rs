@@ -37,6 +37,7 @@ pub(super) fn row(cause: Cause, refuses: Refuses, limit: Limit) -> Row {
         exempt: None,
         owner: None,
         holders: Vec::new(),
+        counts: None,
         notes: Vec::new(),
     };
     fill(&mut row);

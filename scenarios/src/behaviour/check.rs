@@ -146,7 +146,13 @@ fn above(tests: &Tests<'_>) -> Result<()> {
         ensure!(first["cause"] == "cgroup_pids_max", "{first}");
         let file = tree.top().limit_file();
         ensure!(first["file"] == *file.to_string_lossy(), "{first}");
+        // Of the nearest limit's whole subtree: the sleepers and the one that is asked about.
+        let held = first["holders"].as_array().into_iter().flatten();
+        let programs = held.filter(|h| h["kind"] == "program");
+        let held: u64 = programs.filter_map(|h| h["tasks"].as_u64()).sum();
+        ensure!(held == 19, "{held} of 19 tasks are somebody's: {first}");
         let own = row(&value, "pids.max", &path)?;
+        ensure!(own["holders"] == serde_json::json!([]), "{own}");
         ensure!(own["value"].is_null() && own["usage"] == 19, "{own}");
         numbers(
             row(&value, "pids.max", &tree.at(&["a"])?.shown())?,
@@ -163,7 +169,7 @@ fn above(tests: &Tests<'_>) -> Result<()> {
     let two: String = printed.lines().take(3).collect::<Vec<_>>().join(" ");
     ensure!(two.contains(&wanted), "no {wanted:?} at the top: {printed}");
     ensure!(
-        printed.contains("forktrace explain cgroup_pids_max"),
+        printed.contains("forktrace explain cgroup_pids_max") && printed.contains("held by"),
         "{printed}"
     );
     Ok(())

@@ -4,12 +4,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::{Controller, Hierarchies, Hierarchy, Mount, Resource, TooMany, walk};
+use super::{Controller, Hierarchies, Hierarchy, Mount, Resource, TooMany, Version, walk};
 
 /// One limit of one cgroup, as its files have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CgroupUse {
     pub resource: Resource,
+    /// Of the hierarchy that it is in.
+    pub version: Version,
     /// As this process's cgroup namespace names it.
     pub path: PathBuf,
     /// The file with the limit.
@@ -136,6 +138,10 @@ fn read(resource: Resource, hierarchy: Hierarchy, path: &Path, folder: &Path) ->
         };
         Ok(Some(CgroupUse {
             resource,
+            version: match hierarchy {
+                Hierarchy::V1(_) => Version::V1,
+                Hierarchy::V2 => Version::V2,
+            },
             path: path.to_owned(),
             file: file.clone(),
             limit,

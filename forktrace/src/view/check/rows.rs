@@ -7,7 +7,7 @@ use crate::{
     cause::{amount, bytes},
     headroom::{Refuses, Row},
     record::Unit,
-    view::{clean, report::table::Table, wrap::wrap},
+    view::{clean, holders, report::table::Table, wrap::wrap},
 };
 
 /// Rows of the table; what is near is always told.
@@ -109,7 +109,7 @@ impl Text<'_> {
                 .map(|why| format!("does not apply: {why}"))
                 .chain(refuses.map(str::to_owned))
                 .chain(row.notes.iter().cloned())
-                .chain(holders(row))
+                .chain(held_by(row))
                 .collect();
             if !notes.is_empty() {
                 let what = format!("{} of {}", row.limit.name, row.limit.scope);
@@ -146,17 +146,8 @@ impl Text<'_> {
     }
 }
 
-/// Who fills it: "postgres 97 (12 zombies)".
-fn holders(row: &Row) -> Option<String> {
-    let names: Vec<String> = row
-        .holders
-        .iter()
-        .map(|holder| match holder.zombies {
-            0 => format!("{} {}", holder.name, holder.tasks),
-            n => format!("{} {} ({n} zombies)", holder.name, holder.tasks),
-        })
-        .collect();
-    (!names.is_empty()).then(|| format!("held by {}", names.join(", ")))
+fn held_by(row: &Row) -> Option<String> {
+    (!row.holders.is_empty()).then(|| format!("held by {}", holders::line(&row.holders)))
 }
 
 fn cells(row: &Row) -> Vec<String> {

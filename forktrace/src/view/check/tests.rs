@@ -26,6 +26,7 @@ fn row(name: &str, scope: &str, usage: u64, value: u64) -> Row {
         exempt: None,
         owner: None,
         holders: Vec::new(),
+        counts: None,
         notes: Vec::new(),
     }
 }
@@ -72,7 +73,10 @@ fn the_nearest_limit_is_on_the_second_line() {
         "pids.max of /system.slice is 95 % full: 95 of 100 tasks"
     );
     assert!(text.contains("what to do: forktrace explain cgroup_pids_max"));
-    assert!(text.contains("held by postgres 90 (2 zombies)"), "{text}");
+    assert!(
+        text.contains("held by 90 × postgres and 2 zombies"),
+        "{text}"
+    );
     assert!(text.contains("  0.5 %  kernel.threads-max"), "{text}");
     assert!(text.contains("none is in this cgroup"), "{text}");
 }
