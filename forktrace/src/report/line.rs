@@ -2,8 +2,9 @@
 //! is these lines, and most of each is candidates and sentences, so that parsing
 //! a part of it and copying nothing is several times as fast as the whole type.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
+use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -122,6 +123,9 @@ pub fn refusal(line: &[u8]) -> Option<Refusal<'_>> {
     complete.then_some(whole)
 }
 
+/// What follows `candidates`, which are half of a line and are not read.
+static HOLDERS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"],\"holders\":"));
+
 fn by_hand(line: &str) -> Option<Refusal<'_>> {
     let mut kind = None;
     let (mut seq, mut time, mut operation, mut errno) = (None, None, None, None);
@@ -140,6 +144,7 @@ fn by_hand(line: &str) -> Option<Refusal<'_>> {
         "cause" => once(&mut cause, scan.name()),
         "certainty" => once(&mut certainty, scan.name()),
         "limit" => once(&mut limit, scan.optional(bound)),
+        "candidates" => scan.list_before(&HOLDERS),
         "holders" => once(&mut holders, scan.value()),
         "fix" => once(&mut fix, scan.value()),
         _ => scan.value().map(drop),

@@ -1,6 +1,7 @@
 //! JSON as forktrace writes it: no space between, no escaped character in what is
 //! read, whole numbers. Everything else is for a parser, and `None` here.
 
+use memchr::memmem::Finder;
 use serde::{
     Deserialize,
     de::{IntoDeserializer as _, value::Error},
@@ -90,6 +91,19 @@ impl<'a> Scanner<'a> {
             }
         }
         self.text.get(from..self.at)
+    }
+
+    /// Passes over a list, to its bracket with which `end` begins; over any value where that is
+    /// nowhere. `end` has an unescaped quote behind a comma, as no string holds one.
+    pub fn list_before(&mut self, end: &Finder<'_>) -> Option<()> {
+        let rest = self.bytes().get(self.at..)?;
+        match end.find(rest) {
+            Some(length) if rest[0] == b'[' => self.at += length + 1,
+            _ => {
+                self.value()?;
+            }
+        }
+        Some(())
     }
 
     fn bytes(&self) -> &'a [u8] {
