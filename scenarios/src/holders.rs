@@ -59,6 +59,8 @@ pub struct Wanted {
     pub adds_up: bool,
     /// In bytes, and the first program has so many.
     pub bytes: Option<std::ops::RangeInclusive<u64>>,
+    /// How the warning begins that raising the limit hides something; `None`: there is none.
+    pub warns: Option<&'static str>,
 }
 
 impl Wanted {
@@ -96,6 +98,19 @@ impl Wanted {
                 "{sum} tasks in {holders:?}, in use {usage:?}"
             );
         }
+        let notes = failure.fix.iter().filter_map(|fix| fix.note.as_deref());
+        let warnings: Vec<_> = notes
+            .filter(|n| n.contains(" tasks counted are "))
+            .collect();
+        ensure!(
+            warnings.len() == usize::from(self.warns.is_some())
+                && warnings
+                    .iter()
+                    .zip(self.warns)
+                    .all(|(got, wanted)| got.starts_with(wanted)),
+            "warns {warnings:?}, wanted {:?}",
+            self.warns
+        );
         if let Some(range) = &self.bytes {
             let first = programs().next().and_then(|h| h.bytes);
             ensure!(

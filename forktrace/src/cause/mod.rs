@@ -17,6 +17,7 @@ mod exec_in_progress;
 mod fatal_signal;
 mod judge;
 mod kernel_memory;
+mod leak;
 mod lsm;
 mod max_map_count;
 mod max_namespaces;
@@ -45,6 +46,7 @@ mod user_namespace_level;
 mod words;
 
 pub use judge::{Verdict, judge};
+pub use leak::warnings;
 pub use page::{Check, Line, Myth, Page, Remedy, Step};
 pub use words::{Words, amount, bytes, explain};
 

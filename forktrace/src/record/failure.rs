@@ -171,6 +171,10 @@ pub struct Holder {
     /// space, used or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Of `tasks`, PostgreSQL's backends that wait for their clients, in a
+    /// transaction or not. Absent where there are no backends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<u64>,
     /// For people: the states that PostgreSQL's backends tell in their titles,
     /// in how many processes the tasks are, which process does not reap the
     /// zombies.

@@ -285,6 +285,7 @@ fn the_latest_failure_has_the_say_and_the_worst_moment_the_holders() {
             tasks: usage,
             zombies: 0,
             bytes: None,
+            idle: None,
             detail: None,
         });
         with(seq, time, |f| {

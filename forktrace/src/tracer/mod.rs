@@ -26,7 +26,7 @@ pub use options::{Options, Selection};
 pub use privilege::missing_capabilities;
 
 use crate::{
-    cause::{Cause, Words, explain, judge},
+    cause::{Cause, Words, explain, judge, warnings},
     host::{cgroup::Hierarchies, clock::Clock, holders::Holders, passwd::Passwd},
     probe::{
         attach::{self, Outcome},
@@ -266,11 +266,13 @@ impl Tracer {
             operation: decoded.evidence.operation,
             errno: decoded.evidence.errno,
         };
-        let (summary, fix) = explain(&verdict, &words);
+        let (summary, mut fix) = explain(&verdict, &words);
         let holders = verdict.limit.as_ref().map(|limit| {
             let scope = || fillers::scope(&verdict, &decoded.evidence, &self.hierarchies);
             self.holders.of(limit, scope)
         });
+        let holders = holders.unwrap_or_default();
+        fix.extend(warnings(&holders));
         Some(Record::Failure(Box::new(Failure {
             seq: self.seq,
             time: self.clock.rfc3339(decoded.time_ns),
@@ -283,7 +285,7 @@ impl Tracer {
             certainty: verdict.certainty,
             limit: verdict.limit,
             candidates: verdict.candidates,
-            holders: holders.unwrap_or_default(),
+            holders,
             summary,
             fix,
         })))

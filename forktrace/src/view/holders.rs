@@ -83,6 +83,7 @@ mod tests {
             tasks,
             zombies,
             bytes: None,
+            idle: None,
             detail: (!detail.is_empty()).then(|| detail.to_owned()),
         }
     }

@@ -6,6 +6,7 @@ mod filters;
 mod full_disk;
 mod inside;
 mod live;
+mod postgres;
 mod raised;
 mod recording;
 mod replay;
@@ -35,7 +36,7 @@ pub struct Behaviour {
 
 /// All of them.
 pub fn run(tests: &mut Tests<'_>) {
-    let parts: [&[Behaviour]; 11] = [
+    let parts: [&[Behaviour]; 12] = [
         check::BEHAVIOURS,
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
@@ -44,6 +45,7 @@ pub fn run(tests: &mut Tests<'_>) {
         recording::BEHAVIOURS,
         report::BEHAVIOURS,
         full_disk::BEHAVIOURS,
+        postgres::BEHAVIOURS,
         starved::BEHAVIOURS,
         trace_left::BEHAVIOURS,
         selftest::BEHAVIOURS,

@@ -108,7 +108,7 @@ fn of_a_cgroup(place: &Place) -> Result<Run> {
             Row::cgroup(two.shown(), 9, zombies),
         ],
         adds_up: true,
-        bytes: None,
+        ..Wanted::default()
     });
     run.keep(callers);
     run.keep(sleepers);
@@ -134,7 +134,8 @@ fn zombie_leak(place: &Place) -> Result<Run> {
     run.holders = Some(Wanted {
         rows: vec![stillborn(9, &parent), Row::program("careless", 1)],
         adds_up: true,
-        bytes: None,
+        warns: Some("9 of the 11 tasks counted are zombies (zombies of pid "),
+        ..Wanted::default()
     });
     run.keep(callers);
     run.keep(parent);
@@ -173,7 +174,7 @@ fn of_a_user(place: &Place) -> Result<Run> {
     run.holders = Some(Wanted {
         rows,
         adds_up: true,
-        bytes: None,
+        ..Wanted::default()
     });
     run.keep(callers);
     run.keep(in_one);
@@ -216,7 +217,7 @@ fn of_a_user_namespace(place: &Place) -> Result<Run> {
     run.holders = Some(Wanted {
         rows: vec![Row::program("sleeper", 3)],
         adds_up: true,
-        bytes: None,
+        ..Wanted::default()
     });
     run.keep(callers);
     run.keep(sleepers);
@@ -242,7 +243,7 @@ fn of_the_host(place: &Place) -> Result<Run> {
             Row::program("sleeper-t", 50).detail(format!("pid {leader}")),
         ],
         adds_up: false,
-        bytes: None,
+        ..Wanted::default()
     });
     run.keep(sysctl);
     run.keep(callers);

@@ -2,7 +2,7 @@
 
 use super::{Matrix, Tally};
 use crate::guest::{Programs, reader};
-use crate::{paths, run};
+use crate::{apt, paths, run};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
@@ -26,6 +26,13 @@ pub fn run(
         tally.skip("native", "attaching probes takes root");
         return Ok(());
     }
+    apt::require(
+        &[apt::Package::new(
+            "postgresql",
+            Path::new("/usr/share/doc/postgresql"),
+        )],
+        "testing with a real PostgreSQL",
+    )?;
     let recordings = paths::work("recordings");
     if recordings.exists() {
         fs::remove_dir_all(&recordings)

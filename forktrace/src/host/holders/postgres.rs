@@ -51,6 +51,20 @@ impl Backends {
         }
     }
 
+    /// Those that wait for their clients; `None` where there are no backends.
+    pub fn idle(&self) -> Option<u64> {
+        let idle = |state| {
+            matches!(
+                state,
+                State::Idle | State::IdleInTransaction | State::IdleInFailedTransaction
+            )
+        };
+        let counted = STATES.iter().zip(self.counts);
+        let all: u64 = self.counts.iter().sum();
+        let waiting = counted.filter(|((state, _), _)| idle(*state));
+        (all > 0).then(|| waiting.map(|(_, n)| n).sum())
+    }
+
     /// "91 idle, 3 idle in transaction, 2 active"; `None` where there are none.
     pub fn words(&self) -> Option<String> {
         let counted = STATES.iter().zip(self.counts).filter(|(_, n)| *n > 0);

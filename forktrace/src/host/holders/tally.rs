@@ -179,7 +179,10 @@ impl Tally {
             .map(|(name, program)| {
                 let kind = if program.kernel { "kernel" } else { "program" };
                 let detail = program.detail(proc);
-                row(kind, name, program.amount, fill, detail)
+                Holder {
+                    idle: program.backends.idle(),
+                    ..row(kind, name, program.amount, fill, detail)
+                }
             })
             .collect();
         rows.extend(large);
@@ -242,6 +245,7 @@ fn row(kind: &str, name: String, amount: Amount, fill: Fill, detail: Option<Stri
         tasks: amount.tasks,
         zombies: amount.zombies,
         bytes: (fill != Fill::Tasks).then_some(amount.bytes),
+        idle: None,
         detail,
     }
 }

@@ -39,6 +39,7 @@ fn sample() -> Headroom {
         tasks: 90,
         zombies: 2,
         bytes: None,
+        idle: None,
         detail: None,
     });
     Headroom {

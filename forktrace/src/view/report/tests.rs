@@ -36,6 +36,7 @@ fn hostile() -> Report {
         tasks: 1,
         zombies: 1,
         bytes: Some(1),
+        idle: None,
         detail: Some(HOSTILE.to_owned()),
     }];
     let Record::Session(mut about) = session(HOSTILE, HOSTILE) else {
