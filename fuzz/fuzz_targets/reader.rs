@@ -10,7 +10,8 @@ use std::{
 
 use forktrace::{
     record::{Filter, ReadError, Reader, Record, Wanted, write_line},
-    view::{Screen, Verbosity, is_harmful},
+    report::Aggregator,
+    view::{Screen, Verbosity, is_harmful, report_page, report_text},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -29,6 +30,7 @@ fuzz_target!(|data: &[u8]| {
                 || data.get(1..4) == Some(&[0x2a, 0x4d, 0x18]);
             if !compressed {
                 assert_eq!(read, records(data), "of plain lines");
+                sum_up(data);
             }
         }
         // Compressed, whole.
@@ -80,6 +82,23 @@ fn read(data: &[u8]) -> usize {
     let harmful = text.chars().find(|c| *c != '\n' && is_harmful(*c));
     assert_eq!(harmful, None, "in {text:?}");
     count
+}
+
+/// A report takes every line that is a record (and may take one that isn't, for it doesn't read all
+/// of a line), and what it prints is as harmless.
+fn sum_up(data: &[u8]) {
+    let mut sums = Aggregator::new(Wanted::default());
+    for line in data.split(|b| *b == b'\n') {
+        let taken = sums.take(line).is_some();
+        if serde_json::from_slice::<Record>(line).is_ok() {
+            assert!(taken, "{:?}", String::from_utf8_lossy(line));
+        }
+    }
+    let report = sums.finish();
+    let text = report_text(&report, false, 80);
+    let harmful = text.chars().find(|c| *c != '\n' && is_harmful(*c));
+    assert_eq!(harmful, None, "in {text:?}");
+    assert!(report_page(&report).starts_with("<!DOCTYPE html>"));
 }
 
 /// What was read is written as one line, and is the same when it is read again.

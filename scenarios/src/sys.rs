@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -241,6 +242,27 @@ struct SchedAttr {
     runtime: u64,
     deadline: u64,
     period: u64,
+}
+
+/// A number that this process and its children share; it lives as long as they do.
+pub fn shared_counter() -> Result<&'static AtomicU32> {
+    // SAFETY: a new mapping, wherever there is room.
+    let at = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            size_of::<AtomicU32>(),
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    check(
+        if at == libc::MAP_FAILED { -1 } else { 0 },
+        "mmap of a shared page",
+    )?;
+    // SAFETY: zeroed, aligned to a page, and never unmapped.
+    Ok(unsafe { &*at.cast::<AtomicU32>() })
 }
 
 /// SCHED_DEADLINE for the calling thread: 10 ms in every 100 ms.

@@ -211,6 +211,8 @@ pub fn with_options() -> Vec<Scenario> {
 /// All that need no option, in the order in which they run.
 pub fn all() -> Vec<Scenario> {
     copies(&[
+        // First: a limit whose holders were counted is not counted again for five seconds.
+        holders::SCENARIOS,
         rlimit_nproc::SCENARIOS,
         // Before the storms: once the kernel has skipped the programs at an
         // entry, a call that was answered without one can't be told from it.
@@ -226,7 +228,6 @@ pub fn all() -> Vec<Scenario> {
         memory::SCENARIOS,
         oom::SCENARIOS,
         combined::SCENARIOS,
-        holders::SCENARIOS,
         negative::SCENARIOS,
         once::SCENARIOS,
         nproc_at_exec::SCENARIOS,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::{Place, Reach, Run, Scenario, must_succeed, probers};
-use crate::actor::{self, Actor};
+use crate::actor::{self, Actor, PATIENCE};
 use crate::attempt::{CloneArgs, Kind, attempt, attempts, clone, clone3, reap};
 use crate::sys;
 
@@ -273,6 +273,7 @@ pub fn killed(_place: &Place) -> Result<Run> {
         must_succeed(&[attempt(Kind::PLAIN)])?;
         let whole = start.elapsed();
         let mut pids = vec![std::process::id().into()];
+        let begun = sys::shared_counter()?;
         for n in 0..VICTIMS {
             // SAFETY: one thread; the child only creates processes that exit.
             let pid = unsafe { libc::fork() };
@@ -280,9 +281,15 @@ pub fn killed(_place: &Place) -> Result<Run> {
             if pid == 0 {
                 sys::die_with_parent();
                 loop {
+                    begun.store(n + 1, Ordering::Relaxed);
                     attempt(Kind::PLAIN);
                 }
             }
+            // A busy host lets it wait for its turn.
+            sys::await_some(PATIENCE, || {
+                (begun.load(Ordering::Relaxed) > n).then_some(())
+            })
+            .context("a victim does not begin")?;
             // In the middle of its first fork, or of its second.
             let until = Instant::now() + whole * (n % 15) / 8;
             while Instant::now() < until {
