@@ -7,8 +7,9 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
+        owner::{MEMORY, lasting},
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix, numbers},
+        words::{Words, fix, numbers, roomier, shell_word},
     },
     evidence::{Evidence, Overcommit, Stage},
     record::{Errno, Fix},
@@ -64,16 +65,15 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
+    let target = roomier(limit.value.max(limit.usage).unwrap_or(0));
     let now = limit
         .file
         .as_deref()
-        .and_then(super::words::shell_word)
-        .zip(limit.value)
-        .map(|(file, value)| format!("echo {} > {file}", super::words::roomier(value)));
+        .and_then(shell_word)
+        .map(|file| format!("echo {target} > {file}"));
     vec![fix(
         now,
-        "raise MemoryMax= of the unit (or the container's --memory) that owns this cgroup"
-            .to_owned(),
+        lasting(&limit.scope, &MEMORY, target),
         "processes with oom_score_adj -1000 can't be killed to make room".to_owned(),
     )]
 }

@@ -8,11 +8,11 @@
 use crate::{
     cause::{
         Cause, Entry, Finding, Verdict, candidates,
+        owner::{TASKS, lasting},
         page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers, roomier, shell_word},
     },
     evidence::{CgroupLimit, Evidence, Stage},
-    host::identity,
     record::{Errno, Fix},
 };
 
@@ -94,23 +94,7 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         .as_deref()
         .and_then(shell_word)
         .map(|file| format!("echo {target} > {file}"));
-    let owner = identity::identify(&limit.scope);
-    let persistent = if let Some(pod) = owner.pod {
-        format!("kubelet configuration: podPidsLimit: {target} (pod {pod})")
-    } else if let Some(container) = owner.container {
-        format!(
-            "docker update --pids-limit {target} {container} (other runtimes: --pids-limit when it is started)"
-        )
-    } else if let Some(unit) = owner.unit.as_deref().and_then(shell_word) {
-        match owner.user_manager {
-            Some(uid) => {
-                format!("systemctl --user set-property {unit} TasksMax={target} (as uid {uid})")
-            }
-            None => format!("systemctl set-property {unit} TasksMax={target}"),
-        }
-    } else {
-        "raise the limit where this cgroup is set up".to_owned()
-    };
+    let persistent = lasting(&limit.scope, &TASKS, target);
     vec![fix(
         now,
         persistent,

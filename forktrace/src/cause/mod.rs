@@ -24,6 +24,7 @@ mod max_namespaces;
 mod nproc_at_exec;
 mod nr_open;
 mod overcommit;
+mod owner;
 mod page;
 mod pid_max;
 mod pid_namespace_dead;

@@ -3,6 +3,8 @@
 //!
 //! Names alone are judged: nothing is asked of systemd or a container runtime.
 
+use crate::record::Qos;
+
 /// Who lives in a cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -17,6 +19,9 @@ pub struct Identity {
     pub container: Option<String>,
     /// Kubernetes pod: its uid as the API shows it.
     pub pod: Option<String>,
+    /// The pod's class, by the folder that kubelet puts it into: of the three,
+    /// Guaranteed has none.
+    pub qos: Option<Qos>,
 }
 
 /// What the path, from the hierarchy's root, names.
@@ -28,10 +33,16 @@ pub fn identify(path: &str) -> Identity {
     let mut slice = None;
     let mut parent = "";
     let mut in_kubepods = false;
+    let mut class = None;
     for component in path.split('/').filter(|c| !c.is_empty()) {
-        in_kubepods |= component.contains("kubepods");
+        if component.contains("kubepods") {
+            in_kubepods = true;
+            class = None;
+        }
+        class = qos(component).or(class);
         if in_kubepods && let Some(pod) = pod(component) {
             identity.pod = Some(pod);
+            identity.qos = Some(class.unwrap_or(Qos::Guaranteed));
         }
         let inside = identity.container.is_some();
         if let Some(container) = container(parent, component) {
@@ -55,6 +66,17 @@ pub fn identify(path: &str) -> Identity {
         identity.unit = slice.map(str::to_owned);
     }
     identity
+}
+
+/// The class that a component is for: kubelet puts pods below `burstable` and
+/// `besteffort`, or these into the slices' names; Guaranteed ones have none of
+/// their own (pkg/kubelet/cm/qos_container_manager_linux.go).
+fn qos(component: &str) -> Option<Qos> {
+    component.split(['-', '.']).find_map(|word| match word {
+        "burstable" => Some(Qos::Burstable),
+        "besteffort" => Some(Qos::BestEffort),
+        _ => None,
+    })
 }
 
 /// Units that have cgroups, slices apart.
@@ -337,9 +359,39 @@ mod tests {
                 container: some(row.2),
                 pod: some(row.3),
                 user_manager: None,
+                qos: identify(&fill(row.0)).qos,
             };
             assert_eq!(identify(&fill(row.0)), expected, "{}", row.0);
+            assert_eq!(expected.qos.is_some(), expected.pod.is_some(), "{}", row.0);
         }
+    }
+
+    #[test]
+    fn classes_of_pods() {
+        const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+        for (path, class) in [
+            ("/kubepods/podUID/x", Qos::Guaranteed),
+            ("/kubepods/burstable/podUID", Qos::Burstable),
+            ("/kubepods/besteffort/podUID/x", Qos::BestEffort),
+            ("/kubepods.slice/kubepods-podUID.slice", Qos::Guaranteed),
+            (
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice/x",
+                Qos::Burstable,
+            ),
+            (
+                "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-podUID.slice",
+                Qos::BestEffort,
+            ),
+            // A cluster in a pod of another.
+            (
+                "/kubepods/burstable/podUID/x/kubepods/podUID",
+                Qos::Guaranteed,
+            ),
+        ] {
+            let path = path.replace("UID", UID);
+            assert_eq!(identify(&path).qos, Some(class), "{path}");
+        }
+        assert_eq!(identify("/burstable/x.service").qos, None);
     }
 
     #[test]

@@ -403,6 +403,7 @@ impl Paths {
             unit: who.unit,
             container: who.container,
             pod: who.pod,
+            qos: who.qos,
         }
     }
 }

@@ -144,6 +144,17 @@ pub struct Cgroup {
     pub container: Option<String>,
     /// Kubernetes pod uid that the path names.
     pub pod: Option<String>,
+    /// The pod's quality of service class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qos: Option<Qos>,
+}
+
+/// Quality of service class of a Kubernetes pod, as its status spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Qos {
+    Guaranteed,
+    Burstable,
+    BestEffort,
 }
 
 /// Who fills the refusing limit, counted over the limit's own scope some

@@ -17,7 +17,7 @@ mod writer;
 
 pub use errno::{Errno, NoErrno};
 pub use failure::{
-    Caller, Candidate, Certainty, Cgroup, Failure, Fix, Holder, Limit, Operation, Unit,
+    Caller, Candidate, Certainty, Cgroup, Failure, Fix, Holder, Limit, Operation, Qos, Unit,
 };
 pub use filter::{Filter, Wanted};
 pub use json::write_line;

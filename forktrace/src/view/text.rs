@@ -365,6 +365,9 @@ fn who(f: &Failure) -> String {
     }
     if let Some(pod) = &f.cgroup.pod {
         let _ = write!(who, ", pod {}", clean(pod));
+        if let Some(qos) = f.cgroup.qos {
+            let _ = write!(who, " ({qos:?})");
+        }
     }
     who
 }
