@@ -11,11 +11,14 @@ pub mod offsets;
 pub mod oom;
 pub mod settings;
 pub mod stack;
+pub mod task;
 
 #[cfg(feature = "user")]
 mod pod {
     // SAFETY: all are repr(C), made of integers only, without padding.
     unsafe impl aya::Pod for crate::count::Key {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::count::Group {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::count::Count {}
     // SAFETY: as above.
@@ -28,4 +31,8 @@ mod pod {
     unsafe impl aya::Pod for crate::settings::Settings {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::stack::Asked {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::task::Query {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::task::Task {}
 }

@@ -31,7 +31,9 @@ pub struct Note {
     pub reported: u8,
     /// Likewise, which one looked at the wreck.
     pub wrecked: u8,
-    pub reserved: [u8; 3],
+    /// Whether the failure that is reported is to be told in full.
+    pub told: u8,
+    pub reserved: [u8; 2],
 }
 
 impl Note {
@@ -53,7 +55,8 @@ impl Note {
         in_exec: 0,
         reported: 0,
         wrecked: 0,
-        reserved: [0; 3],
+        told: 0,
+        reserved: [0; 2],
     };
 }
 

@@ -190,6 +190,8 @@ offsets! {
     xa_node_slots,
     /// `tasks[PIDTYPE_PID].first`.
     pid_tasks,
+    // --- tasks, to count who fills a limit
+    signal_nr_threads,
     oom_memcg,
     oom_chosen,
     oom_constraint,

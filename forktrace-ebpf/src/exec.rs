@@ -124,7 +124,7 @@ fn refused(style: u8, program: u8, entered: bool) {
 /// several of these programs, and the verifier walks each for itself: all the
 /// limits of a creation would treble the time that forktrace takes to start.
 #[inline(never)]
-fn tell(note: *const Note, tid: u32) {
+fn tell(note: *mut Note, tid: u32) {
     let task = task::current();
     if !filter::passes(task) {
         return;

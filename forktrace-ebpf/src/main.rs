@@ -10,7 +10,7 @@
 //! Entry points are thin: [`fexit`], [`kprobe`] and [`tracepoint`] hold one
 //! function a probe, in the attach style of their name. What is refused before
 //! `copy_process()` has a file of its own with its entry points in all styles:
-//! [`exec`], [`seccomp`]. No failure at all is what [`oom`] tells.
+//! [`exec`], [`seccomp`]. No failure at all is what [`oom`] and [`task_iter`] tell.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -35,6 +35,7 @@ mod snapshot;
 mod stack;
 mod stage;
 mod task;
+mod task_iter;
 mod tracepoint;
 
 #[panic_handler]

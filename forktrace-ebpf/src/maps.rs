@@ -5,12 +5,12 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use forktrace_common::{
-    count::{Count, Key, total},
+    count::{Check, Count, Group, Key, room, total},
     offsets::{Offsets, Symbols},
     settings::Settings,
 };
 
-use forktrace_common::{note::Note, oom::Choice, stack::Asked};
+use forktrace_common::{note::Note, oom::Choice, stack::Asked, task::Query};
 
 use crate::tracepoint::Entered;
 
@@ -89,9 +89,22 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 #[map]
 pub static TOTALS: PerCpuArray<u64> = PerCpuArray::with_max_entries(total::SLOTS, 0);
 
+/// Whether failing returns count: not before all probes are attached, and not while the last counts
+/// are read.
+#[map]
+pub static COUNTING: Array<u32> = Array::with_max_entries(1, 0);
+
 /// Counts by key.
 #[map]
-pub static COUNTS: HashMap<Key, Count> = HashMap::with_max_entries(2048, 0);
+pub static COUNTS: HashMap<Key, Count> = HashMap::with_max_entries(room::PROCESSES, 0);
+
+/// Counts of failures that [`COUNTS`] has no key for, or no longer.
+#[map]
+pub static GROUPS: HashMap<Group, Count> = HashMap::with_max_entries(room::GROUPS, 0);
+
+/// Counts of failures that [`GROUPS`] has no room for: all checks times all errnos that they answer.
+#[map]
+pub static CHECKS: HashMap<Check, Count> = HashMap::with_max_entries(room::CHECKS, 0);
 
 /// What a stage of the current creation has left for its failing return, by
 /// thread id. An entry lives for microseconds; LRU, so that leftovers can't
@@ -127,3 +140,7 @@ pub static CHOICES: LruHashMap<u32, Choice> = LruHashMap::with_max_entries(64, 0
 /// started: threads of one process can be marked one by one.
 #[map]
 pub static VICTIMS: LruHashMap<[u64; 2], u32> = LruHashMap::with_max_entries(256, 0);
+
+/// Whose tasks the task iterator tells.
+#[map]
+pub static TASKS_OF: Array<Query> = Array::with_max_entries(1, 0);

@@ -84,8 +84,7 @@ pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
     }
     let Some(note) = note::open(tid) else {
         // No memory for a note: counted, and told as a loss.
-        count::total(total::FAILURES);
-        count::total(total::KEYS_FULL);
+        count::unkept();
         return None;
     };
     // SAFETY: as above.
@@ -197,16 +196,17 @@ fn tell(note: *mut Note, tid: u32) {
 #[inline(always)]
 pub fn event(
     key: &Key,
-    note: *const Note,
+    note: *mut Note,
     task: u64,
     tid: u32,
 ) -> Option<RingBufEntry<FailureEvent>> {
-    let verdict = count::hit(key);
-    if !verdict.detail {
+    count::hit(key, note);
+    // SAFETY: a live map value.
+    if unsafe { (*note).told } == 0 {
         return None;
     }
     let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {
-        count::ring_full(&verdict);
+        count::ring_full(key);
         return None;
     };
     let ev = entry.as_mut_ptr();

@@ -110,8 +110,7 @@ fn refused(tid: u32, stage: Stage, ret: i64, style: u8) {
         tell(note, tid);
         note::remove(tid);
     } else {
-        count::total(total::FAILURES);
-        count::total(total::KEYS_FULL);
+        count::unkept();
     }
     let _ = STACKS.remove(tid);
 }
@@ -122,7 +121,7 @@ static NO_RETURN: Failed = Failed::NONE;
 /// Filters, counts and sends the return that is in the note. Apart from
 /// `report::failed`, so that the programs of creations stay as they are.
 #[inline(never)]
-fn tell(note: *const Note, tid: u32) {
+fn tell(note: *mut Note, tid: u32) {
     let current = task::current();
     if !filter::passes(current) {
         return;

@@ -4,10 +4,11 @@
 //! known) → [`cause`] (the verdict, a pure function of the evidence) →
 //! [`record`] (the schema) → [`view`] (text or JSON). [`report`] sums recordings up,
 //! [`headroom`] tells how near limits are. [`host`] answers
-//! questions about this machine, [`tracer`] runs a session, [`selftest`] tries all
-//! of it.
+//! questions about this machine, [`tracer`] runs a session, [`confine`] gives up what that no
+//! longer needs, [`selftest`] tries all of it.
 
 pub mod cause;
+pub mod confine;
 pub mod evidence;
 pub mod headroom;
 pub mod host;

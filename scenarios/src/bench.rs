@@ -4,10 +4,11 @@
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::actor::Actor;
 use crate::attempt::{Kind, attempt};
@@ -180,18 +181,47 @@ pub fn run(forktrace: &Path, style: &str, options: &[String]) -> Result<()> {
     // What the kernel does after booting (freeing, registering, calibrating)
     // would count as well; the guest's idle time passes at once.
     sleep(Duration::from_secs(20));
-    for operation in OPERATIONS {
-        (operation.prepare)();
-        let batches = measure(operation.batch, operation.run);
-        (operation.finish)();
-        tell(style, operation.name, &batches);
-    }
-    filtered(style)?;
-    failing(style)?;
+    measure_apart(style, &[])?;
     if let Some(mut tracer) = tracer {
         tracer.end()?;
     }
     Ok(())
+}
+
+/// Measures in a program of its own: a fork copies what its process has in memory, and this one's
+/// depends on what it did to start what is measured.
+pub fn measure_apart(label: &str, names: &[&str]) -> Result<()> {
+    let mut apart = Command::new("/proc/self/exe");
+    apart
+        .args(["bench-operations", "--label", label])
+        .args(names);
+    let status = apart.status().context("start the measuring program")?;
+    ensure!(
+        status.success(),
+        "the measuring program ended with {status}"
+    );
+    Ok(())
+}
+
+/// Measures the operations of these names, or all, and a fork that fails.
+pub fn operations(label: &str, names: &[String]) -> Result<()> {
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    for operation in OPERATIONS.iter().filter(|o| wanted(o.name)) {
+        operation.measure(label);
+    }
+    if names.is_empty() {
+        filtered(label)?;
+    }
+    failing(label)
+}
+
+impl Operation {
+    fn measure(&self, style: &str) {
+        (self.prepare)();
+        let batches = measure(self.batch, self.run);
+        (self.finish)();
+        tell(style, self.name, &batches);
+    }
 }
 
 /// Instructions for one operation, by batch, in rising order.
@@ -261,7 +291,13 @@ fn failing(style: &str) -> Result<()> {
 }
 
 /// Waits until forktrace has used no processor time for a while.
-fn await_idle(pid: i32) -> Result<()> {
+pub fn await_idle(pid: i32) -> Result<()> {
+    await_rest(pid, 200)
+}
+
+/// Waits until a process has used no processor time for a while, in so many looks, a twentieth of a
+/// second apart.
+pub fn await_rest(pid: i32, looks: u32) -> Result<()> {
     let used = || -> Result<(String, String, String)> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -270,7 +306,7 @@ fn await_idle(pid: i32) -> Result<()> {
     };
     let mut last = used()?;
     let mut quiet = 0;
-    for _ in 0..200 {
+    for _ in 0..looks {
         // Time between looks is what is measured here.
         sleep(Duration::from_millis(50));
         let now = used()?;
@@ -284,5 +320,5 @@ fn await_idle(pid: i32) -> Result<()> {
         }
         last = now;
     }
-    bail!("forktrace does not come to rest")
+    bail!("process {pid} does not come to rest")
 }

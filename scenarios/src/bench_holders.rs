@@ -1,5 +1,5 @@
 //! How long it takes to count who fills a limit on a host with many tasks,
-//! beside procps' ps, which people count with.
+//! by the task iterator and from /proc, beside procps' ps, which people count with.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use forktrace::host::cgroup::{Controller, Hierarchies as Mounts};
 use forktrace::host::holders::{Fill, Holders, Scope};
 use forktrace::host::limits::HostNow;
 use forktrace::host::passwd::Passwd;
+use forktrace::probe::task_iter::TaskIter;
 use forktrace::record::Holder;
 
 use crate::actor::Sleepers;
@@ -56,27 +57,45 @@ pub fn run(tasks: u64) -> Result<()> {
     println!(
         "{tasks} tasks: {processes} processes, and {groups} with {THREADS} threads each; {used} others\n"
     );
-    println!("| | tasks | seconds |\n|---|---:|---:|");
+    let mut told = match TaskIter::alone(None) {
+        Ok(iterator) => Some(Holders::new(Passwd::default()).with_tasks(Some(Box::new(iterator)))),
+        Err(why) => {
+            println!("no task iterator: {why}\n");
+            None
+        }
+    };
+    println!("| | tasks | iterator, seconds | /proc, seconds |\n|---|---:|---:|---:|");
     let wanted = vec![("sleeper", processes), ("sleeper-t", groups * THREADS)];
     for (name, scope) in scopes(&place.cgroups, &tree.top(), uid)? {
-        let mut holders = Holders::new(Passwd::default());
-        measure(name, || {
+        let count = |holders: &mut Holders| {
             let rows = holders.count(&scope, Some(tasks)).context("not counted")?;
             check(&rows, &wanted)
-        })?;
+        };
+        let mut read = Holders::new(Passwd::default());
+        let from_proc = measure(name, || count(&mut read))?;
+        // Memory is counted from /proc in any case.
+        let by_iterator = match &mut told {
+            Some(told) if scope.fill() == Fill::Tasks => Some(measure(name, || count(told))?),
+            _ => None,
+        };
+        row(name, by_iterator, from_proc);
     }
     for arguments in [&["-efL"][..], &["-eo", "pid,ppid,uid,stat,nlwp,comm"]] {
         let name = format!("ps {}", arguments.join(" "));
-        let missing = Command::new("ps").arg("-V").stdout(Stdio::null()).status();
+        // Busybox's, in test machines, is another.
+        let mut procps = Command::new("ps");
+        procps.arg("-V").stdout(Stdio::null()).stderr(Stdio::null());
+        let missing = procps.status();
         if !missing.is_ok_and(|status| status.success()) {
-            println!("| {name} | – | not installed |");
+            println!("| {name} | – | – | not installed |");
             continue;
         }
-        measure(&name, || {
+        let took = measure(&name, || {
             let output = Command::new("ps").args(arguments).output()?;
             ensure!(output.status.success(), "{name} failed");
             Ok(output.stdout.iter().filter(|b| **b == b'\n').count() as u64)
         })?;
+        row(&name, None, took);
     }
     drop((threads, sleepers));
     drop(tree);
@@ -138,7 +157,8 @@ fn check(rows: &[Holder], wanted: &[(&str, u64)]) -> Result<u64> {
     Ok(programs.map(|row| row.tasks + row.zombies).sum())
 }
 
-fn measure(name: &str, mut count: impl FnMut() -> Result<u64>) -> Result<()> {
+/// The fastest of some runs, and the tasks that it counted.
+fn measure(name: &str, mut count: impl FnMut() -> Result<u64>) -> Result<(Duration, u64)> {
     let mut best: Option<(Duration, u64)> = None;
     for _ in 0..RUNS {
         let start = Instant::now();
@@ -148,8 +168,16 @@ fn measure(name: &str, mut count: impl FnMut() -> Result<u64>) -> Result<()> {
             best = Some((took, tasks));
         }
     }
-    if let Some((took, tasks)) = best {
-        println!("| {name} | {tasks} | {:.3} |", took.as_secs_f64());
-    }
-    Ok(())
+    best.context("not measured")
+}
+
+fn row(name: &str, iterator: Option<(Duration, u64)>, from_proc: (Duration, u64)) {
+    let (took, tasks) = from_proc;
+    let iterator = iterator.map_or("–".to_owned(), |(took, _)| {
+        format!("{:.3}", took.as_secs_f64())
+    });
+    println!(
+        "| {name} | {tasks} | {iterator} | {:.3} |",
+        took.as_secs_f64()
+    );
 }

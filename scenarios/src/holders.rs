@@ -43,7 +43,7 @@ impl Row {
         self
     }
 
-    fn is(&self, got: &Holder) -> bool {
+    pub fn is(&self, got: &Holder) -> bool {
         got.kind == self.kind
             && got.name == self.name
             && (got.tasks, got.zombies) == (self.tasks, self.zombies)

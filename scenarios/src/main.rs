@@ -7,6 +7,9 @@ mod attempt;
 mod behaviour;
 mod bench;
 mod bench_holders;
+mod bench_latency;
+mod bench_peers;
+mod bench_storm;
 mod bpf;
 mod bpf_lsm;
 mod cgroup;
@@ -14,6 +17,7 @@ mod expect;
 mod holders;
 mod init;
 mod io_uring;
+mod memory;
 mod oom;
 mod provoke;
 mod pthread;
@@ -21,8 +25,11 @@ mod report;
 mod runner;
 mod scenario;
 mod seccomp;
+mod soak;
+mod storm;
 mod sys;
 mod tracer;
+mod zombies;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,13 +53,12 @@ enum Command {
         /// Only this attach style (may be given several times)
         #[arg(long = "style")]
         styles: Vec<String>,
-        /// Only scenarios whose name contains this
+        /// Only what has this in its name (may be given several times)
         #[arg(long)]
-        only: Option<String>,
-        /// Leave out what doesn't depend on the kernel: arguments, exit
-        /// statuses, signals, full disks
-        #[arg(long)]
-        no_behaviour: bool,
+        only: Vec<String>,
+        /// Only this kind of tests (may be given several times)
+        #[arg(long = "kind", value_enum)]
+        kinds: Vec<runner::Kind>,
     },
     /// What leaves this host as it was: own cgroups, users, namespaces
     Native {
@@ -62,9 +68,9 @@ enum Command {
         /// Only this attach style (may be given several times)
         #[arg(long = "style")]
         styles: Vec<String>,
-        /// Only scenarios whose name contains this
+        /// Only what has this in its name (may be given several times)
         #[arg(long)]
-        only: Option<String>,
+        only: Vec<String>,
     },
     /// Instructions by operation, in a machine whose clock counts them
     Bench {
@@ -78,11 +84,62 @@ enum Command {
         #[arg(long, allow_hyphen_values = true)]
         option: Vec<String>,
     },
+    /// The measuring itself
+    BenchOperations {
+        /// What to call what is measured
+        #[arg(long)]
+        label: String,
+        /// Only these, and the fork that fails
+        operations: Vec<String>,
+    },
     /// How long it takes to count who fills a limit, on this host
     BenchHolders {
         /// Tasks to make, at most
         #[arg(long)]
         tasks: u64,
+    },
+    /// The same by another tool, `@PID@` in the command standing for this process
+    BenchPeers {
+        /// What to call it
+        #[arg(long)]
+        peer: String,
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
+    /// What a storm of refused forks costs
+    BenchStorm {
+        /// The binary to measure
+        #[arg(long)]
+        forktrace: PathBuf,
+        /// none, fexit, kprobe or tracepoint
+        #[arg(long)]
+        style: String,
+        /// Who is refused: one process, processes, users
+        #[arg(long)]
+        keys: String,
+        #[arg(long)]
+        refusals: u32,
+    },
+    /// How long after a refusal its line can be read
+    BenchLatency {
+        /// The binary to measure
+        #[arg(long)]
+        forktrace: PathBuf,
+        #[arg(long)]
+        style: String,
+        #[arg(long)]
+        samples: u32,
+    },
+    /// Storms and quiet in turn: memory and descriptors stay flat, counts are exact
+    Soak {
+        /// The binary to test
+        #[arg(long)]
+        forktrace: PathBuf,
+        /// Force an attach style
+        #[arg(long)]
+        style: Option<String>,
+        #[arg(long)]
+        minutes: u64,
     },
     /// One scenario by hand, unchecked; without a name, lists them
     Provoke {
@@ -109,13 +166,15 @@ fn main() -> ExitCode {
             forktrace,
             styles,
             only,
-            no_behaviour,
+            kinds,
         } => runner::run(
             runner::Where::TestMachine,
             &forktrace,
-            &styles,
-            only.as_deref(),
-            !no_behaviour,
+            runner::Choice {
+                styles,
+                only,
+                kinds,
+            },
         ),
         Command::Native {
             forktrace,
@@ -124,16 +183,38 @@ fn main() -> ExitCode {
         } => runner::run(
             runner::Where::Host,
             &forktrace,
-            &styles,
-            only.as_deref(),
-            true,
+            runner::Choice {
+                styles,
+                only,
+                kinds: Vec::new(),
+            },
         ),
         Command::Bench {
             forktrace,
             style,
             option,
         } => bench::run(&forktrace, &style, &option).map(|()| true),
+        Command::BenchOperations { label, operations } => {
+            bench::operations(&label, &operations).map(|()| true)
+        }
         Command::BenchHolders { tasks } => bench_holders::run(tasks).map(|()| true),
+        Command::BenchPeers { peer, words } => bench_peers::run(&peer, &words).map(|()| true),
+        Command::BenchStorm {
+            forktrace,
+            style,
+            keys,
+            refusals,
+        } => bench_storm::run(&forktrace, &style, &keys, refusals).map(|()| true),
+        Command::BenchLatency {
+            forktrace,
+            style,
+            samples,
+        } => bench_latency::run(&forktrace, &style, samples).map(|()| true),
+        Command::Soak {
+            forktrace,
+            style,
+            minutes,
+        } => soak::run(&forktrace, style.as_deref(), minutes).map(|()| true),
         Command::Provoke { name, count } => provoke::run(name.as_deref(), count),
         Command::Helper { what, argument } => behaviour::helper(&what, argument.as_deref()),
     };

@@ -1,6 +1,7 @@
 //! The lines that the tests print.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anyhow::{Error, Result};
 use forktrace::cause::Cause;
@@ -37,6 +38,13 @@ impl Report {
     /// More about the case above.
     pub fn detail(&self, text: &str) {
         println!("    {}", one_line(text));
+    }
+
+    /// How long the case above took, where that is long: the whole run has a limit.
+    pub fn took(&self, time: Duration) {
+        if time >= Duration::from_secs(3) {
+            self.detail(&format!("took {:.0} s", time.as_secs_f64()));
+        }
     }
 
     /// The case passed unless there is an error, of which a [`Skip`] is none.

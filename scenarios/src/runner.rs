@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
-use forktrace::record::{Failure, OOM_KILL, Operation, Record};
+use forktrace::record::{Failure, OOM_KILL, Operation, Record, TASK_ITER};
 
 use crate::behaviour;
 use crate::expect::{Expect, Recorded, compare};
 use crate::holders::Wanted;
+use crate::memory;
 use crate::oom::{self, WantedKill};
 use crate::report::Report;
 use crate::scenario::{self, Place, Reach, Run, Scenario};
@@ -27,38 +28,74 @@ pub enum Where {
     Host,
 }
 
+/// The kinds of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Everything provoked under one forktrace, its recording compared
+    Sessions,
+    /// Behaviour that comes out differently on each kernel
+    Kernel,
+    /// Behaviour that doesn't depend on the kernel: arguments, exit statuses,
+    /// signals, full disks
+    Commands,
+}
+
+/// What to run; an empty list is all of its kind.
+#[derive(Default)]
+pub struct Choice {
+    pub styles: Vec<String>,
+    pub only: Vec<String>,
+    pub kinds: Vec<Kind>,
+}
+
+impl Choice {
+    /// Whether a case of this name was asked for.
+    fn has(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| name.contains(only.as_str()))
+    }
+
+    /// Whether a behaviour of this name is one of the styles' that were asked
+    /// for. One without a style in its name is of what people get.
+    pub fn is_of_style(&self, name: &str) -> bool {
+        let of = |style: &&&str| name.ends_with(&format!("_{style}"));
+        let wanted: &[&str] = match STYLES.iter().find(of) {
+            None | Some(&"auto") => &["auto", "fexit"],
+            Some(style) => &[style],
+        };
+        self.styles.is_empty() || self.styles.iter().any(|s| wanted.contains(&s.as_str()))
+    }
+
+    fn has_kind(&self, kind: Kind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+}
+
 /// `auto` is the first in a test machine as it is on a host: what users have.
 /// Scenarios under `--attach auto` in a test machine begin with these.
 const AUTO: [&str; 4] = ["nproc_", "pids_", "once_", "quiet_"];
 const STYLES: [&str; 4] = ["auto", "fexit", "kprobe", "tracepoint"];
 
 /// What one run knows.
-pub struct Tests<'a> {
+pub struct Tests {
     pub place: Place,
     pub at: Where,
     pub scratch: Scratch,
     pub binary: std::path::PathBuf,
-    pub only: Option<&'a str>,
+    pub choice: Choice,
     pub report: Report,
     /// forktrace does not even come up: the rest would only wait for it.
     pub broken: bool,
 }
 
-impl Tests<'_> {
+impl Tests {
     /// Whether a case of this name was asked for.
     pub fn wanted(&self, name: &str) -> bool {
-        self.only.is_none_or(|only| name.contains(only))
+        self.choice.has(name)
     }
 }
 
 /// Runs all tests; true when none failed.
-pub fn run(
-    at: Where,
-    forktrace: &Path,
-    styles: &[String],
-    only: Option<&str>,
-    behaviour: bool,
-) -> Result<bool> {
+pub fn run(at: Where, forktrace: &Path, choice: Choice) -> Result<bool> {
     let scratch = Scratch::new()?;
     let binary = scratch.binary(forktrace)?;
     let mut tests = Tests {
@@ -66,16 +103,17 @@ pub fn run(
         at,
         scratch,
         binary,
-        only,
+        choice,
         report: Report::default(),
         broken: false,
     };
-    let styles: Vec<&str> = if styles.is_empty() {
-        STYLES.to_vec()
-    } else {
-        styles.iter().map(String::as_str).collect()
+    let sessions = tests.choice.has_kind(Kind::Sessions);
+    let styles: Vec<String> = match &tests.choice.styles[..] {
+        _ if !sessions => Vec::new(),
+        [] => STYLES.map(str::to_owned).into(),
+        styles => styles.to_vec(),
     };
-    for style in styles {
+    for style in &styles {
         let mut scenarios: Vec<_> = scenario::all().into_iter().map(|s| (s, true)).collect();
         let others = scenario::errnos::all_quiet();
         scenarios.extend(others.into_iter().map(|s| (s, false)));
@@ -108,8 +146,10 @@ pub fn run(
             .report
             .fail("behaviour", "not tried: forktrace did not start");
     } else {
-        behaviour::run_on_each_kernel(&mut tests);
-        if behaviour {
+        if tests.choice.has_kind(Kind::Kernel) {
+            behaviour::run_on_each_kernel(&mut tests);
+        }
+        if tests.choice.has_kind(Kind::Commands) {
             behaviour::run(&mut tests);
         }
     }
@@ -131,7 +171,7 @@ struct Done {
 /// One forktrace, and these scenarios under it, and whether it tells of them.
 /// Names of cases begin with `prefix`.
 fn one_session(
-    tests: &mut Tests<'_>,
+    tests: &mut Tests,
     style: &str,
     prefix: &str,
     options: &[&str],
@@ -181,6 +221,12 @@ fn one_session(
         tests
             .report
             .fail(&session, &format!("the session says attach {used:?}"));
+    }
+    let holders_by = tracer.session.holders_by.clone();
+    tests.place.by_iterator = holders_by.as_deref() == Some(TASK_ITER);
+    if tests.at == Where::TestMachine && !tests.place.by_iterator {
+        let text = format!("the session says that holders are told by {holders_by:?}");
+        tests.report.fail(&session, &text);
     }
 
     let mut done: Vec<Done> = Vec::new();
@@ -292,6 +338,10 @@ fn one_session(
                 .case(&name, oom::none(&tracer.lines, &done.unkilled));
         }
     }
+    if done.iter().any(|d| d.expects.iter().any(memory::about)) {
+        let outcome = memory::check(&tracer.lines);
+        tests.report.case(&format!("{prefix}/memory"), outcome);
+    }
     let total = done.iter().map(|d| d.recorded.total()).sum();
     let outcome = summary.and_then(|summary| totals(&tracer, total, &summary, possible));
     tests.report.case(&format!("{prefix}/totals"), outcome);
@@ -301,7 +351,7 @@ fn one_session(
 /// Kernels built without preemption give a kretprobe one instance a CPU
 /// (kernel/kprobes.c `register_kretprobe`, up to 5.x), and what it misses is told
 /// as a loss. They skip no program.
-fn without_preemption() -> bool {
+pub fn without_preemption() -> bool {
     std::fs::read_to_string("/proc/version").is_ok_and(|v| !v.contains("PREEMPT"))
 }
 
@@ -373,7 +423,7 @@ fn settle(
 /// `skipped`: so many may be missing, or lack the word of a stage, where many
 /// tasks ask at once; what is used up is taken off.
 fn compare_scenario(
-    tests: &mut Tests<'_>,
+    tests: &mut Tests,
     done: &Done,
     later: &[Done],
     used: &str,
@@ -524,7 +574,7 @@ fn totals(
 
 /// In a test machine nobody else fails, but for the kernel's own threads while
 /// the host is full.
-fn strangers(tests: &mut Tests<'_>, done: &[Done], prefix: &str) {
+fn strangers(tests: &mut Tests, done: &[Done], prefix: &str) {
     if tests.at == Where::Host {
         return;
     }

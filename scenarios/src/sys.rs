@@ -389,3 +389,49 @@ pub fn become_uid_with_capabilities(uid: u32, without: &[u32]) -> Result<()> {
     }
     Ok(())
 }
+
+/// Becomes `uid` with these capabilities (a set of bits) and no others.
+pub fn become_uid_with_only(uid: u32, capabilities: u64) -> Result<()> {
+    let others: Vec<u32> = (0..64)
+        .filter(|cap| capabilities & (1 << cap) == 0)
+        .collect();
+    become_uid_with_capabilities(uid, &others)
+}
+
+/// Lets the calling thread run on this CPU only.
+pub fn pin(cpu: usize) -> Result<()> {
+    // SAFETY: all zeros is an empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set has room for 1024 CPUs, and outlives the call.
+    let answer = unsafe {
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &raw const set)
+    };
+    check(i64::from(answer), "sched_setaffinity")?;
+    Ok(())
+}
+
+/// The calling thread, and what it starts, on one CPU; until it is dropped.
+pub struct Pinned(libc::cpu_set_t);
+
+impl Pinned {
+    pub fn to(cpu: usize) -> Result<Self> {
+        // SAFETY: all zeros is an empty set.
+        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the set has room for 1024 CPUs, and outlives the call.
+        let answer = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
+        check(i64::from(answer), "sched_getaffinity")?;
+        pin(cpu)?;
+        Ok(Self(set))
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // SAFETY: the set is as the kernel has told it.
+        let answer = unsafe { libc::sched_setaffinity(0, size_of_val(&self.0), &raw const self.0) };
+        if let Err(error) = check(i64::from(answer), "sched_setaffinity") {
+            eprintln!("{error:#}");
+        }
+    }
+}

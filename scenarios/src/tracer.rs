@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -16,7 +15,7 @@ use crate::expect::Line;
 use crate::sys::await_some;
 
 /// How long forktrace may take to attach, and to end.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder for what the tests write, removed on drop; any user can write.
 pub struct Scratch {
@@ -111,20 +110,16 @@ pub fn parse(line: &[u8]) -> Result<Line> {
 }
 
 /// Appends the line to a file in the folder that FORKTRACE_RECORDINGS names, for
-/// `forktrace/tests/schema.rs`.
+/// `forktrace/tests/schema.rs`. Opened for each: an [`crate::actor::Actor`]
+/// has none of its parent's descriptors, and may read records too.
 fn collect(line: &str) -> Result<()> {
-    static FILE: OnceLock<Option<Mutex<File>>> = OnceLock::new();
-    let file = FILE.get_or_init(|| {
-        let folder = std::env::var_os("FORKTRACE_RECORDINGS")?;
-        File::create(Path::new(&folder).join("lines.ndjson"))
-            .ok()
-            .map(Mutex::new)
-    });
-    if let Some(file) = file
-        && let Ok(mut file) = file.lock()
-    {
-        file.write_all(format!("{line}\n").as_bytes())?;
-    }
+    let Some(folder) = std::env::var_os("FORKTRACE_RECORDINGS") else {
+        return Ok(());
+    };
+    let path = Path::new(&folder).join("lines.ndjson");
+    let opened = File::options().append(true).create(true).open(&path);
+    let mut file = opened.with_context(|| format!("open {}", path.display()))?;
+    file.write_all(format!("{line}\n").as_bytes())?;
     Ok(())
 }
 

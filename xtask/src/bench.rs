@@ -2,10 +2,10 @@
 //! are the same on every machine and in every run. How fast recordings are read is
 //! [`crate::bench_report`].
 
-use crate::guest::{self, Boot, Cgroup, Image, Programs};
-use crate::{bench_holders, bench_report};
-use crate::{kernel, paths};
-use anyhow::{Context, Result, bail};
+use crate::guest::{self, Measure, Programs};
+use crate::kernel;
+use crate::{bench_holders, bench_latency, bench_peers, bench_report, bench_storm};
+use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
@@ -38,13 +38,19 @@ enum What {
     },
     /// How long it takes to count who fills a limit, among many tasks on this host, beside ps
     Holders(bench_holders::Args),
+    /// What a storm of refused forks costs with and without forktrace, and whether all is counted
+    Storm(bench_storm::Args),
+    /// How long after a refused fork has returned its line can be read
+    Latency(bench_latency::Args),
+    /// What other tools cost on the same operations, and what they say
+    Peers(bench_peers::Args),
     /// How fast `report` reads a recording, beside jq and DuckDB where they are installed
     Report(bench_report::Args),
 }
 
 /// Instructions by operation (in the order of the first run) and style.
 #[derive(Default)]
-struct Table {
+pub struct Table {
     operations: Vec<String>,
     counts: BTreeMap<(String, String), i64>,
 }
@@ -58,6 +64,9 @@ pub fn main(args: &Args) -> Result<()> {
             option,
         } => overhead(kernel, style, option),
         What::Holders(args) => bench_holders::main(args),
+        What::Storm(args) => bench_storm::main(args),
+        What::Latency(args) => bench_latency::main(args),
+        What::Peers(args) => bench_peers::main(args),
         What::Report(args) => bench_report::main(args),
     }
 }
@@ -113,52 +122,22 @@ fn measure(
 }
 
 fn boot(kernel: &Path, style: &str, options: &[String], programs: &Programs) -> Result<String> {
-    let command = [
-        "scenarios",
-        "bench",
-        "--forktrace",
-        "/bin/forktrace",
-        "--style",
-        style,
-    ];
+    let words = ["bench", "--forktrace", "/bin/forktrace", "--style", style];
     let options = options.iter().map(|option| format!("--option={option}"));
-    let image = Image {
-        command: command
-            .map(str::to_owned)
-            .into_iter()
-            .chain(options)
-            .collect(),
-        add: Vec::new(),
-    };
-    let folder = paths::work_dir("initramfs")?;
-    let initramfs = folder.join(format!("bench-{}-{style}.cpio", std::process::id()));
-    image.write(programs, &initramfs)?;
-    let boot = Boot {
+    let machine = Measure {
         kernel,
-        initramfs: initramfs.clone(),
-        cgroup: Cgroup::V2,
-        // One layout of memory in every boot, so that boots can be compared.
-        append: "nokaslr norandmaps randomize_kstack_offset=off random.trust_cpu=off slab_nomerge"
-            .to_owned(),
+        programs,
+        files: &[],
         mem: 512,
-        smp: 1,
         icount: true,
         limit: LIMIT,
     };
-    let mut output = Vec::new();
-    let code = boot.run(&mut output);
-    let _ = std::fs::remove_file(&initramfs);
-    let output = String::from_utf8_lossy(&output).into_owned();
-    let code = code.with_context(|| format!("the guest said:\n{output}"))?;
-    if code != 0 {
-        bail!("the guest's measuring ended with status {code}:\n{output}");
-    }
-    Ok(output)
+    machine.run(words.map(str::to_owned).into_iter().chain(options))
 }
 
 impl Table {
     /// Takes lines `BENCH <style> <operation> <instructions>`, separated by tabs.
-    fn read(&mut self, output: &str) {
+    pub fn read(&mut self, output: &str) {
         for line in output.lines() {
             let columns: Vec<&str> = line.split('\t').collect();
             let ["BENCH", style, operation, count] = columns[..] else {
@@ -178,11 +157,16 @@ impl Table {
         }
     }
 
-    fn markdown(&self, styles: &[&str]) -> String {
+    /// One column a style; what the others add to the first.
+    pub fn markdown(&self, styles: &[&str]) -> String {
         let mut text = format!("| operation | {} |\n|---|", styles.join(" | "));
         text.push_str(&format!("{}\n", "---:|".repeat(styles.len())));
-        for operation in &self.operations {
-            let cells = styles.iter().map(|style| self.cell(operation, style));
+        let Some(base) = styles.first() else {
+            return String::new();
+        };
+        let measured = |operation: &&String| self.count(operation, base).is_some();
+        for operation in self.operations.iter().filter(measured) {
+            let cells = styles.iter().map(|style| self.cell(operation, style, base));
             text.push_str(&format!(
                 "| {operation} | {} |\n",
                 cells.collect::<Vec<_>>().join(" | ")
@@ -191,15 +175,15 @@ impl Table {
         text
     }
 
-    fn cell(&self, operation: &str, style: &str) -> String {
-        let count = |style: &str| {
-            self.counts
-                .get(&(operation.to_owned(), style.to_owned()))
-                .copied()
-        };
-        match (count(style), count("none")) {
+    fn count(&self, operation: &str, style: &str) -> Option<i64> {
+        let cell = (operation.to_owned(), style.to_owned());
+        self.counts.get(&cell).copied()
+    }
+
+    fn cell(&self, operation: &str, style: &str, base: &str) -> String {
+        match (self.count(operation, style), self.count(operation, base)) {
             (None, _) => "–".to_owned(),
-            (Some(own), Some(none)) if style != "none" => format!("{:+}", own - none),
+            (Some(own), Some(base_count)) if style != base => format!("{:+}", own - base_count),
             (Some(own), _) => own.to_string(),
         }
     }

@@ -10,7 +10,10 @@ use std::process::ExitCode;
 mod apt;
 mod bench;
 mod bench_holders;
+mod bench_latency;
+mod bench_peers;
 mod bench_report;
+mod bench_storm;
 mod fuzz;
 mod guest;
 mod kernel;
@@ -18,6 +21,7 @@ mod object;
 mod paths;
 mod readers;
 mod run;
+mod soak;
 mod test;
 mod vm;
 
@@ -38,6 +42,8 @@ enum Task {
     Test(test::Args),
     /// Measure what forktrace costs, and how fast it reads
     Bench(bench::Args),
+    /// Storms and quiet in turn, for as long as is wanted
+    Soak(soak::Args),
     /// Give made-up inputs to what reads recordings
     Fuzz(fuzz::Args),
 }
@@ -47,6 +53,7 @@ fn main() -> ExitCode {
         Task::Ebpf(args) => object::main(&args).map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => vm::main(&args),
         Task::Test(args) => test::main(&args),
+        Task::Soak(args) => soak::main(&args).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
     };

@@ -27,6 +27,9 @@ pub struct Args {
     /// A file or folder to put into the guest
     #[arg(long, value_name = "HOST[:GUEST]")]
     add: Vec<String>,
+    /// Put this machine's PostgreSQL server into the guest (with --mem 1024)
+    #[arg(long)]
+    postgres: bool,
     /// Memory in MB
     #[arg(long, default_value_t = 512)]
     mem: u32,
@@ -55,9 +58,15 @@ pub fn main(args: &Args) -> Result<ExitCode> {
     guest::qemu()?;
     let kernels = kernel::get(&args.kernel)?;
     let programs = Programs::get(args.forktrace.clone(), args.init.clone())?;
+    let mut add = args.add.clone();
+    let server = args
+        .postgres
+        .then(guest::postgres::Server::find)
+        .transpose()?;
+    add.extend(server.iter().flat_map(|server| server.files.clone()));
     let image = Image {
         command: args.command.clone(),
-        add: args.add.clone(),
+        add,
     };
     // Its own file for each xtask, so that two can run side by side.
     let initramfs = paths::work_dir("initramfs")?.join(format!("vm-{}.cpio", std::process::id()));

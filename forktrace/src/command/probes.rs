@@ -7,7 +7,8 @@ use forktrace::{
         oom,
         style::{HOOKS, SECCOMP, Style},
     },
-    tracer::{Attached, Options, attach_probes, missing_capabilities},
+    record::TASK_ITER,
+    tracer::{Attached, Options, attach_probes, holders_by, missing_capabilities},
     view::clean,
 };
 use forktrace_common::settings::Settings;
@@ -28,7 +29,13 @@ pub fn run(args: &ProbesArgs) -> anyhow::Result<Exit> {
         debug: false,
         filters: Default::default(),
     };
-    let Attached { kernel, probes, .. } = attach_probes(&options)?;
+    let Attached {
+        kernel,
+        probes,
+        tasks,
+        ..
+    } = attach_probes(&options)?;
+    let holders_by = holders_by(tasks.is_ok());
     let mut out = io::stdout().lock();
     if args.format == Format::Json {
         let attached: Vec<_> = probes
@@ -46,6 +53,7 @@ pub fn run(args: &ProbesArgs) -> anyhow::Result<Exit> {
             "attached": attached,
             "refused": refused,
             "absent": kernel.absent,
+            "holders": {"by": holders_by, "why": tasks.as_ref().err()},
         });
         writeln!(out, "{all:#}")?;
     } else {
@@ -55,6 +63,12 @@ pub fn run(args: &ProbesArgs) -> anyhow::Result<Exit> {
         }
         for attached in &probes.attached {
             writeln!(out, "  {:<28} {}", attached.target, attached.style)?;
+        }
+        let by = holders_by.unwrap_or("nobody");
+        write!(out, "\nHolders of a limit on tasks are told by {by}")?;
+        match &tasks {
+            Ok(_) => writeln!(out, ".")?,
+            Err(why) => writeln!(out, ": {TASK_ITER}: {}", clean(why))?,
         }
         if !probes.refused.is_empty() {
             writeln!(out, "\nTried and refused by this kernel:")?;

@@ -1,6 +1,6 @@
 //! `record`: writes each failure to a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use forktrace::{
     record::{Existing, Keeping, Record, Recording, Sync},
@@ -18,10 +18,12 @@ use crate::{
 
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let keeping = keeping(args)?;
+    let rotates = keeping.max_size.is_some() || keeping.max_age.is_some();
     trace::run(&args.trace, || {
         Ok(Recorder {
             recording: Recording::open(&args.output, keeping)?,
             path: args.output.clone(),
+            rotates,
             quiet: args.quiet,
             sums: Sums::default(),
         })
@@ -31,6 +33,7 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
 struct Recorder {
     recording: Recording,
     path: PathBuf,
+    rotates: bool,
     quiet: bool,
     sums: Sums,
 }
@@ -66,6 +69,13 @@ impl Sink for Recorder {
     fn sum_up(&mut self) -> anyhow::Result<()> {
         self.sums.tell();
         Ok(())
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        let folder = self.path.parent()?;
+        let here = folder.as_os_str().is_empty();
+        self.rotates
+            .then_some(if here { Path::new(".") } else { folder })
     }
 }
 

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use forktrace::{
     cause::Cause,
-    host::{cgroup::Hierarchies, passwd::Passwd},
+    host::{cgroup::Hierarchies, passwd::Passwd, vantage},
     record::Errno,
-    tracer::{Options, Selection},
+    tracer::{Options, Selection, own_thread_group},
 };
 use forktrace_common::settings::{Settings, errnos};
 
@@ -24,7 +24,7 @@ const THREAD_SIZE: u32 = 16 * 1024;
 const COMM_BYTES: usize = 15;
 
 /// Checks the filters against this host, and makes the options.
-pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
+pub fn options(args: &TraceArgs) -> anyhow::Result<Options> {
     let filter = &args.filter;
     let mut filters = BTreeMap::new();
     let mut settings = Settings {
@@ -39,18 +39,17 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
     }
     if !args.command.is_empty() {
         if filter.pid.is_some() {
-            return Err(UsageError(
-                "--pid and a command exclude each other: a command is traced by itself".to_owned(),
-            ));
+            let text = "--pid and a command exclude each other: a command is traced by itself";
+            anyhow::bail!(UsageError(text.to_owned()));
         }
         // forktrace itself is the ancestor: its own failing fork counts too.
-        settings.tgid = std::process::id();
+        settings.tgid = own_thread_group()?;
         let words: Vec<_> = args.command.iter().map(|w| w.to_string_lossy()).collect();
         filters.insert("command".to_owned(), words.join(" "));
     }
     if let Some(comm) = &filter.comm {
         if comm.len() > COMM_BYTES || comm.is_empty() {
-            return Err(UsageError(format!(
+            anyhow::bail!(UsageError(format!(
                 "--comm {comm:?}: the kernel keeps 1 to {COMM_BYTES} bytes of a thread's name"
             )));
         }
@@ -71,7 +70,7 @@ pub fn options(args: &TraceArgs) -> Result<Options, UsageError> {
         .iter()
         .find(|c| c.only_of_thread_stacks() && !args.thread_stacks)
     {
-        return Err(UsageError(format!(
+        anyhow::bail!(UsageError(format!(
             "--cause {}: only a thread's stack is refused for it, which is not traced without --thread-stacks",
             cause.id()
         )));
@@ -168,8 +167,15 @@ fn errnos(choices: &[ErrnoChoice]) -> (u32, Vec<Errno>) {
 }
 
 /// The thread group of a process or thread, as the initial pid namespace
-/// numbers it, when /proc is that namespace's.
+/// numbers it.
 fn thread_group(pid: u32) -> Result<u32, UsageError> {
+    if !vantage::proc_is_hosts(Path::new("/proc")) {
+        return Err(UsageError(format!(
+            "--pid {pid}: inside a pid namespace it isn't known which process of the host that is; \
+             filter by --comm, --user or --cgroup, give a command, or use the host's /proc \
+             (docker run --pid=host)"
+        )));
+    }
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
         .map_err(|e| UsageError(format!("--pid {pid}: there is no such process ({e})")))?;
     status

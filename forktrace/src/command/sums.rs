@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use forktrace::{
-    record::{Record, Wanted, write_line},
+    record::{Record, write_line},
     report::Aggregator,
     view::report_digest,
 };
@@ -32,8 +32,9 @@ impl Sums {
         self.line.clear();
         write_line(&mut self.line, record)?;
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
-        let new = || Aggregator::new(Wanted::default());
-        self.aggregator.get_or_insert_with(new).take(line);
+        self.aggregator
+            .get_or_insert_with(Aggregator::for_digest)
+            .take(line);
         Ok(())
     }
 

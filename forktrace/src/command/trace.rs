@@ -1,9 +1,14 @@
 //! The loop that `live` and `record` share.
 
-use std::future::pending;
+use std::{
+    future::pending,
+    io::{self, Write as _},
+    path::Path,
+};
 
 use anyhow::Context as _;
 use forktrace::{
+    confine::{Needs, confine},
     record::Record,
     tracer::{TICK, Tracer},
 };
@@ -25,6 +30,11 @@ pub trait Sink {
 
     /// Says what has come so far: SIGUSR1 asks for it.
     fn sum_up(&mut self) -> anyhow::Result<()>;
+
+    /// Where it goes on to make and remove files; `None`: nowhere.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Traces until a signal, the time, the number of failures, or the command
@@ -45,11 +55,21 @@ pub fn run<S: Sink>(
         // Handlers first: a Ctrl-C during set-up must end cleanly as well.
         let mut signals = Signals::new().context("installing signal handlers")?;
         let (tracer, session) = Tracer::start(options)?;
+        if args.verbose {
+            let _ = writeln!(io::stderr(), "forktrace: {}", tracer.start_times());
+        }
         let mut sink = open()?;
+        // A command gets the caller's own rights, and is started first.
+        if args.command.is_empty() {
+            give_up(args, &tracer, &sink);
+        }
         sink.take(&session)?;
         let child = match Child::spawn(&args.command) {
             Ok(Some(Started::Impossible(exit))) => return Ok(exit),
-            Ok(Some(Started::Running(child))) => Some(child),
+            Ok(Some(Started::Running(child))) => {
+                give_up(args, &tracer, &sink);
+                Some(child)
+            }
             Ok(None) => None,
             // The refused fork may be what the user wants explained.
             Err(error) => {
@@ -68,6 +88,26 @@ pub fn run<S: Sink>(
         .run(&mut signals)
         .await
     })
+}
+
+/// Gives up what tracing no longer needs.
+fn give_up(args: &TraceArgs, tracer: &Tracer, sink: &impl Sink) {
+    let confined = confine(&Needs {
+        folder: sink.folder(),
+        signals: !args.command.is_empty(),
+        real_time: tracer.reads_in_real_time(),
+        maps_readable: &|| tracer.can_read_maps(),
+    });
+    if args.verbose {
+        let kept = match &confined.kept[..] {
+            [] => "none".to_owned(),
+            kept => kept.join(", "),
+        };
+        let _ = writeln!(io::stderr(), "forktrace: capabilities from now on: {kept}");
+        for line in &confined.not_done {
+            let _ = writeln!(io::stderr(), "forktrace: {line}");
+        }
+    }
 }
 
 struct Signals {

@@ -1,4 +1,4 @@
-//! pids.max and memory.max of cgroups.
+//! pids.max and memory.max of cgroups, and v1's memory.kmem.limit_in_bytes.
 //!
 //! kernel/cgroup/pids.c `pids_try_charge` compares the count of tasks in each
 //! cgroup from the task's own up to below the root; mm/memcontrol.c
@@ -9,7 +9,7 @@ use super::{
     row::{fill, limit, row},
 };
 use crate::{
-    cause::{Cause, bytes},
+    cause::{Cause, bytes, percentage},
     host::{
         cgroup::{CgroupUse, Resource},
         holders::{Fill, Scope},
@@ -20,13 +20,21 @@ use crate::{
 };
 
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
-    readings.cgroups.iter().map(one).collect()
+    let row = |cgroup: &CgroupUse| {
+        let mut row = one(cgroup);
+        let percentage = readings.percentages.get(&cgroup.file).zip(cgroup.limit);
+        let note = percentage.map(|(p, value)| percentage::note(p, value, row.limit.unit));
+        row.notes.extend(note);
+        row
+    };
+    readings.cgroups.iter().map(row).collect()
 }
 
 fn one(cgroup: &CgroupUse) -> Row {
     let (cause, unit) = match cgroup.resource {
         Resource::Pids => (Cause::CgroupPidsMax, Unit::Tasks),
         Resource::Memory => (Cause::CgroupMemoryMax, Unit::Bytes),
+        Resource::KernelMemory => (Cause::CgroupKernelMemoryMax, Unit::Bytes),
     };
     let path = cgroup.path.to_string_lossy();
     let name = cgroup.file.file_name().unwrap_or_default();
@@ -40,14 +48,18 @@ fn one(cgroup: &CgroupUse) -> Row {
     limit.file = Some(cgroup.file.to_string_lossy().into_owned());
     let mut row = row(cause, Refuses::Tasks, limit);
     row.owner = owner(&path);
-    row.counts = cgroup.file.parent().map(|folder| Scope::Cgroup {
+    let fill_of = match cgroup.resource {
+        Resource::Pids => Some(Fill::Tasks),
+        Resource::Memory => Some(Fill::Resident),
+        // No file tells whose it is.
+        Resource::KernelMemory => None,
+    };
+    let folder = cgroup.file.parent().zip(fill_of);
+    row.counts = folder.map(|(folder, fill)| Scope::Cgroup {
         folder: folder.to_owned(),
         path: cgroup.path.clone(),
         version: cgroup.version,
-        fill: match cgroup.resource {
-            Resource::Pids => Fill::Tasks,
-            Resource::Memory => Fill::Resident,
-        },
+        fill,
     });
     if cgroup.resource == Resource::Memory && cgroup.limit.is_some() {
         let cache = cgroup.reclaimable.min(cgroup.usage);

@@ -8,7 +8,7 @@ use super::Drift;
 use crate::{
     cause::Cause,
     host::holders::Scope,
-    record::{Holder, Limit},
+    record::{Holder, Limit, Memory},
 };
 
 /// One reading.
@@ -131,27 +131,6 @@ pub struct Process {
     pub unit: Option<String>,
     /// A policy of SCHED_DEADLINE, with which nothing may be created.
     pub deadline: bool,
-}
-
-/// Memory and what is promised of it; `null` where /proc doesn't tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Memory {
-    pub total: Option<u64>,
-    pub available: Option<u64>,
-    pub swap_total: Option<u64>,
-    pub swap_free: Option<u64>,
-    /// vm.overcommit_memory: 0 heuristic, 1 always, 2 never.
-    pub overcommit_memory: Option<u64>,
-    pub overcommit_ratio: Option<u64>,
-    /// Instead of the ratio, where it isn't 0.
-    pub overcommit_kbytes: Option<u64>,
-    pub commit_limit: Option<u64>,
-    /// Committed_AS.
-    pub committed: Option<u64>,
-    /// Memory of huge pages, which CommitLimit doesn't count.
-    pub huge_pages: Option<u64>,
-    pub admin_reserve: Option<u64>,
-    pub user_reserve: Option<u64>,
 }
 
 /// The kernel's log.

@@ -17,13 +17,15 @@ mod tests;
 
 pub use baseline::{Baseline, BaselineError, Setting, SettingKind};
 pub use document::{
-    Blocked, Headroom, Log, LogKind, LogLine, Memory, Of, Process, Refuses, Row, Unreadable,
-    json_schema,
+    Blocked, Headroom, Log, LogKind, LogLine, Of, Process, Refuses, Row, Unreadable, json_schema,
 };
 pub use drift::{Change, Drift, drift};
 pub use log::{WINDOW_SECONDS, kind_of, lines};
 
-use crate::host::readings::{Readings, Subject};
+use crate::host::{
+    memory,
+    readings::{Readings, Subject},
+};
 
 /// The limits and their use, nearest first. `warn` in percent. The log and the
 /// drift are the caller's to add.
@@ -60,7 +62,7 @@ pub fn headroom(readings: &Readings, warn: f64) -> Headroom {
         unlimited,
         unreadable,
         process: process::about(readings),
-        memory: overcommit::memory(&readings.host),
+        memory: memory::of(&readings.host),
         log: Log::default(),
         drift: None,
     }

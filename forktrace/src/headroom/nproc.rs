@@ -29,7 +29,7 @@ const CAP_SYS_RESOURCE: u32 = 24;
 type Account = (u64, u32);
 
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
-    let of_process = readings.process().is_some();
+    let of_process = matches!(readings.subject, Subject::Process(_));
     let mut lowest: BTreeMap<Account, (&Status, u64, u64)> = BTreeMap::new();
     // The first that no limit stops, to be told when that is so of all.
     let mut spared = None;
@@ -55,16 +55,32 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
         }
         entry.2 += u64::from(value == entry.1);
     }
-    if let (Subject::User(_), true, Some((process, value, exempt))) =
-        (&readings.subject, lowest.is_empty(), spared)
-    {
-        rows.push(one(readings, process, value, exempt));
+    match readings.subject {
+        Subject::User(_) if lowest.is_empty() => {
+            rows.extend(spared.map(|(p, value, exempt)| one(readings, p, value, exempt)));
+        }
+        // Whom the unit is about, whether it is limited or not.
+        Subject::Cgroup { .. } => {
+            let main = readings
+                .process()
+                .filter(|p| !lowest.contains_key(&account(readings, p)));
+            let limits = main.and_then(|p| Some((p, readings.limits.get(&p.pid)?)));
+            rows.extend(
+                limits.map(|(p, limits)| {
+                    one(readings, p, limits.processes.soft, exempt(readings, p))
+                }),
+            );
+        }
+        _ => {}
     }
     for (process, value, count) in lowest.into_values() {
         let mut row = one(readings, process, Some(value), None);
+        let whose = match readings.subject {
+            Subject::Cgroup { .. } => "of its processes here",
+            _ => "of this user's processes",
+        };
         row.notes.push(format!(
-            "{count} of this user's processes have this limit, {} (pid {}) for one; none has a \
-             lower one",
+            "{count} {whose} have this limit, {} (pid {}) for one; none has a lower one",
             process.comm, process.pid
         ));
         rows.push(row);
@@ -75,13 +91,15 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
 /// The processes whose limits are told.
 fn asked(readings: &Readings) -> impl Iterator<Item = &Status> {
     let one = readings.process().map(|p| p.pid);
-    readings.processes.iter().filter(move |p| match one {
-        Some(pid) => p.pid == pid,
-        None => match readings.subject {
+    readings
+        .processes
+        .iter()
+        .filter(move |p| match readings.subject {
+            Subject::Process(_) => one == Some(p.pid),
             Subject::User(uid) => p.uid == uid,
-            _ => true,
-        },
-    })
+            // Of all others no limit is read.
+            Subject::Host | Subject::Cgroup { .. } => true,
+        })
 }
 
 fn one(readings: &Readings, process: &Status, value: Option<u64>, exempt: Option<String>) -> Row {

@@ -1,7 +1,7 @@
-//! Memory that is promised (mm/util.c `__vm_enough_memory`), and memory at large.
+//! Memory that is promised: mm/util.c `__vm_enough_memory`.
 
 use super::{
-    Memory, Refuses, Row,
+    Refuses, Row,
     row::{limit, row},
 };
 use crate::{
@@ -9,33 +9,12 @@ use crate::{
     evidence::OvercommitMode,
     host::{
         holders::{Fill, Scope},
-        limits::HostNow,
+        memory,
         process::Status,
         readings::Readings,
     },
     record::Unit,
 };
-
-fn from_kb(kb: Option<u64>) -> Option<u64> {
-    kb.map(|kb| kb.saturating_mul(1024))
-}
-
-pub(super) fn memory(host: &HostNow) -> Memory {
-    Memory {
-        total: from_kb(host.mem_total),
-        available: from_kb(host.mem_available),
-        swap_total: from_kb(host.swap_total),
-        swap_free: from_kb(host.swap_free),
-        overcommit_memory: host.overcommit_memory,
-        overcommit_ratio: host.overcommit_ratio,
-        overcommit_kbytes: host.overcommit_kbytes,
-        commit_limit: from_kb(host.commit_limit),
-        committed: from_kb(host.committed),
-        huge_pages: from_kb(host.hugetlb),
-        admin_reserve: from_kb(host.admin_reserve_kbytes),
-        user_reserve: from_kb(host.user_reserve_kbytes),
-    }
-}
 
 /// The policy as a limit: in mode 2 CommitLimit, in mode 0 RAM and swap for a
 /// single mapping of the process, in mode 1 none.
@@ -48,7 +27,7 @@ pub(super) fn policy(readings: &Readings) -> Option<Row> {
 }
 
 fn strict(readings: &Readings) -> Option<Row> {
-    let memory = memory(&readings.host);
+    let memory = memory::of(&readings.host);
     let commit_limit = memory.commit_limit?;
     let process = readings.process();
     // The reserve is for CAP_SYS_ADMIN in the initial user namespace.
@@ -85,7 +64,7 @@ fn strict(readings: &Readings) -> Option<Row> {
 }
 
 fn heuristic(readings: &Readings) -> Option<Row> {
-    let memory = memory(&readings.host);
+    let memory = memory::of(&readings.host);
     let largest = readings.details.as_ref()?.largest_mapping?;
     let mut limit = limit(
         "vm.overcommit_memory",

@@ -6,6 +6,7 @@ use crate::{
         clock::Clock,
         kernel_log::Message,
         limits::HostNow,
+        percentages::Percentage,
         process::{Bounds, Limits, Status},
         readings::Details,
         settings::Value,
@@ -148,7 +149,20 @@ fn a_cgroup_above_refuses() {
         cgroup("/system.slice/x.service", Some(1000), 95),
         cgroup("/system.slice", Some(100), 95),
     ];
+    let percentage = Percentage {
+        setting: "TasksMax",
+        text: "15%".to_owned(),
+        file: Some("/etc/x.conf".into()),
+        today: Some(200),
+    };
+    r.percentages
+        .insert("/sys/fs/cgroup/system.slice/pids.max".into(), percentage);
     let h = headroom(&r, 90.0);
+    let notes = &h.limits[0].notes;
+    assert!(
+        notes[0].contains("TasksMax=15% in /etc/x.conf"),
+        "{notes:?}"
+    );
     assert_eq!(h.limits[0].limit.scope, "/system.slice");
     assert_eq!(h.limits[0].percent, Some(95.0));
     assert_eq!(h.limits[0].cause, Cause::CgroupPidsMax);
@@ -179,6 +193,52 @@ fn page_cache_does_not_fill_a_memory_cgroup() {
         (Some(10.0), Some(890))
     );
     assert_eq!(memory.limit.usage, Some(990));
+}
+
+#[test]
+fn kernel_memory_has_a_row_of_its_own_cause() {
+    let mut r = readings(Subject::Host);
+    r.cgroups = vec![CgroupUse {
+        resource: Resource::KernelMemory,
+        version: Version::V1,
+        path: "/m".into(),
+        file: "/sys/fs/cgroup/memory/m/memory.kmem.limit_in_bytes".into(),
+        limit: Some(1000),
+        usage: 950,
+        reclaimable: 0,
+    }];
+    let h = headroom(&r, 90.0);
+    let memory = row(&h, "memory.kmem.limit_in_bytes", "/m");
+    assert_eq!(memory.cause, Cause::CgroupKernelMemoryMax);
+    assert_eq!((memory.percent, memory.counts.clone()), (Some(95.0), None));
+}
+
+#[test]
+fn of_a_unit_the_lowest_limit_of_each_user() {
+    let mut r = readings(Subject::Cgroup {
+        hierarchy: Hierarchy::V2,
+        path: "/x.service".into(),
+        unit: Some("x.service".to_owned()),
+    });
+    // Root has started two processes of uid 1000; the limits of others aren't read.
+    r.main = Some(1);
+    r.limits.remove(&12);
+    let h = headroom(&r, 90.0);
+    let root = row(&h, "RLIMIT_NPROC", "uid 0");
+    assert!(root.exempt.is_some());
+    let user = row(&h, "RLIMIT_NPROC", "uid 1000");
+    assert_eq!((user.limit.value, user.limit.usage), (Some(6), Some(5)));
+    assert_eq!(
+        user.notes,
+        ["1 of its processes here have this limit, p11 (pid 11) for one; none has a lower one"]
+    );
+    assert!(!h.limits.iter().any(|r| r.limit.scope == "uid 5"));
+    // One that is limited is told once.
+    r.main = Some(10);
+    let h = headroom(&r, 90.0);
+    assert_eq!(row(&h, "RLIMIT_NPROC", "uid 1000").limit.value, Some(6));
+    let told = h.limits.iter().filter(|r| r.limit.scope == "uid 1000");
+    assert_eq!(told.count(), 1);
 }
 
 #[test]

@@ -66,6 +66,9 @@ pub enum Resource {
     Pids,
     /// Bytes of memory.
     Memory,
+    /// Of these, the kernel's own for the cgroup's tasks. v1 alone bounds them apart, and Linux
+    /// 5.16+ takes no such bound (mm/memcontrol.c `mem_cgroup_write`).
+    KernelMemory,
 }
 
 impl Resource {
@@ -75,6 +78,7 @@ impl Resource {
             (Self::Pids, _) => "pids.max",
             (Self::Memory, Version::V2) => "memory.max",
             (Self::Memory, Version::V1) => "memory.limit_in_bytes",
+            (Self::KernelMemory, _) => "memory.kmem.limit_in_bytes",
         }
     }
 }
@@ -251,7 +255,9 @@ impl Hierarchies {
         let hierarchy = match (version, resource) {
             (Version::V2, _) => Hierarchy::V2,
             (Version::V1, Resource::Pids) => Hierarchy::V1(Controller::Pids),
-            (Version::V1, Resource::Memory) => Hierarchy::V1(Controller::Memory),
+            (Version::V1, Resource::Memory | Resource::KernelMemory) => {
+                Hierarchy::V1(Controller::Memory)
+            }
         };
         let folder = self.folder(hierarchy, cgroup)?;
         Some(folder.join(resource.limit_name(version)))

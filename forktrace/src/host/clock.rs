@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-/// The two clocks at one instant. Taken anew for every batch of events, so
+/// The two clocks at one instant. Taken anew for every event, so
 /// that a step of the wall clock moves only what comes after it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -10,18 +10,38 @@ pub struct Clock {
     monotonic_ns: u64,
 }
 
+/// Readings within this time are of one instant; else they are taken again, so many times.
+const AT_ONCE_NS: u64 = 100_000;
+const ATTEMPTS: u32 = 3;
+
+/// CLOCK_MONOTONIC, which bpf_ktime_get_ns counts as well.
+fn monotonic_ns() -> u64 {
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: a valid clock and a live timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut t) };
+    (t.tv_sec as u64) * 1_000_000_000 + t.tv_nsec as u64
+}
+
 impl Clock {
     pub fn now() -> Self {
-        let mut t = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: a valid clock and a live timespec; bpf_ktime_get_ns counts
-        // the same clock.
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut t) };
+        let mut clock = Self::read();
+        for _ in 0..ATTEMPTS {
+            // Between its two readings this task may have been kept waiting.
+            if monotonic_ns() - clock.monotonic_ns < AT_ONCE_NS {
+                break;
+            }
+            clock = Self::read();
+        }
+        clock
+    }
+
+    fn read() -> Self {
         Self {
+            monotonic_ns: monotonic_ns(),
             wall: Timestamp::now(),
-            monotonic_ns: (t.tv_sec as u64) * 1_000_000_000 + t.tv_nsec as u64,
         }
     }
 

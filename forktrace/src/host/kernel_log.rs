@@ -59,8 +59,8 @@ fn read_from(path: &Path, since_us: u64, keep: impl Fn(&str) -> bool) -> io::Res
     Ok(messages)
 }
 
-/// `None` for what the kernel hasn't said itself.
-fn parse(record: &[u8]) -> Option<Message> {
+/// One record of /dev/kmsg. `None` for what the kernel hasn't said itself.
+pub fn parse(record: &[u8]) -> Option<Message> {
     let text = String::from_utf8_lossy(record);
     let (head, rest) = text.split_once(';')?;
     let mut fields = head.split(',');

@@ -66,6 +66,31 @@ pub fn data_limit_ignored() -> bool {
     content(path, &mut buffer).is_some_and(|text| text.starts_with(b"Y"))
 }
 
+/// What the kernel's side of a failure could not read.
+#[derive(Clone, Copy, Debug)]
+pub struct Lacking {
+    /// kernel.threads-max and the tasks there are.
+    pub threads: bool,
+    /// kernel.pid_max.
+    pub pid_max: bool,
+    /// vm.overcommit_memory and what goes with it.
+    pub overcommit: bool,
+    /// It is known that vm.overcommit_memory is 2.
+    pub strict: bool,
+    /// ENOMEM was answered.
+    pub no_memory: bool,
+}
+
+impl Lacking {
+    const ALL: Self = Self {
+        threads: true,
+        pid_max: true,
+        overcommit: true,
+        strict: false,
+        no_memory: true,
+    };
+}
+
 impl HostNow {
     /// Reads /proc.
     pub fn read() -> Self {
@@ -74,20 +99,37 @@ impl HostNow {
 
     /// Reads files of the same names below another folder.
     pub fn read_from(proc: &Path) -> Self {
+        Self::read_those(proc, &Lacking::ALL)
+    }
+
+    /// Reads what a failure's event lacks. Each file takes microseconds, of which a storm leaves few.
+    pub fn lacking(event: &Lacking) -> Self {
+        Self::read_those(Path::new("/proc"), event)
+    }
+
+    fn read_those(proc: &Path, wanted: &Lacking) -> Self {
         let mut buffer: Buffer = [0; 8192];
-        let mut sysctl = |name: &str| number(content(&proc.join(name), &mut buffer)?);
+        let mut sysctl = |wanted: bool, name: &str| {
+            let path = wanted.then(|| proc.join(name))?;
+            number(content(&path, &mut buffer)?)
+        };
         let mut now = Self {
-            pid_max: sysctl("sys/kernel/pid_max"),
-            threads_max: sysctl("sys/kernel/threads-max"),
-            overcommit_memory: sysctl("sys/vm/overcommit_memory"),
-            overcommit_ratio: sysctl("sys/vm/overcommit_ratio"),
-            overcommit_kbytes: sysctl("sys/vm/overcommit_kbytes"),
-            admin_reserve_kbytes: sysctl("sys/vm/admin_reserve_kbytes"),
-            user_reserve_kbytes: sysctl("sys/vm/user_reserve_kbytes"),
+            pid_max: sysctl(wanted.pid_max, "sys/kernel/pid_max"),
+            threads_max: sysctl(wanted.threads, "sys/kernel/threads-max"),
+            overcommit_memory: sysctl(wanted.overcommit, "sys/vm/overcommit_memory"),
             ..Self::default()
         };
-        now.threads = content(&proc.join("loadavg"), &mut buffer).and_then(tasks);
-        if let Some(text) = content(&proc.join("meminfo"), &mut buffer) {
+        // CommitLimit counts in mode 2, and the sizes in a refusal for want of memory.
+        let memory = wanted.no_memory || wanted.strict || now.overcommit_memory == Some(2);
+        let settings = memory && wanted.overcommit;
+        now.overcommit_ratio = sysctl(settings, "sys/vm/overcommit_ratio");
+        now.overcommit_kbytes = sysctl(settings, "sys/vm/overcommit_kbytes");
+        now.admin_reserve_kbytes = sysctl(settings, "sys/vm/admin_reserve_kbytes");
+        now.user_reserve_kbytes = sysctl(settings, "sys/vm/user_reserve_kbytes");
+        if wanted.threads {
+            now.threads = content(&proc.join("loadavg"), &mut buffer).and_then(tasks);
+        }
+        if memory && let Some(text) = content(&proc.join("meminfo"), &mut buffer) {
             now.take_meminfo(text);
         }
         now

@@ -8,7 +8,8 @@ pub fn largest_private_writable(pid: u32) -> Option<u64> {
     maps.lines().filter_map(private_writable_size).max()
 }
 
-fn private_writable_size(line: &str) -> Option<u64> {
+/// Size in bytes of the mapping of a line, if it is private and writable.
+pub fn private_writable_size(line: &str) -> Option<u64> {
     let mut words = line.split(' ');
     let (start, end) = words.next()?.split_once('-')?;
     let permissions = words.next()?.as_bytes();

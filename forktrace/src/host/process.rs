@@ -202,8 +202,8 @@ pub fn started(proc: &Path, pid: u32) -> Option<u64> {
         .ok()
 }
 
-/// Fields count from 1; the second is a name in parentheses, of any bytes.
-fn stat_field(text: &[u8], number: usize) -> Option<&[u8]> {
+/// A field of /proc/PID/stat. They count from 1; the second is a name in parentheses, of any bytes.
+pub fn stat_field(text: &[u8], number: usize) -> Option<&[u8]> {
     let after = text.iter().rposition(|&b| b == b')')? + 2;
     text.get(after..)?
         .trim_ascii()

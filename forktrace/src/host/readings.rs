@@ -3,6 +3,8 @@
 mod gather;
 mod namespaces;
 
+pub use namespaces::is_initial_pid_namespace;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,7 @@ use super::{
     cgroup::{CgroupUse, Hierarchies, Hierarchy, Resource},
     limits::HostNow,
     passwd::Passwd,
+    percentages::{Percentage, Percentages},
     process::{Limits, Status},
     user_namespace::{INITIAL, UserNamespaces},
 };
@@ -87,6 +90,8 @@ pub struct Readings {
     pub limits: BTreeMap<u32, Limits>,
     /// Limits of the cgroups that are asked for, those without a number too.
     pub cgroups: Vec<CgroupUse>,
+    /// By the limit's file, of those among them that systemd was given as a percentage.
+    pub percentages: BTreeMap<PathBuf, Percentage>,
     /// The process that is asked for, or the first of a unit or cgroup.
     pub main: Option<u32>,
     pub details: Option<Details>,

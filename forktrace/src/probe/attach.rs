@@ -486,6 +486,10 @@ impl Why {
     fn io(doing: &str, error: &io::Error) -> Self {
         Self(format!("{doing}: {error}"))
     }
+
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
 }
 
 impl From<ProgramError> for Why {

@@ -17,9 +17,10 @@ use crate::{
         cgroup::{Controller, Hierarchies, Hierarchy, Resource, Version},
         clock::Clock,
         identity,
-        limits::HostNow,
+        limits::{HostNow, Lacking},
         mappings,
         passwd::Passwd,
+        vantage,
     },
     record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Operation, Unit, Victim},
 };
@@ -53,6 +54,8 @@ pub enum Event {
 pub struct Decoder {
     hierarchies: Hierarchies,
     passwd: Passwd,
+    /// Whether /proc numbers processes as events do.
+    proc_is_hosts: bool,
 }
 
 /// What a half-made child has charged beside page tables: a kernel stack, the
@@ -65,6 +68,7 @@ impl Decoder {
         Self {
             hierarchies,
             passwd,
+            proc_is_hosts: vantage::proc_is_hosts(std::path::Path::new("/proc")),
         }
     }
 
@@ -120,7 +124,7 @@ impl Decoder {
         }
         let errno = Errno::from_number(-event.ret)?;
         let paths = Paths::of(&event, &self.hierarchies);
-        let host = HostNow::read();
+        let host = HostNow::lacking(&lacking(&event, errno));
         let mut evidence = Evidence {
             errno,
             operation: operation(&event),
@@ -147,7 +151,7 @@ impl Decoder {
             memory_delta: (event.flags & flag::HAVE_MEMCG_DELTA != 0).then_some(event.memcg_delta),
             kernel_memory_near: self.kernel_memory(&event, &paths),
             half_made: event.pgtables_bytes + SMALL_PARTS,
-            overcommit: overcommit(&event, errno, &host),
+            overcommit: overcommit(&event, errno, &host, self.proc_is_hosts),
             thread_stack: stacks::thread_stack(&event),
         };
         if event.stage == event::Stage::Nproc as u8 && probes.has(Role::Nproc) {
@@ -173,8 +177,11 @@ impl Decoder {
 
     fn caller(&self, event: &FailureEvent) -> Caller {
         let comm = until_nul(&event.comm);
-        let exe = std::fs::read_link(format!("/proc/{}/exe", event.tgid))
-            .ok()
+        // Another pid namespace's /proc has another process by this number, or none.
+        let exe = self
+            .proc_is_hosts
+            .then(|| std::fs::read_link(format!("/proc/{}/exe", event.tgid)).ok())
+            .flatten()
             .map(|p| std::os::unix::ffi::OsStringExt::into_vec(p.into_os_string()));
         let (exe, exe_hex) = exe.map_or((None, None), |bytes| {
             let (text, hex) = lossy(&bytes);
@@ -198,7 +205,7 @@ impl Decoder {
     fn cgroups(&self, event: &FailureEvent, paths: &Paths, resource: Resource) -> Vec<CgroupLimit> {
         let (list, len) = match resource {
             Resource::Pids => (&event.pids[..], event.pids_len),
-            Resource::Memory => (&event.memory[..], event.memory_len),
+            Resource::Memory | Resource::KernelMemory => (&event.memory[..], event.memory_len),
         };
         list.iter()
             .take(usize::from(len))
@@ -207,13 +214,7 @@ impl Decoder {
     }
 
     fn kernel_memory(&self, event: &FailureEvent, paths: &Paths) -> Option<CgroupLimit> {
-        let mut cgroup = self.one(&event.kmem_near, paths, Resource::Memory)?;
-        cgroup.file = cgroup.file.map(|file| {
-            let folder = std::path::Path::new(&file).parent();
-            let file = folder.map(|f| f.join("memory.kmem.limit_in_bytes"));
-            file.unwrap_or_default().to_string_lossy().into_owned()
-        });
-        Some(cgroup)
+        self.one(&event.kmem_near, paths, Resource::KernelMemory)
     }
 
     fn one(
@@ -227,7 +228,7 @@ impl Decoder {
         }
         let known = match resource {
             Resource::Pids => paths.pids(),
-            Resource::Memory => paths.memory(),
+            Resource::Memory | Resource::KernelMemory => paths.memory(),
         };
         let path = known.and_then(|p| p.ancestor(limit.level));
         let version = match known {
@@ -244,7 +245,7 @@ impl Decoder {
                 positive(limit.usage),
                 (limit.limit < PIDS_MAX).then(|| positive(limit.limit)),
             ),
-            Resource::Memory => (
+            Resource::Memory | Resource::KernelMemory => (
                 positive(limit.usage) * PAGE,
                 (limit.limit < PAGE_COUNTER_MAX).then(|| positive(limit.limit) * PAGE),
             ),
@@ -468,6 +469,19 @@ fn nproc(event: &FailureEvent) -> Vec<NprocLevel> {
         .collect()
 }
 
+fn lacking(event: &FailureEvent, errno: Errno) -> Lacking {
+    let has = |flag| event.flags & flag != 0;
+    Lacking {
+        threads: !has(flag::HAVE_THREADS),
+        pid_max: !has(flag::HAVE_PID_MAX),
+        overcommit: !has(flag::HAVE_OVERCOMMIT),
+        strict: has(flag::HAVE_OVERCOMMIT)
+            && u64::try_from(event.overcommit.mode).map(OvercommitMode::from_number)
+                == Ok(OvercommitMode::Never),
+        no_memory: errno == Errno::ENOMEM,
+    }
+}
+
 fn threads(event: &FailureEvent, host: &HostNow) -> Option<Threads> {
     if event.flags & flag::HAVE_THREADS != 0 {
         return Some(Threads {
@@ -509,7 +523,12 @@ fn pid_namespaces(event: &FailureEvent, host: &HostNow) -> Vec<PidNs> {
 
 const KIB: u64 = 1024;
 
-fn overcommit(event: &FailureEvent, errno: Errno, host: &HostNow) -> Option<Overcommit> {
+fn overcommit(
+    event: &FailureEvent,
+    errno: Errno,
+    host: &HostNow,
+    proc_is_hosts: bool,
+) -> Option<Overcommit> {
     let o = &event.overcommit;
     if o.total_vm == 0 {
         // A kernel thread, or no kernel types: nothing to copy, or not known.
@@ -544,7 +563,8 @@ fn overcommit(event: &FailureEvent, errno: Errno, host: &HostNow) -> Option<Over
     let mode = OvercommitMode::from_number(mode);
     let copies = errno == Errno::ENOMEM
         && event.clone_flags & clone::VM == 0
-        && stacks::call(event).is_none();
+        && stacks::call(event).is_none()
+        && proc_is_hosts;
     let largest_mapping = (mode == OvercommitMode::Heuristic && copies && total_vm > ram_and_swap)
         .then(|| mappings::largest_private_writable(event.tgid))
         .flatten();

@@ -61,7 +61,8 @@ enum Found {
     Several,
 }
 
-fn read(mut file: impl Read) -> io::Result<Resolved> {
+/// The same from another source.
+pub fn read(mut file: impl Read) -> io::Result<Resolved> {
     let mut found = [Found::Nothing; NAMES.len()];
     let mut buffer = vec![0; BUFFER];
     let mut filled = 0;

@@ -300,6 +300,9 @@ table! {
         oom_chosen: word("oom_control", "chosen");
         oom_constraint: int("oom_control", "constraint");
     }
+    "holders by the task iterator; they are counted from /proc" {
+        signal_nr_threads: int("signal_struct", "nr_threads");
+    }
     "rlimit_nofile and nr_open" {
         // RLIMIT_NOFILE is 7 where forktrace runs.
         signal_rlim_nofile: word("signal_struct", "rlim[7].rlim_cur");

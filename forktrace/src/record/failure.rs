@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Errno;
+use super::{Errno, Memory};
 use crate::cause::Cause;
 
 /// What was being created.
@@ -228,6 +228,11 @@ pub struct Failure {
     /// the last five seconds (in a storm over many limits, also later): an earlier
     /// record of the same limit has them then.
     pub holders: Vec<Holder>,
+    /// The host's memory some milliseconds after the refusal. Absent for a cause that memory has
+    /// nothing to do with, and where it was told of the same limit within the last five seconds
+    /// (in a storm over many limits, also later).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
     /// One sentence.
     pub summary: String,
     pub fix: Vec<Fix>,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Cgroup, Errno, Failure, OomKill, Record, Session, Summary};
+use super::{Alike, Cgroup, Errno, Failure, OomKill, Record, Session, Summary};
 use crate::cause::Cause;
 
 /// What is wanted; empty or `None` takes everything.
@@ -39,6 +39,18 @@ impl Wanted {
             || self.unit.is_some()
             || !self.causes.is_empty()
             || !self.errnos.is_empty()
+    }
+
+    /// Whether failures that are only known to be like another can be told from those that aren't
+    /// wanted.
+    pub fn can_tell(&self, alike: Alike) -> bool {
+        let of_process = self.pid.is_some() || self.comm.is_some();
+        let of_cgroup = self.user.is_some() || self.cgroup.is_some() || self.unit.is_some();
+        match alike {
+            Alike::Process => true,
+            Alike::UserAndCgroup => !of_process,
+            Alike::Check => !of_process && !of_cgroup,
+        }
     }
 
     /// Whether something that went on from `first` until `last` was within the
@@ -153,6 +165,7 @@ impl Filter {
                 let cause = self.taken(repeat.of);
                 if !self.wanted.in_time(&repeat.first, &repeat.last)
                     || (cause.is_none() && self.wanted.chooses())
+                    || !self.wanted.can_tell(repeat.alike)
                 {
                     return None;
                 }

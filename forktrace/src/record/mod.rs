@@ -9,6 +9,7 @@ mod errno;
 mod failure;
 mod filter;
 mod json;
+mod memory;
 pub(crate) mod oom_kill;
 mod reader;
 mod session;
@@ -21,9 +22,13 @@ pub use failure::{
 };
 pub use filter::{Filter, Wanted};
 pub use json::write_line;
+pub use memory::Memory;
 pub use oom_kill::{Constraint, InvokedBy, OomKill, Victim};
 pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
-pub use session::{HostLimits, Loss, OOM_KILL, ProbeInUse, Repeat, Session, Summary};
+pub use session::{
+    Alike, HostLimits, Inside, Loss, OOM_KILL, PROC, ProbeInUse, Repeat, Session, Summary,
+    TASK_ITER,
+};
 pub use writer::{Existing, Keeping, Recording, Sync, WriteError, create_private};
 
 use schemars::JsonSchema;

@@ -30,6 +30,21 @@ pub struct HostLimits {
     pub committed: Option<u64>,
 }
 
+/// [`Session::holders_by`].
+pub const TASK_ITER: &str = "iter/task";
+pub const PROC: &str = "/proc";
+/// A namespace, other than the host's initial one, that forktrace itself is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Inside {
+    /// Of process ids. `pid`, `tid` and `ppid` are the host's numbers all the same; what only
+    /// /proc tells of other processes (`exe`, `holders`) is missing.
+    PidNamespace,
+    /// Of cgroups. Paths are the host's all the same; the files of limits (`file`), and commands
+    /// that would change them, are missing.
+    CgroupNamespace,
+}
+
 /// Written when every probe is attached: a script that waits for this line
 /// misses nothing that comes after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +65,14 @@ pub struct Session {
     pub probes: Vec<ProbeInUse>,
     /// Evidence that this kernel doesn't give, one sentence each.
     pub absent: Vec<String>,
+    /// What tells the holders of a limit on tasks: `iter/task` (a BPF task iterator) or `/proc`.
+    /// Missing inside a pid namespace, where nothing is counted, and in recordings of versions that
+    /// had /proc alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holders_by: Option<String>,
+    /// What keeps forktrace from seeing all of the host; absent on the host itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inside: Vec<Inside>,
     /// The filters that are on, as given.
     pub filters: BTreeMap<String, String>,
     pub limits: HostLimits,
@@ -64,6 +87,32 @@ pub struct Repeat {
     /// UTC, RFC 3339, of the first and the last of them.
     pub first: String,
     pub last: String,
+    /// What they have in common with it.
+    #[serde(default, skip_serializing_if = "Alike::is_process")]
+    pub alike: Alike,
+}
+
+/// What repeats have in common with the failure that they repeat. In a storm of many processes or
+/// cgroups they are counted by coarser keys.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Alike {
+    /// Process, cgroup, and what refused.
+    #[default]
+    Process,
+    /// User, cgroup, and what refused: other processes as well.
+    UserAndCgroup,
+    /// The check that refused: other users, cgroups and limits as well.
+    Check,
+}
+
+impl Alike {
+    /// Whether they are the same process's.
+    pub fn is_process(&self) -> bool {
+        *self == Self::Process
+    }
 }
 
 /// Refusals that were counted but whose detail was lost.

@@ -13,11 +13,13 @@ use super::{
 };
 use crate::{
     cause::Cause,
-    record::{Damage, Loss, OOM_KILL, OomKill, Record, Repeat, Summary, Wanted},
+    record::{Alike, Damage, Loss, OOM_KILL, OomKill, Record, Repeat, Summary, Wanted},
 };
 
 /// Rows that each table keeps at least.
 const ROWS: usize = 1024;
+/// The same for the few that a digest shows: it is summed up by who must stay small.
+const DIGEST_ROWS: usize = 64;
 
 /// Sums lines of recordings up, in constant memory.
 #[derive(Clone)]
@@ -41,6 +43,18 @@ pub struct Aggregator {
 impl Aggregator {
     /// Counts only what is wanted.
     pub fn new(wanted: Wanted) -> Self {
+        Self::with_rows(wanted, ROWS)
+    }
+
+    /// For a digest: counts everything, with smaller tables.
+    pub fn for_digest() -> Self {
+        Self {
+            sessions: Sessions::in_order(),
+            ..Self::with_rows(Wanted::default(), DIGEST_ROWS)
+        }
+    }
+
+    fn with_rows(wanted: Wanted, rows: usize) -> Self {
         Self {
             wanted,
             files: 0,
@@ -48,12 +62,12 @@ impl Aggregator {
             sessions: Sessions::default(),
             current: None,
             counts: Counts::default(),
-            limits: Table::new(ROWS),
-            callers: Table::new(ROWS),
-            cgroups: Table::new(ROWS),
+            limits: Table::new(rows),
+            callers: Table::new(rows),
+            cgroups: Table::new(rows),
             timeline: Timeline::default(),
             bursts: Bursts::default(),
-            oom: OomKills::new(ROWS),
+            oom: OomKills::new(rows),
             keys: KeyMaker::default(),
         }
     }
@@ -161,10 +175,12 @@ impl Aggregator {
         let repeats = Waiting {
             count: repeat.count,
             when: When::parse(&repeat.first, &repeat.last),
+            alike: repeat.alike,
         };
         match self.sessions.recall(at, repeat.of) {
             Some(Known::Counted(counted)) => self.repeats(at, counted, repeats),
-            Some(Known::Unwanted) => {}
+            Some(Known::Unwanted) if self.wanted.can_tell(repeat.alike) => {}
+            Some(Known::Unwanted) => add(&mut self.counts.unjudged, repeat.count),
             None => {
                 if let Some(back) = self.sessions.wait(at, repeat.of, repeats) {
                     self.unknown(at, back);
@@ -173,23 +189,28 @@ impl Aggregator {
         }
     }
 
-    fn repeats(&mut self, at: usize, of: Counted, Waiting { count, when }: Waiting) {
+    fn repeats(&mut self, at: usize, of: Counted, Waiting { count, when, alike }: Waiting) {
+        if !self.wanted.can_tell(alike) {
+            add(&mut self.counts.unjudged, count);
+            return;
+        }
         add(&mut self.counts.repeated, count);
         self.counts.add(of.kind, count, when);
-        if let Some(row) = self.limits.again(of.limit, count) {
+        let same_cgroup = alike != Alike::Check;
+        if let Some(row) = self.limits.again_if(same_cgroup, of.limit, count) {
             row.when.cover(when);
         }
-        if let Some(row) = self.callers.again(of.caller, count) {
+        if let Some(row) = self.callers.again_if(alike.is_process(), of.caller, count) {
             row.when.cover(when);
         }
-        if let Some(row) = self.cgroups.again(of.cgroup, count) {
+        if let Some(row) = self.cgroups.again_if(same_cgroup, of.cgroup, count) {
             row.when.cover(when);
         }
         self.place(at, when, Some(of.kind.cause), count);
     }
 
     /// Counts repeats whose failure is in none of the files.
-    pub(super) fn unknown(&mut self, at: usize, Waiting { count, when }: Waiting) {
+    pub(super) fn unknown(&mut self, at: usize, Waiting { count, when, .. }: Waiting) {
         if self.wanted.chooses() {
             add(&mut self.counts.unjudged, count);
             return;

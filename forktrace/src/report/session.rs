@@ -11,7 +11,7 @@ use super::{
     table::Handle,
     when::When,
 };
-use crate::record::{Session, Summary};
+use crate::record::{Alike, Session, Summary};
 
 /// Sessions that are told apart; the rest share one.
 const SESSIONS: usize = 4096;
@@ -45,6 +45,8 @@ pub enum Known {
 pub struct Waiting {
     pub count: u64,
     pub when: When,
+    /// The least that any of them has in common with it.
+    pub alike: Alike,
 }
 
 /// One session, in however many files.
@@ -77,9 +79,41 @@ pub struct Sessions {
     recent: usize,
     waiting: usize,
     clock: u64,
+    bounds: Bounds,
+}
+
+/// What is kept.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// Of each session, see [`RECENT`].
+    recent: usize,
+    /// See [`WAITING`].
+    waiting: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            recent: RECENT,
+            waiting: WAITING,
+        }
+    }
 }
 
 impl Sessions {
+    /// For one session whose records come in order, in a process that runs for weeks: half as many
+    /// as a table of 8,192 places takes, so that it never grows beyond them, and no repeat waits
+    /// for a failure that has come long ago.
+    pub fn in_order() -> Self {
+        Self {
+            bounds: Bounds {
+                recent: 3584,
+                waiting: 0,
+            },
+            ..Self::default()
+        }
+    }
+
     /// The session of a `session` record: the one that it repeats, or a new
     /// one. What had waited in vain is given back.
     pub fn find(&mut self, about: &Session) -> (usize, Option<Waiting>) {
@@ -147,6 +181,7 @@ impl Sessions {
             Waiting {
                 count: a.count.saturating_add(b.count),
                 when,
+                alike: a.alike.max(b.alike),
             }
         })
     }
@@ -163,7 +198,7 @@ impl Sessions {
             self.recent += 1;
             session.order.push_back(seq);
         }
-        if session.order.len() > RECENT
+        if session.order.len() > self.bounds.recent
             && let Some(oldest) = session.order.pop_front()
             && session.recent.remove(&oldest).is_some()
         {
@@ -196,11 +231,12 @@ impl Sessions {
     /// room.
     pub fn wait(&mut self, at: usize, seq: u64, repeats: Waiting) -> Option<Waiting> {
         let session = &mut self.all[at];
-        let room = self.waiting < WAITING;
+        let room = self.waiting < self.bounds.waiting;
         match session.waiting.get_mut(&seq) {
             Some(waiting) => {
                 add(&mut waiting.count, repeats.count);
                 waiting.when.cover(repeats.when);
+                waiting.alike = waiting.alike.max(repeats.alike);
             }
             None if room => {
                 session.waiting.insert(seq, repeats);
@@ -242,6 +278,8 @@ fn bounded(about: &Session) -> Session {
         attach: own(&about.attach),
         probes: Vec::new(),
         absent: Vec::new(),
+        holders_by: None,
+        inside: Vec::new(),
         filters: Default::default(),
         limits: Default::default(),
     }

@@ -85,6 +85,15 @@ impl<R> Table<R> {
         }
     }
 
+    /// [`Self::again`], or to the others where it is not known to be this row's.
+    pub fn again_if(&mut self, known: bool, handle: Handle, count: u64) -> Option<&mut R> {
+        if known {
+            return self.again(handle, count);
+        }
+        add(&mut self.others.count, count);
+        None
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.index.len()

@@ -47,6 +47,7 @@ pub fn failure(seq: u64, time: &str) -> Failure {
         }),
         candidates: Vec::new(),
         holders: Vec::new(),
+        memory: None,
         summary: "no".to_owned(),
         fix: vec![Fix {
             now: Some("echo 200 > /sys/fs/cgroup/system.slice/pids.max".to_owned()),
@@ -67,6 +68,8 @@ pub fn session(host: &str, started: &str) -> Record {
         attach: "fexit".to_owned(),
         probes: Vec::new(),
         absent: Vec::new(),
+        holders_by: None,
+        inside: Vec::new(),
         filters: Default::default(),
         limits: Default::default(),
     }))
@@ -88,6 +91,7 @@ pub fn repeat(of: u64, count: u64, first: &str, last: &str) -> Record {
         count,
         first: first.to_owned(),
         last: last.to_owned(),
+        alike: Default::default(),
     })
 }
 

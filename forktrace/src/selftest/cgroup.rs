@@ -34,11 +34,11 @@ impl Place {
     pub fn find(hierarchies: &Hierarchies, resource: Resource) -> Result<Self, Trouble> {
         let controller = match resource {
             Resource::Pids => Controller::Pids,
-            Resource::Memory => Controller::Memory,
+            Resource::Memory | Resource::KernelMemory => Controller::Memory,
         };
         let name = match resource {
             Resource::Pids => "pids",
-            Resource::Memory => "memory",
+            Resource::Memory | Resource::KernelMemory => "memory",
         };
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let own_in = |wanted: &dyn Fn(&str) -> bool| {
@@ -83,7 +83,7 @@ impl Place {
     fn controller(&self) -> &'static str {
         match self.resource {
             Resource::Pids => "pids",
-            Resource::Memory => "memory",
+            Resource::Memory | Resource::KernelMemory => "memory",
         }
     }
 }

@@ -304,6 +304,7 @@ mod tests {
             }),
             candidates: Vec::new(),
             holders: Vec::new(),
+            memory: None,
             summary: "…".to_owned(),
             fix: Vec::new(),
         }

@@ -32,7 +32,7 @@ use crate::{
     cause::Cause,
     probe::style::Style,
     record::{Failure, Record, SCHEMA},
-    tracer::{Options as TracerOptions, Selection, StartError, Tracer},
+    tracer::{Options as TracerOptions, Selection, StartError, Tracer, own_thread_group},
 };
 use expect::{Expected, compare};
 use host_state::HostState;
@@ -103,7 +103,8 @@ pub fn run(options: &Options, mut sink: impl FnMut(&Line) -> io::Result<()>) -> 
         .map_err(prepare("setting up the event loop"))?;
     // Never polled: what has come is read whenever something should have.
     let entered = runtime.enter();
-    let (tracer, session) = Tracer::start(tracer_options(options)).map_err(Error::Start)?;
+    let pid = own_thread_group().map_err(Error::Start)?;
+    let (tracer, session) = Tracer::start(tracer_options(options, pid)).map_err(Error::Start)?;
     let start = start(&session, options);
     let mut run = Run {
         tracer,
@@ -168,8 +169,7 @@ fn privilege() -> Result<(), Error> {
     ))))
 }
 
-fn tracer_options(options: &Options) -> TracerOptions {
-    let pid = std::process::id();
+fn tracer_options(options: &Options, pid: u32) -> TracerOptions {
     TracerOptions {
         attach: options.attach,
         btf: None,

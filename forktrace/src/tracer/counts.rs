@@ -1,36 +1,37 @@
 //! What the kernel counted and did not tell.
 
-use std::{collections::HashMap, io};
+use std::{collections::BTreeMap, io};
 
 use aya::{
     Ebpf,
-    maps::{HashMap as BpfHashMap, MapData, PerCpuArray},
+    maps::{Array, HashMap as BpfHashMap, MapData, PerCpuArray},
 };
 use forktrace_common::{
-    count::{Count, Key, total},
+    count::{Check, Group, Key, room, total},
     event::Stage,
     note::Note,
 };
 
+use super::level::{Counted, Level, Like, Told};
 use crate::{
     cause::Cause,
     host::clock::Clock,
     probe::uninterrupted::uninterrupted,
-    record::{Loss, OOM_KILL, Record, Repeat},
+    record::{Alike, Loss, OOM_KILL, Record, Repeat},
 };
 
-/// Keys are dropped from the map when more than this many are in it and they
-/// have been quiet for [`QUIET_NS`].
-const MANY_KEYS: usize = 1024;
-const QUIET_NS: u64 = 10_000_000_000;
-
 /// Reads the maps of counts, and remembers what was reported.
+///
+/// A failure is counted by the finest key that there is room for: the process's, that of its user and
+/// cgroup, that of the check which refused (forktrace-ebpf `count.rs`).
 pub struct Counts {
-    counts: BpfHashMap<MapData, Key, Count>,
+    processes: Level<Key>,
+    groups: Level<Group>,
+    checks: Level<Check>,
     totals: PerCpuArray<MapData, u64>,
     notes: BpfHashMap<MapData, u32, Note>,
+    counting: Array<MapData, u32>,
     uninterrupted: bool,
-    keys: HashMap<Key, Known>,
     /// Totals when the session began, and those reported since.
     start: Totals,
     missed: u64,
@@ -51,39 +52,39 @@ pub struct Totals {
     pub oom_lost: u64,
 }
 
-#[derive(Default)]
-struct Known {
-    /// The latest failure of this key that was told, and its cause.
-    told: Option<(u64, Cause)>,
-    /// Filtered out by what only user space knows.
-    ignored: bool,
-    told_ns: u64,
-    suppressed: u64,
-    lost: u64,
-}
-
 /// A record, and the cause that it adds to.
 pub struct News {
     pub record: Record,
     pub cause: Option<Cause>,
 }
 
+/// What is reported together.
+#[derive(Default)]
+struct Tally {
+    news: Vec<News>,
+    /// Counted for keys of which nothing was told, by the check that refused, and the latest.
+    untold: BTreeMap<Check, (u64, u64)>,
+    ring_full: u64,
+}
+
 impl Counts {
     /// `uninterrupted`: while the maps are read, kprobes may be skipped.
     pub fn new(ebpf: &mut Ebpf, uninterrupted: bool) -> io::Result<Self> {
         let missing = || io::Error::other("the BPF object lacks the map");
-        let counts = BpfHashMap::try_from(ebpf.take_map("COUNTS").ok_or_else(missing)?)
-            .map_err(io::Error::other)?;
         let totals = PerCpuArray::try_from(ebpf.take_map("TOTALS").ok_or_else(missing)?)
             .map_err(io::Error::other)?;
         let notes = BpfHashMap::try_from(ebpf.take_map("NOTES").ok_or_else(missing)?)
             .map_err(io::Error::other)?;
+        let counting = Array::try_from(ebpf.take_map("COUNTING").ok_or_else(missing)?)
+            .map_err(io::Error::other)?;
         let mut new = Self {
-            counts,
+            processes: Level::open(ebpf, "COUNTS", room::PROCESSES)?,
+            groups: Level::open(ebpf, "GROUPS", room::GROUPS)?,
+            checks: Level::open(ebpf, "CHECKS", room::CHECKS)?,
             totals,
             notes,
+            counting,
             uninterrupted,
-            keys: HashMap::new(),
             start: Totals::default(),
             missed: 0,
             keys_full: 0,
@@ -91,71 +92,94 @@ impl Counts {
             since_ns: Clock::now().monotonic_ns(),
         };
         new.start = new.read_totals();
-        // What was counted before the session began isn't the session's.
-        let before: Vec<(Key, Count)> = new.counts.iter().flatten().collect();
-        for (key, count) in before {
-            let known = new.keys.entry(key).or_default();
-            known.suppressed = count.suppressed;
-            known.lost = count.lost;
-        }
+        new.count(true)?;
         Ok(new)
     }
 
-    /// A failure of this key was told in full.
-    pub fn detailed(&mut self, key: Key, seq: u64, cause: Cause, time_ns: u64) {
-        let known = self.keys.entry(key).or_default();
-        known.told = Some((seq, cause));
-        known.ignored = false;
-        known.told_ns = time_ns;
+    /// Whether failing returns count from now on: the totals then don't change while they are read.
+    pub fn count(&mut self, on: bool) -> io::Result<()> {
+        self.counting
+            .set(0, u32::from(on), 0)
+            .map_err(io::Error::other)
+    }
+
+    /// A failure of this key, asked by the user, was told in full.
+    pub fn detailed(&mut self, key: Key, uid: u32, seq: u64, cause: Cause, time_ns: u64) {
+        self.processes.told(key, seq, cause, time_ns);
+        self.groups.told(key.group(uid), seq, cause, time_ns);
+        self.checks.told(key.check(), seq, cause, time_ns);
     }
 
     /// A failure of this key was filtered out.
-    pub fn ignore(&mut self, key: Key) {
-        self.keys.entry(key).or_default().ignored = true;
+    pub fn ignore(&mut self, key: Key, uid: u32, time_ns: u64) {
+        self.processes.ignore(key, time_ns);
+        self.groups.ignore(key.group(uid), time_ns);
+        self.checks.ignore(key.check(), time_ns);
     }
 
     /// What has been counted since the last call.
     pub fn news(&mut self, clock: &Clock) -> Vec<News> {
-        let mut news = Vec::new();
-        let mut lost = 0;
-        let current: Vec<(Key, Count)> = self.read(|all| all.counts.iter().flatten().collect());
-        for (key, count) in &current {
-            let known = self.keys.entry(*key).or_default();
-            let repeated = count.suppressed.saturating_sub(known.suppressed);
-            let without_room = count.lost.saturating_sub(known.lost);
-            known.suppressed = count.suppressed;
-            known.lost = count.lost;
-            if known.ignored {
-                continue;
-            }
-            let uncounted = repeated + without_room;
-            if uncounted == 0 {
-                continue;
-            }
-            match known.told {
-                Some((seq, cause)) => {
-                    news.push(News {
-                        record: Record::Repeat(Repeat {
-                            of: seq,
-                            count: uncounted,
-                            first: clock.rfc3339(known.told_ns),
-                            last: clock.rfc3339(count.last_ns),
-                        }),
-                        cause: Some(cause),
-                    });
-                    known.told_ns = count.last_ns;
-                }
-                None => lost += uncounted,
+        let (processes, groups, checks) = self.read_levels();
+        let mut tally = Tally::default();
+        for (key, counted) in processes {
+            tally.add(key.check(), &counted, Alike::Process, clock);
+        }
+        for (group, counted) in groups {
+            tally.add(group.check(), &counted, Alike::UserAndCgroup, clock);
+        }
+        for (check, counted) in checks {
+            let unnamed = Counted {
+                like: Like::Unknown,
+                ..counted
+            };
+            tally.add(check, &unnamed, Alike::Check, clock);
+        }
+        // The cause of what is known by its check alone is certain only where that check has had one.
+        let mut keys_full = 0;
+        for (check, (count, last_ns)) in std::mem::take(&mut tally.untold) {
+            match self.checks.all_like(&check) {
+                Like::Told(told) => tally.repeat(&told, count, last_ns, Alike::Check, clock),
+                Like::Ignored => {}
+                Like::Unknown => keys_full += count,
             }
         }
-        self.report_losses(lost, clock, &mut news);
-        self.forget_quiet(&current, clock);
-        news
+        self.report_losses(tally.ring_full, keys_full, clock, &mut tally.news);
+        let now = clock.monotonic_ns();
+        self.processes.forget_quiet(now);
+        self.groups.forget_quiet(now);
+        self.checks.forget_quiet(now);
+        tally.news
     }
 
-    fn report_losses(&mut self, ring_full: u64, clock: &Clock, news: &mut Vec<News>) {
+    #[expect(
+        clippy::type_complexity,
+        reason = "three lists, named where they are taken apart"
+    )]
+    fn read_levels(
+        &mut self,
+    ) -> (
+        Vec<(Key, Counted)>,
+        Vec<(Group, Counted)>,
+        Vec<(Check, Counted)>,
+    ) {
+        let (processes, groups, checks) = (&mut self.processes, &mut self.groups, &mut self.checks);
+        let mut read = || (processes.read(), groups.read(), checks.read());
+        if self.uninterrupted {
+            uninterrupted(read)
+        } else {
+            read()
+        }
+    }
+
+    fn report_losses(
+        &mut self,
+        ring_full: u64,
+        keys_full: u64,
+        clock: &Clock,
+        news: &mut Vec<News>,
+    ) {
         let totals = self.totals();
-        let keys_full = totals.keys_full - self.keys_full;
+        let keys_full = keys_full + totals.keys_full - self.keys_full;
         let missed = totals.missed - self.missed;
         self.keys_full = totals.keys_full;
         self.missed = totals.missed;
@@ -181,22 +205,6 @@ impl Counts {
         self.since_ns = clock.monotonic_ns();
     }
 
-    /// Makes room in the map. A failure that is counted between the look and
-    /// the removal is missing from the key, not from the totals: the summary
-    /// reports the difference.
-    fn forget_quiet(&mut self, current: &[(Key, Count)], clock: &Clock) {
-        if current.len() <= MANY_KEYS {
-            return;
-        }
-        for (key, count) in current {
-            if clock.monotonic_ns().saturating_sub(count.last_ns) > QUIET_NS
-                && self.counts.remove(key).is_ok()
-            {
-                self.keys.remove(key);
-            }
-        }
-    }
-
     /// Refusals that a stage noted and whose return was never reported: those
     /// that no later refusal of the task has brought to light.
     pub fn unreported(&self) -> u64 {
@@ -218,6 +226,11 @@ impl Counts {
             oom_kills: now.oom_kills.saturating_sub(self.start.oom_kills),
             oom_lost: now.oom_lost.saturating_sub(self.start.oom_lost),
         }
+    }
+
+    /// Whether the kernel lets the maps be read.
+    pub fn are_readable(&self) -> bool {
+        self.totals.get(&total::FAILURES, 0).is_ok()
     }
 
     fn read<T>(&self, what: impl FnOnce(&Self) -> T) -> T {
@@ -242,5 +255,36 @@ impl Counts {
             oom_kills: sum(total::OOM_KILLS),
             oom_lost: sum(total::OOM_LOST),
         }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, check: Check, counted: &Counted, alike: Alike, clock: &Clock) {
+        match counted.like {
+            Like::Ignored => return,
+            _ if counted.suppressed == 0 => {}
+            Like::Told(told) => {
+                self.repeat(&told, counted.suppressed, counted.last_ns, alike, clock);
+            }
+            Like::Unknown => {
+                let (count, last_ns) = self.untold.entry(check).or_default();
+                *count += counted.suppressed;
+                *last_ns = counted.last_ns.max(*last_ns);
+            }
+        }
+        self.ring_full += counted.lost;
+    }
+
+    fn repeat(&mut self, of: &Told, count: u64, last_ns: u64, alike: Alike, clock: &Clock) {
+        self.news.push(News {
+            record: Record::Repeat(Repeat {
+                of: of.seq,
+                count,
+                first: clock.rfc3339(of.since_ns.min(last_ns)),
+                last: clock.rfc3339(last_ns),
+                alike,
+            }),
+            cause: Some(of.cause),
+        });
     }
 }

@@ -5,15 +5,22 @@
 
 mod counts;
 mod fillers;
+mod level;
 mod log;
+mod memory;
 pub mod options;
+mod own;
+mod percentage;
 mod privilege;
 mod session;
+mod sight;
+mod start_times;
 
 use std::{
     io,
     os::fd::{AsRawFd, RawFd},
-    time::Duration,
+    path::Path,
+    time::{Duration, Instant},
 };
 
 use aya::{
@@ -23,22 +30,35 @@ use aya::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 pub use options::{Options, Selection};
+pub use own::own_thread_group;
 pub use privilege::missing_capabilities;
+pub use session::holders_by;
+pub use start_times::StartTimes;
 
 use crate::{
-    cause::{Cause, Words, explain, judge, warnings},
-    host::{cgroup::Hierarchies, clock::Clock, holders::Holders, passwd::Passwd},
+    cause::{Cause, Words, complete, explain, judge, raise_commit_limit, warnings},
+    host::{
+        cgroup::Hierarchies,
+        clock::Clock,
+        holders::{Holders, Tasks},
+        memory::AtVerdicts,
+        passwd::Passwd,
+        percentages::Percentages,
+        readings::is_initial_pid_namespace,
+    },
     probe::{
         attach::{self, Outcome},
         decode::{Decoded, Decoder, Event},
         kernel::Kernel,
         object, preempt,
         skips::Spot,
+        task_iter::TaskIter,
     },
     record::{Failure, Loss, OOM_KILL, OomKill, Record, Summary},
 };
 use counts::Counts;
 use log::KernelLog;
+use sight::Sights;
 
 /// Why tracing can't start.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +90,10 @@ pub struct Tracer {
     decoder: Decoder,
     hierarchies: Hierarchies,
     holders: Holders,
+    memory: AtVerdicts,
+    percentages: Percentages,
+    sights: Sights,
+    initial_pid_namespace: bool,
     clock: Clock,
     counts: Counts,
     selection: Selection,
@@ -77,6 +101,7 @@ pub struct Tracer {
     /// `summary.skipped` counts from here.
     skipped_before: u64,
     summary: Summary,
+    start_times: StartTimes,
 }
 
 /// The ring buffer as something to wait for.
@@ -95,13 +120,18 @@ pub struct Attached {
     pub ebpf: Ebpf,
     /// Programs that log use its map: it lives as long as they.
     pub log: KernelLog,
+    pub times: StartTimes,
+    /// What tells tasks, or why the kernel doesn't take it: /proc serves then.
+    pub tasks: Result<TaskIter, String>,
 }
 
 /// Loads the object and attaches what can be attached.
 pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
+    let mut times = StartTimes::begin();
     let _lifted = privilege::LiftedMemlock::lift();
     let kernel = Kernel::discover(options.btf.as_deref());
     let own_btf = aya::Btf::from_sys_fs().ok();
+    times.end("kernel types and symbols");
     let mut settings = options.settings;
     if !kernel.has_types() {
         // User space looks in its place, see `Tracer::start`.
@@ -122,6 +152,7 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     )
     .map_err(|error| privilege::explain_load(&error))?;
     let log = KernelLog::new(&mut ebpf, options.debug).map_err(StartError::Load)?;
+    times.end("object and maps");
     let probes = attach::attach(
         &mut ebpf,
         own_btf.as_ref(),
@@ -131,11 +162,19 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
         options.seccomp,
         settings.thread_stacks != 0,
     );
+    let tasks = if Holders::possible() {
+        TaskIter::open(&mut ebpf, own_btf.as_ref(), &kernel.offsets)
+    } else {
+        Err("inside a pid namespace nothing is counted".to_owned())
+    };
+    times.end("verifying and attaching");
     Ok(Attached {
         kernel,
         probes,
         ebpf,
         log,
+        tasks,
+        times,
     })
 }
 
@@ -147,6 +186,8 @@ impl Tracer {
             probes,
             mut ebpf,
             log,
+            mut times,
+            tasks,
         } = attach_probes(&options)?;
         let Some(style) = probes.style() else {
             return Err(privilege::explain_refusals(&probes, options.attach));
@@ -183,11 +224,14 @@ impl Tracer {
         }
         let hierarchies = Hierarchies::discover().unwrap_or_default();
         let passwd = Passwd::load().unwrap_or_default();
-        let holders = Holders::new(passwd.clone());
+        let by_iterator = tasks.is_ok();
+        let tasks = tasks.ok().map(|tasks| Box::new(tasks) as Box<dyn Tasks>);
+        let holders = Holders::new(passwd.clone()).with_tasks(tasks);
         let decoder = Decoder::new(hierarchies.clone(), passwd);
-        let session = session::record(&options, &kernel, &probes, style);
+        let session = session::record(&options, &kernel, &probes, style, by_iterator);
         drop(kernel);
         give_memory_back();
+        times.end("cgroups, users, session");
         let tracer = Self {
             skipped_before: probes.skipped(Spot::Return),
             probes,
@@ -197,11 +241,16 @@ impl Tracer {
             decoder,
             hierarchies,
             holders,
+            memory: AtVerdicts::new(),
+            percentages: Percentages::new(),
+            sights: Sights::default(),
+            initial_pid_namespace: is_initial_pid_namespace(Path::new("/proc")),
             clock: Clock::now(),
             counts,
             selection,
             seq: 0,
             summary: Summary::default(),
+            start_times: times,
         };
         Ok((tracer, Record::Session(Box::new(session))))
     }
@@ -219,8 +268,9 @@ impl Tracer {
 
     /// Reads what has come, and hands every record to `sink`.
     pub fn drain<E>(&mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<(), E> {
-        self.clock = Clock::now();
         while let Some(event) = self.next_event() {
+            // For each: while one is told the wall clock can be set, and others come.
+            self.clock = Clock::now();
             let record = match event {
                 Event::Failure(decoded) => self.explain(*decoded),
                 Event::OomKill(time_ns, kill) => self.oom_kill(time_ns, kill),
@@ -253,12 +303,14 @@ impl Tracer {
             .selection
             .wants(verdict.cause, decoded.evidence.errno, decoded.caller.pid)
         {
-            self.counts.ignore(decoded.key);
+            self.counts
+                .ignore(decoded.key, decoded.caller.uid, decoded.time_ns);
             return None;
         }
         self.seq += 1;
+        let (key, uid) = (decoded.key, decoded.caller.uid);
         self.counts
-            .detailed(decoded.key, self.seq, verdict.cause, decoded.time_ns);
+            .detailed(key, uid, self.seq, verdict.cause, decoded.time_ns);
         self.add(verdict.cause, 1);
         let words = Words {
             caller: &decoded.caller,
@@ -267,12 +319,31 @@ impl Tracer {
             errno: decoded.evidence.errno,
         };
         let (summary, mut fix) = explain(&verdict, &words);
+        let sight = self
+            .sights
+            .of(&verdict, &decoded.evidence, &self.hierarchies);
+        complete(
+            &mut fix,
+            &verdict,
+            &decoded.cgroup,
+            &sight,
+            self.initial_pid_namespace,
+        );
         let holders = verdict.limit.as_ref().map(|limit| {
             let scope = || fillers::scope(&verdict, &decoded.evidence, &self.hierarchies);
             self.holders.of(limit, scope)
         });
         let holders = holders.unwrap_or_default();
         fix.extend(warnings(&holders));
+        fix.extend(percentage::warning(
+            &verdict,
+            &mut self.percentages,
+            &self.hierarchies,
+        ));
+        let memory = memory::context(&verdict, decoded.evidence.errno, &mut self.memory);
+        if let (Some(limit), Some(memory)) = (&verdict.limit, self.memory.last()) {
+            raise_commit_limit(&mut fix, limit, memory);
+        }
         Some(Record::Failure(Box::new(Failure {
             seq: self.seq,
             time: self.clock.rfc3339(decoded.time_ns),
@@ -286,6 +357,7 @@ impl Tracer {
             limit: verdict.limit,
             candidates: verdict.candidates,
             holders,
+            memory,
             summary,
             fix,
         })))
@@ -297,6 +369,22 @@ impl Tracer {
             .causes
             .entry(cause.id().to_owned())
             .or_default() += count;
+    }
+
+    /// What starting took.
+    pub fn start_times(&self) -> &StartTimes {
+        &self.start_times
+    }
+
+    /// Whether maps are read as a real-time task, which takes CAP_SYS_NICE (see
+    /// [`crate::probe::uninterrupted`]).
+    pub fn reads_in_real_time(&self) -> bool {
+        self.probes.kprobes.is_any()
+    }
+
+    /// Whether the kernel lets this process read the maps as things are.
+    pub fn can_read_maps(&self) -> bool {
+        self.counts.are_readable()
     }
 
     /// Failures told in full so far.
@@ -338,19 +426,47 @@ impl Tracer {
         Ok(any || more > 0)
     }
 
+    /// Refusals that a stage noted and whose return is not coming any more.
+    fn missed_returns(&self) -> u64 {
+        /// A creation that is refused in this moment is back within microseconds, unless its
+        /// processor is taken from it.
+        const RETURNING: Duration = Duration::from_millis(200);
+        let begun = Instant::now();
+        loop {
+            let unreported = self.counts.unreported();
+            if unreported == 0 || begun.elapsed() > RETURNING {
+                return unreported;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Failures of which nothing more is known.
+    fn lose<E>(
+        &mut self,
+        count: u64,
+        reason: &str,
+        mut sink: impl FnMut(&Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if count == 0 {
+            return Ok(());
+        }
+        self.summary.lost += count;
+        sink(&Record::Loss(Loss {
+            count,
+            since: self.clock.wall(),
+            reason: reason.to_owned(),
+        }))
+    }
+
     /// Ends: the last events, the last counts, the totals.
     pub fn finish<E>(mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<(), E> {
+        // Where it can't be written, what comes meanwhile is told as a loss.
+        let _ = self.counts.count(false);
         self.drain(&mut sink)?;
         self.tick(&mut sink)?;
-        let unreported = self.counts.unreported();
-        if unreported > 0 {
-            self.summary.lost += unreported;
-            sink(&Record::Loss(Loss {
-                count: unreported,
-                since: self.clock.wall(),
-                reason: "return_missed".to_owned(),
-            }))?;
-        }
+        let unreported = self.missed_returns();
+        self.lose(unreported, "return_missed", &mut sink)?;
         let told: u64 = self.summary.causes.values().sum();
         let totals = self.counts.totals();
         self.summary.ended = Clock::now().wall();
@@ -358,17 +474,14 @@ impl Tracer {
         if self.selection.wants_kills() {
             self.summary.oom_kills = totals.oom_kills;
         }
-        self.summary.failures = if self.selection.is_active() {
-            // The kernel counts what it passed on, not what was selected here.
-            told + self.summary.lost
-        } else {
-            // Between the last look at the counts and this one more may have
-            // come: they are told as a loss of detail, not left out.
+        // The kernel counts what it passed on, not what was selected here.
+        if !self.selection.is_active() {
             // Missed returns are lost and not among the kernel's failures.
             let accounted = told + self.summary.lost.saturating_sub(totals.missed + unreported);
-            self.summary.lost += totals.failures.saturating_sub(accounted);
-            told + self.summary.lost
-        };
+            let unaccounted = totals.failures.saturating_sub(accounted);
+            self.lose(unaccounted, "keys_full", &mut sink)?;
+        }
+        self.summary.failures = told + self.summary.lost;
         sink(&Record::Summary(self.summary))
     }
 }

@@ -9,6 +9,8 @@ use crate::probe::{
     style::{Role, Style},
 };
 
+const CAP_DAC_READ_SEARCH: u32 = 2;
+const CAP_SYS_PTRACE: u32 = 19;
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
@@ -28,6 +30,26 @@ pub fn missing_capabilities() -> Vec<&'static str> {
         .collect()
 }
 
+/// What of others' processes can't be read for want of privilege, one sentence
+/// each.
+pub fn unreadable() -> Vec<String> {
+    let effective = effective_capabilities();
+    [
+        (
+            CAP_SYS_PTRACE,
+            "without CAP_SYS_PTRACE: other users' executables, and which user and pid namespace their processes are in, are not told",
+        ),
+        (
+            CAP_DAC_READ_SEARCH,
+            "without CAP_DAC_READ_SEARCH: cgroups whose folder is closed to others are not counted",
+        ),
+    ]
+    .into_iter()
+    .filter(|(cap, _)| effective & (1 << cap) == 0)
+    .map(|(_, lost)| lost.to_owned())
+    .collect()
+}
+
 fn effective_capabilities() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status
@@ -41,7 +63,8 @@ const HOW: &str = "run it as root (sudo forktrace …), or give the binary the c
     setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_syslog+ep /path/to/forktrace\n\
     (the tracepoint style needs CAP_SYS_ADMIN for a private tracefs)";
 
-fn lacking() -> Option<StartError> {
+/// What privilege is missing, and how to get it; `None` when none is.
+pub fn lacking() -> Option<StartError> {
     let missing = missing_capabilities();
     if missing.is_empty() {
         return None;

@@ -1,31 +1,39 @@
 //! The `session` record.
 
+use std::path::Path;
+
 use super::options::Options;
 use crate::{
-    host::{clock::Clock, limits::HostNow},
+    host::{clock::Clock, holders::Holders, limits::HostNow, vantage},
     probe::{
         attach::Outcome,
         kernel::Kernel,
         oom,
         style::{HOOKS, Role, SECCOMP, Style},
     },
-    record::{HostLimits, ProbeInUse, SCHEMA, Session},
+    record::{HostLimits, PROC, ProbeInUse, SCHEMA, Session, TASK_ITER},
 };
 
-/// Evidence that is absent because a probe is, one sentence each.
+/// What `hidepid` keeps from forktrace.
+const HIDDEN: &str = "/proc hides other users' processes (hidepid): their executables are not told, \
+    nor who fills a limit; CAP_SYS_PTRACE sees them";
+
+/// Evidence that is absent because a probe is, or because /proc doesn't show it, one sentence each.
 pub fn absent_evidence(
     kernel: &Kernel,
     probes: &Outcome,
     style: Style,
     seccomp: bool,
 ) -> Vec<String> {
+    let proc = Path::new("/proc");
+    let hidden = (!vantage::proc_shows_others(proc)).then(|| HIDDEN.to_owned());
     let oom_kills = (!probes.has(Role::OomVictim))
         .then(|| format!("no probe on {}:{}: {}", oom::CATEGORY, oom::NAME, oom::LOST));
     if style == Style::Tracepoint {
         let calls =
             "attached to system-call tracepoints: the refusing check is not seen, causes are concluded from numbers at the return; creations from inside the kernel are not seen"
                 .to_owned();
-        return [calls].into_iter().chain(oom_kills).collect();
+        return [calls].into_iter().chain(oom_kills).chain(hidden).collect();
     }
     let before = kernel.nproc_before_creds();
     let wanted = HOOKS.iter().chain(seccomp.then_some(&SECCOMP));
@@ -35,10 +43,17 @@ pub fn absent_evidence(
         .filter(|hook| hook.applies(before))
         .map(|hook| format!("no probe on {}: {}", hook.targets[0], hook.lost))
         .chain(oom_kills)
+        .chain(hidden)
         .collect()
 }
 
-pub fn record(options: &Options, kernel: &Kernel, probes: &Outcome, style: Style) -> Session {
+pub fn record(
+    options: &Options,
+    kernel: &Kernel,
+    probes: &Outcome,
+    style: Style,
+    by_iterator: bool,
+) -> Session {
     let host = HostNow::read();
     Session {
         schema: SCHEMA,
@@ -56,7 +71,9 @@ pub fn record(options: &Options, kernel: &Kernel, probes: &Outcome, style: Style
                 style: a.style.name().to_owned(),
             })
             .collect(),
-        absent: kernel.absent.clone(),
+        absent: [kernel.absent.clone(), super::privilege::unreadable()].concat(),
+        holders_by: holders_by(by_iterator).map(str::to_owned),
+        inside: vantage::inside(Path::new("/proc")),
         filters: options.filters.clone(),
         limits: HostLimits {
             pid_max: host.pid_max,
@@ -66,6 +83,14 @@ pub fn record(options: &Options, kernel: &Kernel, probes: &Outcome, style: Style
             commit_limit: host.commit_limit.map(|k| k * 1024),
             committed: host.committed.map(|k| k * 1024),
         },
+    }
+}
+
+/// How [`Session::holders_by`] calls it.
+pub fn holders_by(iterator: bool) -> Option<&'static str> {
+    match iterator {
+        true => Some(TASK_ITER),
+        false => Holders::possible().then_some(PROC),
     }
 }
 

@@ -6,6 +6,7 @@ mod escape;
 mod explain;
 mod holders;
 mod markdown;
+mod memory;
 mod report;
 mod selftest;
 mod text;

@@ -9,12 +9,12 @@ use std::{
 
 use anstyle::Style;
 
-use super::{colours::Colours, escape::clean, holders, wrap::wrap};
+use super::{colours::Colours, escape::clean, holders, memory, wrap::wrap};
 use crate::{
     cause::{Cause, amount},
     record::{
-        Certainty, Failure, Fix, Limit, Loss, OOM_KILL, OomKill, Operation, Record, Repeat,
-        Session, Summary,
+        self, Certainty, Failure, Fix, Inside, Limit, Loss, OOM_KILL, OomKill, Operation, Record,
+        Repeat, Session, Summary,
     },
 };
 
@@ -26,6 +26,18 @@ pub enum Verbosity {
     Normal,
     /// Every candidate.
     Verbose,
+}
+
+/// What a namespace that forktrace is in means for what it prints.
+fn from_inside(inside: Inside) -> &'static str {
+    match inside {
+        Inside::PidNamespace => {
+            "inside a pid namespace: pids, in commands too, are the host's; executables and holders can't be told"
+        }
+        Inside::CgroupNamespace => {
+            "inside a cgroup namespace: cgroup paths are the host's; files of limits can't be told"
+        }
+    }
 }
 
 /// Prints records.
@@ -100,6 +112,9 @@ impl<W: Write> Screen<W> {
             clean(&s.kernel),
             clean(&s.attach),
         )?;
+        for inside in &s.inside {
+            writeln!(self.out, "{dim}  {}{dim:#}", from_inside(*inside))?;
+        }
         if self.verbosity == Verbosity::Verbose {
             for absent in &s.absent {
                 writeln!(self.out, "{dim}  {}{dim:#}", clean(absent))?;
@@ -165,6 +180,10 @@ impl<W: Write> Screen<W> {
         if !f.holders.is_empty() {
             self.row("held by", &holders::line(&f.holders))?;
         }
+        let lines = f.memory.as_ref().map(memory::short).unwrap_or_default();
+        for (n, line) in lines.iter().enumerate() {
+            self.row(if n == 0 { "memory" } else { "" }, line)?;
+        }
         self.candidates(f)?;
         for fix in &f.fix {
             self.fix(fix, good)?;
@@ -203,8 +222,14 @@ impl<W: Write> Screen<W> {
     }
 
     fn repeat(&mut self, r: &Repeat) -> io::Result<()> {
+        let others = match r.alike {
+            record::Alike::Process => "",
+            record::Alike::UserAndCgroup => ", of any process of this user and cgroup",
+            record::Alike::Check => ", by the same check, of any user and cgroup",
+        };
         if let Some(last) = &mut self.last
             && last.seq == r.of
+            && r.alike.is_process()
         {
             last.more += r.count;
             return self.settle();
@@ -212,7 +237,7 @@ impl<W: Write> Screen<W> {
         let dim = self.colours.dim;
         writeln!(
             self.out,
-            "{dim}  … {} more like no. {} until {}{dim:#}",
+            "{dim}  … {} more like no. {} until {}{others}{dim:#}",
             r.count,
             r.of,
             clock(&r.last)

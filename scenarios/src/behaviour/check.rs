@@ -14,6 +14,7 @@ use super::{Behaviour, forktrace, no_panic};
 use crate::actor::{Actor, Sleepers};
 use crate::cgroup::Tree;
 use crate::runner::Tests;
+use crate::sys;
 use crate::tracer::Running;
 
 pub const ON_EACH_KERNEL: &[Behaviour] = &[
@@ -36,6 +37,10 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "check_unit",
         run: unit,
+    },
+    Behaviour {
+        name: "check_kernel_memory_v1",
+        run: host::kernel_memory,
     },
     Behaviour {
         name: "check_nproc_is_what_the_kernel_counts",
@@ -83,7 +88,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
 ];
 
 /// The object that `check --format json` prints, and the wanted status.
-fn check(tests: &Tests<'_>, arguments: &[&str], status: i32) -> Result<Value> {
+fn check(tests: &Tests, arguments: &[&str], status: i32) -> Result<Value> {
     let all = [&["check", "--format", "json"], arguments].concat();
     object(&forktrace(tests, &all, status)?)
 }
@@ -122,7 +127,7 @@ fn pid_of(value: i32) -> String {
 }
 
 /// 19 tasks; the limit of 20 is three levels up.
-fn above(tests: &Tests<'_>) -> Result<()> {
+fn above(tests: &Tests) -> Result<()> {
     let tree = Tree::new(&tests.place.cgroups, "check")?;
     let home = tree.at(&["a", "b", "c"])?;
     tree.at(&["a"])?.limit(1000)?;
@@ -176,7 +181,7 @@ fn above(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// By a unit's name: its limit, and the process that was started first.
-fn unit(tests: &Tests<'_>) -> Result<()> {
+fn unit(tests: &Tests) -> Result<()> {
     let tree = Tree::new(&tests.place.cgroups, "check-unit")?;
     let name = format!("forktrace-check-{}.service", std::process::id());
     let home = tree.at(&["system.slice", &name])?;
@@ -186,12 +191,23 @@ fn unit(tests: &Tests<'_>) -> Result<()> {
         link.step();
         Ok(())
     })?;
-    home.limit(10)?;
+    home.limit(12)?;
+    // RLIMIT_NPROC of those that it has started as somebody else, the lowest.
+    let uid = tests.place.uid(134);
+    let as_other = |limit| {
+        home.enter()?;
+        sys::limit_nproc(limit, limit)?;
+        sys::become_uid(uid)
+    };
+    let _roomy = Sleepers::start(1, || as_other(700))?;
+    let _narrow = Sleepers::start(1, || as_other(600))?;
     let value = check(tests, &["--unit", &name], 1)?;
+    numbers(row(&value, "RLIMIT_NPROC", &format!("uid {uid}"))?, 2, 600)?;
+    ensure!(!row(&value, "RLIMIT_NPROC", "uid 0")?["exempt"].is_null());
     ensure!(value["of"]["kind"] == "unit", "{}", value["of"]);
     ensure!(value["of"]["name"] == *name, "{}", value["of"]);
     let first = row(&value, "pids.max", &home.shown())?;
-    numbers(first, 9, 10)?;
+    numbers(first, 11, 12)?;
     ensure!(first["owner"] == *name, "{first}");
     let process = &value["process"];
     ensure!(process["pid"] == main.pid(), "{process}");
@@ -203,7 +219,7 @@ fn unit(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// As another user.
-fn as_user(tests: &Tests<'_>, name: &str, arguments: &[&str]) -> Result<Running> {
+fn as_user(tests: &Tests, name: &str, arguments: &[&str]) -> Result<Running> {
     use std::os::unix::process::CommandExt as _;
     let mut command = Command::new(&tests.binary);
     command

@@ -90,7 +90,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     },
 ];
 
-fn wrong_flag(tests: &Tests<'_>) -> Result<()> {
+fn wrong_flag(tests: &Tests) -> Result<()> {
     let running = forktrace(tests, &["live", "--no-such-flag"], 2)?;
     ensure!(
         running.said().contains("--no-such-flag"),
@@ -100,7 +100,7 @@ fn wrong_flag(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn unknown(tests: &Tests<'_>, flag: &str, name: &str) -> Result<()> {
+fn unknown(tests: &Tests, flag: &str, name: &str) -> Result<()> {
     let file = tests.scratch.path("unknown.ndjson");
     let file = file.to_string_lossy();
     let running = forktrace(tests, &["record", "-o", &file, flag, name], 2)?;
@@ -110,7 +110,7 @@ fn unknown(tests: &Tests<'_>, flag: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn no_privilege(tests: &Tests<'_>) -> Result<()> {
+fn no_privilege(tests: &Tests) -> Result<()> {
     let file = tests.scratch.path("unprivileged.ndjson");
     let mut command = Command::new(&tests.binary);
     command
@@ -128,7 +128,7 @@ fn no_privilege(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn existing_file(tests: &Tests<'_>) -> Result<()> {
+fn existing_file(tests: &Tests) -> Result<()> {
     let path = tests.scratch.path("existing.ndjson");
     fs::write(&path, "mine\n")?;
     let running = forktrace(tests, &["record", "-o", &path.to_string_lossy()], 2)?;
@@ -141,7 +141,7 @@ fn existing_file(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn force(tests: &Tests<'_>) -> Result<()> {
+fn force(tests: &Tests) -> Result<()> {
     let path = tests.scratch.path("force.ndjson");
     fs::write(&path, "mine\n".repeat(10_000))?;
     let path_text = path.to_string_lossy();
@@ -158,7 +158,7 @@ fn force(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn symbolic_link(tests: &Tests<'_>) -> Result<()> {
+fn symbolic_link(tests: &Tests) -> Result<()> {
     let victim = tests.scratch.path("victim");
     fs::write(&victim, "mine\n")?;
     let link = tests.scratch.path("link.ndjson");
@@ -179,7 +179,7 @@ fn symbolic_link(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn mode(tests: &Tests<'_>) -> Result<()> {
+fn mode(tests: &Tests) -> Result<()> {
     // SAFETY: takes a number only; this process has one thread.
     let before = unsafe { libc::umask(0) };
     let tracer = record(tests, &[]);
@@ -192,7 +192,7 @@ fn mode(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn no_folder(tests: &Tests<'_>) -> Result<()> {
+fn no_folder(tests: &Tests) -> Result<()> {
     let path = tests.scratch.dir.join("no-such-folder/x.ndjson");
     let mut command = Command::new(&tests.binary);
     command.arg("record").arg("-o").arg(&path);
@@ -207,7 +207,7 @@ fn no_folder(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn signal(tests: &Tests<'_>, signal: i32) -> Result<()> {
+fn signal(tests: &Tests, signal: i32) -> Result<()> {
     let mut tracer = record(tests, &[])?;
     let mut prober = refused_user("by-signal", tests.place.uid(100), 3)?;
     provoke(&mut prober)?;
@@ -221,7 +221,7 @@ fn signal(tests: &Tests<'_>, signal: i32) -> Result<()> {
     Ok(())
 }
 
-fn closed_pipe(tests: &Tests<'_>) -> Result<()> {
+fn closed_pipe(tests: &Tests) -> Result<()> {
     let mut command = Command::new(&tests.binary);
     command
         .args(["live", "--format", "json"])
@@ -271,13 +271,13 @@ fn first_line(out: &mut std::process::ChildStdout) -> Result<String> {
     }
 }
 
-fn duration(tests: &Tests<'_>) -> Result<()> {
+fn duration(tests: &Tests) -> Result<()> {
     let mut tracer = record(tests, &["--duration", "1"])?;
     tracer.ended()?;
     Ok(())
 }
 
-fn count(tests: &Tests<'_>) -> Result<()> {
+fn count(tests: &Tests) -> Result<()> {
     let mut tracer = record(tests, &["--count", "2"])?;
     let mut all = Vec::new();
     // Different callers, so that none is a repeat.
@@ -290,14 +290,14 @@ fn count(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn schema(tests: &Tests<'_>) -> Result<()> {
+fn schema(tests: &Tests) -> Result<()> {
     let running = forktrace(tests, &["schema"], 0)?;
     let value: serde_json::Value = serde_json::from_str(&running.printed())?;
     ensure!(value.is_object(), "the schema is no object");
     Ok(())
 }
 
-fn probes(tests: &Tests<'_>) -> Result<()> {
+fn probes(tests: &Tests) -> Result<()> {
     let running = forktrace(tests, &["probes"], 0)?;
     ensure!(!running.printed().trim().is_empty(), "nothing printed");
     Ok(())

@@ -40,7 +40,7 @@ struct Chosen {
 
 /// One caller that the filter names, refused by pids.max within a subtree, and
 /// one that differs in everything.
-fn select(tests: &Tests<'_>, flag: &str, name: fn(&Chosen) -> String) -> Result<()> {
+fn select(tests: &Tests, flag: &str, name: fn(&Chosen) -> String) -> Result<()> {
     let tree = Tree::new(&tests.place.cgroups, "filter")?;
     let home = tree.at(&["home"])?;
     let uid = tests.place.uid(120);

@@ -17,7 +17,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     run: |tests| in_own_mounts(|| full_disk(tests)),
 }];
 
-fn full_disk(tests: &Tests<'_>) -> Result<()> {
+fn full_disk(tests: &Tests) -> Result<()> {
     let dir = tests.scratch.dir.join("full");
     fs::create_dir(&dir)?;
     sys::mount("tmpfs", &dir, "tmpfs", 0, "size=64k")?;

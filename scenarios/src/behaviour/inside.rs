@@ -50,7 +50,7 @@ fn await_failure(tracer: &mut Tracer, wanted: impl Fn(&Failure) -> bool) -> Resu
 }
 
 /// io_uring wants a worker at pids.max; its submitter only hears ECANCELED.
-fn io_worker(tests: &Tests<'_>, style: &str) -> Result<()> {
+fn io_worker(tests: &Tests, style: &str) -> Result<()> {
     if tests.at == Where::Host {
         return Ok(());
     }
@@ -103,7 +103,7 @@ fn io_worker(tests: &Tests<'_>, style: &str) -> Result<()> {
 
 /// core_pattern names a program: the kernel starts it from a worker of its own,
 /// root's, which threads-max refuses like anybody.
-fn core_dump_helper(tests: &Tests<'_>, style: &str) -> Result<()> {
+fn core_dump_helper(tests: &Tests, style: &str) -> Result<()> {
     if tests.at == Where::Host {
         return Ok(());
     }

@@ -46,7 +46,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     },
 ];
 
-fn status(tests: &Tests<'_>) -> Result<()> {
+fn status(tests: &Tests) -> Result<()> {
     for status in [0, 1, 37] {
         let number = status.to_string();
         forktrace(
@@ -59,7 +59,7 @@ fn status(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// Somebody else is refused at the same time: no record.
-fn only_its_own(tests: &Tests<'_>) -> Result<()> {
+fn only_its_own(tests: &Tests) -> Result<()> {
     let go = tests.scratch.path("go");
     let mut command = Command::new(&tests.binary);
     command
@@ -92,7 +92,7 @@ fn failures(tracer: &Tracer) -> usize {
         .count()
 }
 
-fn daemon(tests: &Tests<'_>) -> Result<()> {
+fn daemon(tests: &Tests) -> Result<()> {
     let running = forktrace(
         tests,
         &[
@@ -114,7 +114,7 @@ fn daemon(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn missing(tests: &Tests<'_>) -> Result<()> {
+fn missing(tests: &Tests) -> Result<()> {
     let mut command = Command::new(&tests.binary);
     command.args(["live", "--", "no-such-command-here"]);
     let mut running = Running::start(&tests.scratch, "missing", &mut command)?;
@@ -129,7 +129,7 @@ fn missing(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// Text in a pipe or file holds no byte that a terminal acts on.
-fn hostile(tests: &Tests<'_>) -> Result<()> {
+fn hostile(tests: &Tests) -> Result<()> {
     let running = forktrace(
         tests,
         &["live", "--", &own_program(), "helper", "hostile"],
@@ -151,7 +151,7 @@ fn hostile(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn hostile_json(tests: &Tests<'_>) -> Result<()> {
+fn hostile_json(tests: &Tests) -> Result<()> {
     let program = own_program();
     let arguments = [
         "live", "--format", "json", "--", &program, "helper", "hostile",
@@ -177,7 +177,7 @@ fn hostile_json(tests: &Tests<'_>) -> Result<()> {
 
 /// Two users, one refused more often than the other: SIGUSR1 tells both, the worse one first, and
 /// so does the end.
-fn sums_up(tests: &Tests<'_>) -> Result<()> {
+fn sums_up(tests: &Tests) -> Result<()> {
     let mut command = Command::new(&tests.binary);
     command.arg("live");
     let mut running = Running::start(&tests.scratch, "sums", &mut command)?;
@@ -201,7 +201,7 @@ fn sums_up(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn record_sums_up(tests: &Tests<'_>) -> Result<()> {
+fn record_sums_up(tests: &Tests) -> Result<()> {
     let mut tracer = super::record(tests, &[])?;
     let uids = refuse_two(tests)?;
     sys::await_some(PATIENCE, || {
@@ -217,7 +217,7 @@ fn record_sums_up(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// Five refusals of one user and two of another; "uid N" of each.
-fn refuse_two(tests: &Tests<'_>) -> Result<[String; 2]> {
+fn refuse_two(tests: &Tests) -> Result<[String; 2]> {
     let uids = [tests.place.uid(111), tests.place.uid(112)];
     for (uid, count) in uids.into_iter().zip([5, 2]) {
         let mut prober = refused_user("summed", uid, count)?;

@@ -2,22 +2,30 @@
 
 mod check;
 mod commands;
+mod faults;
+mod fence;
 mod filters;
 mod full_disk;
+mod holders;
 mod inside;
 mod live;
+mod out_of_sight;
+mod percentage;
 mod postgres;
+mod postgres_overcommit;
+mod privilege;
 mod raised;
 mod recording;
 mod replay;
 mod report;
 mod selftest;
 mod starved;
+mod storm;
 mod trace_left;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -31,12 +39,12 @@ use crate::tracer::{NotStarted, Running, Tracer};
 /// One test of a behaviour.
 pub struct Behaviour {
     pub name: &'static str,
-    pub run: fn(&Tests<'_>) -> Result<()>,
+    pub run: fn(&Tests) -> Result<()>,
 }
 
 /// All of them.
-pub fn run(tests: &mut Tests<'_>) {
-    let parts: [&[Behaviour]; 12] = [
+pub fn run(tests: &mut Tests) {
+    let parts: [&[Behaviour]; 17] = [
         check::BEHAVIOURS,
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
@@ -45,14 +53,20 @@ pub fn run(tests: &mut Tests<'_>) {
         recording::BEHAVIOURS,
         report::BEHAVIOURS,
         full_disk::BEHAVIOURS,
+        out_of_sight::BEHAVIOURS,
+        percentage::BEHAVIOURS,
         postgres::BEHAVIOURS,
+        postgres_overcommit::BEHAVIOURS,
         starved::BEHAVIOURS,
+        privilege::BEHAVIOURS,
+        fence::BEHAVIOURS,
         trace_left::BEHAVIOURS,
         selftest::BEHAVIOURS,
     ];
     const IDLE: &str = "behaviour/record_waits_asleep";
     let idle = tests.wanted(IDLE).then(|| recording::Idle::start(tests));
     run_each(tests, parts.into_iter().flatten());
+    run_each(tests, faults::behaviours(tests.at));
     if let Some(idle) = idle {
         let outcome = idle.and_then(recording::Idle::end);
         tests.report.case(IDLE, outcome);
@@ -60,25 +74,40 @@ pub fn run(tests: &mut Tests<'_>) {
 }
 
 /// Those that come out differently on each kernel.
-pub fn run_on_each_kernel(tests: &mut Tests<'_>) {
-    run_each(tests, inside::ON_EACH_KERNEL);
-    run_each(tests, raised::ON_EACH_KERNEL);
-    run_each(tests, selftest::ON_EACH_KERNEL);
-    run_each(tests, check::ON_EACH_KERNEL);
+pub fn run_on_each_kernel(tests: &mut Tests) {
+    let parts: [&[Behaviour]; 7] = [
+        inside::ON_EACH_KERNEL,
+        raised::ON_EACH_KERNEL,
+        storm::ON_EACH_KERNEL,
+        privilege::ON_EACH_KERNEL,
+        selftest::ON_EACH_KERNEL,
+        check::ON_EACH_KERNEL,
+        holders::ON_EACH_KERNEL,
+    ];
+    let of_style: Vec<_> = parts
+        .into_iter()
+        .flatten()
+        .filter(|behaviour| tests.choice.is_of_style(behaviour.name))
+        .collect();
+    run_each(tests, of_style);
 }
 
-fn run_each<'a>(tests: &mut Tests<'_>, behaviours: impl IntoIterator<Item = &'a Behaviour>) {
+fn run_each<'a>(tests: &mut Tests, behaviours: impl IntoIterator<Item = &'a Behaviour>) {
     for behaviour in behaviours {
         let name = format!("behaviour/{}", behaviour.name);
         if tests.wanted(&name) {
+            // A machine that hangs is stopped with nothing more than its log.
+            println!("begins: {name}");
+            let begun = Instant::now();
             let outcome = (behaviour.run)(tests);
             tests.report.case(&name, outcome);
+            tests.report.took(begun.elapsed());
         }
     }
 }
 
 /// Runs forktrace to its end and wants an exit status.
-pub fn forktrace(tests: &Tests<'_>, arguments: &[&str], wanted: i32) -> Result<Running> {
+pub fn forktrace(tests: &Tests, arguments: &[&str], wanted: i32) -> Result<Running> {
     let mut command = Command::new(&tests.binary);
     command.args(arguments);
     let mut running = Running::start(&tests.scratch, "command", &mut command)?;
@@ -89,7 +118,7 @@ pub fn forktrace(tests: &Tests<'_>, arguments: &[&str], wanted: i32) -> Result<R
 }
 
 /// Starts a recording.
-pub fn record(tests: &Tests<'_>, arguments: &[&str]) -> Result<Tracer> {
+pub fn record(tests: &Tests, arguments: &[&str]) -> Result<Tracer> {
     started(Tracer::record(&tests.scratch, &tests.binary, arguments))
 }
 
@@ -190,6 +219,16 @@ pub fn helper(what: &str, argument: Option<&str>) -> Result<bool> {
         "hostile" => {
             sys::set_comm(HOSTILE);
             be_refused(argument_uid())?;
+            Ok(true)
+        }
+        // The same, and stays until a file is there.
+        "hostile-until" => {
+            sys::set_comm(HOSTILE);
+            be_refused(argument_uid())?;
+            let there = sys::await_some(Duration::from_secs(60), || {
+                Path::new(argument).exists().then_some(())
+            });
+            there.context("the file did not come")?;
             Ok(true)
         }
         _ => bail!("no helper {what:?}"),

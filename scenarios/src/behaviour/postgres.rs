@@ -31,7 +31,7 @@ const IN_TRANSACTION: usize = 3;
 const ACTIVE: usize = 2;
 
 /// What the server writes, says to its client, and what the record says are the same story.
-fn at_pids_max(tests: &Tests<'_>) -> Result<()> {
+fn at_pids_max(tests: &Tests) -> Result<()> {
     let Some(bin) = newest_server() else {
         return skip("no PostgreSQL server is installed (Debian: postgresql)");
     };
@@ -106,7 +106,7 @@ fn check(f: &Failure, top: &str, full: u64) -> Result<()> {
     Ok(())
 }
 
-fn first_of(tracer: &mut Tracer, pid: i32) -> Result<Failure> {
+pub(super) fn first_of(tracer: &mut Tracer, pid: i32) -> Result<Failure> {
     let found = await_some(PATIENCE, || {
         let _ = tracer.read();
         tracer.lines.iter().find_map(|line| match &line.record {
@@ -118,7 +118,7 @@ fn first_of(tracer: &mut Tracer, pid: i32) -> Result<Failure> {
 }
 
 /// `/usr/lib/postgresql/N/bin` with the greatest N.
-fn newest_server() -> Option<PathBuf> {
+pub(super) fn newest_server() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let bins = versions.filter_map(|entry| {
         let version: u32 = entry.file_name().to_str()?.parse().ok()?;
@@ -130,13 +130,13 @@ fn newest_server() -> Option<PathBuf> {
 
 /// Who runs the server: it refuses root.
 #[derive(Clone, Copy)]
-struct Owner {
+pub(super) struct Owner {
     uid: u32,
     gid: u32,
 }
 
 impl Owner {
-    fn find(name: &str) -> Result<Option<Self>> {
+    pub(super) fn find(name: &str) -> Result<Option<Self>> {
         let users = fs::read_to_string("/etc/passwd").context("reading /etc/passwd")?;
         Ok(users.lines().find_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
@@ -149,36 +149,62 @@ impl Owner {
     }
 }
 
+/// Where a test machine has a cluster, made outside: making one takes a minute in emulation.
+const MADE: &str = "/srv/postgres-cluster";
+
+/// A cluster of the owner's, below the folder or made before.
+fn cluster(bin: &Path, owner: Owner, folder: &Path) -> Result<PathBuf> {
+    let made = PathBuf::from(MADE);
+    if made.is_dir() {
+        give(&made, owner)?;
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o700))?;
+        return Ok(made);
+    }
+    let data = folder.join("data");
+    let made = Command::new(bin.join("initdb"))
+        .arg("-D")
+        .arg(&data)
+        .args(["-A", "trust", "-U", "postgres", "--no-sync"])
+        .current_dir(folder)
+        .uid(owner.uid)
+        .gid(owner.gid)
+        .output()
+        .context("running initdb")?;
+    ensure!(
+        made.status.success(),
+        "initdb: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    Ok(data)
+}
+
+/// The folder and all in it.
+fn give(path: &Path, owner: Owner) -> Result<()> {
+    chown(path, Some(owner.uid), Some(owner.gid))?;
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give(&entry?.path(), owner)?;
+        }
+    }
+    Ok(())
+}
+
 /// A server that nobody else knows of.
-struct Server {
+pub(super) struct Server {
     bin: PathBuf,
     /// Its data, and its socket.
     folder: PathBuf,
-    postmaster: Running,
+    pub(super) postmaster: Running,
 }
 
 impl Server {
-    fn start(tests: &Tests<'_>, bin: PathBuf, owner: Owner, home: &Cgroup) -> Result<Self> {
+    pub(super) fn start(tests: &Tests, bin: PathBuf, owner: Owner, home: &Cgroup) -> Result<Self> {
         // Where another user comes in.
         let folder = std::env::temp_dir().join(format!("forktrace-pg-{}", std::process::id()));
         fs::create_dir(&folder).with_context(|| format!("mkdir {}", folder.display()))?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         chown(&folder, Some(owner.uid), Some(owner.gid))?;
-        let data = folder.join("data");
-        let made = Command::new(bin.join("initdb"))
-            .arg("-D")
-            .arg(&data)
-            .args(["-A", "trust", "-U", "postgres", "--no-sync"])
-            .current_dir(&folder)
-            .uid(owner.uid)
-            .gid(owner.gid)
-            .output()
-            .context("running initdb")?;
-        ensure!(
-            made.status.success(),
-            "initdb: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        let data = cluster(&bin, owner, &folder)?;
         let mut command = Command::new(bin.join("postgres"));
         command.arg("-D").arg(&data).current_dir(&folder);
         // Nobody else's forks in the cgroup, and few processes.
@@ -189,6 +215,8 @@ impl Server {
             "autovacuum=off",
             "fsync=off",
             "shared_buffers=16MB",
+            // Where there is no /dev/shm, too.
+            "dynamic_shared_memory_type=mmap",
         ] {
             command.args(["-c", setting]);
         }
@@ -221,7 +249,7 @@ impl Server {
         Ok(server)
     }
 
-    fn psql(&self) -> Command {
+    pub(super) fn psql(&self) -> Command {
         let mut psql = Command::new(self.bin.join("psql"));
         psql.args(["-X", "-q", "-h"]).arg(&self.folder);
         psql.args(["-U", "postgres", "-d", "postgres"]);

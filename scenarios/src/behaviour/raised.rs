@@ -32,7 +32,7 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
     },
 ];
 
-fn raised(tests: &Tests<'_>, style: &str) -> Result<()> {
+fn raised(tests: &Tests, style: &str) -> Result<()> {
     let tree = Tree::new(&tests.place.cgroups, "raised")?;
     let home = tree.at(&["inner"])?;
     let mut in_cgroup = Prober::start("raised-pids", Kind::PLAIN, 3, || {

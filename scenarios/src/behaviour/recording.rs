@@ -18,7 +18,7 @@ use crate::tracer::{PATIENCE, Running};
 pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "record_rotates_in_a_storm",
-        run: |tests| rotates(tests, "storm.ndjson", "48K"),
+        run: |tests| rotates(tests, "storm.ndjson", "16K"),
     },
     Behaviour {
         name: "record_rotates_compressed",
@@ -71,7 +71,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn start(tests: &Tests<'_>, path: &Path, comm: &str, more: &[&str]) -> Result<Self> {
+    fn start(tests: &Tests, path: &Path, comm: &str, more: &[&str]) -> Result<Self> {
         let before = sessions(path);
         let mut command = Command::new(&tests.binary);
         command.arg("record").arg("-o").arg(path);
@@ -150,7 +150,7 @@ fn paths(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-fn folder(tests: &Tests<'_>, name: &str) -> Result<PathBuf> {
+fn folder(tests: &Tests, name: &str) -> Result<PathBuf> {
     let dir = tests.scratch.dir.join(format!("rec-{name}"));
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir(&dir)?;
@@ -159,23 +159,30 @@ fn folder(tests: &Tests<'_>, name: &str) -> Result<PathBuf> {
 
 /// Many users are refused at once, so that much is told in full; every failure
 /// is in one file, and in one only.
-fn rotates(tests: &Tests<'_>, name: &str, size: &str) -> Result<()> {
+fn rotates(tests: &Tests, name: &str, size: &str) -> Result<()> {
     const USERS: u32 = 24;
-    const EACH: u32 = 40;
+    const EACH: u32 = 10;
+    const ROUNDS: u32 = 4;
     let path = folder(tests, name)?;
     let mut users = (0..USERS)
         .map(|n| refused_user("rotate-storm", tests.place.uid(140 + n), EACH))
         .collect::<Result<Vec<_>>>()?;
-    // Room for all of it, so that the files alone can lose anything.
+    // Room for all that is told, so that the files alone can lose anything.
     let more = ["--max-size", size, "--ring-size", "16M"];
     let recorder = Recorder::start(tests, &path, "rotate-storm", &more)?;
-    for user in &mut users {
-        user.actor.send()?;
+    for round in 0..ROUNDS {
+        if round > 0 {
+            // Each second some are told in full.
+            sleep(Duration::from_secs(1));
+        }
+        for user in &mut users {
+            user.actor.send()?;
+        }
+        for user in &mut users {
+            user.actor.hear()?;
+        }
     }
-    for user in &mut users {
-        user.actor.hear()?;
-    }
-    let total = u64::from(USERS * EACH);
+    let total = u64::from(USERS * EACH * ROUNDS);
     recorder.await_failures(total)?;
     recorder.end()?;
     let files = files(&path)?;
@@ -229,7 +236,7 @@ fn rotates(tests: &Tests<'_>, name: &str, size: &str) -> Result<()> {
     Ok(())
 }
 
-fn goes_on(tests: &Tests<'_>, name: &str) -> Result<()> {
+fn goes_on(tests: &Tests, name: &str) -> Result<()> {
     let path = folder(tests, name)?;
     let mut user = refused_user("goes-on", tests.place.uid(165), 3)?;
     let mut recorder = Recorder::start(tests, &path, "goes-on", &[])?;
@@ -266,7 +273,7 @@ fn goes_on(tests: &Tests<'_>, name: &str) -> Result<()> {
 }
 
 /// With more room wanted than there is, failures are counted and not written.
-fn leaves_room(tests: &Tests<'_>) -> Result<()> {
+fn leaves_room(tests: &Tests) -> Result<()> {
     let path = folder(tests, "room.ndjson")?;
     let mut user = refused_user("no-room", tests.place.uid(166), 5)?;
     let recorder = Recorder::start(tests, &path, "no-room", &["--min-free", "1000000T"])?;
@@ -289,7 +296,7 @@ fn leaves_room(tests: &Tests<'_>) -> Result<()> {
 
 /// `replay --follow` goes on in the file that takes the name, and ends at once
 /// when it is told to.
-fn follows(tests: &Tests<'_>) -> Result<()> {
+fn follows(tests: &Tests) -> Result<()> {
     let path = folder(tests, "follow.ndjson")?;
     let mut user = refused_user("followed", tests.place.uid(167), 2)?;
     let recorder = Recorder::start(tests, &path, "followed", &["--max-size", "4K"])?;
@@ -318,7 +325,7 @@ fn follows(tests: &Tests<'_>) -> Result<()> {
     no_panic(&follower.said())
 }
 
-fn wrong_usage(tests: &Tests<'_>) -> Result<()> {
+fn wrong_usage(tests: &Tests) -> Result<()> {
     let path = folder(tests, "wrong.ndjson")?;
     let path = path.to_str().context("a path")?;
     let notes = tests.scratch.path("notes");
@@ -357,7 +364,7 @@ pub struct Idle {
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Idle {
-    pub fn start(tests: &Tests<'_>) -> Result<Self> {
+    pub fn start(tests: &Tests) -> Result<Self> {
         let path = folder(tests, "idle.ndjson")?;
         let recorder = Recorder::start(tests, &path, "nobody-at-all", &[])?;
         // Until it waits.

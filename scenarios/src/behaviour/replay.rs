@@ -25,7 +25,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
 ];
 
 /// A recording of two users' failures: its lines, the first user's comm.
-fn recorded(tests: &Tests<'_>) -> Result<String> {
+fn recorded(tests: &Tests) -> Result<String> {
     let mut one = refused_user("replay-one", tests.place.uid(123), 3)?;
     let mut two = refused_user("replay-two", tests.place.uid(124), 2)?;
     let mut tracer = record(tests, &[])?;
@@ -38,13 +38,13 @@ fn recorded(tests: &Tests<'_>) -> Result<String> {
     Ok(lines.collect())
 }
 
-fn file(tests: &Tests<'_>, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+fn file(tests: &Tests, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     let path = tests.scratch.path(name);
     fs::File::create(&path)?.write_all(bytes)?;
     Ok(path)
 }
 
-fn replay(tests: &Tests<'_>, path: &std::path::Path, more: &[&str]) -> Result<String> {
+fn replay(tests: &Tests, path: &std::path::Path, more: &[&str]) -> Result<String> {
     let path = path.to_str().context("a path")?;
     let arguments = [&["replay", path], more].concat();
     let running = forktrace(tests, &arguments, 0)?;
@@ -53,7 +53,7 @@ fn replay(tests: &Tests<'_>, path: &std::path::Path, more: &[&str]) -> Result<St
 }
 
 /// As JSON byte for byte; as text each failure; torn at the end, all the rest.
-fn whole(tests: &Tests<'_>) -> Result<()> {
+fn whole(tests: &Tests) -> Result<()> {
     let lines = recorded(tests)?;
     let path = file(tests, "replay.ndjson", lines.as_bytes())?;
     let json = replay(tests, &path, &["--format", "json"])?;
@@ -74,7 +74,7 @@ fn whole(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn filters(tests: &Tests<'_>) -> Result<()> {
+fn filters(tests: &Tests) -> Result<()> {
     let lines = recorded(tests)?;
     let path = file(tests, "replay.ndjson", lines.as_bytes())?;
     let uid = tests.place.uid(124).to_string();
@@ -103,7 +103,7 @@ fn filters(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn foreign(tests: &Tests<'_>) -> Result<()> {
+fn foreign(tests: &Tests) -> Result<()> {
     let path = file(tests, "foreign", b"hello\nworld\n")?;
     let path = path.to_str().context("a path")?;
     for (arguments, wanted) in [

@@ -26,7 +26,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
 ];
 
 /// Two users' failures, the first one's repeated in the kernel: the lines.
-fn recorded(tests: &Tests<'_>) -> Result<Vec<String>> {
+fn recorded(tests: &Tests) -> Result<Vec<String>> {
     let mut one = refused_user("report-one", tests.place.uid(125), 60)?;
     let mut two = refused_user("report-two", tests.place.uid(126), 2)?;
     let mut tracer = record(tests, &[])?;
@@ -42,13 +42,13 @@ fn recorded(tests: &Tests<'_>) -> Result<Vec<String>> {
         .collect())
 }
 
-fn file(tests: &Tests<'_>, name: &str, lines: &[String]) -> Result<PathBuf> {
+fn file(tests: &Tests, name: &str, lines: &[String]) -> Result<PathBuf> {
     let path = tests.scratch.path(name);
     fs::write(&path, lines.concat())?;
     Ok(path)
 }
 
-fn report(tests: &Tests<'_>, files: &[&Path], more: &[&str]) -> Result<String> {
+fn report(tests: &Tests, files: &[&Path], more: &[&str]) -> Result<String> {
     let files: Option<Vec<&str>> = files.iter().map(|path| path.to_str()).collect();
     let arguments = [&["report"], &files.context("paths")?[..], more].concat();
     let running = forktrace(tests, &arguments, 0)?;
@@ -56,7 +56,7 @@ fn report(tests: &Tests<'_>, files: &[&Path], more: &[&str]) -> Result<String> {
     Ok(running.printed())
 }
 
-fn json(tests: &Tests<'_>, files: &[&Path], more: &[&str]) -> Result<Value> {
+fn json(tests: &Tests, files: &[&Path], more: &[&str]) -> Result<Value> {
     let printed = report(tests, files, &[&["--format", "json"], more].concat())?;
     ensure!(
         printed.lines().count() == 1,
@@ -66,7 +66,7 @@ fn json(tests: &Tests<'_>, files: &[&Path], more: &[&str]) -> Result<Value> {
 }
 
 /// Of one file, of the same in two parts in either order, filtered, and torn.
-fn counts(tests: &Tests<'_>) -> Result<()> {
+fn counts(tests: &Tests) -> Result<()> {
     let lines = recorded(tests)?;
     let whole = file(tests, "report.ndjson", &lines)?;
     // As rotation writes it: the session again.
@@ -114,7 +114,7 @@ fn counts(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn page(tests: &Tests<'_>) -> Result<()> {
+fn page(tests: &Tests) -> Result<()> {
     let lines = recorded(tests)?;
     let whole = file(tests, "report.ndjson", &lines)?;
     let page = tests.scratch.path("report.html");
@@ -156,7 +156,7 @@ fn page(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn foreign(tests: &Tests<'_>) -> Result<()> {
+fn foreign(tests: &Tests) -> Result<()> {
     let path = file(tests, "foreign", &["hello\nworld\n".to_owned()])?;
     let path = path.to_str().context("a path")?;
     for (arguments, wanted) in [

@@ -164,7 +164,7 @@ struct Outcomes {
 }
 
 /// Runs it to its end with `--format json`.
-fn run(tests: &Tests<'_>, arguments: &[&str]) -> Result<Outcomes> {
+fn run(tests: &Tests, arguments: &[&str]) -> Result<Outcomes> {
     let mut all = vec!["selftest", "--format", "json"];
     all.extend(arguments);
     let before = Host::now()?;
@@ -215,7 +215,7 @@ fn run(tests: &Tests<'_>, arguments: &[&str]) -> Result<Outcomes> {
 }
 
 /// What may be skipped, and where: nothing else.
-fn may_skip(tests: &Tests<'_>, case: &Case) -> bool {
+fn may_skip(tests: &Tests, case: &Case) -> bool {
     let here = tests.at == Where::Host;
     let kernel = tests.place.kernel;
     match (case.cause, case.variant.as_str()) {
@@ -257,7 +257,7 @@ fn may_skip(tests: &Tests<'_>, case: &Case) -> bool {
     }
 }
 
-fn all(tests: &Tests<'_>, style: &str) -> Result<()> {
+fn all(tests: &Tests, style: &str) -> Result<()> {
     let mut arguments = vec!["--attach", style];
     if tests.at == Where::TestMachine {
         arguments.push("--disruptive");
@@ -287,7 +287,7 @@ fn all(tests: &Tests<'_>, style: &str) -> Result<()> {
     Ok(())
 }
 
-fn only_cgroups(tests: &Tests<'_>) -> Result<()> {
+fn only_cgroups(tests: &Tests) -> Result<()> {
     let result = run(
         tests,
         &["--only", "cgroup_pids_max", "--only", "cgroup_memory_max"],
@@ -303,7 +303,7 @@ fn only_cgroups(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn table(tests: &Tests<'_>) -> Result<()> {
+fn table(tests: &Tests) -> Result<()> {
     let running = forktrace(tests, &["selftest"], 0)?;
     let printed = running.printed();
     for line in printed.lines() {
@@ -330,7 +330,7 @@ fn table(tests: &Tests<'_>) -> Result<()> {
     Ok(())
 }
 
-fn without_root(tests: &Tests<'_>) -> Result<()> {
+fn without_root(tests: &Tests) -> Result<()> {
     use std::os::unix::process::CommandExt as _;
     let mut command = Command::new(&tests.binary);
     command
@@ -350,7 +350,7 @@ fn without_root(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// A setting that somebody else changes while it runs is told, and exit 1.
-fn difference(tests: &Tests<'_>) -> Result<()> {
+fn difference(tests: &Tests) -> Result<()> {
     if tests.at == Where::Host {
         return skip("changes a setting of the host");
     }
@@ -380,7 +380,7 @@ fn difference(tests: &Tests<'_>) -> Result<()> {
 /// Starts it again and again until it is met with a change made, and sends it
 /// a signal just then.
 fn meet(
-    tests: &Tests<'_>,
+    tests: &Tests,
     arguments: &[&str],
     changed: impl Fn() -> bool,
     signal: i32,
@@ -403,7 +403,7 @@ fn meet(
 }
 
 /// With threads-max changed.
-fn meet_disruption(tests: &Tests<'_>, signal: i32) -> Result<Running> {
+fn meet_disruption(tests: &Tests, signal: i32) -> Result<Running> {
     if tests.at == Where::Host {
         return skip("--disruptive is for test machines");
     }
@@ -416,7 +416,7 @@ fn meet_disruption(tests: &Tests<'_>, signal: i32) -> Result<Running> {
     )
 }
 
-fn interrupted(tests: &Tests<'_>, signal: i32) -> Result<()> {
+fn interrupted(tests: &Tests, signal: i32) -> Result<()> {
     let before = Host::now()?;
     let mut running = meet_disruption(tests, signal)?;
     running.wait_for_exit(128 + signal)?;
@@ -438,13 +438,13 @@ fn interrupted(tests: &Tests<'_>, signal: i32) -> Result<()> {
     before.wait_for()
 }
 
-fn killed(tests: &Tests<'_>) -> Result<()> {
+fn killed(tests: &Tests) -> Result<()> {
     let before = Host::now()?;
     meet_disruption(tests, libc::SIGKILL)?;
     before.wait_for()
 }
 
-fn killed_in_a_cgroup(tests: &Tests<'_>) -> Result<()> {
+fn killed_in_a_cgroup(tests: &Tests) -> Result<()> {
     let before = Host::now()?;
     let arguments = ["--only", "cgroup_pids_max"];
     meet(

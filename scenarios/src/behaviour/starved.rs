@@ -1,7 +1,7 @@
 //! forktrace on the host that can't fork: started by exec where it could not
 //! create anything, and never trying.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -55,14 +55,14 @@ struct Exec {
 
 impl Exec {
     /// A process that does `setup`, and when told, execs forktrace.
-    fn prepare(tests: &Tests<'_>, name: &str, setup: impl FnOnce() -> Result<()>) -> Result<Self> {
+    fn prepare(tests: &Tests, name: &str, setup: impl FnOnce() -> Result<()>) -> Result<Self> {
         let file = tests.scratch.path(&format!("{name}.ndjson"));
         let said = tests.scratch.path(&format!("{name}.err"));
         let (actor, _) = Actor::start(name, |link| {
             setup()?;
             redirect(&said)?;
             link.step();
-            exec(&tests.binary, &file)
+            exec(&tests.binary, &file, &[])
         })?;
         Ok(Self { actor, file, said })
     }
@@ -139,7 +139,8 @@ fn ended(pid: i32) -> bool {
     answer == 0 && unsafe { info.si_pid() } == pid
 }
 
-fn redirect(said: &Path) -> Result<()> {
+/// Standard output and error of the calling process go to a file.
+pub fn redirect(said: &Path) -> Result<()> {
     let path = CString::new(said.as_os_str().as_bytes())?;
     // SAFETY: a string, and descriptors of this child.
     unsafe {
@@ -155,16 +156,16 @@ fn redirect(said: &Path) -> Result<()> {
     Ok(())
 }
 
-fn exec(binary: &Path, file: &Path) -> Result<()> {
+/// Turns the calling process into a `forktrace record -o FILE` with more arguments.
+pub fn exec(binary: &Path, file: &Path, more: &[&str]) -> Result<()> {
     let binary = CString::new(binary.as_os_str().as_bytes())?;
     let file = CString::new(file.as_os_str().as_bytes())?;
-    let argv = [
-        binary.as_ptr(),
-        c"record".as_ptr(),
-        c"-o".as_ptr(),
-        file.as_ptr(),
-        std::ptr::null(),
-    ];
+    let more = more.iter().map(|word| CString::new(*word));
+    let more = more.collect::<std::result::Result<Vec<_>, _>>()?;
+    let fixed = [&binary, c"record", c"-o", &file].map(|word: &CStr| word.as_ptr());
+    let more = more.iter().map(|word| word.as_ptr());
+    let end = [std::ptr::null()];
+    let argv: Vec<_> = fixed.into_iter().chain(more).chain(end).collect();
     // SAFETY: strings and an ended list; descriptors from 3 on close.
     unsafe {
         libc::syscall(libc::SYS_close_range, 5, u32::MAX, 0);
@@ -174,7 +175,7 @@ fn exec(binary: &Path, file: &Path) -> Result<()> {
 }
 
 /// Its own cgroup has no room for another task.
-fn full_cgroup(tests: &Tests<'_>) -> Result<()> {
+fn full_cgroup(tests: &Tests) -> Result<()> {
     let tree = Tree::new(&tests.place.cgroups, "starved")?;
     let home = tree.top();
     let mut tracer = Exec::prepare(tests, "starved-cgroup", || home.enter())?;
@@ -195,7 +196,7 @@ fn full_cgroup(tests: &Tests<'_>) -> Result<()> {
 /// Its own user has more tasks than its limit. As uid 0 that binds nobody, so
 /// also as another uid that has what forktrace needs, but neither
 /// CAP_SYS_RESOURCE nor CAP_SYS_ADMIN; where that is too little, it says so.
-fn over_nproc(tests: &Tests<'_>, by_capabilities: bool) -> Result<()> {
+fn over_nproc(tests: &Tests, by_capabilities: bool) -> Result<()> {
     let uid = if by_capabilities {
         tests.place.uid(140)
     } else {
@@ -240,7 +241,7 @@ fn over_nproc(tests: &Tests<'_>, by_capabilities: bool) -> Result<()> {
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_SYS_RESOURCE: u32 = 24;
 
-fn at_threads_max(tests: &Tests<'_>) -> Result<()> {
+fn at_threads_max(tests: &Tests) -> Result<()> {
     if tests.at == Where::Host {
         return skip("a setting of the whole host");
     }
@@ -252,7 +253,7 @@ fn at_threads_max(tests: &Tests<'_>) -> Result<()> {
     tracer.check(&mut tail, prober.actor.pid())
 }
 
-fn at_pid_max(tests: &Tests<'_>) -> Result<()> {
+fn at_pid_max(tests: &Tests) -> Result<()> {
     if tests.at == Where::Host {
         return skip("a setting of the whole host");
     }
@@ -277,7 +278,7 @@ fn at_pid_max(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// Many refusals in a row: forktrace stays one task and counts them all.
-fn storm(tests: &Tests<'_>) -> Result<()> {
+fn storm(tests: &Tests) -> Result<()> {
     const STORM: u32 = 20_000;
     let mut tracer = record(tests, &[])?;
     only_one_task(tracer.running.pid())?;

@@ -17,7 +17,8 @@ pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
 
 const KINDS: [BpfKind; 3] = [BpfKind::Programs, BpfKind::Maps, BpfKind::Links];
 
-fn all_ids() -> Result<Vec<HashSet<u32>>> {
+/// Ids of all programs, maps and links that there are.
+pub fn all_ids() -> Result<Vec<HashSet<u32>>> {
     KINDS
         .iter()
         .map(|kind| Ok(bpf_ids(*kind)?.into_iter().collect()))
@@ -28,14 +29,8 @@ fn mounts() -> Result<String> {
     Ok(fs::read_to_string("/proc/self/mountinfo")?)
 }
 
-fn kill(tests: &Tests<'_>) -> Result<()> {
-    let mounted = mounts()?;
-    let before = all_ids()?;
-    let mut tracer = record(tests, &[])?;
-    let during = all_ids()?;
-    let mounted_during = mounts()?;
-    tracer.running.signal(libc::SIGKILL);
-    tracer.running.wait(Duration::from_secs(10))?;
+/// What came between `before` and `during` goes; something did come.
+pub fn none_left(before: &[HashSet<u32>], during: &[HashSet<u32>]) -> Result<()> {
     for (n, kind) in KINDS.iter().enumerate() {
         let new: HashSet<u32> = during[n].difference(&before[n]).copied().collect();
         // Links are what perf-event probes do without on old kernels.
@@ -50,6 +45,18 @@ fn kill(tests: &Tests<'_>) -> Result<()> {
         });
         ensure!(gone.is_some(), "{kind:?} stay behind: {new:?}");
     }
+    Ok(())
+}
+
+fn kill(tests: &Tests) -> Result<()> {
+    let mounted = mounts()?;
+    let before = all_ids()?;
+    let mut tracer = record(tests, &[])?;
+    let during = all_ids()?;
+    let mounted_during = mounts()?;
+    tracer.running.signal(libc::SIGKILL);
+    tracer.running.wait(Duration::from_secs(10))?;
+    none_left(&before, &during)?;
     ensure!(mounted_during == mounted, "the mounts changed while it ran");
     ensure!(mounts()? == mounted, "the mounts have changed");
     let tracing = |text: &str| {

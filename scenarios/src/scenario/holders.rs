@@ -5,12 +5,13 @@ use anyhow::{Context, Result};
 use forktrace::cause::Cause;
 
 use super::{Place, Reach, Run, Scenario, probers, skip};
-use crate::actor::{self, Actor, Sleepers};
+use crate::actor::{Actor, Sleepers};
 use crate::attempt::Kind;
 use crate::cgroup::{Cgroup, Tree};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::holders::{Row, Wanted};
 use crate::sys::{self, Sysctl};
+use crate::zombies::careless;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -43,34 +44,6 @@ pub const SCENARIOS: &[Scenario] = &[
 /// The one that asks.
 const CALLER: &[Kind] = &[Kind::PLAIN];
 
-/// A process in `home` with `count` children that have ended and that it leaves
-/// as they are.
-fn careless(home: &Cgroup, count: u64) -> Result<Actor> {
-    let (actor, _) = Actor::start("careless", |link| {
-        home.enter()?;
-        // SAFETY: the default, by which ended children stay.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-        for _ in 0..count {
-            // SAFETY: the child only takes a name and exits.
-            let pid = unsafe { libc::fork() };
-            if pid == 0 {
-                sys::set_comm(b"stillborn");
-                actor::exit(0);
-            }
-            sys::check(i64::from(pid), "fork of a zombie")?;
-            // SAFETY: room for one answer; WNOWAIT leaves the zombie.
-            unsafe {
-                let mut info: libc::siginfo_t = std::mem::zeroed();
-                let what = libc::WEXITED | libc::WNOWAIT;
-                libc::waitid(libc::P_PID, pid as u32, &raw mut info, what);
-            }
-        }
-        link.step();
-        Ok(())
-    })?;
-    Ok(actor)
-}
-
 fn stillborn(count: u64, parent: &Actor) -> Row {
     Row {
         zombies: count,
@@ -87,7 +60,7 @@ fn of_a_cgroup(place: &Place) -> Result<Run> {
     let mut callers = probers("hoc", CALLER, place.count, || one.enter())?;
     let sleepers = Sleepers::start(5, || one.enter())?;
     let threads = Sleepers::threads(7, || two.enter())?;
-    let parent = careless(&two, 4)?;
+    let parent = careless(&two, 4, || Ok(()))?;
     let tasks = 1 + 5 + 8 + 1 + 4;
     tree.top().limit(tasks)?;
     run.fire(&mut callers, |p, a| {
@@ -96,8 +69,9 @@ fn of_a_cgroup(place: &Place) -> Result<Run> {
             .within(&place.cgroups, &one)
     })?;
     let leader = threads.pid().context("threads without a process")?;
-    // cgroup v1 doesn't tell where a zombie has been.
-    let zombies = if place.cgroups.pids_is_v2 { 4 } else { 0 };
+    // In v1 /proc doesn't tell where a zombie has been.
+    let told = place.cgroups.pids_is_v2 || place.by_iterator;
+    let zombies = if told { 4 } else { 0 };
     run.holders = Some(Wanted {
         rows: vec![
             Row::program("sleeper-t", 8).detail(format!("pid {leader}")),
@@ -124,7 +98,7 @@ fn zombie_leak(place: &Place) -> Result<Run> {
     let home = tree.top();
     let mut run = Run::default();
     let mut callers = probers("hoz", CALLER, place.count, || home.enter())?;
-    let parent = careless(&home, 9)?;
+    let parent = careless(&home, 9, || Ok(()))?;
     home.limit(11)?;
     run.fire(&mut callers, |p, a| {
         Expect::of(&p.actor, a, Cause::CgroupPidsMax)

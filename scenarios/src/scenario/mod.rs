@@ -52,6 +52,8 @@ pub struct Place {
     pub kernel: (u32, u32),
     /// The attach style of the session that is tested.
     pub style: String,
+    /// It counts holders by the task iterator.
+    pub by_iterator: bool,
 }
 
 impl Place {
@@ -63,6 +65,7 @@ impl Place {
             count,
             kernel: crate::sys::kernel(),
             style: String::new(),
+            by_iterator: false,
         })
     }
 

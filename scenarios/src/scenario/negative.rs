@@ -274,12 +274,16 @@ pub fn killed(_place: &Place) -> Result<Run> {
         let whole = start.elapsed();
         let mut pids = vec![std::process::id().into()];
         let begun = sys::shared_counter()?;
+        let _ = sys::pin(0);
         for n in 0..VICTIMS {
             // SAFETY: one thread; the child only creates processes that exit.
             let pid = unsafe { libc::fork() };
             sys::check(i64::from(pid), "fork of a victim")?;
             if pid == 0 {
                 sys::die_with_parent();
+                // On one CPU they take turns, and a kernel without preemption takes the CPU away
+                // from a fork seldom. Where there is one, they have to.
+                let _ = sys::pin(1);
                 loop {
                     begun.store(n + 1, Ordering::Relaxed);
                     attempt(Kind::PLAIN);

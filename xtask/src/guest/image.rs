@@ -87,6 +87,7 @@ fn extra(archive: &mut Archive, pair: &str) -> Result<()> {
         }
     };
     if host.is_dir() {
+        archive.folder(&guest);
         for entry in fs::read_dir(host)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();

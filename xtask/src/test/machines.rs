@@ -1,7 +1,7 @@
 //! The scenarios on the test kernels, each with both cgroup layouts.
 
 use super::{Args, Matrix, Tally};
-use crate::guest::{Boot, Cgroup, Image, Programs};
+use crate::guest::{self, Boot, Cgroup, Image, Programs};
 use crate::kernel::Kernel;
 use crate::paths;
 use anyhow::{Context, Result};
@@ -12,61 +12,91 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_secs(600);
-
-/// Of each machine. As many machines run at once as have processors of their own: one that has to
-/// share them is slowed down until its timers outrun what they interrupt.
-const PROCESSORS: usize = 2;
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// What one machine runs. Each attach style has a boot of its own, because the emulator can break
 /// one at any moment (see `guest::Boot::run`), and what was run is run again.
 #[derive(Clone, Copy)]
 struct Part {
+    /// What has to be seen with two has them in one style on each kernel. With one the emulator
+    /// can't break the machine, because no other runs the code that is being patched.
+    processors: u32,
     layout: Cgroup,
     name: &'static str,
     options: &'static [&'static str],
     /// On this kernel only.
     only_on: Option<&'static str>,
+    /// With a PostgreSQL server in it.
+    postgres: bool,
 }
 
-/// A style's sessions, and those behaviours whose names have it.
-const fn of_style(name: &'static str, options: &'static [&'static str]) -> Part {
+/// A style's sessions, and those behaviours that are its own.
+const fn of_style(processors: u32, name: &'static str, options: &'static [&'static str]) -> Part {
     Part {
+        processors,
         layout: Cgroup::V2,
         name,
         options,
         only_on: None,
+        postgres: false,
     }
 }
 
 /// Everything on v2, on each kernel; with v1 hierarchies only what concerns the pids controller;
 /// the commands' behaviour, which doesn't depend on the kernel, on one kernel (and natively).
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 7] = [
     of_style(
+        2,
         "fexit",
-        &["--style", "fexit", "--only", "fexit", "--no-behaviour"],
+        &["--style", "fexit", "--kind", "sessions", "--kind", "kernel"],
     ),
     of_style(
+        1,
         "kprobe",
-        &["--style", "kprobe", "--only", "kprobe", "--no-behaviour"],
+        &[
+            "--style", "kprobe", "--kind", "sessions", "--kind", "kernel",
+        ],
     ),
     of_style(
+        1,
         "tracepoint",
         &[
             "--style",
             "tracepoint",
-            "--only",
-            "tracepoint",
-            "--no-behaviour",
+            "--kind",
+            "sessions",
+            "--kind",
+            "kernel",
         ],
     ),
     Part {
+        processors: 2,
         layout: Cgroup::V2,
-        name: "auto",
-        options: &["--style", "auto"],
+        name: "processors",
+        options: &["--style", "auto", "--only", "fault_cpu"],
         only_on: Some("6.12"),
+        postgres: false,
     },
     Part {
+        processors: 1,
+        layout: Cgroup::V2,
+        name: "auto",
+        options: &[
+            "--style", "auto", "--kind", "sessions", "--kind", "commands",
+        ],
+        only_on: Some("6.12"),
+        postgres: false,
+    },
+    Part {
+        processors: 1,
+        layout: Cgroup::V2,
+        name: "postgres",
+        options: &["--style", "auto", "--only", "postgres_strict"],
+        only_on: Some("6.12"),
+        postgres: true,
+    },
+    Part {
+        processors: 1,
         layout: Cgroup::V1,
         name: "pids",
         options: &[
@@ -76,9 +106,15 @@ const PARTS: [Part; 5] = [
             "tracepoint",
             "--only",
             "pids",
-            "--no-behaviour",
+            "--only",
+            "v1",
+            "--kind",
+            "sessions",
+            "--kind",
+            "kernel",
         ],
         only_on: None,
+        postgres: false,
     },
 ];
 
@@ -91,36 +127,45 @@ pub fn run(
     matrix: &mut Matrix,
 ) -> Result<()> {
     let folder = paths::work_dir("initramfs")?;
-    let boots: Vec<_> = kernels
+    let mut boots: Vec<_> = kernels
         .iter()
         .flat_map(|kernel| PARTS.map(|part| (kernel, part)))
         .filter(|(kernel, part)| part.only_on.is_none_or(|on| on == kernel.name))
         // Arguments given by hand say what to run, once a layout.
         .filter(|(_, part)| args.scenarios.is_empty() || matches!(part.name, "fexit" | "pids"))
         .collect();
+    // The longest one first: at the end it would run alone.
+    boots.sort_by_key(|(_, part)| part.only_on.is_none());
     let logs = paths::work_dir("logs")?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let next = AtomicUsize::new(0);
     let results = Mutex::new((tally, matrix));
-    thread::scope(|scope| {
-        for _ in 0..args
-            .jobs
-            .unwrap_or(cores / PROCESSORS)
-            .clamp(1, boots.len().max(1))
-        {
-            scope.spawn(|| {
-                while let Some(&(kernel, part)) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let command = command(part, &args.scenarios);
-                    let run = one(kernel, part, command, programs, &folder, &logs);
-                    // A panicked thread ends the test run anyway, through the scope.
-                    if let Ok(mut results) = results.lock() {
-                        let (tally, matrix) = &mut *results;
-                        count(kernel, part, &run, tally, matrix);
+    for processors in [2, 1] {
+        let boots: Vec<_> = boots
+            .iter()
+            .filter(|(_, part)| part.processors == processors)
+            .collect();
+        let next = AtomicUsize::new(0);
+        // Each with processors of its own: one that has to share them is slowed down until its
+        // timers outrun what they interrupt.
+        let jobs = args.jobs.unwrap_or(cores / processors as usize);
+        thread::scope(|scope| {
+            for _ in 0..jobs.clamp(1, boots.len().max(1)) {
+                scope.spawn(|| {
+                    while let Some(&&(kernel, part)) =
+                        boots.get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        let command = command(part, &args.scenarios);
+                        let run = one(kernel, part, command, programs, &folder, &logs);
+                        // A panicked thread ends the test run anyway, through the scope.
+                        if let Ok(mut results) = results.lock() {
+                            let (tally, matrix) = &mut *results;
+                            count(kernel, part, &run, tally, matrix);
+                        }
                     }
-                }
-            });
-        }
-    });
+                });
+            }
+        });
+    }
     Ok(())
 }
 
@@ -156,7 +201,7 @@ fn one(
     let layout = part.layout;
     let name = format!("{}-{}", kernel.name.replace('/', "_"), part.name);
     let initramfs = folder.join(format!("test-{name}-{layout}-{}.cpio", std::process::id()));
-    let image = Image {
+    let mut image = Image {
         command,
         add: Vec::new(),
     };
@@ -166,14 +211,22 @@ fn one(
         initramfs: initramfs.clone(),
         cgroup: layout,
         append: String::new(),
-        mem: 512,
-        smp: PROCESSORS as u32,
+        mem: if part.postgres { 1024 } else { 512 },
+        smp: part.processors,
         icount: false,
         limit: LIMIT,
     };
     let start = Instant::now();
-    let problem = image
-        .write(programs, &initramfs)
+    let server = part.postgres.then(guest::postgres::Server::find);
+    let problem = server
+        .transpose()
+        .and_then(|server| {
+            image.add = server
+                .iter()
+                .flat_map(|server| server.files.clone())
+                .collect();
+            image.write(programs, &initramfs)
+        })
         .and_then(|()| fs::File::create(&log).context("creating the log"))
         .and_then(|mut file| boot.run(&mut file))
         .map_or_else(

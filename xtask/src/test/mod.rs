@@ -16,6 +16,7 @@ mod drift;
 mod machines;
 mod matrix;
 mod native;
+mod service;
 mod tally;
 mod units;
 
@@ -31,7 +32,7 @@ pub struct Args {
     /// The documented examples, with the tools that they name
     #[arg(long)]
     docs: bool,
-    /// A fixed number of inputs for the fuzz target
+    /// A fixed number of inputs for each fuzz target
     #[arg(long)]
     fuzz: bool,
     /// The test kernels' structs and functions against what forktrace expects of their versions
@@ -77,14 +78,16 @@ pub fn main(args: &Args) -> Result<ExitCode> {
         timed("documented examples", || docs::run(&mut tally))?;
     }
     if all || args.fuzz {
-        let name = format!("fuzz: {} inputs for the reader", fuzz::RUNS_IN_TESTS);
-        tally.step(&name, &timed("fuzz target", fuzz::test));
+        let counts = fuzz::TARGETS.map(|t| format!("{} for {}", t.runs_in_tests, t.name));
+        let name = format!("fuzz: inputs: {}", counts.join(", "));
+        tally.step(&name, &timed("fuzz targets", fuzz::test));
     }
     // Before the download is waited for: it goes on meanwhile.
     let programs = (native || vm)
         .then(|| timed("static programs", || Programs::get(None, None)))
         .transpose()?;
     if native && let Some(programs) = &programs {
+        timed("systemd unit", || service::run(&mut tally))?;
         timed("native", || {
             native::run(programs, &args.scenarios, &mut tally, &mut matrix)
         })?;

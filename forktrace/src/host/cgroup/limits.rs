@@ -40,10 +40,12 @@ impl Hierarchies {
     pub fn of(&self, resource: Resource) -> Option<Hierarchy> {
         let v1 = Hierarchy::V1(match resource {
             Resource::Pids => Controller::Pids,
-            Resource::Memory => Controller::Memory,
+            Resource::Memory | Resource::KernelMemory => Controller::Memory,
         });
-        [v1, Hierarchy::V2]
+        let v2 = (resource != Resource::KernelMemory).then_some(Hierarchy::V2);
+        [Some(v1), v2]
             .into_iter()
+            .flatten()
             .find(|&hierarchy| self.mounts(hierarchy).next().is_some())
     }
 
@@ -103,13 +105,16 @@ impl Hierarchies {
 }
 
 /// `None` for a cgroup that has no such limit: the root, one whose parent
-/// doesn't hand the controller on, one that is gone.
+/// doesn't hand the controller on, one that is gone; of kernel memory also one
+/// where no number is set, which is nearly always so, and can't be otherwise
+/// since 5.16.
 fn read(resource: Resource, hierarchy: Hierarchy, path: &Path, folder: &Path) -> Option<Reading> {
     let v2 = hierarchy == Hierarchy::V2;
     let (limit, usage) = match (resource, v2) {
         (Resource::Pids, _) => ("pids.max", "pids.current"),
         (Resource::Memory, true) => ("memory.max", "memory.current"),
         (Resource::Memory, false) => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        (Resource::KernelMemory, _) => ("memory.kmem.limit_in_bytes", "memory.kmem.usage_in_bytes"),
     };
     let file = folder.join(limit);
     let content = |path: &Path| match fs::read_to_string(path) {
@@ -128,7 +133,8 @@ fn read(resource: Resource, hierarchy: Hierarchy, path: &Path, folder: &Path) ->
             return Ok(None);
         };
         let limit = limit.trim().parse().ok().filter(|&n| n < NO_LIMIT);
-        if limit.is_none() && path.parent().is_none() {
+        let unset = path.parent().is_none() || resource == Resource::KernelMemory;
+        if limit.is_none() && unset {
             // v1 shows a file in the root, where nothing can be set.
             return Ok(None);
         }

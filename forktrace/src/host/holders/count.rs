@@ -1,4 +1,4 @@
-//! Counts the processes of a scope.
+//! Counts the processes of a scope, from cgroup files and /proc.
 
 use std::path::Path;
 
@@ -82,7 +82,7 @@ fn add_each(
         };
         if wanted(proc, &process) {
             let amount = add(proc, tally, &process, process.threads.max(1));
-            if !process.is_kernel_thread()
+            if !process.kernel
                 && let Some(path) = proc.cgroups(pid).and_then(cgroup)
             {
                 tally.add_to_cgroup(&path, amount);
@@ -92,14 +92,15 @@ fn add_each(
     Some(())
 }
 
-fn add(proc: &mut Proc, tally: &mut Tally, process: &Process, tasks: u64) -> Amount {
+/// Adds a process of which `tasks` tasks count, with its title where that tells something.
+pub fn add(proc: &mut Proc, tally: &mut Tally, process: &Process, tasks: u64) -> Amount {
     let title = is_postgres(&process.comm).then(|| proc.title(process.pid));
     tally.add(process, tasks, title.flatten().as_deref())
 }
 
 /// A cgroup as people know it: of the v2 hierarchy where it is in use, else of
 /// the pids controller or systemd.
-fn cgroup(lines: &[u8]) -> Option<String> {
+pub fn cgroup(lines: &[u8]) -> Option<String> {
     let named = |start: &[u8]| {
         let mut lines = lines.split(|&b| b == b'\n');
         let path = lines.find_map(|line| {
@@ -119,14 +120,14 @@ fn cgroup(lines: &[u8]) -> Option<String> {
 
 /// The cgroup that is counted.
 #[derive(Clone, Copy)]
-struct Within<'a> {
-    folder: &'a Path,
-    path: &'a Path,
+pub struct Within<'a> {
+    pub folder: &'a Path,
+    pub path: &'a Path,
 }
 
 impl Within<'_> {
     /// The path of the cgroup of a folder below.
-    fn path_of(self, folder: &Path) -> String {
+    pub fn path_of(self, folder: &Path) -> String {
         let below = folder.strip_prefix(self.folder).unwrap_or(Path::new(""));
         let mut path = self.path.to_owned();
         path.extend(below);

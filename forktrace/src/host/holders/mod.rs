@@ -1,37 +1,37 @@
 //! Who fills a limit: the tasks, zombies or memory of programs, processes,
 //! cgroups and users, counted over the limit's own scope.
 //!
-//! From cgroup files and /proc, which every kernel and every attach style has. A
-//! count reads one file a process, with one file and one folder open at a time; it
-//! makes no thread, and what vanishes meanwhile is left out. It comes some
-//! milliseconds after the refusal, so it needn't add up to the number that
-//! refused.
+//! Tasks are told by the kernel itself where it takes a program for that
+//! ([`Tasks`]), in any attach style. Memory, and tasks elsewhere, are counted from
+//! cgroup files and /proc, which every kernel has: that reads one file a process,
+//! with one file and one folder open at a time. Neither makes a thread, and what
+//! vanishes meanwhile is left out. It comes some milliseconds after the refusal, so
+//! it needn't add up to the number that refused.
 
 mod count;
 mod namespaces;
-mod pace;
+pub(in crate::host) mod pace;
 mod postgres;
 mod proc;
 mod scope;
 mod subtree;
 mod tally;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub use proc::parse_status;
 pub use scope::{Fill, Scope};
+pub use tasks::Tasks;
 
-use super::passwd::Passwd;
+use super::{passwd::Passwd, vantage};
 use crate::record::{Holder, Limit};
 use pace::Pace;
 use proc::Proc;
-
-/// Inode number of the initial pid namespace: `PROC_PID_INIT_INO`,
-/// include/linux/proc_ns.h, the same in all versions.
-const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
+use tasks::Uncounted;
 
 /// A count that takes longer is given up: a part would be wrong, and events wait
 /// meanwhile. Some 60,000 processes are counted in this time.
@@ -42,19 +42,26 @@ pub struct Holders {
     proc: Proc,
     passwd: Passwd,
     pace: Pace,
-    /// /proc shows all processes of the host.
+    /// /proc and the task iterator show all processes of the host.
     sees_all: bool,
+    /// Asked first.
+    tasks: Option<Box<dyn Tasks>>,
 }
 
 impl Holders {
     /// For this host.
     pub fn new(passwd: Passwd) -> Self {
-        let proc = Path::new("/proc");
-        let own = std::fs::metadata(proc.join("self/ns/pid"));
         Self {
-            sees_all: own.is_ok_and(|own| own.ino() == INITIAL_PID_NAMESPACE),
-            ..Self::from_folder(proc.to_owned(), passwd)
+            sees_all: Self::possible(),
+            ..Self::from_folder(Path::new("/proc").to_owned(), passwd)
         }
+    }
+
+    /// Whether holders are counted at all: not inside a pid namespace or behind `hidepid`, which
+    /// don't show the others.
+    pub fn possible() -> bool {
+        let proc = Path::new("/proc");
+        vantage::proc_is_hosts(proc) && vantage::proc_shows_others(proc)
     }
 
     /// From another folder like /proc.
@@ -64,13 +71,19 @@ impl Holders {
             passwd,
             pace: Pace::new(Instant::now()),
             sees_all: true,
+            tasks: None,
         }
+    }
+
+    /// Asks this source first for tasks, and files for what it can't tell.
+    pub fn with_tasks(self, tasks: Option<Box<dyn Tasks>>) -> Self {
+        Self { tasks, ..self }
     }
 
     /// Who fills this limit now, the largest of each kind first. Nobody where it
     /// was counted within the last five seconds, where counting has taken too
-    /// much of the time lately, and inside a pid namespace, whose /proc doesn't
-    /// show the others; nor where it takes more than three seconds.
+    /// much of the time lately, and inside a pid namespace or behind
+    /// `hidepid`, where /proc doesn't show the others; nor where it takes more than three seconds.
     pub fn of(&mut self, limit: &Limit, scope: impl FnOnce() -> Option<Scope>) -> Vec<Holder> {
         let start = Instant::now();
         let key = (limit.name.clone(), limit.scope.clone());
@@ -87,7 +100,13 @@ impl Holders {
     /// The same at once, however often it is asked. `usage`: what the limit says
     /// is in use, where that is known. `None` where it can't be counted.
     pub fn count(&mut self, scope: &Scope, usage: Option<u64>) -> Option<Vec<Holder>> {
-        let tally = count::count(&mut self.proc, scope, usage)?;
+        let told = self.tasks.as_deref_mut();
+        let told = told.map(|told| tasks::count(told, &mut self.proc, scope));
+        let tally = match told {
+            Some(Ok(tally)) => tally,
+            Some(Err(Uncounted::Late)) => return None,
+            Some(Err(Uncounted::NotHere)) | None => count::count(&mut self.proc, scope, usage)?,
+        };
         Some(tally.rows(&mut self.proc, &self.passwd))
     }
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 /// One limit's holders are counted again after this.
 pub const EVERY: Duration = Duration::from_secs(5);
 
-/// Counting may take this much time at once, and then a tenth of the time that
-/// goes by: in a storm over many limits there is the storm to follow as well.
-const AT_ONCE: f64 = 1.0;
-const SHARE: f64 = 0.1;
+/// Seconds that counting may take at once, and then the share of the time that goes by: a storm must
+/// not make of forktrace one more load.
+const AT_ONCE: f64 = 1.5;
+const SHARE: f64 = 0.01;
 
 /// Limits that are remembered.
 const REMEMBERED: usize = 1024;
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_over_many_limits_takes_a_tenth_of_the_time() {
+    fn a_storm_over_many_limits_takes_a_hundredth_of_the_time() {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         let cost = Duration::from_millis(200);
@@ -92,7 +92,8 @@ mod tests {
                 pace.spent(cost);
             }
         }
-        assert!((30..=36).contains(&counts), "{counts}");
+        // A second and a half at once, and a hundredth of a minute.
+        assert!((10..=12).contains(&counts), "{counts}");
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub struct Process {
     pub ended: bool,
     /// Threads of the process, one that has ended and leads the others included.
     pub threads: u64,
+    /// One of the kernel's own threads: kthreadd or a child of it (kernel/kthread.c), in the initial
+    /// pid namespace.
+    pub kernel: bool,
     /// Resident anonymous and shared memory (RssAnon and RssShmem), in bytes.
     pub resident: u64,
     /// Private writable address space and stack (VmData and VmStk), in bytes.
@@ -44,12 +47,6 @@ impl Process {
     /// thread that has ended stays until the others have, and is none.)
     pub fn is_zombie(&self) -> bool {
         self.ended && self.threads <= 1
-    }
-
-    /// One of the kernel's own threads: kthreadd or a child of it
-    /// (kernel/kthread.c), in the initial pid namespace.
-    pub fn is_kernel_thread(&self) -> bool {
-        self.pid == 2 || self.ppid == 2
     }
 }
 
@@ -163,7 +160,7 @@ pub fn number(digits: &[u8]) -> Option<u32> {
 
 /// fs/proc/array.c `proc_pid_status`. `None` without the lines that every task
 /// has; memory is 0 for tasks without any.
-fn parse_status(text: &[u8]) -> Option<Process> {
+pub fn parse_status(text: &[u8]) -> Option<Process> {
     let mut process = Process::default();
     let (mut tgid, mut state, mut uid) = (None, None, None);
     for line in text.split(|&b| b == b'\n') {
@@ -183,8 +180,12 @@ fn parse_status(text: &[u8]) -> Option<Process> {
             b"Tgid" => tgid = number(value),
             b"PPid" => process.ppid = number(value)?,
             b"Uid" => uid = number(value.split(u8::is_ascii_whitespace).next()?),
-            b"RssAnon" | b"RssShmem" => process.resident += kib().unwrap_or(0),
-            b"VmData" | b"VmStk" => process.private += kib().unwrap_or(0),
+            b"RssAnon" | b"RssShmem" => {
+                process.resident = process.resident.saturating_add(kib().unwrap_or(0));
+            }
+            b"VmData" | b"VmStk" => {
+                process.private = process.private.saturating_add(kib().unwrap_or(0));
+            }
             b"Threads" => {
                 process.threads = number(value)?.into();
                 // The rest is about signals and CPUs.
@@ -195,6 +196,7 @@ fn parse_status(text: &[u8]) -> Option<Process> {
     }
     process.pid = tgid?;
     process.uid = uid?;
+    process.kernel = process.pid == 2 || process.ppid == 2;
     // Z: ended. X: being taken away this instant.
     process.ended = matches!(state?, b'Z' | b'X');
     Some(process)
@@ -241,6 +243,7 @@ mod tests {
             uid: 112,
             ended: false,
             threads: 3,
+            kernel: false,
             resident: 124 << 10,
             private: 1132 << 10,
         };
@@ -260,7 +263,7 @@ mod tests {
         assert!(!of("Z (zombie)", 2).is_zombie());
         assert!(!of("S (sleeping)", 1).is_zombie());
         assert_eq!(of("S (sleeping)", 1).comm, " a");
-        assert!(of("I (idle)", 1).is_kernel_thread());
+        assert!(of("I (idle)", 1).kernel);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::record::Holder;
 
 /// Names that are summed at most: a fork bomb can call each of its tasks
 /// otherwise, and forktrace doesn't grow with it.
-const NAMES: usize = 4096;
+pub const NAMES: usize = 4096;
 
 /// Parents of one program's zombies that are told apart.
 const PARENTS: usize = 64;
@@ -39,7 +39,7 @@ pub struct Amount {
 }
 
 impl Amount {
-    fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.tasks += other.tasks;
         self.zombies += other.zombies;
         self.bytes = self.bytes.saturating_add(other.bytes);
@@ -112,7 +112,7 @@ impl Tally {
         if let Some(user) = entry(&mut self.users, &process.uid) {
             user.add(amount);
         }
-        let kernel = process.is_kernel_thread();
+        let kernel = process.kernel;
         let name = if kernel {
             KERNEL_THREADS
         } else {

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{
-    CgroupUse, Details, Hierarchies, HostNow, Limits, Missing, Passwd, Readings, ReadingsError,
-    Resource, Status, Subject, UserNamespaces, namespaces,
+    CgroupUse, Details, Hierarchies, HostNow, Limits, Missing, Passwd, Percentages, Readings,
+    ReadingsError, Resource, Status, Subject, UserNamespaces, namespaces,
 };
 use crate::host::cgroup::{Hierarchy, Reading};
 use crate::host::{limits, mappings, process};
@@ -41,6 +41,7 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
     let members = members(subject, &readings.processes, proc);
     readings.main = main(subject, &members, &readings.processes, proc)?;
     read_cgroups(&mut readings, &hierarchies, &members, proc);
+    read_percentages(&mut readings, &hierarchies);
     for &pid in readings.main.iter().chain(&members) {
         if let Ok(limits) = Limits::read(proc, pid) {
             readings.limits.insert(pid, limits);
@@ -116,7 +117,7 @@ fn cgroup_of(proc: &Path, pid: u32, hierarchy: Hierarchy) -> Option<PathBuf> {
 }
 
 fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u32], proc: &Path) {
-    for resource in [Resource::Pids, Resource::Memory] {
+    for resource in [Resource::Pids, Resource::Memory, Resource::KernelMemory] {
         let found = match &readings.subject {
             Subject::Host => match hierarchies.all(resource) {
                 Ok(all) => all,
@@ -145,6 +146,28 @@ fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u
         };
         add(readings, found);
     }
+}
+
+/// Of so many cgroups at most, the fullest first: each may take a hundred folders to look into.
+const PERCENTAGES: usize = 100;
+
+fn read_percentages(readings: &mut Readings, hierarchies: &Hierarchies) {
+    let mut limited: Vec<(u64, &CgroupUse)> = readings
+        .cgroups
+        .iter()
+        .filter_map(|cgroup| Some((cgroup.limit?, cgroup)))
+        .collect();
+    limited.sort_by_key(|(limit, cgroup)| limit.saturating_sub(cgroup.usage));
+    let mut percentages = Percentages::new();
+    let found = limited
+        .into_iter()
+        .take(PERCENTAGES)
+        .filter_map(|(limit, cgroup)| {
+            let path = cgroup.path.to_string_lossy();
+            let found = percentages.of(cgroup.resource, &path, limit, hierarchies)?;
+            Some((cgroup.file.clone(), found))
+        });
+    readings.percentages = found.collect();
 }
 
 fn add(readings: &mut Readings, found: Vec<Reading>) {

@@ -12,8 +12,8 @@ use crate::probe::btf::Btf;
 /// include/linux/proc_ns.h, the same in all versions.
 const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
 
-/// Whether this process is in the host's.
-pub(super) fn is_initial_pid_namespace(proc: &Path) -> bool {
+/// Whether this process is in the host's pid namespace.
+pub fn is_initial_pid_namespace(proc: &Path) -> bool {
     let meta = fs::metadata(proc.join("self/ns/pid"));
     meta.is_ok_and(|meta| meta.ino() == INITIAL_PID_NAMESPACE)
 }

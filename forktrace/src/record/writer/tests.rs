@@ -74,6 +74,8 @@ fn session() -> Record {
         attach: "fexit".to_owned(),
         probes: Vec::new(),
         absent: Vec::new(),
+        holders_by: None,
+        inside: Vec::new(),
         filters: Default::default(),
         limits: Default::default(),
     }))
@@ -86,6 +88,7 @@ fn repeat(count: u64) -> Record {
         count,
         first: "2026-01-01T00:00:00Z".to_owned(),
         last: "2026-01-01T00:00:01Z".to_owned(),
+        alike: Default::default(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What is around the limits: the process, memory, the kernel's log, changes.
 
 use super::Text;
-use crate::{cause::bytes, headroom::Memory};
+use crate::view::memory;
 
 /// Lines of the kernel's log: the last ones.
 const LINES: usize = 10;
@@ -56,21 +56,8 @@ impl Text<'_> {
     pub(super) fn memory(&mut self) {
         let m = &self.h.memory;
         self.head("Memory");
-        if let (Some(available), Some(total)) = (m.available, m.total) {
-            let swap = match (m.swap_free, m.swap_total) {
-                (_, Some(0)) => "no swap".to_owned(),
-                (Some(free), Some(total)) => {
-                    format!("{} of {} swap free", bytes(free), bytes(total))
-                }
-                _ => "swap unknown".to_owned(),
-            };
-            self.line(&format!(
-                "{} of {} available, {swap}",
-                bytes(available),
-                bytes(total)
-            ));
-        }
-        for line in promises(m) {
+        let all = memory::available(m).into_iter().chain(memory::promises(m));
+        for line in all {
             self.line(&line);
         }
     }
@@ -133,54 +120,4 @@ fn counted(n: u64, one: &str, many: &str) -> String {
         1 => format!("1 {one}"),
         n => format!("{n} {many}"),
     }
-}
-
-/// The overcommit policy, what is promised, and how the limit is made up
-/// (mm/util.c `vm_commit_limit`).
-fn promises(m: &Memory) -> Vec<String> {
-    let Some(mode) = m.overcommit_memory else {
-        return Vec::new();
-    };
-    let policy = match mode {
-        0 => "heuristic: refuses a single mapping larger than RAM and swap, nothing else",
-        1 => "refuses nothing",
-        2 => "strict: refuses what takes the promises over CommitLimit",
-        _ => "unknown",
-    };
-    let mut lines = vec![format!("vm.overcommit_memory = {mode}, {policy}")];
-    let (Some(limit), Some(committed)) = (m.commit_limit, m.committed) else {
-        return lines;
-    };
-    let binding = match mode {
-        2 => "",
-        _ => " (a limit in mode 2 only)",
-    };
-    lines.push(format!(
-        "{} promised (Committed_AS), CommitLimit {}{binding}",
-        bytes(committed),
-        bytes(limit)
-    ));
-    let swap = bytes(m.swap_total.unwrap_or(0));
-    let made_of = match (m.overcommit_kbytes, m.overcommit_ratio, m.total) {
-        (Some(kb), _, _) if kb > 0 => format!(
-            "CommitLimit = vm.overcommit_kbytes {} + swap {swap}",
-            bytes(kb.saturating_mul(1024))
-        ),
-        (_, Some(ratio), Some(total)) => format!(
-            "CommitLimit = (RAM {} - huge pages {}) x vm.overcommit_ratio {ratio} % + swap {swap}",
-            bytes(total),
-            bytes(m.huge_pages.unwrap_or(0))
-        ),
-        _ => return lines,
-    };
-    lines.push(made_of);
-    if let (Some(admin), Some(user)) = (m.admin_reserve, m.user_reserve) {
-        lines.push(format!(
-            "of it {} are kept for CAP_SYS_ADMIN, and up to {} for each process's user \
-             (vm.admin_reserve_kbytes, vm.user_reserve_kbytes)",
-            bytes(admin),
-            bytes(user)
-        ));
-    }
-    lines
 }

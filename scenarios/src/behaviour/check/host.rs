@@ -15,7 +15,7 @@ use crate::scenario::skip;
 use crate::sys::{self, Sysctl};
 
 /// Nothing is near. On somebody's host something may be; then for this process.
-pub(super) fn healthy(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn healthy(tests: &Tests) -> Result<()> {
     let own = std::process::id().to_string();
     let value = match tests.at {
         Where::TestMachine => check(tests, &[], 0)?,
@@ -61,7 +61,7 @@ fn ids_within(range: std::ops::Range<u64>) -> Result<u64> {
 }
 
 /// 100 ids may be given, 95 are; the kernel agrees by refusing the sixth more.
-pub(super) fn pid_max(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn pid_max(tests: &Tests) -> Result<()> {
     if tests.at == Where::Host {
         return skip("kernel.pid_max is for test machines");
     }
@@ -97,7 +97,7 @@ pub(super) fn pid_max(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// In mode 2 the host's promises, and what a process's fork adds to them.
-pub(super) fn overcommit(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn overcommit(tests: &Tests) -> Result<()> {
     if tests.at == Where::Host {
         return skip("vm.overcommit_memory is for test machines");
     }
@@ -125,7 +125,7 @@ pub(super) fn overcommit(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// What the kernel itself has logged; what root's programs write is no kernel's.
-pub(super) fn kernel_log(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn kernel_log(tests: &Tests) -> Result<()> {
     let tree = Tree::new(&tests.place.cgroups, "check-log")?;
     let home = tree.at(&["forks"])?;
     let mut prober = Prober::start("check-log", Kind::PLAIN, 1, || {
@@ -156,7 +156,7 @@ pub(super) fn kernel_log(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// After two sysctls and a unit's limit were changed, these are told.
-pub(super) fn baseline(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn baseline(tests: &Tests) -> Result<()> {
     let tree = Tree::new(&tests.place.cgroups, "check-drift")?;
     let unit = format!("forktrace-drift-{}.service", std::process::id());
     let home = tree.at(&[&*unit])?;
@@ -201,5 +201,25 @@ pub(super) fn baseline(tests: &Tests<'_>) -> Result<()> {
         !told.iter().any(|text| wanted.contains(text)),
         "all is as before: {told:?}"
     );
+    Ok(())
+}
+
+/// v1's limit of kernel memory, where the kernel takes one.
+pub(super) fn kernel_memory(tests: &Tests) -> Result<()> {
+    let Some(hierarchy) = tests.place.cgroups.memory() else {
+        return skip("no memory controller is mounted");
+    };
+    if hierarchy.pids_is_v2 || tests.place.kernel >= (5, 16) {
+        return skip("only cgroup v1 before 5.16 has such a limit");
+    }
+    let tree = Tree::new(&hierarchy, "check-kmem")?;
+    let file = tree.top().dir.join("memory.kmem.limit_in_bytes");
+    fs::write(&file, "8388608")?;
+    let name = "memory.kmem.limit_in_bytes";
+    let value = check(tests, &["--cgroup", &tree.top().dir.to_string_lossy()], 0)?;
+    let limit = row(&value, name, &tree.top().shown())?;
+    ensure!(limit["value"] == 8_388_608, "{limit}");
+    ensure!(limit["cause"] == "cgroup_kernel_memory_max", "{limit}");
+    ensure!(limit["file"] == *file.to_string_lossy(), "{limit}");
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::runner::Tests;
 use crate::sys;
 
 /// Every fork is refused, at whatever limits.
-pub(super) fn dead_pid_namespace(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn dead_pid_namespace(tests: &Tests) -> Result<()> {
     let mut prober = Prober::start("check-dead-ns", Kind::PLAIN, 1, || {
         // SAFETY: back to the default, so that the child can be waited for.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
@@ -44,7 +44,7 @@ pub(super) fn dead_pid_namespace(tests: &Tests<'_>) -> Result<()> {
 
 /// Children that have ended are told of a living process, and a zombie is no
 /// living one.
-pub(super) fn zombies(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn zombies(tests: &Tests) -> Result<()> {
     let (parent, report) = Actor::start("check-parent", |link| {
         // SAFETY: back to the default, so that children stay until reaped.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };

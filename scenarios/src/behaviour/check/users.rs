@@ -11,7 +11,7 @@ use crate::scenario::must_succeed;
 use crate::sys;
 
 /// Processes, threads: as many as the kernel counts, since the next is refused.
-pub(super) fn nproc(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn nproc(tests: &Tests) -> Result<()> {
     let uid = tests.place.uid(131);
     let be = || {
         sys::limit_nproc(10, 10)?;
@@ -52,7 +52,7 @@ pub(super) fn nproc(tests: &Tests<'_>) -> Result<()> {
 
 /// Since 5.14 a task counts with its user namespace, and with the creator's uid
 /// outside; before, with its uid alone.
-pub(super) fn nested(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn nested(tests: &Tests) -> Result<()> {
     let uid = tests.place.uid(132);
     let inside = Actor::start("check-inside", |link| {
         sys::limit_nproc(40, 40)?;

@@ -17,7 +17,7 @@ use crate::sys;
 use crate::tracer::Running;
 
 /// Everything that anybody may read, and the rest by its name.
-pub(super) fn unprivileged(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn unprivileged(tests: &Tests) -> Result<()> {
     let mut running = as_user(tests, "unprivileged", &["--pid", "1", "--format", "json"])?;
     running.wait_for_exit(0)?;
     let value = object(&running)?;
@@ -44,7 +44,7 @@ pub(super) fn unprivileged(tests: &Tests<'_>) -> Result<()> {
     no_panic(&running.said())
 }
 
-pub(super) fn names(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn names(tests: &Tests) -> Result<()> {
     for (arguments, wanted) in [
         (&["--pid", "4194303"][..], "no process 4194303"),
         (&["--pid", "0"], "no process 0"),
@@ -71,7 +71,7 @@ pub(super) fn names(tests: &Tests<'_>) -> Result<()> {
 
 /// A baseline is its owner's alone, follows no link, overwrites nothing unasked;
 /// what is none is said.
-pub(super) fn files(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn files(tests: &Tests) -> Result<()> {
     let own = std::process::id().to_string();
     let path = tests.scratch.path("files.json");
     let file = path.to_str().context("a path")?;
@@ -118,7 +118,7 @@ pub(super) fn files(tests: &Tests<'_>) -> Result<()> {
 }
 
 /// Readings until Ctrl-C; the status is the last one's.
-pub(super) fn watch(tests: &Tests<'_>) -> Result<()> {
+pub(super) fn watch(tests: &Tests) -> Result<()> {
     let tree = Tree::new(&tests.place.cgroups, "check-watch")?;
     let home = tree.at(&["inner"])?;
     let _tasks = Sleepers::start(19, || home.enter())?;

@@ -97,10 +97,20 @@ fn v1_without_a_limit() {
         &[
             ("a/memory.limit_in_bytes", "9223372036854771712\n"),
             ("a/memory.usage_in_bytes", "5\n"),
+            ("a/memory.kmem.limit_in_bytes", "9223372036854771712\n"),
+            ("a/memory.kmem.usage_in_bytes", "5\n"),
+            ("a/b/memory.kmem.limit_in_bytes", "4096\n"),
+            ("a/b/memory.kmem.usage_in_bytes", "3\n"),
         ],
     );
     let hierarchies = Hierarchies::from_mountinfo(line(&top).as_bytes(), true);
     let all = hierarchies.chain(Resource::Memory, Path::new("/a"));
     assert_eq!(all[0].as_ref().unwrap().limit, None);
+    // Of kernel memory, no limit is no reading.
+    let kernel = hierarchies.chain(Resource::KernelMemory, Path::new("/a/b"));
+    assert_eq!(kernel.len(), 1);
+    let one = kernel[0].as_ref().unwrap();
+    assert_eq!((one.limit, one.usage), (Some(4096), 3));
+    assert_eq!(one.path, Path::new("/a/b"));
     fs::remove_dir_all(top).unwrap();
 }

@@ -1,0 +1,121 @@
+//! What CommitLimit would have to be set to, from what it is made of.
+
+use super::words::bytes;
+use crate::record::{Fix, Limit, Memory};
+
+/// Puts numbers into the first way out of a refusal by CommitLimit: the setting that is in use, so
+/// much higher that what was refused fits, and a quarter more.
+pub fn raise(fixes: &mut [Fix], limit: &Limit, memory: &Memory) {
+    let raised = settings(limit, memory);
+    if let (Some(first), Some((now, persistent))) = (fixes.first_mut(), raised) {
+        first.now = now;
+        first.persistent = Some(persistent);
+    }
+}
+
+/// A command for now, where one fits, and what lasts.
+fn settings(limit: &Limit, memory: &Memory) -> Option<(Option<String>, String)> {
+    if limit.name != "CommitLimit" {
+        return None;
+    }
+    let asked = limit.usage?.saturating_add(limit.requested?);
+    let reserves = limit.value?.saturating_sub(limit.bound()?);
+    let target = asked.saturating_add(asked / 4).saturating_add(reserves);
+    let swap = memory.swap_total?;
+    let from_memory = target.saturating_sub(swap);
+    if memory.overcommit_kbytes? > 0 {
+        let kbytes = from_memory.div_ceil(1024);
+        return Some((
+            Some(format!("sysctl -w vm.overcommit_kbytes={kbytes}")),
+            format!("/etc/sysctl.d/: vm.overcommit_kbytes = {kbytes}, or add swap"),
+        ));
+    }
+    let counted = memory.total?.checked_sub(memory.huge_pages.unwrap_or(0))?;
+    let ratio = from_memory.saturating_mul(100).div_ceil(counted.max(1));
+    if ratio <= 100 {
+        return Some((
+            Some(format!("sysctl -w vm.overcommit_ratio={ratio}")),
+            format!("/etc/sysctl.d/: vm.overcommit_ratio = {ratio}, or add swap"),
+        ));
+    }
+    // More than there is of memory: only swap makes such a promise good.
+    let more = target.saturating_sub(limit.value?);
+    Some((
+        None,
+        format!(
+            "add {} of swap, or promise less; vm.overcommit_ratio would have to be {ratio}, which \
+             is more than all of RAM",
+            bytes(more)
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Unit;
+
+    const GIB: u64 = 1 << 30;
+
+    fn raised(usage: u64, change: impl FnOnce(&mut Memory)) -> (Option<String>, String) {
+        let limit = Limit {
+            name: "CommitLimit".to_owned(),
+            scope: "host".to_owned(),
+            value: Some(5 * GIB),
+            usage: Some(usage),
+            requested: Some(GIB),
+            unit: Unit::Bytes,
+            usable: Some(4 * GIB),
+            file: None,
+        };
+        let mut memory = Memory {
+            total: Some(8 * GIB),
+            huge_pages: Some(0),
+            swap_total: Some(GIB),
+            overcommit_ratio: Some(50),
+            overcommit_kbytes: Some(0),
+            ..Memory::default()
+        };
+        change(&mut memory);
+        let mut fixes = [Fix {
+            now: None,
+            persistent: None,
+            note: Some("stays".to_owned()),
+        }];
+        raise(&mut fixes, &limit, &memory);
+        assert_eq!(fixes[0].note.as_deref(), Some("stays"));
+        (
+            fixes[0].now.clone(),
+            fixes[0].persistent.clone().unwrap_or_default(),
+        )
+    }
+
+    #[test]
+    fn the_setting_in_use_is_the_one_to_raise() {
+        // 4 GiB are asked for in all: 5, 1 of reserves, less 1 of swap, of 8.
+        let (now, lasting) = raised(3 * GIB, |_| {});
+        assert_eq!(now.as_deref(), Some("sysctl -w vm.overcommit_ratio=63"));
+        assert!(lasting.contains("vm.overcommit_ratio = 63"));
+        let (now, lasting) = raised(3 * GIB, |m| m.overcommit_kbytes = Some(4 << 20));
+        assert_eq!(
+            now.as_deref(),
+            Some("sysctl -w vm.overcommit_kbytes=5242880")
+        );
+        assert!(lasting.contains("vm.overcommit_kbytes = 5242880"));
+    }
+
+    #[test]
+    fn more_than_all_of_ram_takes_swap() {
+        let (now, lasting) = raised(7 * GIB, |_| {});
+        // 10 and 1 of reserves, where 5 are allowed.
+        assert_eq!(now, None);
+        assert!(lasting.starts_with("add 6.0 GiB of swap"), "{lasting}");
+        assert!(lasting.contains("would have to be 125"), "{lasting}");
+    }
+
+    #[test]
+    fn without_numbers_nothing_changes() {
+        let (now, lasting) = raised(3 * GIB, |m| m.swap_total = None);
+        assert_eq!((now, lasting), (None, String::new()));
+    }
+}

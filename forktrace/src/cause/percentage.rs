@@ -1,0 +1,64 @@
+//! A limit that follows from a percentage: what raising what it is a part of does.
+
+use super::words::amount;
+use crate::{host::percentages::Percentage, record::Unit};
+
+/// What to know before the limit is changed; `value` is what it is now.
+pub fn note(p: &Percentage, value: u64, unit: Unit) -> String {
+    let Percentage { setting, text, .. } = p;
+    let by = match &p.file {
+        Some(file) => format!("{setting}={text} in {}", file.display()),
+        None => format!("systemd's own default, {setting}={text}"),
+    };
+    let (when, of) = match unit {
+        Unit::Bytes => ("loaded the unit (of RAM)", "more RAM"),
+        _ => (
+            "set the unit's cgroup up (before systemd 244: loaded it), of the smallest of \
+             kernel.pid_max, kernel.threads-max and the root cgroup's pids.max",
+            "raising those",
+        ),
+    };
+    let mut note = format!("the limit comes from {by}, evaluated when systemd {when}");
+    match p.today {
+        Some(today) if today != value => note.push_str(&format!(
+            "; evaluated now it would be {}, not {}",
+            amount(today, unit),
+            amount(value, unit)
+        )),
+        _ => note.push_str(&format!(": {of} alone doesn't change it")),
+    }
+    note
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_names_the_file_and_says_when() {
+        let mut p = Percentage {
+            setting: "TasksMax",
+            text: "15%".to_owned(),
+            file: Some("/etc/systemd/system/x.service.d/y.conf".into()),
+            today: Some(4915),
+        };
+        assert_eq!(
+            note(&p, 4915, Unit::Tasks),
+            "the limit comes from TasksMax=15% in /etc/systemd/system/x.service.d/y.conf, \
+             evaluated when systemd set the unit's cgroup up (before systemd 244: loaded it), of \
+             the smallest of kernel.pid_max, kernel.threads-max and the root cgroup's pids.max: \
+             raising those alone doesn't change it"
+        );
+        assert!(note(&p, 614, Unit::Tasks).ends_with("; evaluated now it would be 4915, not 614"));
+        p.file = None;
+        assert!(
+            note(&p, 4915, Unit::Tasks)
+                .starts_with("the limit comes from systemd's own default, TasksMax=15%, evaluated")
+        );
+        p.setting = "MemoryMax";
+        assert!(
+            note(&p, 4915, Unit::Bytes)
+                .ends_with("loaded the unit (of RAM): more RAM alone doesn't change it")
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! The host's memory, for those whom it was refused.
+
+use std::time::Instant;
+
+use super::holders::pace::Pace;
+use super::limits::HostNow;
+use crate::record::Memory;
+
+/// What one reading of /proc says of memory.
+pub fn of(host: &HostNow) -> Memory {
+    let from_kb = |kb: Option<u64>| kb.map(|kb| kb.saturating_mul(1024));
+    Memory {
+        total: from_kb(host.mem_total),
+        available: from_kb(host.mem_available),
+        swap_total: from_kb(host.swap_total),
+        swap_free: from_kb(host.swap_free),
+        overcommit_memory: host.overcommit_memory,
+        overcommit_ratio: host.overcommit_ratio,
+        overcommit_kbytes: host.overcommit_kbytes,
+        commit_limit: from_kb(host.commit_limit),
+        committed: from_kb(host.committed),
+        huge_pages: from_kb(host.hugetlb),
+        admin_reserve: from_kb(host.admin_reserve_kbytes),
+        user_reserve: from_kb(host.user_reserve_kbytes),
+    }
+}
+
+/// Reads memory at verdicts, for each limit every five seconds at most, and all together in a
+/// tenth of the time: a storm of refusals is a storm of verdicts.
+pub struct AtVerdicts {
+    pace: Pace,
+    last: Option<Memory>,
+}
+
+impl AtVerdicts {
+    pub fn new() -> Self {
+        Self {
+            pace: Pace::new(Instant::now()),
+            last: None,
+        }
+    }
+
+    /// Memory now, for the limit of this name and scope; `None` where it was read a moment ago.
+    pub fn read(&mut self, name: &str, scope: &str) -> Option<Memory> {
+        let start = Instant::now();
+        let allowed = self.allows(name, scope, start);
+        let memory = allowed.then(|| of(&HostNow::read()));
+        self.pace.spent(start.elapsed());
+        self.last = memory.or(self.last);
+        memory
+    }
+
+    /// What was read last: settings that seldom change.
+    pub fn last(&self) -> Option<&Memory> {
+        self.last.as_ref()
+    }
+
+    fn allows(&mut self, name: &str, scope: &str, now: Instant) -> bool {
+        self.pace.allows((name.to_owned(), scope.to_owned()), now)
+    }
+}
+
+impl Default for AtVerdicts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kilobytes_become_bytes_and_what_is_no_size_stays() {
+        let host = HostNow {
+            mem_total: Some(2),
+            hugetlb: Some(u64::MAX),
+            overcommit_ratio: Some(50),
+            overcommit_kbytes: Some(7),
+            user_reserve_kbytes: Some(3),
+            ..HostNow::default()
+        };
+        let expected = Memory {
+            total: Some(2048),
+            huge_pages: Some(u64::MAX),
+            overcommit_ratio: Some(50),
+            overcommit_kbytes: Some(7),
+            user_reserve: Some(3072),
+            ..Memory::default()
+        };
+        assert_eq!(of(&host), expected);
+    }
+
+    #[test]
+    fn one_limit_has_it_once_and_another_at_once() {
+        let mut memory = AtVerdicts::new();
+        let first = memory.read("CommitLimit", "host");
+        assert!(first.is_some_and(|memory| memory.total > Some(0)));
+        let now = Instant::now();
+        assert!(memory.allows("memory.max", "/a", now));
+        assert!(!memory.allows("memory.max", "/a", now));
+        assert!(memory.allows("memory.max", "/b", now));
+    }
+}

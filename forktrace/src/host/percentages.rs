@@ -1,0 +1,293 @@
+//! Limits that systemd was given as a percentage, and has turned into a number once.
+//!
+//! TasksMax=, DefaultTasksMax=: of the smallest of kernel.pid_max, kernel.threads-max and the root
+//! cgroup's pids.max (src/basic/limits-util.c `system_tasks_max_scale`), since systemd 244 when the
+//! unit's cgroup is set up (src/core/cgroup.c `tasks_max_resolve`), before when the file is loaded.
+//! MemoryMax=, MemoryLimit=: of RAM or the root cgroup's memory.max (`physical_memory_scale`), when
+//! the unit is loaded.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::cgroup::{Hierarchies, Resource};
+use super::limits::HostNow;
+use super::unit_files::UnitFiles;
+
+/// A unit's files are read again after this.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Units that are remembered.
+const REMEMBERED: usize = 256;
+
+/// Built into systemd (src/core/manager.c `DEFAULT_TASKS_MAX`).
+const BUILT_IN: &str = "15%";
+
+/// A limit's percentage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Percentage {
+    /// `TasksMax`, `DefaultTasksMax`, `MemoryMax`, `MemoryLimit`.
+    pub setting: &'static str,
+    /// As it is written, `15%`.
+    pub text: String,
+    /// The file that sets it; `None`: systemd's own default.
+    pub file: Option<PathBuf>,
+    /// What it comes to now, in tasks or bytes, where that can be told.
+    pub today: Option<u64>,
+}
+
+/// Finds them, and remembers each unit's for a minute.
+pub struct Percentages {
+    files: UnitFiles,
+    known: HashMap<(String, bool), (Instant, Option<Percentage>)>,
+}
+
+impl Percentages {
+    /// Of this machine.
+    pub fn new() -> Self {
+        Self::of_files(UnitFiles::new(PathBuf::from("/")))
+    }
+
+    fn of_files(files: UnitFiles) -> Self {
+        Self {
+            files,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The percentage behind the limit of the cgroup with this path, which has this value. `None`
+    /// where it is none, where it isn't a unit of the system's manager, where systemd doesn't run
+    /// this machine, and in a cgroup namespace, where the files are another machine's.
+    pub fn of(
+        &mut self,
+        resource: Resource,
+        path: &str,
+        value: u64,
+        hierarchies: &Hierarchies,
+    ) -> Option<Percentage> {
+        let unit = unit(path)?;
+        if hierarchies.hides_ancestors() || !self.files.are_in_use() {
+            return None;
+        }
+        let memory = match resource {
+            Resource::Pids => false,
+            Resource::Memory => true,
+            Resource::KernelMemory => return None,
+        };
+        let key = (unit.to_owned(), memory);
+        let fresh = |at: &Instant| at.elapsed() < FRESH;
+        let known = self.known.get(&key).filter(|(at, _)| fresh(at));
+        let found = match known {
+            Some((_, known)) => known.clone(),
+            None => {
+                let found = match memory {
+                    false => tasks(&self.files, unit),
+                    true => memory_of(&self.files, unit),
+                };
+                if self.known.len() >= REMEMBERED {
+                    self.known.clear();
+                }
+                self.known.insert(key, (Instant::now(), found.clone()));
+                found
+            }
+        };
+        let mut found = found?;
+        let of = match memory {
+            false => most_tasks(&HostNow::read()),
+            true => HostNow::read().mem_total.map(|kb| kb / 4 * 4096),
+        };
+        found.today = part(&found.text).zip(of).map(|(part, of)| match memory {
+            false => scale(of, part),
+            true => scale(of / 4096, part) * 4096,
+        });
+        // What nobody has written down is only believed when the number agrees.
+        (found.file.is_some() || found.today == Some(value)).then_some(found)
+    }
+}
+
+impl Default for Percentages {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The unit whose cgroup this is; a cgroup that a service has made below its own is nobody's.
+fn unit(path: &str) -> Option<&str> {
+    // Units of a user's manager have files elsewhere.
+    let above = path.rsplit_once('/')?.0;
+    if above
+        .split('/')
+        .any(|name| name.starts_with("user@") && name.ends_with(".service"))
+    {
+        return None;
+    }
+    let name = Path::new(path).file_name()?.to_str()?;
+    // systemd puts `_` before names that could be taken for a cgroup's own files.
+    let name = name.strip_prefix('_').unwrap_or(name);
+    let kinds = [".service", ".scope", ".slice", ".socket", ".mount", ".swap"];
+    kinds
+        .iter()
+        .any(|kind| name.ends_with(kind))
+        .then_some(name)
+}
+
+fn tasks(files: &UnitFiles, unit: &str) -> Option<Percentage> {
+    let (setting, text, file) = match files.of_unit(unit, "TasksMax") {
+        Some(own) => ("TasksMax", own.value, Some(own.file)),
+        // src/core/unit.c `unit_init`: the default is for all but slices.
+        None if unit.ends_with(".slice") => return None,
+        None => match files.of_manager("DefaultTasksMax") {
+            Some(set) => ("DefaultTasksMax", set.value, Some(set.file)),
+            None => ("DefaultTasksMax", BUILT_IN.to_owned(), None),
+        },
+    };
+    percentage(setting, text, file)
+}
+
+fn memory_of(files: &UnitFiles, unit: &str) -> Option<Percentage> {
+    // v1's own setting is overridden by the other (src/core/cgroup.c).
+    let found = ["MemoryMax", "MemoryLimit"]
+        .into_iter()
+        .find_map(|setting| Some((setting, files.of_unit(unit, setting)?)));
+    let (setting, assignment) = found?;
+    percentage(setting, assignment.value, Some(assignment.file))
+}
+
+fn percentage(setting: &'static str, text: String, file: Option<PathBuf>) -> Option<Percentage> {
+    part(&text)?;
+    Some(Percentage {
+        setting,
+        text,
+        file,
+        today: None,
+    })
+}
+
+/// In ten-thousandths, of `15%`, `12.5%`, `150‰`, `1500‱` (src/basic/percent-util.c); `None` for
+/// what isn't a percentage.
+fn part(text: &str) -> Option<u64> {
+    let (number, digits) = if let Some(number) = text.strip_suffix('%') {
+        (number, 2)
+    } else if let Some(number) = text.strip_suffix('‰') {
+        (number, 1)
+    } else {
+        (text.strip_suffix('‱')?, 0)
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() || fraction.len() > digits || number.ends_with('.') {
+        return None;
+    }
+    let all = format!("{whole}{fraction:0<digits$}");
+    if !all.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    all.parse().ok().filter(|part| *part <= 10_000)
+}
+
+fn scale(of: u64, part: u64) -> u64 {
+    // Numbers that no machine has stay harmless.
+    (u128::from(of) * u128::from(part) / 10_000) as u64
+}
+
+fn most_tasks(host: &HostNow) -> Option<u64> {
+    Some(host.pid_max?.min(host.threads_max?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        for (text, wanted) in [
+            ("15%", Some(1500)),
+            ("12.5%", Some(1250)),
+            ("0.01%", Some(1)),
+            ("150‰", Some(1500)),
+            ("7‱", Some(7)),
+            ("100%", Some(10_000)),
+            ("101%", None),
+            ("1.234%", None),
+            ("4096", None),
+            ("infinity", None),
+            ("%", None),
+            (".5%", None),
+            ("5.%", None),
+            ("-5%", None),
+            ("+5%", None),
+            ("", None),
+        ] {
+            assert_eq!(part(text), wanted, "{text}");
+        }
+        assert_eq!(scale(32_768, 1500), 4915);
+        assert_eq!(scale(u64::MAX, 10_000), u64::MAX);
+    }
+
+    #[test]
+    fn whose_cgroup_it_is() {
+        for (path, wanted) in [
+            ("/system.slice/x.service", Some("x.service")),
+            ("/system.slice/_memory.service", Some("memory.service")),
+            ("/system.slice", Some("system.slice")),
+            ("/system.slice/x.service/worker", None),
+            (
+                "/user.slice/user-7.slice/user@7.service",
+                Some("user@7.service"),
+            ),
+            (
+                "/user.slice/user-7.slice/user@7.service/app.slice/y.service",
+                None,
+            ),
+            ("/", None),
+            ("/a", None),
+            ("", None),
+        ] {
+            assert_eq!(unit(path), wanted, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_none_and_a_default_has_to_agree() {
+        let root = std::env::temp_dir().join(format!("forktrace-percent-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        let put = |file: &str, text: &str| {
+            let path = root.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        put(
+            "etc/systemd/system/a.service",
+            "[Service]\nTasksMax=25%\nMemoryMax=50%\n",
+        );
+        put("etc/systemd/system/b.service", "[Service]\nTasksMax=4096\n");
+        let hierarchies = Hierarchies::from_mountinfo(b"", true);
+        let new = || Percentages::of_files(UnitFiles::new(root.clone()));
+        let of = |resource, path: &str, value| new().of(resource, path, value, &hierarchies);
+        // systemd doesn't run this machine.
+        assert_eq!(of(Resource::Pids, "/a.service", 1), None);
+        put("run/systemd/system/.keep", "");
+        let host = HostNow::read();
+        let most = most_tasks(&host).unwrap();
+        let a = of(Resource::Pids, "/a.service", 1).unwrap();
+        assert_eq!(
+            (a.setting, &*a.text, a.today),
+            ("TasksMax", "25%", Some(most / 4))
+        );
+        assert!(a.file.unwrap().ends_with("a.service"));
+        let a = of(Resource::Memory, "/a.service", 1).unwrap();
+        let half = host.mem_total.unwrap() / 4 / 2 * 4096;
+        assert_eq!((a.setting, a.today), ("MemoryMax", Some(half)));
+        assert_eq!(of(Resource::Pids, "/b.service", 4096), None);
+        assert_eq!(of(Resource::Memory, "/b.service", 4096), None);
+        // By nobody's word: systemd's own default, if it comes out.
+        let default = scale(most, 1500);
+        assert_eq!(of(Resource::Pids, "/c.service", default - 1), None);
+        let c = of(Resource::Pids, "/c.service", default).unwrap();
+        assert_eq!((c.setting, c.file), ("DefaultTasksMax", None));
+        assert_eq!(of(Resource::Pids, "/c.slice", default), None);
+        // Elsewhere the files are not those of who set the limit.
+        let elsewhere = Hierarchies::from_mountinfo(b"", false);
+        assert_eq!(new().of(Resource::Pids, "/a.service", 1, &elsewhere), None);
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+}

@@ -1,0 +1,178 @@
+use super::*;
+
+/// Files below a folder of their own, which goes with it.
+struct Root(PathBuf);
+
+impl Root {
+    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let id = std::process::id();
+        let root = std::env::temp_dir().join(format!("forktrace-units-{id}-{name}"));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(&root).unwrap();
+        for (file, text) in files {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self(root)
+    }
+
+    fn of(&self, unit: &str) -> Option<(String, String)> {
+        let found = UnitFiles::new(self.0.clone()).of_unit(unit, "TasksMax")?;
+        let file = found.file.strip_prefix(&self.0).unwrap().to_owned();
+        Some((found.value, file.display().to_string()))
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn told(value: &str, file: &str) -> Option<(String, String)> {
+    Some((value.to_owned(), file.to_owned()))
+}
+
+#[test]
+fn the_last_assignment_in_the_order_of_names_counts() {
+    let root = Root::new(
+        "order",
+        &[
+            (
+                "usr/lib/systemd/system/x.service",
+                "[Service]\nTasksMax=10%\n",
+            ),
+            (
+                "etc/systemd/system/x.service",
+                "[Service]\nTasksMax = 20%\n",
+            ),
+            (
+                "usr/lib/systemd/system/x.service.d/50-a.conf",
+                "[Service]\nTasksMax=30%\n",
+            ),
+            (
+                "etc/systemd/system/x.service.d/10-b.conf",
+                "[Service]\nTasksMax=40%\n",
+            ),
+            // Hidden by the same name in /run, which says nothing.
+            (
+                "usr/lib/systemd/system/x.service.d/90-c.conf",
+                "[Service]\nTasksMax=50%\n",
+            ),
+            ("run/systemd/system/x.service.d/90-c.conf", ""),
+            (
+                "etc/systemd/system/x.service.d/99.txt",
+                "[Service]\nTasksMax=60%\n",
+            ),
+            (
+                "etc/systemd/system/x.service.d/91.conf",
+                "[Unit]\nTasksMax=70%\n",
+            ),
+        ],
+    );
+    assert_eq!(
+        root.of("x.service"),
+        told("30%", "usr/lib/systemd/system/x.service.d/50-a.conf")
+    );
+    assert_eq!(root.of("y.service"), None);
+}
+
+#[test]
+fn templates_prefixes_and_types() {
+    let root = Root::new(
+        "names",
+        &[
+            (
+                "lib/systemd/system/getty@.service",
+                "[Service]\nTasksMax=1%\n",
+            ),
+            (
+                "lib/systemd/system/user-.slice.d/10-defaults.conf",
+                "[Slice]\nTasksMax=33%\n",
+            ),
+            (
+                "etc/systemd/system/scope.d/a.conf",
+                "[Scope]\nTasksMax=5%\n",
+            ),
+        ],
+    );
+    assert_eq!(
+        root.of("getty@tty1.service"),
+        told("1%", "lib/systemd/system/getty@.service")
+    );
+    assert_eq!(
+        root.of("user-1000.slice"),
+        told("33%", "lib/systemd/system/user-.slice.d/10-defaults.conf")
+    );
+    assert_eq!(root.of("user.slice"), None);
+    assert_eq!(
+        root.of("session-1.scope"),
+        told("5%", "etc/systemd/system/scope.d/a.conf")
+    );
+    assert_eq!(
+        names("a-b-c@i.service").unwrap(),
+        [
+            "a-b-c@i.service",
+            "a-b-c@.service",
+            "a-b-@.service",
+            "a-@.service",
+            "service"
+        ]
+    );
+    for no_unit in ["", "x", ".service", "../x.service", "a/b.service"] {
+        assert_eq!(root.of(no_unit), None, "{no_unit}");
+    }
+}
+
+#[test]
+fn empty_takes_back_and_lines_go_on() {
+    let text = "# [Service]\nTasksMax=1\n[Service]\n;TasksMax=2\nTasksMax=\\\n# no\n 3%\n[X]\nTasksMax=4\n";
+    assert_eq!(assignments(text, "Service", "TasksMax"), ["3%"]);
+    let root = Root::new(
+        "empty",
+        &[
+            ("etc/systemd/system/x.service", "[Service]\nTasksMax=20%\n"),
+            (
+                "etc/systemd/system/x.service.d/a.conf",
+                "[Service]\nTasksMax=\n",
+            ),
+        ],
+    );
+    assert_eq!(root.of("x.service"), None);
+}
+
+#[test]
+fn the_manager_and_whether_it_is_there() {
+    let root = Root::new(
+        "manager",
+        &[
+            (
+                "etc/systemd/system.conf",
+                "[Manager]\n#DefaultTasksMax=15%\n",
+            ),
+            (
+                "usr/lib/systemd/system.conf.d/x.conf",
+                "[Manager]\nDefaultTasksMax=80%\n",
+            ),
+        ],
+    );
+    let files = UnitFiles::new(root.0.clone());
+    let found = files.of_manager("DefaultTasksMax").unwrap();
+    assert_eq!(found.value, "80%");
+    assert!(found.file.ends_with("usr/lib/systemd/system.conf.d/x.conf"));
+    assert!(!files.are_in_use());
+    fs::create_dir_all(root.0.join("run/systemd/system")).unwrap();
+    assert!(files.are_in_use());
+    assert_eq!(files.of_manager("DefaultLimitNPROC"), None);
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let root = Root::new("fifo", &[("etc/systemd/system/x.service.d/y.conf", "")]);
+    let fifo = root.0.join("etc/systemd/system/x.service");
+    let name = std::ffi::CString::new(fifo.to_str().unwrap()).unwrap();
+    // SAFETY: a path that lives.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    assert_eq!(root.of("x.service"), None);
+}

@@ -1,0 +1,78 @@
+//! What this process sees the host through: the namespaces that it is in itself.
+//!
+//! The kernel side names processes and cgroups as the host's initial namespaces do. Files do so
+//! only where this process is in these namespaces as well.
+
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+
+use super::process::Status;
+use crate::record::Inside;
+
+/// Inode numbers of the initial namespaces: `PROC_PID_INIT_INO`, `PROC_CGROUP_INIT_INO`,
+/// include/linux/proc_ns.h, the same in all versions.
+const INITIAL_PID: u64 = 0xefff_fffc;
+const INITIAL_CGROUP: u64 = 0xefff_fffb;
+
+/// Whether numbers in this /proc are the host's: it was mounted in the initial pid namespace,
+/// whichever one this process is in.
+pub fn proc_is_hosts(proc: &Path) -> bool {
+    // The first process of a namespace is in it; to see that of others takes CAP_SYS_PTRACE.
+    if is(proc, "1/ns/pid", INITIAL_PID) {
+        return true;
+    }
+    // This process is in the initial one, and so is a /proc that numbers it (fs/proc/self.c).
+    is(proc, "self/ns/pid", INITIAL_PID)
+}
+
+/// Whether this /proc shows other users' processes: not where it is mounted with `hidepid` and this
+/// process lacks CAP_SYS_PTRACE. Init's status is everybody's to read otherwise (fs/proc/root.c,
+/// fs/proc/base.c `has_pid_permissions`).
+pub fn proc_shows_others(proc: &Path) -> bool {
+    Status::read(proc, 1).is_ok()
+}
+
+/// Whether this process is in the initial cgroup namespace. Kernels without cgroup namespaces (up
+/// to 4.5) have no such file: all is initial.
+pub fn cgroup_paths_are_hosts(proc: &Path) -> bool {
+    match fs::metadata(proc.join("self/ns/cgroup")) {
+        Ok(namespace) => namespace.ino() == INITIAL_CGROUP,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// The namespaces, other than the host's initial ones, that keep something from this process.
+pub fn inside(proc: &Path) -> Vec<Inside> {
+    let pid = (!proc_is_hosts(proc)).then_some(Inside::PidNamespace);
+    let cgroup = (!cgroup_paths_are_hosts(proc)).then_some(Inside::CgroupNamespace);
+    pid.into_iter().chain(cgroup).collect()
+}
+
+/// This process's thread group id as this /proc numbers it, which can be another than getpid(2)
+/// says: /proc may have been mounted in a pid namespace above.
+pub fn own_pid(proc: &Path) -> Option<u32> {
+    let text = fs::read(proc.join("self/status")).ok()?;
+    Some(Status::parse(&text)?.pid)
+}
+
+fn is(proc: &Path, file: &str, inode: u64) -> bool {
+    fs::metadata(proc.join(file)).is_ok_and(|namespace| namespace.ino() == inode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_proc_nothing_is_believed() {
+        let proc = Path::new("/nonexistent");
+        assert_eq!(inside(proc), [Inside::PidNamespace]);
+        assert_eq!(own_pid(proc), None);
+        assert!(!proc_shows_others(proc));
+    }
+
+    #[test]
+    fn this_process_numbers_itself() {
+        // Tests run with a /proc of their own pid namespace.
+        assert_eq!(own_pid(Path::new("/proc")), Some(std::process::id()));
+    }
+}

@@ -1,0 +1,175 @@
+//! The counts of one kind of key: what has come since they were last read, and which failure it repeats.
+
+use std::{collections::HashMap, hash::Hash, io};
+
+use aya::{
+    Ebpf, Pod,
+    maps::{HashMap as BpfHashMap, MapData, MapError},
+};
+use forktrace_common::count::Count;
+
+use crate::cause::Cause;
+
+/// Keys are dropped from the map when it is at least half full, and they have been quiet for
+/// [`QUIET_NS`].
+const QUIET_NS: u64 = 10_000_000_000;
+
+/// A map of counts in the kernel, and what was reported of it.
+pub struct Level<K> {
+    map: BpfHashMap<MapData, K, Count>,
+    room: usize,
+    keys: HashMap<K, Known>,
+}
+
+/// What is known of a key.
+#[derive(Default)]
+struct Known {
+    /// The latest of its failures that was told.
+    told: Option<Told>,
+    /// The latest was filtered out by what only user space knows.
+    ignored: bool,
+    /// Not all of its failures are the same: several causes, or told and filtered out.
+    mixed: bool,
+    /// As last read.
+    suppressed: u64,
+    lost: u64,
+    last_ns: u64,
+}
+
+/// A failure that others repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub seq: u64,
+    pub cause: Cause,
+    /// CLOCK_MONOTONIC, nanoseconds, of the failure, or of the latest repeat that was told.
+    pub since_ns: u64,
+}
+
+/// Which failure counts refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Like {
+    Told(Told),
+    /// One that isn't wanted.
+    Ignored,
+    /// None was told, or none alone.
+    Unknown,
+}
+
+/// What has been counted of a key since the last reading.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    pub like: Like,
+    /// Never meant to be told in full.
+    pub suppressed: u64,
+    /// The ring buffer had no room.
+    pub lost: u64,
+    pub last_ns: u64,
+}
+
+impl<K: Pod + Eq + Hash> Level<K> {
+    /// Takes the map from the object; it has room for so many keys.
+    ///
+    /// # Errors
+    ///
+    /// The object has no such map.
+    pub fn open(ebpf: &mut Ebpf, name: &str, room: u32) -> io::Result<Self> {
+        let map = ebpf
+            .take_map(name)
+            .ok_or_else(|| io::Error::other(format!("the BPF object lacks the map {name}")))?;
+        let map = BpfHashMap::<MapData, K, Count>::try_from(map).map_err(io::Error::other)?;
+        Ok(Self {
+            map,
+            room: room as usize,
+            keys: HashMap::new(),
+        })
+    }
+
+    /// A failure of this key was told in full.
+    pub fn told(&mut self, key: K, seq: u64, cause: Cause, time_ns: u64) {
+        let known = self.keys.entry(key).or_default();
+        known.mixed |= known.ignored || known.told.is_some_and(|told| told.cause != cause);
+        known.ignored = false;
+        known.told = Some(Told {
+            seq,
+            cause,
+            since_ns: time_ns,
+        });
+        known.last_ns = time_ns.max(known.last_ns);
+    }
+
+    /// A failure of this key was filtered out.
+    pub fn ignore(&mut self, key: K, time_ns: u64) {
+        let known = self.keys.entry(key).or_default();
+        known.mixed |= known.told.is_some();
+        known.ignored = true;
+        known.last_ns = time_ns.max(known.last_ns);
+    }
+
+    /// Reads the counts; the keys of which there is anything new.
+    pub fn read(&mut self) -> Vec<(K, Counted)> {
+        let mut news = Vec::new();
+        for (key, count) in self.map.iter().flatten() {
+            let known = self.keys.entry(key).or_default();
+            let suppressed = count.suppressed.saturating_sub(known.suppressed);
+            let lost = count.lost.saturating_sub(known.lost);
+            known.suppressed = count.suppressed;
+            known.lost = count.lost;
+            known.last_ns = count.last_ns;
+            if suppressed + lost == 0 {
+                continue;
+            }
+            let counted = Counted {
+                like: known.like(),
+                suppressed,
+                lost,
+                last_ns: count.last_ns,
+            };
+            if let Some(told) = &mut known.told {
+                told.since_ns = count.last_ns;
+            }
+            news.push((key, counted));
+        }
+        news
+    }
+
+    /// What all failures of the key are like, if they are alike at all.
+    pub fn all_like(&self, key: &K) -> Like {
+        match self.keys.get(key) {
+            Some(known) if !known.mixed => known.like(),
+            _ => Like::Unknown,
+        }
+    }
+
+    /// Makes room in the map. A failure that is counted between the last reading and the removal is
+    /// missing from the key, not from the totals: the summary reports the difference.
+    pub fn forget_quiet(&mut self, now_ns: u64) {
+        if self.keys.len() <= self.room / 2 {
+            return;
+        }
+        let map = &mut self.map;
+        self.keys.retain(|key, known| {
+            let quiet = now_ns.saturating_sub(known.last_ns) > QUIET_NS;
+            // One that stays in the map would be taken for new, and counted again.
+            !(quiet && removed(map.remove(key)))
+        });
+    }
+}
+
+/// Whether the key isn't in the map any more; it may never have been.
+fn removed(answer: Result<(), MapError>) -> bool {
+    match answer {
+        Ok(()) | Err(MapError::KeyNotFound) => true,
+        Err(MapError::SyscallError(error)) => error.io_error.raw_os_error() == Some(libc::ENOENT),
+        Err(_) => false,
+    }
+}
+
+impl Known {
+    fn like(&self) -> Like {
+        match self.told {
+            _ if self.ignored => Like::Ignored,
+            Some(told) => Like::Told(told),
+            None => Like::Unknown,
+        }
+    }
+}

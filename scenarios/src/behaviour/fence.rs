@@ -1,0 +1,195 @@
+//! What the kernel refuses a tracer, tried by a process that has the same filter.
+
+use std::ffi::CString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use anyhow::{Context, Result, ensure};
+use forktrace::confine::{Files, install_filter};
+
+use super::Behaviour;
+use crate::actor::Actor;
+use crate::attempt::{Kind, attempt};
+use crate::runner::Tests;
+use crate::sys;
+
+pub const BEHAVIOURS: &[Behaviour] = &[
+    Behaviour {
+        name: "fence_without_rotation",
+        run: |tests| fence(tests, Files::None),
+    },
+    Behaviour {
+        name: "fence_with_rotation",
+        run: |tests| fence(tests, Files::New),
+    },
+];
+
+/// A call, its name, and whether it is refused with EPERM.
+type Call<'a> = (&'a str, Box<dyn Fn() -> i64 + 'a>, bool);
+
+/// The errno of a call, 0 without one.
+fn errno(answer: i64) -> u64 {
+    match answer {
+        -1 => io::Error::last_os_error().raw_os_error().unwrap_or(0) as u64,
+        _ => 0,
+    }
+}
+
+macro_rules! call {
+    ($number:ident $(, $argument:expr)*) => {
+        // SAFETY: numbers and strings that outlive the call, or null where it is refused.
+        Box::new(move || unsafe { libc::syscall(libc::$number $(, $argument)*) })
+    };
+}
+
+fn fence(tests: &Tests, files: Files) -> Result<()> {
+    let path = |name: &str| -> Result<CString> {
+        Ok(CString::new(
+            tests.scratch.path(name).as_os_str().as_bytes(),
+        )?)
+    };
+    let there = tests.scratch.path("fenced-there");
+    std::fs::write(&there, "there\n")?;
+    let there = CString::new(there.as_os_str().as_bytes())?;
+    let (new, other, moved) = (path("fenced-new")?, path("fenced-2")?, path("fenced-3")?);
+    let (there, new, other, moved) = (there.as_ptr(), new.as_ptr(), other.as_ptr(), moved.as_ptr());
+    let parent = std::process::id();
+    let at = libc::AT_FDCWD;
+    let create = libc::O_WRONLY | libc::O_CREAT;
+    let exclusive = create | libc::O_EXCL;
+    let without = files == Files::None;
+    let calls: Vec<Call<'_>> = vec![
+        ("clone", call!(SYS_clone, libc::SIGCHLD, 0, 0, 0, 0), true),
+        ("clone3", call!(SYS_clone3, 0, 0), true),
+        (
+            "execve",
+            call!(SYS_execve, c"/bin/true".as_ptr(), 0, 0),
+            true,
+        ),
+        (
+            "ptrace",
+            call!(SYS_ptrace, libc::PTRACE_TRACEME, 0, 0, 0),
+            true,
+        ),
+        (
+            "process_vm_readv",
+            call!(SYS_process_vm_readv, parent, 0, 0, 0, 0, 0),
+            true,
+        ),
+        (
+            "socket",
+            call!(SYS_socket, libc::AF_UNIX, libc::SOCK_STREAM, 0),
+            true,
+        ),
+        ("unshare", call!(SYS_unshare, 0), true),
+        ("io_uring_setup", call!(SYS_io_uring_setup, 0, 0), true),
+        (
+            "memfd_create",
+            call!(SYS_memfd_create, c"x".as_ptr(), 0),
+            true,
+        ),
+        ("kill", call!(SYS_kill, parent, 0), true),
+        (
+            "tgkill of another",
+            call!(SYS_tgkill, parent, parent, 0),
+            true,
+        ),
+        (
+            "tgkill of itself",
+            Box::new(|| {
+                let own = std::process::id();
+                // SAFETY: numbers.
+                unsafe { libc::syscall(libc::SYS_tgkill, own, own, 0) }
+            }),
+            false,
+        ),
+        ("bpf to load", call!(SYS_bpf, 5, 0, 0), true),
+        ("bpf to read a map", call!(SYS_bpf, 1, 0, 0), false),
+        (
+            "mmap to execute",
+            call!(
+                SYS_mmap,
+                0,
+                4096,
+                libc::PROT_READ | libc::PROT_EXEC,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0
+            ),
+            true,
+        ),
+        (
+            "TIOCSTI",
+            call!(SYS_ioctl, 0, libc::TIOCSTI, c"x".as_ptr()),
+            true,
+        ),
+        (
+            "x32 getpid",
+            Box::new(|| {
+                // SAFETY: takes nothing.
+                unsafe { libc::syscall(0x4000_0000 | libc::SYS_getpid) }
+            }),
+            true,
+        ),
+        ("openat2", call!(SYS_openat2, at, there, 0, 0), true),
+        ("chmod", call!(SYS_fchmodat, at, there, 0o777), true),
+        (
+            "open to read",
+            call!(SYS_openat, at, there, libc::O_RDONLY),
+            false,
+        ),
+        (
+            "open to truncate",
+            call!(SYS_openat, at, there, libc::O_TRUNC),
+            true,
+        ),
+        (
+            "open to write",
+            call!(SYS_openat, at, there, libc::O_WRONLY),
+            true,
+        ),
+        (
+            "open to create or write",
+            call!(SYS_openat, at, there, create, 0o600),
+            true,
+        ),
+        (
+            "open to create",
+            call!(SYS_openat, at, new, exclusive, 0o600),
+            without,
+        ),
+        (
+            "open as of old",
+            call!(SYS_open, other, exclusive, 0o600),
+            without,
+        ),
+        (
+            "rename",
+            call!(SYS_renameat2, at, there, at, moved, 0),
+            without,
+        ),
+        ("unlink", call!(SYS_unlink, moved), without),
+    ];
+    let (_actor, report) = Actor::start("fenced", |link| {
+        // SAFETY: numbers.
+        let set = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        sys::check(set.into(), "prctl(PR_SET_NO_NEW_PRIVS)")?;
+        install_filter(files, false).context("installing the filter")?;
+        let mut errnos: Vec<u64> = calls.iter().map(|(_, call, _)| errno(call())).collect();
+        errnos.push(attempt(Kind::Fork32).errno as u64);
+        link.ready(errnos);
+        Ok(())
+    })?;
+    let names = calls.iter().map(|(name, _, refused)| (*name, *refused));
+    let names: Vec<_> = names.chain([("32-bit fork", true)]).collect();
+    ensure!(report.numbers.len() == names.len(), "{report:?}");
+    for ((name, refused), errno) in names.into_iter().zip(report.numbers) {
+        let eperm = errno == libc::EPERM as u64;
+        ensure!(
+            eperm == refused,
+            "{name}: errno {errno}, {} to be refused with EPERM",
+            if refused { "was" } else { "was not" }
+        );
+    }
+    Ok(())
+}

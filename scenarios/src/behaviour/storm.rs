@@ -1,0 +1,230 @@
+//! Storms: counted exactly whatever the number of keys, and a rare refusal is told all the same.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use forktrace::cause::Cause;
+use forktrace::record::{Alike, Record, Summary};
+use forktrace_common::count::detail;
+use jiff::Timestamp;
+
+use super::{Behaviour, provoke, record, refused_user, started};
+use crate::cgroup::Tree;
+use crate::runner::{Tests, Where, without_preemption};
+use crate::scenario::skip;
+use crate::storm::{Keys, Storm};
+use crate::sys;
+use crate::tracer::{NotStarted, Tracer};
+
+pub const ON_EACH_KERNEL: &[Behaviour] = &[
+    Behaviour {
+        name: "storm_of_processes",
+        run: processes,
+    },
+    Behaviour {
+        name: "storm_of_users",
+        run: users,
+    },
+    Behaviour {
+        name: "storm_before_and_after_auto",
+        run: |tests| around(tests, "auto"),
+    },
+    Behaviour {
+        name: "storm_before_and_after_kprobe",
+        run: |tests| around(tests, "kprobe"),
+    },
+    Behaviour {
+        name: "storm_before_and_after_tracepoint",
+        run: |tests| around(tests, "tracepoint"),
+    },
+];
+
+const COMM: &str = "storm-many";
+/// Refusals of the rare kind, each by a process of its own.
+const RARE: u32 = 4;
+
+/// More processes than a second's detail has room for, and meanwhile a few of another user.
+fn processes(tests: &Tests) -> Result<()> {
+    const PART: u32 = 150;
+    let mut rare = (0..RARE)
+        .map(|n| refused_user(COMM, tests.place.uid(150 + n), 1))
+        .collect::<Result<Vec<_>>>()?;
+    let tree = Tree::new(&tests.place.cgroups, "storm-p")?;
+    let mut storm = Storm::new(COMM, Keys::Processes, PART, tree)?;
+    let mut tracer = record(tests, &["--comm", COMM])?;
+    let mut refused = 0;
+    for rare in &mut rare {
+        storm.begin()?;
+        // In the middle of the others.
+        sys::await_some(Duration::from_millis(100), || None::<()>);
+        provoke(rare)?;
+        refused += storm.end()?;
+    }
+    let summary = tracer.end()?;
+    exact(
+        &tracer,
+        &summary,
+        "cgroup_pids_max",
+        refused,
+        u64::from(RARE),
+    )?;
+    let told = |pid: i32| {
+        let own =
+            |record: &&Record| matches!(record, Record::Failure(f) if f.caller.pid == pid as u32);
+        records(&tracer).filter(own).count()
+    };
+    for rare in &rare {
+        let pid = rare.actor.pid();
+        ensure!(
+            told(pid) == 1,
+            "{} failures of the rare {pid} are told",
+            told(pid)
+        );
+    }
+    let times = records(&tracer).filter_map(|record| match record {
+        Record::Failure(f) if f.cause == Cause::CgroupPidsMax => Some(f.time.as_str()),
+        _ => None,
+    });
+    let busiest = in_a_second(times)?;
+    // A second of the limit's may begin in the middle of this one.
+    let most = 2 * detail::GROUP as usize;
+    ensure!(busiest <= most, "{busiest} were told in full in a second");
+    let by_group = records(&tracer)
+        .any(|r| matches!(r, Record::Repeat(repeat) if repeat.alike == Alike::UserAndCgroup));
+    let told = records(&tracer).filter(|r| matches!(r, Record::Failure(_)));
+    // An emulated machine may be too slow for a storm.
+    ensure!(
+        by_group || told.count() as u64 == refused + u64::from(RARE),
+        "none was counted by user and cgroup"
+    );
+    Ok(())
+}
+
+/// How many of the times, which rise, lie within one second at most.
+fn in_a_second<'a>(times: impl Iterator<Item = &'a str>) -> Result<usize> {
+    let mut window: VecDeque<Timestamp> = VecDeque::new();
+    let mut most = 0;
+    for time in times {
+        let time: Timestamp = time.parse()?;
+        while window
+            .front()
+            .is_some_and(|first| time.duration_since(*first).as_secs() >= 1)
+        {
+            window.pop_front();
+        }
+        window.push_back(time);
+        most = most.max(window.len());
+    }
+    Ok(most)
+}
+
+/// More users than there is room for keys.
+fn users(tests: &Tests) -> Result<()> {
+    const USERS: u32 = 1100;
+    let tree = Tree::new(&tests.place.cgroups, "storm-u")?;
+    let from = tests.place.uid(1000);
+    let mut storm = Storm::new(COMM, Keys::Users { from }, USERS, tree)?;
+    let mut tracer = record(tests, &["--comm", COMM])?;
+    storm.begin()?;
+    let refused = storm.end()?;
+    let summary = tracer.end()?;
+    exact(&tracer, &summary, "rlimit_nproc", refused, 0)
+}
+
+/// [`before_and_after`]; emulated on one CPU, for the emulator may go on running what another CPU
+/// has just patched, and attaching patches what a storm runs.
+fn around(tests: &Tests, style: &str) -> Result<()> {
+    let _pinned = match tests.at {
+        Where::TestMachine => Some(sys::Pinned::to(0)?),
+        Where::Host => None,
+    };
+    before_and_after(tests, style)
+}
+
+/// One that is under way when forktrace starts, and when it ends: what is counted is what is told,
+/// and nothing was seen by half of the probes.
+fn before_and_after(tests: &Tests, style: &str) -> Result<()> {
+    let tree = Tree::new(&tests.place.cgroups, "storm-b")?;
+    // Ended by being killed.
+    let mut storm = Storm::new(COMM, Keys::One, u32::MAX, tree)?;
+    if tests.at == Where::TestMachine {
+        // Emulated, forktrace starts for as long as is waited for.
+        storm.stand_back()?;
+    }
+    storm.begin()?;
+    let arguments = ["--comm", COMM, "--attach", style];
+    let mut tracer = match Tracer::record(&tests.scratch, &tests.binary, &arguments) {
+        Err(NotStarted::Refused(why)) if tests.at == Where::Host => return skip(&why),
+        other => started(other)?,
+    };
+    sys::await_some(Duration::from_millis(1500), || None::<()>);
+    let summary = tracer.end()?;
+    drop(storm);
+    let mut told = 0;
+    let mut lost = 0;
+    for record in records(&tracer) {
+        match record {
+            Record::Failure(_) => told += 1,
+            Record::Repeat(repeat) => told += repeat.count,
+            Record::Loss(loss) if loss.is_of_failures() => lost += loss.count,
+            _ => {}
+        }
+    }
+    ensure!(
+        told + lost == summary.failures && lost == summary.lost,
+        "{told} are told or repeated, {lost} lost, the summary says {summary:?}"
+    );
+    ensure!(told > 0, "none is told");
+    ensure!(
+        !without_preemption() || lost == 0,
+        "{lost} are lost: {summary:?}"
+    );
+    let others = summary
+        .causes
+        .keys()
+        .filter(|cause| *cause != "cgroup_pids_max");
+    ensure!(others.count() == 0, "more than one cause: {summary:?}");
+    Ok(())
+}
+
+/// Every refusal is counted once, under its cause.
+fn exact(tracer: &Tracer, summary: &Summary, cause: &str, refused: u64, rare: u64) -> Result<()> {
+    let of = |cause: &str| summary.causes.get(cause).copied().unwrap_or_default();
+    let told: u64 = records(tracer)
+        .map(|record| match record {
+            Record::Failure(_) => 1,
+            Record::Repeat(repeat) => repeat.count,
+            _ => 0,
+        })
+        .sum();
+    ensure!(
+        told + summary.lost == summary.failures,
+        "{told} are told or repeated, {} lost, the summary says {}",
+        summary.lost,
+        summary.failures
+    );
+    if without_preemption() {
+        ensure!(
+            of(cause) == refused && summary.failures == refused + rare && summary.lost == 0,
+            "{refused} and {rare} were refused, the summary says {summary:?}"
+        );
+    } else {
+        let counted = summary.failures;
+        ensure!(
+            counted <= refused + rare && counted + summary.skipped >= refused + rare,
+            "{refused} and {rare} were refused, the summary says {summary:?}"
+        );
+    }
+    if rare > 0 {
+        ensure!(
+            of("rlimit_nproc") == rare,
+            "{rare} rare ones, the summary says {summary:?}"
+        );
+    }
+    Ok(())
+}
+
+fn records(tracer: &Tracer) -> impl Iterator<Item = &Record> {
+    tracer.lines.iter().map(|line| &line.record)
+}
