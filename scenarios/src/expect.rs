@@ -106,8 +106,6 @@ pub enum FromTracepoint {
     Inferred,
     /// The cause leaves nothing behind that it could always tell by.
     MayBeUnknown,
-    /// Not even for the other styles.
-    MayBeUnknownInAll,
 }
 
 /// A refused attempt.
@@ -180,11 +178,6 @@ impl Expect {
 
     pub fn may_be_unknown(mut self) -> Self {
         self.from_tracepoint = FromTracepoint::MayBeUnknown;
-        self
-    }
-
-    pub fn may_be_unknown_in_all(mut self) -> Self {
-        self.from_tracepoint = FromTracepoint::MayBeUnknownInAll;
         self
     }
 
@@ -460,7 +453,6 @@ fn compare_one(got: &Failure, want: &Expect, style: &str, wrong: &mut Vec<String
     let unknown_allowed = match want.from_tracepoint {
         FromTracepoint::Inferred => false,
         FromTracepoint::MayBeUnknown => by_tracepoint,
-        FromTracepoint::MayBeUnknownInAll => true,
     };
     match verdict {
         Verdict::Right if want.cause == Cause::Unknown => {

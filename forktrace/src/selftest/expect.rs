@@ -83,9 +83,6 @@ pub struct Expected {
     pub refused: u64,
     /// `None` for a cause that is no limit.
     pub limit: Option<ExpectedLimit>,
-    /// Some of the refusals may be `unknown`, as long as one is named: for a
-    /// state that can be over by the time it is looked at.
-    pub some_unknown: bool,
     /// What is refused meanwhile for this cause belongs to the set-up, and is
     /// not looked at.
     pub aside: Option<Cause>,
@@ -100,7 +97,6 @@ impl Expected {
             uid: 0,
             refused,
             limit: None,
-            some_unknown: false,
             aside: None,
         }
     }
@@ -171,18 +167,18 @@ pub fn compare(expected: &Expected, told: &[(Failure, u64)]) -> Judged {
                 .push(format!("the record says {}: {}", f.cause.id(), f.summary));
             f
         }
-        (None, Some(f), first) if first.is_none() || !expected.some_unknown => {
+        (None, Some(f), _) => {
             judged.outcome = Outcome::Unknown;
             judged
                 .why
                 .push(format!("the record says unknown: {}", f.summary));
             f
         }
-        (None, _, Some(f)) => {
+        (None, None, Some(f)) => {
             judged.outcome = Outcome::Named;
             f
         }
-        (None, _, None) => {
+        (None, None, None) => {
             judged.why.push(format!(
                 "{} refused, no record tells of it",
                 expected.refused
@@ -364,21 +360,6 @@ mod tests {
         three.refused = 3;
         let told = [(right(), 1), (right(), 0)];
         assert_eq!(compare(&three, &told).outcome, Outcome::Named);
-    }
-
-    #[test]
-    fn a_fleeting_state_may_be_unknown_at_times_but_not_always() {
-        let mut unknown = right();
-        unknown.cause = Cause::Unknown;
-        unknown.certainty = Certainty::Unknown;
-        let mut expected = expected();
-        expected.refused = 2;
-        let both = [(right(), 0), (unknown.clone(), 0)];
-        assert_eq!(compare(&expected, &both).outcome, Outcome::Unknown);
-        expected.some_unknown = true;
-        assert_eq!(compare(&expected, &both).outcome, Outcome::Named);
-        let none = [(unknown.clone(), 0), (unknown, 0)];
-        assert_eq!(compare(&expected, &none).outcome, Outcome::Unknown);
     }
 
     #[test]

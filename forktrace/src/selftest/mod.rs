@@ -8,6 +8,7 @@
 mod actor;
 mod cgroup;
 mod expect;
+pub mod held_exec;
 mod host_state;
 mod interrupt;
 mod provocation;

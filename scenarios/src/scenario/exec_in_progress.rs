@@ -1,19 +1,13 @@
 //! `exec_in_progress`: a thread asks for another while its process is within
 //! execve(2).
 
-use std::ffi::CString;
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, Result};
+use anyhow::Context;
 use forktrace::cause::Cause;
+use forktrace::selftest::held_exec::HeldExec;
 
-use super::{Place, Reach, Run, Scenario, must_fail, skip};
+use super::{Place, Reach, Run, Scenario, must_fail};
 use crate::actor::Actor;
-use crate::attempt::{Attempt, Kind, attempt};
+use crate::attempt::{Kind, attempt};
 use crate::expect::Expect;
 
 pub const SCENARIOS: &[Scenario] = &[Scenario {
@@ -22,56 +16,21 @@ pub const SCENARIOS: &[Scenario] = &[Scenario {
     run,
 }];
 
-/// The exec fails, and late: no binary format takes these bytes, and the
-/// kernel asks for a module that would.
-const NO_FORMAT: [u8; 8] = [0, 1, 2, 3, 0xf7, 0xf8, 0xf9, 0xfa];
-
-fn run(_place: &Place) -> Result<Run> {
-    let path = std::env::temp_dir().join(format!("forktrace-no-format-{}", std::process::id()));
-    fs::write(&path, NO_FORMAT).with_context(|| format!("write {}", path.display()))?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+fn run(_place: &Place) -> anyhow::Result<Run> {
     let mut run = Run::default();
-    let started = Actor::start("inexec-clone", |link| {
-        let path = CString::new(path.as_os_str().as_bytes())?;
-        let done = AtomicBool::new(false);
-        let refused = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    let argv = [path.as_ptr(), std::ptr::null()];
-                    // SAFETY: strings and an ended list; the exec fails.
-                    unsafe { libc::execv(path.as_ptr(), argv.as_ptr()) };
-                }
-            });
-            let refused = until_refused(Duration::from_secs(10));
-            done.store(true, Ordering::Relaxed);
-            refused
-        });
-        link.ready(Vec::from_iter(refused));
+    let (caller, report) = Actor::start("inexec-clone", |link| {
+        let held = HeldExec::new().context("make an execve that can be held")?;
+        let refused = held
+            .during(|| attempt(Kind::CloneThread))
+            .context("hold an execve")?;
+        link.ready(vec![refused]);
         Ok(())
-    });
-    let _ = fs::remove_file(&path);
-    let (caller, report) = started?;
-    if report.attempts.is_empty() {
-        return skip("no clone met the execve");
-    }
+    })?;
     must_fail(&report.attempts)?;
     for a in &report.attempts {
-        // The execve can have ended when the refusal is looked at: then nothing
-        // tells it from a security module's.
         run.expects
-            .push(Expect::of(&caller, a, Cause::ExecInProgress).may_be_unknown_in_all());
+            .push(Expect::of(&caller, a, Cause::ExecInProgress));
     }
     run.keep(caller);
     Ok(run)
-}
-
-fn until_refused(patience: Duration) -> Option<Attempt> {
-    let end = Instant::now() + patience;
-    while Instant::now() < end {
-        let tried = attempt(Kind::CloneThread);
-        if tried.errno != 0 {
-            return Some(tried);
-        }
-    }
-    None
 }
