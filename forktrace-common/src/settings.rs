@@ -32,7 +32,9 @@ pub struct Settings {
     /// 1: two programs sit on the failing return (where the kernel preempts
     /// itself, but for kprobes): the first to run reports, the other one is told.
     pub two_programs: u32,
-    pub reserved: u32,
+    /// 1: the same of system-call tracepoints, whose programs few kernels let be
+    /// preempted.
+    pub two_tracepoints: u32,
 }
 
 /// How the function that asks the seccomp filters (kernel/seccomp.c) says that

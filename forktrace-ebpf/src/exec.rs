@@ -179,13 +179,13 @@ fn enter() {
 
 #[tracepoint]
 fn sys_exit_exec(ctx: TracePointContext) -> u32 {
-    exit(&ctx, report::number(1));
+    exit(&ctx, report::tracepoint_number(1));
     0
 }
 
 #[tracepoint]
 fn sys_exit_exec_again(ctx: TracePointContext) -> u32 {
-    exit(&ctx, report::number(2));
+    exit(&ctx, report::tracepoint_number(2));
     0
 }
 

@@ -50,7 +50,7 @@ pub static SETTINGS: Settings = Settings {
     thread_size: 0,
     nproc_before_creds: 0,
     two_programs: 0,
-    reserved: 0,
+    two_tracepoints: 0,
 };
 
 /// Reads a word that user space has written before the program was loaded.

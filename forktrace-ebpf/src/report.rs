@@ -118,6 +118,16 @@ pub fn number(program: u8) -> u8 {
     }
 }
 
+/// The same on a tracepoint.
+#[inline(always)]
+pub fn tracepoint_number(program: u8) -> u8 {
+    if setting!(two_tracepoints) != 0 {
+        program
+    } else {
+        0
+    }
+}
+
 /// It is told: `program` is the one of two that did it, 0 the only one.
 #[inline(always)]
 pub fn end(note: *mut Note, tid: u32, program: u8) {

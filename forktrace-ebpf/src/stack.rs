@@ -8,7 +8,7 @@
 //! within what was mapped. These programs are loaded with the option only.
 
 use forktrace_common::{
-    count::{Key, total},
+    count::Key,
     event::{FailureEvent, Stage},
     note::{Failed, Note},
     stack::{Asked, CAP_IPC_LOCK, HAVE_MAX_MAP_COUNT, Space},

@@ -41,9 +41,9 @@ const ARG_0: usize = 16;
 const ARG_1: usize = 24;
 const RET: usize = 16;
 
-// Two programs for each tracepoint, for the reason given in `report::failed`
-// (since 7.x these tracepoints run preemptibly as well). At the entry both
-// write the same; at the return the first one reports.
+// Since 7.x these tracepoints run preemptibly as well: two programs for each
+// there, for the reason given in `report::failed`. At the entry both write the
+// same; at the return the first one reports.
 
 #[tracepoint]
 fn sys_enter_creation(ctx: TracePointContext) -> u32 {
@@ -97,13 +97,13 @@ fn memory_css() -> u64 {
 
 #[tracepoint]
 fn sys_exit_creation(ctx: TracePointContext) -> u32 {
-    exit(&ctx, report::number(1));
+    exit(&ctx, report::tracepoint_number(1));
     0
 }
 
 #[tracepoint]
 fn sys_exit_creation_again(ctx: TracePointContext) -> u32 {
-    exit(&ctx, report::number(2));
+    exit(&ctx, report::tracepoint_number(2));
     0
 }
 

@@ -93,11 +93,23 @@ impl Outcome {
     }
 }
 
-/// Attaches what can be attached, in the wanted style or (`None`) the best.
-///
-/// `preemptible`: two programs are attached to the failing return. `seccomp`:
-/// what filters refuse is wanted too (the tracepoint style shows it anyway).
-/// `thread_stacks`: mmap and mprotect are hooked as well.
+/// What to attach.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// `None`: the best that the kernel accepts.
+    pub style: Option<Style>,
+    /// The kernel preempts itself: two programs are attached to the failing
+    /// return, as trampolines.
+    pub preemptible: bool,
+    /// The same to system-call tracepoints.
+    pub two_tracepoints: bool,
+    /// What filters refuse, too (the tracepoint style shows it anyway).
+    pub seccomp: bool,
+    /// mmap and mprotect are hooked as well.
+    pub thread_stacks: bool,
+}
+
+/// Attaches what can be attached.
 ///
 /// The programs stay attached as long as `ebpf` and the outcome live, and no
 /// longer than this process, however it ends.
@@ -105,13 +117,10 @@ pub fn attach(
     ebpf: &mut Ebpf,
     kernel_btf: Option<&Btf>,
     kernel: &Kernel,
-    wanted: Option<Style>,
-    preemptible: bool,
-    seccomp: bool,
-    thread_stacks: bool,
+    wanted: Wanted,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let styles: &[Style] = match wanted {
+    let styles: &[Style] = match wanted.style {
         None => &[Style::Fexit, Style::Kprobe],
         Some(Style::Fexit) => &[Style::Fexit],
         Some(Style::Kprobe) => &[Style::Kprobe],
@@ -121,26 +130,26 @@ pub fn attach(
         ebpf,
         kernel_btf,
         kernel,
-        preemptible,
+        wanted,
         outcome: &mut outcome,
     };
     // The stages are worth nothing without the return.
     if !styles.is_empty() && attacher.hook(&HOOKS[0], styles) {
         // The stages' functions run on error paths alone, so a kprobe costs a
         // successful creation nothing, and it is never skipped.
-        let stages: &[Style] = match wanted {
-            None if preemptible && attacher.outcome.style() == Some(Style::Fexit) => {
+        let stages: &[Style] = match wanted.style {
+            None if wanted.preemptible && attacher.outcome.style() == Some(Style::Fexit) => {
                 &[Style::Kprobe, Style::Fexit]
             }
             _ => styles,
         };
-        for hook in HOOKS[1..].iter().chain(seccomp.then_some(&SECCOMP)) {
+        for hook in HOOKS[1..].iter().chain(wanted.seccomp.then_some(&SECCOMP)) {
             // What is no stage runs on what succeeds as well, and a kretprobe
             // can run out: trampolines are better there.
             let styles = if hook.role.reports() { styles } else { stages };
             attacher.hook(hook, styles);
         }
-        if thread_stacks {
+        if wanted.thread_stacks {
             attacher.stacks(styles);
         }
         if attacher.kernel.has_types() {
@@ -150,8 +159,8 @@ pub fn attach(
         }
         return outcome;
     }
-    if wanted.is_none_or(|s| s == Style::Tracepoint) {
-        attacher.tracepoints(thread_stacks);
+    if wanted.style.is_none_or(|s| s == Style::Tracepoint) {
+        attacher.tracepoints();
         if attacher.kernel.has_types() {
             attacher.oom_kills(false);
         }
@@ -163,8 +172,7 @@ struct Attacher<'a> {
     ebpf: &'a mut Ebpf,
     kernel_btf: Option<&'a Btf>,
     kernel: &'a Kernel,
-    /// A program can be preempted, and is then skipped for others meanwhile.
-    preemptible: bool,
+    wanted: Wanted,
     outcome: &'a mut Outcome,
 }
 
@@ -221,8 +229,10 @@ impl Attacher<'_> {
                 None => Err(Why::text("is seen by its numbers in this style")),
             },
             Style::Kprobe => {
+                // Verifying a program that can't be attached takes long.
+                perf::has_kprobes().map_err(Why::text)?;
                 self.kprobes(hook.kprobes, target)?;
-                if self.preemptible {
+                if self.wanted.preemptible {
                     self.watch(hook);
                 }
                 Ok(())
@@ -238,7 +248,7 @@ impl Attacher<'_> {
         let (Trampoline::Fentry(names) | Trampoline::Fexit(names)) = trampoline;
         let wanted = names
             .iter()
-            .filter(|name| self.preemptible || !name.ends_with("_again"));
+            .filter(|name| self.wanted.preemptible || !name.ends_with("_again"));
         for name in wanted.clone() {
             if let Err(why) = load_trampoline(self.ebpf, name, target, btf) {
                 // Of use only whole: one that stayed would report beside the
@@ -313,7 +323,7 @@ impl Attacher<'_> {
         for hook in stacks::HOOKS {
             self.hook(hook, styles);
             if let (true, Some(Trampoline::Fentry(names) | Trampoline::Fexit(names))) =
-                (self.preemptible, &hook.trampoline)
+                (self.wanted.preemptible, &hook.trampoline)
             {
                 for name in *names {
                     self.pair(Spot::Return, &[name, name]);
@@ -357,7 +367,7 @@ impl Attacher<'_> {
                         target: format!("syscalls:{name}"),
                         style: Style::Tracepoint,
                     });
-                    if self.preemptible {
+                    if self.wanted.preemptible {
                         self.pair(Spot::Return, &[program, program]);
                     }
                 }
@@ -366,7 +376,7 @@ impl Attacher<'_> {
         }
     }
 
-    fn tracepoints(&mut self, thread_stacks: bool) {
+    fn tracepoints(&mut self) {
         let tracefs = match Tracefs::open() {
             Ok(tracefs) => tracefs,
             Err(error) => {
@@ -377,7 +387,7 @@ impl Attacher<'_> {
         for group in TRACEPOINTS {
             self.tracepoints_of(&tracefs, group);
         }
-        if thread_stacks && self.kernel.has_types() {
+        if self.wanted.thread_stacks && self.kernel.has_types() {
             self.stack_tracepoints(&tracefs);
         }
     }
@@ -385,7 +395,7 @@ impl Attacher<'_> {
     fn tracepoints_of(&mut self, tracefs: &Tracefs, group: &Tracepoints) {
         // Enter first, so that no return is seen whose entry was not.
         // The second of each is for what the first is skipped for.
-        let several = if self.preemptible { 2 } else { 1 };
+        let several = if self.wanted.two_tracepoints { 2 } else { 1 };
         for (spot, programs, prefix) in [
             (Spot::Entry, &group.enter[..several], "sys_enter_"),
             (Spot::Return, &group.exit[..several], "sys_exit_"),
@@ -408,7 +418,11 @@ impl Attacher<'_> {
                     Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), &why),
                 }
             }
-            self.pair(spot, programs);
+            match programs {
+                // Skipped where somebody's call on a map is preempted.
+                [only] if self.wanted.preemptible => self.pair(spot, &[only, only]),
+                _ => self.pair(spot, programs),
+            }
         }
     }
 

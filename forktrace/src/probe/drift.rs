@@ -20,7 +20,7 @@ pub fn deviations(btf: &Btf, release: Release) -> Vec<String> {
     let mut found: Vec<String> = FUNCTIONS
         .iter()
         .filter_map(|function| hooked(btf, release, function.name))
-        .chain(helper(btf, release))
+        .chain(presences(btf, release))
         .chain(paths(btf, release))
         .chain(said_in_vain(btf, release))
         .collect();
@@ -76,24 +76,22 @@ fn lost_with(name: &str) -> String {
     format!("{}, unless {} serves", hook.lost, others.join(" or "))
 }
 
-fn helper(btf: &Btf, release: Release) -> Option<String> {
-    let helper = functions::TASK_PT_REGS;
-    let what = format!("helper {}", helper.name);
-    match (
-        helper.versions.contain(release),
-        btf.function(helper.name).is_some(),
-    ) {
-        (true, false) => Some(format!(
-            "{what} is gone (expected {}): {}; see probe/functions.rs",
-            helper.versions, helper.lost
-        )),
-        (false, true) => Some(there(
-            &what,
-            vec![helper.versions.to_string()],
-            "probe/functions.rs",
-        )),
-        _ => None,
-    }
+fn presences(btf: &Btf, release: Release) -> impl Iterator<Item = String> {
+    const TABLE: &str = "probe/functions.rs";
+    functions::PRESENCES
+        .into_iter()
+        .filter_map(move |function| {
+            let what = format!("function {}", function.name);
+            let expected = function.versions.contain(release);
+            match (expected, btf.function(function.name).is_some()) {
+                (true, false) => Some(format!(
+                    "{what} is gone (expected {}): {}; see {TABLE}",
+                    function.versions, function.without
+                )),
+                (false, true) => Some(there(&what, vec![function.versions.to_string()], TABLE)),
+                _ => None,
+            }
+        })
 }
 
 fn paths(btf: &Btf, release: Release) -> impl Iterator<Item = String> {

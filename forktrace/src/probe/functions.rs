@@ -250,22 +250,33 @@ const fn syscall(name: &'static str, params: &'static [(&'static str, Expected)]
     }
 }
 
-/// A BPF helper that is looked for in BTF.
-pub struct Helper {
-    /// The function that implements it.
+/// A function of which all that matters is whether the kernel has it.
+pub struct Presence {
     pub name: &'static str,
     /// Where it is expected.
     pub versions: Versions,
-    /// What is lost without it.
-    pub lost: &'static str,
+    /// What is concluded from its absence.
+    pub without: &'static str,
 }
 
-/// kernel/trace/bpf_trace.c, since dd6e10fbd9fb. It came after
+/// Functions of which all that matters is whether the kernel has them.
+pub const PRESENCES: [&Presence; 2] = [&TASK_PT_REGS, &FAULTABLE_TRACEPOINTS];
+
+/// The BPF helper, kernel/trace/bpf_trace.c, since dd6e10fbd9fb. It came after
 /// bpf_get_current_task_btf (3ca1032ab7ab, 5.11), which is used with it.
-pub const TASK_PT_REGS: Helper = Helper {
+pub const TASK_PT_REGS: Presence = Presence {
     name: "bpf_task_pt_regs",
     versions: Versions::ALL.since(5, 15),
-    lost: "which system call asked is read from where x86 kept its registers up to 5.14",
+    without: "which system call asked is read from where x86 kept its registers up to 5.14",
+};
+
+/// kernel/trace/bpf_trace.c: runs the programs of system-call tracepoints
+/// without holding preemption off, so that each is skipped by itself. Seen in
+/// 7.3, not in 6.18.
+pub const FAULTABLE_TRACEPOINTS: Presence = Presence {
+    name: "trace_call_bpf_faultable",
+    versions: Versions::ALL.since(7, 0),
+    without: "one program sits on each system-call tracepoint, because none can be preempted",
 };
 
 /// Why a function can't be hooked.

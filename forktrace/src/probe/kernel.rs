@@ -118,6 +118,15 @@ impl Kernel {
         }
     }
 
+    /// Whether programs on system-call tracepoints can be preempted, where the
+    /// kernel is. True also when that can't be told.
+    pub fn preempts_tracepoints(&self) -> bool {
+        let name = functions::FAULTABLE_TRACEPOINTS.name;
+        self.btf
+            .as_ref()
+            .is_none_or(|btf| btf.function(name).is_some())
+    }
+
     /// Whether bpf_task_pt_regs and bpf_get_current_task_btf exist: the
     /// kernel's BTF has the prototypes of its helpers.
     pub fn has_task_pt_regs(&self) -> bool {

@@ -28,6 +28,18 @@ struct Attr {
     rest: [u64; 10],
 }
 
+/// Whether the kernel has kprobes at all (CONFIG_KPROBE_EVENTS), by the file that
+/// tells their type.
+///
+/// # Errors
+/// It has none, or sysfs isn't mounted.
+pub fn has_kprobes() -> Result<(), String> {
+    const TYPE: &str = "/sys/bus/event_source/devices/kprobe/type";
+    std::fs::metadata(TYPE)
+        .map(drop)
+        .map_err(|error| format!("`{TYPE}`: {error}"))
+}
+
 /// Runs the program at every hit of the tracepoint, in every process, until
 /// the returned descriptor is closed.
 pub fn attach_tracepoint(id: u64, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {

@@ -47,7 +47,7 @@ use crate::{
         readings::is_initial_pid_namespace,
     },
     probe::{
-        attach::{self, Outcome},
+        attach::{self, Outcome, Wanted},
         decode::{Decoded, Decoder, Event},
         kernel::Kernel,
         object, preempt,
@@ -139,7 +139,9 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     }
     settings.have_task_pt_regs = u32::from(kernel.has_task_pt_regs());
     let preemptible = preempt::possible();
+    let two_tracepoints = preemptible && kernel.preempts_tracepoints();
     settings.two_programs = u32::from(preemptible);
+    settings.two_tracepoints = u32::from(two_tracepoints);
     settings.seccomp_return = kernel.seccomp_return();
     settings.nproc_before_creds = u32::from(kernel.nproc_before_creds());
     let mut ebpf = object::create(
@@ -157,10 +159,13 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
         &mut ebpf,
         own_btf.as_ref(),
         &kernel,
-        options.attach,
-        preemptible,
-        options.seccomp,
-        settings.thread_stacks != 0,
+        Wanted {
+            style: options.attach,
+            preemptible,
+            two_tracepoints,
+            seccomp: options.seccomp,
+            thread_stacks: settings.thread_stacks != 0,
+        },
     );
     let tasks = if Holders::possible() {
         TaskIter::open(&mut ebpf, own_btf.as_ref(), &kernel.offsets)

@@ -143,7 +143,7 @@ fn another_version_than_expected() {
     );
 }
 
-/// Functions and helpers that a kernel has none of.
+/// Functions that a kernel has none of.
 #[test]
 fn no_function_at_all() {
     let btf = Btf::parse(Builder::new().bytes()).unwrap();
@@ -156,7 +156,7 @@ fn no_function_at_all() {
     ));
     assert!(starts(
         &gone,
-        "helper bpf_task_pt_regs is gone (expected since 5.15)"
+        "function bpf_task_pt_regs is gone (expected since 5.15)"
     ));
     assert!(gone.iter().any(
         |text| text.starts_with("function perf_event_free_task is gone")
@@ -165,7 +165,12 @@ fn no_function_at_all() {
     let gone = of("5.10");
     assert!(!starts(&gone, "function is_rlimit_overlimit"));
     assert!(!starts(&gone, "function perf_event_free_task"));
-    assert!(!starts(&gone, "helper"));
+    assert!(!starts(&gone, "function bpf_task_pt_regs"));
+    assert!(!starts(&gone, "function trace_call_bpf_faultable"));
+    assert!(starts(
+        &of("7.3"),
+        "function trace_call_bpf_faultable is gone (expected since 7.0)"
+    ));
 }
 
 /// A field from 6.14 in a kernel that calls itself 5.10: everything since then
