@@ -2,6 +2,7 @@
 //! the stream of failing returns as [`crate::evidence`].
 
 pub mod attach;
+pub mod batch;
 pub mod btf;
 mod cousins;
 pub mod decode;

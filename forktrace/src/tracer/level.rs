@@ -8,7 +8,7 @@ use aya::{
 };
 use forktrace_common::count::Count;
 
-use crate::cause::Cause;
+use crate::{cause::Cause, probe::batch::Batches};
 
 /// Keys are dropped from the map when it is at least half full, and they have been quiet for
 /// [`QUIET_NS`].
@@ -16,6 +16,7 @@ const QUIET_NS: u64 = 10_000_000_000;
 
 /// A map of counts in the kernel, and what was reported of it.
 pub struct Level<K> {
+    batches: Batches<K, Count>,
     map: BpfHashMap<MapData, K, Count>,
     room: usize,
     keys: HashMap<K, Known>,
@@ -76,8 +77,10 @@ impl<K: Pod + Eq + Hash> Level<K> {
         let map = ebpf
             .take_map(name)
             .ok_or_else(|| io::Error::other(format!("the BPF object lacks the map {name}")))?;
+        let batches = Batches::of(&map)?;
         let map = BpfHashMap::<MapData, K, Count>::try_from(map).map_err(io::Error::other)?;
         Ok(Self {
+            batches,
             map,
             room: room as usize,
             keys: HashMap::new(),
@@ -108,15 +111,16 @@ impl<K: Pod + Eq + Hash> Level<K> {
     /// Reads the counts; the keys of which there is anything new.
     pub fn read(&mut self) -> Vec<(K, Counted)> {
         let mut news = Vec::new();
-        for (key, count) in self.map.iter().flatten() {
-            let known = self.keys.entry(key).or_default();
+        let keys = &mut self.keys;
+        let see = |key, count: Count| {
+            let known = keys.entry(key).or_default();
             let suppressed = count.suppressed.saturating_sub(known.suppressed);
             let lost = count.lost.saturating_sub(known.lost);
             known.suppressed = count.suppressed;
             known.lost = count.lost;
             known.last_ns = count.last_ns;
             if suppressed + lost == 0 {
-                continue;
+                return;
             }
             let counted = Counted {
                 like: known.like(),
@@ -128,7 +132,9 @@ impl<K: Pod + Eq + Hash> Level<K> {
                 told.since_ns = count.last_ns;
             }
             news.push((key, counted));
-        }
+        };
+        // What can't be read now is told by the next reading, or as a loss.
+        let _ = self.batches.each(see);
         news
     }
 
