@@ -3,9 +3,12 @@
 //! Read when the host may be out of tasks or memory, so: no threads, no
 //! processes, and one buffer on the stack.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+mod files;
+
 use std::path::Path;
+
+use files::Buffer;
+pub use files::Files;
 
 /// The host-wide limits at one moment; `None` where /proc doesn't tell.
 /// The files are read one after the other, so related numbers may be apart by
@@ -46,24 +49,19 @@ pub struct HostNow {
     pub hugetlb: Option<u64>,
 }
 
-/// /proc/meminfo is about 1.5 KiB long.
-type Buffer = [u8; 8192];
-
 /// vm.max_map_count: mappings that one process may have.
 pub fn max_map_count() -> Option<u64> {
     let mut buffer: Buffer = [0; 8192];
-    number(content(
-        Path::new("/proc/sys/vm/max_map_count"),
-        &mut buffer,
-    )?)
+    number(Files::of_proc().content("sys/vm/max_map_count", &mut buffer)?)
 }
 
 /// Whether the boot option `ignore_rlimit_data` is on (mm/mmap.c; it can be
 /// changed while the kernel runs). False where that can't be read.
 pub fn data_limit_ignored() -> bool {
     let mut buffer: Buffer = [0; 8192];
-    let path = Path::new("/sys/module/kernel/parameters/ignore_rlimit_data");
-    content(path, &mut buffer).is_some_and(|text| text.starts_with(b"Y"))
+    Files::below(Path::new("/sys"))
+        .content("module/kernel/parameters/ignore_rlimit_data", &mut buffer)
+        .is_some_and(|text| text.starts_with(b"Y"))
 }
 
 /// What the kernel's side of a failure could not read.
@@ -99,19 +97,16 @@ impl HostNow {
 
     /// Reads files of the same names below another folder.
     pub fn read_from(proc: &Path) -> Self {
-        Self::read_those(proc, &Lacking::ALL)
+        Self::lacking(&mut Files::below(proc), &Lacking::ALL)
     }
 
-    /// Reads what a failure's event lacks. Each file takes microseconds, of which a storm leaves few.
-    pub fn lacking(event: &Lacking) -> Self {
-        Self::read_those(Path::new("/proc"), event)
-    }
-
-    fn read_those(proc: &Path, wanted: &Lacking) -> Self {
+    /// Reads what a failure's event lacks, from files of /proc that stay open. Each takes
+    /// microseconds, of which a storm leaves few.
+    pub fn lacking(files: &mut Files, wanted: &Lacking) -> Self {
         let mut buffer: Buffer = [0; 8192];
-        let mut sysctl = |wanted: bool, name: &str| {
-            let path = wanted.then(|| proc.join(name))?;
-            number(content(&path, &mut buffer)?)
+        let mut sysctl = |wanted: bool, name| match wanted {
+            true => number(files.content(name, &mut buffer)?),
+            false => None,
         };
         let mut now = Self {
             pid_max: sysctl(wanted.pid_max, "sys/kernel/pid_max"),
@@ -127,9 +122,9 @@ impl HostNow {
         now.admin_reserve_kbytes = sysctl(settings, "sys/vm/admin_reserve_kbytes");
         now.user_reserve_kbytes = sysctl(settings, "sys/vm/user_reserve_kbytes");
         if wanted.threads {
-            now.threads = content(&proc.join("loadavg"), &mut buffer).and_then(tasks);
+            now.threads = files.content("loadavg", &mut buffer).and_then(tasks);
         }
-        if memory && let Some(text) = content(&proc.join("meminfo"), &mut buffer) {
+        if memory && let Some(text) = files.content("meminfo", &mut buffer) {
             now.take_meminfo(text);
         }
         now
@@ -154,22 +149,6 @@ impl HostNow {
             *field = value.trim_ascii().strip_suffix(b" kB").and_then(number);
         }
     }
-}
-
-/// A file's content, at most as much as the buffer holds.
-fn content<'a>(path: &Path, buffer: &'a mut Buffer) -> Option<&'a [u8]> {
-    let mut file = File::open(path).ok()?;
-    let mut filled = 0;
-    loop {
-        let room = buffer.get_mut(filled..)?;
-        match file.read(room) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
-    }
-    buffer.get(..filled)
 }
 
 /// A decimal number alone.
@@ -240,12 +219,6 @@ mod tests {
         assert_eq!(
             HostNow::read_from(Path::new("/nonexistent")),
             HostNow::default()
-        );
-        // A device without an end fills the buffer, no more.
-        let mut buffer: Buffer = [0; 8192];
-        assert_eq!(
-            content(Path::new("/dev/zero"), &mut buffer).map(<[u8]>::len),
-            Some(8192)
         );
     }
 

@@ -17,7 +17,7 @@ use crate::{
         cgroup::{Controller, Hierarchies, Hierarchy, Resource, Version},
         clock::Clock,
         identity,
-        limits::{HostNow, Lacking},
+        limits::{Files, HostNow, Lacking},
         mappings,
         passwd::Passwd,
         vantage,
@@ -56,6 +56,8 @@ pub struct Decoder {
     passwd: Passwd,
     /// Whether /proc numbers processes as events do.
     proc_is_hosts: bool,
+    /// Where what an event lacks is read.
+    files: Files,
 }
 
 /// What a half-made child has charged beside page tables: a kernel stack, the
@@ -69,11 +71,12 @@ impl Decoder {
             hierarchies,
             passwd,
             proc_is_hosts: vantage::proc_is_hosts(std::path::Path::new("/proc")),
+            files: Files::of_proc(),
         }
     }
 
     /// `None` for bytes that are no event.
-    pub fn decode(&self, bytes: &[u8], probes: &Outcome) -> Option<Event> {
+    pub fn decode(&mut self, bytes: &[u8], probes: &Outcome) -> Option<Event> {
         let event = event_of(bytes)?;
         if oom::is_kill(&event) {
             let kill = self.oom_kill(&event, probes);
@@ -116,7 +119,7 @@ impl Decoder {
         )
     }
 
-    fn failure(&self, mut event: Box<FailureEvent>, probes: &Outcome) -> Option<Decoded> {
+    fn failure(&mut self, mut event: Box<FailureEvent>, probes: &Outcome) -> Option<Decoded> {
         let now_ns = || Clock::now().monotonic_ns();
         let doubted = stage::is_creation(&event) && probes.kprobes.doubts(event.time_ns, now_ns);
         if doubted {
@@ -124,7 +127,7 @@ impl Decoder {
         }
         let errno = Errno::from_number(-event.ret)?;
         let paths = Paths::of(&event, &self.hierarchies);
-        let host = HostNow::lacking(&lacking(&event, errno));
+        let host = HostNow::lacking(&mut self.files, &lacking(&event, errno));
         let mut evidence = Evidence {
             errno,
             operation: operation(&event),

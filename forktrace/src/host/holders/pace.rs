@@ -11,6 +11,11 @@ pub const EVERY: Duration = Duration::from_secs(5);
 const AT_ONCE: f64 = 1.5;
 const SHARE: f64 = 0.01;
 
+/// Limits of one name, such as RLIMIT_NPROC of several users, that are counted at once, and then in
+/// a second. Who fills a hundred users' limits is for nobody to read.
+const KIN_AT_ONCE: f64 = 32.0;
+const KIN_A_SECOND: f64 = 4.0;
+
 /// Limits that are remembered.
 const REMEMBERED: usize = 1024;
 
@@ -21,6 +26,8 @@ pub type Key = (String, String);
 #[derive(Debug)]
 pub struct Pace {
     counted: HashMap<Key, Instant>,
+    /// How many more of a name may be counted, as of when.
+    kin: HashMap<String, (f64, Instant)>,
     /// Seconds; less than none after a count that took longer than it might.
     credit: f64,
     at: Instant,
@@ -30,6 +37,7 @@ impl Pace {
     pub fn new(now: Instant) -> Self {
         Self {
             counted: HashMap::new(),
+            kin: HashMap::new(),
             credit: AT_ONCE,
             at: now,
         }
@@ -50,8 +58,29 @@ impl Pace {
                 return false;
             }
         }
+        if !self.allows_another(&key.0, now) {
+            return false;
+        }
         self.counted.insert(key, now);
         true
+    }
+
+    /// Whether another limit of this name may be counted; if so, that is noted.
+    fn allows_another(&mut self, name: &str, now: Instant) -> bool {
+        if !self.kin.contains_key(name) {
+            self.kin.insert(name.to_owned(), (KIN_AT_ONCE, now));
+        }
+        let Some((left, at)) = self.kin.get_mut(name) else {
+            return false;
+        };
+        let passed = now.saturating_duration_since(*at).as_secs_f64();
+        *left = KIN_AT_ONCE.min(*left + passed * KIN_A_SECOND);
+        *at = now;
+        let allowed = *left >= 1.0;
+        if allowed {
+            *left -= 1.0;
+        }
+        allowed
     }
 
     /// Counting has taken this long.
@@ -97,9 +126,23 @@ mod tests {
     }
 
     #[test]
+    fn of_many_limits_of_one_name_some_are_counted() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let at = |ms| start + Duration::from_millis(ms);
+        let allowed = (0..10_000).filter(|n| pace.allows(key(*n), at(*n as u64)));
+        // 32 at once, and four a second for ten seconds.
+        assert_eq!(allowed.count(), 32 + 39);
+        let other = ("RLIMIT_NPROC".to_owned(), "user 1".to_owned());
+        assert!(pace.allows(other, at(10_000)));
+    }
+
+    #[test]
     fn limits_are_forgotten() {
         let start = Instant::now();
         let mut pace = Pace::new(start);
+        // Of as many names.
+        let key = |n: usize| (format!("limit {n}"), String::new());
         let allowed = (0..2 * REMEMBERED).filter(|n| pace.allows(key(*n), start));
         assert_eq!(allowed.count(), REMEMBERED);
         assert!(pace.allows(key(REMEMBERED), start + EVERY));
