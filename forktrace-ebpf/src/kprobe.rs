@@ -58,7 +58,10 @@ fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
         let asked = asked::by_registers(number, compat);
         failed.clone_flags = asked.clone_flags;
         failed.pids_css = asked.into_css;
-        if mem::field::<u64>(noted, offset!(args_flags)) != asked.clone_flags {
+        // What a system call asks for is no kernel function: then this is a
+        // stack that others have used since.
+        let flags = mem::field::<u64>(noted, offset!(args_flags));
+        if flags != asked.clone_flags || mem::pointer(noted, offset!(args_fn)) != 0 {
             failed.args = 0;
         }
     }

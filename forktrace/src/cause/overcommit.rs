@@ -85,10 +85,9 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     }
     match (limit.usage, limit.bound()) {
         (Some(usage), Some(bound)) => format!(
-            "{}strict overcommit (vm.overcommit_memory=2): copying its {asked} of private memory would take the host from {} promised over the {} allowed",
+            "{}strict overcommit (vm.overcommit_memory=2): {}",
             w.opening(),
-            bytes(usage),
-            bytes(bound)
+            copy_refused(usage, limit.requested.unwrap_or(0), bound)
         ),
         (_, Some(bound)) => format!(
             "{}heuristic overcommit (vm.overcommit_memory=0): it has one mapping of up to {asked}, more than RAM and swap together ({})",
@@ -96,6 +95,22 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
             bytes(bound)
         ),
         _ => format!("{}the overcommit policy refused it", w.opening()),
+    }
+}
+
+/// The copy fits by these numbers where the kernel's counter keeps something back
+/// ([`Overcommit::nearly_refuses_copy`]).
+fn copy_refused(usage: u64, asked: u64, bound: u64) -> String {
+    let fits = usage.saturating_add(asked) < bound;
+    let [usage, asked, bound] = [usage, asked, bound].map(bytes);
+    if fits {
+        format!(
+            "{usage} of the {bound} allowed are promised, and copying its {asked} of private memory comes nearer to that than the kernel counts exactly"
+        )
+    } else {
+        format!(
+            "copying its {asked} of private memory would take the host from {usage} promised over the {bound} allowed"
+        )
     }
 }
 
@@ -274,3 +289,21 @@ pub const PAGE: Page = Page {
         Cause::RlimitStack,
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::copy_refused;
+
+    #[test]
+    fn what_is_said_of_a_copy_follows_from_the_numbers() {
+        const MIB: u64 = 1 << 20;
+        let over = copy_refused(240 * MIB, 3 * MIB, 242 * MIB);
+        assert!(
+            over.contains("from 240 MiB promised over the 242 MiB"),
+            "{over}"
+        );
+        let near = copy_refused(240 * MIB, MIB, 242 * MIB);
+        assert!(near.starts_with("240 MiB of the 242 MiB allowed"), "{near}");
+        assert!(!near.contains("over the"), "{near}");
+    }
+}

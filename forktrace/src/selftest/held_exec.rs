@@ -19,10 +19,6 @@ use std::{
 /// How long the kernel may take to get there. Generous: emulated machines.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Which signal tells that a lease is in somebody's way
-/// (include/uapi/asm-generic/fcntl.h; the libc crate lacks it).
-const F_SETSIG: i32 = 10;
-
 /// A script that can be executed, and whose execve(2) then waits.
 #[derive(Debug)]
 pub struct HeldExec {
@@ -53,9 +49,11 @@ impl HeldExec {
     /// # Errors
     /// As of [`HeldExec::new`], or the execve came to an end too early.
     pub fn during<T>(&self, act: impl FnOnce() -> T) -> io::Result<T> {
-        // The default, SIGIO, kills; this one is ignored.
-        self.fcntl(F_SETSIG, libc::SIGURG)?;
         self.fcntl(libc::F_SETLEASE, libc::F_WRLCK)?;
+        // Nobody is to hear that the lease is in the way: SIGIO kills, and one
+        // that is ignored interrupts the execve all the same where it comes
+        // while pthread_create(3) has all signals blocked.
+        self.fcntl(libc::F_SETOWN, 0)?;
         thread::scope(|scope| {
             let executing = scope.spawn(|| execve(&self.path));
             let end = Instant::now() + PATIENCE;
