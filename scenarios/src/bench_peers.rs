@@ -21,7 +21,8 @@ const LOOKS: u32 = 4000;
 const SHOWN: usize = 3;
 
 /// Runs `words` (in which `@PID@` stands for this process) and measures under it; without words,
-/// what the operations cost in its machine.
+/// what the operations cost in its machine. A peer whose name begins with `none` need not tell of the
+/// refused fork.
 pub fn run(peer: &str, words: &[String]) -> Result<()> {
     // Where systemd mounts it.
     let mut mount = Command::new("mount");
@@ -66,7 +67,7 @@ pub fn run(peer: &str, words: &[String]) -> Result<()> {
     let refused = lines.filter(|line| line.contains("-11") || line.contains("EAGAIN"));
     let shown: Vec<&str> = refused.take(SHOWN).collect();
     ensure!(
-        !shown.is_empty(),
+        !shown.is_empty() || peer.starts_with("none"),
         "it tells no refused fork: {}",
         text.trim()
     );

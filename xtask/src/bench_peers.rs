@@ -4,7 +4,9 @@
 use crate::apt;
 use crate::bench::Table;
 use crate::guest::{self, Measure, Programs};
+use crate::kernel::{self, Kernel};
 use anyhow::Result;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,8 +19,46 @@ const TOOLS: [(&str, &str); 3] = [
     ("linux-perf", "/usr/bin/perf"),
 ];
 
+/// What bcc needs beside the kernel's headers: Python, and the compiler as a library; its program,
+/// Python's own modules and bcc's.
+const BCC: [&str; 3] = [
+    "/usr/bin/python3",
+    "/usr/lib/x86_64-linux-gnu/libbcc.so.0",
+    "/usr/lib/x86_64-linux-gnu/librt.so.1",
+];
+const BCC_AS_IT_IS: [&str; 3] = [
+    "/usr/sbin/trace-bpfcc",
+    "/usr/lib/python3.11",
+    "/usr/lib/python3/dist-packages/bcc",
+];
+
 /// Nothing, in a machine as the others have it: it is larger than forktrace's.
 const ALONE: &str = "none, in their machine";
+/// bcc's compiler changes what the kernel's allocator has at hand, by more than a probe costs: the
+/// baseline is bcc with a probe on what isn't called.
+const BCC_ALONE: &str = "none, beside bcc";
+
+/// The same in Python, and with the kernel's headers.
+const BCC_PEERS: [(&str, &[&str]); 2] = [
+    (
+        BCC_ALONE,
+        &[
+            "/usr/bin/python3",
+            "-u",
+            "/usr/sbin/trace-bpfcc",
+            "r::orderly_poweroff",
+        ],
+    ),
+    (
+        "bcc trace",
+        &[
+            "/usr/bin/python3",
+            "-u",
+            "/usr/sbin/trace-bpfcc",
+            "r::copy_process ((int64_t)retval < 0 && (int64_t)retval > -4096) \"%d\", retval",
+        ],
+    ),
+];
 
 /// What is run. Each tells process, call and errno of creations that fail, the host's where it can.
 const PEERS: [(&str, &[&str]); 6] = [
@@ -87,63 +127,111 @@ pub struct Args {
     only: Option<String>,
 }
 
+/// A kind of machine: what is run in it, what it needs to have, and how much memory.
+struct Machines {
+    runs: Vec<(&'static str, Vec<String>)>,
+    files: Vec<String>,
+    /// MiB.
+    mem: u32,
+}
+
 /// Runs it.
 pub fn main(args: &Args) -> Result<()> {
     let kernel = guest::kernel_called(&args.kernel)?;
     let packages = TOOLS.map(|(name, file)| apt::Package::new(name, Path::new(file)));
     apt::require(&packages, "measuring other tools")?;
     let programs = Programs::get(None, None)?;
-    let tools = TOOLS.map(|(_, file)| file.into());
-    let files = guest::host_files::with_libraries(tools)?;
-    let forktrace = ["none", "fexit", "kprobe", "tracepoint"].map(|style| {
-        let words = ["bench", "--forktrace", "/bin/forktrace", "--style", style];
-        (style, words.map(str::to_owned).to_vec(), Vec::new())
-    });
-    let peers = PEERS.map(|(name, command)| {
-        let words = ["bench-peers", "--peer", name, "--"].into_iter();
-        let words = words.chain(command.iter().copied()).map(str::to_owned);
-        (name, words.collect::<Vec<_>>(), files.clone())
-    });
-    let wanted = |name: &str| {
-        let only = args.only.as_deref();
-        name == "none" || name == ALONE || only.is_none_or(|only| name.contains(only))
-    };
-    let mut table = Table::default();
-    let mut more = Vec::new();
-    let mut names = Vec::new();
-    for (name, words, files) in forktrace.into_iter().chain(peers) {
-        if !wanted(name) {
-            continue;
-        }
-        let machine = Measure {
-            kernel: &kernel.image,
-            programs: &programs,
-            files: &files,
+    let mut kinds = [
+        Machines {
+            runs: ["none", "fexit", "kprobe", "tracepoint"].map(own).to_vec(),
+            files: Vec::new(),
+            mem: 512,
+        },
+        Machines {
+            runs: PEERS.map(theirs).to_vec(),
+            files: guest::host_files::with_libraries(TOOLS.map(|(_, file)| file.into()))?,
             // The archive, and what is unpacked from it.
-            mem: if files.is_empty() { 512 } else { 2048 },
-            icount: true,
-            limit: LIMIT,
-        };
-        match machine.run(words) {
-            Ok(output) => {
-                table.read(&output);
-                names.push(name);
-                let told = |line: &&str| line.starts_with("PEER\t") || line.starts_with("SAID\t");
-                more.extend(output.lines().filter(told).map(str::to_owned));
-            }
-            Err(error) => eprintln!("xtask: {name}: {error:#}"),
-        }
-    }
+            mem: 2048,
+        },
+        Machines {
+            runs: BCC_PEERS.map(theirs).to_vec(),
+            files: bcc(&kernel)?,
+            mem: 4096,
+        },
+    ];
     println!(
         "### Linux {} ({}), instructions\n",
         kernel.name, kernel.version
     );
-    let theirs = names.iter().position(|name| *name == ALONE);
-    let (own, theirs) = names.split_at(theirs.unwrap_or(names.len()));
-    println!("{}", table.markdown(own));
-    println!("{}", table.markdown(theirs));
+    let mut more = Vec::new();
+    for kind in &mut kinds {
+        if let Some(only) = args.only.as_deref() {
+            let wanted = |name: &str| name.starts_with("none") || name.contains(only);
+            kind.runs.retain(|(name, _)| wanted(name));
+        }
+        // A baseline alone says nothing.
+        if kind.runs.len() > 1 {
+            let mut table = Table::default();
+            let mut names = Vec::new();
+            for (name, words) in &kind.runs {
+                let machine = Measure {
+                    kernel: &kernel.image,
+                    programs: &programs,
+                    files: &kind.files,
+                    mem: kind.mem,
+                    icount: true,
+                    limit: LIMIT,
+                };
+                match machine.run(words.clone()) {
+                    Ok(output) => {
+                        table.read(&output);
+                        names.push(*name);
+                        let told =
+                            |line: &&str| line.starts_with("PEER\t") || line.starts_with("SAID\t");
+                        more.extend(output.lines().filter(told).map(str::to_owned));
+                    }
+                    Err(error) => eprintln!("xtask: {name}: {error:#}"),
+                }
+            }
+            println!("{}", table.markdown(&names));
+        }
+    }
     for line in more {
         println!("{}", line.replace('\t', " "));
     }
     Ok(())
+}
+
+fn own(style: &'static str) -> (&'static str, Vec<String>) {
+    let words = ["bench", "--forktrace", "/bin/forktrace", "--style", style];
+    (style, words.map(str::to_owned).to_vec())
+}
+
+fn theirs((name, command): (&'static str, &[&str])) -> (&'static str, Vec<String>) {
+    let words = ["bench-peers", "--peer", name, "--"].into_iter();
+    let words = words.chain(command.iter().copied());
+    (name, words.map(str::to_owned).collect())
+}
+
+/// bcc compiles against the headers of the kernel that runs.
+fn bcc(kernel: &Kernel) -> Result<Vec<String>> {
+    let release = kernel::types(&kernel.image)?.release;
+    let name = format!("linux-headers-{release}");
+    let modules = Path::new("/lib/modules").join(&release);
+    let build = modules.join("build");
+    let needed = [
+        apt::Package::new("bpfcc-tools", Path::new(BCC_AS_IT_IS[0])),
+        apt::Package::new(&name, &build),
+    ];
+    apt::require(&needed, "measuring bcc")?;
+    let mut files = guest::host_files::with_libraries(BCC.map(Into::into))?;
+    let rest = BCC_AS_IT_IS.iter().map(Path::new);
+    files.extend(rest.map(guest::host_files::in_place));
+    // Where the links lead: the parts of the headers name each other by these paths.
+    let source = modules.join("source");
+    for link in [&build, &source] {
+        files.push(guest::host_files::in_place(&fs::canonicalize(link)?));
+        files.push(guest::host_files::in_place(link));
+    }
+    Ok(files)
 }

@@ -90,6 +90,10 @@ fn extra(archive: &mut Archive, pair: &str) -> Result<()> {
         archive.folder(&guest);
         for entry in fs::read_dir(host)? {
             let entry = entry?;
+            // A link to nothing, as in folders of headers.
+            if !entry.path().exists() {
+                continue;
+            }
             let name = entry.file_name().to_string_lossy().into_owned();
             extra(
                 archive,
