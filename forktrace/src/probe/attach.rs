@@ -1,14 +1,14 @@
 //! Attaching: each probe in the best style that this kernel accepts, found out
 //! by trying.
 
-use std::{
-    io,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
-};
+mod tracepoints;
+mod why;
+
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
 
 use aya::{
     Btf, Ebpf,
-    programs::{FEntry, FExit, KProbe, Program, ProgramError, TracePoint},
+    programs::{FEntry, FExit, KProbe, Program},
 };
 
 use super::{
@@ -16,9 +16,9 @@ use super::{
     oom, perf,
     skips::{Pair, Spot, Watch},
     stacks,
-    style::{HOOKS, Hook, Role, SECCOMP, Style, TRACEPOINTS, Tracepoints, Trampoline},
-    tracefs::Tracefs,
+    style::{HOOKS, Hook, Role, SECCOMP, Style, Trampoline},
 };
+pub use why::Why;
 
 /// A probe that is in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl Attacher<'_> {
                         role: Some(hook.role),
                         target: (*target).to_owned(),
                         style,
-                        why: error.0,
+                        why: error.into_text(),
                     }),
                 }
             }
@@ -331,129 +331,6 @@ impl Attacher<'_> {
             }
         }
     }
-
-    /// The OOM killer's victims. `raw`: raw tracepoints may be tried, which are no other style's.
-    fn oom_kills(&mut self, raw: bool) {
-        let target = format!("{}:{}", oom::CATEGORY, oom::NAME);
-        let attached = match raw.then(|| oom::attach_raw(self.ebpf)) {
-            Some(Ok(())) => Ok(()),
-            _ => Tracefs::open()
-                .map_err(|e| Why::io("mounting a private tracefs", &e))
-                .and_then(|fs| self.tracepoint(&fs, oom::TRACEPOINT, oom::CATEGORY, oom::NAME))
-                .map(|link| self.outcome.tracepoints.push(link)),
-        };
-        match attached {
-            Ok(()) => self.outcome.attached.push(Attached {
-                role: Some(Role::OomVictim),
-                target,
-                style: Style::Tracepoint,
-            }),
-            Err(why) => self.outcome.refused.push(Refused {
-                role: Some(Role::OomVictim),
-                target,
-                style: Style::Tracepoint,
-                why: why.0,
-            }),
-        }
-    }
-
-    fn stack_tracepoints(&mut self, tracefs: &Tracefs) {
-        for (name, program) in stacks::TRACEPOINTS {
-            match self.tracepoint(tracefs, program, "syscalls", name) {
-                Ok(link) => {
-                    self.outcome.tracepoints.push(link);
-                    self.outcome.attached.push(Attached {
-                        role: None,
-                        target: format!("syscalls:{name}"),
-                        style: Style::Tracepoint,
-                    });
-                    if self.wanted.preemptible {
-                        self.pair(Spot::Return, &[program, program]);
-                    }
-                }
-                Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), &why),
-            }
-        }
-    }
-
-    fn tracepoints(&mut self) {
-        let tracefs = match Tracefs::open() {
-            Ok(tracefs) => tracefs,
-            Err(error) => {
-                self.refuse_tracepoint("syscalls", &Why::io("mounting a private tracefs", &error));
-                return;
-            }
-        };
-        for group in TRACEPOINTS {
-            self.tracepoints_of(&tracefs, group);
-        }
-        if self.wanted.thread_stacks && self.kernel.has_types() {
-            self.stack_tracepoints(&tracefs);
-        }
-    }
-
-    fn tracepoints_of(&mut self, tracefs: &Tracefs, group: &Tracepoints) {
-        // Enter first, so that no return is seen whose entry was not.
-        // The second of each is for what the first is skipped for.
-        let several = if self.wanted.two_tracepoints { 2 } else { 1 };
-        for (spot, programs, prefix) in [
-            (Spot::Entry, &group.enter[..several], "sys_enter_"),
-            (Spot::Return, &group.exit[..several], "sys_exit_"),
-        ] {
-            for call in group.calls {
-                let name = format!("{prefix}{call}");
-                let links: Result<Vec<_>, _> = programs
-                    .iter()
-                    .map(|program| self.tracepoint(tracefs, program, "syscalls", &name))
-                    .collect();
-                match links {
-                    Ok(links) => {
-                        self.outcome.tracepoints.extend(links);
-                        self.outcome.attached.push(Attached {
-                            role: None,
-                            target: format!("syscalls:{name}"),
-                            style: Style::Tracepoint,
-                        });
-                    }
-                    Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), &why),
-                }
-            }
-            match programs {
-                // Skipped where somebody's call on a map is preempted.
-                [only] if self.wanted.preemptible => self.pair(spot, &[only, only]),
-                _ => self.pair(spot, programs),
-            }
-        }
-    }
-
-    fn tracepoint(
-        &mut self,
-        fs: &Tracefs,
-        program_name: &str,
-        category: &str,
-        name: &str,
-    ) -> Result<OwnedFd, Why> {
-        let Program::TracePoint(p) = program(self.ebpf, program_name)? else {
-            return Err(Why::text("is no tracepoint program"));
-        };
-        let p: &mut TracePoint = p;
-        if p.fd().is_err() {
-            p.load()?;
-        }
-        let id = fs
-            .tracepoint_id(category, name)
-            .map_err(|e| Why::io("reading its id", &e))?;
-        perf::attach_tracepoint(id, p.fd()?.as_fd()).map_err(|e| Why::io("attaching", &e))
-    }
-
-    fn refuse_tracepoint(&mut self, target: &str, why: &Why) {
-        self.outcome.refused.push(Refused {
-            role: None,
-            target: target.to_owned(),
-            style: Style::Tracepoint,
-            why: why.0.clone(),
-        });
-    }
 }
 
 fn load_trampoline(ebpf: &mut Ebpf, name: &str, target: &str, btf: &Btf) -> Result<(), Why> {
@@ -487,47 +364,4 @@ fn unload(ebpf: &mut Ebpf, name: &str) {
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, Why> {
     ebpf.program_mut(name)
         .ok_or_else(|| Why::text(format!("the BPF object has no program {name}")))
-}
-
-/// Why a probe could not be attached.
-pub(super) struct Why(String);
-
-impl Why {
-    pub(super) fn text(why: impl Into<String>) -> Self {
-        Self(why.into())
-    }
-
-    fn io(doing: &str, error: &io::Error) -> Self {
-        Self(format!("{doing}: {error}"))
-    }
-
-    pub(super) fn into_text(self) -> String {
-        self.0
-    }
-}
-
-impl From<ProgramError> for Why {
-    fn from(error: ProgramError) -> Self {
-        let mut why = String::new();
-        let mut source: Option<&dyn std::error::Error> = Some(&error);
-        while let Some(e) = source {
-            // The verifier's log is many lines long: its end says what is wrong.
-            let text = e.to_string();
-            let text = match text.rfind("Verifier output:") {
-                Some(_) if text.len() > 600 => {
-                    let tail: Vec<&str> = text.lines().rev().take(8).collect();
-                    tail.into_iter().rev().collect::<Vec<_>>().join(" | ")
-                }
-                _ => text,
-            };
-            if !why.contains(&text) {
-                if !why.is_empty() {
-                    why.push_str(": ");
-                }
-                why.push_str(&text);
-            }
-            source = e.source();
-        }
-        Self(why)
-    }
 }

@@ -1,5 +1,9 @@
 //! From an event's bytes to evidence, with what /proc has to add.
 
+mod numbers;
+mod paths;
+mod text;
+
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 
 use forktrace_common::{
@@ -10,20 +14,19 @@ use forktrace_common::{
 
 use super::{attach::Outcome, oom, stacks, stage, style::Role, syscall};
 use crate::{
-    evidence::{
-        CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Threads,
-    },
+    evidence::{CgroupLimit, Evidence, PAGE},
     host::{
-        cgroup::{Controller, Hierarchies, Hierarchy, Resource, Version},
+        cgroup::{Hierarchies, Resource, Version},
         clock::Clock,
-        identity,
-        limits::{Files, HostNow, Lacking},
-        mappings,
+        limits::{Files, HostNow},
         passwd::Passwd,
         vantage,
     },
-    record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Operation, Unit, Victim},
+    record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Unit, Victim},
 };
+use numbers::{lacking, nproc, operation, overcommit, pid_namespaces, threads};
+use paths::Paths;
+use text::{lossy, until_nul};
 
 /// PIDS_MAX (kernel/cgroup/pids.c): one more than PID_MAX_LIMIT is "max".
 const PIDS_MAX: i64 = 4_194_305;
@@ -287,141 +290,6 @@ fn oom_limit(cgroup: CgroupLimit, version: Version) -> Option<Limit> {
     })
 }
 
-/// One path with its components, root first.
-struct Path {
-    id: u64,
-    v2: bool,
-    /// `None`: longer than the kernel side could tell, and gone since.
-    components: Option<Vec<Vec<u8>>>,
-}
-
-impl Path {
-    /// The path of the ancestor at this depth (0 is the root).
-    fn ancestor(&self, level: u32) -> Option<Vec<u8>> {
-        let components = self.components.as_ref()?.get(..level as usize)?;
-        if components.is_empty() {
-            return Some(b"/".to_vec());
-        }
-        let mut path = Vec::new();
-        for component in components {
-            path.push(b'/');
-            path.extend_from_slice(component);
-        }
-        Some(path)
-    }
-
-    fn whole(&self) -> Option<Vec<u8>> {
-        let depth = self.components.as_ref()?.len();
-        self.ancestor(u32::try_from(depth).ok()?)
-    }
-}
-
-/// The paths that the event carries.
-struct Paths {
-    all: Vec<Path>,
-    pids_id: u64,
-    memory_id: u64,
-    into_cgroup: bool,
-}
-
-impl Paths {
-    fn of(event: &FailureEvent, hierarchies: &Hierarchies) -> Self {
-        let mut all = Vec::new();
-        for path in event.paths.iter().filter(|p| p.id != 0) {
-            let start = path.start as usize;
-            let names = event
-                .names
-                .get(start..start.saturating_add(path.len as usize))
-                .unwrap_or(&[]);
-            let v2 = path.hierarchy == 0;
-            let components = if path.truncated == 0 {
-                let mut components: Vec<Vec<u8>> = names
-                    .split(|b| *b == 0)
-                    .filter(|c| !c.is_empty())
-                    .map(<[u8]>::to_vec)
-                    .collect();
-                components.reverse();
-                Some(components)
-            } else {
-                by_id(hierarchies, v2, path.id).map(|p| {
-                    p.as_os_str()
-                        .as_bytes()
-                        .split(|b| *b == b'/')
-                        .filter(|c| !c.is_empty())
-                        .map(<[u8]>::to_vec)
-                        .collect()
-                })
-            };
-            all.push(Path {
-                id: path.id,
-                v2,
-                components,
-            });
-        }
-        // The nearest limit's cgroup is the leaf of its path.
-        let leaf = |list: &[event::CgroupLimit], len: u8| if len > 0 { list[0].id } else { 0 };
-        Self {
-            all,
-            pids_id: leaf(&event.pids, event.pids_len),
-            memory_id: leaf(&event.memory, event.memory_len),
-            into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,
-        }
-    }
-
-    fn by_id(&self, id: u64) -> Option<&Path> {
-        self.all.iter().find(|p| p.id == id)
-    }
-
-    fn pids(&self) -> Option<&Path> {
-        self.by_id(self.pids_id)
-    }
-
-    fn memory(&self) -> Option<&Path> {
-        self.by_id(self.memory_id)
-    }
-
-    /// Where the caller lives: its v2 cgroup, or, where everything is in the
-    /// v2 root (v1 hosts, hybrid ones without systemd), its pids cgroup.
-    fn own_cgroup(&self) -> Cgroup {
-        let v2 = self.all.first();
-        let unused = v2.is_none_or(|p| p.components.as_ref().is_some_and(Vec::is_empty));
-        let own = match self.pids() {
-            Some(pids) if unused && !pids.v2 && !self.into_cgroup => Some(pids),
-            _ => v2,
-        };
-        let Some(own) = own else {
-            return Cgroup::default();
-        };
-        let Some(bytes) = own.whole() else {
-            return Cgroup {
-                id: own.id,
-                ..Cgroup::default()
-            };
-        };
-        let (path, path_hex) = lossy(&bytes);
-        let who = identity::identify(&path);
-        Cgroup {
-            path: Some(path),
-            path_hex,
-            id: own.id,
-            unit: who.unit,
-            container: who.container,
-            pod: who.pod,
-            qos: who.qos,
-        }
-    }
-}
-
-/// The path of a cgroup whose names didn't fit into the event.
-fn by_id(hierarchies: &Hierarchies, v2: bool, id: u64) -> Option<std::path::PathBuf> {
-    if v2 {
-        return hierarchies.path_by_id(Hierarchy::V2, id);
-    }
-    [Controller::Pids, Controller::Memory]
-        .into_iter()
-        .find_map(|c| hierarchies.path_by_id(Hierarchy::V1(c), id))
-}
-
 /// Copies the event out of the ring buffer's bytes.
 fn event_of(bytes: &[u8]) -> Option<Box<FailureEvent>> {
     if bytes.len() < size_of::<FailureEvent>() {
@@ -432,175 +300,6 @@ fn event_of(bytes: &[u8]) -> Option<Box<FailureEvent>> {
     Some(Box::new(unsafe {
         bytes.as_ptr().cast::<FailureEvent>().read_unaligned()
     }))
-}
-
-fn operation(event: &FailureEvent) -> Operation {
-    let f = event.flags;
-    if matches!(
-        event::Stage::from_u8(event.stage),
-        event::Stage::Exec | event::Stage::ExecUnseen
-    ) {
-        Operation::Exec
-    } else if stacks::call(event).is_some() {
-        Operation::ThreadStack
-    } else if f & flag::IO_THREAD != 0 {
-        Operation::IoWorker
-    } else if f & (flag::KERNEL_FN | flag::CALLER_KTHREAD) != 0 {
-        Operation::KernelThread
-    } else if event.clone_flags & clone::THREAD != 0 {
-        Operation::Thread
-    } else if event.clone_flags & clone::VFORK != 0 {
-        Operation::Vfork
-    } else {
-        Operation::Process
-    }
-}
-
-fn nproc(event: &FailureEvent) -> Vec<NprocLevel> {
-    event
-        .user_ns
-        .iter()
-        .take(usize::from(event.user_ns_len))
-        .map(|l| NprocLevel {
-            usage: l.usage.max(0) as u64,
-            // RLIM_INFINITY, or LONG_MAX of a namespace that sets no limit.
-            limit: u64::try_from(l.limit).ok().filter(|&n| n < i64::MAX as u64),
-            uid: l.uid,
-            userns: (l.inum != 0).then_some(l.inum),
-            limit_userns: (l.limit_ns != 0).then_some(l.limit_ns),
-        })
-        .collect()
-}
-
-fn lacking(event: &FailureEvent, errno: Errno) -> Lacking {
-    let has = |flag| event.flags & flag != 0;
-    Lacking {
-        threads: !has(flag::HAVE_THREADS),
-        pid_max: !has(flag::HAVE_PID_MAX),
-        overcommit: !has(flag::HAVE_OVERCOMMIT),
-        strict: has(flag::HAVE_OVERCOMMIT)
-            && u64::try_from(event.overcommit.mode).map(OvercommitMode::from_number)
-                == Ok(OvercommitMode::Never),
-        no_memory: errno == Errno::ENOMEM,
-    }
-}
-
-fn threads(event: &FailureEvent, host: &HostNow) -> Option<Threads> {
-    if event.flags & flag::HAVE_THREADS != 0 {
-        return Some(Threads {
-            now: event.nr_threads.max(0) as u64,
-            max: event.max_threads.max(0) as u64,
-        });
-    }
-    Some(Threads {
-        now: host.threads?,
-        max: host.threads_max?,
-    })
-}
-
-const PIDNS_ADDING: u32 = 1 << 31; // include/linux/pid_namespace.h
-
-fn pid_namespaces(event: &FailureEvent, host: &HostNow) -> Vec<PidNs> {
-    let global = if event.flags & flag::HAVE_PID_MAX != 0 {
-        u64::try_from(event.pid_max).ok()
-    } else {
-        host.pid_max
-    };
-    event
-        .pid_ns
-        .iter()
-        .take(usize::from(event.pid_ns_len))
-        .map(|ns| PidNs {
-            inum: ns.inum,
-            level: ns.level,
-            dead: ns.allocated & PIDNS_ADDING == 0,
-            allocated: u64::from(ns.allocated & !PIDNS_ADDING),
-            pid_max: if ns.pid_max != 0 {
-                Some(u64::from(ns.pid_max))
-            } else {
-                global
-            },
-        })
-        .collect()
-}
-
-const KIB: u64 = 1024;
-
-fn overcommit(
-    event: &FailureEvent,
-    errno: Errno,
-    host: &HostNow,
-    proc_is_hosts: bool,
-) -> Option<Overcommit> {
-    let o = &event.overcommit;
-    if o.total_vm == 0 {
-        // A kernel thread, or no kernel types: nothing to copy, or not known.
-        return None;
-    }
-    let total_vm = o.total_vm * PAGE;
-    let (mode, committed, commit_limit, ram_and_swap, admin, user);
-    if event.flags & flag::HAVE_OVERCOMMIT != 0 {
-        let swap = o.swap.max(0) as u64 * PAGE;
-        let ram = o.totalram * PAGE;
-        mode = u64::try_from(o.mode).ok()?;
-        committed = o.committed.max(0) as u64 * PAGE;
-        // mm/util.c vm_commit_limit(): huge pages don't count as RAM.
-        commit_limit = swap
-            + if o.kbytes != 0 {
-                o.kbytes / (PAGE / KIB) * PAGE
-            } else {
-                let huge = host.hugetlb.unwrap_or(0) * KIB;
-                ram.saturating_sub(huge) / PAGE * u64::try_from(o.ratio).ok()? / 100 * PAGE
-            };
-        ram_and_swap = ram + swap;
-        admin = o.admin_reserve_kbytes * KIB;
-        user = o.user_reserve_kbytes * KIB;
-    } else {
-        mode = host.overcommit_memory?;
-        committed = host.committed? * KIB;
-        commit_limit = host.commit_limit? * KIB;
-        ram_and_swap = (host.mem_total? + host.swap_total?) * KIB;
-        admin = host.admin_reserve_kbytes? * KIB;
-        user = host.user_reserve_kbytes? * KIB;
-    }
-    let mode = OvercommitMode::from_number(mode);
-    let copies = errno == Errno::ENOMEM
-        && event.clone_flags & clone::VM == 0
-        && stacks::call(event).is_none()
-        && proc_is_hosts;
-    let largest_mapping = (mode == OvercommitMode::Heuristic && copies && total_vm > ram_and_swap)
-        .then(|| mappings::largest_private_writable(event.tgid))
-        .flatten();
-    Some(Overcommit {
-        mode,
-        committed,
-        commit_limit,
-        admin_reserve: if event.flags & flag::CAP_SYS_ADMIN != 0 {
-            0
-        } else {
-            admin
-        },
-        user_reserve: user.min(total_vm / 32),
-        ram_and_swap,
-        total_vm,
-        private_writable: (o.data_vm + o.stack_vm) * PAGE,
-        largest_mapping,
-    })
-}
-
-fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|b| *b == 0).next().unwrap_or(bytes)
-}
-
-/// Text, and the raw bytes in hexadecimal where it is not the same.
-fn lossy(bytes: &[u8]) -> (String, Option<String>) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (text.to_owned(), None),
-        Err(_) => (
-            String::from_utf8_lossy(bytes).into_owned(),
-            Some(bytes.iter().map(|b| format!("{b:02x}")).collect()),
-        ),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,139 @@
+//! Attaching to tracepoints, by a tracefs of one's own.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use aya::programs::{Program, TracePoint};
+
+use super::{Attached, Attacher, Refused, Why, program};
+use crate::probe::{
+    oom, perf,
+    skips::Spot,
+    stacks,
+    style::{Role, Style, TRACEPOINTS, Tracepoints},
+    tracefs::Tracefs,
+};
+
+impl Attacher<'_> {
+    /// The OOM killer's victims. `raw`: raw tracepoints may be tried, which are no other style's.
+    pub(super) fn oom_kills(&mut self, raw: bool) {
+        let target = format!("{}:{}", oom::CATEGORY, oom::NAME);
+        let attached = match raw.then(|| oom::attach_raw(self.ebpf)) {
+            Some(Ok(())) => Ok(()),
+            _ => Tracefs::open()
+                .map_err(|e| Why::io("mounting a private tracefs", &e))
+                .and_then(|fs| self.tracepoint(&fs, oom::TRACEPOINT, oom::CATEGORY, oom::NAME))
+                .map(|link| self.outcome.tracepoints.push(link)),
+        };
+        match attached {
+            Ok(()) => self.outcome.attached.push(Attached {
+                role: Some(Role::OomVictim),
+                target,
+                style: Style::Tracepoint,
+            }),
+            Err(why) => self.outcome.refused.push(Refused {
+                role: Some(Role::OomVictim),
+                target,
+                style: Style::Tracepoint,
+                why: why.into_text(),
+            }),
+        }
+    }
+
+    fn stack_tracepoints(&mut self, tracefs: &Tracefs) {
+        for (name, program) in stacks::TRACEPOINTS {
+            match self.tracepoint(tracefs, program, "syscalls", name) {
+                Ok(link) => {
+                    self.outcome.tracepoints.push(link);
+                    self.outcome.attached.push(Attached {
+                        role: None,
+                        target: format!("syscalls:{name}"),
+                        style: Style::Tracepoint,
+                    });
+                    if self.wanted.preemptible {
+                        self.pair(Spot::Return, &[program, program]);
+                    }
+                }
+                Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), why),
+            }
+        }
+    }
+
+    pub(super) fn tracepoints(&mut self) {
+        let tracefs = match Tracefs::open() {
+            Ok(tracefs) => tracefs,
+            Err(error) => {
+                self.refuse_tracepoint("syscalls", Why::io("mounting a private tracefs", &error));
+                return;
+            }
+        };
+        for group in TRACEPOINTS {
+            self.tracepoints_of(&tracefs, group);
+        }
+        if self.wanted.thread_stacks && self.kernel.has_types() {
+            self.stack_tracepoints(&tracefs);
+        }
+    }
+
+    fn tracepoints_of(&mut self, tracefs: &Tracefs, group: &Tracepoints) {
+        // Enter first, so that no return is seen whose entry was not.
+        // The second of each is for what the first is skipped for.
+        let several = if self.wanted.two_tracepoints { 2 } else { 1 };
+        for (spot, programs, prefix) in [
+            (Spot::Entry, &group.enter[..several], "sys_enter_"),
+            (Spot::Return, &group.exit[..several], "sys_exit_"),
+        ] {
+            for call in group.calls {
+                let name = format!("{prefix}{call}");
+                let links: Result<Vec<_>, _> = programs
+                    .iter()
+                    .map(|program| self.tracepoint(tracefs, program, "syscalls", &name))
+                    .collect();
+                match links {
+                    Ok(links) => {
+                        self.outcome.tracepoints.extend(links);
+                        self.outcome.attached.push(Attached {
+                            role: None,
+                            target: format!("syscalls:{name}"),
+                            style: Style::Tracepoint,
+                        });
+                    }
+                    Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), why),
+                }
+            }
+            match programs {
+                // Skipped where somebody's call on a map is preempted.
+                [only] if self.wanted.preemptible => self.pair(spot, &[only, only]),
+                _ => self.pair(spot, programs),
+            }
+        }
+    }
+
+    fn tracepoint(
+        &mut self,
+        fs: &Tracefs,
+        program_name: &str,
+        category: &str,
+        name: &str,
+    ) -> Result<OwnedFd, Why> {
+        let Program::TracePoint(p) = program(self.ebpf, program_name)? else {
+            return Err(Why::text("is no tracepoint program"));
+        };
+        let p: &mut TracePoint = p;
+        if p.fd().is_err() {
+            p.load()?;
+        }
+        let id = fs
+            .tracepoint_id(category, name)
+            .map_err(|e| Why::io("reading its id", &e))?;
+        perf::attach_tracepoint(id, p.fd()?.as_fd()).map_err(|e| Why::io("attaching", &e))
+    }
+
+    fn refuse_tracepoint(&mut self, target: &str, why: Why) {
+        self.outcome.refused.push(Refused {
+            role: None,
+            target: target.to_owned(),
+            style: Style::Tracepoint,
+            why: why.into_text(),
+        });
+    }
+}

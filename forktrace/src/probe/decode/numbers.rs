@@ -1,0 +1,176 @@
+//! An event's numbers as evidence, and what /proc adds where it lacks them.
+
+use forktrace_common::{
+    clone,
+    event::{self, FailureEvent, flag},
+};
+
+use crate::{
+    evidence::{NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Threads},
+    host::{
+        limits::{HostNow, Lacking},
+        mappings,
+    },
+    probe::stacks,
+    record::{Errno, Operation},
+};
+
+/// What was to be created, or else refused.
+pub fn operation(event: &FailureEvent) -> Operation {
+    let f = event.flags;
+    if matches!(
+        event::Stage::from_u8(event.stage),
+        event::Stage::Exec | event::Stage::ExecUnseen
+    ) {
+        Operation::Exec
+    } else if stacks::call(event).is_some() {
+        Operation::ThreadStack
+    } else if f & flag::IO_THREAD != 0 {
+        Operation::IoWorker
+    } else if f & (flag::KERNEL_FN | flag::CALLER_KTHREAD) != 0 {
+        Operation::KernelThread
+    } else if event.clone_flags & clone::THREAD != 0 {
+        Operation::Thread
+    } else if event.clone_flags & clone::VFORK != 0 {
+        Operation::Vfork
+    } else {
+        Operation::Process
+    }
+}
+
+/// RLIMIT_NPROC on each level of user namespaces, the caller's own first.
+pub fn nproc(event: &FailureEvent) -> Vec<NprocLevel> {
+    event
+        .user_ns
+        .iter()
+        .take(usize::from(event.user_ns_len))
+        .map(|l| NprocLevel {
+            usage: l.usage.max(0) as u64,
+            // RLIM_INFINITY, or LONG_MAX of a namespace that sets no limit.
+            limit: u64::try_from(l.limit).ok().filter(|&n| n < i64::MAX as u64),
+            uid: l.uid,
+            userns: (l.inum != 0).then_some(l.inum),
+            limit_userns: (l.limit_ns != 0).then_some(l.limit_ns),
+        })
+        .collect()
+}
+
+/// What the kernel's side could not read, for want of its variables' addresses.
+pub fn lacking(event: &FailureEvent, errno: Errno) -> Lacking {
+    let has = |flag| event.flags & flag != 0;
+    Lacking {
+        threads: !has(flag::HAVE_THREADS),
+        pid_max: !has(flag::HAVE_PID_MAX),
+        overcommit: !has(flag::HAVE_OVERCOMMIT),
+        strict: has(flag::HAVE_OVERCOMMIT)
+            && u64::try_from(event.overcommit.mode).map(OvercommitMode::from_number)
+                == Ok(OvercommitMode::Never),
+        no_memory: errno == Errno::ENOMEM,
+    }
+}
+
+/// The tasks that there are, and kernel.threads-max.
+pub fn threads(event: &FailureEvent, host: &HostNow) -> Option<Threads> {
+    if event.flags & flag::HAVE_THREADS != 0 {
+        return Some(Threads {
+            now: event.nr_threads.max(0) as u64,
+            max: event.max_threads.max(0) as u64,
+        });
+    }
+    Some(Threads {
+        now: host.threads?,
+        max: host.threads_max?,
+    })
+}
+
+const PIDNS_ADDING: u32 = 1 << 31; // include/linux/pid_namespace.h
+
+/// The caller's pid namespaces, innermost first.
+pub fn pid_namespaces(event: &FailureEvent, host: &HostNow) -> Vec<PidNs> {
+    let global = if event.flags & flag::HAVE_PID_MAX != 0 {
+        u64::try_from(event.pid_max).ok()
+    } else {
+        host.pid_max
+    };
+    event
+        .pid_ns
+        .iter()
+        .take(usize::from(event.pid_ns_len))
+        .map(|ns| PidNs {
+            inum: ns.inum,
+            level: ns.level,
+            dead: ns.allocated & PIDNS_ADDING == 0,
+            allocated: u64::from(ns.allocated & !PIDNS_ADDING),
+            pid_max: if ns.pid_max != 0 {
+                Some(u64::from(ns.pid_max))
+            } else {
+                global
+            },
+        })
+        .collect()
+}
+
+const KIB: u64 = 1024;
+
+/// What the overcommit policy compared; `None` where there is nothing to copy, or it isn't known.
+pub fn overcommit(
+    event: &FailureEvent,
+    errno: Errno,
+    host: &HostNow,
+    proc_is_hosts: bool,
+) -> Option<Overcommit> {
+    let o = &event.overcommit;
+    if o.total_vm == 0 {
+        // A kernel thread, or no kernel types: nothing to copy, or not known.
+        return None;
+    }
+    let total_vm = o.total_vm * PAGE;
+    let (mode, committed, commit_limit, ram_and_swap, admin, user);
+    if event.flags & flag::HAVE_OVERCOMMIT != 0 {
+        let swap = o.swap.max(0) as u64 * PAGE;
+        let ram = o.totalram * PAGE;
+        mode = u64::try_from(o.mode).ok()?;
+        committed = o.committed.max(0) as u64 * PAGE;
+        // mm/util.c vm_commit_limit(): huge pages don't count as RAM.
+        commit_limit = swap
+            + if o.kbytes != 0 {
+                o.kbytes / (PAGE / KIB) * PAGE
+            } else {
+                let huge = host.hugetlb.unwrap_or(0) * KIB;
+                ram.saturating_sub(huge) / PAGE * u64::try_from(o.ratio).ok()? / 100 * PAGE
+            };
+        ram_and_swap = ram + swap;
+        admin = o.admin_reserve_kbytes * KIB;
+        user = o.user_reserve_kbytes * KIB;
+    } else {
+        mode = host.overcommit_memory?;
+        committed = host.committed? * KIB;
+        commit_limit = host.commit_limit? * KIB;
+        ram_and_swap = (host.mem_total? + host.swap_total?) * KIB;
+        admin = host.admin_reserve_kbytes? * KIB;
+        user = host.user_reserve_kbytes? * KIB;
+    }
+    let mode = OvercommitMode::from_number(mode);
+    let copies = errno == Errno::ENOMEM
+        && event.clone_flags & clone::VM == 0
+        && stacks::call(event).is_none()
+        && proc_is_hosts;
+    let largest_mapping = (mode == OvercommitMode::Heuristic && copies && total_vm > ram_and_swap)
+        .then(|| mappings::largest_private_writable(event.tgid))
+        .flatten();
+    Some(Overcommit {
+        mode,
+        committed,
+        commit_limit,
+        admin_reserve: if event.flags & flag::CAP_SYS_ADMIN != 0 {
+            0
+        } else {
+            admin
+        },
+        user_reserve: user.min(total_vm / 32),
+        ram_and_swap,
+        total_vm,
+        private_writable: (o.data_vm + o.stack_vm) * PAGE,
+        largest_mapping,
+    })
+}
