@@ -5,8 +5,11 @@
 //! every kernel. A field that this kernel doesn't have is [`MISSING`]: the
 //! piece of evidence that needs it is then absent, not wrong.
 
-/// Marks a field that this kernel doesn't have.
-pub const MISSING: u32 = u32::MAX;
+/// Marks a field that this kernel doesn't have. Added to a kernel address, or to
+/// none, it leads to one that isn't canonical, and that no read accepts
+/// (arch/x86/mm/maccess.c `copy_from_kernel_nofault_allowed`, 5.6+): so nothing
+/// has to ask before it reads.
+pub const MISSING: u64 = 1 << 63;
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -14,7 +17,7 @@ macro_rules! offsets {
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Offsets {
-            $($(#[$doc])* pub $name: u32,)*
+            $($(#[$doc])* pub $name: u64,)*
         }
 
         impl Offsets {

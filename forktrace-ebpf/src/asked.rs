@@ -37,38 +37,56 @@ pub fn creates(number: i32, compat: bool) -> bool {
 /// Of a 64-bit call with its first two arguments.
 #[inline(always)]
 pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Asked {
-    let mut asked = Asked {
-        clone_flags: 0,
-        into_css: 0,
-    };
-    if number == NR_CLONE {
+    let clone_flags = flags(number, arg0);
+    let mut into_css = 0;
+    if number == NR_CLONE3 && clone_flags & clone::INTO_CGROUP != 0 && arg1 >= CLONE_ARGS_SIZE_VER2
+    {
+        let fd = mem::user::<u64>(arg0 + CLONE_ARGS_CGROUP);
+        into_css = cgroup::effective_pids_css(cgroup::of_fd(task::current(), fd));
+    }
+    Asked {
+        clone_flags,
+        into_css,
+    }
+}
+
+/// What a 64-bit call with this first argument wants of the child.
+#[inline(always)]
+fn flags(number: i32, arg0: u64) -> u64 {
+    match number {
         // As kernel/fork.c has it: the low byte is the exit signal.
-        asked.clone_flags = arg0 as u32 as u64 & !clone::CSIGNAL;
-    } else if number == NR_VFORK {
-        asked.clone_flags = clone::VFORK | clone::VM;
-    } else if number == NR_CLONE3 {
+        NR_CLONE => arg0 as u32 as u64 & !clone::CSIGNAL,
+        NR_VFORK => clone::VFORK | clone::VM,
         // The caller could have changed it since; that would only misdescribe
         // its own call.
-        asked.clone_flags = mem::user::<u64>(arg0);
-        if asked.clone_flags & clone::INTO_CGROUP != 0 && arg1 >= CLONE_ARGS_SIZE_VER2 {
-            let fd = mem::user::<u64>(arg0 + CLONE_ARGS_CGROUP);
-            asked.into_css = cgroup::effective_pids_css(cgroup::of_fd(task::current(), fd));
-        }
+        NR_CLONE3 => mem::user::<u64>(arg0),
+        _ => 0,
     }
-    asked
 }
 
 /// Of the creating system call that the current task is in, from its registers.
 #[inline(always)]
 pub fn by_registers(number: i32, compat: bool) -> Asked {
     let (arg0, arg1) = task::arguments(task::current(), compat);
-    let number = match (number, compat) {
+    by_call(native(number, compat), arg0, arg1)
+}
+
+/// What that call wants of the child, and not where it is to go.
+#[inline(always)]
+pub fn flags_by_registers(number: i32, compat: bool) -> u64 {
+    let (arg0, _) = task::arguments(task::current(), compat);
+    flags(native(number, compat), arg0)
+}
+
+/// A creating system call's number among the 64-bit ones.
+#[inline(always)]
+fn native(number: i32, compat: bool) -> i32 {
+    match (number, compat) {
         (NR32_CLONE, true) => NR_CLONE,
         (NR32_VFORK, true) => NR_VFORK,
         (NR32_FORK, true) => NR_FORK,
         _ => number,
-    };
-    by_call(number, arg0, arg1)
+    }
 }
 
 /// css of the pids controller that a child of the current task is charged to,

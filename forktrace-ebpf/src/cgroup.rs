@@ -43,7 +43,7 @@ fn limit_of(css: u64, level: u32, usage: i64, limit: i64) -> CgroupLimit {
 /// `struct pids_cgroup` that holds this css: counter and limit.
 #[inline(always)]
 fn pids_numbers(css: u64) -> (i64, i64) {
-    let pids = css - offset!(pids_css) as u64;
+    let pids = css - offset!(pids_css);
     (
         mem::field::<i64>(pids, offset!(pids_counter)),
         mem::field::<i64>(pids, offset!(pids_limit)),
@@ -54,7 +54,7 @@ fn pids_numbers(css: u64) -> (i64, i64) {
 /// (kernel/cgroup/pids.c `pids_event`; 6.11 renamed the counter).
 #[inline(always)]
 pub fn pids_forkfail(css: u64) -> i64 {
-    mem::field::<i64>(css - offset!(pids_css) as u64, offset!(pids_forkfail))
+    mem::field::<i64>(css - offset!(pids_css), offset!(pids_forkfail))
 }
 
 /// The first cgroup on the way up that has no room for one more, as
@@ -81,7 +81,7 @@ pub fn first_full(css: u64) -> CgroupLimit {
 /// Limit and usage (pages) of one memory cgroup.
 #[inline(always)]
 pub fn memory_limit(memcg: u64) -> CgroupLimit {
-    let css = memcg + offset!(memcg_css) as u64;
+    let css = memcg + offset!(memcg_css);
     memory_limit_at(memcg, depth(css))
 }
 
@@ -89,7 +89,7 @@ pub fn memory_limit(memcg: u64) -> CgroupLimit {
 fn memory_limit_at(memcg: u64, level: u32) -> CgroupLimit {
     let usage = mem::field::<i64>(memcg, offset!(memcg_usage));
     let limit = mem::field::<i64>(memcg, offset!(memcg_max));
-    let mut of = limit_of(memcg + offset!(memcg_css) as u64, level, usage, limit);
+    let mut of = limit_of(memcg + offset!(memcg_css), level, usage, limit);
     of.oom_kill_disable = mem::field::<u32>(memcg, offset!(memcg_oom_kill_disable));
     of
 }
@@ -109,7 +109,7 @@ pub fn memcg_oom_events(css: u64) -> i64 {
         top = css;
         css = parent;
     }
-    mem::field::<i64>(top - offset!(memcg_css) as u64, offset!(memcg_events_oom))
+    mem::field::<i64>(top - offset!(memcg_css), offset!(memcg_events_oom))
 }
 
 /// Levels at which v1's limit of kernel memory is looked for.
@@ -129,7 +129,7 @@ pub fn kmem_near(ev: *mut FailureEvent, css: u64) {
         if parent == 0 {
             break;
         }
-        let memcg = css - offset!(memcg_css) as u64;
+        let memcg = css - offset!(memcg_css);
         let usage = mem::field::<i64>(memcg, offset!(memcg_kmem_usage));
         let limit = mem::field::<i64>(memcg, offset!(memcg_kmem_max));
         if usage + KMEM_NEAR > limit {
@@ -176,10 +176,8 @@ pub fn memory(ev: *mut FailureEvent, css: u64) {
             if parent == 0 {
                 break;
             }
-            *list.add(level) = memory_limit_at(
-                css - offset!(memcg_css) as u64,
-                leaf.wrapping_sub(level as u32),
-            );
+            *list.add(level) =
+                memory_limit_at(css - offset!(memcg_css), leaf.wrapping_sub(level as u32));
             (*ev).memory_len = level as u8 + 1;
             css = parent;
         }

@@ -42,9 +42,10 @@ pub fn fill(ev: *mut FailureEvent, task: u64, note: *const Note) {
     } else {
         set_tid_of_user(ev, task);
     }
-    let width = offset!(ucounts_last_ns).wrapping_sub(offset!(ucounts_first_ns)) / ns_kind::TIME;
+    let width =
+        offset!(ucounts_last_ns).wrapping_sub(offset!(ucounts_first_ns)) / ns_kind::TIME as u64;
     let max_width =
-        offset!(userns_last_max).wrapping_sub(offset!(userns_first_max)) / ns_kind::TIME;
+        offset!(userns_last_max).wrapping_sub(offset!(userns_first_max)) / ns_kind::TIME as u64;
     if width != max_width || (width != 4 && width != 8) {
         return;
     }
@@ -78,7 +79,7 @@ struct Charged {
     ns: u64,
     uc: u64,
     uid: u32,
-    width: u32,
+    width: u64,
 }
 
 /// In read-only memory and not on the stack, which is short.
@@ -124,9 +125,9 @@ fn state(ev: *mut FailureEvent, task: u64) {
     // task_active_pid_ns(): that of the caller's own id.
     let pid = mem::pointer(task, offset!(task_thread_pid));
     let level = mem::field::<u32>(pid, offset!(pid_level)) as u64;
-    let stride = offset!(upid_ns) as u64 + 8;
+    let stride = offset!(upid_ns) + 8;
     let own = if mem::has(offset!(pid_numbers)) && mem::has(offset!(upid_ns)) {
-        let numbers = pid + offset!(pid_numbers) as u64;
+        let numbers = pid + offset!(pid_numbers);
         mem::pointer(numbers + level * stride, offset!(upid_ns))
     } else {
         0
@@ -159,11 +160,11 @@ fn set_tid(ev: *mut FailureEvent, args: u64) {
     unsafe {
         (*ev).cousins.set_tid_size = size;
         let list = (&raw mut (*ev).cousins.set_tid).cast::<i32>();
-        for at in 0..SET_TID as u32 {
-            if at >= size {
+        for at in 0..SET_TID {
+            if at as u32 >= size {
                 break;
             }
-            *list.add(at as usize) = mem::field::<i32>(ids, at * 4);
+            *list.add(at) = mem::field::<i32>(ids, at as u64 * 4);
         }
     }
 }
@@ -227,8 +228,8 @@ fn first_full(ev: *mut FailureEvent, of: &Charged) {
             return;
         }
         // A user without any namespace has no entry at the first level.
-        let usage = number(uc, offset!(ucounts_first_ns), kind, width);
-        let limit = number(ns, offset!(userns_first_max), kind, width);
+        let usage = number(uc, offset!(ucounts_first_ns), kind.into(), width);
+        let limit = number(ns, offset!(userns_first_max), kind.into(), width);
         if usage >= limit {
             let found = NsLimit {
                 usage,
@@ -262,8 +263,8 @@ fn first_full(ev: *mut FailureEvent, of: &Charged) {
 /// No branch, which the verifier would follow at each level: at 0 nothing can be
 /// read, which is zero, and an int is what is in the lower half.
 #[inline(always)]
-fn number(base: u64, first: u32, kind: u32, width: u32) -> i64 {
-    let above = 64 - 8 * width as u64;
+fn number(base: u64, first: u64, kind: u64, width: u64) -> i64 {
+    let above = 64 - 8 * width;
     mem::field::<i64>(base, first + kind * width) << above >> above
 }
 
@@ -293,7 +294,7 @@ fn own_ucounts(cred: u64, ns: u64, uid: u32) -> u64 {
         if at == 0 || at & 1 != 0 {
             return 0;
         }
-        let uc = at - offset!(ucounts_node) as u64;
+        let uc = at - offset!(ucounts_node);
         if mem::field::<u32>(uc, offset!(ucounts_uid)) == uid
             && mem::pointer(uc, offset!(ucounts_ns)) == ns
         {

@@ -35,38 +35,31 @@ unsafe impl Plain for [u8; 16] {}
 unsafe impl Plain for [u64; 2] {}
 
 /// Reads a field, `offset` bytes behind `base`: zero when this kernel has no
-/// such field or the memory can't be read.
+/// such field ([`MISSING`]) or the memory can't be read.
+///
+/// Every instruction here counts a hundred times: the verifier walks each read
+/// of each level that a loop goes up.
 #[inline(always)]
-pub fn field<T: Plain>(base: u64, offset: u32) -> T {
-    let mut value = MaybeUninit::<T>::zeroed();
+pub fn field<T: Plain>(base: u64, offset: u64) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the helper checks the address, and fills `value` whatever becomes
-    // of it.
+    // of it (kernel/trace/bpf_trace.c `bpf_probe_read_kernel_common`).
     unsafe {
         bpf_probe_read_kernel(
             value.as_mut_ptr().cast(),
             size_of::<T>() as u32,
-            address(base, offset) as *const _,
+            base.wrapping_add(offset) as *const _,
         );
     }
-    // SAFETY: zeroed or filled, and every bit pattern is a value.
+    // SAFETY: filled, and every bit pattern is a value.
     unsafe { value.assume_init() }
-}
-
-/// Where a field is. [`MISSING`] has bit 31 set, which becomes bit 63: from a
-/// kernel address that leads to one that isn't canonical and is never read
-/// (arch/x86/mm/maccess.c `copy_from_kernel_nofault_allowed`, 5.6+).
-#[inline(always)]
-fn address(base: u64, offset: u32) -> u64 {
-    const { assert!(MISSING >> 31 == 1) };
-    let offset = offset as u64;
-    base.wrapping_add(offset).wrapping_add(offset >> 31 << 63)
 }
 
 /// A pointer that a tracing program got as an argument, as a number: to one
 /// whose type it knows the verifier lets nobody add [`MISSING`].
 #[inline(always)]
 pub fn untyped(pointer: u64) -> u64 {
-    let mut value = MaybeUninit::<u64>::zeroed();
+    let mut value = MaybeUninit::<u64>::uninit();
     // SAFETY: eight bytes of this program's own stack.
     unsafe {
         bpf_probe_read_kernel(
@@ -80,13 +73,13 @@ pub fn untyped(pointer: u64) -> u64 {
 
 /// Reads a pointer field.
 #[inline(always)]
-pub fn pointer(base: u64, offset: u32) -> u64 {
+pub fn pointer(base: u64, offset: u64) -> u64 {
     field::<u64>(base, offset)
 }
 
 /// Whether this kernel has the field.
 #[inline(always)]
-pub fn has(offset: u32) -> bool {
+pub fn has(offset: u64) -> bool {
     offset != MISSING
 }
 
@@ -126,7 +119,7 @@ pub unsafe fn copy<T: Copy>(to: *mut T, from: *const T) {
 /// Reads user memory of the current task; zero when that fails.
 #[inline(always)]
 pub fn user<T: Plain>(address: u64) -> T {
-    let mut value = MaybeUninit::<T>::zeroed();
+    let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: as in `field`.
     unsafe {
         bpf_probe_read_user(

@@ -117,7 +117,7 @@ const SLOTS: u32 = 64; // XA_CHUNK_SIZE, include/linux/xarray.h
 fn by_pid(pid: u32) -> u64 {
     // Level 0 of the ids that any task has.
     let own = mem::pointer(task::current(), offset!(task_thread_pid));
-    let initial = mem::pointer(own + offset!(pid_numbers) as u64, offset!(upid_ns));
+    let initial = mem::pointer(own + offset!(pid_numbers), offset!(upid_ns));
     let mut entry = mem::pointer(initial, offset!(pidns_idr));
     for _ in 0..LEVELS {
         // xa_is_internal(): a node, and no entry yet.
@@ -130,7 +130,7 @@ fn by_pid(pid: u32) -> u64 {
         entry = mem::pointer(node + 8 * slot as u64, offset!(xa_node_slots));
     }
     let link = mem::pointer(entry, offset!(pid_tasks));
-    let found = link.wrapping_sub(offset!(task_pid_links) as u64);
+    let found = link.wrapping_sub(offset!(task_pid_links));
     // Whatever was read on the way: this is it, or there is none.
     if mem::field::<u32>(found, offset!(task_pid)) == pid {
         found
@@ -184,7 +184,7 @@ fn name(comm: &mut [u8; 16], task: u64) {
     if !mem::has(offset!(task_comm)) {
         return;
     }
-    let from = task + offset!(task_comm) as u64;
+    let from = task + offset!(task_comm);
     // SAFETY: the helper writes no more than 16 bytes, and checks the address.
     unsafe { bpf_probe_read_kernel_str(comm.as_mut_ptr().cast(), 16, from as *const _) };
 }

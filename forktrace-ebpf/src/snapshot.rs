@@ -150,8 +150,8 @@ fn set(ev: *mut FailureEvent, on: bool, flag: u32) {
 }
 
 #[inline(always)]
-fn bit(base: u64, byte: u32, mask: u32) -> bool {
-    mem::field::<u8>(base, byte) as u32 & mask != 0
+fn bit(base: u64, byte: u64, mask: u64) -> bool {
+    mem::field::<u8>(base, byte) as u64 & mask != 0
 }
 
 /// The path of the cgroup that [`own_cgroup_id`] names, and no other.

@@ -186,7 +186,7 @@ fn address_space(ev: *mut FailureEvent, task: u64, tid: u32) {
 
 /// A limit that this kernel doesn't tell passes for none (RLIM_INFINITY).
 #[inline(always)]
-fn rlimit(signal: u64, offset: u32) -> u64 {
+fn rlimit(signal: u64, offset: u64) -> u64 {
     if mem::has(offset) {
         mem::field::<u64>(signal, offset)
     } else {

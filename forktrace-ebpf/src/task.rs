@@ -91,21 +91,21 @@ pub fn may_lock_memory(task: u64) -> bool {
     initial && mem::field::<u64>(cred, offset!(cred_cap_effective)) & CAP_IPC_LOCK != 0
 }
 
-const AX: u32 = 10 * 8; // struct pt_regs, arch/x86/include/asm/ptrace.h
-const BX: u32 = 5 * 8;
-const CX: u32 = 11 * 8;
-const SI: u32 = 13 * 8;
-const DI: u32 = 14 * 8;
+const AX: u64 = 10 * 8; // struct pt_regs, arch/x86/include/asm/ptrace.h
+const BX: u64 = 5 * 8;
+const CX: u64 = 11 * 8;
+const SI: u64 = 13 * 8;
+const DI: u64 = 14 * 8;
 // What a fourth argument of a system call is in.
-const R10: u32 = 7 * 8;
-const DX: u32 = 12 * 8;
-const ORIG_AX: u32 = 15 * 8;
+const R10: u64 = 7 * 8;
+const DX: u64 = 12 * 8;
+const ORIG_AX: u64 = 15 * 8;
 /// Where struct pt_regs keeps a system call's arguments.
-pub const REG_ARG_0: u32 = DI;
-pub const REG_ARG_1: u32 = SI;
-pub const REG_ARG_2: u32 = DX;
-pub const REG_ARG_3: u32 = R10;
-const CS: u32 = 17 * 8;
+pub const REG_ARG_0: u64 = DI;
+pub const REG_ARG_1: u64 = SI;
+pub const REG_ARG_2: u64 = DX;
+pub const REG_ARG_3: u64 = R10;
+const CS: u64 = 17 * 8;
 const USER32_CS: u64 = 0x23; // __USER32_CS, arch/x86/include/asm/segment.h
 const TS_COMPAT: u32 = 2; // arch/x86/include/asm/thread_info.h
 const PT_REGS_BYTES: u64 = 21 * 8;

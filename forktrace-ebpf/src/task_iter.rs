@@ -136,8 +136,8 @@ fn has_id_in(task: u64, inum: u32) -> bool {
     let pid = mem::pointer(task, offset!(task_thread_pid));
     let level = mem::field::<u32>(pid, offset!(pid_level)) as u64;
     // `struct upid` ends with the pointer.
-    let stride = offset!(upid_ns) as u64 + 8;
-    let numbers = pid + offset!(pid_numbers) as u64;
+    let stride = offset!(upid_ns) + 8;
+    let numbers = pid + offset!(pid_numbers);
     let mut ns = mem::pointer(numbers + level * stride, offset!(upid_ns));
     for _ in 0..LEVELS {
         if ns == 0 {

@@ -17,7 +17,9 @@ use crate::{
     mem, report, stack, task,
 };
 
-/// What the entry of a creation leaves for its return.
+/// What the entry of a creation leaves for its return, in the words that the
+/// return needs: what is read from a map the verifier doesn't know, and so it
+/// walks what follows once.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Entered {
@@ -28,10 +30,13 @@ pub struct Entered {
     pub forkfail: i64,
     /// OOM events of its memory cgroups.
     pub memcg_oom: i64,
-    pub into_cgroup: u32,
+    /// Flags of the event (`forktrace_common::event::flag`).
+    pub flags: u32,
+    /// `Stage::Unseen`, or `Stage::NotEntered` where the return found no entry.
+    pub stage: u32,
     /// Which of two programs on the failing return has reported it, from 1;
     /// 0: none.
-    pub reported: u32,
+    pub reported: u64,
 }
 
 // Layout of syscalls:sys_enter_* and sys_exit_*: kernel/trace/trace_syscalls.c,
@@ -73,17 +78,26 @@ fn enter(ctx: &TracePointContext) {
 #[inline(always)]
 fn entered(nr: i32, arg0: u64, arg1: u64) -> Entered {
     let asked = asked::by_call(nr, arg0, arg1);
-    let pids_css = if asked.into_css != 0 {
-        asked.into_css
+    let mut flags = 0;
+    let mut pids_css = asked.into_css;
+    if pids_css != 0 {
+        flags |= flag::INTO_CGROUP;
     } else {
-        asked::own_css()
-    };
+        pids_css = asked::own_css();
+    }
+    if pids_css != 0 && mem::has(offset!(pids_forkfail)) {
+        flags |= flag::HAVE_PIDS_DELTA;
+    }
+    if mem::has(offset!(memcg_events_oom)) {
+        flags |= flag::HAVE_MEMCG_DELTA;
+    }
     Entered {
         clone_flags: asked.clone_flags,
         pids_css,
         forkfail: cgroup::pids_forkfail(pids_css),
         memcg_oom: cgroup::memcg_oom_events(memory_css()),
-        into_cgroup: (asked.into_css != 0) as u32,
+        flags,
+        stage: Stage::Unseen as u32,
         reported: 0,
     }
 }
@@ -113,7 +127,8 @@ static UNKNOWN_ENTRY: Entered = Entered {
     pids_css: 0,
     forkfail: 0,
     memcg_oom: 0,
-    into_cgroup: 0,
+    flags: 0,
+    stage: Stage::NotEntered as u32,
     reported: 0,
 };
 
@@ -134,36 +149,26 @@ fn exit(ctx: &TracePointContext, program: u8) {
     };
     if ENTERED.get_ptr(tid).is_none() {
         let _ = ENTERED.insert(tid, &UNKNOWN_ENTRY, 0);
-    } else {
-        failed.stage = Stage::Unseen as u8;
     }
     if let Some(entered) = ENTERED.get_ptr_mut(tid) {
         // SAFETY: a map value that this task alone uses.
         unsafe {
             let by = (*entered).reported;
-            if by != 0 && by == program as u32 {
+            if by != 0 && by == program as u64 {
                 // Of an earlier return: this one had no entry either.
-                mem::zero(entered);
-                failed.stage = Stage::NotEntered as u8;
+                mem::copy(entered, &UNKNOWN_ENTRY);
             } else if by != 0 {
                 let _ = ENTERED.remove(tid);
                 return;
             }
-            (*entered).reported = program as u32;
+            (*entered).reported = program as u64;
             failed.clone_flags = (*entered).clone_flags;
             failed.pids_css = (*entered).pids_css;
-            if (*entered).into_cgroup != 0 {
-                failed.flags |= flag::INTO_CGROUP;
-            }
-            if (*entered).pids_css != 0 && mem::has(offset!(pids_forkfail)) {
-                failed.pids_delta =
-                    cgroup::pids_forkfail((*entered).pids_css) - (*entered).forkfail;
-                failed.flags |= flag::HAVE_PIDS_DELTA;
-            }
-            if failed.stage == Stage::Unseen as u8 && mem::has(offset!(memcg_events_oom)) {
-                failed.memcg_delta = cgroup::memcg_oom_events(memory_css()) - (*entered).memcg_oom;
-                failed.flags |= flag::HAVE_MEMCG_DELTA;
-            }
+            failed.stage = (*entered).stage as u8;
+            // The differences are looked at where their flags are set.
+            failed.flags = (*entered).flags;
+            failed.pids_delta = cgroup::pids_forkfail(failed.pids_css) - (*entered).forkfail;
+            failed.memcg_delta = cgroup::memcg_oom_events(memory_css()) - (*entered).memcg_oom;
         }
     }
     if program == 0 {
@@ -171,7 +176,7 @@ fn exit(ctx: &TracePointContext, program: u8) {
     }
     if failed.stage == Stage::NotEntered as u8 {
         let (number, compat) = task::syscall(task::current());
-        failed.clone_flags = asked::by_registers(number, compat).clone_flags;
+        failed.clone_flags = asked::flags_by_registers(number, compat);
     }
     debug!(ctx, "sys_exit: {}, thread {}", ret, tid);
     report::failed(&failed);

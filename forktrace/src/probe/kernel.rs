@@ -17,6 +17,8 @@ use super::{
 /// Types, offsets and addresses of the running kernel.
 pub struct Kernel {
     btf: Option<Btf>,
+    /// They are the running kernel's, and not a file's.
+    own_types: bool,
     pub offsets: Offsets,
     pub symbols: Symbols,
     /// Evidence that this kernel doesn't give, one sentence each.
@@ -29,6 +31,7 @@ impl Kernel {
     /// is absent.
     pub fn discover(btf: Option<&Path>) -> Self {
         let mut absent = Vec::new();
+        let own_types = btf.is_none();
         let parsed = match btf {
             Some(path) => Btf::from_file(path),
             None => Btf::from_sys(),
@@ -86,9 +89,22 @@ impl Kernel {
         };
         Self {
             btf,
+            own_types,
             offsets,
             symbols,
             absent,
+        }
+    }
+
+    /// The types once more as aya wants them: to find the functions that are
+    /// hooked by the numbers that the running kernel gives them.
+    pub fn types_of_aya(&self) -> Option<aya::Btf> {
+        match &self.btf {
+            Some(btf) if self.own_types => {
+                aya::Btf::parse(btf.bytes(), aya::Endianness::default()).ok()
+            }
+            // A file's numbers may be others.
+            _ => aya::Btf::from_sys_fs().ok(),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod drift;
 pub mod functions;
 pub mod kallsyms;
 pub mod kernel;
+mod lookup;
 pub mod object;
 pub mod offsets;
 pub mod oom;

@@ -74,7 +74,7 @@ macro_rules! table {
         },)*)*];
 
         /// Asks for each entry of [`SLOTS`], in their order.
-        fn fill(mut offset: impl FnMut(&'static Slot) -> u32) -> Offsets {
+        fn fill(mut offset: impl FnMut(&'static Slot) -> u64) -> Offsets {
             let mut offsets = SLOTS.iter().map(|slot| offset(slot));
             Offsets { $($($name: offsets.next().unwrap_or(MISSING),)*)* }
         }
@@ -333,7 +333,7 @@ pub fn resolve(btf: &Btf) -> Resolved {
         match found {
             Some((place, offset)) => {
                 age = age.max(place.versions.first());
-                offset
+                u64::from(offset)
             }
             None => {
                 missing.push(slot);

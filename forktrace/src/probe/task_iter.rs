@@ -148,7 +148,7 @@ fn read(
 /// Whether the kernel has what the program reads for such a query.
 fn has(offsets: &Offsets, wanted: u32) -> bool {
     let o = offsets;
-    let needed: &[u32] = match wanted {
+    let needed: &[u64] = match wanted {
         of::USER => &[
             o.cred_ucounts,
             o.ucounts_ns,

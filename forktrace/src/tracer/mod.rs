@@ -130,7 +130,7 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     let mut times = StartTimes::begin();
     let _lifted = privilege::LiftedMemlock::lift();
     let kernel = Kernel::discover(options.btf.as_deref());
-    let own_btf = aya::Btf::from_sys_fs().ok();
+    let own_btf = kernel.types_of_aya();
     times.end("kernel types and symbols");
     let mut settings = options.settings;
     if !kernel.has_types() {

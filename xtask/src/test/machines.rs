@@ -18,47 +18,75 @@ const LIMIT: Duration = Duration::from_secs(900);
 /// one at any moment (see `guest::Boot::run`), and what was run is run again.
 #[derive(Clone, Copy)]
 struct Part {
-    /// What has to be seen with two has them in one style on each kernel. With one the emulator
-    /// can't break the machine, because no other runs the code that is being patched.
+    /// What has to be seen with two has them in one style on one kernel of each kind of preemption.
+    /// With one the emulator can't break the machine, because no other runs the code that is being
+    /// patched.
     processors: u32,
     layout: Cgroup,
     name: &'static str,
     options: &'static [&'static str],
-    /// On this kernel only.
-    only_on: Option<&'static str>,
+    on: On,
     /// With a PostgreSQL server in it.
     postgres: bool,
 }
 
+/// The kernels that a part is for, by their names.
+#[derive(Clone, Copy)]
+enum On {
+    All,
+    Only(&'static [&'static str]),
+    AllBut(&'static [&'static str]),
+}
+
+impl On {
+    fn contains(self, kernel: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(&kernel),
+            Self::AllBut(names) => !names.contains(&kernel),
+        }
+    }
+}
+
+/// One that isn't preemptible, and one that is.
+const WITH_TWO_PROCESSORS: &[&str] = &["5.10", "6.12"];
+
 /// A style's sessions, and those behaviours that are its own.
-const fn of_style(processors: u32, name: &'static str, options: &'static [&'static str]) -> Part {
+const fn of_style(name: &'static str, options: &'static [&'static str]) -> Part {
     Part {
-        processors,
+        processors: 1,
         layout: Cgroup::V2,
         name,
         options,
-        only_on: None,
+        on: On::All,
         postgres: false,
     }
 }
 
+const FEXIT: Part = of_style(
+    "fexit",
+    &["--style", "fexit", "--kind", "sessions", "--kind", "kernel"],
+);
+
 /// Everything on v2, on each kernel; with v1 hierarchies only what concerns the pids controller;
 /// the commands' behaviour, which doesn't depend on the kernel, on one kernel (and natively).
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
+    Part {
+        processors: 2,
+        on: On::Only(WITH_TWO_PROCESSORS),
+        ..FEXIT
+    },
+    Part {
+        on: On::AllBut(WITH_TWO_PROCESSORS),
+        ..FEXIT
+    },
     of_style(
-        2,
-        "fexit",
-        &["--style", "fexit", "--kind", "sessions", "--kind", "kernel"],
-    ),
-    of_style(
-        1,
         "kprobe",
         &[
             "--style", "kprobe", "--kind", "sessions", "--kind", "kernel",
         ],
     ),
     of_style(
-        1,
         "tracepoint",
         &[
             "--style",
@@ -74,7 +102,7 @@ const PARTS: [Part; 7] = [
         layout: Cgroup::V2,
         name: "processors",
         options: &["--style", "auto", "--only", "fault_cpu"],
-        only_on: Some("6.12"),
+        on: On::Only(&["6.12"]),
         postgres: false,
     },
     Part {
@@ -84,7 +112,7 @@ const PARTS: [Part; 7] = [
         options: &[
             "--style", "auto", "--kind", "sessions", "--kind", "commands",
         ],
-        only_on: Some("6.12"),
+        on: On::Only(&["6.12"]),
         postgres: false,
     },
     Part {
@@ -92,7 +120,7 @@ const PARTS: [Part; 7] = [
         layout: Cgroup::V2,
         name: "postgres",
         options: &["--style", "auto", "--only", "postgres_strict"],
-        only_on: Some("6.12"),
+        on: On::Only(&["6.12"]),
         postgres: true,
     },
     Part {
@@ -113,7 +141,7 @@ const PARTS: [Part; 7] = [
             "--kind",
             "kernel",
         ],
-        only_on: None,
+        on: On::All,
         postgres: false,
     },
 ];
@@ -130,12 +158,12 @@ pub fn run(
     let mut boots: Vec<_> = kernels
         .iter()
         .flat_map(|kernel| PARTS.map(|part| (kernel, part)))
-        .filter(|(kernel, part)| part.only_on.is_none_or(|on| on == kernel.name))
+        .filter(|(kernel, part)| part.on.contains(&kernel.name))
         // Arguments given by hand say what to run, once a layout.
         .filter(|(_, part)| args.scenarios.is_empty() || matches!(part.name, "fexit" | "pids"))
         .collect();
     // The longest one first: at the end it would run alone.
-    boots.sort_by_key(|(_, part)| part.only_on.is_none());
+    boots.sort_by_key(|(_, part)| !matches!(part.on, On::Only(_)));
     let logs = paths::work_dir("logs")?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let results = Mutex::new((tally, matrix));

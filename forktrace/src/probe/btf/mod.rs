@@ -102,6 +102,11 @@ impl Btf {
         Self::parse(bytes)
     }
 
+    /// What was parsed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.data
+    }
+
     /// How many types there are, `void` included.
     pub fn type_count(&self) -> usize {
         self.index.types.len()
