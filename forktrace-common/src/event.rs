@@ -2,8 +2,6 @@
 
 /// Depth to which a cgroup's ancestors are recorded, and followed by name.
 pub const CGROUP_LEVELS: usize = 32;
-/// Depth to which memory cgroups are recorded.
-pub const MEMORY_LEVELS: usize = 16;
 /// Depth of pid namespaces (`MAX_PID_NS_LEVEL`, include/linux/pid_namespace.h).
 pub const PID_NS_LEVELS: usize = 32;
 /// User namespaces recorded; nesting ends at 33 (kernel/user_namespace.c).
@@ -360,7 +358,7 @@ pub struct FailureEvent {
     pub user_ns: [UserNsLimit; USER_NS_LEVELS],
     pub pid_ns: [PidNsLimit; PID_NS_LEVELS],
     pub pids: [CgroupLimit; CGROUP_LEVELS],
-    pub memory: [CgroupLimit; MEMORY_LEVELS],
+    pub memory: [CgroupLimit; CGROUP_LEVELS],
     pub paths: [CgroupPath; PATHS],
     pub names: [u8; NAMES_BYTES],
 }

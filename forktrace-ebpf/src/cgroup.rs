@@ -3,8 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use forktrace_common::{
     event::{
-        CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, KMEM_NEAR, MEMORY_LEVELS, NAME_BYTES,
-        NAMES_BYTES,
+        CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, KMEM_NEAR, NAME_BYTES, NAMES_BYTES,
     },
     note::NO_CGROUP,
 };
@@ -171,7 +170,7 @@ pub fn memory(ev: *mut FailureEvent, css: u64) {
     // SAFETY: as in `pids`.
     unsafe {
         let list = (&raw mut (*ev).memory).cast::<CgroupLimit>();
-        for level in 0..MEMORY_LEVELS {
+        for level in 0..CGROUP_LEVELS {
             let parent = mem::pointer(css, offset!(css_parent));
             if parent == 0 {
                 break;

@@ -30,6 +30,11 @@ pub const SCENARIOS: &[Scenario] = &[
         run: |place| full(place, "mg", 14 << 20, 2),
     },
     Scenario {
+        name: "memory_22_levels",
+        reach: Reach::Host,
+        run: |place| full(place, "md", 11 << 20, 21),
+    },
+    Scenario {
         name: "memory_victim",
         reach: Reach::Host,
         run: victim,
@@ -51,11 +56,11 @@ pub(super) fn hierarchy(place: &Place) -> Result<Hierarchies> {
 /// A cgroup `below` levels under the one that is limited, with the memory
 /// controller on all the way.
 pub(super) fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
-    let names = ["one", "two", "three"];
-    let leaf = tree.at(&names[..below])?;
+    let names: Vec<String> = (1..=below).map(|n| format!("below-{n}")).collect();
+    let leaf = tree.at(&names)?;
     if hierarchy.pids_is_v2 {
         let mut folder = tree.top().dir;
-        for name in &names[..below] {
+        for name in &names {
             fs::write(folder.join("cgroup.subtree_control"), "+memory")
                 .with_context(|| format!("turn memory on below {}", folder.display()))?;
             folder.push(name);
