@@ -48,8 +48,8 @@ impl On {
     }
 }
 
-/// One that isn't preemptible, and one that is.
-const WITH_TWO_PROCESSORS: &[&str] = &["5.10", "6.12"];
+/// One that doesn't preempt itself, and one that does (`/sys/kernel/debug/sched/preempt`: lazy).
+const WITH_TWO_PROCESSORS: &[&str] = &["5.10", "6.18"];
 
 /// A style's sessions, and those behaviours that are its own.
 const fn of_style(name: &'static str, options: &'static [&'static str]) -> Part {
