@@ -193,25 +193,40 @@ impl Attacher<'_> {
                 if hook.trampoline.is_none() && styles.contains(&Style::Fexit) {
                     continue;
                 }
-                match self.attach(hook, target, style) {
-                    Ok(()) => {
-                        self.outcome.attached.push(Attached {
-                            role: Some(hook.role),
-                            target: (*target).to_owned(),
-                            style,
-                        });
-                        return true;
-                    }
-                    Err(error) => self.outcome.refused.push(Refused {
-                        role: Some(hook.role),
-                        target: (*target).to_owned(),
-                        style,
-                        why: error.into_text(),
-                    }),
+                let came = self.attach(hook, target, style);
+                if self.tell(Some(hook.role), (*target).to_owned(), style, came) {
+                    return true;
                 }
             }
         }
         false
+    }
+
+    /// Notes what came of a probe, and answers whether it is in place.
+    fn tell(
+        &mut self,
+        role: Option<Role>,
+        target: String,
+        style: Style,
+        came: Result<(), Why>,
+    ) -> bool {
+        match came {
+            Ok(()) => self.outcome.attached.push(Attached {
+                role,
+                target,
+                style,
+            }),
+            Err(why) => {
+                self.outcome.refused.push(Refused {
+                    role,
+                    target,
+                    style,
+                    why: why.into_text(),
+                });
+                return false;
+            }
+        }
+        true
     }
 
     fn attach(&mut self, hook: &Hook, target: &str, style: Style) -> Result<(), Why> {

@@ -10,8 +10,10 @@ use std::{
 
 use aya::{Pod, maps::Map};
 
+use super::bpf::bpf;
+
 /// bpf(2), include/uapi/linux/bpf.h.
-const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
+const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 
 /// `batch` of `union bpf_attr`, likewise.
 #[repr(C)]
@@ -81,20 +83,11 @@ impl<K: Pod, V: Pod> Batches<K, V> {
             };
             // SAFETY: room for as many keys and values as `count` says, of the
             // map's own sizes; two words for the position; all live.
-            let answer = unsafe {
-                libc::syscall(
-                    libc::SYS_bpf,
-                    BPF_MAP_LOOKUP_BATCH,
-                    &raw mut attr,
-                    size_of::<Attr>(),
-                )
-            };
-            let error = (answer < 0).then(io::Error::last_os_error);
-            let last = match error {
-                None => false,
+            let last = match unsafe { bpf(BPF_MAP_LOOKUP_BATCH, &mut attr) } {
+                Ok(_) => false,
                 // The end, after so many.
-                Some(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
-                Some(error) => return Err(error),
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
+                Err(error) => return Err(error),
             };
             let keys = self.keys.chunks_exact(size_of::<K>());
             let values = self.values.chunks_exact(size_of::<V>());

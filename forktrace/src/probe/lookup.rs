@@ -6,51 +6,14 @@
 //! through all symbols, since then it looks up (kernel/kallsyms.c
 //! `kallsyms_lookup_name`). aya knows no programs of this type.
 
-use std::{
-    io,
-    os::fd::{AsRawFd as _, OwnedFd},
-};
+use std::io;
 
-use super::tracefs::syscall_fd;
+use super::bpf::{self, Instruction, instruction};
 
 // include/uapi/linux/bpf.h
-const BPF_PROG_LOAD: usize = 5;
-const BPF_PROG_TEST_RUN: libc::c_int = 10;
 const BPF_PROG_TYPE_SYSCALL: u32 = 31;
 const BPF_F_SLEEPABLE: u32 = 1 << 4;
 const KALLSYMS_LOOKUP_NAME: i32 = 179;
-
-/// `union bpf_attr` of BPF_PROG_LOAD, as far as `prog_flags`.
-#[repr(C)]
-struct Load {
-    prog_type: u32,
-    insn_cnt: u32,
-    insns: u64,
-    license: u64,
-    log_level: u32,
-    log_size: u32,
-    log_buf: u64,
-    kern_version: u32,
-    prog_flags: u32,
-}
-
-/// The same of BPF_PROG_TEST_RUN, as far as `batch_size`.
-#[repr(C)]
-#[derive(Default)]
-struct Run {
-    prog_fd: u32,
-    retval: u32,
-    data_sizes: [u32; 2],
-    data: [u64; 2],
-    repeat: u32,
-    duration: u32,
-    ctx_sizes: [u32; 2],
-    ctx: [u64; 2],
-    flags: u32,
-    cpu: u32,
-    batch_size: u32,
-    reserved: u32,
-}
 
 /// Whether the running kernel has a symbol of this name.
 ///
@@ -58,25 +21,17 @@ struct Run {
 /// It can't be asked: no such helper, no CAP_BPF and CAP_PERFMON, or
 /// kernel.kptr_restrict hides addresses.
 pub fn has_symbol(name: &str) -> io::Result<bool> {
-    let program = load(&instructions(name))?;
-    match run(&program)? {
+    let program = instructions(name);
+    match bpf::run_once(BPF_PROG_TYPE_SYSCALL, BPF_F_SLEEPABLE, &program)? as i32 {
         0 => Ok(true),
         error if error == -libc::ENOENT => Ok(false),
         error => Err(io::Error::from_raw_os_error(-error)),
     }
 }
 
-/// One instruction: include/uapi/linux/bpf.h `struct bpf_insn`.
-const fn instruction(code: u8, registers: u8, offset: i16, immediate: i32) -> u64 {
-    code as u64
-        | (registers as u64) << 8
-        | (offset as u16 as u64) << 16
-        | (immediate as u32 as u64) << 32
-}
-
 /// The program: writes the name on its stack, looks it up, answers what the
 /// helper answers. The address goes to the stack's first word and is dropped.
-fn instructions(name: &str) -> Vec<u64> {
+fn instructions(name: &str) -> Vec<Instruction> {
     const FP: u8 = 10;
     const STORE_WORD: u8 = 0x62; // BPF_ST | BPF_MEM | BPF_W
     const MOVE: u8 = 0xbf; // BPF_ALU64 | BPF_MOV | BPF_X
@@ -89,7 +44,7 @@ fn instructions(name: &str) -> Vec<u64> {
     let mut bytes = name.as_bytes().to_vec();
     bytes.resize(size.next_multiple_of(8), 0);
     let start = ADDRESS - bytes.len() as i16;
-    let mut program: Vec<u64> = bytes
+    let mut program: Vec<Instruction> = bytes
         .chunks_exact(4)
         .zip((start..).step_by(4))
         .map(|(word, at)| {
@@ -110,46 +65,6 @@ fn instructions(name: &str) -> Vec<u64> {
     program
 }
 
-fn load(program: &[u64]) -> io::Result<OwnedFd> {
-    let attr = Load {
-        prog_type: BPF_PROG_TYPE_SYSCALL,
-        insn_cnt: program.len() as u32,
-        insns: program.as_ptr() as u64,
-        license: c"GPL".as_ptr() as u64,
-        log_level: 0,
-        log_size: 0,
-        log_buf: 0,
-        kern_version: 0,
-        prog_flags: BPF_F_SLEEPABLE,
-    };
-    let attr = &raw const attr as usize;
-    syscall_fd(
-        libc::SYS_bpf,
-        [BPF_PROG_LOAD, attr, size_of::<Load>(), 0, 0],
-    )
-}
-
-/// What the program answers.
-fn run(program: &OwnedFd) -> io::Result<i32> {
-    let mut attr = Run {
-        prog_fd: program.as_raw_fd() as u32,
-        ..Run::default()
-    };
-    // SAFETY: a live struct of that size, without pointers.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_PROG_TEST_RUN,
-            &raw mut attr,
-            size_of::<Run>(),
-        )
-    };
-    if answer < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(attr.retval as i32)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,10 +77,10 @@ mod tests {
         let words: Vec<u8> = program
             .iter()
             .take(4)
-            .flat_map(|insn| ((insn >> 32) as u32).to_ne_bytes())
+            .flat_map(|insn| insn.immediate.to_ne_bytes())
             .collect();
         assert_eq!(words, b"max_threads\0\0\0\0\0");
-        let offsets: Vec<i16> = program.iter().take(4).map(|i| (i >> 16) as i16).collect();
+        let offsets: Vec<i16> = program.iter().take(4).map(|i| i.offset).collect();
         assert_eq!(offsets, [-24, -20, -16, -12]);
     }
 

@@ -3,6 +3,7 @@
 
 pub mod attach;
 pub mod batch;
+mod bpf;
 pub mod btf;
 mod cousins;
 pub mod decode;

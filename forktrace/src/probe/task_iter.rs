@@ -23,9 +23,7 @@ use forktrace_common::{
     task::{Query, Task, of},
 };
 
-use super::{
-    attach::Why, kernel::Kernel, object, tracefs::syscall_fd, uninterrupted::uninterrupted,
-};
+use super::{attach::Why, bpf::bpf_fd, kernel::Kernel, object, uninterrupted::uninterrupted};
 use crate::host::holders::Tasks;
 
 /// The program, and the map that says whose tasks it tells.
@@ -36,8 +34,8 @@ const MAP: &str = "TASKS_OF";
 const BUFFER: usize = 400 * Task::BYTES;
 
 /// bpf(2), include/uapi/linux/bpf.h.
-const BPF_LINK_CREATE: usize = 28;
-const BPF_ITER_CREATE: usize = 33;
+const BPF_LINK_CREATE: libc::c_long = 28;
+const BPF_ITER_CREATE: libc::c_long = 33;
 const BPF_TRACE_ITER: u32 = 28;
 
 /// The iterator, ready to be read from.
@@ -84,7 +82,7 @@ impl TaskIter {
     /// As [`Self::open`], and what keeps the object's maps from being made.
     pub fn alone(btf: Option<&Path>) -> Result<Self, String> {
         let kernel = Kernel::discover(btf);
-        let own = Btf::from_sys_fs().ok();
+        let own = kernel.types_of_aya();
         let (offsets, settings) = (&kernel.offsets, Settings::default());
         let ebpf = object::create(
             offsets,
@@ -206,12 +204,9 @@ fn iterate(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 }
 
 /// aya makes a link for one reading, and gives it up with that.
-fn bpf(command: usize, attr: [u32; 4]) -> io::Result<OwnedFd> {
-    let attr = (&raw const attr).cast::<u8>();
-    syscall_fd(
-        libc::SYS_bpf,
-        [command, attr as usize, size_of::<[u32; 4]>(), 0, 0],
-    )
+fn bpf(command: libc::c_long, mut attr: [u32; 4]) -> io::Result<OwnedFd> {
+    // SAFETY: both commands take four words at most, none of them a pointer, and make a descriptor.
+    unsafe { bpf_fd(command, &mut attr) }
 }
 
 #[cfg(test)]

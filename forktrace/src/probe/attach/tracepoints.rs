@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::programs::{Program, TracePoint};
 
-use super::{Attached, Attacher, Refused, Why, program};
+use super::{Attacher, Why, program};
 use crate::probe::{
     oom, perf,
     skips::Spot,
@@ -24,37 +24,23 @@ impl Attacher<'_> {
                 .and_then(|fs| self.tracepoint(&fs, oom::TRACEPOINT, oom::CATEGORY, oom::NAME))
                 .map(|link| self.outcome.tracepoints.push(link)),
         };
-        match attached {
-            Ok(()) => self.outcome.attached.push(Attached {
-                role: Some(Role::OomVictim),
-                target,
-                style: Style::Tracepoint,
-            }),
-            Err(why) => self.outcome.refused.push(Refused {
-                role: Some(Role::OomVictim),
-                target,
-                style: Style::Tracepoint,
-                why: why.into_text(),
-            }),
-        }
+        self.tell(Some(Role::OomVictim), target, Style::Tracepoint, attached);
     }
 
     fn stack_tracepoints(&mut self, tracefs: &Tracefs) {
         for (name, program) in stacks::TRACEPOINTS {
-            match self.tracepoint(tracefs, program, "syscalls", name) {
-                Ok(link) => {
-                    self.outcome.tracepoints.push(link);
-                    self.outcome.attached.push(Attached {
-                        role: None,
-                        target: format!("syscalls:{name}"),
-                        style: Style::Tracepoint,
-                    });
-                    if self.wanted.preemptible {
-                        self.pair(Spot::Return, &[program, program]);
-                    }
-                }
-                Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), why),
+            let attached = self
+                .tracepoint(tracefs, program, "syscalls", name)
+                .map(|link| self.outcome.tracepoints.push(link));
+            if attached.is_ok() && self.wanted.preemptible {
+                self.pair(Spot::Return, &[program, program]);
             }
+            self.tell(
+                None,
+                format!("syscalls:{name}"),
+                Style::Tracepoint,
+                attached,
+            );
         }
     }
 
@@ -62,7 +48,8 @@ impl Attacher<'_> {
         let tracefs = match Tracefs::open() {
             Ok(tracefs) => tracefs,
             Err(error) => {
-                self.refuse_tracepoint("syscalls", Why::io("mounting a private tracefs", &error));
+                let why = Why::io("mounting a private tracefs", &error);
+                self.tell(None, "syscalls".to_owned(), Style::Tracepoint, Err(why));
                 return;
             }
         };
@@ -88,17 +75,13 @@ impl Attacher<'_> {
                     .iter()
                     .map(|program| self.tracepoint(tracefs, program, "syscalls", &name))
                     .collect();
-                match links {
-                    Ok(links) => {
-                        self.outcome.tracepoints.extend(links);
-                        self.outcome.attached.push(Attached {
-                            role: None,
-                            target: format!("syscalls:{name}"),
-                            style: Style::Tracepoint,
-                        });
-                    }
-                    Err(why) => self.refuse_tracepoint(&format!("syscalls:{name}"), why),
-                }
+                let attached = links.map(|links| self.outcome.tracepoints.extend(links));
+                self.tell(
+                    None,
+                    format!("syscalls:{name}"),
+                    Style::Tracepoint,
+                    attached,
+                );
             }
             match programs {
                 // Skipped where somebody's call on a map is preempted.
@@ -126,14 +109,5 @@ impl Attacher<'_> {
             .tracepoint_id(category, name)
             .map_err(|e| Why::io("reading its id", &e))?;
         perf::attach_tracepoint(id, p.fd()?.as_fd()).map_err(|e| Why::io("attaching", &e))
-    }
-
-    fn refuse_tracepoint(&mut self, target: &str, why: Why) {
-        self.outcome.refused.push(Refused {
-            role: None,
-            target: target.to_owned(),
-            style: Style::Tracepoint,
-            why: why.into_text(),
-        });
     }
 }
