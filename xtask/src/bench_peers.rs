@@ -171,35 +171,40 @@ pub fn main(args: &Args) -> Result<()> {
         }
         // A baseline alone says nothing.
         if kind.runs.len() > 1 {
-            let mut table = Table::default();
-            let mut names = Vec::new();
-            for (name, words) in &kind.runs {
-                let machine = Measure {
-                    kernel: &kernel.image,
-                    programs: &programs,
-                    files: &kind.files,
-                    mem: kind.mem,
-                    icount: true,
-                    limit: LIMIT,
-                };
-                match machine.run(words.clone()) {
-                    Ok(output) => {
-                        table.read(&output);
-                        names.push(*name);
-                        let told =
-                            |line: &&str| line.starts_with("PEER\t") || line.starts_with("SAID\t");
-                        more.extend(output.lines().filter(told).map(str::to_owned));
-                    }
-                    Err(error) => eprintln!("xtask: {name}: {error:#}"),
-                }
-            }
-            println!("{}", table.markdown(&names));
+            let table = measured(kind, &kernel.image, &programs, &mut more);
+            println!("{table}");
         }
     }
     for line in more {
         println!("{}", line.replace('\t', " "));
     }
     Ok(())
+}
+
+/// The table of one kind of machine; `more` gets what each tool told.
+fn measured(kind: &Machines, image: &Path, programs: &Programs, more: &mut Vec<String>) -> String {
+    let mut table = Table::default();
+    let mut names = Vec::new();
+    for (name, words) in &kind.runs {
+        let machine = Measure {
+            kernel: image,
+            programs,
+            files: &kind.files,
+            mem: kind.mem,
+            icount: true,
+            limit: LIMIT,
+        };
+        match machine.run(words.clone()) {
+            Ok(output) => {
+                table.read(&output);
+                names.push(*name);
+                let told = |line: &&str| line.starts_with("PEER\t") || line.starts_with("SAID\t");
+                more.extend(output.lines().filter(told).map(str::to_owned));
+            }
+            Err(error) => eprintln!("xtask: {name}: {error:#}"),
+        }
+    }
+    table.markdown(&names)
 }
 
 fn own(style: &'static str) -> (&'static str, Vec<String>) {

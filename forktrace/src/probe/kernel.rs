@@ -60,33 +60,7 @@ impl Kernel {
             // A flag has two slots, side by side.
             absent.dedup();
         }
-        let symbols = match kallsyms::resolve() {
-            Ok(found) => {
-                // Per pid namespace since 6.14, and no variable any more.
-                let per_namespace = offsets.pidns_pid_max != forktrace_common::offsets::MISSING;
-                let lacking: Vec<&str> = found
-                    .absent
-                    .iter()
-                    .map(|(name, _)| *name)
-                    .filter(|name| !(per_namespace && *name == "pid_max"))
-                    // Of use for `--errno` alone, and there for few callers.
-                    .filter(|name| *name != "ucounts_hashtable")
-                    .collect();
-                if !lacking.is_empty() {
-                    absent.push(format!(
-                        "/proc/kallsyms doesn't tell {}: read from /proc just after the failure instead",
-                        lacking.join(", ")
-                    ));
-                }
-                found.symbols
-            }
-            Err(error) => {
-                absent.push(format!(
-                    "reading /proc/kallsyms: {error}; threads-max and overcommit are read from /proc just after the failure instead"
-                ));
-                Symbols::default()
-            }
-        };
+        let symbols = symbols(&offsets, &mut absent);
         Self {
             btf,
             own_types,
@@ -162,6 +136,37 @@ impl Kernel {
             Ok(()) => Ok(()),
             Err(SignatureMismatch::Absent { .. }) if style == Style::Kprobe => Ok(()),
             Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// The addresses that the kernel tells; what it doesn't tell is said.
+fn symbols(offsets: &Offsets, absent: &mut Vec<String>) -> Symbols {
+    match kallsyms::resolve() {
+        Ok(found) => {
+            // Per pid namespace since 6.14, and no variable any more.
+            let per_namespace = offsets.pidns_pid_max != forktrace_common::offsets::MISSING;
+            let lacking: Vec<&str> = found
+                .absent
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| !(per_namespace && *name == "pid_max"))
+                // Of use for `--errno` alone, and there for few callers.
+                .filter(|name| *name != "ucounts_hashtable")
+                .collect();
+            if !lacking.is_empty() {
+                absent.push(format!(
+                    "/proc/kallsyms doesn't tell {}: read from /proc just after the failure instead",
+                    lacking.join(", ")
+                ));
+            }
+            found.symbols
+        }
+        Err(error) => {
+            absent.push(format!(
+                "reading /proc/kallsyms: {error}; threads-max and overcommit are read from /proc just after the failure instead"
+            ));
+            Symbols::default()
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Everything runs on one thread. Once set up, no thread and no process is
 //! created: forktrace has to work on the host that can't fork.
 
+mod attached;
 mod counts;
 mod fillers;
 mod level;
@@ -29,6 +30,7 @@ use aya::{
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
+pub use attached::{Attached, attach_probes};
 pub use options::{Options, Selection};
 pub use own::own_thread_group;
 pub use privilege::missing_capabilities;
@@ -47,12 +49,9 @@ use crate::{
         readings::is_initial_pid_namespace,
     },
     probe::{
-        attach::{self, Outcome, Wanted},
+        attach::Outcome,
         decode::{Decoded, Decoder, Event},
-        kernel::Kernel,
-        object, preempt,
         skips::Spot,
-        task_iter::TaskIter,
     },
     record::{Failure, Loss, OOM_KILL, OomKill, Record, Summary},
 };
@@ -111,76 +110,6 @@ impl AsRawFd for Ring {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
-}
-
-/// What kernel and probes came to, before anything is traced.
-pub struct Attached {
-    pub kernel: Kernel,
-    pub probes: Outcome,
-    pub ebpf: Ebpf,
-    /// Programs that log use its map: it lives as long as they.
-    pub log: KernelLog,
-    pub times: StartTimes,
-    /// What tells tasks, or why the kernel doesn't take it: /proc serves then.
-    pub tasks: Result<TaskIter, String>,
-}
-
-/// Loads the object and attaches what can be attached.
-pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
-    let mut times = StartTimes::begin();
-    let _lifted = privilege::LiftedMemlock::lift();
-    let kernel = Kernel::discover(options.btf.as_deref());
-    let own_btf = kernel.types_of_aya();
-    times.end("kernel types and symbols");
-    let mut settings = options.settings;
-    if !kernel.has_types() {
-        // User space looks in its place, see `Tracer::start`.
-        settings.tgid = 0;
-    }
-    settings.have_task_pt_regs = u32::from(kernel.has_task_pt_regs());
-    let preemptible = preempt::possible();
-    let two_tracepoints = preemptible && kernel.preempts_tracepoints();
-    settings.two_programs = u32::from(preemptible);
-    settings.two_tracepoints = u32::from(two_tracepoints);
-    settings.seccomp_return = kernel.seccomp_return();
-    settings.nproc_before_creds = u32::from(kernel.nproc_before_creds());
-    let mut ebpf = object::create(
-        &kernel.offsets,
-        &kernel.symbols,
-        &settings,
-        options.ring_bytes,
-        options.debug,
-        own_btf.as_ref(),
-    )
-    .map_err(|error| privilege::explain_load(&error))?;
-    let log = KernelLog::new(&mut ebpf, options.debug).map_err(StartError::Load)?;
-    times.end("object and maps");
-    let probes = attach::attach(
-        &mut ebpf,
-        own_btf.as_ref(),
-        &kernel,
-        Wanted {
-            style: options.attach,
-            preemptible,
-            two_tracepoints,
-            seccomp: options.seccomp,
-            thread_stacks: settings.thread_stacks != 0,
-        },
-    );
-    let tasks = if Holders::possible() {
-        TaskIter::open(&mut ebpf, own_btf.as_ref(), &kernel.offsets)
-    } else {
-        Err("inside a pid namespace nothing is counted".to_owned())
-    };
-    times.end("verifying and attaching");
-    Ok(Attached {
-        kernel,
-        probes,
-        ebpf,
-        log,
-        tasks,
-        times,
-    })
 }
 
 impl Tracer {
