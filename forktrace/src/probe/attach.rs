@@ -109,6 +109,16 @@ pub struct Wanted {
     pub thread_stacks: bool,
 }
 
+/// Every function that a trampoline may be attached to.
+pub fn hooked_functions() -> impl Iterator<Item = &'static str> {
+    HOOKS
+        .iter()
+        .chain(stacks::HOOKS)
+        .chain([&SECCOMP, &oom::CHOICE])
+        .filter(|hook| hook.trampoline.is_some())
+        .flat_map(|hook| hook.targets.iter().copied())
+}
+
 /// Attaches what can be attached.
 ///
 /// The programs stay attached as long as `ebpf` and the outcome live, and no

@@ -70,15 +70,13 @@ impl Kernel {
         }
     }
 
-    /// The types once more as aya wants them: to find the functions that are
-    /// hooked by the numbers that the running kernel gives them.
-    pub fn types_of_aya(&self) -> Option<aya::Btf> {
+    /// The types once more as aya wants them: it asks for nothing but the numbers
+    /// of the functions that it is to hook.
+    pub fn types_of_aya(&self, functions: &[&str]) -> Option<aya::Btf> {
         match &self.btf {
-            Some(btf) if self.own_types => {
-                aya::Btf::parse(btf.bytes(), aya::Endianness::default()).ok()
-            }
+            Some(btf) if self.own_types => Some(btf.functions_alone(functions)),
             // A file's numbers may be others.
-            _ => aya::Btf::from_sys_fs().ok(),
+            _ => Some(Btf::from_sys().ok()?.functions_alone(functions)),
         }
     }
 

@@ -30,6 +30,9 @@ use crate::host::holders::Tasks;
 const PROGRAM: &str = "iter_task";
 const MAP: &str = "TASKS_OF";
 
+/// The kernel's function that stands for the iterator in its types.
+pub const FUNCTION: &str = "bpf_iter_task";
+
 /// What one system call reads at most, in bytes; the kernel's own buffer has 32 KiB.
 const BUFFER: usize = 400 * Task::BYTES;
 
@@ -82,16 +85,9 @@ impl TaskIter {
     /// As [`Self::open`], and what keeps the object's maps from being made.
     pub fn alone(btf: Option<&Path>) -> Result<Self, String> {
         let kernel = Kernel::discover(btf);
-        let own = kernel.types_of_aya();
+        let own = kernel.types_of_aya(&[FUNCTION]);
         let (offsets, settings) = (&kernel.offsets, Settings::default());
-        let ebpf = object::create(
-            offsets,
-            &kernel.symbols,
-            &settings,
-            64 << 10,
-            false,
-            own.as_ref(),
-        );
+        let ebpf = object::create(offsets, &kernel.symbols, &settings, 64 << 10, false);
         let mut ebpf = ebpf.map_err(|error| format!("creating the BPF maps: {error}"))?;
         Self::open(&mut ebpf, own.as_ref(), offsets)
     }

@@ -9,7 +9,7 @@ use crate::{
         attach::{self, Outcome, Wanted},
         kernel::Kernel,
         object, preempt,
-        task_iter::TaskIter,
+        task_iter::{self, TaskIter},
     },
 };
 
@@ -30,7 +30,10 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     let mut times = StartTimes::begin();
     let _lifted = privilege::LiftedMemlock::lift();
     let kernel = Kernel::discover(options.btf.as_deref());
-    let own_btf = kernel.types_of_aya();
+    let numbered: Vec<&str> = attach::hooked_functions()
+        .chain([task_iter::FUNCTION])
+        .collect();
+    let own_btf = kernel.types_of_aya(&numbered);
     times.end("kernel types and symbols");
     let mut settings = options.settings;
     if !kernel.has_types() {
@@ -50,7 +53,6 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
         &settings,
         options.ring_bytes,
         options.debug,
-        own_btf.as_ref(),
     )
     .map_err(|error| privilege::explain_load(&error))?;
     let log = KernelLog::new(&mut ebpf, options.debug).map_err(StartError::Load)?;

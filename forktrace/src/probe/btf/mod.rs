@@ -9,7 +9,9 @@
 //!
 //! The format: `include/uapi/linux/btf.h` (read in 5.10, 6.1, 6.12, 7.3).
 
+mod bytes;
 mod field;
+mod functions_alone;
 mod prototype;
 mod raw;
 
@@ -24,6 +26,7 @@ use std::path::Path;
 pub use field::{Bits, Field};
 pub use prototype::{Param, Prototype, ValueKind, ValueType};
 
+use bytes::Bytes;
 use raw::{Index, Kind, Type};
 
 /// Where the running kernel shows its BTF (5.4+, CONFIG_DEBUG_INFO_BTF).
@@ -77,34 +80,30 @@ pub enum BtfError {
 
 /// Parsed BTF.
 pub struct Btf {
-    data: Vec<u8>,
+    data: Bytes,
     index: Index,
 }
 
 impl Btf {
     /// Parses raw BTF, which it keeps: about 1.2 times `bytes` in all.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, BtfError> {
-        let index = raw::index(&bytes)?;
-        Ok(Self { data: bytes, index })
+        Self::of(Bytes::Read(bytes))
     }
 
     /// The running kernel's.
     pub fn from_sys() -> Result<Self, BtfError> {
-        Self::from_file(Path::new(KERNEL_BTF))
+        let path = Path::new(KERNEL_BTF);
+        Self::of(Bytes::of_kernel(path).map_err(|source| unread(path, source))?)
     }
 
     /// Raw BTF from a file.
     pub fn from_file(path: &Path) -> Result<Self, BtfError> {
-        let bytes = std::fs::read(path).map_err(|source| BtfError::Read {
-            path: path.display().to_string(),
-            source,
-        })?;
-        Self::parse(bytes)
+        Self::of(Bytes::of_file(path).map_err(|source| unread(path, source))?)
     }
 
-    /// What was parsed.
-    pub fn bytes(&self) -> &[u8] {
-        &self.data
+    fn of(data: Bytes) -> Result<Self, BtfError> {
+        let index = raw::index(&data)?;
+        Ok(Self { data, index })
     }
 
     /// How many types there are, `void` included.
@@ -202,6 +201,13 @@ impl Btf {
             id = ty.word;
         }
         None
+    }
+}
+
+fn unread(path: &Path, source: io::Error) -> BtfError {
+    BtfError::Read {
+        path: path.display().to_string(),
+        source,
     }
 }
 
