@@ -81,7 +81,7 @@ pub mod room {
     pub const CHECKS: u32 = 512;
 }
 
-/// How many failures of one second travel in full: what user space can tell in a few hundredths of a
+/// How many failures of one second travel in full: what user space can tell in two hundredths of a
 /// processor's time.
 ///
 /// The first failure of a process is told before the second of another, and one of another cgroup,
@@ -93,9 +93,9 @@ pub mod detail {
     pub const GROUP: u64 = 64;
     /// Of one [`super::Check`]: of processes told already; with those that have not been; with the
     /// first of each group.
-    pub const CHECK_AGAIN: u64 = 64;
-    pub const CHECK: u64 = 128;
-    pub const CHECK_GROUPS: u64 = 160;
+    pub const CHECK_AGAIN: u64 = 48;
+    pub const CHECK: u64 = 80;
+    pub const CHECK_GROUPS: u64 = 96;
 }
 
 /// Counts of one key. Monotonic: readers take differences, nothing resets.

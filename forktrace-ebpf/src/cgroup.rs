@@ -8,10 +8,14 @@ use forktrace_common::{
     note::NO_CGROUP,
 };
 
-use crate::{maps::offset, mem};
+use crate::{
+    maps::offset,
+    mem,
+    walk::{Step, Walk, up},
+};
 
 /// Ancestors that are followed when one is looked for, recorded or not.
-const DEEPEST: usize = 64;
+const DEEPEST: u32 = 64;
 
 /// kernfs id of a cgroup.
 #[inline(always)]
@@ -61,20 +65,33 @@ pub fn pids_forkfail(css: u64) -> i64 {
 /// when the room has come back meanwhile.
 #[inline(always)]
 pub fn first_full(css: u64) -> CgroupLimit {
-    let mut css = css;
-    for _ in 0..DEEPEST {
+    let found = NO_CGROUP;
+    up(ToFirstFull { css, found }).found
+}
+
+struct ToFirstFull {
+    css: u64,
+    found: CgroupLimit,
+}
+
+impl Walk for ToFirstFull {
+    const LEVELS: u32 = DEEPEST;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
         // The root has no limit: pids_try_charge() stops below it.
-        let parent = mem::pointer(css, offset!(css_parent));
+        let parent = mem::pointer(self.css, offset!(css_parent));
         if parent == 0 {
-            break;
+            return Step::End;
         }
-        let (usage, limit) = pids_numbers(css);
+        let (usage, limit) = pids_numbers(self.css);
         if usage >= limit {
-            return limit_of(css, depth(css), usage, limit);
+            self.found = limit_of(self.css, depth(self.css), usage, limit);
+            return Step::End;
         }
-        css = parent;
+        self.css = parent;
+        Step::On
     }
-    NO_CGROUP
 }
 
 /// Limit and usage (pages) of one memory cgroup.
@@ -98,17 +115,29 @@ fn memory_limit_at(memcg: u64, level: u32) -> CgroupLimit {
 /// `memcg_memory_event`), so the topmost knows.
 #[inline(always)]
 pub fn memcg_oom_events(css: u64) -> i64 {
-    let mut css = css;
-    let mut top = 0;
-    for _ in 0..DEEPEST {
-        let parent = mem::pointer(css, offset!(css_parent));
-        if parent == 0 {
-            break;
-        }
-        top = css;
-        css = parent;
-    }
+    let top = up(ToTop { css, top: 0 }).top;
     mem::field::<i64>(top - offset!(memcg_css), offset!(memcg_events_oom))
+}
+
+/// To the topmost below the root.
+struct ToTop {
+    css: u64,
+    top: u64,
+}
+
+impl Walk for ToTop {
+    const LEVELS: u32 = DEEPEST;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
+        let parent = mem::pointer(self.css, offset!(css_parent));
+        if parent == 0 {
+            return Step::End;
+        }
+        self.top = self.css;
+        self.css = parent;
+        Step::On
+    }
 }
 
 /// Levels at which v1's limit of kernel memory is looked for.
@@ -144,21 +173,35 @@ pub fn kmem_near(ev: *mut FailureEvent, css: u64) {
 #[inline(never)]
 pub fn pids(ev: *mut FailureEvent, css: u64) {
     let leaf = depth(css);
-    let mut css = css;
-    // SAFETY: `ev` is a reserved ring-buffer record; indexes are bounded.
-    unsafe {
-        let list = (&raw mut (*ev).pids).cast::<CgroupLimit>();
-        for level in 0..CGROUP_LEVELS {
-            let parent = mem::pointer(css, offset!(css_parent));
-            if parent == 0 {
-                break;
-            }
-            let (usage, limit) = pids_numbers(css);
-            // A controller that is on in a cgroup is on in all above it.
-            *list.add(level) = limit_of(css, leaf.wrapping_sub(level as u32), usage, limit);
-            (*ev).pids_len = level as u8 + 1;
-            css = parent;
+    up(Pids { ev, css, leaf });
+}
+
+struct Pids {
+    ev: *mut FailureEvent,
+    css: u64,
+    leaf: u32,
+}
+
+impl Walk for Pids {
+    const LEVELS: u32 = CGROUP_LEVELS as u32;
+
+    #[inline(always)]
+    fn step(&mut self, level: usize) -> Step {
+        let Self { ev, css, leaf } = *self;
+        let parent = mem::pointer(css, offset!(css_parent));
+        if parent == 0 {
+            return Step::End;
         }
+        let (usage, limit) = pids_numbers(css);
+        // A controller that is on in a cgroup is on in all above it.
+        let limit = limit_of(css, leaf.wrapping_sub(level as u32), usage, limit);
+        // SAFETY: `ev` is a reserved ring-buffer record; the index is bounded.
+        unsafe {
+            *(&raw mut (*ev).pids).cast::<CgroupLimit>().add(level) = limit;
+            (*ev).pids_len = level as u8 + 1;
+        }
+        self.css = parent;
+        Step::On
     }
 }
 
@@ -166,20 +209,33 @@ pub fn pids(ev: *mut FailureEvent, css: u64) {
 #[inline(never)]
 pub fn memory(ev: *mut FailureEvent, css: u64) {
     let leaf = depth(css);
-    let mut css = css;
-    // SAFETY: as in `pids`.
-    unsafe {
-        let list = (&raw mut (*ev).memory).cast::<CgroupLimit>();
-        for level in 0..CGROUP_LEVELS {
-            let parent = mem::pointer(css, offset!(css_parent));
-            if parent == 0 {
-                break;
-            }
-            *list.add(level) =
-                memory_limit_at(css - offset!(memcg_css), leaf.wrapping_sub(level as u32));
-            (*ev).memory_len = level as u8 + 1;
-            css = parent;
+    up(Memory { ev, css, leaf });
+}
+
+struct Memory {
+    ev: *mut FailureEvent,
+    css: u64,
+    leaf: u32,
+}
+
+impl Walk for Memory {
+    const LEVELS: u32 = CGROUP_LEVELS as u32;
+
+    #[inline(always)]
+    fn step(&mut self, level: usize) -> Step {
+        let Self { ev, css, leaf } = *self;
+        let parent = mem::pointer(css, offset!(css_parent));
+        if parent == 0 {
+            return Step::End;
         }
+        let limit = memory_limit_at(css - offset!(memcg_css), leaf.wrapping_sub(level as u32));
+        // SAFETY: as in `Pids`.
+        unsafe {
+            *(&raw mut (*ev).memory).cast::<CgroupLimit>().add(level) = limit;
+            (*ev).memory_len = level as u8 + 1;
+        }
+        self.css = parent;
+        Step::On
     }
 }
 
@@ -189,8 +245,8 @@ pub const NAMES_END: u32 = (NAMES_BYTES - NAME_BYTES) as u32;
 /// Records the path of a cgroup: its name and its ancestors', leaf first.
 ///
 /// The cursor lives in the record, not in a variable: the verifier then knows
-/// nothing of it after the loop, and doesn't walk what follows once for each
-/// length that a path can have. `SLOT` is no argument, because the verifier
+/// nothing of it, and doesn't walk a level or what follows once for each length
+/// that a path can have. `SLOT` is no argument, because the verifier
 /// would go back through the call to where it came from.
 ///
 /// No cgroup (0) gives an empty path.
@@ -200,19 +256,44 @@ pub fn path<const SLOT: usize>(ev: *mut FailureEvent, cgroup: u64) {
     let root = mem::pointer(cgroup, offset!(cgroup_root));
     // SAFETY: `ev` is a reserved ring-buffer record.
     let start = unsafe { (*ev).names_len };
-    let mut at = start;
-    let mut node = kn;
-    let mut truncated = 1;
-    for _ in 0..=CGROUP_LEVELS {
+    let path = CgroupPath {
+        id: mem::field::<u64>(kn, offset!(kn_id)),
+        hierarchy: mem::field::<u32>(root, offset!(root_hierarchy_id)),
+        start,
+        len: 0,
+        truncated: 1,
+    };
+    // SAFETY: as above.
+    unsafe { (*ev).paths[SLOT] = path };
+    up(Names::<SLOT> { ev, node: kn });
+    // SAFETY: as above.
+    unsafe { (*ev).paths[SLOT].len = (*ev).names_len.wrapping_sub(start) };
+}
+
+struct Names<const SLOT: usize> {
+    ev: *mut FailureEvent,
+    node: u64,
+}
+
+impl<const SLOT: usize> Walk for Names<SLOT> {
+    /// One more than can be recorded: the root's, which has no name.
+    const LEVELS: u32 = CGROUP_LEVELS as u32 + 1;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
+        let Self { ev, node } = *self;
         let parent = mem::pointer(node, offset!(kn_parent));
         if parent == 0 {
-            truncated = 0;
-            break;
+            // SAFETY: `ev` is a reserved ring-buffer record, here and below.
+            unsafe { (*ev).paths[SLOT].truncated = 0 };
+            return Step::End;
         }
         let name = mem::pointer(node, offset!(kn_name));
+        // SAFETY: as above.
+        let at = unsafe { (&raw const (*ev).names_len).read_volatile() };
         let offset = mem::opaque(at as u64);
         if offset > NAMES_END as u64 {
-            break;
+            return Step::End;
         }
         // SAFETY: `at` leaves room for a longest name; the helper writes no
         // more and reports a fault as an error.
@@ -221,39 +302,50 @@ pub fn path<const SLOT: usize>(ev: *mut FailureEvent, cgroup: u64) {
             bpf_probe_read_kernel_str(to.cast(), NAME_BYTES as u32, name as *const _)
         };
         if n <= 0 || n > NAME_BYTES as i64 {
-            break;
+            return Step::End;
         }
-        at += n as u32;
-        node = parent;
-    }
-    let path = CgroupPath {
-        id: mem::field::<u64>(kn, offset!(kn_id)),
-        hierarchy: mem::field::<u32>(root, offset!(root_hierarchy_id)),
-        start,
-        len: at.wrapping_sub(start),
-        truncated,
-    };
-    // SAFETY: as above.
-    unsafe {
-        (*ev).names_len = at;
-        (*ev).paths[SLOT] = path;
+        // SAFETY: as above.
+        unsafe { (&raw mut (*ev).names_len).write_volatile(at + n as u32) };
+        self.node = parent;
+        Step::On
     }
 }
 
 /// Whether the cgroup or one of its ancestors has this kernfs id.
 #[inline(always)]
 pub fn within(cgroup: u64, wanted: u64) -> bool {
-    let mut node = mem::pointer(cgroup, offset!(cgroup_kn));
-    for _ in 0..DEEPEST {
-        if node == 0 {
-            break;
+    let node = mem::pointer(cgroup, offset!(cgroup_kn));
+    let found = 0;
+    up(ToId {
+        node,
+        wanted,
+        found,
+    })
+    .found
+        != 0
+}
+
+struct ToId {
+    node: u64,
+    wanted: u64,
+    found: u64,
+}
+
+impl Walk for ToId {
+    const LEVELS: u32 = DEEPEST;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
+        if self.node == 0 {
+            return Step::End;
         }
-        if mem::field::<u64>(node, offset!(kn_id)) == wanted {
-            return true;
+        if mem::field::<u64>(self.node, offset!(kn_id)) == self.wanted {
+            self.found = 1;
+            return Step::End;
         }
-        node = mem::pointer(node, offset!(kn_parent));
+        self.node = mem::pointer(self.node, offset!(kn_parent));
+        Step::On
     }
-    false
 }
 
 /// The cgroup behind an open folder of cgroupfs, for CLONE_INTO_CGROUP
@@ -276,17 +368,28 @@ pub fn of_fd(task: u64, fd: u64) -> u64 {
 /// or the nearest ancestor's that has the controller on.
 #[inline(always)]
 pub fn effective_pids_css(cgroup: u64) -> u64 {
-    let mut cgroup = cgroup;
-    for _ in 0..DEEPEST {
-        if cgroup == 0 {
-            break;
+    up(ToPids { cgroup, css: 0 }).css
+}
+
+struct ToPids {
+    cgroup: u64,
+    css: u64,
+}
+
+impl Walk for ToPids {
+    const LEVELS: u32 = DEEPEST;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
+        if self.cgroup == 0 {
+            return Step::End;
         }
-        let css = mem::pointer(cgroup, offset!(cgroup_pids));
-        if css != 0 {
-            return css;
+        self.css = mem::pointer(self.cgroup, offset!(cgroup_pids));
+        if self.css != 0 {
+            return Step::End;
         }
-        let parent = mem::pointer(cgroup, offset!(cgroup_self_parent));
-        cgroup = mem::pointer(parent, offset!(css_cgroup));
+        let parent = mem::pointer(self.cgroup, offset!(cgroup_self_parent));
+        self.cgroup = mem::pointer(parent, offset!(css_cgroup));
+        Step::On
     }
-    0
 }

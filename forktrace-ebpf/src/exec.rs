@@ -56,7 +56,7 @@ macro_rules! on_return {
 #[kretprobe]
 fn kretprobe_exec(ctx: RetProbeContext) -> u32 {
     if ctx.ret::<i64>() == EAGAIN {
-        refused(style::KPROBE, 0, true);
+        refused(style::KPROBE, 0, 1);
     }
     0
 }
@@ -76,7 +76,7 @@ on_return!(
 
 #[inline(always)]
 fn by_trampoline(program: u8) {
-    refused(style::FEXIT, report::number(program), true);
+    refused(style::FEXIT, report::number(program), 1);
 }
 
 /// Whether setuid has marked the task.
@@ -92,15 +92,15 @@ fn readable(task: u64) -> bool {
     mem::field::<u32>(task, offset!(task_tgid)) == task::tgid()
 }
 
-/// execve has answered EAGAIN. `entered`: its function was seen to run.
+/// execve has answered EAGAIN. `entered`, if it isn't 0: its function was seen to run.
 #[inline(never)]
-fn refused(style: u8, program: u8, entered: bool) {
+fn refused(style: u8, program: u8, entered: u64) {
     let task = task::current();
     let known = readable(task);
     if known && !marked(task) {
         return;
     }
-    let stage = if known && entered {
+    let stage = if known && entered != 0 {
         Stage::Exec
     } else {
         Stage::ExecUnseen
@@ -195,7 +195,10 @@ fn exit(ctx: &TracePointContext, program: u8) {
     let ret = unsafe { ctx.read_at::<i64>(RET).unwrap_or(0) };
     let tid = task::tid();
     if ret == EAGAIN {
-        refused(style::TRACEPOINT, program, EXECS.get_ptr(tid).is_some());
+        // As a number that the verifier doesn't know, or it walks all that follows
+        // for each of the two.
+        let entered = mem::unknown(EXECS.get_ptr(tid).is_some().into());
+        refused(style::TRACEPOINT, program, entered);
         // The first leaves it to the second, which finds the note reported.
         if program == 1 {
             return;

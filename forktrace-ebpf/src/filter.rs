@@ -6,10 +6,11 @@ use crate::{
     cgroup,
     maps::{offset, setting},
     mem, task,
+    walk::{Step, Walk, up},
 };
 
 /// Ancestors that are followed to find the wanted process.
-const GENERATIONS: usize = 64;
+const GENERATIONS: u32 = 64;
 
 /// Whether user space asked for this task's failures.
 #[inline(never)]
@@ -80,17 +81,36 @@ fn words(b: [u8; 16]) -> [u64; 2] {
 
 #[inline(always)]
 fn descends_from(current: u64, tgid: u32) -> bool {
-    let mut at = current;
-    for _ in 0..GENERATIONS {
-        let own = mem::field::<u32>(at, offset!(task_tgid));
-        if own == tgid {
-            return true;
+    up(ToAncestor {
+        at: current,
+        tgid: tgid.into(),
+        found: 0,
+    })
+    .found
+        != 0
+}
+
+struct ToAncestor {
+    at: u64,
+    tgid: u64,
+    found: u64,
+}
+
+impl Walk for ToAncestor {
+    const LEVELS: u32 = GENERATIONS;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
+        let own = mem::field::<u32>(self.at, offset!(task_tgid));
+        if own as u64 == self.tgid {
+            self.found = 1;
+            return Step::End;
         }
         // Process 0 is its own parent.
         if own == 0 {
-            break;
+            return Step::End;
         }
-        at = mem::pointer(at, offset!(task_real_parent));
+        self.at = mem::pointer(self.at, offset!(task_real_parent));
+        Step::On
     }
-    false
 }

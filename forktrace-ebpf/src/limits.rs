@@ -8,6 +8,7 @@ use forktrace_common::event::{
 use crate::{
     maps::{offset, symbol},
     mem,
+    walk::{Step, Walk, up},
 };
 
 /// Follows `is_rlimit_overlimit()` (kernel/ucount.c) up the user namespaces
@@ -17,25 +18,46 @@ use crate::{
 /// When the count has fallen meanwhile, level 0 stands for "not told".
 #[inline(always)]
 pub fn nproc_refusing_level(ucounts: u64, rlimit: u64) -> (u8, i64, i64) {
-    let mut uc = ucounts;
-    let mut limit = rlimit as i64;
-    let mut first = (0u8, 0i64, limit);
-    for level in 0..USER_NS_LEVELS as u8 {
-        if uc == 0 {
-            break;
+    let limit = rlimit as i64;
+    let walked = up(ToRefusing {
+        uc: ucounts,
+        limit,
+        level: 0,
+        found: (0, limit),
+    });
+    (walked.level, walked.found.0, walked.found.1)
+}
+
+struct ToRefusing {
+    uc: u64,
+    limit: i64,
+    level: u8,
+    /// Tasks and limit: the first level's until the refusing one is found.
+    found: (i64, i64),
+}
+
+impl Walk for ToRefusing {
+    const LEVELS: u32 = USER_NS_LEVELS as u32;
+
+    #[inline(always)]
+    fn step(&mut self, level: usize) -> Step {
+        if self.uc == 0 {
+            return Step::End;
         }
-        let count = mem::field::<i64>(uc, offset!(ucounts_nproc));
+        let count = mem::field::<i64>(self.uc, offset!(ucounts_nproc));
         if level == 0 {
-            first.1 = count - 1;
+            self.found.0 = count - 1;
         }
-        if count > limit {
-            return (level, count - 1, limit);
+        if count > self.limit {
+            self.level = level as u8;
+            self.found = (count - 1, self.limit);
+            return Step::End;
         }
-        let ns = mem::pointer(uc, offset!(ucounts_ns));
-        limit = mem::field::<i64>(ns, offset!(userns_nproc_max));
-        uc = mem::pointer(ns, offset!(userns_ucounts));
+        let ns = mem::pointer(self.uc, offset!(ucounts_ns));
+        self.limit = mem::field::<i64>(ns, offset!(userns_nproc_max));
+        self.uc = mem::pointer(ns, offset!(userns_ucounts));
+        Step::On
     }
-    first
 }
 
 /// RLIMIT_NPROC of the caller as the kernel counts it: along the user
@@ -46,47 +68,67 @@ pub fn nproc(ev: *mut FailureEvent, task: u64) {
     let cred = mem::pointer(task, offset!(task_real_cred));
     let rlimit = mem::field::<u64>(signal, offset!(signal_rlim_nproc));
     // As stored: user space takes what is negative here for "no limit".
-    let mut limit = rlimit as i64;
-    // SAFETY: `ev` is a reserved ring-buffer record; indexes are bounded.
-    unsafe {
-        let list = (&raw mut (*ev).user_ns).cast::<UserNsLimit>();
-        let mut uc = mem::pointer(cred, offset!(cred_ucounts));
-        let mut limit_ns = 0u32;
-        for level in 0..USER_NS_LEVELS {
-            if uc == 0 || !mem::has(offset!(ucounts_nproc)) {
-                break;
-            }
-            let usage = mem::field::<i64>(uc, offset!(ucounts_nproc));
-            let ns = mem::pointer(uc, offset!(ucounts_ns));
-            let inum = mem::field::<u32>(ns, offset!(userns_inum));
-            *list.add(level) = UserNsLimit {
-                usage,
+    let limit = rlimit as i64;
+    if mem::has(offset!(ucounts_nproc)) {
+        up(UserNamespaces {
+            ev,
+            uc: mem::pointer(cred, offset!(cred_ucounts)),
+            limit,
+            limit_ns: 0,
+        });
+    } else if mem::has(offset!(user_processes)) {
+        let user = mem::pointer(cred, offset!(cred_user));
+        let usage = mem::field::<i32>(user, offset!(user_processes));
+        // SAFETY: `ev` is a reserved ring-buffer record.
+        unsafe {
+            *(&raw mut (*ev).user_ns).cast::<UserNsLimit>() = UserNsLimit {
+                usage: usage as i64,
                 limit,
-                inum,
-                uid: mem::field::<u32>(uc, offset!(ucounts_uid)),
-                limit_ns,
+                inum: 0,
+                uid: (*ev).uid,
+                limit_ns: 0,
                 reserved: 0,
             };
+            (*ev).user_ns_len = 1;
+        }
+    }
+}
+
+struct UserNamespaces {
+    ev: *mut FailureEvent,
+    uc: u64,
+    limit: i64,
+    limit_ns: u64,
+}
+
+impl Walk for UserNamespaces {
+    const LEVELS: u32 = USER_NS_LEVELS as u32;
+
+    #[inline(always)]
+    fn step(&mut self, level: usize) -> Step {
+        let Self { ev, uc, .. } = *self;
+        if uc == 0 {
+            return Step::End;
+        }
+        let ns = mem::pointer(uc, offset!(ucounts_ns));
+        let inum = mem::field::<u32>(ns, offset!(userns_inum));
+        let limit = UserNsLimit {
+            usage: mem::field::<i64>(uc, offset!(ucounts_nproc)),
+            limit: self.limit,
+            inum,
+            uid: mem::field::<u32>(uc, offset!(ucounts_uid)),
+            limit_ns: self.limit_ns as u32,
+            reserved: 0,
+        };
+        // SAFETY: `ev` is a reserved ring-buffer record; the index is bounded.
+        unsafe {
+            *(&raw mut (*ev).user_ns).cast::<UserNsLimit>().add(level) = limit;
             (*ev).user_ns_len = level as u8 + 1;
-            limit_ns = inum;
-            limit = mem::field::<i64>(ns, offset!(userns_nproc_max));
-            uc = mem::pointer(ns, offset!(userns_ucounts));
         }
-        if !mem::has(offset!(ucounts_nproc)) {
-            let user = mem::pointer(cred, offset!(cred_user));
-            if mem::has(offset!(user_processes)) {
-                let usage = mem::field::<i32>(user, offset!(user_processes));
-                *list = UserNsLimit {
-                    usage: usage as i64,
-                    limit,
-                    inum: 0,
-                    uid: (*ev).uid,
-                    limit_ns: 0,
-                    reserved: 0,
-                };
-                (*ev).user_ns_len = 1;
-            }
-        }
+        self.limit_ns = inum.into();
+        self.limit = mem::field::<i64>(ns, offset!(userns_nproc_max));
+        self.uc = mem::pointer(ns, offset!(userns_ucounts));
+        Step::On
     }
 }
 
@@ -94,28 +136,44 @@ pub fn nproc(ev: *mut FailureEvent, task: u64) {
 #[inline(never)]
 pub fn pid_namespaces(ev: *mut FailureEvent, task: u64) {
     let nsproxy = mem::pointer(task, offset!(task_nsproxy));
-    let mut ns = mem::pointer(nsproxy, offset!(nsproxy_pid_ns_for_children));
-    // SAFETY: as in `nproc`.
-    unsafe {
-        let list = (&raw mut (*ev).pid_ns).cast::<PidNsLimit>();
-        for level in 0..PID_NS_LEVELS {
-            if ns == 0 {
-                break;
-            }
-            let allocated = mem::field::<u32>(ns, offset!(pidns_pid_allocated));
-            *list.add(level) = PidNsLimit {
-                inum: mem::field::<u32>(ns, offset!(pidns_inum)),
-                allocated,
-                pid_max: mem::field::<u32>(ns, offset!(pidns_pid_max)),
-                level: mem::field::<u32>(ns, offset!(pidns_level)),
-            };
-            (*ev).pid_ns_len = level as u8 + 1;
-            ns = mem::pointer(ns, offset!(pidns_parent));
-        }
-        if symbol!(pid_max) != 0 {
+    let ns = mem::pointer(nsproxy, offset!(nsproxy_pid_ns_for_children));
+    up(PidNamespaces { ev, ns });
+    if symbol!(pid_max) != 0 {
+        // SAFETY: `ev` is a reserved ring-buffer record.
+        unsafe {
             (*ev).pid_max = mem::field::<i32>(symbol!(pid_max), 0);
             (*ev).flags |= flag::HAVE_PID_MAX;
         }
+    }
+}
+
+struct PidNamespaces {
+    ev: *mut FailureEvent,
+    ns: u64,
+}
+
+impl Walk for PidNamespaces {
+    const LEVELS: u32 = PID_NS_LEVELS as u32;
+
+    #[inline(always)]
+    fn step(&mut self, level: usize) -> Step {
+        let Self { ev, ns } = *self;
+        if ns == 0 {
+            return Step::End;
+        }
+        let limit = PidNsLimit {
+            allocated: mem::field::<u32>(ns, offset!(pidns_pid_allocated)),
+            inum: mem::field::<u32>(ns, offset!(pidns_inum)),
+            pid_max: mem::field::<u32>(ns, offset!(pidns_pid_max)),
+            level: mem::field::<u32>(ns, offset!(pidns_level)),
+        };
+        // SAFETY: as in `UserNamespaces`.
+        unsafe {
+            *(&raw mut (*ev).pid_ns).cast::<PidNsLimit>().add(level) = limit;
+            (*ev).pid_ns_len = level as u8 + 1;
+        }
+        self.ns = mem::pointer(ns, offset!(pidns_parent));
+        Step::On
     }
 }
 

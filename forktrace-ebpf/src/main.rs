@@ -37,6 +37,7 @@ mod stage;
 mod task;
 mod task_iter;
 mod tracepoint;
+mod walk;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

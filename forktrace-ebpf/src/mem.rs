@@ -55,10 +55,11 @@ pub fn field<T: Plain>(base: u64, offset: u64) -> T {
     unsafe { value.assume_init() }
 }
 
-/// A pointer that a tracing program got as an argument, as a number: to one
-/// whose type it knows the verifier lets nobody add [`MISSING`].
+/// The same number, but the verifier doesn't know: neither its value, nor that it
+/// is a pointer that a tracing program got as an argument, to which it lets nobody
+/// add [`MISSING`].
 #[inline(always)]
-pub fn untyped(pointer: u64) -> u64 {
+pub fn unknown(pointer: u64) -> u64 {
     let mut value = MaybeUninit::<u64>::uninit();
     // SAFETY: eight bytes of this program's own stack.
     unsafe {

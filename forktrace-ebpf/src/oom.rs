@@ -33,7 +33,7 @@ use crate::{
 /// `void oom_kill_process(struct oom_control *oc, const char *message)`
 #[fentry(function = "oom_kill_process")]
 fn fentry_oom_kill(ctx: FEntryContext) -> u32 {
-    chosen(mem::untyped(ctx.arg::<u64>(0)));
+    chosen(mem::unknown(ctx.arg::<u64>(0)));
     0
 }
 

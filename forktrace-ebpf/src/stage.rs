@@ -54,7 +54,7 @@ pub fn memcg_oom_failed(memcg: u64) {
     let Some(note) = note::open(task::tid()) else {
         return;
     };
-    memcg_noted(note, mem::untyped(memcg));
+    memcg_noted(note, mem::unknown(memcg));
 }
 
 /// See [`memcg_oom_failed`].
@@ -87,7 +87,7 @@ pub fn cgroups_had_agreed() {
 /// `program`: which of two programs looks, from 1. Both see and write the same.
 #[inline(never)]
 pub fn wreck(child: u64, program: u8) {
-    let child = mem::untyped(child);
+    let child = mem::unknown(child);
     // `security_task_free`, the stand-in where `perf_event_free_task` can't be
     // probed, also runs for tasks that have lived: these have an exit state.
     if mem::field::<i32>(child, offset!(task_exit_state)) != 0 {

@@ -15,13 +15,14 @@ use crate::{
     cgroup,
     maps::{TASKS_OF, offset},
     mem,
+    walk::{Step, Walk, up},
 };
 
 const PF_EXITING: u32 = 4; // include/linux/sched.h
 const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// Namespaces on the way up: level 33 is the deepest (kernel/user_namespace.c), 32 of pid namespaces.
-const LEVELS: usize = 34;
+const LEVELS: u32 = 34;
 
 /// `struct bpf_iter__task`: `meta`, whose first word is the file that is read, and `task`, null after
 /// the last one.
@@ -36,7 +37,7 @@ fn iter_task(ctx: *mut c_void) -> i32 {
     }
     // SAFETY: `meta` is never null, and the verifier knows its type.
     let file = unsafe { (meta as *const u64).read() };
-    let task = mem::untyped(task);
+    let task = mem::unknown(task);
     let Some(query) = TASKS_OF.get_ptr(0) else {
         return 0;
     };
@@ -114,20 +115,41 @@ fn uid(task: u64) -> u32 {
 #[inline(never)]
 fn charged(task: u64, uid: u32, inum: u32) -> bool {
     let cred = mem::pointer(task, offset!(task_real_cred));
-    let mut ucounts = mem::pointer(cred, offset!(cred_ucounts));
-    for _ in 0..LEVELS {
-        if ucounts == 0 {
-            break;
+    up(ToUser {
+        ucounts: mem::pointer(cred, offset!(cred_ucounts)),
+        uid: uid.into(),
+        inum: inum.into(),
+        found: 0,
+    })
+    .found
+        != 0
+}
+
+struct ToUser {
+    ucounts: u64,
+    uid: u64,
+    inum: u64,
+    found: u64,
+}
+
+impl Walk for ToUser {
+    const LEVELS: u32 = LEVELS;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
+        if self.ucounts == 0 {
+            return Step::End;
         }
-        let ns = mem::pointer(ucounts, offset!(ucounts_ns));
-        if mem::field::<u32>(ucounts, offset!(ucounts_uid)) == uid
-            && mem::field::<u32>(ns, offset!(userns_inum)) == inum
+        let ns = mem::pointer(self.ucounts, offset!(ucounts_ns));
+        if mem::field::<u32>(self.ucounts, offset!(ucounts_uid)) as u64 == self.uid
+            && mem::field::<u32>(ns, offset!(userns_inum)) as u64 == self.inum
         {
-            return true;
+            self.found = 1;
+            return Step::End;
         }
-        ucounts = mem::pointer(ns, offset!(userns_ucounts));
+        self.ucounts = mem::pointer(ns, offset!(userns_ucounts));
+        Step::On
     }
-    false
 }
 
 /// Whether the task has an id in this pid namespace: that is its own or above it.
@@ -138,17 +160,36 @@ fn has_id_in(task: u64, inum: u32) -> bool {
     // `struct upid` ends with the pointer.
     let stride = offset!(upid_ns) + 8;
     let numbers = pid + offset!(pid_numbers);
-    let mut ns = mem::pointer(numbers + level * stride, offset!(upid_ns));
-    for _ in 0..LEVELS {
-        if ns == 0 {
-            break;
+    up(ToPidNamespace {
+        ns: mem::pointer(numbers + level * stride, offset!(upid_ns)),
+        inum: inum.into(),
+        found: 0,
+    })
+    .found
+        != 0
+}
+
+struct ToPidNamespace {
+    ns: u64,
+    inum: u64,
+    found: u64,
+}
+
+impl Walk for ToPidNamespace {
+    const LEVELS: u32 = LEVELS;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
+        if self.ns == 0 {
+            return Step::End;
         }
-        if mem::field::<u32>(ns, offset!(pidns_inum)) == inum {
-            return true;
+        if mem::field::<u32>(self.ns, offset!(pidns_inum)) as u64 == self.inum {
+            self.found = 1;
+            return Step::End;
         }
-        ns = mem::pointer(ns, offset!(pidns_parent));
+        self.ns = mem::pointer(self.ns, offset!(pidns_parent));
+        Step::On
     }
-    false
 }
 
 /// Fills in what is not needed to choose.

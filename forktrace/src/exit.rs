@@ -69,24 +69,21 @@ impl Exit {
                 }
                 _ => {}
             }
-            match cause.downcast_ref::<WriteError>() {
-                Some(
-                    WriteError::Exists { .. }
-                    | WriteError::Symlink { .. }
-                    | WriteError::Locked { .. }
-                    | WriteError::NoRecording { .. }
-                    | WriteError::NoFile { .. },
-                ) => return Self::Usage,
-                Some(WriteError::Open { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound =>
-                {
-                    return Self::Usage;
-                }
-                _ => {}
+            if let Some(
+                WriteError::Exists { .. }
+                | WriteError::Symlink { .. }
+                | WriteError::Locked { .. }
+                | WriteError::NoRecording { .. }
+                | WriteError::NoFile { .. }
+                | WriteError::NoFolder { .. },
+            ) = cause.downcast_ref::<WriteError>()
+            {
+                return Self::Usage;
             }
             if let Some(start) = cause.downcast_ref::<StartError>() {
                 return match start {
                     StartError::Privilege(_) | StartError::Unsupported(_) => Self::Unable,
+                    StartError::Types(_) => Self::Usage,
                     StartError::Load(_) => Self::Unable,
                     StartError::Set { .. } => Self::Failed,
                 };

@@ -1,4 +1,4 @@
-//! forktrace's builder: the BPF object, the test kernels, the tests, the benchmarks.
+//! forktrace's builder: the BPF objects, the test kernels, the tests, the benchmarks.
 //!
 //! Everything it makes or fetches stays under `target/xtask`; the only change it makes to the
 //! machine is `apt-get install` of what the README lists.
@@ -34,7 +34,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the BPF object that the forktrace crate embeds, or check the committed one
+    /// Build the BPF objects that the forktrace crate embeds, or check the committed ones
     Ebpf(object::Args),
     /// Boot a test kernel and run one command (or a shell) in it
     Vm(vm::Args),

@@ -260,7 +260,7 @@ pub struct Presence {
 }
 
 /// Functions of which all that matters is whether the kernel has them.
-pub const PRESENCES: [&Presence; 2] = [&TASK_PT_REGS, &FAULTABLE_TRACEPOINTS];
+pub const PRESENCES: [&Presence; 3] = [&TASK_PT_REGS, &BPF_LOOP, &FAULTABLE_TRACEPOINTS];
 
 /// The BPF helper, kernel/trace/bpf_trace.c, since dd6e10fbd9fb. It came after
 /// bpf_get_current_task_btf (3ca1032ab7ab, 5.11), which is used with it.
@@ -268,6 +268,13 @@ pub const TASK_PT_REGS: Presence = Presence {
     name: "bpf_task_pt_regs",
     versions: Versions::ALL.since(5, 15),
     without: "which system call asked is read from where x86 kept its registers up to 5.14",
+};
+
+/// The BPF helper, kernel/bpf/bpf_iter.c, since e6f2dd0f8067.
+pub const BPF_LOOP: Presence = Presence {
+    name: "bpf_loop",
+    versions: Versions::ALL.since(5, 17),
+    without: "the programs are those with loops, which take three times as long to verify",
 };
 
 /// kernel/trace/bpf_trace.c: runs the programs of system-call tracepoints

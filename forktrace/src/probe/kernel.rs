@@ -8,9 +8,11 @@ use forktrace_common::{
 };
 
 use super::{
-    btf::Btf,
+    btf::{Btf, BtfError},
     functions::{self, SignatureMismatch},
-    kallsyms, offsets,
+    kallsyms,
+    object::Object,
+    offsets,
     style::Style,
 };
 
@@ -27,13 +29,16 @@ pub struct Kernel {
 
 impl Kernel {
     /// Asks the running kernel; `btf` names a file to use in place of its own
-    /// BTF. Nothing that is missing is an error: it is said, and its evidence
-    /// is absent.
-    pub fn discover(btf: Option<&Path>) -> Self {
+    /// BTF. Nothing that the kernel lacks is an error: it is said, and its
+    /// evidence is absent.
+    ///
+    /// # Errors
+    /// The file that was asked for can't be read or is no BTF.
+    pub fn discover(btf: Option<&Path>) -> Result<Self, BtfError> {
         let mut absent = Vec::new();
         let own_types = btf.is_none();
         let parsed = match btf {
-            Some(path) => Btf::from_file(path),
+            Some(path) => Ok(Btf::from_file(path)?),
             None => Btf::from_sys(),
         };
         let btf = match parsed {
@@ -61,13 +66,13 @@ impl Kernel {
             absent.dedup();
         }
         let symbols = symbols(&offsets, &mut absent);
-        Self {
+        Ok(Self {
             btf,
             own_types,
             offsets,
             symbols,
             absent,
-        }
+        })
     }
 
     /// The types once more as aya wants them: it asks for nothing but the numbers
@@ -113,6 +118,16 @@ impl Kernel {
         self.btf
             .as_ref()
             .is_none_or(|btf| btf.function(name).is_some())
+    }
+
+    /// The object that suits the kernel. Its types say whether it has the helper:
+    /// a program that is refused would say no more than that it was.
+    pub fn object(&self) -> Object {
+        let name = functions::BPF_LOOP.name;
+        match &self.btf {
+            Some(btf) if btf.function(name).is_some() => Object::BpfLoop,
+            _ => Object::BoundedLoops,
+        }
     }
 
     /// Whether bpf_task_pt_regs and bpf_get_current_task_btf exist: the

@@ -1,4 +1,4 @@
-//! The BPF object: embedded, configured, loaded.
+//! The BPF objects: embedded, configured, loaded.
 
 use aya::{Ebpf, EbpfLoader};
 use forktrace_common::{
@@ -7,13 +7,38 @@ use forktrace_common::{
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The committed object (`cargo xtask ebpf` builds it), or the one that
-/// FORKTRACE_BPF_OBJECT named when forktrace was built.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("FORKTRACE_BPF_OBJECT"));
+/// One of the committed objects (`cargo xtask ebpf` builds them), which come from
+/// the same sources and do the same, or of those in the folder that
+/// FORKTRACE_BPF_OBJECTS named when forktrace was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// Its loops are the kernel's helper of this name (5.17+), and take a third of
+    /// the time to verify.
+    BpfLoop,
+    /// Its loops are loops, which all kernels take.
+    BoundedLoops,
+}
+
+static BPF_LOOP: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("FORKTRACE_BPF_OBJECTS"), "/bpf_loop.bpf.o"));
+static BOUNDED_LOOPS: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("FORKTRACE_BPF_OBJECTS"),
+    "/bounded_loops.bpf.o"
+));
+
+impl Object {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::BpfLoop => BPF_LOOP,
+            Self::BoundedLoops => BOUNDED_LOOPS,
+        }
+    }
+}
 
 /// Creates the maps and relocates the programs. No program goes to the kernel
 /// yet: that happens one by one.
 pub fn create(
+    object: Object,
     offsets: &Offsets,
     symbols: &Symbols,
     settings: &Settings,
@@ -28,11 +53,11 @@ pub fn create(
         .override_global("SETTINGS", settings, true)
         .override_global("AYA_LOG_LEVEL", &level, false)
         .map_max_entries("EVENTS", ring_bytes)
-        .load(OBJECT)
+        .load(object.bytes())
 }
 
 /// A loader without the kernel's types, which it needs for CO-RE relocations:
-/// the object has none, Rust knows no such thing, offsets come as globals.
+/// the objects have none, Rust knows no such thing, offsets come as globals.
 fn loader<'a>() -> EbpfLoader<'a> {
     // aya 0.14 reads and parses them in `new` all the same, 25 ms of a start,
     // and forgets them here. It goes on without where the file can't be opened,

@@ -82,12 +82,14 @@ impl TaskIter {
     /// The iterator alone, where nothing is traced: to measure and to test it.
     ///
     /// # Errors
-    /// As [`Self::open`], and what keeps the object's maps from being made.
+    /// As [`Self::open`], what keeps the object's maps from being made, and a file of types that is
+    /// none.
     pub fn alone(btf: Option<&Path>) -> Result<Self, String> {
-        let kernel = Kernel::discover(btf);
+        let kernel = Kernel::discover(btf).map_err(|error| error.to_string())?;
         let own = kernel.types_of_aya(&[FUNCTION]);
         let (offsets, settings) = (&kernel.offsets, Settings::default());
-        let ebpf = object::create(offsets, &kernel.symbols, &settings, 64 << 10, false);
+        let (object, symbols) = (kernel.object(), &kernel.symbols);
+        let ebpf = object::create(object, offsets, symbols, &settings, 64 << 10, false);
         let mut ebpf = ebpf.map_err(|error| format!("creating the BPF maps: {error}"))?;
         Self::open(&mut ebpf, own.as_ref(), offsets)
     }

@@ -29,7 +29,7 @@ pub struct Attached {
 pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     let mut times = StartTimes::begin();
     let _lifted = privilege::LiftedMemlock::lift();
-    let kernel = Kernel::discover(options.btf.as_deref());
+    let kernel = Kernel::discover(options.btf.as_deref()).map_err(StartError::Types)?;
     let numbered: Vec<&str> = attach::hooked_functions()
         .chain([task_iter::FUNCTION])
         .collect();
@@ -48,6 +48,7 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     settings.seccomp_return = kernel.seccomp_return();
     settings.nproc_before_creds = u32::from(kernel.nproc_before_creds());
     let mut ebpf = object::create(
+        kernel.object(),
         &kernel.offsets,
         &kernel.symbols,
         &settings,

@@ -50,6 +50,7 @@ use crate::{
     },
     probe::{
         attach::Outcome,
+        btf::BtfError,
         decode::{Decoded, Decoder, Event},
         skips::Spot,
     },
@@ -68,6 +69,9 @@ pub enum StartError {
     /// No probe could be attached.
     #[error("{0}")]
     Unsupported(String),
+    /// The file of `--btf` can't be used.
+    #[error("--btf: {0}")]
+    Types(BtfError),
     /// The BPF object could not be loaded.
     #[error("loading the BPF object: {0}")]
     Load(String),

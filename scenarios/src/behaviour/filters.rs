@@ -29,7 +29,14 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         name: "filter_cgroup",
         run: |tests| select(tests, "--cgroup", |chosen| chosen.cgroup.clone()),
     },
+    Behaviour {
+        name: "filter_unit",
+        run: |tests| select(tests, "--unit", |_| UNIT.to_owned()),
+    },
 ];
+
+/// Where the chosen one lives.
+const UNIT: &str = "forktrace-filter.service";
 
 /// What a filter can name.
 struct Chosen {
@@ -42,7 +49,7 @@ struct Chosen {
 /// one that differs in everything.
 fn select(tests: &Tests, flag: &str, name: fn(&Chosen) -> String) -> Result<()> {
     let tree = Tree::new(&tests.place.cgroups, "filter")?;
-    let home = tree.at(&["home"])?;
+    let home = tree.at(&[UNIT])?;
     let uid = tests.place.uid(120);
     let mut chosen = Prober::start("chosen", Kind::PLAIN, 2, || {
         home.enter()?;

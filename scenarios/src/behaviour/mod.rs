@@ -22,6 +22,7 @@ mod selftest;
 mod starved;
 mod storm;
 mod trace_left;
+mod types;
 
 use std::path::Path;
 use std::process::Command;
@@ -44,7 +45,7 @@ pub struct Behaviour {
 
 /// All of them.
 pub fn run(tests: &mut Tests) {
-    let parts: [&[Behaviour]; 17] = [
+    let parts: [&[Behaviour]; 18] = [
         check::BEHAVIOURS,
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
@@ -61,6 +62,7 @@ pub fn run(tests: &mut Tests) {
         privilege::BEHAVIOURS,
         fence::BEHAVIOURS,
         trace_left::BEHAVIOURS,
+        types::BEHAVIOURS,
         selftest::BEHAVIOURS,
     ];
     const IDLE: &str = "behaviour/record_waits_asleep";

@@ -31,14 +31,35 @@ const PROFILE: [(&str, &str); 9] = [
     ("incremental", "false"),
 ];
 
-/// The settings as text, for the hash of the sources.
-pub fn settings() -> String {
-    format!("{TARGET} {UNSTABLE} {PROFILE:?} debuginfo=2 --btf")
+/// One of the objects that are built from the same sources.
+#[derive(Debug)]
+pub struct Variant {
+    /// Its name, and that of its file.
+    pub name: &'static str,
+    /// The crate's feature that makes it.
+    feature: Option<&'static str>,
 }
 
-/// Builds the object and gives its stripped bytes.
-pub fn object(toolchain: &Toolchain) -> Result<Vec<u8>> {
-    let target = paths::work_dir("bpf-build")?;
+/// All objects. What they differ in: forktrace-ebpf/src/walk.rs.
+pub const VARIANTS: [Variant; 2] = [
+    Variant {
+        name: "bpf_loop",
+        feature: Some("bpf_loop"),
+    },
+    Variant {
+        name: "bounded_loops",
+        feature: None,
+    },
+];
+
+/// The settings as text, for the hash of the sources.
+pub fn settings() -> String {
+    format!("{TARGET} {UNSTABLE} {PROFILE:?} {VARIANTS:?} debuginfo=2 --btf")
+}
+
+/// Builds an object and gives its stripped bytes.
+pub fn object(toolchain: &Toolchain, variant: &Variant) -> Result<Vec<u8>> {
+    let target = paths::work_dir("bpf-build")?.join(variant.name);
     let mut cargo = run::cargo();
     cargo
         .env("RUSTC", &toolchain.rustc)
@@ -53,13 +74,18 @@ pub fn object(toolchain: &Toolchain) -> Result<Vec<u8>> {
             "--target",
             TARGET,
         ])
-        .args(["--profile", "bpf"]);
+        .args(["--profile", "bpf"])
+        .args(
+            variant
+                .feature
+                .map(|feature| format!("--features={feature}")),
+        );
     for (key, value) in PROFILE {
         cargo
             .arg("--config")
             .arg(format!("profile.bpf.{key}={value}"));
     }
-    run::loud(&mut cargo).context("building the BPF object")?;
+    run::loud(&mut cargo).with_context(|| format!("building the BPF object {}", variant.name))?;
     let linked = target.join(TARGET).join("bpf/forktrace");
     symbols::reject_panics(toolchain, &linked)?;
     strip(toolchain, &linked)

@@ -1,9 +1,10 @@
-//! The manifest beside the committed object: what it was built from, and by what.
+//! The manifest beside the committed objects: what they were built from, and by what.
 
-use super::toolchain::Toolchain;
+use super::{build::Variant, toolchain::Toolchain};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -13,9 +14,7 @@ const HEAD: &str = "# Written by `cargo xtask ebpf`; `cargo xtask ebpf --check` 
 /// What `manifest.toml` holds.
 #[derive(Serialize, Deserialize)]
 pub struct Manifest {
-    /// Of the object itself.
-    pub object_sha256: String,
-    /// Of everything that it was built from; see [`super::sources`].
+    /// Of everything that they were built from; see [`super::sources`].
     pub sources_sha256: String,
     /// The compiler, as it names itself.
     pub rustc: String,
@@ -23,13 +22,22 @@ pub struct Manifest {
     pub llvm: String,
     /// The linker, as it names itself.
     pub bpf_linker: String,
+    /// Of the objects themselves, by name.
+    pub object_sha256: BTreeMap<String, String>,
 }
 
 impl Manifest {
-    /// Describes an object that was just built.
-    pub fn new(object: &[u8], sources_sha256: String, toolchain: &Toolchain) -> Self {
+    /// Describes objects that were just built.
+    pub fn new(
+        objects: &[(&Variant, Vec<u8>)],
+        sources_sha256: String,
+        toolchain: &Toolchain,
+    ) -> Self {
+        let sums = objects.iter();
         Self {
-            object_sha256: sha256(object),
+            object_sha256: sums
+                .map(|(variant, bytes)| (variant.name.to_owned(), sha256(bytes)))
+                .collect(),
             sources_sha256,
             rustc: toolchain.rustc_version.clone(),
             llvm: toolchain.llvm_version.clone(),

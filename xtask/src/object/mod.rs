@@ -1,6 +1,6 @@
-//! `cargo xtask ebpf`: the BPF object that the forktrace crate embeds.
+//! `cargo xtask ebpf`: the BPF objects that the forktrace crate embeds.
 //!
-//! The object is committed, so that building forktrace takes stable Rust alone. This module is
+//! They are committed, so that building forktrace takes stable Rust alone. This module is
 //! what makes and checks the committed bytes.
 
 use crate::{apt, paths};
@@ -14,13 +14,14 @@ mod sources;
 mod symbols;
 mod toolchain;
 
+use build::{VARIANTS, Variant};
 use manifest::Manifest;
 use toolchain::Toolchain;
 
 /// Arguments of `cargo xtask ebpf`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Change nothing: fail when the sources have changed since the committed object was built,
+    /// Change nothing: fail when the sources have changed since the committed objects were built,
     /// or when the recorded compilers build something else from them
     #[arg(long)]
     check: bool,
@@ -35,8 +36,8 @@ fn folder() -> PathBuf {
     paths::root().join("forktrace/bpf")
 }
 
-fn object_path() -> PathBuf {
-    folder().join("forktrace.bpf.o")
+fn object_path(variant: &Variant) -> PathBuf {
+    folder().join(format!("{}.bpf.o", variant.name))
 }
 
 fn manifest_path() -> PathBuf {
@@ -46,21 +47,21 @@ fn manifest_path() -> PathBuf {
 fn install() -> Result<()> {
     let sources = sources::hash(&paths::root())?;
     let toolchain = Toolchain::ensure()?;
-    let object = build::object(&toolchain)?;
-    let manifest = Manifest::new(&object, sources, &toolchain);
+    let mut objects = Vec::new();
+    for variant in &VARIANTS {
+        objects.push((variant, build::object(&toolchain, variant)?));
+    }
+    let manifest = Manifest::new(&objects, sources, &toolchain);
     fs::create_dir_all(folder())?;
-    replace(&object_path(), &object)?;
-    replace(&manifest_path(), manifest.text()?.as_bytes())?;
-    println!(
-        "{}: {} bytes, sha256 {}",
-        object_path().display(),
-        object.len(),
-        manifest.object_sha256
-    );
-    Ok(())
+    for (variant, object) in &objects {
+        let path = object_path(variant);
+        replace(&path, object)?;
+        println!("{}: {} bytes", path.display(), object.len());
+    }
+    replace(&manifest_path(), manifest.text()?.as_bytes())
 }
 
-/// Writes only what differs: cargo rebuilds forktrace whenever the object's time changes.
+/// Writes only what differs: cargo rebuilds forktrace whenever an object's time changes.
 fn replace(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
@@ -71,22 +72,23 @@ fn replace(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
 /// The check of `--check`, for the test command too.
 pub fn check() -> Result<()> {
     let manifest = Manifest::read(&manifest_path())?;
-    let committed = fs::read(object_path()).with_context(|| {
-        format!(
-            "reading {}; run `cargo xtask ebpf`",
-            object_path().display()
-        )
-    })?;
-    if manifest::sha256(&committed) != manifest.object_sha256 {
-        bail!(
-            "{} is not the object that manifest.toml beside it describes; run `cargo xtask ebpf`",
-            object_path().display()
-        );
+    let mut committed = Vec::new();
+    for variant in &VARIANTS {
+        let path = object_path(variant);
+        let bytes = fs::read(&path)
+            .with_context(|| format!("reading {}; run `cargo xtask ebpf`", path.display()))?;
+        if manifest.object_sha256.get(variant.name) != Some(&manifest::sha256(&bytes)) {
+            bail!(
+                "{} is not the object that manifest.toml beside it describes; run `cargo xtask ebpf`",
+                path.display()
+            );
+        }
+        committed.push((variant, bytes));
     }
     if sources::hash(&paths::root())? != manifest.sources_sha256 {
         bail!(
-            "the sources of the BPF object have changed since it was built; run `cargo xtask ebpf` \
-             and commit forktrace/bpf"
+            "the sources of the BPF objects have changed since they were built; run `cargo xtask \
+             ebpf` and commit forktrace/bpf"
         );
     }
     if !apt::can_install() && !Toolchain::present() {
@@ -94,29 +96,39 @@ pub fn check() -> Result<()> {
         return Ok(());
     }
     let toolchain = Toolchain::ensure()?;
-    if !manifest.same_compilers(&toolchain) {
+    let same = manifest.same_compilers(&toolchain);
+    if !same {
         println!(
-            "ebpf: sources match; not compared byte by byte, because the object was built by {} \
+            "ebpf: sources match; not compared byte by byte, because the objects were built by {} \
              and {}, and this machine has {} and {}",
             manifest.rustc, manifest.bpf_linker, toolchain.rustc_version, toolchain.linker_version
         );
-        // It must build all the same.
-        return build::object(&toolchain).map(drop);
     }
-    let rebuilt = build::object(&toolchain)?;
+    for (variant, committed) in &committed {
+        // They must build all the same.
+        let rebuilt = build::object(&toolchain, variant)?;
+        if same {
+            compare(variant, committed, &rebuilt)?;
+        }
+    }
+    Ok(())
+}
+
+fn compare(variant: &Variant, committed: &[u8], rebuilt: &[u8]) -> Result<()> {
+    let name = variant.name;
     if rebuilt != committed {
-        let kept = paths::work_dir("ebpf")?.join("rebuilt.bpf.o");
-        fs::write(&kept, &rebuilt)?;
+        let kept = paths::work_dir("ebpf")?.join(format!("rebuilt.{name}.bpf.o"));
+        fs::write(&kept, rebuilt)?;
         bail!(
-            "a rebuild with the recorded compilers differs from the committed object ({} bytes, \
-             committed {}); it is kept as {}",
+            "a rebuild of {name} with the recorded compilers differs from the committed object ({} \
+             bytes, committed {}); it is kept as {}",
             rebuilt.len(),
             committed.len(),
             kept.display()
         );
     }
     println!(
-        "ebpf: sources match, and a rebuild is identical ({} bytes)",
+        "ebpf: {name}: sources match, and a rebuild is identical ({} bytes)",
         committed.len()
     );
     Ok(())

@@ -81,6 +81,8 @@ pub enum WriteError {
     NoRecording { path: PathBuf },
     #[error("{path} is no regular file, which can't be appended to or followed by others")]
     NoFile { path: PathBuf },
+    #[error("{path} can't be created: there is no folder {folder}")]
+    NoFolder { path: PathBuf, folder: PathBuf },
     #[error("opening {path}")]
     Open { path: PathBuf, source: io::Error },
     #[error("writing to {path} (what was written before stays readable)")]

@@ -51,6 +51,11 @@ fn open_private(path: &Path, existing: Existing) -> Result<File, WriteError> {
         match source.raw_os_error() {
             _ if link => WriteError::Symlink { path },
             Some(libc::EEXIST) => WriteError::Exists { path },
+            // Of a name that is to be created, it says this of the folder.
+            Some(libc::ENOENT) => {
+                let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+                WriteError::NoFolder { path, folder }
+            }
             _ => WriteError::Open { path, source },
         }
     })

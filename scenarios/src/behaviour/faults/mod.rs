@@ -4,6 +4,7 @@ mod clock;
 mod hostile;
 mod killed;
 mod output;
+mod overflow;
 mod short;
 mod traced;
 mod view;
@@ -12,9 +13,10 @@ use super::Behaviour;
 use crate::runner::Where;
 
 /// What the kernel has a part in, and what takes a machine of its own.
-const ANYWHERE: [&[Behaviour]; 4] = [
+const ANYWHERE: [&[Behaviour]; 5] = [
     killed::BEHAVIOURS,
     short::BEHAVIOURS,
+    overflow::BEHAVIOURS,
     clock::BEHAVIOURS,
     view::BEHAVIOURS,
 ];
