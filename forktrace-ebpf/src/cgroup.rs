@@ -1,10 +1,11 @@
-//! Cgroups: limits on the way up, and paths by the kernel's own names.
+//! Cgroups: limits on the way up.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+pub mod find;
+pub mod path;
+
+use find::DEEPEST;
 use forktrace_common::{
-    event::{
-        CGROUP_LEVELS, CgroupLimit, CgroupPath, FailureEvent, KMEM_NEAR, NAME_BYTES, NAMES_BYTES,
-    },
+    event::{CGROUP_LEVELS, CgroupLimit, FailureEvent, KMEM_NEAR},
     note::NO_CGROUP,
 };
 
@@ -13,9 +14,6 @@ use crate::{
     mem,
     walk::{Step, Walk, up},
 };
-
-/// Ancestors that are followed when one is looked for, recorded or not.
-const DEEPEST: u32 = 64;
 
 /// kernfs id of a cgroup.
 #[inline(always)]
@@ -235,161 +233,6 @@ impl Walk for Memory {
             (*ev).memory_len = level as u8 + 1;
         }
         self.css = parent;
-        Step::On
-    }
-}
-
-/// Where the next name goes in `FailureEvent::names`.
-pub const NAMES_END: u32 = (NAMES_BYTES - NAME_BYTES) as u32;
-
-/// Records the path of a cgroup: its name and its ancestors', leaf first.
-///
-/// The cursor lives in the record, not in a variable: the verifier then knows
-/// nothing of it, and doesn't walk a level or what follows once for each length
-/// that a path can have. `SLOT` is no argument, because the verifier
-/// would go back through the call to where it came from.
-///
-/// No cgroup (0) gives an empty path.
-#[inline(never)]
-pub fn path<const SLOT: usize>(ev: *mut FailureEvent, cgroup: u64) {
-    let kn = mem::pointer(cgroup, offset!(cgroup_kn));
-    let root = mem::pointer(cgroup, offset!(cgroup_root));
-    // SAFETY: `ev` is a reserved ring-buffer record.
-    let start = unsafe { (*ev).names_len };
-    let path = CgroupPath {
-        id: mem::field::<u64>(kn, offset!(kn_id)),
-        hierarchy: mem::field::<u32>(root, offset!(root_hierarchy_id)),
-        start,
-        len: 0,
-        truncated: 1,
-    };
-    // SAFETY: as above.
-    unsafe { (*ev).paths[SLOT] = path };
-    up(Names::<SLOT> { ev, node: kn });
-    // SAFETY: as above.
-    unsafe { (*ev).paths[SLOT].len = (*ev).names_len.wrapping_sub(start) };
-}
-
-struct Names<const SLOT: usize> {
-    ev: *mut FailureEvent,
-    node: u64,
-}
-
-impl<const SLOT: usize> Walk for Names<SLOT> {
-    /// One more than can be recorded: the root's, which has no name.
-    const LEVELS: u32 = CGROUP_LEVELS as u32 + 1;
-
-    #[inline(always)]
-    fn step(&mut self, _: usize) -> Step {
-        let Self { ev, node } = *self;
-        let parent = mem::pointer(node, offset!(kn_parent));
-        if parent == 0 {
-            // SAFETY: `ev` is a reserved ring-buffer record, here and below.
-            unsafe { (*ev).paths[SLOT].truncated = 0 };
-            return Step::End;
-        }
-        let name = mem::pointer(node, offset!(kn_name));
-        // SAFETY: as above.
-        let at = unsafe { (&raw const (*ev).names_len).read_volatile() };
-        let offset = mem::opaque(at as u64);
-        if offset > NAMES_END as u64 {
-            return Step::End;
-        }
-        // SAFETY: `at` leaves room for a longest name; the helper writes no
-        // more and reports a fault as an error.
-        let n = unsafe {
-            let to = (&raw mut (*ev).names).cast::<u8>().add(offset as usize);
-            bpf_probe_read_kernel_str(to.cast(), NAME_BYTES as u32, name as *const _)
-        };
-        if n <= 0 || n > NAME_BYTES as i64 {
-            return Step::End;
-        }
-        // SAFETY: as above.
-        unsafe { (&raw mut (*ev).names_len).write_volatile(at + n as u32) };
-        self.node = parent;
-        Step::On
-    }
-}
-
-/// Whether the cgroup or one of its ancestors has this kernfs id.
-#[inline(always)]
-pub fn within(cgroup: u64, wanted: u64) -> bool {
-    let node = mem::pointer(cgroup, offset!(cgroup_kn));
-    let found = 0;
-    up(ToId {
-        node,
-        wanted,
-        found,
-    })
-    .found
-        != 0
-}
-
-struct ToId {
-    node: u64,
-    wanted: u64,
-    found: u64,
-}
-
-impl Walk for ToId {
-    const LEVELS: u32 = DEEPEST;
-
-    #[inline(always)]
-    fn step(&mut self, _: usize) -> Step {
-        if self.node == 0 {
-            return Step::End;
-        }
-        if mem::field::<u64>(self.node, offset!(kn_id)) == self.wanted {
-            self.found = 1;
-            return Step::End;
-        }
-        self.node = mem::pointer(self.node, offset!(kn_parent));
-        Step::On
-    }
-}
-
-/// The cgroup behind an open folder of cgroupfs, for CLONE_INTO_CGROUP
-/// (kernel/cgroup/cgroup.c `cgroup_get_from_file`).
-#[inline(always)]
-pub fn of_fd(task: u64, fd: u64) -> u64 {
-    let files = mem::pointer(task, offset!(task_files));
-    let table = mem::pointer(files, offset!(files_fdt));
-    let array = mem::pointer(table, offset!(fdtable_fd));
-    if array == 0 || fd > 1 << 20 {
-        return 0;
-    }
-    let file = mem::pointer(array + fd * 8, 0);
-    let inode = mem::pointer(file, offset!(file_inode));
-    let kn = mem::pointer(inode, offset!(inode_private));
-    mem::pointer(kn, offset!(kn_priv))
-}
-
-/// The css that pids are charged to for a child in this v2 cgroup: its own,
-/// or the nearest ancestor's that has the controller on.
-#[inline(always)]
-pub fn effective_pids_css(cgroup: u64) -> u64 {
-    up(ToPids { cgroup, css: 0 }).css
-}
-
-struct ToPids {
-    cgroup: u64,
-    css: u64,
-}
-
-impl Walk for ToPids {
-    const LEVELS: u32 = DEEPEST;
-
-    #[inline(always)]
-    fn step(&mut self, _: usize) -> Step {
-        if self.cgroup == 0 {
-            return Step::End;
-        }
-        self.css = mem::pointer(self.cgroup, offset!(cgroup_pids));
-        if self.css != 0 {
-            return Step::End;
-        }
-        let parent = mem::pointer(self.cgroup, offset!(cgroup_self_parent));
-        self.cgroup = mem::pointer(parent, offset!(css_cgroup));
         Step::On
     }
 }

@@ -34,7 +34,7 @@ pub fn passes(current: u64) -> bool {
         let cset = mem::pointer(current, offset!(task_cgroups));
         let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
         let pids = mem::pointer(mem::pointer(cset, offset!(cset_pids)), offset!(css_cgroup));
-        if !cgroup::within(own, wanted) && !cgroup::within(pids, wanted) {
+        if !cgroup::find::within(own, wanted) && !cgroup::find::within(pids, wanted) {
             return false;
         }
     }
@@ -60,9 +60,9 @@ pub fn passes_other(task: u64, uid: u32, comm: &[u8; 16]) -> bool {
         let pids = mem::pointer(mem::pointer(cset, offset!(cset_pids)), offset!(css_cgroup));
         let memory = mem::pointer(cset, offset!(cset_memory));
         let memory = mem::pointer(memory, offset!(css_cgroup));
-        if !cgroup::within(own, wanted)
-            && !cgroup::within(pids, wanted)
-            && !cgroup::within(memory, wanted)
+        if !cgroup::find::within(own, wanted)
+            && !cgroup::find::within(pids, wanted)
+            && !cgroup::find::within(memory, wanted)
         {
             return false;
         }
@@ -83,17 +83,16 @@ fn words(b: [u8; 16]) -> [u64; 2] {
 fn descends_from(current: u64, tgid: u32) -> bool {
     up(ToAncestor {
         at: current,
-        tgid: tgid.into(),
-        found: 0,
+        tgid,
+        found: false,
     })
     .found
-        != 0
 }
 
 struct ToAncestor {
     at: u64,
-    tgid: u64,
-    found: u64,
+    tgid: u32,
+    found: bool,
 }
 
 impl Walk for ToAncestor {
@@ -102,8 +101,8 @@ impl Walk for ToAncestor {
     #[inline(always)]
     fn step(&mut self, _: usize) -> Step {
         let own = mem::field::<u32>(self.at, offset!(task_tgid));
-        if own as u64 == self.tgid {
-            self.found = 1;
+        if own == self.tgid {
+            self.found = true;
             return Step::End;
         }
         // Process 0 is its own parent.

@@ -98,7 +98,7 @@ struct UserNamespaces {
     ev: *mut FailureEvent,
     uc: u64,
     limit: i64,
-    limit_ns: u64,
+    limit_ns: u32,
 }
 
 impl Walk for UserNamespaces {
@@ -117,7 +117,7 @@ impl Walk for UserNamespaces {
             limit: self.limit,
             inum,
             uid: mem::field::<u32>(uc, offset!(ucounts_uid)),
-            limit_ns: self.limit_ns as u32,
+            limit_ns: self.limit_ns,
             reserved: 0,
         };
         // SAFETY: `ev` is a reserved ring-buffer record; the index is bounded.
@@ -125,7 +125,7 @@ impl Walk for UserNamespaces {
             *(&raw mut (*ev).user_ns).cast::<UserNsLimit>().add(level) = limit;
             (*ev).user_ns_len = level as u8 + 1;
         }
-        self.limit_ns = inum.into();
+        self.limit_ns = inum;
         self.limit = mem::field::<i64>(ns, offset!(userns_nproc_max));
         self.uc = mem::pointer(ns, offset!(userns_ucounts));
         Step::On

@@ -170,7 +170,7 @@ fn tell(note: *mut Note, tid: u32) {
         failed.pids_css
     } else if mem::field::<u64>(failed.args, offset!(args_flags)) & clone::INTO_CGROUP != 0 {
         let fd = mem::field::<i32>(failed.args, offset!(args_cgroup));
-        cgroup::effective_pids_css(cgroup::of_fd(current, fd as u64))
+        cgroup::find::effective_pids_css(cgroup::find::of_fd(current, fd as u64))
     } else {
         mem::pointer(cset, offset!(cset_pids))
     };

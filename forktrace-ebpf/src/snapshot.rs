@@ -163,7 +163,7 @@ pub fn own_path(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     } else {
         mem::pointer(pids_css, offset!(css_cgroup))
     };
-    cgroup::path::<0>(ev, cgroup);
+    cgroup::path::record::<0>(ev, cgroup);
     for slot in [1, 2] {
         // SAFETY: `ev` is a reserved ring-buffer record; no path is zeroes.
         unsafe { mem::zero::<CgroupPath>(&raw mut (*ev).paths[slot]) };
@@ -179,9 +179,9 @@ pub fn cgroups(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
     let pids = mem::pointer(pids_css, offset!(css_cgroup));
     let memory = mem::pointer(memory_css, offset!(css_cgroup));
-    cgroup::path::<0>(ev, own);
-    cgroup::path::<1>(ev, pids & differs(pids, own));
-    cgroup::path::<2>(ev, memory & differs(memory, own) & differs(memory, pids));
+    cgroup::path::record::<0>(ev, own);
+    cgroup::path::record::<1>(ev, pids & differs(pids, own));
+    cgroup::path::record::<2>(ev, memory & differs(memory, own) & differs(memory, pids));
     // Last: its branches have nothing behind them that the verifier would walk
     // again.
     cgroup::kmem_near(ev, memory_css);

@@ -84,7 +84,7 @@ fn counts(query: *const Query, task: u64, told: *mut Task) -> bool {
     told.tid = mem::field::<u32>(task, offset!(task_pid));
     told.tgid = mem::field::<u32>(task, offset!(task_tgid));
     if query.of == of::CGROUP || query.of == of::PIDS_CGROUP {
-        return cgroup::within(own, query.cgroup);
+        return cgroup::find::within(own, query.cgroup);
     }
     if told.tid != told.tgid {
         return false;
@@ -117,19 +117,18 @@ fn charged(task: u64, uid: u32, inum: u32) -> bool {
     let cred = mem::pointer(task, offset!(task_real_cred));
     up(ToUser {
         ucounts: mem::pointer(cred, offset!(cred_ucounts)),
-        uid: uid.into(),
-        inum: inum.into(),
-        found: 0,
+        uid,
+        inum,
+        found: false,
     })
     .found
-        != 0
 }
 
 struct ToUser {
     ucounts: u64,
-    uid: u64,
-    inum: u64,
-    found: u64,
+    uid: u32,
+    inum: u32,
+    found: bool,
 }
 
 impl Walk for ToUser {
@@ -141,10 +140,10 @@ impl Walk for ToUser {
             return Step::End;
         }
         let ns = mem::pointer(self.ucounts, offset!(ucounts_ns));
-        if mem::field::<u32>(self.ucounts, offset!(ucounts_uid)) as u64 == self.uid
-            && mem::field::<u32>(ns, offset!(userns_inum)) as u64 == self.inum
+        if mem::field::<u32>(self.ucounts, offset!(ucounts_uid)) == self.uid
+            && mem::field::<u32>(ns, offset!(userns_inum)) == self.inum
         {
-            self.found = 1;
+            self.found = true;
             return Step::End;
         }
         self.ucounts = mem::pointer(ns, offset!(userns_ucounts));
@@ -162,17 +161,16 @@ fn has_id_in(task: u64, inum: u32) -> bool {
     let numbers = pid + offset!(pid_numbers);
     up(ToPidNamespace {
         ns: mem::pointer(numbers + level * stride, offset!(upid_ns)),
-        inum: inum.into(),
-        found: 0,
+        inum,
+        found: false,
     })
     .found
-        != 0
 }
 
 struct ToPidNamespace {
     ns: u64,
-    inum: u64,
-    found: u64,
+    inum: u32,
+    found: bool,
 }
 
 impl Walk for ToPidNamespace {
@@ -183,8 +181,8 @@ impl Walk for ToPidNamespace {
         if self.ns == 0 {
             return Step::End;
         }
-        if mem::field::<u32>(self.ns, offset!(pidns_inum)) as u64 == self.inum {
-            self.found = 1;
+        if mem::field::<u32>(self.ns, offset!(pidns_inum)) == self.inum {
+            self.found = true;
             return Step::End;
         }
         self.ns = mem::pointer(self.ns, offset!(pidns_parent));

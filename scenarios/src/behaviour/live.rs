@@ -25,6 +25,10 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         run: daemon,
     },
     Behaviour {
+        name: "live_ends_another_users_command",
+        run: another_user,
+    },
+    Behaviour {
         name: "live_missing_command",
         run: missing,
     },
@@ -112,6 +116,20 @@ fn daemon(tests: &Tests) -> Result<()> {
         .any(|l| matches!(&l.record, Record::Failure(f) if f.caller.comm == "grandchild"));
     ensure!(found, "no record of the grandchild: {}", running.printed());
     Ok(())
+}
+
+/// A command that has become somebody else is ended all the same: the capability for that is kept.
+fn another_user(tests: &Tests) -> Result<()> {
+    let ready = tests.scratch.path("ready");
+    let mut command = Command::new(&tests.binary);
+    command
+        .args(["live", "--", &own_program(), "helper", "another-user"])
+        .arg(&ready);
+    let mut running = Running::start(&tests.scratch, "another", &mut command)?;
+    let there = sys::await_some(PATIENCE, || ready.exists().then_some(()));
+    there.context("the command did not start")?;
+    running.signal(libc::SIGTERM);
+    running.wait_for_exit(128 + libc::SIGTERM)
 }
 
 fn missing(tests: &Tests) -> Result<()> {

@@ -16,27 +16,7 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds them for the tests: as they are released, but for what the optimiser does across crates,
-    /// which takes longer than the rest of the build.
-    pub fn for_tests() -> Result<Self> {
-        let target = paths::work_dir("static-tests")?;
-        build(
-            &target,
-            &[
-                "--package=forktrace",
-                "--package=scenarios",
-                "--config=profile.release.lto=\"off\"",
-                "--config=profile.release.codegen-units=16",
-            ],
-        )?;
-        let built = target.join(TARGET).join("release");
-        Ok(Self {
-            forktrace: built.join("forktrace"),
-            scenarios: built.join("scenarios"),
-        })
-    }
-
-    /// Builds what is not given, as it is released.
+    /// Builds what is not given.
     pub fn get(forktrace: Option<PathBuf>, scenarios: Option<PathBuf>) -> Result<Self> {
         let target = paths::work_dir("static")?;
         let built = target.join(TARGET).join("release");

@@ -84,7 +84,7 @@ pub fn main(args: &Args) -> Result<ExitCode> {
     }
     // Before the download is waited for: it goes on meanwhile.
     let programs = (native || vm)
-        .then(|| timed("static programs", Programs::for_tests))
+        .then(|| timed("static programs", || Programs::get(None, None)))
         .transpose()?;
     if native && let Some(programs) = &programs {
         timed("systemd unit", || service::run(&mut tally))?;
