@@ -2,10 +2,11 @@
 
 /// Depth to which a cgroup's ancestors are recorded, and followed by name.
 pub const CGROUP_LEVELS: usize = 32;
-/// Depth of pid namespaces (`MAX_PID_NS_LEVEL`, include/linux/pid_namespace.h).
-pub const PID_NS_LEVELS: usize = 32;
-/// User namespaces recorded; nesting ends at 33 (kernel/user_namespace.c).
-pub const USER_NS_LEVELS: usize = 16;
+/// Pid namespaces that one can be in: the initial one and `MAX_PID_NS_LEVEL` more
+/// (include/linux/pid_namespace.h; kernel/pid_namespace.c `create_pid_namespace`).
+pub const PID_NS_LEVELS: usize = 33;
+/// User namespaces likewise (kernel/user_namespace.c `create_user_ns`).
+pub const USER_NS_LEVELS: usize = 34;
 /// Bytes for names of cgroups, all paths together.
 pub const NAMES_BYTES: usize = 4096;
 /// A cgroup's name is at most NAME_MAX bytes and a NUL.

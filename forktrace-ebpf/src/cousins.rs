@@ -23,7 +23,7 @@ const CLONE_ARGS_SET_TID_SIZE: u64 = 72;
 const CLONE_ARGS_SIZE_VER1: u64 = 80;
 
 /// User namespaces on the way up: level 33 is the deepest.
-const LEVELS: usize = 34;
+const LEVELS: usize = forktrace_common::event::USER_NS_LEVELS;
 /// Entries of one bucket of the kernel's table that are looked at.
 const BUCKET: usize = 16;
 

@@ -22,7 +22,7 @@ const PF_EXITING: u32 = 4; // include/linux/sched.h
 const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// Namespaces on the way up: level 33 is the deepest (kernel/user_namespace.c), 32 of pid namespaces.
-const LEVELS: u32 = 34;
+const LEVELS: u32 = forktrace_common::event::USER_NS_LEVELS as u32;
 
 /// `struct bpf_iter__task`: `meta`, whose first word is the file that is read, and `task`, null after
 /// the last one.

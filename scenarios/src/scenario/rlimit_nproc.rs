@@ -38,7 +38,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "nproc_user_namespace",
         reach: Reach::Own,
-        run: nested,
+        run: |place| nested(place, 1),
+    },
+    Scenario {
+        name: "nproc_user_namespaces_30",
+        reach: Reach::Own,
+        run: |place| nested(place, 30),
     },
 ];
 
@@ -114,10 +119,11 @@ fn root(place: &Place) -> Result<Run> {
     Ok(run)
 }
 
-/// A user namespace whose creator had a limit of 5, while the caller's own is
-/// 40. The creator's counts since 5.14; before, only the own one does.
-fn nested(place: &Place) -> Result<Run> {
-    let (uid, creators, own) = (place.uid(5), 5, 40);
+/// A user namespace whose creator had a limit of 5, and others within it, while
+/// the caller's own is 40. The creator's counts since 5.14; before, only the own
+/// one does.
+fn nested(place: &Place, levels: u32) -> Result<Run> {
+    let (uid, creators, own) = (place.uid(4 + levels), 5, 40);
     let mut run = Run::default();
     let mut callers = Vec::new();
     for kind in Kind::ALL {
@@ -127,6 +133,11 @@ fn nested(place: &Place) -> Result<Run> {
             sys::become_uid(uid)?;
             sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?;
             sys::limit_nproc(own, own)?;
+            for _ in 1..levels {
+                // Who isn't somebody in it can't make another.
+                sys::map_own_ids(uid)?;
+                sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?;
+            }
             Ok(vec![sys::namespace("user")?])
         });
         match prober.context("a user namespace") {
