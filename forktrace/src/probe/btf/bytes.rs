@@ -6,7 +6,11 @@ use std::ops::Deref;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
+use rustix::fs::fstatfs;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// include/uapi/linux/magic.h
+const SYSFS_MAGIC: u64 = 0x6265_6572;
 
 /// Bytes that don't change as long as they live.
 pub(super) enum Bytes {
@@ -50,9 +54,13 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    /// Maps a whole file of sysfs.
+    /// Maps a whole file of sysfs, and none of another file system that is mounted
+    /// in its place.
     fn of(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
+        if fstatfs(&file)?.f_type as u64 != SYSFS_MAGIC {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
         // SAFETY: a new private mapping, at an address that the kernel chooses.
         let start = unsafe {
@@ -70,9 +78,8 @@ impl Mapping {
     }
 
     fn bytes(&self) -> &[u8] {
-        // SAFETY: mapped for reading until dropped; the kernel's types are part of
-        // its read-only data, which nobody writes and which has no end of file to
-        // cut (sysfs refuses both).
+        // SAFETY: mapped for reading until dropped; what sysfs maps of the kernel's
+        // types is its own read-only data, which nobody writes or cuts short.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
     }
 }
@@ -95,6 +102,13 @@ mod tests {
         if let (Ok(kernels), Ok(read)) = (Bytes::of_kernel(path), fs::read(path)) {
             assert!(*kernels == *read);
         }
+    }
+
+    #[test]
+    fn a_file_that_somebody_may_cut_short_is_not_mapped() {
+        let own = std::env::current_exe().unwrap();
+        assert!(Mapping::of(&own).is_err());
+        assert!(matches!(Bytes::of_kernel(&own), Ok(Bytes::Read(_))));
     }
 
     #[test]
