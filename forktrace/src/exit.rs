@@ -69,16 +69,21 @@ impl Exit {
                 }
                 _ => {}
             }
-            if let Some(
-                WriteError::Exists { .. }
-                | WriteError::Symlink { .. }
-                | WriteError::Locked { .. }
-                | WriteError::NoRecording { .. }
-                | WriteError::NoFile { .. }
-                | WriteError::NoFolder { .. },
-            ) = cause.downcast_ref::<WriteError>()
-            {
-                return Self::Usage;
+            match cause.downcast_ref::<WriteError>() {
+                Some(
+                    WriteError::Exists { .. }
+                    | WriteError::Symlink { .. }
+                    | WriteError::Locked { .. }
+                    | WriteError::NoRecording { .. }
+                    | WriteError::NoFile { .. }
+                    | WriteError::NoFolder { .. },
+                ) => return Self::Usage,
+                Some(WriteError::Open { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound =>
+                {
+                    return Self::Usage;
+                }
+                _ => {}
             }
             if let Some(start) = cause.downcast_ref::<StartError>() {
                 return match start {

@@ -204,6 +204,13 @@ fn no_folder(tests: &Tests) -> Result<()> {
         matches!(status.code(), Some(2..=4)) && said.contains("no-such-folder"),
         "{status}: {said}"
     );
+    ensure!(said.contains("there is no folder"), "{said}");
+    // A folder that is there, and in which nobody can create anything.
+    let said = forktrace(tests, &["record", "-o", "/proc/x.ndjson"], 2)?.said();
+    ensure!(
+        said.contains("opening /proc/x.ndjson: No such file") && !said.contains("folder"),
+        "{said}"
+    );
     Ok(())
 }
 

@@ -51,14 +51,22 @@ fn open_private(path: &Path, existing: Existing) -> Result<File, WriteError> {
         match source.raw_os_error() {
             _ if link => WriteError::Symlink { path },
             Some(libc::EEXIST) => WriteError::Exists { path },
-            // Of a name that is to be created, it says this of the folder.
-            Some(libc::ENOENT) => {
-                let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-                WriteError::NoFolder { path, folder }
-            }
+            Some(libc::ENOENT) => match missing_folder(&path) {
+                Some(folder) => WriteError::NoFolder { path, folder },
+                None => WriteError::Open { path, source },
+            },
             _ => WriteError::Open { path, source },
         }
     })
+}
+
+/// The folder that a file would be in, where that isn't there. Of a file system that
+/// lets nobody create files, as /proc, the kernel says ENOENT too.
+fn missing_folder(path: &Path) -> Option<PathBuf> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.exists()).then(|| folder.to_owned())
 }
 
 /// A file that is written to its end and nowhere else.
