@@ -19,6 +19,7 @@ pub mod own_id;
 mod perf;
 pub mod place;
 pub mod preempt;
+pub mod rlimit;
 pub mod skips;
 pub mod stacks;
 mod stage;

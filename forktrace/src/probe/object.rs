@@ -5,7 +5,8 @@ use forktrace_common::{
     offsets::{Offsets, Symbols},
     settings::Settings,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::rlimit::ChangedLimit;
 
 /// One of the committed objects (`cargo xtask ebpf` builds them), which come from
 /// the same sources and do the same, or of those in the folder that
@@ -62,32 +63,8 @@ fn loader<'a>() -> EbpfLoader<'a> {
     // aya 0.14 reads and parses them in `new` all the same, 25 ms of a start,
     // and forgets them here. It goes on without where the file can't be opened,
     // so for this moment none can: nothing else runs, forktrace is one thread.
-    let _closed = NoNewFiles::begin();
+    let _closed = ChangedLimit::no_new_files();
     let mut loader = EbpfLoader::new();
     loader.btf(None);
     loader
-}
-
-/// While it lives, this process can open no file; its open ones stay usable.
-struct NoNewFiles(Rlimit);
-
-impl NoNewFiles {
-    fn begin() -> Self {
-        let before = getrlimit(Resource::Nofile);
-        let none = Rlimit {
-            current: Some(0),
-            maximum: before.maximum,
-        };
-        // Lowering the soft limit is always allowed; were it not, a start would
-        // take as long as it did.
-        let _ = setrlimit(Resource::Nofile, none);
-        Self(before)
-    }
-}
-
-impl Drop for NoNewFiles {
-    fn drop(&mut self) {
-        // Up to the hard limit, which was not touched, this is allowed as well.
-        let _ = setrlimit(Resource::Nofile, self.0);
-    }
 }

@@ -9,6 +9,7 @@ use crate::{
         attach::{self, Outcome, Wanted},
         kernel::Kernel,
         object, preempt,
+        rlimit::ChangedLimit,
         task_iter::{self, TaskIter},
     },
 };
@@ -28,7 +29,7 @@ pub struct Attached {
 /// Loads the object and attaches what can be attached.
 pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     let mut times = StartTimes::begin();
-    let _lifted = privilege::LiftedMemlock::lift();
+    let _lifted = ChangedLimit::lifted_memlock();
     let kernel = Kernel::discover(options.btf.as_deref()).map_err(StartError::Types)?;
     let numbered: Vec<&str> = attach::hooked_functions()
         .chain([task_iter::FUNCTION])

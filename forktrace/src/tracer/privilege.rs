@@ -135,37 +135,3 @@ pub fn explain_stacks(kernel: &Kernel, probes: &Outcome) -> StartError {
     text.push_str("\nwithout this option everything else is traced; --attach tries another style");
     StartError::Unsupported(text)
 }
-
-/// RLIMIT_MEMLOCK lifted while this lives: BPF memory counts against it before
-/// Linux 5.11, when it is taken. Put back afterwards, because a command that
-/// is run under forktrace inherits it.
-pub struct LiftedMemlock(Option<libc::rlimit>);
-
-impl LiftedMemlock {
-    /// Best effort: refused without CAP_SYS_RESOURCE, and then it stays.
-    pub fn lift() -> Self {
-        let mut before = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
-        let all = libc::rlimit {
-            rlim_cur: libc::RLIM_INFINITY,
-            rlim_max: libc::RLIM_INFINITY,
-        };
-        // SAFETY: live rlimits, here and below.
-        let lifted = unsafe {
-            libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut before) == 0
-                && libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all) == 0
-        };
-        Self(lifted.then_some(before))
-    }
-}
-
-impl Drop for LiftedMemlock {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            // SAFETY: as above; lowering is always allowed.
-            unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const *before) };
-        }
-    }
-}
