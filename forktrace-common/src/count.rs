@@ -1,83 +1,93 @@
 //! Counting in the kernel: exact totals, and counts by key.
 
 /// What makes two failures "the same": repeats of a key are counted, not told.
+///
+/// It holds everything that a verdict is made of (what the checks said, which limits were full, whose
+/// they are), so that two failures of one key have one cause and one owner. A coarser key has zeroes
+/// in the fields that it leaves out.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Caller's thread group, as the initial pid namespace numbers it.
     pub tgid: u32,
+    /// Caller's real uid, as the initial user namespace numbers it.
+    pub uid: u32,
+    /// kernfs id of the caller's cgroup (v2, else of its pids hierarchy).
+    pub cgroup: u64,
+    /// Which limits: the ids of the refusing or full cgroups, of the full namespaces, and of the user
+    /// whose RLIMIT_NPROC is full, in one number.
+    pub limit: u64,
+    /// What was seen and what was full: [`crate::facts::fact`].
+    pub facts: u32,
     /// Positive errno.
     pub errno: u16,
     /// [`crate::event::Stage`] as a number.
     pub stage: u8,
-    /// Tracepoint style: 1 where the pids controller's count of refusals rose.
-    pub pids_refused: u8,
-    /// kernfs id of the caller's cgroup (v2, else of its pids hierarchy).
-    pub cgroup: u64,
-    /// Which limit: kernfs id of the refusing cgroup, inode number of the
-    /// refusing namespace, or 0.
-    pub limit: u64,
+    /// What was asked for: [`operation`].
+    pub operation: u8,
+    /// The system call's number, and the top bit set where it is a 32-bit one; 0 where the kernel
+    /// itself asked.
+    pub syscall: u16,
+    pub reserved: [u16; 3],
 }
 
-/// What processes that a storm leaves no time to tell apart have in common: a coarser [`Key`].
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Group {
-    /// Caller's real uid, as the initial user namespace numbers it.
-    pub uid: u32,
-    /// The other fields are the key's.
-    pub errno: u16,
-    pub stage: u8,
-    pub pids_refused: u8,
-    pub cgroup: u64,
-    pub limit: u64,
+/// Bits of [`Key::operation`].
+pub mod operation {
+    pub const THREAD: u8 = 1;
+    pub const VFORK: u8 = 1 << 1;
+    /// CLONE_VM: no address space is copied.
+    pub const VM: u8 = 1 << 2;
+    /// CLONE_FS: only then can an execve of another thread refuse.
+    pub const FS: u8 = 1 << 3;
+    pub const NEWUSER: u8 = 1 << 4;
+    pub const INTO_CGROUP: u8 = 1 << 5;
+    /// A kernel thread, or one that the kernel makes.
+    pub const KERNEL: u8 = 1 << 6;
+    pub const IO_WORKER: u8 = 1 << 7;
 }
-
-/// Which check refused, wherever: the coarsest key, for when there are more groups than can be
-/// counted. `errno | stage << 16 | pids_refused << 24`.
-pub type Check = u32;
 
 impl Key {
-    /// The group of this key, asked by a process of the user.
+    /// Nothing.
+    pub const NONE: Self = Self {
+        tgid: 0,
+        uid: 0,
+        cgroup: 0,
+        limit: 0,
+        facts: 0,
+        errno: 0,
+        stage: 0,
+        operation: 0,
+        syscall: 0,
+        reserved: [0; 3],
+    };
+
+    /// What processes that a storm leaves no time to tell apart have in common.
     #[inline(always)]
-    pub fn group(&self, uid: u32) -> Group {
-        Group {
-            uid,
-            errno: self.errno,
-            stage: self.stage,
-            pids_refused: self.pids_refused,
-            cgroup: self.cgroup,
-            limit: self.limit,
+    pub fn group(&self) -> Self {
+        Self { tgid: 0, ..*self }
+    }
+
+    /// Which check refused, wherever: the coarsest key, for when there are more groups than can be
+    /// counted.
+    #[inline(always)]
+    pub fn check(&self) -> Self {
+        Self {
+            tgid: 0,
+            uid: 0,
+            cgroup: 0,
+            limit: 0,
+            ..*self
         }
     }
-
-    /// The check that refused.
-    #[inline(always)]
-    pub fn check(&self) -> Check {
-        check(self.errno, self.stage, self.pids_refused)
-    }
-}
-
-impl Group {
-    /// The check that refused.
-    #[inline(always)]
-    pub fn check(&self) -> Check {
-        check(self.errno, self.stage, self.pids_refused)
-    }
-}
-
-#[inline(always)]
-fn check(errno: u16, stage: u8, pids_refused: u8) -> Check {
-    errno as u32 | (stage as u32) << 16 | (pids_refused as u32) << 24
 }
 
 /// How many keys there is room for.
 pub mod room {
     /// [`super::Key`]s.
     pub const PROCESSES: u32 = 2048;
-    /// [`super::Group`]s.
+    /// [`super::Key::group`]s.
     pub const GROUPS: u32 = 1024;
-    /// [`super::Check`]s.
+    /// [`super::Key::check`]s.
     pub const CHECKS: u32 = 512;
 }
 
@@ -87,11 +97,11 @@ pub mod room {
 /// The first failure of a process is told before the second of another, and one of another cgroup,
 /// user or limit before a further one of the same, so that a rare failure isn't drowned by a common one.
 pub mod detail {
-    /// Of one [`super::Group`], from processes that have been told in this second already, and with
+    /// Of one [`super::Key::group`], from processes that have been told in this second already, and with
     /// those that have not.
     pub const GROUP_AGAIN: u64 = 32;
     pub const GROUP: u64 = 64;
-    /// Of one [`super::Check`]: of processes told already; with those that have not been; with the
+    /// Of one [`super::Key::check`]: of processes told already; with those that have not been; with the
     /// first of each group.
     pub const CHECK_AGAIN: u64 = 48;
     pub const CHECK: u64 = 80;
@@ -108,6 +118,10 @@ pub struct Count {
     pub lost: u64,
     /// CLOCK_MONOTONIC, nanoseconds, of the latest.
     pub last_ns: u64,
+    /// The same of the first of `suppressed` in a reading's window, by whether the window's number
+    /// is even, and the numbers of the two windows.
+    pub first_ns: [u64; 2],
+    pub first_window: [u64; 2],
     /// Start of the current second, and what is told in full of it.
     pub window_ns: u64,
     pub in_window: u64,

@@ -1,6 +1,6 @@
 //! The detail of one failing return, as the kernel side sends it.
 
-/// Depth to which a cgroup's ancestors are recorded, and followed by name.
+/// How many of a cgroup's ancestors are recorded: of those that have a limit, the nearest.
 pub const CGROUP_LEVELS: usize = 32;
 /// Pid namespaces that one can be in: the initial one and `MAX_PID_NS_LEVEL` more
 /// (include/linux/pid_namespace.h; kernel/pid_namespace.c `create_pid_namespace`).
@@ -22,11 +22,8 @@ pub const PATHS: usize = 3;
 pub enum Stage {
     /// Not seen: tracepoint style, or the probe that tells is missing.
     Unseen = 0,
-    /// `RLIMIT_NPROC` compared and refused (`is_rlimit_overlimit` returned
-    /// true for a caller that isn't exempt; up to 5.13: before `copy_creds`).
-    Nproc = 1,
-    /// Before `perf_event_init_task` had ended, and not `Nproc`:
-    /// `dup_task_struct`, `copy_creds`, threads-max, `mpol_dup`, `sched_fork`.
+    /// Before `perf_event_init_task` had ended: `dup_task_struct`, `copy_creds`, RLIMIT_NPROC,
+    /// threads-max, `mpol_dup`, `sched_fork`.
     Early = 2,
     /// `audit_alloc`, `security_task_alloc`, `copy_semundo`, `copy_files`,
     /// `copy_fs`.
@@ -37,8 +34,6 @@ pub enum Stage {
     IoToPid = 5,
     /// `cgroup_can_fork`. EAGAIN is the pids controller's.
     Cgroups = 6,
-    /// `pids_can_fork` refused (kernel/cgroup/pids.c).
-    Pids = 7,
     /// After `cgroup_can_fork` had succeeded: `sched_cgroup_fork`, the futex
     /// hash, and the checks under tasklist_lock.
     AfterCgroups = 9,
@@ -67,13 +62,11 @@ impl Stage {
     /// The stage with this number; `Unseen` for a number that means nothing.
     pub const fn from_u8(n: u8) -> Self {
         match n {
-            1 => Self::Nproc,
             2 => Self::Early,
             3 => Self::SecurityToFs,
             4 => Self::SighandToNamespaces,
             5 => Self::IoToPid,
             6 => Self::Cgroups,
-            7 => Self::Pids,
             8 => Self::NotEntered,
             9 => Self::AfterCgroups,
             10 => Self::Exec,
@@ -96,32 +89,20 @@ pub mod style {
 
 /// Bits of `FailureEvent::flags`.
 pub mod flag {
-    /// Real user is uid 0 of the initial user namespace, or the caller has
-    /// CAP_SYS_RESOURCE or CAP_SYS_ADMIN there: RLIMIT_NPROC doesn't apply.
-    pub const NPROC_EXEMPT: u32 = 1;
     /// CAP_SYS_ADMIN in the initial user namespace: no admin reserve.
     pub const CAP_SYS_ADMIN: u32 = 1 << 1;
-    /// SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK.
-    pub const DEADLINE: u32 = 1 << 2;
-    /// `fs->in_exec` was set, and CLONE_FS asked for.
-    pub const IN_EXEC: u32 = 1 << 3;
     /// io_uring worker or other `args->io_thread`.
     pub const IO_THREAD: u32 = 1 << 4;
     /// A kernel thread asked.
     pub const CALLER_KTHREAD: u32 = 1 << 5;
     /// A kernel function is the child's entry (kthread, user-mode helper).
     pub const KERNEL_FN: u32 = 1 << 6;
-    /// `nr_threads` and `max_threads` were read.
-    pub const HAVE_THREADS: u32 = 1 << 7;
     /// `pid_max` (global) was read.
     pub const HAVE_PID_MAX: u32 = 1 << 8;
     /// `overcommit` was read from kernel variables.
     pub const HAVE_OVERCOMMIT: u32 = 1 << 9;
     /// `pids_forkfail` deltas are valid (tracepoint style).
     pub const HAVE_PIDS_DELTA: u32 = 1 << 10;
-    /// `copy_creds` had succeeded (looked at up to 5.13, where it follows the
-    /// RLIMIT_NPROC check).
-    pub const REACHED_CREDS: u32 = 1 << 11;
     /// The child goes into a cgroup of its own choice (CLONE_INTO_CGROUP), and
     /// `pids` and the pids path are that cgroup's.
     pub const INTO_CGROUP: u32 = 1 << 14;
@@ -190,7 +171,7 @@ pub struct UserNsLimit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PidNsLimit {
     pub inum: u32,
-    /// `pid_allocated` as stored: bit 31 is PIDNS_ADDING.
+    /// `pid_allocated` as stored: bit 31 is PIDNS_ADDING. Ids below 300 count.
     pub allocated: u32,
     /// This namespace's own (6.14+), else 0.
     pub pid_max: u32,
@@ -318,25 +299,21 @@ pub struct FailureEvent {
     pub pid_ns_len: u8,
     pub pids_len: u8,
     pub memory_len: u8,
-    /// Index into `user_ns` of the level that refused, where `stage` is Nproc.
-    pub nproc_level: u8,
+    /// Pids cgroups further up than are recorded, or followed: 1.
+    pub pids_cut: u8,
     pub reserved0: u8,
     pub policy: i32,
     pub seccomp_mode: i32,
     pub comm: [u8; 16],
-    pub nr_threads: i32,
-    pub max_threads: i32,
+    pub reserved1: u32,
     pub pid_max: i32,
     /// Bytes of `names` in use.
     pub names_len: u32,
     /// Forks refused to tasks of the caller's (or target's) cgroup between
     /// enter and return, where `HAVE_PIDS_DELTA`.
     pub pids_delta: i64,
-    /// What RLIMIT_NPROC compared at the refusal itself, where `stage` is Nproc.
-    pub nproc_usage: i64,
-    pub nproc_limit: i64,
-    /// The cgroup that refused, as seen at the refusal itself; `id` 0: unknown.
-    pub refused_limit: CgroupLimit,
+    /// What the verdict is made of.
+    pub facts: crate::facts::Facts,
     /// The memory cgroup whose OOM killer found no victim; where `stage` is OomKill, the one whose
     /// limit was hit. `id` 0: none.
     pub memcg_oom: CgroupLimit,

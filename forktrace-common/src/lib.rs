@@ -6,19 +6,19 @@
 pub mod clone;
 pub mod count;
 pub mod event;
+pub mod facts;
 pub mod note;
 pub mod offsets;
 pub mod oom;
 pub mod settings;
 pub mod stack;
 pub mod task;
+pub mod text;
 
 #[cfg(feature = "user")]
 mod pod {
     // SAFETY: all are repr(C), made of integers only, without padding.
     unsafe impl aya::Pod for crate::count::Key {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for crate::count::Group {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::count::Count {}
     // SAFETY: as above.
@@ -35,4 +35,10 @@ mod pod {
     unsafe impl aya::Pod for crate::task::Query {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::task::Task {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::text::Wanted {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::text::Text {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::text::Uncharge {}
 }

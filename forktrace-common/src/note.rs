@@ -1,31 +1,36 @@
 //! What a stage of a creation leaves on the task for the failing return.
 
-use crate::event::{CgroupLimit, Stage};
+use crate::{
+    count::Key,
+    event::{CgroupLimit, Stage},
+    facts::Facts,
+};
 
 /// A task's note.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Note {
-    /// Arguments saved at the entry of probed functions (kprobe style).
-    pub args: u64,
-    pub ucounts: u64,
-    pub rlimit: u64,
-    pub cset: u64,
+    /// `start_time` of the task that it is about: another task can get the id.
+    pub owner: u64,
+    /// Argument saved at the entry of the memory cgroup's OOM killer (kprobe style).
     pub memcg_arg: u64,
-    /// css of the pids controller at which the refused charge began.
+    /// When `memcg_oom` was noted, and when `overcommit_pages` was: CLOCK_MONOTONIC, nanoseconds.
+    pub memcg_ns: u64,
+    pub overcommit_ns: u64,
+    /// css of the pids controller that refused.
     pub pids_css: u64,
-    /// RLIMIT_NPROC as compared at the refusing level.
-    pub nproc_usage: i64,
-    pub nproc_limit: i64,
-    pub refused: CgroupLimit,
     pub memcg_oom: CgroupLimit,
+    pub facts: Facts,
+    /// What the failure is counted by, finest first: here and not on the stack, which is short.
+    pub key: Key,
+    pub group: Key,
+    pub check: Key,
     /// The failing return itself, while it is reported.
     pub failed: Failed,
+    /// `flags` of the half-made child (`PF_*`), where `CHILD_SEEN`.
+    pub child_flags: u32,
     /// A [`Stage`] as a number.
     pub stage: u8,
-    pub nproc_level: u8,
-    /// `fs->in_exec` when the wreck was looked at.
-    pub in_exec: u8,
     /// The program (a number from 1) that has reported the failing return,
     /// where another one sits on it as well; 0: none has.
     pub reported: u8,
@@ -33,30 +38,27 @@ pub struct Note {
     pub wrecked: u8,
     /// Whether the failure that is reported is to be told in full.
     pub told: u8,
-    pub reserved: [u8; 2],
 }
 
 impl Note {
     /// Nothing noted.
     pub const EMPTY: Self = Self {
-        args: 0,
-        ucounts: 0,
-        rlimit: 0,
-        cset: 0,
+        owner: 0,
         memcg_arg: 0,
+        memcg_ns: 0,
+        overcommit_ns: 0,
         pids_css: 0,
-        nproc_usage: 0,
-        nproc_limit: 0,
-        refused: NO_CGROUP,
         memcg_oom: NO_CGROUP,
+        facts: Facts::NONE,
+        key: Key::NONE,
+        group: Key::NONE,
+        check: Key::NONE,
         failed: Failed::NONE,
+        child_flags: 0,
         stage: Stage::Unseen as u8,
-        nproc_level: 0,
-        in_exec: 0,
         reported: 0,
         wrecked: 0,
         told: 0,
-        reserved: [0; 2],
     };
 }
 

@@ -48,6 +48,8 @@ offsets! {
     task_cgroups,
     task_policy,
     task_exit_state,
+    /// `__state`; `state` up to 5.13.
+    task_state,
     /// `seccomp.mode`.
     task_seccomp_mode,
     /// `stack`: base of the kernel stack.
@@ -189,8 +191,12 @@ offsets! {
     signal_oom_score_adj,
     /// `idr.idr_rt.xa_head`: the root of the tree of process ids.
     pidns_idr,
+    /// `idr.idr_next`: where the next search for a free id begins.
+    pidns_idr_next,
     xa_node_shift,
     xa_node_slots,
+    /// `marks`; the first word's bits say which slots have something free below.
+    xa_node_marks,
     /// `tasks[PIDTYPE_PID].first`.
     pid_tasks,
     // --- tasks, to count who fills a limit
@@ -230,4 +236,7 @@ pub struct Symbols {
     pub sysctl_max_map_count: u64,
     /// `ucounts_hashtable` (kernel/ucount.c).
     pub ucounts_hashtable: u64,
+    /// `copy_process` (kernel/fork.c), and where the next function begins.
+    pub copy_process: u64,
+    pub copy_process_end: u64,
 }

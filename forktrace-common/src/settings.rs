@@ -27,8 +27,6 @@ pub struct Settings {
     pub detail_per_second: u32,
     /// Size of a kernel stack in bytes (x86-64: 16 KiB).
     pub thread_size: u32,
-    /// 1: up to 5.13, where RLIMIT_NPROC is checked before `copy_creds`.
-    pub nproc_before_creds: u32,
     /// 1: two programs sit on the failing return (where the kernel preempts
     /// itself, but for kprobes): the first to run reports, the other one is told.
     pub two_programs: u32,

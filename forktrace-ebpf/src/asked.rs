@@ -42,7 +42,8 @@ pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Asked {
     if number == NR_CLONE3 && clone_flags & clone::INTO_CGROUP != 0 && arg1 >= CLONE_ARGS_SIZE_VER2
     {
         let fd = mem::user::<u64>(arg0 + CLONE_ARGS_CGROUP);
-        into_css = cgroup::find::effective_pids_css(cgroup::find::of_fd(task::current(), fd));
+        into_css =
+            cgroup::find::pids_css_within(cgroup::find::of_fd(task::current(), fd), own_css());
     }
     Asked {
         clone_flags,

@@ -3,10 +3,11 @@
 pub mod find;
 pub mod path;
 
-use find::DEEPEST;
+use find::{DEEPEST, RECORDED};
 use forktrace_common::{
     event::{CGROUP_LEVELS, CgroupLimit, FailureEvent, KMEM_NEAR},
-    note::NO_CGROUP,
+    facts::fact,
+    note::Note,
 };
 
 use crate::{
@@ -58,21 +59,29 @@ pub fn pids_forkfail(css: u64) -> i64 {
     mem::field::<i64>(css - offset!(pids_css), offset!(pids_forkfail))
 }
 
-/// The first cgroup on the way up that has no room for one more, as
-/// `pids_try_charge()` goes (the refused charge is reverted by now); `id` 0
-/// when the room has come back meanwhile.
+/// Tasks and limit of one cgroup.
 #[inline(always)]
-pub fn first_full(css: u64) -> CgroupLimit {
-    let found = NO_CGROUP;
-    up(ToFirstFull { css, found }).found
+pub fn pids_limit(css: u64) -> CgroupLimit {
+    let (usage, limit) = pids_numbers(css);
+    limit_of(css, depth(css), usage, limit)
 }
 
-struct ToFirstFull {
+/// Notes the first cgroup on the way up that has no room for one more, as
+/// `pids_try_charge()` goes (the refused charge is reverted by now), whether
+/// several have none, and whether the way is longer than is looked at.
+#[inline(never)]
+pub fn first_full(note: *mut Note, css: u64) {
+    // SAFETY: a live map value that this task alone uses.
+    unsafe { (*note).facts.bits |= fact::PIDS_CUT };
+    up(ToFull { note, css });
+}
+
+struct ToFull {
+    note: *mut Note,
     css: u64,
-    found: CgroupLimit,
 }
 
-impl Walk for ToFirstFull {
+impl Walk for ToFull {
     const LEVELS: u32 = DEEPEST;
 
     #[inline(always)]
@@ -80,12 +89,21 @@ impl Walk for ToFirstFull {
         // The root has no limit: pids_try_charge() stops below it.
         let parent = mem::pointer(self.css, offset!(css_parent));
         if parent == 0 {
+            // SAFETY: as above, here and below.
+            unsafe { (*self.note).facts.bits &= !fact::PIDS_CUT };
             return Step::End;
         }
         let (usage, limit) = pids_numbers(self.css);
         if usage >= limit {
-            self.found = limit_of(self.css, depth(self.css), usage, limit);
-            return Step::End;
+            // SAFETY: as above.
+            unsafe {
+                if (*self.note).facts.bits & fact::PIDS_FULL == 0 {
+                    (*self.note).facts.bits |= fact::PIDS_FULL;
+                    (*self.note).facts.pids = limit_of(self.css, depth(self.css), usage, limit);
+                } else {
+                    (*self.note).facts.bits |= fact::PIDS_SEVERAL;
+                }
+            }
         }
         self.css = parent;
         Step::On
@@ -167,10 +185,16 @@ pub fn kmem_near(ev: *mut FailureEvent, css: u64) {
     }
 }
 
-/// Records the pids limits from this css up to below the root.
+/// PIDS_MAX (kernel/cgroup/pids.c): no limit.
+const PIDS_MAX: i64 = 4_194_305;
+
+/// Records the pids limits from this css up to below the root: the first one in
+/// any case, and of the others those that are limits.
 #[inline(never)]
 pub fn pids(ev: *mut FailureEvent, css: u64) {
     let leaf = depth(css);
+    // SAFETY: `ev` is a reserved ring-buffer record.
+    unsafe { (*ev).pids_cut = 1 };
     up(Pids { ev, css, leaf });
 }
 
@@ -181,29 +205,42 @@ struct Pids {
 }
 
 impl Walk for Pids {
-    const LEVELS: u32 = CGROUP_LEVELS as u32;
+    const LEVELS: u32 = RECORDED;
 
     #[inline(always)]
     fn step(&mut self, level: usize) -> Step {
         let Self { ev, css, leaf } = *self;
         let parent = mem::pointer(css, offset!(css_parent));
         if parent == 0 {
+            // SAFETY: `ev` is a reserved ring-buffer record, here and below.
+            unsafe { (*ev).pids_cut = 0 };
             return Step::End;
         }
         let (usage, limit) = pids_numbers(css);
-        // A controller that is on in a cgroup is on in all above it.
-        let limit = limit_of(css, leaf.wrapping_sub(level as u32), usage, limit);
-        // SAFETY: `ev` is a reserved ring-buffer record; the index is bounded.
-        unsafe {
-            *(&raw mut (*ev).pids).cast::<CgroupLimit>().add(level) = limit;
-            (*ev).pids_len = level as u8 + 1;
+        // SAFETY: as above. Volatile, and unknown to the compiler, so that the
+        // bound is the verifier's as well.
+        let at = mem::opaque(unsafe { (&raw const (*ev).pids_len).read_volatile() } as u64);
+        if limit < PIDS_MAX || at == 0 {
+            if at >= CGROUP_LEVELS as u64 {
+                return Step::End;
+            }
+            // A controller that is on in a cgroup is on in all above it.
+            let limit = limit_of(css, leaf.wrapping_sub(level as u32), usage, limit);
+            // SAFETY: `ev` is a reserved ring-buffer record; the index is bounded.
+            unsafe {
+                *(&raw mut (*ev).pids).cast::<CgroupLimit>().add(at as usize) = limit;
+                (&raw mut (*ev).pids_len).write_volatile(at as u8 + 1);
+            }
         }
         self.css = parent;
         Step::On
     }
 }
 
-/// Records the memory limits from this css up to below the root.
+/// PAGE_COUNTER_MAX (include/linux/page_counter.h): no limit.
+const PAGE_COUNTER_MAX: i64 = i64::MAX / 4096;
+
+/// Records the memory limits from this css up to below the root, as [`pids`] does.
 #[inline(never)]
 pub fn memory(ev: *mut FailureEvent, css: u64) {
     let leaf = depth(css);
@@ -217,7 +254,7 @@ struct Memory {
 }
 
 impl Walk for Memory {
-    const LEVELS: u32 = CGROUP_LEVELS as u32;
+    const LEVELS: u32 = RECORDED;
 
     #[inline(always)]
     fn step(&mut self, level: usize) -> Step {
@@ -226,11 +263,20 @@ impl Walk for Memory {
         if parent == 0 {
             return Step::End;
         }
-        let limit = memory_limit_at(css - offset!(memcg_css), leaf.wrapping_sub(level as u32));
         // SAFETY: as in `Pids`.
-        unsafe {
-            *(&raw mut (*ev).memory).cast::<CgroupLimit>().add(level) = limit;
-            (*ev).memory_len = level as u8 + 1;
+        let at = mem::opaque(unsafe { (&raw const (*ev).memory_len).read_volatile() } as u64);
+        let limit = memory_limit_at(css - offset!(memcg_css), leaf.wrapping_sub(level as u32));
+        if limit.limit < PAGE_COUNTER_MAX || at == 0 {
+            if at >= CGROUP_LEVELS as u64 {
+                return Step::End;
+            }
+            // SAFETY: as in `Pids`.
+            unsafe {
+                *(&raw mut (*ev).memory)
+                    .cast::<CgroupLimit>()
+                    .add(at as usize) = limit;
+                (&raw mut (*ev).memory_len).write_volatile(at as u8 + 1);
+            }
         }
         self.css = parent;
         Step::On

@@ -8,10 +8,7 @@ use forktrace_common::{
     note::Note,
 };
 
-use crate::{
-    maps::{CHECKS, COUNTING, COUNTS, EVENTS, GROUPS, TOTALS, setting},
-    task,
-};
+use crate::maps::{CHECKS, COUNTING, COUNTS, EVENTS, GROUPS, TOTALS, setting};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -37,18 +34,19 @@ pub fn total(slot: u32) {
     }
 }
 
+/// The number of the reading that failures count for; 0: they don't.
 #[inline(always)]
-fn is_counting() -> bool {
+fn window() -> u64 {
     // SAFETY: a word that user space writes whole.
     COUNTING
         .get_ptr(0)
-        .is_some_and(|on| unsafe { on.read_volatile() } != 0)
+        .map_or(0, |window| unsafe { window.read_volatile() })
 }
 
 /// Counts a failure of which nothing can be kept.
 #[inline(never)]
 pub fn unkept() {
-    if is_counting() {
+    if window() != 0 {
         total(total::FAILURES);
         total(total::KEYS_FULL);
     }
@@ -60,35 +58,35 @@ pub fn unkept() {
 /// the note, which the verifier knows nothing of: what follows is then walked once, and not once for
 /// each way through here.
 #[inline(never)]
-pub fn hit(key: &Key, note: *mut Note) {
+pub fn hit(note: *mut Note) {
     // SAFETY: a live map value.
     unsafe { (*note).told = 0 };
-    if !is_counting() {
+    let window = window();
+    if window == 0 {
         return;
     }
     total(total::FAILURES);
     // SAFETY: no arguments, always allowed.
     let now = unsafe { bpf_ktime_get_ns() };
     let mut before = 0;
-    if let Some(own) = COUNTS.get_ptr_mut(key) {
+    if let Some(own) = found(&COUNTS, process(note)) {
         before = so_far(own, now);
         if before >= setting!(detail_per_second) as u64 {
-            // SAFETY: a map value.
-            add_one(unsafe { &raw mut (*own).suppressed });
+            suppressed(own, now, window);
             return;
         }
     }
     let wanted = Wanted {
         before,
-        in_group: of_group(key, now),
-        in_check: of_check(key, now),
+        in_group: so_far_of(&GROUPS, group(note), now),
+        in_check: so_far_of(&CHECKS, check(note), now),
     };
     if wanted.is_granted() {
-        grant(key, now);
+        grant(note, now);
         // SAFETY: as above.
         unsafe { (*note).told = 1 };
     } else {
-        suppress(key);
+        suppress(note, now, window);
     }
 }
 
@@ -124,46 +122,84 @@ impl Wanted {
     }
 }
 
-#[inline(never)]
-fn of_group(key: &Key, now: u64) -> u64 {
-    let group = key.group(task::uid());
-    entry(&GROUPS, &group).map_or(0, |counts| so_far(counts, now))
+// The keys lie in the note, a map value: a map takes them from there.
+
+#[inline(always)]
+fn process(note: *mut Note) -> *const Key {
+    // SAFETY: a live map value, here and below.
+    unsafe { &raw const (*note).key }
+}
+
+#[inline(always)]
+fn group(note: *mut Note) -> *const Key {
+    // SAFETY: as above.
+    unsafe { &raw const (*note).group }
+}
+
+#[inline(always)]
+fn check(note: *mut Note) -> *const Key {
+    // SAFETY: as above.
+    unsafe { &raw const (*note).check }
+}
+
+#[inline(always)]
+fn found(map: &HashMap<Key, Count>, key: *const Key) -> Option<*mut Count> {
+    // SAFETY: one of the keys above.
+    map.get_ptr_mut(unsafe { &*key })
 }
 
 #[inline(never)]
-fn of_check(key: &Key, now: u64) -> u64 {
-    entry(&CHECKS, &key.check()).map_or(0, |counts| so_far(counts, now))
+fn so_far_of(map: &HashMap<Key, Count>, key: *const Key, now: u64) -> u64 {
+    entry(map, key).map_or(0, |counts| so_far(counts, now))
 }
 
 /// It is told: counts it on all levels, the process's made where it is new.
 #[inline(never)]
-fn grant(key: &Key, now: u64) {
-    if let Some(own) = entry(&COUNTS, key) {
+fn grant(note: *mut Note, now: u64) {
+    if let Some(own) = entry(&COUNTS, process(note)) {
         so_far(own, now);
         one_more(own);
     }
-    if let Some(group) = GROUPS.get_ptr_mut(key.group(task::uid())) {
+    if let Some(group) = found(&GROUPS, group(note)) {
         one_more(group);
     }
-    if let Some(check) = CHECKS.get_ptr_mut(key.check()) {
+    if let Some(check) = found(&CHECKS, check(note)) {
         one_more(check);
+    }
+}
+
+/// One more that isn't told. The first of a window has its time noted; a window that
+/// user space is reading keeps its own beside the next one's.
+#[inline(always)]
+fn suppressed(counts: *mut Count, now: u64, window: u64) {
+    let at = (window & 1) as usize;
+    // SAFETY: a map value; two CPUs that are first at once note the same time.
+    unsafe {
+        let of = (&raw mut (*counts).first_window).cast::<u64>().add(at);
+        if of.read_volatile() != window {
+            (&raw mut (*counts).first_ns)
+                .cast::<u64>()
+                .add(at)
+                .write_volatile(now);
+            of.write_volatile(window);
+        }
+        add_one(&raw mut (*counts).suppressed);
     }
 }
 
 /// Counts what isn't told, by the finest key that there is.
 #[inline(never)]
-fn suppress(key: &Key) {
-    match finest(key) {
-        // SAFETY: a map value.
-        Some(counts) => add_one(unsafe { &raw mut (*counts).suppressed }),
+fn suppress(note: *mut Note, now: u64, window: u64) {
+    match finest(note) {
+        Some(counts) => suppressed(counts, now, window),
         None => total(total::KEYS_FULL),
     }
 }
 
 /// The ring buffer had no room for the failure's detail.
 #[inline(never)]
-pub fn ring_full(key: &Key) {
-    match finest(key) {
+pub fn ring_full(note: *mut Note) {
+    match finest(note) {
         // SAFETY: a map value.
         Some(counts) => add_one(unsafe { &raw mut (*counts).lost }),
         None => total(total::KEYS_FULL),
@@ -171,11 +207,10 @@ pub fn ring_full(key: &Key) {
 }
 
 #[inline(always)]
-fn finest(key: &Key) -> Option<*mut Count> {
-    COUNTS
-        .get_ptr_mut(key)
-        .or_else(|| GROUPS.get_ptr_mut(key.group(task::uid())))
-        .or_else(|| CHECKS.get_ptr_mut(key.check()))
+fn finest(note: *mut Note) -> Option<*mut Count> {
+    found(&COUNTS, process(note))
+        .or_else(|| found(&GROUPS, group(note)))
+        .or_else(|| found(&CHECKS, check(note)))
 }
 
 /// In read-only memory and not on the stack, which is short.
@@ -183,19 +218,22 @@ static FRESH: Count = Count {
     suppressed: 0,
     lost: 0,
     last_ns: 0,
+    first_ns: [0; 2],
+    first_window: [0; 2],
     window_ns: 0,
     in_window: 0,
 };
 
 /// The counts of a key, made where it has none; `None`: the map is full.
 #[inline(always)]
-fn entry<K>(map: &HashMap<K, Count>, key: &K) -> Option<*mut Count> {
-    if let Some(found) = map.get_ptr_mut(key) {
+fn entry(map: &HashMap<Key, Count>, key: *const Key) -> Option<*mut Count> {
+    if let Some(found) = found(map, key) {
         return Some(found);
     }
     // Another CPU may have been faster; then its entry is used.
-    let _ = map.insert(key, &FRESH, 1 /* BPF_NOEXIST */);
-    map.get_ptr_mut(key)
+    // SAFETY: one of the keys of a note.
+    let _ = map.insert(unsafe { &*key }, &FRESH, 1 /* BPF_NOEXIST */);
+    found(map, key)
 }
 
 /// Whether more than one part in `parts` of the ring buffer is unread.

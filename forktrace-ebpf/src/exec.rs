@@ -15,13 +15,12 @@ use aya_ebpf::{
     programs::{FExitContext, RetProbeContext, TracePointContext},
 };
 use forktrace_common::{
-    count::Key,
     event::{Stage, style},
     note::{Failed, Note},
 };
 
 use crate::{
-    filter, limits,
+    facts, filter, limits,
     maps::{EXECS, offset},
     mem, note, report, snapshot, task,
 };
@@ -131,16 +130,11 @@ fn tell(note: *mut Note, tid: u32) {
     }
     let cset = mem::pointer(task, offset!(task_cgroups));
     let pids_css = mem::pointer(cset, offset!(cset_pids));
-    let key = Key {
-        tgid: task::tgid(),
-        errno: report::EAGAIN as u16,
-        // SAFETY: a live map value.
-        stage: unsafe { (*note).failed.stage },
-        pids_refused: 0,
-        cgroup: snapshot::own_cgroup_id(cset, pids_css),
-        limit: 0,
-    };
-    let Some(mut entry) = report::event(&key, note, task, tid) else {
+    facts::asked(note, task);
+    // As a creation's, with the caller among those who are counted.
+    limits::nproc_of(note, task, 1);
+    facts::keys(note, task, pids_css);
+    let Some(mut entry) = report::event(note, task, tid) else {
         return;
     };
     let ev = entry.as_mut_ptr();

@@ -2,13 +2,14 @@
 //! of 5.10 to 7.3 unless said; user space checks them in BTF before attaching.
 
 use aya_ebpf::{
+    EbpfContext as _,
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
 use aya_log_ebpf::debug;
 use forktrace_common::{event::style, note::Failed, stack::Asked};
 
-use crate::{note, report, stack, stage, task};
+use crate::{note, report, stack, stage, task, within};
 
 /// `struct task_struct *copy_process(struct pid *pid, int trace, int node,
 /// struct kernel_clone_args *args)`
@@ -73,7 +74,8 @@ fn fentry_wreck_again(ctx: FEntryContext) -> u32 {
 /// int order)`
 #[fexit(function = "mem_cgroup_out_of_memory")]
 fn fexit_memcg_oom(ctx: FExitContext) -> u32 {
-    if ctx.arg::<u64>(3) as u8 == 0 {
+    // Page faults and other system calls charge memory too.
+    if ctx.arg::<u64>(3) as u8 == 0 && within::copy_process(ctx.as_ptr()) {
         stage::memcg_oom_failed(ctx.arg::<u64>(0));
     }
     0

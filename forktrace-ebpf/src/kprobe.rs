@@ -1,127 +1,126 @@
-//! Entry points, attach style `kprobe`. A kretprobe doesn't see the arguments,
-//! so entry probes leave them in the task's note. Prototypes: see `fexit`.
+//! Entry points, attach style `kprobe`, and the probes on single instructions that
+//! serve the style `fexit` as well: those of an error path cost a successful creation
+//! nothing. User space finds them (`forktrace::probe::sites`). Prototypes: see `fexit`.
 
 use aya_ebpf::{
+    EbpfContext,
     macros::{kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
 use aya_log_ebpf::debug;
 use forktrace_common::{event::style, note::Failed};
 
-use crate::{
-    asked,
-    maps::{offset, setting},
-    mem, note, report, stack, stage, task,
-};
+use crate::{asked, maps::UNCHARGE, mem, note, report, stack, stage, task, within};
 
+/// Behind each call of `copy_process`, where its answer is in the register of return
+/// values: costs no more than a kretprobe, and there is room for any number of tasks
+/// that sleep within.
 #[kprobe]
-fn kprobe_copy_process(ctx: ProbeContext) -> u32 {
-    let tid = task::tid();
-    // A refusal whose return never came (no free kretprobe instance) is counted.
-    note::forget(tid);
-    note::reset(tid);
-    if let Some(note) = note::find(tid) {
-        // SAFETY: a map value that this task alone uses.
-        unsafe { (*note).args = ctx.arg::<u64>(3).unwrap_or(0) };
-    }
+fn kprobe_copy_process_returned(ctx: ProbeContext) -> u32 {
+    // SAFETY: within `struct pt_regs`, which is the context.
+    let ret = unsafe { *ctx.as_ptr().cast::<i64>().add(RETURN_VALUE) };
+    copy_process_returned(&ctx, ret);
     0
 }
 
+/// Where the calls can't be found.
 #[kretprobe]
 fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
-    let tid = task::tid();
-    let ret = ctx.ret::<i64>();
-    if !report::reported(ret) {
-        note::remove(tid);
-        if setting!(nproc_before_creds) != 0 {
-            note::take_reached_creds(tid);
-        }
-        return 0;
+    copy_process_returned(&ctx, ctx.ret::<i64>());
+    0
+}
+
+/// In words of `struct pt_regs`: `ax` (arch/x86/include/asm/ptrace.h).
+const RETURN_VALUE: usize = 10;
+
+/// All that a creation that succeeds pays for.
+#[inline(always)]
+fn copy_process_returned<C: EbpfContext>(ctx: &C, ret: i64) {
+    // IS_ERR(): the last page of addresses holds errnos.
+    if (ret as u64) < -4095i64 as u64 {
+        return;
     }
-    debug!(&ctx, "copy_process (kretprobe): {}, thread {}", ret, tid);
-    // The kernel can have skipped the entry probe (kernel/trace/bpf_trace.c
-    // `trace_call_bpf`): no note then, or that of an earlier creation.
-    let noted = match note::find(tid) {
-        // SAFETY: a map value that this task alone uses.
-        Some(note) => unsafe { (*note).args },
-        None => 0,
-    };
+    copy_process_failed(ctx, ret);
+}
+
+#[inline(never)]
+fn copy_process_failed<C: EbpfContext>(ctx: &C, ret: i64) {
+    let tid = task::tid();
+    if !report::reported(ret) {
+        // No failure of ours (a restart, EINVAL, …), but it may have left one.
+        note::remove(tid);
+        return;
+    }
+    debug!(ctx, "copy_process (kprobe): {}, thread {}", ret, tid);
     let (number, compat) = task::syscall(task::current());
     let mut failed = Failed {
-        args: noted,
         ret,
         style: style::KPROBE,
         ..report::unknown()
     };
-    // The caller's registers are this creation's in any case.
+    // What the kernel itself asks for is told by the half-made child.
     if asked::creates(number, compat) {
         let asked = asked::by_registers(number, compat);
         failed.clone_flags = asked.clone_flags;
         failed.pids_css = asked.into_css;
-        // What a system call asks for is no kernel function: then this is a
-        // stack that others have used since.
-        let flags = mem::field::<u64>(noted, offset!(args_flags));
-        if flags != asked.clone_flags || mem::pointer(noted, offset!(args_fn)) != 0 {
-            failed.args = 0;
-        }
     }
     report::failed(&failed);
-    0
 }
 
+/// `copy_process` calls `capable(int cap)`.
 #[kprobe]
-fn kprobe_is_rlimit_overlimit(ctx: ProbeContext) -> u32 {
-    // Outside of a creation (setuid and execve ask too) there is no note.
-    if let Some(note) = note::find(task::tid()) {
-        // SAFETY: a map value that this task alone uses.
-        unsafe {
-            (*note).ucounts = ctx.arg::<u64>(0).unwrap_or(0);
-            (*note).rlimit = ctx.arg::<u64>(2).unwrap_or(u64::MAX);
-        }
-    }
+fn kprobe_capability_asked(ctx: ProbeContext) -> u32 {
+    stage::capability_asked(ctx.arg::<u64>(0).unwrap_or(0) as u32 as u64);
     0
 }
 
-#[kretprobe]
-fn kretprobe_is_rlimit_overlimit(ctx: RetProbeContext) -> u32 {
-    // A "no" has nothing to clear here: the entry probe of copy_process has
-    // given the attempt a note of its own.
-    if ctx.ret::<u64>() as u8 == 0 {
-        return 0;
-    }
-    if let Some(note) = note::find(task::tid()) {
-        // SAFETY: as above.
-        let (ucounts, rlimit) = unsafe { ((*note).ucounts, (*note).rlimit) };
-        stage::nproc_over(note, ucounts, rlimit);
-    }
-    0
-}
-
-#[kretprobe]
-fn kretprobe_copy_creds(ctx: RetProbeContext) -> u32 {
-    if ctx.ret::<u64>() as i32 == 0 {
-        note::reached_creds(task::tid());
-    }
-    0
-}
-
+/// `copy_process` calls `exit_creds(struct task_struct *tsk)`.
 #[kprobe]
-fn kprobe_pids_can_fork(ctx: ProbeContext) -> u32 {
-    if let Some(note) = note::find(task::tid()) {
-        // SAFETY: as above.
-        unsafe { (*note).cset = ctx.arg::<u64>(1).unwrap_or(0) };
-    }
+fn kprobe_child_seen(ctx: ProbeContext) -> u32 {
+    stage::child_seen(ctx.arg::<u64>(0).unwrap_or(0));
     0
 }
 
-#[kretprobe]
-fn kretprobe_pids_can_fork(ctx: RetProbeContext) -> u32 {
-    if ctx.ret::<u64>() as i32 == 0 {
-        return 0;
+/// `copy_process` calls `security_task_free(struct task_struct *task)`.
+#[kprobe]
+fn kprobe_security_passed(_: ProbeContext) -> u32 {
+    stage::security_passed();
+    0
+}
+
+/// `pids_can_fork` decrements a counter whose charge it gives back.
+#[kprobe]
+fn kprobe_pids_uncharged(ctx: ProbeContext) -> u32 {
+    pids_uncharged::<0>(&ctx);
+    0
+}
+
+/// Another instruction that does.
+#[kprobe]
+fn kprobe_pids_uncharged_again(ctx: ProbeContext) -> u32 {
+    pids_uncharged::<1>(&ctx);
+    0
+}
+
+#[inline(always)]
+fn pids_uncharged<const WHICH: usize>(ctx: &ProbeContext) {
+    if let Some(how) = UNCHARGE.get_ptr(0) {
+        // SAFETY: a map value that is written before the probe is attached.
+        let (register, add) = unsafe { ((*how).register[WHICH], (*how).displacement[WHICH]) };
+        // The context's address as a number: the verifier lets nobody index it.
+        let regs = mem::unknown(ctx.as_ptr() as u64);
+        let base = mem::field::<u64>(regs, register as u64);
+        stage::pids_uncharged(base.wrapping_add(add as i64 as u64));
     }
-    if let Some(note) = note::find(task::tid()) {
-        // SAFETY: as above.
-        stage::pids_refused(unsafe { (*note).cset });
+}
+
+/// `__vm_enough_memory` calls `percpu_counter_add_batch(fbc, amount, batch)` with
+/// what it takes back.
+#[kprobe]
+fn kprobe_overcommit_refused(ctx: ProbeContext) -> u32 {
+    let amount = ctx.arg::<u64>(1).unwrap_or(0) as i64;
+    if amount < 0 && within::copy_process(ctx.as_ptr()) {
+        stage::overcommit_refused(-amount, ctx.arg::<u64>(0).unwrap_or(0));
     }
     0
 }
@@ -135,8 +134,10 @@ fn kprobe_wreck(ctx: ProbeContext) -> u32 {
 #[kprobe]
 fn kprobe_memcg_oom(ctx: ProbeContext) -> u32 {
     // Page faults and other system calls charge memory too.
-    if let Some(note) = note::of_creation() {
-        // SAFETY: as above.
+    if within::copy_process(ctx.as_ptr())
+        && let Some(note) = note::stage(task::tid())
+    {
+        // SAFETY: a map value that this task alone uses.
         unsafe { (*note).memcg_arg = ctx.arg::<u64>(0).unwrap_or(0) };
     }
     0
@@ -144,12 +145,18 @@ fn kprobe_memcg_oom(ctx: ProbeContext) -> u32 {
 
 #[kretprobe]
 fn kretprobe_memcg_oom(ctx: RetProbeContext) -> u32 {
-    if ctx.ret::<u64>() as u8 != 0 {
+    let Some(note) = note::find(task::tid()) else {
+        return 0;
+    };
+    // SAFETY: as above.
+    let memcg = unsafe { (*note).memcg_arg };
+    if memcg == 0 {
         return 0;
     }
-    if let Some(note) = note::find(task::tid()) {
-        // SAFETY: as above.
-        stage::memcg_noted(note, unsafe { (*note).memcg_arg });
+    // SAFETY: as above.
+    unsafe { (*note).memcg_arg = 0 };
+    if ctx.ret::<u64>() as u8 == 0 {
+        stage::memcg_noted(note, memcg);
     }
     0
 }

@@ -1,42 +1,110 @@
 //! The limits that are no cgroups: processes of a user, pid namespaces,
 //! threads-max, overcommit.
 
-use forktrace_common::event::{
-    FailureEvent, Overcommit, PID_NS_LEVELS, PidNsLimit, USER_NS_LEVELS, UserNsLimit, flag,
+use forktrace_common::{
+    event::{
+        FailureEvent, Overcommit, PID_NS_LEVELS, PidNsLimit, USER_NS_LEVELS, UserNsLimit, flag,
+    },
+    facts::fact,
+    note::Note,
 };
 
 use crate::{
     maps::{offset, symbol},
-    mem,
+    mem, task,
     walk::{Step, Walk, up},
 };
 
-/// Follows `is_rlimit_overlimit()` (kernel/ucount.c) up the user namespaces
-/// and tells the first level whose count is over: level, tasks that existed
-/// (the new one is counted already), limit.
+/// Follows `is_rlimit_overlimit()` (kernel/ucount.c; up to 5.13 the comparison is
+/// inline, with one count for the user) up the user namespaces of a task, and
+/// notes the first level that has no room, if any.
 ///
-/// When the count has fallen meanwhile, level 0 stands for "not told".
+/// `counted`: 1 while the refused child is counted already, which it is since 5.14
+/// where the comparison is made.
+#[inline(never)]
+pub fn nproc_of(note: *mut Note, task: u64, counted: i64) {
+    let signal = mem::pointer(task, offset!(task_signal));
+    let cred = mem::pointer(task, offset!(task_real_cred));
+    let limit = mem::field::<i64>(signal, offset!(signal_rlim_nproc));
+    if mem::has(offset!(ucounts_nproc)) {
+        first_full(
+            note,
+            mem::pointer(cred, offset!(cred_ucounts)),
+            limit,
+            counted,
+            0,
+        );
+    } else if mem::has(offset!(user_processes)) {
+        let user = mem::pointer(cred, offset!(cred_user));
+        let usage = mem::field::<i32>(user, offset!(user_processes)) as i64;
+        // As a number without sign: RLIM_INFINITY is the largest.
+        if usage as u64 >= limit as u64 {
+            // SAFETY: a live map value that this task alone uses.
+            unsafe {
+                (*note).facts.bits |= fact::NPROC_FULL;
+                (*note).facts.nproc_level = 0;
+                (*note).facts.nproc_usage = usage;
+                (*note).facts.nproc_limit = limit;
+                (*note).facts.nproc_uid = task::uid();
+                (*note).facts.nproc_limit_ns = 0;
+            }
+        }
+    }
+}
+
+/// The same of a child in a user namespace of its own (CLONE_NEWUSER), as its
+/// credentials are given back: the kernel's way begins in the new namespace, and
+/// goes on with the *effective* user who made it. The child isn't counted any more.
+/// The new namespace's own bound is the caller's soft limit.
+#[inline(never)]
+pub fn nproc_of_new_user_ns(note: *mut Note, child: u64) {
+    let own = mem::pointer(task::current(), offset!(task_real_cred));
+    let cred = mem::pointer(child, offset!(task_real_cred));
+    let ns = mem::pointer(cred, offset!(cred_user_ns));
+    if ns == mem::pointer(own, offset!(cred_user_ns)) || !mem::has(offset!(ucounts_nproc)) {
+        return;
+    }
+    let signal = mem::pointer(task::current(), offset!(task_signal));
+    let limit = mem::field::<i64>(signal, offset!(signal_rlim_nproc));
+    // SAFETY: a live map value that this task alone uses.
+    unsafe {
+        (*note).facts.bits &= !fact::NPROC_FULL;
+        (*note).facts.bits |= fact::NEW_USER_NS;
+    }
+    let made = mem::field::<u32>(ns, offset!(userns_inum));
+    first_full(
+        note,
+        mem::pointer(cred, offset!(cred_ucounts)),
+        limit,
+        0,
+        made,
+    );
+}
+
+/// `own_ns`: inode number of the namespace whose bound is the caller's own limit;
+/// 0: none is.
 #[inline(always)]
-pub fn nproc_refusing_level(ucounts: u64, rlimit: u64) -> (u8, i64, i64) {
-    let limit = rlimit as i64;
-    let walked = up(ToRefusing {
+fn first_full(note: *mut Note, ucounts: u64, limit: i64, counted: i64, own_ns: u32) {
+    up(ToFull {
+        note,
         uc: ucounts,
         limit,
-        level: 0,
-        found: (0, limit),
+        limit_ns: 0,
+        counted,
+        own_ns,
     });
-    (walked.level, walked.found.0, walked.found.1)
 }
 
-struct ToRefusing {
+struct ToFull {
+    note: *mut Note,
     uc: u64,
     limit: i64,
-    level: u8,
-    /// Tasks and limit: the first level's until the refusing one is found.
-    found: (i64, i64),
+    limit_ns: u32,
+    counted: i64,
+    own_ns: u32,
 }
 
-impl Walk for ToRefusing {
+impl Walk for ToFull {
     const LEVELS: u32 = USER_NS_LEVELS as u32;
 
     #[inline(always)]
@@ -44,16 +112,24 @@ impl Walk for ToRefusing {
         if self.uc == 0 {
             return Step::End;
         }
-        let count = mem::field::<i64>(self.uc, offset!(ucounts_nproc));
-        if level == 0 {
-            self.found.0 = count - 1;
-        }
-        if count > self.limit {
-            self.level = level as u8;
-            self.found = (count - 1, self.limit);
+        let usage = mem::field::<i64>(self.uc, offset!(ucounts_nproc)) - self.counted;
+        // As numbers without sign: "no limit" is the largest.
+        if usage as u64 >= self.limit as u64 {
+            let uid = mem::field::<u32>(self.uc, offset!(ucounts_uid));
+            // SAFETY: a live map value that this task alone uses.
+            unsafe {
+                (*self.note).facts.bits |= fact::NPROC_FULL;
+                (*self.note).facts.nproc_level = level as u8;
+                (*self.note).facts.nproc_usage = usage;
+                (*self.note).facts.nproc_limit = self.limit;
+                (*self.note).facts.nproc_uid = uid;
+                (*self.note).facts.nproc_limit_ns = self.limit_ns;
+            }
             return Step::End;
         }
         let ns = mem::pointer(self.uc, offset!(ucounts_ns));
+        let inum = mem::field::<u32>(ns, offset!(userns_inum));
+        self.limit_ns = if inum == self.own_ns { 0 } else { inum };
         self.limit = mem::field::<i64>(ns, offset!(userns_nproc_max));
         self.uc = mem::pointer(ns, offset!(userns_ucounts));
         Step::On
@@ -179,15 +255,20 @@ impl Walk for PidNamespaces {
 
 /// `nr_threads` and `max_threads` (kernel/fork.c).
 #[inline(always)]
-pub fn threads(ev: *mut FailureEvent) {
+pub fn threads(note: *mut Note) {
     if symbol!(nr_threads) == 0 || symbol!(max_threads) == 0 {
         return;
     }
-    // SAFETY: `ev` is a reserved ring-buffer record.
+    let now = mem::field::<i32>(symbol!(nr_threads), 0);
+    let max = mem::field::<i32>(symbol!(max_threads), 0);
+    // SAFETY: a live map value that this task alone uses.
     unsafe {
-        (*ev).nr_threads = mem::field::<i32>(symbol!(nr_threads), 0);
-        (*ev).max_threads = mem::field::<i32>(symbol!(max_threads), 0);
-        (*ev).flags |= flag::HAVE_THREADS;
+        (*note).facts.nr_threads = now;
+        (*note).facts.max_threads = max;
+        (*note).facts.bits |= fact::HAVE_THREADS;
+        if now >= max {
+            (*note).facts.bits |= fact::THREADS_FULL;
+        }
     }
 }
 

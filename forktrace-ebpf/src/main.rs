@@ -3,8 +3,8 @@
 //! The event is a failing return of `copy_process()` (kernel/fork.c), through
 //! which every creation goes, whoever asks. Probes on the stages in between
 //! leave a note on the task when they refuse ([`note`]); the failing return
-//! consumes it, takes a snapshot of every limit ([`snapshot`]) and sends it
-//! ([`report`]). On a creation that succeeds the probes compare one return
+//! completes it with what the checks compared ([`facts`]), counts by it, takes a
+//! snapshot of every limit ([`snapshot`]) and sends it ([`report`]). On a creation that succeeds the probes compare one return
 //! value and are done.
 //!
 //! Entry points are thin: [`fexit`], [`kprobe`] and [`tracepoint`] hold one
@@ -21,8 +21,10 @@ mod cgroup;
 mod count;
 mod cousins;
 mod exec;
+mod facts;
 mod fexit;
 mod filter;
+mod ids;
 mod kprobe;
 mod limits;
 mod maps;
@@ -36,8 +38,10 @@ mod stack;
 mod stage;
 mod task;
 mod task_iter;
+mod text;
 mod tracepoint;
 mod walk;
+mod within;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

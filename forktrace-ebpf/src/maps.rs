@@ -5,14 +5,20 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use forktrace_common::{
-    count::{Check, Count, Group, Key, room, total},
+    count::{Count, Key, room, total},
     offsets::{Offsets, Symbols},
     settings::Settings,
 };
 
-use forktrace_common::{note::Note, oom::Choice, stack::Asked, task::Query};
+use forktrace_common::{
+    note::Note,
+    oom::Choice,
+    stack::Asked,
+    task::Query,
+    text::{Text, Uncharge, Wanted},
+};
 
-use crate::tracepoint::Entered;
+use crate::{tracepoint::Entered, within::FRAMES};
 
 #[unsafe(no_mangle)]
 pub static OFFSETS: Offsets = Offsets::UNKNOWN;
@@ -32,6 +38,8 @@ pub static SYMBOLS: Symbols = Symbols {
     total_swap_pages: 0,
     sysctl_max_map_count: 0,
     ucounts_hashtable: 0,
+    copy_process: 0,
+    copy_process_end: 0,
 };
 
 #[unsafe(no_mangle)]
@@ -48,7 +56,6 @@ pub static SETTINGS: Settings = Settings {
     have_task_pt_regs: 0,
     detail_per_second: 0,
     thread_size: 0,
-    nproc_before_creds: 0,
     two_programs: 0,
     two_tracepoints: 0,
 };
@@ -89,10 +96,10 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 #[map]
 pub static TOTALS: PerCpuArray<u64> = PerCpuArray::with_max_entries(total::SLOTS, 0);
 
-/// Whether failing returns count: not before all probes are attached, and not while the last counts
-/// are read.
+/// Whether failing returns count, and the number of the reading that they are for: 0 before all probes
+/// are attached, and while the last counts are read.
 #[map]
-pub static COUNTING: Array<u32> = Array::with_max_entries(1, 0);
+pub static COUNTING: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Counts by key.
 #[map]
@@ -100,23 +107,17 @@ pub static COUNTS: HashMap<Key, Count> = HashMap::with_max_entries(room::PROCESS
 
 /// Counts of failures that [`COUNTS`] has no key for, or no longer.
 #[map]
-pub static GROUPS: HashMap<Group, Count> = HashMap::with_max_entries(room::GROUPS, 0);
+pub static GROUPS: HashMap<Key, Count> = HashMap::with_max_entries(room::GROUPS, 0);
 
 /// Counts of failures that [`GROUPS`] has no room for: all checks times all errnos that they answer.
 #[map]
-pub static CHECKS: HashMap<Check, Count> = HashMap::with_max_entries(room::CHECKS, 0);
+pub static CHECKS: HashMap<Key, Count> = HashMap::with_max_entries(room::CHECKS, 0);
 
 /// What a stage of the current creation has left for its failing return, by
 /// thread id. An entry lives for microseconds; LRU, so that leftovers can't
 /// fill the map.
 #[map]
 pub static NOTES: LruHashMap<u32, Note> = LruHashMap::with_max_entries(1024, 0);
-
-/// Up to 5.13: thread id (in the bucket of its low bits) whose `copy_creds`
-/// succeeded in the attempt under way.
-#[map]
-pub static REACHED: Array<[u32; REACHED_BUCKETS as usize]> = Array::with_max_entries(1, 0);
-pub const REACHED_BUCKETS: u32 = 1024;
 
 /// Creations under way, by thread id (tracepoint style).
 #[map]
@@ -144,3 +145,17 @@ pub static VICTIMS: LruHashMap<[u64; 2], u32> = LruHashMap::with_max_entries(256
 /// Whose tasks the task iterator tells.
 #[map]
 pub static TASKS_OF: Array<Query> = Array::with_max_entries(1, 0);
+
+/// Frames of the stack that is looked at.
+#[map]
+pub static STACK: PerCpuArray<[u64; FRAMES]> = PerCpuArray::with_max_entries(1, 0);
+
+/// How to read what `pids_can_fork` gives back.
+#[map]
+pub static UNCHARGE: Array<Uncharge> = Array::with_max_entries(1, 0);
+
+/// Which of the kernel's machine code to read, and what was read.
+#[map]
+pub static TEXT_WANTED: Array<Wanted> = Array::with_max_entries(1, 0);
+#[map]
+pub static TEXT: Array<Text> = Array::with_max_entries(1, 0);

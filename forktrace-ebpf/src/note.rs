@@ -1,17 +1,18 @@
 //! What a stage of a creation leaves on the task for the failing return.
 //!
 //! A note must never outlive its attempt. It is made by what runs only when a
-//! creation is refused, and the refusal is followed by the failing return of
-//! the same creation, which consumes the note. Where the kernel skipped the
-//! program on that return, the next refusal of the task finds the note and
-//! counts it as missed.
+//! creation is refused, within `copy_process()` (what also runs elsewhere looks
+//! at the stack first: [`crate::within`]), and the refusal is followed by the
+//! failing return of the same creation, which consumes the note. Where the kernel
+//! skipped the program on that return, the next refusal of the task finds the note
+//! and counts it as missed. A note says whose it is, because ids are used again.
 
-use forktrace_common::{count::total, event::Stage, note::Note};
+use forktrace_common::{count::total, event::Stage, facts::fact, note::Note};
 
 use crate::{
     count,
-    maps::{NOTES, REACHED, REACHED_BUCKETS},
-    task,
+    maps::{NOTES, offset},
+    mem, task,
 };
 
 /// In read-only memory and not on the stack, which is short.
@@ -23,31 +24,46 @@ pub fn find(tid: u32) -> Option<*mut Note> {
     NOTES.get_ptr_mut(tid)
 }
 
+/// When the current task began: with its id it is one task's for ever.
+#[inline(always)]
+fn owner() -> u64 {
+    mem::field::<u64>(task::current(), offset!(task_start_time))
+}
+
 /// The task's note, made empty where there was none, or where the one found
-/// belongs to an attempt that has been reported. `None` when the map can't
-/// take it: the evidence is then absent.
+/// belongs to an attempt that has been reported, or to another task. `None` when
+/// the map can't take it: the evidence is then absent.
 #[inline(always)]
 pub fn open(tid: u32) -> Option<*mut Note> {
+    let owner = owner();
     if let Some(note) = NOTES.get_ptr_mut(tid) {
         // SAFETY: a map value that this task alone uses.
-        if unsafe { (*note).reported } == 0 {
+        let (reported, of) = unsafe { ((*note).reported, (*note).owner) };
+        if reported == 0 && of == owner {
             return Some(note);
+        }
+        if reported == 0 {
+            forget(tid);
         }
     }
     reset(tid);
-    NOTES.get_ptr_mut(tid)
+    let note = NOTES.get_ptr_mut(tid)?;
+    // SAFETY: as above.
+    unsafe { (*note).owner = owner };
+    Some(note)
 }
 
-/// The task's note, if it is creating one: that of the entry probe, or a new
-/// one in a system call that creates tasks.
+/// As [`open`], for a stage of the attempt under way. The child's credentials are
+/// the last thing that a refused creation tells of, so a note that has them is an
+/// earlier attempt's, whose return was not reported.
 #[inline(always)]
-pub fn of_creation() -> Option<*mut Note> {
-    let tid = task::tid();
-    match find(tid) {
-        Some(note) => Some(note),
-        None if task::creating() => open(tid),
-        None => None,
+pub fn stage(tid: u32) -> Option<*mut Note> {
+    let note = open(tid)?;
+    if !has(note, fact::CHILD_SEEN) {
+        return Some(note);
     }
+    forget(tid);
+    open(tid)
 }
 
 /// Gives the task a new, empty note.
@@ -61,6 +77,9 @@ pub fn remove(tid: u32) {
     let _ = NOTES.remove(tid);
 }
 
+/// What stages set that are on the way of a refusal and of nothing else.
+const REFUSED: u32 = fact::CHILD_SEEN | fact::SECURITY_PASSED | fact::PIDS_SEEN;
+
 /// Removes what an earlier attempt left. A refusal that was noted and never
 /// reported is counted: the kernel skips a tracing program where another run
 /// of it was preempted on the same CPU (kernel/bpf/trampoline.c
@@ -69,8 +88,8 @@ pub fn remove(tid: u32) {
 pub fn forget(tid: u32) {
     if let Some(old) = find(tid) {
         // SAFETY: a map value that this task alone uses.
-        let (stage, reported) = unsafe { ((*old).stage, (*old).reported) };
-        if reported == 0 && stage != Stage::Unseen as u8 {
+        let (stage, reported, bits) = unsafe { ((*old).stage, (*old).reported, (*old).facts.bits) };
+        if reported == 0 && (stage != Stage::Unseen as u8 || bits & REFUSED != 0) {
             count::total(total::MISSED);
         }
         remove(tid);
@@ -89,39 +108,16 @@ pub fn forget_unreported(tid: u32) {
     }
 }
 
-/// Up to 5.13: `copy_creds` has succeeded, so RLIMIT_NPROC has not refused.
+/// Notes a fact.
 #[inline(always)]
-pub fn reached_creds(tid: u32) {
-    if let Some(slot) = reached_slot(tid) {
-        // SAFETY: in bounds, see `reached_slot`; only the task itself reads
-        // back its own id.
-        unsafe { *slot = tid };
-    }
+pub fn add(note: *mut Note, bits: u32) {
+    // SAFETY: a live map value that this task alone uses.
+    unsafe { (*note).facts.bits |= bits };
 }
 
-/// Whether [`reached_creds`] was called in this attempt; forgets it.
+/// Whether a fact is noted.
 #[inline(always)]
-pub fn take_reached_creds(tid: u32) -> bool {
-    let Some(slot) = reached_slot(tid) else {
-        return false;
-    };
+pub fn has(note: *const Note, bits: u32) -> bool {
     // SAFETY: as above.
-    unsafe {
-        let reached = *slot == tid;
-        if reached {
-            *slot = 0;
-        }
-        reached
-    }
-}
-
-#[inline(always)]
-fn reached_slot(tid: u32) -> Option<*mut u32> {
-    let slots = REACHED.get_ptr_mut(0)?;
-    // SAFETY: masked to the array's size.
-    Some(unsafe {
-        slots
-            .cast::<u32>()
-            .add((tid & (REACHED_BUCKETS - 1)) as usize)
-    })
+    unsafe { (*note).facts.bits & bits != 0 }
 }

@@ -5,14 +5,14 @@ use core::mem::MaybeUninit;
 use aya_ebpf::maps::ring_buf::RingBufEntry;
 use forktrace_common::{
     clone,
-    count::{Key, total},
-    event::{FailureEvent, Stage, flag},
+    count::total,
+    event::{FailureEvent, flag},
     note::{Failed, Note},
     settings::errnos,
 };
 
 use crate::{
-    cgroup, count, cousins, filter, limits,
+    cgroup, count, cousins, facts, filter, limits,
     maps::{EVENTS, offset, setting},
     mem,
     mem::opaque,
@@ -73,7 +73,6 @@ pub fn failed(failed: &Failed) {
 /// already, or can't be.
 #[inline(always)]
 pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
-    let reached_creds = setting!(nproc_before_creds) != 0 && note::take_reached_creds(tid);
     if let Some(note) = note::find(tid) {
         // SAFETY: a map value that this task alone uses.
         let by = unsafe { (*note).reported };
@@ -90,9 +89,6 @@ pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
     // SAFETY: as above.
     unsafe {
         mem::copy(&raw mut (*note).failed, failed);
-        if reached_creds {
-            (*note).failed.flags |= flag::REACHED_CREDS;
-        }
     }
     Some(note)
 }
@@ -160,37 +156,15 @@ fn tell(note: *mut Note, tid: u32) {
     if !filter::passes(current) {
         return;
     }
+    facts::asked(note, current);
     let cset = mem::pointer(current, offset!(task_cgroups));
-    // SAFETY: as above.
-    let (noted_css, stage, refused) =
-        unsafe { ((*note).pids_css, (*note).stage, (*note).refused.id) };
-    let pids_css = if noted_css != 0 {
-        noted_css
-    } else if failed.pids_css != 0 {
-        failed.pids_css
-    } else if mem::field::<u64>(failed.args, offset!(args_flags)) & clone::INTO_CGROUP != 0 {
-        let fd = mem::field::<i32>(failed.args, offset!(args_cgroup));
-        cgroup::find::effective_pids_css(cgroup::find::of_fd(current, fd as u64))
-    } else {
-        mem::pointer(cset, offset!(cset_pids))
-    };
-    let key = Key {
-        tgid: task::tgid(),
-        errno: errno as u16,
-        stage: if failed.stage != Stage::Unseen as u8 {
-            failed.stage
-        } else {
-            stage
-        },
-        pids_refused: (failed.pids_delta.wrapping_neg() as u64 >> 63) as u8,
-        cgroup: snapshot::own_cgroup_id(cset, pids_css),
-        limit: refused,
-    };
-    let Some(mut entry) = event(&key, note, current, tid) else {
+    let pids_css = charged(note, current, cset);
+    facts::gather(note, current, pids_css);
+    facts::keys(note, current, pids_css);
+    let Some(mut entry) = event(note, current, tid) else {
         return;
     };
     let ev = entry.as_mut_ptr();
-    limits::threads(ev);
     limits::nproc(ev, current);
     limits::pid_namespaces(ev, current);
     limits::overcommit(ev, current);
@@ -201,31 +175,44 @@ fn tell(note: *mut Note, tid: u32) {
     entry.submit(0);
 }
 
+/// css of the pids controller whose way up is told: the child's, and where the
+/// cgroup that was seen to refuse isn't on it (a task can be moved as soon as its
+/// creation has failed), that cgroup's.
+#[inline(never)]
+fn charged(note: *mut Note, current: u64, cset: u64) -> u64 {
+    // SAFETY: a live map value.
+    let (failed, seen) = unsafe { (&(*note).failed, (*note).pids_css) };
+    let own = mem::pointer(cset, offset!(cset_pids));
+    let mut css = failed.pids_css;
+    if css == 0 && mem::field::<u64>(failed.args, offset!(args_flags)) & clone::INTO_CGROUP != 0 {
+        let fd = mem::field::<i32>(failed.args, offset!(args_cgroup));
+        css = cgroup::find::pids_css_within(cgroup::find::of_fd(current, fd as u64), own);
+    }
+    if css == 0 {
+        css = own;
+    }
+    if seen == 0 || cgroup::find::is_on_way(css, seen) {
+        css
+    } else {
+        seen
+    }
+}
+
 /// Counts a failure, and begins its record: who asked for what, and where they
 /// live. `None`: it is told by the counts alone.
 #[inline(always)]
-pub fn event(
-    key: &Key,
-    note: *mut Note,
-    task: u64,
-    tid: u32,
-) -> Option<RingBufEntry<FailureEvent>> {
-    count::hit(key, note);
+pub fn event(note: *mut Note, task: u64, tid: u32) -> Option<RingBufEntry<FailureEvent>> {
+    count::hit(note);
     // SAFETY: a live map value.
     if unsafe { (*note).told } == 0 {
         return None;
     }
     let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {
-        count::ring_full(key);
+        count::ring_full(note);
         return None;
     };
     let ev = entry.as_mut_ptr();
-    let subject = Subject {
-        task,
-        key,
-        note,
-        tid,
-    };
+    let subject = Subject { task, note, tid };
     snapshot::take(ev, &subject);
     snapshot::flags(ev, &subject);
     Some(entry)

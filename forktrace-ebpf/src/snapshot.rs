@@ -2,8 +2,6 @@
 
 use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_ns};
 use forktrace_common::{
-    clone,
-    count::Key,
     event::{CgroupPath, FailureEvent, flag},
     note::Note,
 };
@@ -11,15 +9,11 @@ use forktrace_common::{
 use crate::{cgroup, maps::offset, mem, mem::opaque, task};
 
 /// Everything that [`take`] needs, behind one pointer.
-pub struct Subject<'a> {
+pub struct Subject {
     pub task: u64,
-    pub key: &'a Key,
     pub note: *const Note,
     pub tid: u32,
 }
-
-const SCHED_DEADLINE: i32 = 6; // include/uapi/linux/sched.h
-const PF_KTHREAD: u32 = 0x0020_0000; // include/linux/sched.h
 
 /// kernfs id that stands for where the caller lives: its v2 cgroup, or, where
 /// the v2 hierarchy isn't used (every task in its root), its pids cgroup.
@@ -36,7 +30,7 @@ pub fn own_cgroup_id(cset: u64, pids_css: u64) -> u64 {
 /// Everything but the limits. Each field is written: the record's memory holds
 /// what an earlier one left there.
 #[inline(never)]
-pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
+pub fn take(ev: *mut FailureEvent, s: &Subject) {
     let task = s.task;
     // SAFETY: a live map value.
     let note = unsafe { &*s.note };
@@ -46,41 +40,34 @@ pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
     // SAFETY: `ev` is a reserved ring-buffer record.
     unsafe {
         (*ev).time_ns = bpf_ktime_get_ns();
-        mem::copy(&raw mut (*ev).key, s.key);
-        (*ev).clone_flags = if failed.args != 0 {
-            mem::field::<u64>(failed.args, offset!(args_flags))
-        } else {
-            failed.clone_flags
-        };
+        mem::copy(&raw mut (*ev).key, &note.key);
+        (*ev).clone_flags = failed.clone_flags;
         (*ev).flags = failed.flags;
         (*ev).tid = s.tid;
-        (*ev).tgid = s.key.tgid;
+        (*ev).tgid = note.key.tgid;
         (*ev).ppid = mem::field::<u32>(parent, offset!(task_tgid));
         (*ev).uid = task::uid();
         (*ev).euid = mem::field::<u32>(mem::pointer(task, offset!(task_cred)), offset!(cred_euid));
         (*ev).ret = failed.ret as i32;
         (*ev).style = failed.style;
-        (*ev).stage = s.key.stage;
+        (*ev).stage = note.key.stage;
         (*ev).user_ns_len = 0;
         (*ev).pid_ns_len = 0;
         (*ev).pids_len = 0;
         (*ev).memory_len = 0;
-        (*ev).nproc_level = note.nproc_level;
+        (*ev).pids_cut = 0;
         (*ev).reserved0 = 0;
+        (*ev).reserved1 = 0;
         (*ev).policy = policy;
         (*ev).seccomp_mode = mem::field::<i32>(task, offset!(task_seccomp_mode));
         let comm = &raw mut (*ev).comm;
         // What is left there when it fails is zeroes.
         bpf_get_current_comm(comm.cast(), size_of_val(&(*ev).comm) as u32);
         // Volatile, or they become a `memset`: see `mem::zero`.
-        (&raw mut (*ev).nr_threads).write_volatile(0);
-        (&raw mut (*ev).max_threads).write_volatile(0);
         (&raw mut (*ev).pid_max).write_volatile(0);
         (&raw mut (*ev).names_len).write_volatile(0);
         (*ev).pids_delta = failed.pids_delta;
-        (*ev).nproc_usage = note.nproc_usage;
-        (*ev).nproc_limit = note.nproc_limit;
-        mem::copy(&raw mut (*ev).refused_limit, &note.refused);
+        mem::copy(&raw mut (*ev).facts, &note.facts);
         mem::copy(&raw mut (*ev).memcg_oom, &note.memcg_oom);
         mem::zero(&raw mut (*ev).kmem_near);
         (*ev).memcg_delta = failed.memcg_delta;
@@ -89,54 +76,14 @@ pub fn take(ev: *mut FailureEvent, s: &Subject<'_>) {
     }
 }
 
-/// The flags, and the system call. Each flag goes straight into the record: in
-/// a variable, the verifier would follow every combination of them.
+/// The rest of the flags, and the system call.
 #[inline(never)]
-pub fn flags(ev: *mut FailureEvent, s: &Subject<'_>) {
+pub fn flags(ev: *mut FailureEvent, s: &Subject) {
     let task = s.task;
-    // SAFETY: a live map value.
-    let (args, noted) = unsafe { ((*s.note).failed.args, (*s.note).in_exec as i32) };
-    let (exempt, sys_admin) = task::exemptions(task);
-    set(ev, exempt, flag::NPROC_EXEMPT);
+    let (_, sys_admin) = task::exemptions(task);
     set(ev, sys_admin, flag::CAP_SYS_ADMIN);
-    let reset_on_fork = bit(
-        task,
-        offset!(task_reset_on_fork_byte),
-        offset!(task_reset_on_fork_mask),
-    );
-    // SAFETY: as above.
-    let (policy, clone_flags) = unsafe { ((*ev).policy, (*ev).clone_flags) };
-    set(
-        ev,
-        policy == SCHED_DEADLINE && !reset_on_fork,
-        flag::DEADLINE,
-    );
-    let fs = mem::pointer(task, offset!(task_fs));
-    let in_exec = (mem::field::<i32>(fs, offset!(fs_in_exec)) | noted) & 1;
-    set(
-        ev,
-        in_exec != 0 && clone_flags & clone::FS != 0,
-        flag::IN_EXEC,
-    );
-    set(
-        ev,
-        bit(
-            args,
-            offset!(args_io_thread_byte),
-            offset!(args_io_thread_mask),
-        ),
-        flag::IO_THREAD,
-    );
-    set(
-        ev,
-        args != 0 && mem::pointer(args, offset!(args_fn)) != 0,
-        flag::KERNEL_FN,
-    );
-    let kthread = mem::field::<u32>(task, offset!(task_flags)) & PF_KTHREAD != 0;
-    set(ev, kthread, flag::CALLER_KTHREAD);
-    set(ev, !kthread, flag::HAVE_SYSCALL);
     let (number, compat) = task::syscall(task);
-    // SAFETY: as above.
+    // SAFETY: `ev` is a reserved ring-buffer record.
     unsafe { (*ev).syscall = number };
     set(ev, compat, flag::COMPAT);
 }
@@ -147,11 +94,6 @@ fn set(ev: *mut FailureEvent, on: bool, flag: u32) {
         // SAFETY: `ev` is a reserved ring-buffer record.
         unsafe { (*ev).flags |= flag };
     }
-}
-
-#[inline(always)]
-fn bit(base: u64, byte: u64, mask: u64) -> bool {
-    mem::field::<u8>(base, byte) as u64 & mask != 0
 }
 
 /// The path of the cgroup that [`own_cgroup_id`] names, and no other.

@@ -8,14 +8,13 @@
 //! within what was mapped. These programs are loaded with the option only.
 
 use forktrace_common::{
-    count::Key,
     event::{FailureEvent, Stage},
     note::{Failed, Note},
     stack::{Asked, CAP_IPC_LOCK, HAVE_MAX_MAP_COUNT, Space},
 };
 
 use crate::{
-    count, filter, limits,
+    count, facts, filter, limits,
     maps::{STACKS, offset, symbol},
     mem, note, report, snapshot, task,
 };
@@ -128,17 +127,9 @@ fn tell(note: *mut Note, tid: u32) {
     }
     let cset = mem::pointer(current, offset!(task_cgroups));
     let pids_css = mem::pointer(cset, offset!(cset_pids));
-    // SAFETY: a live map value.
-    let (errno, stage) = unsafe { ((*note).failed.ret.wrapping_neg() as u16, (*note).stage) };
-    let key = Key {
-        tgid: task::tgid(),
-        errno,
-        stage,
-        pids_refused: 0,
-        cgroup: snapshot::own_cgroup_id(cset, pids_css),
-        limit: 0,
-    };
-    let Some(mut entry) = report::event(&key, note, current, tid) else {
+    facts::asked(note, current);
+    facts::keys(note, current, pids_css);
+    let Some(mut entry) = report::event(note, current, tid) else {
         return;
     };
     let ev = entry.as_mut_ptr();

@@ -1,57 +1,114 @@
 //! What the probed stages have to say when they refuse.
 
-use forktrace_common::{event::Stage, note::Note};
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use forktrace_common::{event::Stage, facts::fact, note::Note};
 
 use crate::{cgroup, limits, maps::offset, mem, note, task};
 
-/// `is_rlimit_overlimit(ucounts, UCOUNT_RLIMIT_NPROC, rlimit)` has answered
-/// "over" (kernel/ucount.c; up to 5.13 the comparison is inline). That refuses
-/// only a caller that isn't exempt: copy_process() asks afterwards.
-#[inline(never)]
-pub fn nproc_over(note: *mut Note, ucounts: u64, rlimit: u64) {
-    if !task::exemptions(task::current()).0 {
-        write_nproc(note, ucounts, rlimit);
-    }
-}
+const CAP_SYS_ADMIN: u64 = 21; // include/uapi/linux/capability.h
+const CAP_SYS_RESOURCE: u64 = 24;
 
-#[inline(always)]
-fn write_nproc(note: *mut Note, ucounts: u64, rlimit: u64) {
-    let (level, usage, limit) = limits::nproc_refusing_level(ucounts, rlimit);
-    // SAFETY: a map value that this task alone uses.
-    unsafe {
-        (*note).stage = Stage::Nproc as u8;
-        (*note).nproc_level = level;
-        (*note).nproc_usage = usage;
-        (*note).nproc_limit = limit;
-    }
-}
-
-/// `pids_can_fork(task, cset)` has refused (kernel/cgroup/pids.c). `cset` is
-/// the css_set that the child would get, so CLONE_INTO_CGROUP is covered.
+/// `copy_process()` asks `capable(capability)`. For CAP_SYS_RESOURCE it does so
+/// only of a task that is over RLIMIT_NPROC, and isn't root's; if that is denied,
+/// for CAP_SYS_ADMIN; if that is denied too, it refuses.
+///
+/// A task that has neither is refused for certain, so the note will be consumed.
+/// One that has the first and is asked for the second was denied it by a security
+/// module.
 #[inline(never)]
-pub fn pids_refused(cset: u64) {
-    let Some(note) = note::open(task::tid()) else {
+pub fn capability_asked(capability: u64) {
+    let task = task::current();
+    let (has_resource, has_admin) = task::nproc_capabilities(task);
+    let bits = if capability == CAP_SYS_RESOURCE && !has_resource && !has_admin {
+        fact::NPROC_ASKED
+    } else if capability == CAP_SYS_ADMIN && has_resource {
+        fact::CAP_DENIED
+    } else {
         return;
     };
-    let css = mem::pointer(cset, offset!(cset_pids));
-    let refused = cgroup::first_full(css);
+    let tid = task::tid();
+    // The first thing that a refused creation can note.
+    note::forget_unreported(tid);
+    let Some(note) = note::open(tid) else { return };
+    note::add(note, bits);
+    // The child is counted since 5.14.
+    limits::nproc_of(note, task, 1);
+}
+
+/// TASK_NEW (include/linux/sched.h): what `sched_fork` makes the child.
+const TASK_NEW: u32 = 0x800;
+
+/// `copy_process()` gives back the half-made child's credentials: every refusal
+/// behind `copy_creds` comes by here.
+#[inline(never)]
+pub fn child_seen(child: u64) {
+    let Some(note) = note::stage(task::tid()) else {
+        return;
+    };
+    note::add(note, fact::CHILD_SEEN);
+    let state = mem::field::<u32>(child, offset!(task_state));
+    if state & TASK_NEW != 0 {
+        note::add(note, fact::SCHED_REACHED);
+    }
     // SAFETY: a map value that this task alone uses.
-    unsafe {
-        (*note).stage = Stage::Pids as u8;
-        (*note).pids_css = css;
-        (*note).refused = refused;
+    unsafe { (*note).child_flags = mem::field::<u32>(child, offset!(task_flags)) };
+    if note::has(note, fact::NPROC_ASKED | fact::CAP_DENIED) {
+        limits::nproc_of_new_user_ns(note, child);
     }
 }
 
-/// The memory cgroup OOM killer has found no victim
-/// (mm/memcontrol.c `mem_cgroup_out_of_memory` returned false). Page faults and
-/// other system calls charge memory too: only a creation is of interest.
+/// `copy_process()` undoes `security_task_alloc`: it had agreed.
+#[inline(never)]
+pub fn security_passed() {
+    if let Some(note) = note::stage(task::tid()) {
+        note::add(note, fact::SECURITY_PASSED);
+    }
+}
+
+/// `pids_can_fork` gives back a charge of a refused task: those below the
+/// refusing cgroup first, the refusing one's last. `counter` is its counter's
+/// address, before it is decremented (kernel/cgroup/pids.c `pids_try_charge`).
+#[inline(never)]
+pub fn pids_uncharged(counter: u64) {
+    let Some(note) = note::stage(task::tid()) else {
+        return;
+    };
+    let css = counter
+        .wrapping_sub(offset!(pids_counter))
+        .wrapping_add(offset!(pids_css));
+    note::add(note, fact::PIDS_SEEN);
+    let mut refused = cgroup::pids_limit(css);
+    // Counted still.
+    refused.usage -= 1;
+    // SAFETY: a map value that this task alone uses.
+    unsafe {
+        (*note).pids_css = css;
+        (*note).facts.pids = refused;
+    }
+}
+
+/// `__vm_enough_memory` takes back the promise of so many pages that it refuses,
+/// from the counter at `counter`. Asked for within `copy_process()`.
+#[inline(never)]
+pub fn overcommit_refused(pages: i64, counter: u64) {
+    let Some(note) = note::stage(task::tid()) else {
+        return;
+    };
+    note::add(note, fact::OVERCOMMIT_REFUSED);
+    // SAFETY: a map value that this task alone uses; the helper takes nothing.
+    unsafe {
+        (*note).facts.overcommit_pages = pages;
+        (*note).facts.overcommit_committed =
+            mem::field::<i64>(counter, offset!(percpu_counter_count)) - pages;
+        (*note).overcommit_ns = bpf_ktime_get_ns();
+    }
+}
+
+/// The memory cgroup OOM killer has found no victim, within `copy_process()`
+/// (mm/memcontrol.c `mem_cgroup_out_of_memory` returned false).
 #[inline(never)]
 pub fn memcg_oom_failed(memcg: u64) {
-    if !task::creating() {
-        return;
-    }
-    let Some(note) = note::open(task::tid()) else {
+    let Some(note) = note::stage(task::tid()) else {
         return;
     };
     memcg_noted(note, mem::unknown(memcg));
@@ -61,14 +118,18 @@ pub fn memcg_oom_failed(memcg: u64) {
 #[inline(always)]
 pub fn memcg_noted(note: *mut Note, memcg: u64) {
     let limit = cgroup::memory_limit(memcg);
-    // SAFETY: a map value that this task alone uses.
-    unsafe { (*note).memcg_oom = limit };
+    note::add(note, fact::MEMCG_SEEN);
+    // SAFETY: a map value that this task alone uses; the helper takes nothing.
+    unsafe {
+        (*note).memcg_oom = limit;
+        (*note).memcg_ns = bpf_ktime_get_ns();
+    }
 }
 
 /// `cgroup_can_fork` had succeeded: what refused came after it.
 #[inline(never)]
 pub fn cgroups_had_agreed() {
-    let Some(note) = note::open(task::tid()) else {
+    let Some(note) = note::stage(task::tid()) else {
         return;
     };
     // SAFETY: a map value that this task alone uses.
@@ -106,25 +167,26 @@ pub fn wreck(child: u64, program: u8) {
     };
     let fs = mem::pointer(task::current(), offset!(task_fs));
     let in_exec = mem::field::<i32>(fs, offset!(fs_in_exec)) & 1;
-    let Some(note) = note::open(tid) else { return };
+    let Some(note) = note::stage(tid) else { return };
     // SAFETY: a map value that this task alone uses.
     unsafe {
         let noted = (*note).stage;
         let again = (*note).wrecked != 0 && (*note).wrecked != program;
-        if noted > Stage::Nproc as u8 && noted < Stage::Pids as u8 && !again {
+        if noted > Stage::Unseen as u8 && noted <= Stage::Cgroups as u8 && !again {
             // An earlier wreck whose return was not reported.
             note::forget(tid);
-            note::reset(tid);
         }
     }
-    let Some(note) = note::find(tid) else { return };
+    let Some(note) = note::open(tid) else { return };
     // SAFETY: as above.
     unsafe {
-        // What the controllers said themselves is more exact.
-        if (*note).stage < Stage::Pids as u8 {
+        // `cgroup_cancel_fork` is more exact.
+        if (*note).stage < Stage::AfterCgroups as u8 {
             (*note).stage = stage as u8;
         }
-        (*note).in_exec = in_exec as u8;
+        if in_exec != 0 {
+            (*note).facts.bits |= fact::IN_EXEC;
+        }
         (*note).wrecked = program;
     }
 }

@@ -6,7 +6,6 @@ use aya_ebpf::helpers::generated::{
 };
 
 use crate::{
-    asked,
     maps::{offset, setting},
     mem,
 };
@@ -70,6 +69,20 @@ pub fn exemptions(task: u64) -> (bool, bool) {
     let caps = mem::field::<u64>(cred, offset!(cred_cap_effective));
     let either = initial && caps & (CAP_SYS_ADMIN | CAP_SYS_RESOURCE) != 0;
     (uid() == 0 || either, initial && caps & CAP_SYS_ADMIN != 0)
+}
+
+/// CAP_SYS_RESOURCE and CAP_SYS_ADMIN in the initial user namespace, as the
+/// credentials have them; a security module may deny them all the same.
+#[inline(always)]
+pub fn nproc_capabilities(task: u64) -> (bool, bool) {
+    let cred = mem::pointer(task, offset!(task_cred));
+    let ns = mem::pointer(cred, offset!(cred_user_ns));
+    let initial = ns != 0 && mem::field::<i32>(ns, offset!(userns_level)) == 0;
+    let caps = mem::field::<u64>(cred, offset!(cred_cap_effective));
+    (
+        initial && caps & CAP_SYS_RESOURCE != 0,
+        initial && caps & CAP_SYS_ADMIN != 0,
+    )
 }
 
 /// CAP_SYS_ADMIN in the current task's own user namespace.
@@ -156,12 +169,4 @@ pub fn arguments(task: u64, compat: bool) -> (u64, u64) {
     } else {
         (mem::field::<u64>(regs, DI), mem::field::<u64>(regs, SI))
     }
-}
-
-/// Whether the task is in one of the system calls that create tasks. A page
-/// fault from user space is in none (`orig_ax` is -1).
-#[inline(always)]
-pub fn creating() -> bool {
-    let (number, compat) = syscall(current());
-    asked::creates(number, compat)
 }

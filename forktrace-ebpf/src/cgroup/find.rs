@@ -7,8 +7,18 @@ use crate::{
     walk::{Step, Walk, up},
 };
 
-/// Ancestors that are followed, recorded or not.
+/// Ancestors that are followed, recorded or not. A loop that the verifier walks
+/// itself has to be shorter.
+#[cfg(feature = "bpf_loop")]
+pub const DEEPEST: u32 = 512;
+#[cfg(not(feature = "bpf_loop"))]
 pub const DEEPEST: u32 = 64;
+
+/// Ancestors of which limits are looked for, to be recorded.
+#[cfg(feature = "bpf_loop")]
+pub const RECORDED: u32 = DEEPEST;
+#[cfg(not(feature = "bpf_loop"))]
+pub const RECORDED: u32 = 40;
 
 /// Whether the cgroup or one of its ancestors has this kernfs id.
 #[inline(always)]
@@ -60,6 +70,52 @@ pub fn of_fd(task: u64, fd: u64) -> u64 {
     let inode = mem::pointer(file, offset!(file_inode));
     let kn = mem::pointer(inode, offset!(inode_private));
     mem::pointer(kn, offset!(kn_priv))
+}
+
+/// Whether a css is another or one above it.
+#[inline(always)]
+pub fn is_on_way(css: u64, wanted: u64) -> bool {
+    up(ToCss {
+        css,
+        wanted,
+        found: false,
+    })
+    .found
+}
+
+struct ToCss {
+    css: u64,
+    wanted: u64,
+    found: bool,
+}
+
+impl Walk for ToCss {
+    const LEVELS: u32 = DEEPEST;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
+        if self.css == 0 {
+            return Step::End;
+        }
+        if self.css == self.wanted {
+            self.found = true;
+            return Step::End;
+        }
+        self.css = mem::pointer(self.css, offset!(css_parent));
+        Step::On
+    }
+}
+
+/// As [`effective_pids_css`], where the pids controller is in the hierarchy of the
+/// cgroup: on a hybrid host it is in v1, where the child stays with its parent
+/// (`own` is the caller's css).
+#[inline(always)]
+pub fn pids_css_within(cgroup: u64, own: u64) -> u64 {
+    let of_own = mem::pointer(mem::pointer(own, offset!(css_cgroup)), offset!(cgroup_root));
+    if mem::pointer(cgroup, offset!(cgroup_root)) != of_own {
+        return own;
+    }
+    effective_pids_css(cgroup)
 }
 
 /// The css that pids are charged to for a child in this v2 cgroup: its own,

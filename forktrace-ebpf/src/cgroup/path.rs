@@ -1,7 +1,7 @@
 //! Paths of cgroups, by the kernel's own names.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
-use forktrace_common::event::{CGROUP_LEVELS, CgroupPath, FailureEvent, NAME_BYTES, NAMES_BYTES};
+use forktrace_common::event::{CgroupPath, FailureEvent, NAME_BYTES, NAMES_BYTES};
 
 use crate::{
     maps::offset,
@@ -46,8 +46,12 @@ struct Names<const SLOT: usize> {
 }
 
 impl<const SLOT: usize> Walk for Names<SLOT> {
-    /// One more than can be recorded: the root's, which has no name.
-    const LEVELS: u32 = CGROUP_LEVELS as u32 + 1;
+    /// The room for names ends before the way does.
+    #[cfg(feature = "bpf_loop")]
+    const LEVELS: u32 = super::find::DEEPEST;
+    /// A path that is longer is looked up by its id.
+    #[cfg(not(feature = "bpf_loop"))]
+    const LEVELS: u32 = 33;
 
     #[inline(always)]
     fn step(&mut self, _: usize) -> Step {

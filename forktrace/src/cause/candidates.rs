@@ -78,16 +78,22 @@ pub fn threads(threads: &Threads) -> Limit {
     }
 }
 
-/// kernel.pid_max in one pid namespace.
+/// kernel.pid_max in one pid namespace. Where no id is free, all that can be given are
+/// in use; how many of the others there are is not told by the count of all.
 pub fn pid_max(ns: &PidNs) -> Limit {
+    let usable = ns.usable();
     Limit {
         name: "kernel.pid_max".to_owned(),
         scope: pid_ns_scope(ns),
         value: ns.pid_max,
-        usage: Some(ns.allocated),
+        usage: if ns.full {
+            usable
+        } else {
+            usable.map(|usable| ns.allocated.min(usable.saturating_sub(1)))
+        },
         requested: Some(1),
         unit: Unit::Ids,
-        usable: ns.usable(),
+        usable,
         file: Some("/proc/sys/kernel/pid_max".to_owned()),
     }
 }
@@ -155,7 +161,10 @@ pub fn ram_and_swap(o: &Overcommit) -> Limit {
         scope: "host".to_owned(),
         value: Some(o.ram_and_swap),
         usage: None,
-        requested: Some(o.largest_mapping.unwrap_or(o.total_vm)),
+        requested: Some(match o.refused {
+            Some(refused) => refused.requested,
+            None => o.largest_mapping.unwrap_or(o.private_writable),
+        }),
         unit: Unit::Bytes,
         usable: None,
         file: Some("/proc/sys/vm/overcommit_memory".to_owned()),
@@ -168,8 +177,11 @@ pub fn commit_limit(o: &Overcommit) -> Limit {
         name: "CommitLimit".to_owned(),
         scope: "host".to_owned(),
         value: Some(o.commit_limit),
-        usage: Some(o.committed),
-        requested: Some(o.private_writable),
+        usage: Some(o.refused.map_or(o.committed, |refused| refused.committed)),
+        requested: Some(match o.refused {
+            Some(refused) => refused.requested,
+            None => o.accounted.unwrap_or(o.private_writable),
+        }),
         unit: Unit::Bytes,
         usable: Some(o.allowed()),
         file: Some("/proc/sys/vm/overcommit_memory".to_owned()),

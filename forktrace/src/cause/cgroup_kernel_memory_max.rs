@@ -6,11 +6,12 @@
 
 use super::{
     Cause, Entry, Finding, Verdict, candidates,
+    cgroup_memory_max::explained_by_pid_ns,
     page::{Page, check, myth, remedy, step},
     words::{Words, fix, numbers, roomier, shell_word},
 };
 use crate::{
-    evidence::{Evidence, Stage},
+    evidence::{Evidence, Sign, Stage},
     record::{Errno, Fix},
 };
 
@@ -23,7 +24,11 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn near(e: &Evidence) -> Option<Finding> {
-    if e.errno != Errno::ENOMEM || e.memory_refused.is_some() {
+    if e.errno != Errno::ENOMEM
+        || e.memory_refused.is_some()
+        || e.signs.overcommit_refused == Sign::Seen
+        || explained_by_pid_ns(e)
+    {
         return None;
     }
     Finding::inferred(candidates::kernel_memory(e.kernel_memory_near.as_ref()?))

@@ -11,7 +11,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers, roomier, shell_word},
     },
-    evidence::{Evidence, Overcommit, Stage},
+    evidence::{Evidence, Overcommit, Sign, Stage},
     record::{Errno, Fix},
 };
 
@@ -33,11 +33,30 @@ fn seen(e: &Evidence) -> Option<Finding> {
     // Without an OOM killer (v1) nothing is asked; the numbers must do. A full
     // cgroup that has one would have killed, and let the creation go on.
     let full = e.full_memory().filter(|c| c.oom_kill_disable)?;
-    let overcommit = e.overcommit.as_ref().is_some_and(Overcommit::refuses_copy);
-    if overcommit && e.stage == Stage::SighandToNamespaces && !e.shares_vm {
+    // What else is known to answer ENOMEM at this stage.
+    let overcommit = match e.signs.overcommit_refused {
+        Sign::Seen => true,
+        Sign::NotSeen => false,
+        Sign::Unwatched => {
+            e.stage == Stage::SighandToNamespaces
+                && !e.shares_vm
+                && e.overcommit
+                    .as_ref()
+                    .is_some_and(Overcommit::seems_to_refuse_copy)
+        }
+    };
+    if overcommit || explained_by_pid_ns(e) {
         return None;
     }
     Finding::inferred(candidates::memory(full))
+}
+
+/// A pid namespace without init refuses for certain where it is come to.
+pub(super) fn explained_by_pid_ns(e: &Evidence) -> bool {
+    matches!(
+        e.stage,
+        Stage::IoToPid | Stage::AfterCgroups | Stage::Unseen
+    ) && e.dead_pid_ns().is_some()
 }
 
 /// The OOM killer was called in one of its memory cgroups between enter and

@@ -12,7 +12,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers, roomier, shell_word},
     },
-    evidence::{CgroupLimit, Evidence, Stage},
+    evidence::{Evidence, Stage},
     record::{Errno, Fix},
 };
 
@@ -25,45 +25,30 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    match e.stage {
-        Stage::Pids => match &e.pids_refused {
-            Some(cgroup) => Finding::observed(candidates::pids(cgroup)),
-            // The room came back before the numbers could be read: the least
-            // roomy cgroup is the likely one.
-            None => Finding::inferred(least_roomy(e).map(candidates::pids)),
-        },
-        // Of what cgroup_can_fork() asks, only the pids controller answers
-        // EAGAIN (the cpuset controller: ENODEV, ENOSPC).
-        Stage::Cgroups if e.errno == Errno::EAGAIN => match e.full_pids() {
-            Some(cgroup) => Finding::observed(candidates::pids(cgroup)),
-            None => Finding::inferred(least_roomy(e).map(candidates::pids)),
-        },
-        _ => None,
+    // Of what cgroup_can_fork() asks, only the pids controller answers EAGAIN (the
+    // cpuset controller: ENODEV, ENOSPC, or what a security module says of a move).
+    if e.stage != Stage::Cgroups || e.errno != Errno::EAGAIN {
+        return None;
     }
+    let limit = e.pids_full.as_ref().map(candidates::pids);
+    if e.pids_seen {
+        return Finding::observed(limit);
+    }
+    Finding::inferred(limit)
 }
 
 fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN {
         return None;
     }
+    let limit = e.pids_full.as_ref().map(candidates::pids);
     match e.pids_delta {
         // The controller counts each refusal before it answers: none, none.
         Some(0) => None,
-        Some(_) => Finding::inferred(
-            e.full_pids()
-                .or_else(|| least_roomy(e))
-                .map(candidates::pids),
-        ),
-        None => Finding::inferred(candidates::pids(e.full_pids()?)),
+        // It refused, and whose room has come back since isn't known.
+        Some(_) => Finding::inferred(limit),
+        None => Finding::inferred(limit?),
     }
-}
-
-fn least_roomy(e: &Evidence) -> Option<&CgroupLimit> {
-    e.pids
-        .iter()
-        .filter_map(|c| Some((c.limit?.saturating_sub(c.usage), c)))
-        .min_by_key(|(room, _)| *room)
-        .map(|(_, c)| c)
 }
 
 fn summary(v: &Verdict, w: &Words<'_>) -> String {
@@ -75,11 +60,15 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     } else {
         "cgroup"
     };
+    let allowed = if limit.usage.is_some() {
+        format!("has {} that", numbers(limit))
+    } else {
+        "has as many tasks as".to_owned()
+    };
     format!(
-        "{}{whose} {} has {} that its pids.max allows",
+        "{}{whose} {} {allowed} its pids.max allows",
         w.opening(),
-        limit.scope,
-        numbers(limit)
+        limit.scope
     )
 }
 

@@ -8,7 +8,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix},
     },
-    evidence::{Evidence, Stage},
+    evidence::{Evidence, Sign, Stage},
     record::{Errno, Fix},
 };
 
@@ -21,12 +21,16 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    if e.errno != Errno::EAGAIN {
+    if e.errno != Errno::EAGAIN || e.stage != Stage::SecurityToFs {
         return None;
     }
-    match e.stage {
-        Stage::SecurityToFs if e.in_exec => Finding::observed(None),
-        _ => None,
+    match e.signs.security_passed {
+        // Of what follows the security modules up to here, only `copy_fs` answers
+        // EAGAIN, and for this alone.
+        Sign::Seen => Finding::observed(None),
+        Sign::NotSeen => None,
+        Sign::Unwatched if e.in_exec => Finding::inferred(None),
+        Sign::Unwatched => None,
     }
 }
 

@@ -32,6 +32,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
         Stage::Unseen => by_snapshot(catalogue, evidence),
         _ => by_stage(catalogue, evidence),
     };
+    let (cause, finding) = without_contradiction(cause, finding);
     let mut candidates = candidates::all(evidence);
     if let Some(limit) = &finding.limit {
         candidates.retain(|c| !(c.name == limit.name && c.scope == limit.scope));
@@ -42,6 +43,40 @@ pub fn judge(evidence: &Evidence) -> Verdict {
         limit: finding.limit,
         candidates,
     }
+}
+
+/// No verdict whose own numbers say that there was room. What was inferred from
+/// numbers falls with them; what was seen stands, and only its numbers, which have
+/// changed between the comparison and the look at them, are left out.
+fn without_contradiction(cause: Cause, mut finding: Finding) -> (Cause, Finding) {
+    let Some(limit) = &mut finding.limit else {
+        return (cause, finding);
+    };
+    if !had_room(cause, limit) {
+        return (cause, finding);
+    }
+    if finding.certainty != Certainty::Observed {
+        return UNKNOWN;
+    }
+    limit.value = None;
+    limit.usage = None;
+    limit.usable = None;
+    (cause, finding)
+}
+
+/// Whether one more task or id would have fitted, by the numbers.
+fn had_room(cause: Cause, limit: &Limit) -> bool {
+    let counts = matches!(
+        cause,
+        Cause::RlimitNproc | Cause::ThreadsMax | Cause::PidMax | Cause::CgroupPidsMax
+    );
+    counts
+        && match (limit.usage, limit.bound()) {
+            (Some(usage), Some(bound)) => usage < bound,
+            // "max" refuses nobody.
+            (Some(_), None) => true,
+            _ => false,
+        }
 }
 
 const UNKNOWN: (Cause, Finding) = (
@@ -80,293 +115,4 @@ fn by_snapshot(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        evidence::{
-            CgroupLimit, NprocLevel, Overcommit, OvercommitMode, PidNs, ThreadStack, Threads,
-            thread_stack::Call,
-        },
-        record::{Errno, Operation},
-    };
-
-    /// Nothing is full: an uid with 5 of 100 tasks, a cgroup with 5 of 50, …
-    fn roomy(errno: Errno, stage: Stage) -> Evidence {
-        Evidence {
-            errno,
-            operation: Operation::Process,
-            stage,
-            clone_flags: 0,
-            dying: false,
-            cousins: None,
-            uid: 1000,
-            shares_vm: false,
-            into_cgroup: false,
-            nproc_exempt: false,
-            deadline: false,
-            in_exec: false,
-            nproc_watched: false,
-            nproc: vec![NprocLevel {
-                usage: 5,
-                limit: Some(100),
-                uid: 1000,
-                userns: Some(1),
-                limit_userns: None,
-            }],
-            nproc_refused: 0,
-            threads: Some(Threads { now: 80, max: 4000 }),
-            pid_ns: vec![PidNs {
-                inum: 4,
-                level: 0,
-                dead: false,
-                allocated: 80,
-                pid_max: Some(32768),
-            }],
-            pids: vec![cgroup("/a/b", 5, None), cgroup("/a", 5, Some(50))],
-            pids_refused: None,
-            pids_delta: None,
-            memory: Vec::new(),
-            memory_refused: None,
-            memory_delta: None,
-            kernel_memory_near: None,
-            half_made: 1 << 18,
-            overcommit: Some(Overcommit {
-                mode: OvercommitMode::Heuristic,
-                committed: 1 << 30,
-                commit_limit: 4 << 30,
-                admin_reserve: 8 << 20,
-                user_reserve: 4 << 20,
-                ram_and_swap: 8 << 30,
-                total_vm: 1 << 28,
-                private_writable: 1 << 27,
-                largest_mapping: None,
-            }),
-            thread_stack: None,
-        }
-    }
-
-    fn cgroup(path: &str, usage: u64, limit: Option<u64>) -> CgroupLimit {
-        CgroupLimit {
-            path: Some(path.to_owned()),
-            id: 1,
-            file: None,
-            usage,
-            limit,
-            oom_kill_disable: false,
-        }
-    }
-
-    fn verdict(e: &Evidence) -> (Cause, Certainty, Option<String>) {
-        let v = judge(e);
-        (v.cause, v.certainty, v.limit.map(|l| l.scope))
-    }
-
-    #[test]
-    fn nothing_full_is_unknown_with_every_candidate() {
-        for stage in [Stage::Unseen, Stage::Early, Stage::AfterCgroups] {
-            let v = judge(&roomy(Errno::EAGAIN, stage));
-            assert_eq!(v.cause, Cause::Unknown, "{stage:?}");
-            assert_eq!(v.certainty, Certainty::Unknown);
-            let names: Vec<&str> = v.candidates.iter().map(|c| c.name.as_str()).collect();
-            // Fullest first.
-            assert_eq!(
-                names,
-                [
-                    "pids.max",
-                    "RLIMIT_NPROC",
-                    "kernel.threads-max",
-                    "kernel.pid_max"
-                ]
-            );
-        }
-    }
-
-    #[test]
-    fn the_first_check_in_the_kernels_order_wins() {
-        for (stage, certainty) in [
-            (Stage::Early, Certainty::Observed),
-            (Stage::Unseen, Certainty::Inferred),
-        ] {
-            let mut e = roomy(Errno::EAGAIN, stage);
-            e.nproc[0].usage = 100;
-            e.threads = Some(Threads { now: 40, max: 40 });
-            e.pids[1].usage = 50;
-            e.pids_delta = (stage == Stage::Unseen).then_some(0);
-            assert_eq!(
-                verdict(&e),
-                (Cause::RlimitNproc, certainty, Some("uid 1000".to_owned()))
-            );
-            e.nproc_exempt = true;
-            assert_eq!(
-                verdict(&e),
-                (Cause::ThreadsMax, certainty, Some("host".to_owned()))
-            );
-        }
-    }
-
-    #[test]
-    fn a_probe_that_was_silent_rules_its_check_out() {
-        let mut e = roomy(Errno::EAGAIN, Stage::Early);
-        e.nproc_watched = true;
-        e.nproc[0].usage = 100;
-        e.threads = Some(Threads { now: 40, max: 40 });
-        assert_eq!(verdict(&e).0, Cause::ThreadsMax);
-    }
-
-    #[test]
-    fn the_pids_controller_counts_its_refusals() {
-        let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
-        e.pids[1].usage = 50;
-        e.pids_delta = Some(1);
-        assert_eq!(
-            verdict(&e),
-            (
-                Cause::CgroupPidsMax,
-                Certainty::Inferred,
-                Some("/a".to_owned())
-            )
-        );
-        // It refused nobody, full or not.
-        e.pids_delta = Some(0);
-        assert_eq!(verdict(&e).0, Cause::Unknown);
-        // It refused somebody, and an earlier check is full too.
-        e.pids_delta = Some(1);
-        e.nproc[0].usage = 100;
-        assert_eq!(verdict(&e).0, Cause::Unknown);
-    }
-
-    #[test]
-    fn the_refusing_cgroup_is_told_as_it_was_at_the_refusal() {
-        let mut e = roomy(Errno::EAGAIN, Stage::Cgroups);
-        e.pids[1].usage = 50;
-        assert_eq!(
-            verdict(&e),
-            (
-                Cause::CgroupPidsMax,
-                Certainty::Observed,
-                Some("/a".to_owned())
-            )
-        );
-        // The limit was raised right afterwards.
-        e.pids[1].limit = Some(60);
-        assert_eq!(verdict(&e).1, Certainty::Inferred);
-        e.stage = Stage::Pids;
-        e.pids_refused = Some(cgroup("/a", 50, Some(50)));
-        let v = judge(&e);
-        assert_eq!(v.certainty, Certainty::Observed);
-        assert_eq!(
-            v.limit.map(|l| (l.value, l.usage)),
-            Some((Some(50), Some(50)))
-        );
-    }
-
-    #[test]
-    fn enomem_is_told_apart_by_stage() {
-        let mut e = roomy(Errno::ENOMEM, Stage::IoToPid);
-        assert_eq!(verdict(&e).0, Cause::Unknown);
-        e.pid_ns[0].dead = true;
-        e.pid_ns[0].level = 1;
-        assert_eq!(
-            verdict(&e),
-            (
-                Cause::PidNamespaceDead,
-                Certainty::Observed,
-                Some("pid namespace 4".to_owned())
-            )
-        );
-        let mut e = roomy(Errno::ENOMEM, Stage::SighandToNamespaces);
-        assert_eq!(verdict(&e).0, Cause::Unknown);
-        if let Some(o) = &mut e.overcommit {
-            o.mode = OvercommitMode::Never;
-            o.committed = (4 << 30) - (1 << 26);
-        }
-        assert_eq!(verdict(&e).0, Cause::Overcommit);
-        // A thread copies no address space.
-        e.shares_vm = true;
-        assert_eq!(verdict(&e).0, Cause::Unknown);
-        e.shares_vm = false;
-        // The memory cgroup's own word comes first.
-        e.memory_refused = Some(cgroup("/m", 1 << 20, Some(1 << 20)));
-        assert_eq!(
-            verdict(&e),
-            (
-                Cause::CgroupMemoryMax,
-                Certainty::Observed,
-                Some("/m".to_owned())
-            )
-        );
-    }
-
-    #[test]
-    fn no_cause_claims_what_it_cannot_answer() {
-        // Whatever is full, ENOMEM is never an EAGAIN limit and vice versa.
-        let mut e = roomy(Errno::ENOMEM, Stage::Unseen);
-        e.nproc[0].usage = 100;
-        e.threads = Some(Threads { now: 40, max: 40 });
-        e.pids[1].usage = 50;
-        e.pid_ns[0].allocated = 40000;
-        assert_eq!(verdict(&e).0, Cause::Unknown);
-        let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
-        e.pid_ns[0].dead = true;
-        assert_eq!(verdict(&e).0, Cause::Unknown);
-    }
-
-    fn stack(stage: Stage, call: Call) -> Evidence {
-        let mut e = roomy(Errno::ENOMEM, stage);
-        e.operation = Operation::ThreadStack;
-        e.thread_stack = Some(ThreadStack {
-            call,
-            requested: 8 << 20,
-            writable: call == Call::Mprotect,
-            no_reserve: false,
-            locked: false,
-            may_lock: false,
-            total: 100 << 20,
-            data: 20 << 20,
-            locked_memory: 0,
-            rlimit_as: Some(120 << 20),
-            rlimit_data: Some(25 << 20),
-            rlimit_data_max: None,
-            data_ignored: false,
-            rlimit_memlock: Some(8 << 20),
-            maps: 90,
-            max_maps: Some(65530),
-        });
-        e
-    }
-
-    #[test]
-    fn a_thread_stack_meets_its_own_limits_only() {
-        // Limits on tasks that are full refuse no stack.
-        let mut e = stack(Stage::Unseen, Call::Mmap);
-        e.errno = Errno::EAGAIN;
-        e.threads = Some(Threads { now: 50, max: 50 });
-        e.nproc[0].limit = Some(1);
-        e.pid_ns[0].dead = true;
-        assert_eq!(verdict(&e).0, Cause::Unknown);
-        let names: Vec<_> = judge(&e).candidates.into_iter().map(|c| c.name).collect();
-        assert_eq!(names, ["RLIMIT_AS", "RLIMIT_DATA", "vm.max_map_count"]);
-        // And limits on stacks refuse no task.
-        let mut e = stack(Stage::Early, Call::Mprotect);
-        e.thread_stack = None;
-        assert_eq!(verdict(&e).0, Cause::Unknown);
-    }
-
-    #[test]
-    fn a_thread_stack_by_stage_and_by_numbers() {
-        for (stage, certainty) in [
-            (Stage::ThreadStack, Certainty::Observed),
-            (Stage::Unseen, Certainty::Inferred),
-        ] {
-            let e = stack(stage, Call::Mprotect);
-            let v = judge(&e);
-            assert_eq!((v.cause, v.certainty), (Cause::RlimitData, certainty));
-            let limit = v.limit.unwrap();
-            assert_eq!(limit.value, Some(25 << 20));
-            assert_eq!(limit.usage, Some(20 << 20));
-            assert_eq!(limit.requested, Some(8 << 20));
-            assert_eq!(limit.scope, "process");
-            assert!(v.candidates.iter().all(|c| c.name != "RLIMIT_DATA"));
-        }
-    }
-}
+mod tests;

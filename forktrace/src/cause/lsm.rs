@@ -11,7 +11,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix},
     },
-    evidence::{Evidence, Stage},
+    evidence::{Evidence, Sign, Stage},
     record::{Errno, Fix},
 };
 
@@ -24,18 +24,19 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    // What else can refuse there answers ENOMEM or EMFILE. With CLONE_FS an
-    // execve that has just ended could be the reason just as well.
-    if e.errno == Errno::EAGAIN && e.stage == Stage::SecurityToFiles {
-        return Finding::observed(None);
-    }
-    // These are the other steps' there; every other errno is a module's.
-    let steps = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE];
     let there = matches!(e.stage, Stage::SecurityToFs | Stage::SecurityToFiles);
-    if there && !steps.contains(&e.errno) {
-        return Finding::observed(None);
+    if !there || e.signs.security_passed == Sign::Seen {
+        return None;
     }
-    None
+    match e.errno {
+        // What comes before (`audit_alloc`) answers ENOMEM alone; of what comes
+        // behind only `copy_fs` answers EAGAIN, and only to CLONE_FS.
+        Errno::EAGAIN if e.signs.security_passed == Sign::NotSeen => Finding::observed(None),
+        Errno::EAGAIN if e.stage == Stage::SecurityToFiles => Finding::observed(None),
+        // These are the steps' there; every other errno is a module's.
+        Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE => None,
+        _ => Finding::observed(None),
+    }
 }
 
 fn summary(_: &Verdict, w: &Words<'_>) -> String {

@@ -117,7 +117,10 @@ pub fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Errno, Operation};
+    use crate::{
+        evidence::Signs,
+        record::{Errno, Operation},
+    };
 
     fn level(usage: u64, limit: u64, of: Option<u32>) -> NprocLevel {
         NprocLevel {
@@ -143,13 +146,15 @@ mod tests {
             nproc_exempt: false,
             deadline: false,
             in_exec: false,
-            nproc_watched: false,
+            signs: Signs::default(),
             nproc,
-            nproc_refused: 0,
+            nproc_full: None,
             threads: None,
             pid_ns: Vec::new(),
             pids: Vec::new(),
-            pids_refused: None,
+            pids_full: None,
+            pids_seen: false,
+            pids_cut: false,
             pids_delta: None,
             memory: Vec::new(),
             memory_refused: None,

@@ -12,7 +12,7 @@ use crate::{
         thread_stack,
         words::{Words, bytes, fix},
     },
-    evidence::{Evidence, Overcommit, OvercommitMode, Stage, thread_stack::Check},
+    evidence::{Evidence, Overcommit, OvercommitMode, Sign, Stage, thread_stack::Check},
     record::{Errno, Fix, Limit, Operation},
 };
 
@@ -32,15 +32,10 @@ fn seen(e: &Evidence) -> Option<Finding> {
         return None;
     }
     let overcommit = e.overcommit.as_ref()?;
-    // The stage is seen to refuse; of its steps the copy of the address space
-    // is the one, when its comparison comes out as a refusal and no memory
-    // cgroup was (that cause comes first in the catalogue).
-    if overcommit.refuses_copy() {
-        Finding::observed(limit(overcommit))
-    } else if overcommit.nearly_refuses_copy() {
-        Finding::inferred(limit(overcommit))
-    } else {
-        None
+    match e.signs.overcommit_refused {
+        Sign::Seen => Finding::observed(limit(overcommit)),
+        Sign::NotSeen => None,
+        Sign::Unwatched => by_numbers(e, overcommit),
     }
 }
 
@@ -51,12 +46,22 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::ENOMEM || e.shares_vm {
         return None;
     }
-    let overcommit = e.overcommit.as_ref().filter(|o| o.refuses_copy())?;
     // A memory cgroup on its last pages could be the one just as well.
     if e.memory.iter().any(nearly_full) {
         return None;
     }
-    Finding::inferred(limit(overcommit))
+    by_numbers(e, e.overcommit.as_ref()?)
+}
+
+/// The kernel's comparison, made again at the return. Where the caller's mappings
+/// couldn't be read, the size of all that is private and writable stands in for what
+/// a fork promises; beside a pid namespace without init that isn't good enough.
+fn by_numbers(e: &Evidence, overcommit: &Overcommit) -> Option<Finding> {
+    let refuses = match overcommit.refuses_copy() {
+        Some(refuses) => refuses || overcommit.nearly_refuses_copy(),
+        None => e.dead_pid_ns().is_none() && overcommit.seems_to_refuse_copy(),
+    };
+    Finding::inferred(refuses.then(|| limit(overcommit))?)
 }
 
 /// Less room than a fork's first allocations can need (a kernel stack, page

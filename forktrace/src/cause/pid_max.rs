@@ -12,7 +12,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix, roomier},
     },
-    evidence::{Evidence, PidNs, Stage},
+    evidence::{Evidence, Stage},
     record::{Errno, Fix},
 };
 
@@ -28,22 +28,15 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN || e.stage != Stage::IoToPid {
         return None;
     }
-    // Between copy_io and alloc_pid only "no id is free" answers EAGAIN. Ids
-    // may have come back by now: then the fullest level is the likely one.
+    // Between copy_io and alloc_pid only "no id is free" answers EAGAIN. Ids may have
+    // come back by now: then whose they were is known where there is one namespace.
     if let Some(ns) = e.full_pid_ns() {
         return Finding::observed(candidates::pid_max(ns));
     }
-    let fullest = e.pid_ns.iter().max_by(|a, b| fill(a).total_cmp(&fill(b)));
-    match fullest {
-        Some(ns) if e.pid_ns.len() == 1 => Finding::observed(candidates::pid_max(ns)),
-        Some(ns) => Finding::inferred(candidates::pid_max(ns)),
-        None => Finding::inferred(None),
+    match &e.pid_ns[..] {
+        [ns] => Finding::observed(candidates::pid_max(ns)),
+        _ => Finding::observed(None),
     }
-}
-
-fn fill(ns: &PidNs) -> f64 {
-    ns.usable()
-        .map_or(0.0, |usable| ns.allocated as f64 / usable.max(1) as f64)
 }
 
 fn exhausted(e: &Evidence) -> Option<Finding> {

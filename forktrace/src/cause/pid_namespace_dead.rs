@@ -34,7 +34,14 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::ENOMEM {
         return None;
     }
-    Finding::inferred(limit(e.dead_pid_ns()?))
+    let dead = e.dead_pid_ns()?;
+    // Memory is asked for before ids. Where it looks short and couldn't be looked at
+    // more closely, either can be the one.
+    let doubtful = !e.shares_vm
+        && e.overcommit
+            .as_ref()
+            .is_some_and(|o| o.refuses_copy().is_none() && o.seems_to_refuse_copy());
+    Finding::inferred((!doubtful).then(|| limit(dead))?)
 }
 
 fn limit(ns: &PidNs) -> Limit {

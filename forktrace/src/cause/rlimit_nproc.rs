@@ -11,7 +11,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers, roomier},
     },
-    evidence::{Evidence, Stage},
+    evidence::{Evidence, Sign, Stage},
     record::{Errno, Fix, Operation},
 };
 
@@ -27,34 +27,20 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if e.operation == Operation::Exec {
         return nproc_at_exec::seen(e);
     }
-    if e.stage == Stage::Nproc {
-        return Finding::observed(e.nproc.get(e.nproc_refused).map(candidates::nproc));
-    }
-    if e.stage != Stage::Early || e.errno != Errno::EAGAIN || e.nproc_exempt {
+    if e.stage != Stage::Early || e.errno != Errno::EAGAIN {
         return None;
     }
-    // Refused before the scheduler's turn: by this check, threads-max, or
-    // SCHED_DEADLINE, in this order. What is full stops the creation first.
-    let others = e.threads.is_some_and(|t| t.full()) || e.deadline;
-    match e.full_nproc() {
-        Some(level) if !e.nproc_watched => Finding::observed(candidates::nproc(level)),
-        // Its probe, had it run, would have told: only if nothing else can.
-        Some(level) if !others => Finding::inferred(candidates::nproc(level)),
-        Some(_) => None,
-        // A task ended between the refusal and the look at the numbers.
-        None if !others => {
-            let level = e
-                .nproc
-                .iter()
-                .find(|l| l.limit.is_some_and(|limit| l.usage + RACE >= limit))?;
-            Finding::inferred(candidates::nproc(level))
-        }
-        None => None,
+    let limit = e.nproc_full.as_ref().map(candidates::nproc);
+    match e.signs.nproc_asked {
+        Sign::Seen => Finding::observed(limit),
+        // A capability that the caller has was denied: by a security module, and then
+        // this check refuses, unless the second capability was granted.
+        _ if e.signs.capability_denied && !e.threads_full() => Finding::inferred(limit),
+        Sign::NotSeen => None,
+        // By the numbers. What is full stops the creation first.
+        Sign::Unwatched => Finding::inferred(candidates::nproc(e.full_nproc()?)),
     }
 }
-
-/// Tasks that may have ended between a refusal and the look at the numbers.
-const RACE: u64 = 8;
 
 fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN {
@@ -70,19 +56,20 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     let Some(limit) = &v.limit else {
         return format!("{}{} is at its RLIMIT_NPROC", w.opening(), w.user());
     };
-    if limit.scope.starts_with("uid ") {
-        format!(
-            "{}{} has {} that RLIMIT_NPROC allows",
-            w.opening(),
-            w.user(),
-            numbers(limit)
-        )
+    let allowed = if limit.usage.is_some() {
+        format!("has {} that", numbers(limit))
+    } else {
+        "has as many tasks as".to_owned()
+    };
+    let opening = w.opening();
+    if limit.scope == format!("uid {}", w.caller.uid) {
+        format!("{opening}{} {allowed} RLIMIT_NPROC allows", w.user())
+    } else if limit.scope.starts_with("uid ") {
+        format!("{opening}{} {allowed} RLIMIT_NPROC allows", limit.scope)
     } else {
         format!(
-            "{}the creator of {} has {} that its RLIMIT_NPROC allows",
-            w.opening(),
-            limit.scope,
-            numbers(limit)
+            "{opening}the creator of {} {allowed} its RLIMIT_NPROC allows",
+            limit.scope
         )
     }
 }

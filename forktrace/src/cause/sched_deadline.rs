@@ -8,7 +8,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix},
     },
-    evidence::{Evidence, Stage},
+    evidence::{Evidence, Sign, Stage},
     record::{Errno, Fix},
 };
 
@@ -21,11 +21,15 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    // threads-max is checked before and comes first in the catalogue.
-    if e.errno == Errno::EAGAIN && e.stage == Stage::Early && e.deadline {
-        return Finding::observed(None);
+    if e.errno != Errno::EAGAIN || e.stage != Stage::Early || !e.deadline {
+        return None;
     }
-    None
+    match e.signs.sched_reached {
+        Sign::Seen => Finding::observed(None),
+        Sign::NotSeen => None,
+        // What is checked before comes first in the catalogue.
+        Sign::Unwatched => Finding::inferred(None),
+    }
 }
 
 fn exhausted(e: &Evidence) -> Option<Finding> {

@@ -9,8 +9,8 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix, numbers, roomier},
     },
-    evidence::{Evidence, Stage},
-    record::{Errno, Fix},
+    evidence::{Evidence, Sign, Stage},
+    record::{Errno, Fix, Operation},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -25,8 +25,25 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN || e.stage != Stage::Early {
         return None;
     }
-    let threads = e.threads.filter(|t| t.full())?;
-    Finding::observed(candidates::threads(&threads))
+    let limit = e.threads.as_ref().map(candidates::threads);
+    // A kernel thread is answered EAGAIN for want of memory as well (kernel/fork.c
+    // `set_kthread_struct`).
+    let of_kernel = e.operation == Operation::KernelThread;
+    match (e.signs.nproc_asked, e.signs.sched_reached) {
+        (Sign::Seen, _) | (_, Sign::Seen) => None,
+        _ if e.signs.capability_denied || of_kernel => {
+            Finding::inferred(limit.filter(|_| e.threads_full())?)
+        }
+        // RLIMIT_NPROC didn't refuse, and the scheduler wasn't asked: nothing else is
+        // between the two.
+        (Sign::NotSeen, Sign::NotSeen) => Finding::observed(limit),
+        (Sign::NotSeen, Sign::Unwatched) if !e.deadline => Finding::observed(limit),
+        // By the numbers.
+        _ => {
+            let nproc = e.signs.nproc_asked == Sign::Unwatched && e.full_nproc().is_some();
+            Finding::inferred(limit.filter(|_| e.threads_full() && !nproc)?)
+        }
+    }
 }
 
 fn exhausted(e: &Evidence) -> Option<Finding> {
@@ -38,11 +55,17 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
 }
 
 fn summary(v: &Verdict, w: &Words<'_>) -> String {
-    let numbers = v.limit.as_ref().map(numbers).unwrap_or_default();
-    format!(
-        "{}the host has {numbers} that kernel.threads-max allows",
-        w.opening()
-    )
+    match v.limit.as_ref().filter(|limit| limit.usage.is_some()) {
+        Some(limit) => format!(
+            "{}the host has {} that kernel.threads-max allows",
+            w.opening(),
+            numbers(limit)
+        ),
+        None => format!(
+            "{}the host has as many tasks as kernel.threads-max allows",
+            w.opening()
+        ),
+    }
 }
 
 fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {

@@ -8,7 +8,7 @@ mod overcommit;
 pub mod thread_stack;
 
 pub use cousins::{Cousins, NsKind, NsLimit};
-pub use overcommit::{Overcommit, OvercommitMode, PAGE};
+pub use overcommit::{Overcommit, OvercommitMode, PAGE, Refused};
 pub use thread_stack::ThreadStack;
 
 use crate::record::{Errno, Operation};
@@ -18,9 +18,7 @@ use crate::record::{Errno, Operation};
 pub enum Stage {
     /// Nothing between entry and return was seen.
     Unseen,
-    /// The RLIMIT_NPROC check refused.
-    Nproc,
-    /// Refused before `perf_event_init_task` had ended, and not by RLIMIT_NPROC.
+    /// Refused before `perf_event_init_task` had ended.
     Early,
     /// `audit_alloc` to `copy_fs`, and no nearer.
     SecurityToFs,
@@ -35,8 +33,6 @@ pub enum Stage {
     Cgroups,
     /// What follows it.
     AfterCgroups,
-    /// The pids controller refused.
-    Pids,
     /// The system call was answered without being entered, and the caller has a
     /// seccomp filter.
     NotEntered,
@@ -113,10 +109,14 @@ pub struct PidNs {
     pub level: u32,
     /// Its init has gone: no more children, ever.
     pub dead: bool,
-    /// Ids in use.
+    /// Ids in use, those below 300 among them.
     pub allocated: u64,
     /// The bound that holds here; `None`: not known.
     pub pid_max: Option<u64>,
+    /// No id was free, as the kernel looks for one. That can't be told by
+    /// `allocated`: ids below 300 are given once, and those above a bound that was
+    /// lowered stay.
+    pub full: bool,
 }
 
 /// Ids below this are not used again once the numbers have wrapped round
@@ -129,10 +129,33 @@ impl PidNs {
     pub fn usable(&self) -> Option<u64> {
         self.pid_max.map(|max| max.saturating_sub(RESERVED_PIDS))
     }
+}
 
-    pub fn full(&self) -> bool {
-        self.usable().is_some_and(|usable| self.allocated >= usable)
-    }
+/// What is known of a step that leaves a sign where it is come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Sign {
+    /// It was seen.
+    Seen,
+    /// It would have been seen, and was not.
+    NotSeen,
+    /// There is no probe, or it can have been skipped.
+    #[default]
+    Unwatched,
+}
+
+/// The signs on the way out of `copy_process` (kernel/fork.c).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Signs {
+    /// RLIMIT_NPROC was over, of a caller without the capabilities that exempt.
+    pub nproc_asked: Sign,
+    /// The same of a caller who has one, and to whom it was denied.
+    pub capability_denied: bool,
+    /// `sched_fork` was come to.
+    pub sched_reached: Sign,
+    /// `security_task_alloc` agreed.
+    pub security_passed: Sign,
+    /// `__vm_enough_memory` refused.
+    pub overcommit_refused: Sign,
 }
 
 /// Tasks on the host.
@@ -172,20 +195,24 @@ pub struct Evidence {
     pub deadline: bool,
     /// Another thread of the process was in execve, and CLONE_FS asked for.
     pub in_exec: bool,
-    /// The RLIMIT_NPROC check has a probe of its own: had it refused, the stage
-    /// would be `Nproc`.
-    pub nproc_watched: bool,
+    /// What was seen on the way out.
+    pub signs: Signs,
     /// The caller's own level first.
     pub nproc: Vec<NprocLevel>,
-    /// Index of the level that refused, where the stage is `Nproc`.
-    pub nproc_refused: usize,
+    /// The first level that had no room when it was compared, or at the return.
+    pub nproc_full: Option<NprocLevel>,
     pub threads: Option<Threads>,
     /// The child's own namespace first.
     pub pid_ns: Vec<PidNs>,
     /// Nearest cgroup first.
     pub pids: Vec<CgroupLimit>,
-    /// The refusing cgroup as seen at the refusal.
-    pub pids_refused: Option<CgroupLimit>,
+    /// The cgroup that was seen to refuse; else the first on the way up that has no
+    /// room for a task.
+    pub pids_full: Option<CgroupLimit>,
+    /// It was seen to refuse.
+    pub pids_seen: bool,
+    /// There are more cgroups above than were looked at.
+    pub pids_cut: bool,
     /// Forks refused in the cgroup between enter and return.
     pub pids_delta: Option<i64>,
     /// Nearest memory cgroup first; bytes.
@@ -214,16 +241,18 @@ impl Evidence {
     /// The namespace that had no id left: the first full one from the child's
     /// own up, as `alloc_pid()` goes.
     pub fn full_pid_ns(&self) -> Option<&PidNs> {
-        self.pid_ns.iter().find(|ns| ns.full())
+        self.pid_ns.iter().find(|ns| ns.full)
     }
 
     /// The first level of RLIMIT_NPROC that has no room, for a caller that it
     /// applies to.
     pub fn full_nproc(&self) -> Option<&NprocLevel> {
-        if self.nproc_exempt {
-            return None;
-        }
-        self.nproc.iter().find(|level| level.full())
+        self.nproc_full.as_ref().filter(|_| !self.nproc_exempt)
+    }
+
+    /// kernel.threads-max is reached.
+    pub fn threads_full(&self) -> bool {
+        self.threads.is_some_and(|threads| threads.full())
     }
 
     /// The first memory cgroup on the way up that was full, as far as can be
@@ -233,10 +262,5 @@ impl Evidence {
             c.limit
                 .is_some_and(|limit| c.usage.saturating_add(self.half_made) >= limit)
         })
-    }
-
-    /// The first cgroup on the way up that has no room for a task.
-    pub fn full_pids(&self) -> Option<&CgroupLimit> {
-        self.pids.iter().find(|c| c.full())
     }
 }

@@ -45,6 +45,19 @@ pub struct Overcommit {
     pub private_writable: u64,
     /// Its largest private writable mapping, where it could be read.
     pub largest_mapping: Option<u64>,
+    /// What the kernel was seen to refuse: the size of one mapping, with what was
+    /// promised already when it was compared.
+    pub refused: Option<Refused>,
+    /// What a fork promises again, by the flags of the caller's mappings; `None`:
+    /// they weren't read, or can't be.
+    pub accounted: Option<u64>,
+}
+
+/// One comparison that came out as a refusal, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub requested: u64,
+    pub committed: u64,
 }
 
 impl Overcommit {
@@ -75,14 +88,30 @@ impl Overcommit {
     }
 
     /// The comparison that the kernel makes for each mapping, for the copy of
-    /// the whole address space: true when one of its mappings is refused.
-    pub fn refuses_copy(&self) -> bool {
+    /// the whole address space, as far as the numbers at the return tell: true when
+    /// one of its mappings is refused. `None`: they don't tell, because what a fork
+    /// promises isn't known (a mapping can be exempt, MADV_DONTFORK and huge pages;
+    /// a read-only one can be promised).
+    pub fn refuses_copy(&self) -> Option<bool> {
+        match self.mode {
+            OvercommitMode::Always => Some(false),
+            OvercommitMode::Never => Some(self.committed + self.accounted? >= self.allowed()),
+            OvercommitMode::Heuristic => {
+                if self.total_vm <= self.ram_and_swap {
+                    return Some(false);
+                }
+                Some(self.largest_mapping? > self.ram_and_swap)
+            }
+        }
+    }
+
+    /// The same where nothing better is known of what a fork promises than the size
+    /// of all that is private and writable.
+    pub fn seems_to_refuse_copy(&self) -> bool {
         match self.mode {
             OvercommitMode::Always => false,
             OvercommitMode::Never => self.committed + self.private_writable >= self.allowed(),
-            OvercommitMode::Heuristic => {
-                self.largest_mapping.unwrap_or(self.total_vm) > self.ram_and_swap
-            }
+            OvercommitMode::Heuristic => self.private_writable > self.ram_and_swap,
         }
     }
 
@@ -91,7 +120,9 @@ impl Overcommit {
     /// `mm_compute_batch`), in either direction, doubled to be safe.
     pub fn nearly_refuses_copy(&self) -> bool {
         let slack = self.ram_and_swap / 128;
+        let accounted = self.accounted.unwrap_or(0);
         self.mode == OvercommitMode::Never
-            && self.committed + self.private_writable + slack >= self.allowed()
+            && accounted > 0
+            && self.committed + accounted + slack >= self.allowed()
     }
 }

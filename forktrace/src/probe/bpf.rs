@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
 };
 
 // include/uapi/linux/bpf.h
@@ -80,8 +80,16 @@ pub fn run_once(kind: u32, flags: u32, program: &[Instruction]) -> io::Result<u3
     };
     // SAFETY: the command's fields, whose pointers live as long as the call.
     let program = unsafe { bpf_fd(BPF_PROG_LOAD, &mut load) }?;
+    run(program.as_raw_fd())
+}
+
+/// Runs a program that is loaded once, in this task: what it answers.
+///
+/// # Errors
+/// The kernel's: this type of program can't be run so (raw tracepoints: before 5.10).
+pub fn run(program: RawFd) -> io::Result<u32> {
     let mut run = TestRun {
-        program: program.as_raw_fd() as u32,
+        program: program as u32,
         ..TestRun::default()
     };
     // SAFETY: the command's fields, without pointers.

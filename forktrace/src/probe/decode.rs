@@ -10,9 +10,10 @@ use forktrace_common::{
     clone,
     count::Key,
     event::{self, FailureEvent, flag},
+    facts::fact,
 };
 
-use super::{attach::Outcome, oom, stacks, stage, style::Role, syscall};
+use super::{attach::Outcome, oom, stacks, stage, syscall};
 use crate::{
     evidence::{CgroupLimit, Evidence, PAGE},
     host::{
@@ -24,7 +25,7 @@ use crate::{
     },
     record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Unit, Victim},
 };
-use numbers::{lacking, nproc, operation, overcommit, pid_namespaces, threads};
+use numbers::{lacking, nproc, nproc_full, operation, overcommit, pid_namespaces, threads};
 use paths::Paths;
 use text::{lossy, until_nul};
 
@@ -131,7 +132,10 @@ impl Decoder {
         let errno = Errno::from_number(-event.ret)?;
         let paths = Paths::of(&event, &self.hierarchies);
         let host = HostNow::lacking(&mut self.files, &lacking(&event, errno));
-        let mut evidence = Evidence {
+        let has = |bit: u32| event.facts.bits & bit != 0;
+        let signs = stage::signs(&event, probes, doubted);
+        let nproc = nproc(&event);
+        let evidence = Evidence {
             errno,
             operation: operation(&event),
             stage: stage::stage(&event, probes, doubted),
@@ -141,33 +145,29 @@ impl Decoder {
             uid: event.uid,
             shares_vm: event.clone_flags & clone::VM != 0,
             into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,
-            nproc_exempt: event.flags & flag::NPROC_EXEMPT != 0,
-            deadline: event.flags & flag::DEADLINE != 0,
-            in_exec: event.flags & flag::IN_EXEC != 0,
-            nproc_watched: probes.has(Role::Nproc) || probes.has(Role::Creds),
-            nproc: nproc(&event),
-            nproc_refused: 0,
+            nproc_exempt: has(fact::NPROC_EXEMPT),
+            deadline: has(fact::DEADLINE),
+            in_exec: has(fact::IN_EXEC),
+            signs,
+            nproc_full: nproc_full(&event, &nproc),
+            nproc,
             threads: threads(&event, &host),
             pid_ns: pid_namespaces(&event, &host),
             pids: self.cgroups(&event, &paths, Resource::Pids),
-            pids_refused: self.one(&event.refused_limit, &paths, Resource::Pids),
+            pids_full: self.one(&event.facts.pids, &paths, Resource::Pids),
+            pids_seen: has(fact::PIDS_SEEN),
+            pids_cut: has(fact::PIDS_CUT) || event.pids_cut != 0,
             pids_delta: (event.flags & flag::HAVE_PIDS_DELTA != 0).then_some(event.pids_delta),
             memory: self.cgroups(&event, &paths, Resource::Memory),
-            memory_refused: self.one(&event.memcg_oom, &paths, Resource::Memory),
+            memory_refused: has(fact::MEMCG_SEEN)
+                .then(|| self.one(&event.memcg_oom, &paths, Resource::Memory))
+                .flatten(),
             memory_delta: (event.flags & flag::HAVE_MEMCG_DELTA != 0).then_some(event.memcg_delta),
             kernel_memory_near: self.kernel_memory(&event, &paths),
             half_made: event.pgtables_bytes + SMALL_PARTS,
-            overcommit: overcommit(&event, errno, &host, self.proc_is_hosts),
+            overcommit: overcommit(&event, errno, &host, &signs, self.proc_is_hosts),
             thread_stack: stacks::thread_stack(&event),
         };
-        if event.stage == event::Stage::Nproc as u8 && probes.has(Role::Nproc) {
-            let level = usize::from(event.nproc_level);
-            if let Some(refused) = evidence.nproc.get_mut(level) {
-                refused.usage = event.nproc_usage.max(0) as u64;
-                refused.limit = Some(event.nproc_limit.max(0) as u64);
-                evidence.nproc_refused = level;
-            }
-        }
         let compat = event.flags & flag::COMPAT != 0;
         Some(Decoded {
             time_ns: event.time_ns,

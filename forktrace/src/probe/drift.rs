@@ -10,7 +10,7 @@ use super::{
     btf::Btf,
     functions::{self, FUNCTIONS, Function},
     offsets::{self, SLOTS},
-    oom,
+    oom, sites,
     style::{HOOKS, SECCOMP},
     versions::Release,
 };
@@ -60,6 +60,12 @@ fn hooked(btf: &Btf, release: Release, name: &'static str) -> Option<String> {
 
 /// What is lost without a function.
 fn lost_with(name: &str) -> String {
+    if let Some((_, role)) = sites::KNOWN_BY
+        .iter()
+        .find(|(function, _)| *function == name)
+    {
+        return sites::lost(*role).to_owned();
+    }
     let mut hooks = HOOKS.iter().chain([&SECCOMP, &oom::CHOICE]);
     let Some(hook) = hooks.find(|hook| hook.targets.contains(&name)) else {
         return "nothing, for no hook uses it".to_owned();

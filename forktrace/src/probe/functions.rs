@@ -73,55 +73,31 @@ pub const FUNCTIONS: &[Function] = &[
         returns: Returns::Struct("task_struct"),
         versions: Versions::ALL,
     },
-    // kernel/ucount.c: the RLIMIT_NPROC check, since rlimits have an enum of
-    // their own (de399236e240, written for 5.19 and merged for 6.1). Up to
-    // 5.13 the check is inline.
+    // kernel/capability.c, kernel/cred.c, lib/percpu_counter.c: called on the way out of a
+    // refused creation, where the calls are probed (`super::sites`). The same on all.
     Function {
-        name: "is_rlimit_overlimit",
-        params: &[
-            ("ucounts", Expected::Struct("ucounts")),
-            ("type", Expected::Integer),
-            ("rlimit", Expected::Integer),
-        ],
+        name: "capable",
+        params: &[("cap", Expected::Integer)],
         returns: Returns::Bool,
-        versions: Versions::ALL.since(6, 1),
-    },
-    // What it was called from 5.14 (21d1c5e386bc) until then: the same, but for
-    // the type of `type`, enum ucount_type. [From the patches; not run.] No
-    // hook uses it yet.
-    Function {
-        name: "is_ucounts_overlimit",
-        params: &[
-            ("ucounts", Expected::Struct("ucounts")),
-            ("type", Expected::Integer),
-            ("rlimit", Expected::Integer),
-        ],
-        returns: Returns::Bool,
-        versions: Versions::ALL.since(5, 14).until(6, 0),
-    },
-    // Its last parameter's name until 5.17, and in the first releases of the
-    // older branches.
-    Function {
-        name: "is_ucounts_overlimit",
-        params: &[
-            ("ucounts", Expected::Struct("ucounts")),
-            ("type", Expected::Integer),
-            ("max", Expected::Integer),
-        ],
-        returns: Returns::Bool,
-        versions: Versions::ALL.since(5, 14).until(6, 0),
-    },
-    // kernel/cred.c. `clone_flags` is a u64 by 6.18, an unsigned long before.
-    Function {
-        name: "copy_creds",
-        params: &[
-            ("p", Expected::Struct("task_struct")),
-            ("clone_flags", Expected::Integer),
-        ],
-        returns: Returns::Int,
         versions: Versions::ALL,
     },
-    // kernel/cgroup/pids.c: the pids.max check. The same on all.
+    Function {
+        name: "exit_creds",
+        params: &[("tsk", Expected::Struct("task_struct"))],
+        returns: Returns::Void,
+        versions: Versions::ALL,
+    },
+    Function {
+        name: "percpu_counter_add_batch",
+        params: &[
+            ("fbc", Expected::Struct("percpu_counter")),
+            ("amount", Expected::Integer),
+            ("batch", Expected::Integer),
+        ],
+        returns: Returns::Void,
+        versions: Versions::ALL,
+    },
+    // kernel/cgroup/pids.c: the pids.max check, which is looked into. The same on all.
     Function {
         name: "pids_can_fork",
         params: &[
@@ -420,67 +396,71 @@ mod tests {
     use super::super::btf::builder::*;
     use super::*;
 
-    /// BTF with one `copy_creds`, of these parameters' names.
-    fn copy_creds(names: &[&str], returns_pointer: bool) -> Builder {
+    /// BTF with one `percpu_counter_add_batch`, of these parameters' names.
+    fn add_batch(names: &[&str], returns_pointer: bool) -> Builder {
         let mut b = Builder::new();
         let int = b.int("int", 4, 1);
         let long = b.int("unsigned long", 8, 0);
-        let task = b.aggregate(STRUCT, "task_struct", 4, false, &[("pid", int, 0)]);
-        let task = b.refer(PTR, "", task);
-        let params: Vec<(&str, u32)> = names.iter().copied().zip([task, long, int]).collect();
+        let counter = b.aggregate(STRUCT, "percpu_counter", 4, false, &[("batch", int, 0)]);
+        let counter = b.refer(PTR, "", counter);
+        let types = [counter, long, int, int];
+        let params: Vec<(&str, u32)> = names.iter().copied().zip(types).collect();
         b.function(
-            "copy_creds",
+            "percpu_counter_add_batch",
             &params,
-            if returns_pointer { task } else { int },
+            if returns_pointer { counter } else { 0 },
         );
         b
     }
 
     fn check(b: &Builder) -> Result<(), SignatureMismatch> {
-        check_function(&Btf::parse(b.bytes()).unwrap(), "copy_creds")
+        check_function(&Btf::parse(b.bytes()).unwrap(), "percpu_counter_add_batch")
     }
 
     #[test]
     fn as_expected() {
-        assert_eq!(check(&copy_creds(&["p", "clone_flags"], false)), Ok(()));
-        assert_eq!(check(&copy_creds(&["p", ""], false)), Ok(()));
+        assert_eq!(
+            check(&add_batch(&["fbc", "amount", "batch"], false)),
+            Ok(())
+        );
+        assert_eq!(check(&add_batch(&["fbc", "", ""], false)), Ok(()));
     }
 
     #[test]
     fn other_prototypes() {
         for (names, pointer) in [
-            (&["p"][..], false),
-            (&["p", "clone_flags", "more"][..], false),
-            (&["task", "clone_flags"][..], false),
-            (&["p", "clone_flags"][..], true),
+            (&["fbc"][..], false),
+            (&["fbc", "amount", "batch", "more"][..], false),
+            (&["counter", "amount", "batch"][..], false),
+            (&["fbc", "amount", "batch"][..], true),
         ] {
             assert!(
                 matches!(
-                    check(&copy_creds(names, pointer)),
+                    check(&add_batch(names, pointer)),
                     Err(SignatureMismatch::Differs { .. })
                 ),
                 "{names:?}"
             );
         }
-        let error = check(&copy_creds(&["p"], false)).unwrap_err();
+        let error = check(&add_batch(&["fbc"], false)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "copy_creds is (struct task_struct * p) -> int in this kernel, known is \
-             (struct task_struct * p, integer clone_flags) -> int"
+            "percpu_counter_add_batch is (struct percpu_counter * fbc) -> void in this kernel, known is \
+             (struct percpu_counter * fbc, integer amount, integer batch) -> void"
         );
     }
 
     /// As with `mm_init` on 6.1: a second function of the name.
     #[test]
     fn two_of_the_same_name() {
-        let mut b = copy_creds(&["p", "clone_flags"], false);
-        b.function("copy_creds", &[], 0);
+        let mut b = add_batch(&["fbc", "amount", "batch"], false);
+        b.function("percpu_counter_add_batch", &[], 0);
         assert!(matches!(check(&b), Err(SignatureMismatch::Differs { .. })));
     }
 
     #[test]
     fn absent_and_unlisted() {
-        let btf = Btf::parse(copy_creds(&["p"], false).bytes()).unwrap();
+        let btf = Btf::parse(add_batch(&["fbc"], false).bytes()).unwrap();
         assert_eq!(
             check_function(&btf, "copy_process"),
             Err(SignatureMismatch::Absent {

@@ -1,8 +1,10 @@
-//! Addresses of kernel variables, from /proc/kallsyms.
+//! Addresses of kernel variables and functions, from /proc/kallsyms.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+
+use std::{collections::BTreeMap, ops::Range};
 
 use forktrace_common::offsets::Symbols;
 
@@ -28,14 +30,31 @@ pub struct Resolved {
     pub symbols: Symbols,
     /// The kernel's names of the absent ones, in the order of [`Symbols`].
     pub absent: Vec<(&'static str, Absence)>,
+    /// Where the functions of [`FUNCTIONS`] begin, and the next ones.
+    pub functions: BTreeMap<&'static str, Range<u64>>,
 }
 
+/// Functions whose machine code, or calls of which, are looked for ([`super::sites`]).
+pub const FUNCTIONS: &[&str] = &[
+    "copy_process",
+    "kernel_clone",
+    "create_io_thread",
+    "vhost_task_create",
+    "capable",
+    "exit_creds",
+    "security_task_free",
+    "pids_can_fork",
+    "pids_try_charge",
+    "__vm_enough_memory",
+    "percpu_counter_add_batch",
+];
+
 /// Reads /proc/kallsyms once. Takes 40 to 60 ms for 5.4 MB: seven parts of
-/// eight are the kernel's writing it. Where it lists functions alone that is
-/// spared.
-pub fn resolve() -> io::Result<Resolved> {
-    if lists_functions_alone() {
-        return Ok(conclude(&[Found::Nothing; NAMES.len()]));
+/// eight are the kernel's writing it. Where it lists functions alone, and these
+/// aren't asked for, that is spared.
+pub fn resolve(functions: bool) -> io::Result<Resolved> {
+    if !functions && lists_functions_alone() {
+        return Ok(Table::default().conclude());
     }
     read(File::open(Path::new("/proc/kallsyms"))?)
 }
@@ -70,16 +89,27 @@ const NAMES: [&str; 13] = [
 /// In bytes. Reads of a page each would double the time.
 const BUFFER: usize = 128 * 1024;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 enum Found {
+    #[default]
     Nothing,
     At(u64),
     Several,
 }
 
+/// What has been found of [`NAMES`] and of [`FUNCTIONS`].
+#[derive(Default)]
+struct Table {
+    variables: [Found; NAMES.len()],
+    functions: BTreeMap<&'static str, Found>,
+    /// Where the functions end: lines come by address.
+    ends: BTreeMap<&'static str, u64>,
+    open: Vec<&'static str>,
+}
+
 /// The same from another source.
 pub fn read(mut file: impl Read) -> io::Result<Resolved> {
-    let mut found = [Found::Nothing; NAMES.len()];
+    let mut table = Table::default();
     let mut buffer = vec![0; BUFFER];
     let mut filled = 0;
     loop {
@@ -103,44 +133,88 @@ pub fn read(mut file: impl Read) -> io::Result<Resolved> {
             if modules {
                 break;
             }
-            note(line, &mut found);
+            table.note(line);
         }
         // Modules come after the kernel itself, whose symbols alone matter.
         if modules {
             break;
         }
         if n == 0 {
-            note(rest, &mut found);
+            table.note(rest);
             break;
         }
         let left = rest.len();
         buffer.copy_within(filled - left..filled, 0);
         filled = left;
     }
-    Ok(conclude(&found))
+    Ok(table.conclude())
 }
 
-/// Takes a line in: `ffffffff81000000 T _text`. The letter doesn't matter:
-/// 6.18 and 7.3 list variables as t and T.
-fn note(line: &[u8], found: &mut [Found; NAMES.len()]) {
-    let mut words = line.splitn(3, |&b| b == b' ');
-    let (Some(address), Some(_), Some(name)) = (words.next(), words.next(), words.next()) else {
-        return;
-    };
-    let slot = NAMES
-        .iter()
-        .zip(found)
-        .find(|(wanted, _)| wanted.as_bytes() == name);
-    let Some((_, slot)) = slot else { return };
-    let address = std::str::from_utf8(address)
-        .ok()
-        .and_then(|text| u64::from_str_radix(text, 16).ok());
-    let Some(address) = address else { return };
-    *slot = match *slot {
-        Found::Nothing => Found::At(address),
-        Found::At(before) if before == address => Found::At(address),
-        Found::At(_) | Found::Several => Found::Several,
-    };
+impl Table {
+    /// Takes a line in: `ffffffff81000000 T _text`. The letter doesn't matter:
+    /// 6.18 and 7.3 list variables as t and T.
+    fn note(&mut self, line: &[u8]) {
+        let mut words = line.splitn(3, |&b| b == b' ');
+        let (Some(address), Some(_), Some(name)) = (words.next(), words.next(), words.next())
+        else {
+            return;
+        };
+        let variable = NAMES.iter().position(|wanted| wanted.as_bytes() == name);
+        let function = FUNCTIONS.iter().find(|wanted| wanted.as_bytes() == name);
+        if variable.is_none() && function.is_none() && self.open.is_empty() {
+            return;
+        }
+        let address = std::str::from_utf8(address)
+            .ok()
+            .and_then(|text| u64::from_str_radix(text, 16).ok());
+        let Some(address) = address else { return };
+        self.close(address);
+        if let Some(slot) = variable.and_then(|at| self.variables.get_mut(at)) {
+            slot.add(address);
+        }
+        if let Some(&name) = function {
+            self.functions.entry(name).or_default().add(address);
+            self.open.push(name);
+        }
+    }
+
+    /// Functions that begin before this address end here.
+    fn close(&mut self, address: u64) {
+        let (functions, ends) = (&self.functions, &mut self.ends);
+        self.open.retain(|&name| match functions.get(name) {
+            Some(Found::At(start)) if *start < address => {
+                ends.insert(name, address);
+                false
+            }
+            _ => true,
+        });
+    }
+
+    fn conclude(self) -> Resolved {
+        let mut resolved = conclude(&self.variables);
+        for (name, found) in self.functions {
+            if let (Found::At(start), Some(&end)) = (found, self.ends.get(name))
+                && start != 0
+            {
+                resolved.functions.insert(name, start..end);
+            }
+        }
+        if let Some(text) = resolved.functions.get("copy_process") {
+            resolved.symbols.copy_process = text.start;
+            resolved.symbols.copy_process_end = text.end;
+        }
+        resolved
+    }
+}
+
+impl Found {
+    fn add(&mut self, address: u64) {
+        *self = match *self {
+            Self::Nothing => Self::At(address),
+            Self::At(before) if before == address => Self::At(address),
+            Self::At(_) | Self::Several => Self::Several,
+        };
+    }
 }
 
 fn conclude(found: &[Found; NAMES.len()]) -> Resolved {
@@ -159,6 +233,9 @@ fn conclude(found: &[Found; NAMES.len()]) -> Resolved {
         total_swap_pages,
         sysctl_max_map_count,
         ucounts_hashtable,
+        // Functions: see `Table::conclude`.
+        copy_process: _,
+        copy_process_end: _,
     } = &mut resolved.symbols;
     let fields = [
         nr_threads,
@@ -247,6 +324,38 @@ ffffffff82a09000 D vm_committed_as
     }
 
     #[test]
+    fn functions_end_where_the_next_begins() {
+        let text = "\
+ffffffff81000000 T copy_process
+ffffffff81000000 t copy_process_alias
+ffffffff81002000 t kernel_clone
+ffffffff81002400 T capable
+ffffffff81002500 T other
+ffffffff81002600 t capable
+";
+        let resolved = read(text.as_bytes()).unwrap();
+        let range = |name| resolved.functions.get(name).cloned();
+        assert_eq!(
+            range("copy_process"),
+            Some(0xffff_ffff_8100_0000..0xffff_ffff_8100_2000)
+        );
+        assert_eq!(
+            range("kernel_clone"),
+            Some(0xffff_ffff_8100_2000..0xffff_ffff_8100_2400)
+        );
+        // Two of one name: which one is meant isn't known.
+        assert_eq!(range("capable"), None);
+        assert_eq!(resolved.symbols.copy_process_end, 0xffff_ffff_8100_2000);
+        // Hidden addresses are none.
+        assert!(
+            read(&b"0 T copy_process\n0 T kernel_clone\n"[..])
+                .unwrap()
+                .functions
+                .is_empty()
+        );
+    }
+
+    #[test]
     fn odd_files() {
         assert_eq!(read(&b""[..]).unwrap().absent.len(), NAMES.len());
         // No newline at the end, and a line longer than the buffer.
@@ -260,7 +369,7 @@ ffffffff82a09000 D vm_committed_as
     #[test]
     fn the_running_kernel() {
         let started = std::time::Instant::now();
-        let resolved = resolve().unwrap();
+        let resolved = resolve(true).unwrap();
         println!("{:?}: {resolved:x?}", started.elapsed());
     }
 }

@@ -12,7 +12,8 @@ use super::{
     functions::{self, SignatureMismatch},
     kallsyms,
     object::Object,
-    offsets,
+    offsets, perf,
+    sites::Functions,
     style::Style,
 };
 
@@ -23,6 +24,8 @@ pub struct Kernel {
     own_types: bool,
     pub offsets: Offsets,
     pub symbols: Symbols,
+    /// Where the functions lie that [`super::sites`] looks into.
+    pub functions: Functions,
     /// Evidence that this kernel doesn't give, one sentence each.
     pub absent: Vec<String>,
 }
@@ -65,12 +68,13 @@ impl Kernel {
             // A flag has two slots, side by side.
             absent.dedup();
         }
-        let symbols = symbols(&offsets, &mut absent);
+        let (symbols, functions) = symbols(&offsets, &mut absent);
         Ok(Self {
             btf,
             own_types,
             offsets,
             symbols,
+            functions,
             absent,
         })
     }
@@ -89,11 +93,6 @@ impl Kernel {
     /// neither tasks nor limits, and a note of theirs would be wrong.
     pub fn has_types(&self) -> bool {
         self.btf.is_some()
-    }
-
-    /// Up to 5.13, RLIMIT_NPROC is compared inline, before `copy_creds`.
-    pub fn nproc_before_creds(&self) -> bool {
-        self.btf.is_some() && self.offsets.ucounts_nproc == forktrace_common::offsets::MISSING
     }
 
     /// What the function of [`super::style::SECCOMP`] answers here: one of
@@ -154,8 +153,9 @@ impl Kernel {
 }
 
 /// The addresses that the kernel tells; what it doesn't tell is said.
-fn symbols(offsets: &Offsets, absent: &mut Vec<String>) -> Symbols {
-    match kallsyms::resolve() {
+fn symbols(offsets: &Offsets, absent: &mut Vec<String>) -> (Symbols, Functions) {
+    // Functions are of use for kprobes alone.
+    match kallsyms::resolve(perf::has_kprobes().is_ok()) {
         Ok(found) => {
             // Per pid namespace since 6.14, and no variable any more.
             let per_namespace = offsets.pidns_pid_max != forktrace_common::offsets::MISSING;
@@ -173,13 +173,13 @@ fn symbols(offsets: &Offsets, absent: &mut Vec<String>) -> Symbols {
                     lacking.join(", ")
                 ));
             }
-            found.symbols
+            (found.symbols, found.functions)
         }
         Err(error) => {
             absent.push(format!(
                 "reading /proc/kallsyms: {error}; threads-max and overcommit are read from /proc just after the failure instead"
             ));
-            Symbols::default()
+            (Symbols::default(), Functions::new())
         }
     }
 }

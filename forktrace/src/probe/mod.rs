@@ -20,6 +20,7 @@ mod perf;
 pub mod place;
 pub mod preempt;
 pub mod rlimit;
+pub mod sites;
 pub mod skips;
 pub mod stacks;
 mod stage;

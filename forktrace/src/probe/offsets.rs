@@ -106,6 +106,9 @@ table! {
     "how far a failed creation came" {
         task_pid: int("task_struct", "pid");
         task_exit_state: int("task_struct", "exit_state");
+        // 2f064a59a11f, since 5.14; `long` and volatile before.
+        task_state: int("task_struct", "__state").since(5, 14),
+            bytes("task_struct", "state", 8).until(5, 13);
     }
     "sched_deadline" {
         task_policy: int("task_struct", "policy");
@@ -281,6 +284,11 @@ table! {
             int("user_namespace", "ucount_max[ucount_type::UCOUNT_TIME_NAMESPACES]").until(5, 13);
         ucounts_node: address("ucounts", "node");
     }
+    "which pid namespace has no id left" {
+        pidns_idr_next: int("pid_namespace", "idr.idr_next");
+        // The first of the marks is IDR_FREE (include/linux/idr.h).
+        xa_node_marks: address("xa_node", "marks");
+    }
     "OOM kills" {
         task_comm: bytes("task_struct", "comm", 16);
         task_start_time: bytes("task_struct", "start_time", 8);
@@ -290,7 +298,8 @@ table! {
         // The way from an id to its task: include/linux/pid_namespace.h, idr.h, xarray.h, pid.h.
         pidns_idr: word("pid_namespace", "idr.idr_rt.xa_head");
         xa_node_shift: bytes("xa_node", "shift", 1);
-        xa_node_slots: address("xa_node", "slots");
+        // 64 slots of a word each, as the programs take for granted.
+        xa_node_slots: bytes("xa_node", "slots", 512);
         pid_tasks: word("pid", "tasks[pid_type::PIDTYPE_PID].first");
         task_pid_links: address("task_struct", "pid_links[pid_type::PIDTYPE_PID]");
     }

@@ -2,11 +2,12 @@
 
 use forktrace_common::{
     clone,
-    event::{CgroupLimit, FailureEvent, Stage as Noted, flag, style},
+    event::{CgroupLimit, FailureEvent, Stage as Noted, style},
+    facts::fact,
 };
 
 use super::{attach::Outcome, skips::Spot, style::Role};
-use crate::evidence::Stage;
+use crate::evidence::{Sign, Signs, Stage};
 
 /// Whether this is of a creation, which the stages have a word on.
 pub fn is_creation(event: &FailureEvent) -> bool {
@@ -25,10 +26,42 @@ pub fn is_creation(event: &FailureEvent) -> bool {
 /// Takes out what the stages noted: what is left was read at the return.
 pub fn forget(event: &mut FailureEvent) {
     event.stage = Noted::Unseen as u8;
-    event.flags &= !flag::IN_EXEC;
-    event.nproc_level = 0;
-    event.refused_limit = CgroupLimit::default();
+    event.facts.bits &= !NOTED;
     event.memcg_oom = CgroupLimit::default();
+}
+
+/// What stages note, and not the failing return.
+const NOTED: u32 = fact::NPROC_ASKED
+    | fact::CHILD_SEEN
+    | fact::SCHED_REACHED
+    | fact::SECURITY_PASSED
+    | fact::OVERCOMMIT_REFUSED
+    | fact::PIDS_SEEN
+    | fact::MEMCG_SEEN
+    | fact::CAP_DENIED;
+
+/// What the probed instructions say of this creation: nothing where one can have been
+/// skipped, or is no creation.
+pub fn signs(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Signs {
+    let bits = event.facts.bits;
+    let watched = !doubted && is_creation(event) && event.style != style::TRACEPOINT;
+    let sign = |role: Role, bit: u32| match (watched && probes.has(role), bits & bit != 0) {
+        (false, _) => Sign::Unwatched,
+        (true, true) => Sign::Seen,
+        (true, false) => Sign::NotSeen,
+    };
+    let child = bits & fact::CHILD_SEEN != 0;
+    Signs {
+        nproc_asked: sign(Role::Nproc, fact::NPROC_ASKED),
+        capability_denied: bits & fact::CAP_DENIED != 0,
+        // Without the child nothing is known of it.
+        sched_reached: match sign(Role::Child, fact::SCHED_REACHED) {
+            Sign::NotSeen if !child => Sign::Unwatched,
+            sign => sign,
+        },
+        security_passed: sign(Role::Security, fact::SECURITY_PASSED),
+        overcommit_refused: sign(Role::Overcommit, fact::OVERCOMMIT_REFUSED),
+    }
 }
 
 const SECCOMP_MODE_FILTER: i32 = 2; // include/uapi/linux/seccomp.h
@@ -37,7 +70,6 @@ const SECCOMP_MODE_FILTER: i32 = 2; // include/uapi/linux/seccomp.h
 /// is attached, and was not skipped (`doubted`: it can have been).
 pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
     match Noted::from_u8(event.stage) {
-        Noted::Nproc => Stage::Nproc,
         // copy_fs() refuses only who asks to share (CLONE_FS).
         Noted::SecurityToFs if event.clone_flags & clone::FS == 0 => Stage::SecurityToFiles,
         Noted::SecurityToFs => Stage::SecurityToFs,
@@ -45,7 +77,6 @@ pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
         Noted::IoToPid => Stage::IoToPid,
         Noted::Cgroups => Stage::Cgroups,
         Noted::AfterCgroups => Stage::AfterCgroups,
-        Noted::Pids => Stage::Pids,
         // Without a filter the entry was there, and its programs were skipped;
         // where they ever were, that can't be told from a filter's answer.
         Noted::NotEntered
@@ -73,11 +104,6 @@ pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
 fn no_note(event: &FailureEvent, probes: &Outcome) -> Stage {
     if event.style == style::TRACEPOINT || !probes.has(Role::Wreck) {
         return Stage::Unseen;
-    }
-    // Up to 5.13 the only EAGAIN before copy_creds is RLIMIT_NPROC's.
-    let reached = event.flags & flag::REACHED_CREDS != 0;
-    if event.ret == -libc::EAGAIN && probes.has(Role::Creds) && !reached {
-        return Stage::Nproc;
     }
     Stage::Early
 }

@@ -37,12 +37,16 @@ impl fmt::Display for Style {
 pub enum Role {
     /// The failing return itself.
     Return,
-    /// RLIMIT_NPROC compared.
+    /// RLIMIT_NPROC is over, and the capabilities that exempt from it are asked for.
     Nproc,
-    /// Up to 5.13: `copy_creds`, which follows the RLIMIT_NPROC check.
-    Creds,
-    /// The pids controller refused.
+    /// The half-made child, as it is given up: whether the scheduler had seen it.
+    Child,
+    /// The security modules had agreed.
+    Security,
+    /// The pids controller gives the refusing cgroup's charge back.
     Pids,
+    /// The promise of memory that is refused is taken back.
+    Overcommit,
     /// How far a failed creation had come.
     Wreck,
     /// `cgroup_can_fork` had agreed, and the creation failed all the same.
@@ -79,26 +83,12 @@ pub struct Hook {
     pub role: Role,
     /// Kernel functions that serve, best first.
     pub targets: &'static [&'static str],
-    /// The trampoline programs; `None` where that would cost each creation more
-    /// than its word is worth: the numbers at the return say the same.
+    /// The trampoline programs.
     pub trampoline: Option<Trampoline>,
     /// kprobe and kretprobe programs, entry first.
     pub kprobes: &'static [&'static str],
     /// What is lost without it.
     pub lost: &'static str,
-}
-
-impl Hook {
-    /// Whether the hook means something on a kernel: up to 5.13
-    /// (`nproc_before_creds`) is_rlimit_overlimit doesn't exist and copy_creds
-    /// stands in for it; later copy_creds would cost and tell nothing.
-    pub fn applies(&self, nproc_before_creds: bool) -> bool {
-        match self.role {
-            Role::Nproc => !nproc_before_creds,
-            Role::Creds => nproc_before_creds,
-            _ => true,
-        }
-    }
 }
 
 /// A program for a BPF trampoline.
@@ -107,7 +97,7 @@ pub enum Trampoline {
     Fexit(&'static [&'static str]),
 }
 
-/// Every hook. Prototypes are checked in BTF before anything is attached.
+/// Every function that is hooked; what is probed within functions: [`super::sites`]. Prototypes are checked in BTF before anything is attached.
 pub const HOOKS: &[Hook] = &[
     Hook {
         role: Role::Return,
@@ -116,32 +106,8 @@ pub const HOOKS: &[Hook] = &[
             "fexit_copy_process",
             "fexit_copy_process_again",
         ])),
-        kprobes: &["kprobe_copy_process", "kretprobe_copy_process"],
+        kprobes: &["kretprobe_copy_process"],
         lost: "the failing return",
-    },
-    Hook {
-        role: Role::Nproc,
-        targets: &["is_rlimit_overlimit"],
-        trampoline: None,
-        kprobes: &[
-            "kprobe_is_rlimit_overlimit",
-            "kretprobe_is_rlimit_overlimit",
-        ],
-        lost: "RLIMIT_NPROC is told from threads-max by their numbers only",
-    },
-    Hook {
-        role: Role::Creds,
-        targets: &["copy_creds"],
-        trampoline: None,
-        kprobes: &["kretprobe_copy_creds"],
-        lost: "RLIMIT_NPROC is told from threads-max by their numbers only",
-    },
-    Hook {
-        role: Role::Pids,
-        targets: &["pids_can_fork"],
-        trampoline: None,
-        kprobes: &["kprobe_pids_can_fork", "kretprobe_pids_can_fork"],
-        lost: "pids.max is concluded from the counters only",
     },
     Hook {
         role: Role::Wreck,

@@ -47,7 +47,6 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     settings.two_programs = u32::from(preemptible);
     settings.two_tracepoints = u32::from(two_tracepoints);
     settings.seccomp_return = kernel.seccomp_return();
-    settings.nproc_before_creds = u32::from(kernel.nproc_before_creds());
     let mut ebpf = object::create(
         kernel.object(),
         &kernel.offsets,

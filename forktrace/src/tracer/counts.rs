@@ -1,18 +1,19 @@
 //! What the kernel counted and did not tell.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::HashMap, io, ops::RangeInclusive};
 
 use aya::{
     Ebpf,
     maps::{Array, HashMap as BpfHashMap, MapData, PerCpuArray},
 };
 use forktrace_common::{
-    count::{Check, Group, Key, room, total},
+    count::{Key, room, total},
     event::Stage,
+    facts::fact,
     note::Note,
 };
 
-use super::level::{Counted, Level, Like, Told};
+use super::level::{Alike as SameVerdict, Counted, Level, Like, Told};
 use crate::{
     cause::Cause,
     host::clock::Clock,
@@ -25,12 +26,14 @@ use crate::{
 /// A failure is counted by the finest key that there is room for: the process's, that of its user and
 /// cgroup, that of the check which refused (forktrace-ebpf `count.rs`).
 pub struct Counts {
-    processes: Level<Key>,
-    groups: Level<Group>,
-    checks: Level<Check>,
+    processes: Level,
+    groups: Level,
+    checks: Level,
     totals: PerCpuArray<MapData, u64>,
     notes: BpfHashMap<MapData, u32, Note>,
-    counting: Array<MapData, u32>,
+    counting: Array<MapData, u64>,
+    /// The number of the reading that failures are counted for now.
+    window: u64,
     uninterrupted: bool,
     /// Totals when the session began, and those reported since.
     start: Totals,
@@ -62,9 +65,17 @@ pub struct News {
 #[derive(Default)]
 struct Tally {
     news: Vec<News>,
-    /// Counted for keys of which nothing was told, by the check that refused, and the latest.
-    untold: BTreeMap<Check, (u64, u64)>,
+    /// Counted for keys of which nothing was told, or nothing that holds for all, by the check that
+    /// refused.
+    untold: HashMap<Key, Untold>,
     ring_full: u64,
+}
+
+#[derive(Default)]
+struct Untold {
+    count: u64,
+    first_ns: u64,
+    last_ns: u64,
 }
 
 impl Counts {
@@ -84,6 +95,7 @@ impl Counts {
             totals,
             notes,
             counting,
+            window: 0,
             uninterrupted,
             start: Totals::default(),
             missed: 0,
@@ -98,28 +110,37 @@ impl Counts {
 
     /// Whether failing returns count from now on: the totals then don't change while they are read.
     pub fn count(&mut self, on: bool) -> io::Result<()> {
+        if on {
+            self.window += 1;
+        }
         self.counting
-            .set(0, u32::from(on), 0)
+            .set(0, if on { self.window } else { 0 }, 0)
             .map_err(io::Error::other)
     }
 
-    /// A failure of this key, asked by the user, was told in full.
-    pub fn detailed(&mut self, key: Key, uid: u32, seq: u64, cause: Cause, time_ns: u64) {
-        self.processes.told(key, seq, cause, time_ns);
-        self.groups.told(key.group(uid), seq, cause, time_ns);
-        self.checks.told(key.check(), seq, cause, time_ns);
+    /// A failure of this key was told in full.
+    pub fn detailed(&mut self, key: Key, seq: u64, alike: &SameVerdict, time_ns: u64) {
+        self.processes.told(key, seq, alike, time_ns);
+        self.groups.told(key.group(), seq, alike, time_ns);
+        // Of a check the cause alone is said.
+        let cause = SameVerdict {
+            cause: alike.cause,
+            owner: None,
+        };
+        self.checks.told(key.check(), seq, &cause, time_ns);
     }
 
     /// A failure of this key was filtered out.
-    pub fn ignore(&mut self, key: Key, uid: u32, time_ns: u64) {
+    pub fn ignore(&mut self, key: Key, time_ns: u64) {
         self.processes.ignore(key, time_ns);
-        self.groups.ignore(key.group(uid), time_ns);
+        self.groups.ignore(key.group(), time_ns);
         self.checks.ignore(key.check(), time_ns);
     }
 
     /// What has been counted since the last call.
     pub fn news(&mut self, clock: &Clock) -> Vec<News> {
-        let (processes, groups, checks) = self.read_levels();
+        let window = self.next_window();
+        let (processes, groups, checks) = self.read_levels(window);
         let mut tally = Tally::default();
         for (key, counted) in processes {
             tally.add(key.check(), &counted, Alike::Process, clock);
@@ -135,20 +156,37 @@ impl Counts {
             tally.add(check, &unnamed, Alike::Check, clock);
         }
         // The cause of what is known by its check alone is certain only where that check has had one.
-        let mut keys_full = 0;
-        for (check, (count, last_ns)) in std::mem::take(&mut tally.untold) {
+        let mut undecided = 0;
+        for (check, untold) in std::mem::take(&mut tally.untold) {
             match self.checks.all_like(&check) {
-                Like::Told(told) => tally.repeat(&told, count, last_ns, Alike::Check, clock),
+                Like::Told(told) => tally.repeat(
+                    &told,
+                    untold.count,
+                    untold.first_ns..=untold.last_ns,
+                    Alike::Check,
+                    clock,
+                ),
                 Like::Ignored => {}
-                Like::Unknown => keys_full += count,
+                Like::Unknown => undecided += untold.count,
             }
         }
-        self.report_losses(tally.ring_full, keys_full, clock, &mut tally.news);
+        self.report_losses(tally.ring_full, undecided, clock, &mut tally.news);
         let now = clock.monotonic_ns();
         self.processes.forget_quiet(now);
         self.groups.forget_quiet(now);
         self.checks.forget_quiet(now);
         tally.news
+    }
+
+    /// Failures count for the next reading from now on; the number of this one.
+    fn next_window(&mut self) -> u64 {
+        let window = self.window;
+        // Not where the end has come, and they don't count any more.
+        if self.counting.get(&0, 0).is_ok_and(|on| on != 0) {
+            // Where it can't be written, times are those of the whole session.
+            let _ = self.count(true);
+        }
+        window
     }
 
     #[expect(
@@ -157,13 +195,20 @@ impl Counts {
     )]
     fn read_levels(
         &mut self,
+        window: u64,
     ) -> (
         Vec<(Key, Counted)>,
-        Vec<(Group, Counted)>,
-        Vec<(Check, Counted)>,
+        Vec<(Key, Counted)>,
+        Vec<(Key, Counted)>,
     ) {
         let (processes, groups, checks) = (&mut self.processes, &mut self.groups, &mut self.checks);
-        let mut read = || (processes.read(), groups.read(), checks.read());
+        let mut read = || {
+            (
+                processes.read(window),
+                groups.read(window),
+                checks.read(window),
+            )
+        };
         if self.uninterrupted {
             uninterrupted(read)
         } else {
@@ -174,12 +219,12 @@ impl Counts {
     fn report_losses(
         &mut self,
         ring_full: u64,
-        keys_full: u64,
+        undecided: u64,
         clock: &Clock,
         news: &mut Vec<News>,
     ) {
         let totals = self.totals();
-        let keys_full = keys_full + totals.keys_full - self.keys_full;
+        let keys_full = totals.keys_full - self.keys_full;
         let missed = totals.missed - self.missed;
         self.keys_full = totals.keys_full;
         self.missed = totals.missed;
@@ -187,6 +232,7 @@ impl Counts {
         self.oom_lost = totals.oom_lost;
         for (count, reason) in [
             (ring_full, "ring_full"),
+            (undecided, "undecided"),
             (keys_full, "keys_full"),
             (missed, "return_missed"),
             (oom_lost, OOM_KILL),
@@ -208,7 +254,11 @@ impl Counts {
     /// Refusals that a stage noted and whose return was never reported: those
     /// that no later refusal of the task has brought to light.
     pub fn unreported(&self) -> u64 {
-        let unreported = |note: &Note| note.stage != Stage::Unseen as u8 && note.reported == 0;
+        const REFUSED: u32 = fact::CHILD_SEEN | fact::SECURITY_PASSED | fact::PIDS_SEEN;
+        let unreported = |note: &Note| {
+            let refused = note.stage != Stage::Unseen as u8 || note.facts.bits & REFUSED != 0;
+            refused && note.reported == 0
+        };
         self.read(|all| {
             let notes = all.notes.iter().flatten();
             notes.filter(|(_, note)| unreported(note)).count() as u64
@@ -259,29 +309,38 @@ impl Counts {
 }
 
 impl Tally {
-    fn add(&mut self, check: Check, counted: &Counted, alike: Alike, clock: &Clock) {
+    fn add(&mut self, check: Key, counted: &Counted, alike: Alike, clock: &Clock) {
+        let times = counted.first_ns..=counted.last_ns;
         match counted.like {
             Like::Ignored => return,
             _ if counted.suppressed == 0 => {}
-            Like::Told(told) => {
-                self.repeat(&told, counted.suppressed, counted.last_ns, alike, clock);
-            }
+            Like::Told(told) => self.repeat(&told, counted.suppressed, times, alike, clock),
             Like::Unknown => {
-                let (count, last_ns) = self.untold.entry(check).or_default();
-                *count += counted.suppressed;
-                *last_ns = counted.last_ns.max(*last_ns);
+                let untold = self.untold.entry(check).or_default();
+                if untold.count == 0 || counted.first_ns < untold.first_ns {
+                    untold.first_ns = counted.first_ns;
+                }
+                untold.count += counted.suppressed;
+                untold.last_ns = counted.last_ns.max(untold.last_ns);
             }
         }
         self.ring_full += counted.lost;
     }
 
-    fn repeat(&mut self, of: &Told, count: u64, last_ns: u64, alike: Alike, clock: &Clock) {
+    fn repeat(
+        &mut self,
+        of: &Told,
+        count: u64,
+        times: RangeInclusive<u64>,
+        alike: Alike,
+        clock: &Clock,
+    ) {
         self.news.push(News {
             record: Record::Repeat(Repeat {
                 of: of.seq,
                 count,
-                first: clock.rfc3339(of.since_ns.min(last_ns)),
-                last: clock.rfc3339(last_ns),
+                first: clock.rfc3339(*times.start()),
+                last: clock.rfc3339(*times.end()),
                 alike,
             }),
             cause: Some(of.cause),

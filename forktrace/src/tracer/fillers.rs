@@ -19,7 +19,7 @@ pub fn scope(verdict: &Verdict, evidence: &Evidence, hierarchies: &Hierarchies) 
     let limit = verdict.limit.as_ref()?;
     match verdict.cause {
         Cause::CgroupPidsMax => {
-            let all = evidence.pids_refused.iter().chain(&evidence.pids);
+            let all = evidence.pids_full.iter().chain(&evidence.pids);
             cgroup(limit, all, Controller::Pids, Fill::Tasks, hierarchies)
         }
         Cause::CgroupMemoryMax => {
@@ -27,7 +27,8 @@ pub fn scope(verdict: &Verdict, evidence: &Evidence, hierarchies: &Hierarchies) 
             cgroup(limit, all, Controller::Memory, Fill::Resident, hierarchies)
         }
         Cause::RlimitNproc => {
-            let level = evidence.nproc.iter().find(|level| is_of(level, limit))?;
+            let all = evidence.nproc_full.iter().chain(&evidence.nproc);
+            let level = all.into_iter().find(|level| is_of(level, limit))?;
             Some(Scope::User {
                 uid: level.uid,
                 userns: level.userns,

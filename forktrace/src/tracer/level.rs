@@ -1,12 +1,12 @@
 //! The counts of one kind of key: what has come since they were last read, and which failure it repeats.
 
-use std::{collections::HashMap, hash::Hash, io};
+use std::{collections::HashMap, io};
 
 use aya::{
-    Ebpf, Pod,
+    Ebpf,
     maps::{HashMap as BpfHashMap, MapData, MapError},
 };
-use forktrace_common::count::Count;
+use forktrace_common::count::{Count, Key};
 
 use crate::{cause::Cause, probe::batch::Batches};
 
@@ -15,11 +15,11 @@ use crate::{cause::Cause, probe::batch::Batches};
 const QUIET_NS: u64 = 10_000_000_000;
 
 /// A map of counts in the kernel, and what was reported of it.
-pub struct Level<K> {
-    batches: Batches<K, Count>,
-    map: BpfHashMap<MapData, K, Count>,
+pub struct Level {
+    batches: Batches<Key, Count>,
+    map: BpfHashMap<MapData, Key, Count>,
     room: usize,
-    keys: HashMap<K, Known>,
+    keys: HashMap<Key, Known>,
 }
 
 /// What is known of a key.
@@ -27,9 +27,11 @@ pub struct Level<K> {
 struct Known {
     /// The latest of its failures that was told.
     told: Option<Told>,
+    alike: Option<Alike>,
     /// The latest was filtered out by what only user space knows.
     ignored: bool,
-    /// Not all of its failures are the same: several causes, or told and filtered out.
+    /// Not all of its failures are the same: several causes or owners, or told and filtered out. What
+    /// isn't told of it is then like none of them.
     mixed: bool,
     /// As last read.
     suppressed: u64,
@@ -42,8 +44,14 @@ struct Known {
 pub struct Told {
     pub seq: u64,
     pub cause: Cause,
-    /// CLOCK_MONOTONIC, nanoseconds, of the failure, or of the latest repeat that was told.
-    pub since_ns: u64,
+}
+
+/// What two failures of one key have to have in common: the cause, and whose limit it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alike {
+    pub cause: Cause,
+    /// The limit's name and scope; `None`: no limit, or not asked for.
+    pub owner: Option<(String, String)>,
 }
 
 /// Which failure counts refer to.
@@ -64,10 +72,12 @@ pub struct Counted {
     pub suppressed: u64,
     /// The ring buffer had no room.
     pub lost: u64,
+    /// CLOCK_MONOTONIC, nanoseconds: of the first and the latest of them.
+    pub first_ns: u64,
     pub last_ns: u64,
 }
 
-impl<K: Pod + Eq + Hash> Level<K> {
+impl Level {
     /// Takes the map from the object; it has room for so many keys.
     ///
     /// # Errors
@@ -78,7 +88,7 @@ impl<K: Pod + Eq + Hash> Level<K> {
             .take_map(name)
             .ok_or_else(|| io::Error::other(format!("the BPF object lacks the map {name}")))?;
         let batches = Batches::of(&map)?;
-        let map = BpfHashMap::<MapData, K, Count>::try_from(map).map_err(io::Error::other)?;
+        let map = BpfHashMap::<MapData, Key, Count>::try_from(map).map_err(io::Error::other)?;
         Ok(Self {
             batches,
             map,
@@ -88,34 +98,37 @@ impl<K: Pod + Eq + Hash> Level<K> {
     }
 
     /// A failure of this key was told in full.
-    pub fn told(&mut self, key: K, seq: u64, cause: Cause, time_ns: u64) {
+    pub fn told(&mut self, key: Key, seq: u64, alike: &Alike, time_ns: u64) {
         let known = self.keys.entry(key).or_default();
-        known.mixed |= known.ignored || known.told.is_some_and(|told| told.cause != cause);
+        known.mixed |= known.ignored || known.alike.as_ref().is_some_and(|told| told != alike);
         known.ignored = false;
         known.told = Some(Told {
             seq,
-            cause,
-            since_ns: time_ns,
+            cause: alike.cause,
         });
+        known.alike = Some(alike.clone());
         known.last_ns = time_ns.max(known.last_ns);
     }
 
     /// A failure of this key was filtered out.
-    pub fn ignore(&mut self, key: K, time_ns: u64) {
+    pub fn ignore(&mut self, key: Key, time_ns: u64) {
         let known = self.keys.entry(key).or_default();
         known.mixed |= known.told.is_some();
         known.ignored = true;
         known.last_ns = time_ns.max(known.last_ns);
     }
 
-    /// Reads the counts; the keys of which there is anything new.
-    pub fn read(&mut self) -> Vec<(K, Counted)> {
+    /// Reads the counts; the keys of which there is anything new. `window`: the number of the reading
+    /// that ends with it.
+    pub fn read(&mut self, window: u64) -> Vec<(Key, Counted)> {
         let mut news = Vec::new();
         let keys = &mut self.keys;
         let see = |key, count: Count| {
             let known = keys.entry(key).or_default();
             let suppressed = count.suppressed.saturating_sub(known.suppressed);
             let lost = count.lost.saturating_sub(known.lost);
+            // Without one of its own in this window, they came between the readings of two maps.
+            let first_ns = first_of(&count, window).unwrap_or(known.last_ns.max(1));
             known.suppressed = count.suppressed;
             known.lost = count.lost;
             known.last_ns = count.last_ns;
@@ -126,11 +139,9 @@ impl<K: Pod + Eq + Hash> Level<K> {
                 like: known.like(),
                 suppressed,
                 lost,
+                first_ns: first_ns.min(count.last_ns),
                 last_ns: count.last_ns,
             };
-            if let Some(told) = &mut known.told {
-                told.since_ns = count.last_ns;
-            }
             news.push((key, counted));
         };
         // What can't be read now is told by the next reading, or as a loss.
@@ -139,10 +150,10 @@ impl<K: Pod + Eq + Hash> Level<K> {
     }
 
     /// What all failures of the key are like, if they are alike at all.
-    pub fn all_like(&self, key: &K) -> Like {
+    pub fn all_like(&self, key: &Key) -> Like {
         match self.keys.get(key) {
-            Some(known) if !known.mixed => known.like(),
-            _ => Like::Unknown,
+            Some(known) => known.like(),
+            None => Like::Unknown,
         }
     }
 
@@ -161,6 +172,13 @@ impl<K: Pod + Eq + Hash> Level<K> {
     }
 }
 
+/// When the first came that is counted for a reading and not told.
+fn first_of(count: &Count, window: u64) -> Option<u64> {
+    let at = (window & 1) as usize;
+    let of = *count.first_window.get(at)?;
+    (of == window).then(|| count.first_ns.get(at).copied())?
+}
+
 /// Whether the key isn't in the map any more; it may never have been.
 fn removed(answer: Result<(), MapError>) -> bool {
     match answer {
@@ -173,6 +191,7 @@ fn removed(answer: Result<(), MapError>) -> bool {
 impl Known {
     fn like(&self) -> Like {
         match self.told {
+            _ if self.mixed => Like::Unknown,
             _ if self.ignored => Like::Ignored,
             Some(told) => Like::Told(told),
             None => Like::Unknown,

@@ -57,6 +57,7 @@ use crate::{
     record::{Failure, Loss, OOM_KILL, OomKill, Record, Summary},
 };
 use counts::Counts;
+use level::Alike;
 use log::KernelLog;
 use sight::Sights;
 
@@ -144,12 +145,9 @@ impl Tracer {
         while ring.get_mut().0.next().is_some() {}
         let counts = Counts::new(&mut ebpf, probes.kprobes.is_any())
             .map_err(|e| set("reading the counts", e))?;
-        kernel.absent.extend(session::absent_evidence(
-            &kernel,
-            &probes,
-            style,
-            options.seccomp,
-        ));
+        kernel
+            .absent
+            .extend(session::absent_evidence(&probes, style, options.seccomp));
         let mut selection = options.selection.clone();
         if !kernel.has_types() {
             if options.settings.cgroup != 0 {
@@ -241,14 +239,19 @@ impl Tracer {
             .selection
             .wants(verdict.cause, decoded.evidence.errno, decoded.caller.pid)
         {
-            self.counts
-                .ignore(decoded.key, decoded.caller.uid, decoded.time_ns);
+            self.counts.ignore(decoded.key, decoded.time_ns);
             return None;
         }
         self.seq += 1;
-        let (key, uid) = (decoded.key, decoded.caller.uid);
+        let alike = Alike {
+            cause: verdict.cause,
+            owner: verdict
+                .limit
+                .as_ref()
+                .map(|limit| (limit.name.clone(), limit.scope.clone())),
+        };
         self.counts
-            .detailed(key, uid, self.seq, verdict.cause, decoded.time_ns);
+            .detailed(decoded.key, self.seq, &alike, decoded.time_ns);
         self.add(verdict.cause, 1);
         let words = Words {
             caller: &decoded.caller,

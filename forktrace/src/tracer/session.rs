@@ -19,12 +19,7 @@ const HIDDEN: &str = "/proc hides other users' processes (hidepid): their execut
     nor who fills a limit; CAP_SYS_PTRACE sees them";
 
 /// Evidence that is absent because a probe is, or because /proc doesn't show it, one sentence each.
-pub fn absent_evidence(
-    kernel: &Kernel,
-    probes: &Outcome,
-    style: Style,
-    seccomp: bool,
-) -> Vec<String> {
+pub fn absent_evidence(probes: &Outcome, style: Style, seccomp: bool) -> Vec<String> {
     let proc = Path::new("/proc");
     let hidden = (!vantage::proc_shows_others(proc)).then(|| HIDDEN.to_owned());
     let oom_kills = (!probes.has(Role::OomVictim))
@@ -35,13 +30,12 @@ pub fn absent_evidence(
                 .to_owned();
         return [calls].into_iter().chain(oom_kills).chain(hidden).collect();
     }
-    let before = kernel.nproc_before_creds();
     let wanted = HOOKS.iter().chain(seccomp.then_some(&SECCOMP));
     let wanted = wanted.chain([&oom::CHOICE]);
     wanted
         .filter(|hook| !probes.has(hook.role))
-        .filter(|hook| hook.applies(before))
         .map(|hook| format!("no probe on {}: {}", hook.targets[0], hook.lost))
+        .chain(probes.absent.iter().cloned())
         .chain(oom_kills)
         .chain(hidden)
         .collect()

@@ -27,7 +27,7 @@ impl Sights {
         hierarchies: &Hierarchies,
     ) -> Sight {
         let (controller, refused, others) = match verdict.cause {
-            Cause::CgroupPidsMax => (Controller::Pids, &evidence.pids_refused, &evidence.pids),
+            Cause::CgroupPidsMax => (Controller::Pids, &evidence.pids_full, &evidence.pids),
             Cause::CgroupMemoryMax => {
                 let refused = &evidence.memory_refused;
                 (Controller::Memory, refused, &evidence.memory)

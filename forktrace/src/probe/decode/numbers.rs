@@ -3,10 +3,13 @@
 use forktrace_common::{
     clone,
     event::{self, FailureEvent, flag},
+    facts::fact,
 };
 
 use crate::{
-    evidence::{NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Threads},
+    evidence::{
+        NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Refused, Sign, Signs, Threads,
+    },
     host::{
         limits::{HostNow, Lacking},
         mappings,
@@ -46,8 +49,7 @@ pub fn nproc(event: &FailureEvent) -> Vec<NprocLevel> {
         .take(usize::from(event.user_ns_len))
         .map(|l| NprocLevel {
             usage: l.usage.max(0) as u64,
-            // RLIM_INFINITY, or LONG_MAX of a namespace that sets no limit.
-            limit: u64::try_from(l.limit).ok().filter(|&n| n < i64::MAX as u64),
+            limit: nproc_limit(l.limit),
             uid: l.uid,
             userns: (l.inum != 0).then_some(l.inum),
             limit_userns: (l.limit_ns != 0).then_some(l.limit_ns),
@@ -55,11 +57,39 @@ pub fn nproc(event: &FailureEvent) -> Vec<NprocLevel> {
         .collect()
 }
 
+/// `None`: RLIM_INFINITY, or LONG_MAX of a namespace that sets no limit.
+fn nproc_limit(limit: i64) -> Option<u64> {
+    u64::try_from(limit).ok().filter(|&n| n < i64::MAX as u64)
+}
+
+/// The level that had no room, with the numbers of that comparison. With
+/// CLONE_NEWUSER the way begins in the new namespace, so its levels are others than
+/// the caller's.
+pub fn nproc_full(event: &FailureEvent, levels: &[NprocLevel]) -> Option<NprocLevel> {
+    let facts = &event.facts;
+    if facts.bits & fact::NPROC_FULL == 0 {
+        return None;
+    }
+    let level = usize::from(facts.nproc_level);
+    let own = if facts.bits & fact::NEW_USER_NS == 0 {
+        levels.get(level)
+    } else {
+        level.checked_sub(1).and_then(|above| levels.get(above))
+    };
+    Some(NprocLevel {
+        usage: facts.nproc_usage.max(0) as u64,
+        limit: nproc_limit(facts.nproc_limit),
+        uid: facts.nproc_uid,
+        userns: own.and_then(|level| level.userns),
+        limit_userns: (facts.nproc_limit_ns != 0).then_some(facts.nproc_limit_ns),
+    })
+}
+
 /// What the kernel's side could not read, for want of its variables' addresses.
 pub fn lacking(event: &FailureEvent, errno: Errno) -> Lacking {
     let has = |flag| event.flags & flag != 0;
     Lacking {
-        threads: !has(flag::HAVE_THREADS),
+        threads: event.facts.bits & fact::HAVE_THREADS == 0,
         pid_max: !has(flag::HAVE_PID_MAX),
         overcommit: !has(flag::HAVE_OVERCOMMIT),
         strict: has(flag::HAVE_OVERCOMMIT)
@@ -71,10 +101,10 @@ pub fn lacking(event: &FailureEvent, errno: Errno) -> Lacking {
 
 /// The tasks that there are, and kernel.threads-max.
 pub fn threads(event: &FailureEvent, host: &HostNow) -> Option<Threads> {
-    if event.flags & flag::HAVE_THREADS != 0 {
+    if event.facts.bits & fact::HAVE_THREADS != 0 {
         return Some(Threads {
-            now: event.nr_threads.max(0) as u64,
-            max: event.max_threads.max(0) as u64,
+            now: event.facts.nr_threads.max(0) as u64,
+            max: event.facts.max_threads.max(0) as u64,
         });
     }
     Some(Threads {
@@ -96,7 +126,10 @@ pub fn pid_namespaces(event: &FailureEvent, host: &HostNow) -> Vec<PidNs> {
         .pid_ns
         .iter()
         .take(usize::from(event.pid_ns_len))
-        .map(|ns| PidNs {
+        .enumerate()
+        .map(|(level, ns)| PidNs {
+            full: event.facts.bits & fact::PID_FULL != 0
+                && usize::from(event.facts.pid_level) == level,
             inum: ns.inum,
             level: ns.level,
             dead: ns.allocated & PIDNS_ADDING == 0,
@@ -117,6 +150,7 @@ pub fn overcommit(
     event: &FailureEvent,
     errno: Errno,
     host: &HostNow,
+    signs: &Signs,
     proc_is_hosts: bool,
 ) -> Option<Overcommit> {
     let o = &event.overcommit;
@@ -155,9 +189,21 @@ pub fn overcommit(
         && event.clone_flags & clone::VM == 0
         && stacks::call(event).is_none()
         && proc_is_hosts;
-    let largest_mapping = (mode == OvercommitMode::Heuristic && copies && total_vm > ram_and_swap)
-        .then(|| mappings::largest_private_writable(event.tgid))
-        .flatten();
+    let bytes = |pages: i64| pages.max(0) as u64 * PAGE;
+    let refused = (signs.overcommit_refused == Sign::Seen).then(|| Refused {
+        requested: bytes(event.facts.overcommit_pages),
+        committed: bytes(event.facts.overcommit_committed),
+    });
+    // Reading what a fork promises takes time: where it decides.
+    let private_writable = (o.data_vm + o.stack_vm) * PAGE;
+    let decides = copies
+        && signs.overcommit_refused == Sign::Unwatched
+        && match mode {
+            OvercommitMode::Always => false,
+            OvercommitMode::Never => committed + total_vm >= commit_limit.saturating_sub(user),
+            OvercommitMode::Heuristic => total_vm > ram_and_swap,
+        };
+    let accounted = decides.then(|| mappings::accounted(event.tgid)).flatten();
     Some(Overcommit {
         mode,
         committed,
@@ -170,7 +216,9 @@ pub fn overcommit(
         user_reserve: user.min(total_vm / 32),
         ram_and_swap,
         total_vm,
-        private_writable: (o.data_vm + o.stack_vm) * PAGE,
-        largest_mapping,
+        private_writable,
+        largest_mapping: accounted.map(|a| a.largest),
+        refused,
+        accounted: accounted.map(|a| a.sum),
     })
 }

@@ -7,8 +7,8 @@ struct Sample {
     exit_state: &'static str,
     /// Its size.
     bytes: u32,
-    /// The name of copy_creds's second parameter.
-    clone_flags: &'static str,
+    /// The name of percpu_counter_add_batch's second parameter.
+    amount: &'static str,
     /// The name of kernfs_node's parent.
     parent: &'static str,
     /// The enumerator that says where the pids controller is.
@@ -18,7 +18,7 @@ struct Sample {
 const KNOWN: Sample = Sample {
     exit_state: "exit_state",
     bytes: 4,
-    clone_flags: "clone_flags",
+    amount: "amount",
     parent: "__parent",
     pids: "pids_cgrp_id",
 };
@@ -30,19 +30,20 @@ impl Sample {
         let mut b = Builder::new();
         let int = b.int("int", self.bytes, 1);
         let long = b.int("unsigned long", 8, 0);
-        let task = b.aggregate(
+        b.aggregate(
             STRUCT,
             "task_struct",
             8,
             false,
             &[(self.exit_state, int, 0)],
         );
-        let task = b.refer(PTR, "", task);
         let number = b.int("int", 4, 1);
+        let counter = b.aggregate(STRUCT, "percpu_counter", 8, false, &[("count", long, 0)]);
+        let counter = b.refer(PTR, "", counter);
         b.function(
-            "copy_creds",
-            &[("p", task), (self.clone_flags, long)],
-            number,
+            "percpu_counter_add_batch",
+            &[("fbc", counter), (self.amount, long), ("batch", number)],
+            0,
         );
         b.aggregate(STRUCT, "kernfs_node", 8, false, &[(self.parent, long, 0)]);
         b.enumeration(ENUM, "cgroup_subsys_id", &[(self.pids, 1)]);
@@ -50,7 +51,7 @@ impl Sample {
         b.aggregate(STRUCT, "css_set", 32, false, &[("subsys", subsystems, 0)]);
         let btf = Btf::parse(b.bytes()).unwrap();
         let about = [
-            "copy_creds",
+            "percpu_counter_add_batch",
             "task_struct.exit_state",
             "kernfs_node.parent",
             "kernfs_node.__parent",
@@ -99,16 +100,16 @@ fn a_field_of_another_size() {
 #[test]
 fn a_changed_prototype() {
     let changed = Sample {
-        clone_flags: "kargs",
+        amount: "delta",
         ..KNOWN
     };
     assert_eq!(
         changed.deviations("7.4"),
         [
-            "function copy_creds is now (struct task_struct * p, unsigned long kargs) -> int, \
-             known is (struct task_struct * p, integer clone_flags) -> int; it isn't hooked like \
-             this; evidence lost: RLIMIT_NPROC is told from threads-max by their numbers only; \
-             see probe/functions.rs"
+            "function percpu_counter_add_batch is now (struct percpu_counter * fbc, unsigned long \
+             delta, int batch) -> void, known is (struct percpu_counter * fbc, integer amount, \
+             integer batch) -> void; it isn't hooked like this; evidence lost: overcommit is \
+             concluded from the numbers; see probe/functions.rs"
         ]
     );
 }
@@ -152,7 +153,7 @@ fn no_function_at_all() {
     let starts = |all: &[String], with: &str| all.iter().any(|text| text.starts_with(with));
     assert!(starts(
         &gone,
-        "function is_rlimit_overlimit is gone (expected since 6.1); evidence lost: RLIMIT_NPROC"
+        "function capable is gone (expected on every version); evidence lost: RLIMIT_NPROC"
     ));
     assert!(starts(
         &gone,
@@ -163,7 +164,10 @@ fn no_function_at_all() {
             && text.contains(", unless security_task_free serves;")
     ));
     let gone = of("5.10");
-    assert!(!starts(&gone, "function is_rlimit_overlimit"));
+    assert!(!starts(
+        &gone,
+        "function bpf_task_pt_regs is gone (expected since 5.16)"
+    ));
     assert!(!starts(&gone, "function perf_event_free_task"));
     assert!(!starts(&gone, "function bpf_task_pt_regs"));
     assert!(!starts(&gone, "function trace_call_bpf_faultable"));

@@ -1,0 +1,31 @@
+//! Reading the kernel's machine code: what user space asks for, and what it gets.
+
+/// Bytes that are read at a time.
+pub const CHUNK: usize = 4096;
+
+/// Where to read.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Kernel address.
+    pub address: u64,
+    /// Bytes, [`CHUNK`] at most.
+    pub len: u64,
+}
+
+/// What is there: zeroes where it can't be read.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Text {
+    pub bytes: [u8; CHUNK],
+}
+
+/// Where `pids_can_fork` gives the charges back: the register of `struct pt_regs` (its offset in
+/// bytes) that leads to the counter, and what is added to it. Of several instructions each has its
+/// own, by the order of the addresses.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uncharge {
+    pub register: [u32; 2],
+    pub displacement: [i32; 2],
+}

@@ -1,0 +1,482 @@
+use super::*;
+use crate::{
+    evidence::{
+        CgroupLimit, NprocLevel, Overcommit, OvercommitMode, PidNs, Refused, Sign, Signs,
+        ThreadStack, Threads, thread_stack::Call,
+    },
+    record::{Errno, Operation},
+};
+
+/// Nothing is full: an uid with 5 of 100 tasks, a cgroup with 5 of 50, …
+fn roomy(errno: Errno, stage: Stage) -> Evidence {
+    Evidence {
+        errno,
+        operation: Operation::Process,
+        stage,
+        clone_flags: 0,
+        dying: false,
+        cousins: None,
+        uid: 1000,
+        shares_vm: false,
+        into_cgroup: false,
+        nproc_exempt: false,
+        deadline: false,
+        in_exec: false,
+        signs: Signs::default(),
+        nproc_full: None,
+        nproc: vec![NprocLevel {
+            usage: 5,
+            limit: Some(100),
+            uid: 1000,
+            userns: Some(1),
+            limit_userns: None,
+        }],
+        threads: Some(Threads { now: 80, max: 4000 }),
+        pid_ns: vec![PidNs {
+            inum: 4,
+            level: 0,
+            dead: false,
+            allocated: 80,
+            pid_max: Some(32768),
+            full: false,
+        }],
+        pids: vec![cgroup("/a/b", 5, None), cgroup("/a", 5, Some(50))],
+        pids_full: None,
+        pids_seen: false,
+        pids_cut: false,
+        pids_delta: None,
+        memory: Vec::new(),
+        memory_refused: None,
+        memory_delta: None,
+        kernel_memory_near: None,
+        half_made: 1 << 18,
+        overcommit: Some(Overcommit {
+            mode: OvercommitMode::Heuristic,
+            committed: 1 << 30,
+            commit_limit: 4 << 30,
+            admin_reserve: 8 << 20,
+            user_reserve: 4 << 20,
+            ram_and_swap: 8 << 30,
+            total_vm: 1 << 28,
+            private_writable: 1 << 27,
+            largest_mapping: None,
+            refused: None,
+            accounted: None,
+        }),
+        thread_stack: None,
+    }
+}
+
+fn cgroup(path: &str, usage: u64, limit: Option<u64>) -> CgroupLimit {
+    CgroupLimit {
+        path: Some(path.to_owned()),
+        id: 1,
+        file: None,
+        usage,
+        limit,
+        oom_kill_disable: false,
+    }
+}
+
+fn verdict(e: &Evidence) -> (Cause, Certainty, Option<String>) {
+    let v = judge(e);
+    (v.cause, v.certainty, v.limit.map(|l| l.scope))
+}
+
+#[test]
+fn nothing_full_is_unknown_with_every_candidate() {
+    for stage in [Stage::Unseen, Stage::Early, Stage::AfterCgroups] {
+        let v = judge(&roomy(Errno::EAGAIN, stage));
+        assert_eq!(v.cause, Cause::Unknown, "{stage:?}");
+        assert_eq!(v.certainty, Certainty::Unknown);
+        let names: Vec<&str> = v.candidates.iter().map(|c| c.name.as_str()).collect();
+        // Fullest first.
+        assert_eq!(
+            names,
+            [
+                "pids.max",
+                "RLIMIT_NPROC",
+                "kernel.threads-max",
+                "kernel.pid_max"
+            ]
+        );
+    }
+}
+
+/// RLIMIT_NPROC and kernel.threads-max full, both.
+fn both_full(stage: Stage) -> Evidence {
+    let mut e = roomy(Errno::EAGAIN, stage);
+    e.nproc[0].usage = 100;
+    e.nproc_full = Some(e.nproc[0].clone());
+    e.threads = Some(Threads { now: 40, max: 40 });
+    e
+}
+
+/// Every sign is watched, and none was seen.
+fn silent() -> Signs {
+    Signs {
+        nproc_asked: Sign::NotSeen,
+        capability_denied: false,
+        sched_reached: Sign::NotSeen,
+        security_passed: Sign::NotSeen,
+        overcommit_refused: Sign::NotSeen,
+    }
+}
+
+#[test]
+fn by_numbers_the_first_check_in_the_kernels_order_wins() {
+    for stage in [Stage::Early, Stage::Unseen] {
+        let mut e = both_full(stage);
+        e.pids_full = Some(cgroup("/a", 50, Some(50)));
+        e.pids_delta = (stage == Stage::Unseen).then_some(0);
+        let inferred = Certainty::Inferred;
+        assert_eq!(
+            verdict(&e),
+            (Cause::RlimitNproc, inferred, Some("uid 1000".to_owned()))
+        );
+        e.nproc_exempt = true;
+        assert_eq!(
+            verdict(&e),
+            (Cause::ThreadsMax, inferred, Some("host".to_owned()))
+        );
+    }
+}
+
+#[test]
+fn what_was_seen_decides_and_not_which_limit_is_full_at_the_return() {
+    let mut e = both_full(Stage::Early);
+    e.signs = silent();
+    let observed = Certainty::Observed;
+    assert_eq!(verdict(&e).0, Cause::ThreadsMax);
+    assert_eq!(verdict(&e).1, observed);
+    e.signs.nproc_asked = Sign::Seen;
+    assert_eq!(
+        verdict(&e),
+        (Cause::RlimitNproc, observed, Some("uid 1000".to_owned()))
+    );
+    // The scheduler was come to: both had agreed.
+    e.signs.nproc_asked = Sign::NotSeen;
+    e.signs.sched_reached = Sign::Seen;
+    e.deadline = true;
+    assert_eq!(verdict(&e), (Cause::SchedDeadline, observed, None));
+    // A SCHED_DEADLINE task that threads-max refused before.
+    e.signs.sched_reached = Sign::NotSeen;
+    assert_eq!(verdict(&e).0, Cause::ThreadsMax);
+}
+
+#[test]
+fn a_capability_that_was_denied_exempts_from_nothing() {
+    let mut e = both_full(Stage::Early);
+    e.signs = silent();
+    e.nproc_exempt = true;
+    e.signs.capability_denied = true;
+    // The second one may have been granted, and threads-max is full.
+    assert_eq!(verdict(&e).0, Cause::ThreadsMax);
+    e.threads = Some(Threads { now: 40, max: 4000 });
+    assert_eq!(verdict(&e).0, Cause::RlimitNproc);
+    assert_eq!(verdict(&e).1, Certainty::Inferred);
+}
+
+#[test]
+fn a_kernel_thread_is_answered_eagain_for_want_of_memory_too() {
+    let mut e = both_full(Stage::Early);
+    e.signs = silent();
+    e.operation = Operation::KernelThread;
+    assert_eq!(verdict(&e).1, Certainty::Inferred);
+    e.threads = Some(Threads { now: 40, max: 4000 });
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+}
+
+#[test]
+fn no_verdict_says_what_its_own_numbers_contradict() {
+    // Inferred from numbers that had room: nothing is left of it.
+    let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+    e.nproc_full = Some(NprocLevel {
+        usage: 1,
+        limit: Some(6),
+        ..e.nproc[0].clone()
+    });
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    // Seen: the cause and the owner stand, without the numbers.
+    e.stage = Stage::Early;
+    e.signs = silent();
+    e.signs.nproc_asked = Sign::Seen;
+    let v = judge(&e);
+    assert_eq!(
+        (v.cause, v.certainty),
+        (Cause::RlimitNproc, Certainty::Observed)
+    );
+    let limit = v.limit.unwrap();
+    assert_eq!(limit.scope, "uid 1000");
+    assert_eq!((limit.usage, limit.value), (None, None));
+    // The same of each cause that counts.
+    let mut e = roomy(Errno::EAGAIN, Stage::Early);
+    e.signs = silent();
+    assert_eq!(
+        judge(&e).limit.map(|l| (l.usage, l.value)),
+        Some((None, None))
+    );
+    let mut e = roomy(Errno::EAGAIN, Stage::Cgroups);
+    e.pids_full = Some(cgroup("/a", 3, Some(50)));
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    e.pids_seen = true;
+    let v = judge(&e);
+    assert_eq!(
+        v.limit.map(|l| (l.scope, l.usage)),
+        Some(("/a".to_owned(), None))
+    );
+    // "max" refuses nobody either.
+    e.pids_full = Some(cgroup("/a", 3, None));
+    assert_eq!(judge(&e).limit.map(|l| l.usage), Some(None));
+}
+
+#[test]
+fn ids_in_use_are_no_verdict_but_that_none_is_free_is() {
+    // 221 in use, most of them below 300.
+    let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+    e.pid_ns[0].pid_max = Some(360);
+    e.pid_ns[0].allocated = 221;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    e.pid_ns[0].full = true;
+    let v = judge(&e);
+    assert_eq!(v.cause, Cause::PidMax);
+    assert_eq!(
+        v.limit.map(|l| (l.usage, l.usable)),
+        Some((Some(60), Some(60)))
+    );
+    // Seen to have none, and ids have come back since: whose they were is known
+    // where there is one namespace only.
+    e.stage = Stage::IoToPid;
+    e.pid_ns[0].full = false;
+    let v = judge(&e);
+    assert_eq!((v.cause, v.certainty), (Cause::PidMax, Certainty::Observed));
+    assert_eq!(
+        v.limit.map(|l| (l.scope, l.usage)),
+        Some(("host".to_owned(), None))
+    );
+    e.pid_ns.push(e.pid_ns[0].clone());
+    assert_eq!(judge(&e).limit, None);
+}
+
+#[test]
+fn an_execve_elsewhere_is_no_refusal_by_itself() {
+    let mut e = roomy(Errno::EAGAIN, Stage::SecurityToFs);
+    e.in_exec = true;
+    assert_eq!(
+        verdict(&e),
+        (Cause::ExecInProgress, Certainty::Inferred, None)
+    );
+    e.signs = silent();
+    assert_eq!(verdict(&e), (Cause::Lsm, Certainty::Observed, None));
+    e.signs.security_passed = Sign::Seen;
+    e.in_exec = false;
+    assert_eq!(
+        verdict(&e),
+        (Cause::ExecInProgress, Certainty::Observed, None)
+    );
+}
+
+#[test]
+fn the_pids_controller_counts_its_refusals() {
+    let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+    e.pids_full = Some(cgroup("/a", 50, Some(50)));
+    e.pids_delta = Some(1);
+    assert_eq!(
+        verdict(&e),
+        (
+            Cause::CgroupPidsMax,
+            Certainty::Inferred,
+            Some("/a".to_owned())
+        )
+    );
+    // It refused nobody, full or not.
+    e.pids_delta = Some(0);
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    // It refused somebody, and an earlier check is full too.
+    e.pids_delta = Some(1);
+    e.nproc[0].usage = 100;
+    e.nproc_full = Some(e.nproc[0].clone());
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    // It refused, and the room has come back: whose it was isn't known.
+    let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+    e.pids_delta = Some(1);
+    assert_eq!(
+        verdict(&e),
+        (Cause::CgroupPidsMax, Certainty::Inferred, None)
+    );
+}
+
+#[test]
+fn the_refusing_cgroup_is_told_as_it_was_at_the_refusal() {
+    let mut e = roomy(Errno::EAGAIN, Stage::Cgroups);
+    e.pids_full = Some(cgroup("/a", 50, Some(50)));
+    let scope = Some("/a".to_owned());
+    assert_eq!(
+        verdict(&e),
+        (Cause::CgroupPidsMax, Certainty::Inferred, scope.clone())
+    );
+    e.pids_seen = true;
+    // The limit was raised right afterwards.
+    e.pids[1].limit = Some(60);
+    assert_eq!(
+        verdict(&e),
+        (Cause::CgroupPidsMax, Certainty::Observed, scope)
+    );
+    assert_eq!(
+        judge(&e).limit.map(|l| (l.value, l.usage)),
+        Some((Some(50), Some(50)))
+    );
+}
+
+#[test]
+fn enomem_is_told_apart_by_stage() {
+    let mut e = roomy(Errno::ENOMEM, Stage::IoToPid);
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    e.pid_ns[0].dead = true;
+    e.pid_ns[0].level = 1;
+    assert_eq!(
+        verdict(&e),
+        (
+            Cause::PidNamespaceDead,
+            Certainty::Observed,
+            Some("pid namespace 4".to_owned())
+        )
+    );
+    let mut e = roomy(Errno::ENOMEM, Stage::SighandToNamespaces);
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    if let Some(o) = &mut e.overcommit {
+        o.mode = OvercommitMode::Never;
+        o.committed = (4 << 30) - (100 << 20);
+    }
+    assert_eq!(verdict(&e).0, Cause::Overcommit);
+    assert_eq!(verdict(&e).1, Certainty::Inferred);
+    // Most of it isn't promised again (MADV_DONTFORK), by the mappings' flags.
+    if let Some(o) = &mut e.overcommit {
+        o.accounted = Some(1 << 20);
+    }
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    // Seen: what was compared is said, whatever the numbers are now.
+    e.signs = silent();
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    e.signs.overcommit_refused = Sign::Seen;
+    if let Some(o) = &mut e.overcommit {
+        o.refused = Some(Refused {
+            requested: 100 << 20,
+            committed: 4 << 30,
+        });
+    }
+    let limit = judge(&e).limit.unwrap();
+    assert_eq!(limit.requested, Some(100 << 20));
+    assert_eq!(limit.usage, Some(4 << 30));
+    assert_eq!(verdict(&e).1, Certainty::Observed);
+    // A thread copies no address space.
+    e.shares_vm = true;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    e.shares_vm = false;
+    // The memory cgroup's own word comes first.
+    e.memory_refused = Some(cgroup("/m", 1 << 20, Some(1 << 20)));
+    assert_eq!(
+        verdict(&e),
+        (
+            Cause::CgroupMemoryMax,
+            Certainty::Observed,
+            Some("/m".to_owned())
+        )
+    );
+}
+
+#[test]
+fn a_memory_cgroup_near_its_limit_is_not_the_cause_beside_a_dead_namespace() {
+    for stage in [Stage::IoToPid, Stage::Unseen] {
+        let mut e = roomy(Errno::ENOMEM, stage);
+        e.pid_ns[0].dead = true;
+        e.kernel_memory_near = Some(cgroup("/k", 90, Some(100)));
+        let mut full = cgroup("/m", 95 << 20, Some(95 << 20));
+        full.oom_kill_disable = true;
+        e.memory = vec![full];
+        assert_eq!(verdict(&e).0, Cause::PidNamespaceDead, "{stage:?}");
+    }
+    // By numbers that are no more than a guess, either can be the one.
+    let mut e = roomy(Errno::ENOMEM, Stage::Unseen);
+    e.pid_ns[0].dead = true;
+    if let Some(o) = &mut e.overcommit {
+        o.mode = OvercommitMode::Never;
+        o.committed = 4 << 30;
+    }
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+}
+
+#[test]
+fn no_cause_claims_what_it_cannot_answer() {
+    // Whatever is full, ENOMEM is never an EAGAIN limit and vice versa.
+    let mut e = roomy(Errno::ENOMEM, Stage::Unseen);
+    e.nproc[0].usage = 100;
+    e.nproc_full = Some(e.nproc[0].clone());
+    e.threads = Some(Threads { now: 40, max: 40 });
+    e.pids_full = Some(cgroup("/a", 50, Some(50)));
+    e.pid_ns[0].allocated = 40000;
+    e.pid_ns[0].full = true;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+    e.pid_ns[0].dead = true;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+}
+
+fn stack(stage: Stage, call: Call) -> Evidence {
+    let mut e = roomy(Errno::ENOMEM, stage);
+    e.operation = Operation::ThreadStack;
+    e.thread_stack = Some(ThreadStack {
+        call,
+        requested: 8 << 20,
+        writable: call == Call::Mprotect,
+        no_reserve: false,
+        locked: false,
+        may_lock: false,
+        total: 100 << 20,
+        data: 20 << 20,
+        locked_memory: 0,
+        rlimit_as: Some(120 << 20),
+        rlimit_data: Some(25 << 20),
+        rlimit_data_max: None,
+        data_ignored: false,
+        rlimit_memlock: Some(8 << 20),
+        maps: 90,
+        max_maps: Some(65530),
+    });
+    e
+}
+
+#[test]
+fn a_thread_stack_meets_its_own_limits_only() {
+    // Limits on tasks that are full refuse no stack.
+    let mut e = stack(Stage::Unseen, Call::Mmap);
+    e.errno = Errno::EAGAIN;
+    e.threads = Some(Threads { now: 50, max: 50 });
+    e.nproc[0].limit = Some(1);
+    e.pid_ns[0].dead = true;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    let names: Vec<_> = judge(&e).candidates.into_iter().map(|c| c.name).collect();
+    assert_eq!(names, ["RLIMIT_AS", "RLIMIT_DATA", "vm.max_map_count"]);
+    // And limits on stacks refuse no task.
+    let mut e = stack(Stage::Early, Call::Mprotect);
+    e.thread_stack = None;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+}
+
+#[test]
+fn a_thread_stack_by_stage_and_by_numbers() {
+    for (stage, certainty) in [
+        (Stage::ThreadStack, Certainty::Observed),
+        (Stage::Unseen, Certainty::Inferred),
+    ] {
+        let e = stack(stage, Call::Mprotect);
+        let v = judge(&e);
+        assert_eq!((v.cause, v.certainty), (Cause::RlimitData, certainty));
+        let limit = v.limit.unwrap();
+        assert_eq!(limit.value, Some(25 << 20));
+        assert_eq!(limit.usage, Some(20 << 20));
+        assert_eq!(limit.requested, Some(8 << 20));
+        assert_eq!(limit.scope, "process");
+        assert!(v.candidates.iter().all(|c| c.name != "RLIMIT_DATA"));
+    }
+}

@@ -1,0 +1,242 @@
+//! Single instructions to probe, found in the kernel's machine code.
+//!
+//! Where the kernel refuses without calling a function that could be hooked, it
+//! still calls *something* there, for this alone: `capable` for a task over its
+//! RLIMIT_NPROC, `exit_creds` for a child that won't be, the decrement of the
+//! counter of the one cgroup that had no room. A kprobe on that instruction costs a
+//! successful creation nothing, and says what no number can: that this check
+//! refused, whatever limits have become since. A call of `copy_process` is followed
+//! by an instruction at which its answer is in a register; a kprobe there costs as
+//! much as a kretprobe, and never runs out of instances.
+//!
+//! The code is read by a BPF program, where the kernel tells addresses. What isn't
+//! found is not probed: the evidence is then absent, and said to be.
+
+mod text;
+mod x86;
+
+use std::{collections::BTreeMap, ops::Range};
+
+use aya::Ebpf;
+use forktrace_common::{offsets::Offsets, text::Uncharge};
+
+use super::style::Role;
+pub use text::TextError;
+
+/// An instruction, and the program for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    pub role: Role,
+    /// The function that it lies in, and its offset there.
+    pub function: &'static str,
+    pub offset: u64,
+    pub program: &'static str,
+}
+
+/// What was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Sites {
+    /// On the way out of a refused creation.
+    pub errors: Vec<Site>,
+    /// Behind each call of `copy_process`; empty where not all were found.
+    pub returns: Vec<Site>,
+    /// How to read what [`Role::Pids`] is about.
+    pub uncharge: Uncharge,
+}
+
+/// The evidence of a site that wasn't found, one phrase each.
+pub fn lost(role: Role) -> &'static str {
+    match role {
+        Role::Nproc => "RLIMIT_NPROC is told from kernel.threads-max by their numbers only",
+        Role::Child => "SCHED_DEADLINE is told from kernel.threads-max by the numbers only",
+        Role::Security => "a security module is not told from an execve in another thread",
+        Role::Pids => "whose pids.max refused is concluded from the numbers",
+        Role::Overcommit => "overcommit is concluded from the numbers",
+        _ => "the failing return is seen by a kretprobe, which has few instances",
+    }
+}
+
+/// Every role that [`Sites::errors`] can have.
+pub const ROLES: [Role; 5] = [
+    Role::Nproc,
+    Role::Child,
+    Role::Security,
+    Role::Pids,
+    Role::Overcommit,
+];
+
+/// Functions by whose prototype it is known that an instruction means what it is taken
+/// for: what is called there, or what it lies in.
+pub const KNOWN_BY: [(&str, Role); 4] = [
+    ("capable", Role::Nproc),
+    ("exit_creds", Role::Child),
+    ("pids_can_fork", Role::Pids),
+    ("percpu_counter_add_batch", Role::Overcommit),
+];
+
+/// Addresses of functions by name, each with where the next one begins.
+pub type Functions = BTreeMap<&'static str, Range<u64>>;
+
+/// Looks for all of them.
+///
+/// # Errors
+/// The code can't be read.
+pub fn find(ebpf: &mut Ebpf, functions: &Functions, offsets: &Offsets) -> Result<Sites, TextError> {
+    let mut text = text::Reader::open(ebpf)?;
+    let mut code = BTreeMap::new();
+    for name in SEARCHED {
+        if let Some(range) = functions.get(name) {
+            code.insert(*name, text.read(range)?);
+        }
+    }
+    Ok(search(functions, &code, offsets))
+}
+
+/// The functions whose code is read.
+const SEARCHED: &[&str] = &[
+    "copy_process",
+    "kernel_clone",
+    "create_io_thread",
+    "vhost_task_create",
+    "pids_can_fork",
+    "pids_try_charge",
+    "__vm_enough_memory",
+];
+
+fn search(functions: &Functions, code: &BTreeMap<&'static str, Vec<u8>>, o: &Offsets) -> Sites {
+    let of = Search { functions, code };
+    let mut sites = Sites::default();
+    for (role, callee, program) in [
+        (Role::Nproc, "capable", "kprobe_capability_asked"),
+        (Role::Child, "exit_creds", "kprobe_child_seen"),
+        (
+            Role::Security,
+            "security_task_free",
+            "kprobe_security_passed",
+        ),
+    ] {
+        for offset in of.calls("copy_process", callee) {
+            sites.errors.push(Site {
+                role,
+                function: "copy_process",
+                offset,
+                program,
+            });
+        }
+    }
+    let taken_back = of
+        .calls("__vm_enough_memory", "percpu_counter_add_batch")
+        .into_iter()
+        .filter(|offset| of.negates_before("__vm_enough_memory", *offset));
+    sites.errors.extend(taken_back.map(|offset| Site {
+        role: Role::Overcommit,
+        function: "__vm_enough_memory",
+        offset,
+        program: "kprobe_overcommit_refused",
+    }));
+    let (uncharge, found) = of.uncharge(o);
+    sites.uncharge = uncharge;
+    sites.errors.extend(found);
+    sites.returns = of.returns();
+    sites
+}
+
+struct Search<'a> {
+    functions: &'a Functions,
+    code: &'a BTreeMap<&'static str, Vec<u8>>,
+}
+
+impl Search<'_> {
+    fn calls(&self, function: &str, callee: &str) -> Vec<u64> {
+        match (
+            self.code.get(function),
+            self.functions.get(function),
+            self.functions.get(callee),
+        ) {
+            (Some(code), Some(at), Some(callee)) => x86::calls(code, at.start, callee.start),
+            _ => Vec::new(),
+        }
+    }
+
+    fn negates_before(&self, function: &str, offset: u64) -> bool {
+        self.code
+            .get(function)
+            .is_some_and(|code| x86::negates_before(code, offset))
+    }
+
+    /// All callers that the kernel has; a caller in which no call is found is one
+    /// whose refusals would go unseen.
+    fn returns(&self) -> Vec<Site> {
+        let mut found = Vec::new();
+        for function in ["kernel_clone", "create_io_thread", "vhost_task_create"] {
+            if !self.functions.contains_key(function) {
+                if function == "kernel_clone" {
+                    return Vec::new();
+                }
+                continue;
+            }
+            let calls = self.calls(function, "copy_process");
+            if calls.is_empty() {
+                return Vec::new();
+            }
+            found.extend(calls.into_iter().map(|offset| Site {
+                role: Role::Return,
+                function,
+                offset: offset + x86::CALL,
+                program: "kprobe_copy_process_returned",
+            }));
+        }
+        found
+    }
+
+    /// Where `pids_try_charge` (inlined in `pids_can_fork` as a rule) gives charges
+    /// back. The refusing cgroup's comes last. In the form that compilers give it,
+    /// a loop over those below, whose decrement names the field, is followed by that
+    /// one's, whose address is at hand: then that one suffices. Else all are probed,
+    /// and the last to run counts.
+    fn uncharge(&self, o: &Offsets) -> (Uncharge, Vec<Site>) {
+        const PROGRAMS: [&str; 2] = ["kprobe_pids_uncharged", "kprobe_pids_uncharged_again"];
+        for function in ["pids_can_fork", "pids_try_charge"] {
+            let Some(code) = self.code.get(function) else {
+                continue;
+            };
+            let mut found: Vec<x86::Decrement> = x86::decrements(code)
+                .into_iter()
+                .filter(|d| {
+                    d.displacement == 0 || i64::from(d.displacement) == o.pids_counter as i64
+                })
+                .collect();
+            if let [in_loop, last] = found[..]
+                && in_loop.displacement != 0
+                && last.displacement == 0
+            {
+                found = vec![last];
+            }
+            if found.is_empty() || found.len() > PROGRAMS.len() {
+                continue;
+            }
+            let mut uncharge = Uncharge::default();
+            let mut sites = Vec::new();
+            for (at, (decrement, program)) in found.iter().zip(PROGRAMS).enumerate() {
+                if let (Some(register), Some(displacement)) = (
+                    uncharge.register.get_mut(at),
+                    uncharge.displacement.get_mut(at),
+                ) {
+                    *register = decrement.register;
+                    *displacement = decrement.displacement;
+                }
+                sites.push(Site {
+                    role: Role::Pids,
+                    function,
+                    offset: decrement.offset,
+                    program,
+                });
+            }
+            return (uncharge, sites);
+        }
+        (Uncharge::default(), Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests;
