@@ -14,13 +14,14 @@ use forktrace_common::{
 
 use super::{attach::Outcome, oom, stacks, stage, style::Role, syscall};
 use crate::{
-    evidence::{CgroupLimit, Evidence, PAGE},
+    evidence::{CgroupLimit, Evidence, PAGE, Stage},
     host::{
         cgroup::{Hierarchies, Resource, Version},
         clock::Clock,
+        huge_pages,
         limits::{Files, HostNow},
         passwd::Passwd,
-        vantage,
+        sched_ext, vantage,
     },
     record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Unit, Victim},
 };
@@ -137,7 +138,7 @@ impl Decoder {
             stage: stage::stage(&event, probes, doubted),
             clone_flags: event.clone_flags,
             dying: event.flags & flag::DYING != 0,
-            cousins: super::cousins::of(&event),
+            cousins: super::cousins::of(&event, self.proc_is_hosts),
             uid: event.uid,
             shares_vm: event.clone_flags & clone::VM != 0,
             into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,
@@ -158,8 +159,11 @@ impl Decoder {
             kernel_memory_near: self.kernel_memory(&event, &paths),
             half_made: event.pgtables_bytes + SMALL_PARTS,
             overcommit: overcommit(&event, errno, &host, self.proc_is_hosts),
+            huge_pages: None,
+            sched_ext: None,
             thread_stack: stacks::thread_stack(&event),
         };
+        self.read_later(&mut evidence, event.tgid);
         if event.stage == event::Stage::Nproc as u8 && probes.has(Role::Nproc) {
             let level = usize::from(event.nproc_level);
             if let Some(refused) = evidence.nproc.get_mut(level) {
@@ -179,6 +183,19 @@ impl Decoder {
             cgroup: paths.own_cgroup(),
             evidence,
         })
+    }
+
+    /// What only files tell, and only where it could be the cause.
+    fn read_later(&self, evidence: &mut Evidence, pid: u32) {
+        match evidence.stage {
+            Stage::SighandToNamespaces
+                if evidence.errno == Errno::ENOMEM && !evidence.shares_vm && self.proc_is_hosts =>
+            {
+                evidence.huge_pages = huge_pages::lacking(pid);
+            }
+            Stage::AfterCgroups => evidence.sched_ext = sched_ext::now(),
+            _ => {}
+        }
     }
 
     fn caller(&self, event: &FailureEvent) -> Caller {

@@ -220,9 +220,15 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
     let kernel = tests.place.kernel;
     match (case.cause, case.variant.as_str()) {
         // Nowhere provoked.
-        (Cause::FatalSignal | Cause::Lsm | Cause::CgroupKernelMemoryMax, _) => {
-            case.why.iter().any(|why| why.starts_with("it takes "))
-        }
+        (
+            Cause::FatalSignal
+            | Cause::Lsm
+            | Cause::SchedExt
+            | Cause::Hugetlb
+            | Cause::FileMax
+            | Cause::CgroupKernelMemoryMax,
+            _,
+        ) => case.why.iter().any(|why| why.starts_with("it takes ")),
         (Cause::CgroupMemoryMax, _) => {
             // Debian builds no v1 memory controller from 6.12 on.
             here || (!tests.place.cgroups.pids_is_v2 && kernel >= (6, 12))
@@ -244,6 +250,7 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
         // Somebody's host may forbid these.
         (
             Cause::SchedDeadline
+            | Cause::Chroot
             | Cause::MaxNamespaces
             | Cause::UserNamespaceLevel
             | Cause::PidNamespaceLevel
