@@ -12,7 +12,7 @@ use crate::{
         words::{Words, fix},
     },
     evidence::{Evidence, Stage},
-    record::{Errno, Fix},
+    record::{Errno, Fix, Operation},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -32,7 +32,9 @@ fn seen(e: &Evidence) -> Option<Finding> {
     // These are the other steps' there; every other errno is a module's.
     let steps = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE];
     let there = matches!(e.stage, Stage::SecurityToFs | Stage::SecurityToFiles);
-    if there && !steps.contains(&e.errno) {
+    // 7.x: copy_fs() of a helper that the kernel starts answers so to flags.
+    let helper = e.operation == Operation::KernelThread && e.errno == Errno::EINVAL;
+    if there && !helper && !steps.contains(&e.errno) {
         return Finding::observed(None);
     }
     None
@@ -61,6 +63,10 @@ pub const PAGE: Page = Page {
         "Security modules are asked about each new task. SELinux can deny the permission \
          `process fork`; a BPF program of type lsm can refuse for any reason with any errno, \
          EAGAIN and ENOMEM included. AppArmor, Landlock, Smack and TOMOYO never refuse here.",
+        "The verdict needs a stage at which nothing else answers that errno. So an ENOMEM of a \
+         module stays unknown (memory is asked for beside it), and of a thread an EAGAIN, which an \
+         execve of the same process answers as well. A module can also deny a capability that \
+         would have exempted the caller; then the limit is the cause, and named where it is full.",
     ],
     checks: &[check(
         "security/security.c",

@@ -4,12 +4,12 @@ use forktrace_common::event::{self, FailureEvent, flag, ns_kind};
 
 use crate::{
     evidence::{Cousins, NsKind, NsLimit},
-    host::{open_files, process},
+    host::{limits::Files, open_files, process},
 };
 
 /// `None` where the programs were not asked for it. `proc_is_hosts`: whether /proc numbers processes
 /// as events do.
-pub fn of(event: &FailureEvent, proc_is_hosts: bool) -> Option<Cousins> {
+pub fn of(event: &FailureEvent, files: &mut Files, proc_is_hosts: bool) -> Option<Cousins> {
     let on = |bit: u32| event.flags & bit != 0;
     if !on(flag::HAVE_COUSINS) {
         return None;
@@ -28,7 +28,9 @@ pub fn of(event: &FailureEvent, proc_is_hosts: bool) -> Option<Cousins> {
         // 0: the field could not be read, or nothing can be opened at all.
         nofile: Some(c.nofile).filter(|&n| n != u64::MAX),
         nr_open: sysctl("fs/nr_open"),
-        open_files: (event.ret == -libc::ENFILE).then(open_files::now).flatten(),
+        open_files: (event.ret == -libc::ENFILE)
+            .then(|| open_files::now(files))
+            .flatten(),
         chrooted: event.ret == -libc::EPERM && proc_is_hosts && process::is_chrooted(event.tgid),
         fd_slots: u64::from(c.fd_slots),
         set_tid_size,

@@ -20,12 +20,13 @@ use crate::{
         clock::Clock,
         huge_pages,
         limits::{Files, HostNow},
+        open_files,
         passwd::Passwd,
         sched_ext, vantage,
     },
     record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Unit, Victim},
 };
-use numbers::{lacking, nproc, operation, overcommit, pid_namespaces, threads};
+use numbers::{clone_flags, lacking, nproc, operation, overcommit, pid_namespaces, threads};
 use paths::Paths;
 use text::{lossy, until_nul};
 
@@ -71,11 +72,14 @@ const SMALL_PARTS: u64 = 512 << 10;
 
 impl Decoder {
     pub fn new(hierarchies: Hierarchies, passwd: Passwd) -> Self {
+        let mut files = Files::of_proc();
+        // Opened in time.
+        let _ = open_files::now(&mut files);
         Self {
             hierarchies,
             passwd,
             proc_is_hosts: vantage::proc_is_hosts(std::path::Path::new("/proc")),
-            files: Files::of_proc(),
+            files,
         }
     }
 
@@ -136,9 +140,9 @@ impl Decoder {
             errno,
             operation: operation(&event),
             stage: stage::stage(&event, probes, doubted),
-            clone_flags: event.clone_flags,
+            clone_flags: clone_flags(&event),
             dying: event.flags & flag::DYING != 0,
-            cousins: super::cousins::of(&event, self.proc_is_hosts),
+            cousins: super::cousins::of(&event, &mut self.files, self.proc_is_hosts),
             uid: event.uid,
             shares_vm: event.clone_flags & clone::VM != 0,
             into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,

@@ -11,7 +11,7 @@ use crate::{
     evidence::{
         Cousins, Evidence, HugePages, HugePool, OpenFiles, OvercommitMode, SchedExt, Stage,
     },
-    record::{Certainty, Errno, Unit},
+    record::{Certainty, Errno, Operation, Unit},
 };
 
 /// Nothing is full, nothing is wrong with the call.
@@ -279,4 +279,12 @@ fn flags_of_7_1() {
     let c = e.cousins.as_mut().unwrap();
     (c.set_tid_size, c.set_tid) = (1, vec![-1]);
     assert_eq!(named(&e).0, Cause::SetTidInvalid);
+}
+
+#[test]
+fn a_helpers_flags_are_no_security_module() {
+    let mut e = with_flags(Errno::EINVAL, Stage::SecurityToFs, clone::FS);
+    assert_eq!(named(&e).0, Cause::Lsm);
+    e.operation = Operation::KernelThread;
+    assert_eq!(named(&e), UNKNOWN);
 }
