@@ -167,7 +167,7 @@ impl Decoder {
             sched_ext: None,
             thread_stack: stacks::thread_stack(&event),
         };
-        self.read_later(&mut evidence, event.tgid);
+        self.read_later(&mut evidence, event.tgid, &host);
         if event.stage == event::Stage::Nproc as u8 && probes.has(Role::Nproc) {
             let level = usize::from(event.nproc_level);
             if let Some(refused) = evidence.nproc.get_mut(level) {
@@ -190,10 +190,13 @@ impl Decoder {
     }
 
     /// What only files tell, and only where it could be the cause.
-    fn read_later(&self, evidence: &mut Evidence, pid: u32) {
+    fn read_later(&self, evidence: &mut Evidence, pid: u32, host: &HostNow) {
         match evidence.stage {
             Stage::SighandToNamespaces
-                if evidence.errno == Errno::ENOMEM && !evidence.shares_vm && self.proc_is_hosts =>
+                if evidence.errno == Errno::ENOMEM
+                    && !evidence.shares_vm
+                    && self.proc_is_hosts
+                    && host.hugetlb != Some(0) =>
             {
                 evidence.huge_pages = huge_pages::lacking(pid);
             }
