@@ -9,7 +9,7 @@ use crate::evidence::{HugePages, HugePool};
 /// some huge page of each size is left, where the process has no private ones
 /// (shared ones are never copied), and where it can't be looked at any more.
 pub fn lacking(pid: u32) -> Option<HugePages> {
-    let pools = pools(Path::new("/sys/kernel/mm/hugepages"));
+    let pools = all();
     // The process is looked at only then: its mappings are many.
     if !pools.iter().any(HugePool::used_up) {
         return None;
@@ -22,7 +22,12 @@ pub fn lacking(pid: u32) -> Option<HugePages> {
     Some(HugePages { mapped, pools })
 }
 
-/// Each size's pool, from folders called `hugepages-2048kB`.
+/// The pool of each size that the kernel knows.
+pub fn all() -> Vec<HugePool> {
+    pools(Path::new("/sys/kernel/mm/hugepages"))
+}
+
+/// From folders called `hugepages-2048kB`.
 fn pools(folder: &Path) -> Vec<HugePool> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
@@ -48,7 +53,6 @@ fn pools(folder: &Path) -> Vec<HugePool> {
                 surplus_max: number("nr_overcommit_hugepages")?,
             })
         })
-        .filter(|pool| pool.total > 0)
         .collect();
     all.sort_unstable_by_key(|pool| pool.page);
     all
@@ -130,7 +134,15 @@ mod tests {
             surplus: 4,
             surplus_max: 8,
         };
-        assert_eq!(pools(&folder), [wanted]);
+        let none = HugePool {
+            page: 1 << 30,
+            total: 0,
+            free: 0,
+            reserved: 0,
+            surplus: 0,
+            surplus_max: 0,
+        };
+        assert_eq!(pools(&folder), [wanted, none]);
         fs::remove_dir_all(folder).unwrap();
     }
 

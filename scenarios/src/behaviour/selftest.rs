@@ -224,7 +224,6 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
             Cause::FatalSignal
             | Cause::Lsm
             | Cause::SchedExt
-            | Cause::Hugetlb
             | Cause::FileMax
             | Cause::CgroupKernelMemoryMax,
             _,
@@ -238,6 +237,8 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
         (Cause::UnprivilegedUserns, _) => {
             here || !Path::new("/proc/sys/kernel/unprivileged_userns_clone").exists()
         }
+        // Pinned pages are shared like others before.
+        (Cause::Hugetlb, _) => here || kernel < (5, 12),
         // With --disruptive, which is for test machines.
         (
             Cause::ThreadsMax

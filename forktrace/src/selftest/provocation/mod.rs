@@ -9,6 +9,7 @@ mod chroot;
 mod clone_flags;
 mod clone_into_cgroup;
 mod exec_in_progress;
+mod hugetlb;
 mod max_namespaces;
 mod namespace_level;
 mod nr_open;
@@ -117,6 +118,7 @@ pub fn all() -> Vec<Provocation> {
         exec_in_progress::ALL,
         cgroup_memory_max::ALL,
         overcommit::ALL,
+        hugetlb::ALL,
         cap_sys_admin::ALL,
         namespace_level::PID,
         max_namespaces::ALL,
@@ -141,10 +143,6 @@ pub const WITHOUT: &[(Cause, &str)] = &[
     (
         Cause::SchedExt,
         "it takes a scheduler of one's own, for the whole host",
-    ),
-    (
-        Cause::Hugetlb,
-        "it takes all huge pages of the host, and io_uring",
     ),
     (
         Cause::FileMax,
