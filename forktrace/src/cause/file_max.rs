@@ -23,15 +23,11 @@ pub const ENTRY: Entry = Entry {
         Stage::IoToPid if asked(e) => Finding::observed(limit(e)),
         _ => None,
     },
-    exhausted: |e| {
-        // Of what answers ENFILE (a new network namespace's sockets could) a
-        // table that is full tells this one.
-        let limit = limit(e).filter(|l| l.usage.is_some())?;
-        if asked(e) {
-            Finding::inferred(limit)
-        } else {
-            None
-        }
+    // Of what answers ENFILE (a new network namespace's sockets could) a table
+    // that is full tells this one.
+    exhausted: |e| match limit(e) {
+        Some(limit) if asked(e) => Finding::inferred(limit),
+        _ => None,
     },
     fix: fixes,
     summary,
@@ -41,14 +37,15 @@ fn asked(e: &Evidence) -> bool {
     e.errno == Errno::ENFILE && e.clone_flags & clone::PIDFD != 0
 }
 
+/// With the numbers of a moment later; where they would refuse nobody (somebody
+/// has closed files, or raised the limit), none are told.
 fn limit(e: &Evidence) -> Option<Limit> {
     let files = e.cousins.as_ref()?.open_files?;
-    Some(Limit {
+    (files.now >= files.max).then(|| Limit {
         name: "fs.file-max".to_owned(),
         scope: "host".to_owned(),
         value: Some(files.max),
-        // Read a moment later, when somebody may have closed some.
-        usage: Some(files.now).filter(|now| *now >= files.max),
+        usage: Some(files.now),
         requested: Some(1),
         unit: Unit::Files,
         usable: None,
@@ -59,7 +56,6 @@ fn limit(e: &Evidence) -> Option<Limit> {
 fn summary(v: &Verdict, w: &Words<'_>) -> String {
     let numbers = match v.limit.as_ref().map(|l| (l.usage, l.value)) {
         Some((Some(usage), Some(value))) => format!(" ({usage} of {value} open files)"),
-        Some((None, Some(value))) => format!(" ({value})"),
         _ => String::new(),
     };
     format!(

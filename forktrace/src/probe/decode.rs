@@ -22,7 +22,8 @@ use crate::{
         limits::{Files, HostNow},
         open_files,
         passwd::Passwd,
-        sched_ext, vantage,
+        sched_ext::Schedulers,
+        vantage,
     },
     record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Unit, Victim},
 };
@@ -63,6 +64,7 @@ pub struct Decoder {
     proc_is_hosts: bool,
     /// Where what an event lacks is read.
     files: Files,
+    schedulers: Schedulers,
 }
 
 /// What a half-made child has charged beside page tables: a kernel stack, the
@@ -80,6 +82,7 @@ impl Decoder {
             passwd,
             proc_is_hosts: vantage::proc_is_hosts(std::path::Path::new("/proc")),
             files,
+            schedulers: Schedulers::default(),
         }
     }
 
@@ -190,7 +193,7 @@ impl Decoder {
     }
 
     /// What only files tell, and only where it could be the cause.
-    fn read_later(&self, evidence: &mut Evidence, pid: u32, host: &HostNow) {
+    fn read_later(&mut self, evidence: &mut Evidence, pid: u32, host: &HostNow) {
         match evidence.stage {
             Stage::SighandToNamespaces
                 if evidence.errno == Errno::ENOMEM
@@ -200,7 +203,7 @@ impl Decoder {
             {
                 evidence.huge_pages = huge_pages::lacking(pid);
             }
-            Stage::AfterCgroups => evidence.sched_ext = sched_ext::now(),
+            Stage::AfterCgroups => evidence.sched_ext = self.schedulers.just_now(),
             _ => {}
         }
     }

@@ -206,16 +206,16 @@ fn enfile_of_a_pidfd_is_file_max() {
     );
     let files = |now| Some(OpenFiles { now, max: 500 });
     let limit = |e: &Evidence| judge(e).limit.map(|l| (l.usage, l.value));
-    for (now, told) in [(500, Some(500)), (612, Some(612)), (499, None)] {
+    for (now, told) in [(500, true), (612, true), (499, false)] {
         e.cousins.as_mut().unwrap().open_files = files(now);
         e.stage = Stage::IoToPid;
         assert_eq!(named(&e), (Cause::FileMax, Certainty::Observed));
         // Fewer than the limit refuse nobody.
-        assert_eq!(limit(&e), Some((told, Some(500))));
+        assert_eq!(limit(&e), told.then_some((Some(now), Some(500))));
         e.stage = Stage::Unseen;
         let wanted = match told {
-            Some(_) => (Cause::FileMax, Certainty::Inferred),
-            None => UNKNOWN,
+            true => (Cause::FileMax, Certainty::Inferred),
+            false => UNKNOWN,
         };
         assert_eq!(named(&e), wanted);
     }
