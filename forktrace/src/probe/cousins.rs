@@ -1,6 +1,9 @@
 //! From an event to what refuses with other errnos than EAGAIN and ENOMEM.
 
-use forktrace_common::event::{self, FailureEvent, flag, ns_kind};
+use forktrace_common::{
+    clone,
+    event::{self, FailureEvent, flag, ns_kind},
+};
 
 use crate::{
     evidence::{Cousins, NsKind, NsLimit},
@@ -14,6 +17,11 @@ pub fn of(event: &FailureEvent, files: &mut Files, proc_is_hosts: bool) -> Optio
     if !on(flag::HAVE_COUSINS) {
         return None;
     }
+    let asks_for_userns = event.clone_flags & clone::NEWUSER != 0;
+    let chrooted = event.ret == -libc::EPERM
+        && asks_for_userns
+        && proc_is_hosts
+        && process::is_chrooted(event.tgid);
     let c = &event.cousins;
     let set_tid_size = c.set_tid_size as usize;
     Some(Cousins {
@@ -31,7 +39,7 @@ pub fn of(event: &FailureEvent, files: &mut Files, proc_is_hosts: bool) -> Optio
         open_files: (event.ret == -libc::ENFILE)
             .then(|| open_files::now(files))
             .flatten(),
-        chrooted: event.ret == -libc::EPERM && proc_is_hosts && process::is_chrooted(event.tgid),
+        chrooted,
         fd_slots: u64::from(c.fd_slots),
         set_tid_size,
         set_tid: c.set_tid.iter().copied().take(set_tid_size).collect(),

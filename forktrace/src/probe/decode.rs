@@ -137,6 +137,8 @@ impl Decoder {
             stage::forget(&mut event);
         }
         let errno = Errno::from_number(-event.ret)?;
+        // First, for the caller may be about to end.
+        let cousins = super::cousins::of(&event, &mut self.files, self.proc_is_hosts);
         let paths = Paths::of(&event, &self.hierarchies);
         let host = HostNow::lacking(&mut self.files, &lacking(&event, errno));
         let mut evidence = Evidence {
@@ -145,7 +147,7 @@ impl Decoder {
             stage: stage::stage(&event, probes, doubted),
             clone_flags: clone_flags(&event),
             dying: event.flags & flag::DYING != 0,
-            cousins: super::cousins::of(&event, &mut self.files, self.proc_is_hosts),
+            cousins,
             uid: event.uid,
             shares_vm: event.clone_flags & clone::VM != 0,
             into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,

@@ -238,7 +238,10 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
             here || !Path::new("/proc/sys/kernel/unprivileged_userns_clone").exists()
         }
         // Pinned pages are shared like others before.
-        (Cause::Hugetlb, _) => here || kernel < (5, 12),
+        (Cause::Hugetlb, _) => {
+            let by_tracepoint = || case.why.iter().any(|why| why.contains("style tracepoint"));
+            here || kernel < (5, 12) || by_tracepoint()
+        }
         // With --disruptive, which is for test machines.
         (
             Cause::ThreadsMax

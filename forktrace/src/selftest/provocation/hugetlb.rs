@@ -27,6 +27,11 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
             "pinned pages are shared like others before Linux 5.12".to_owned(),
         ));
     }
+    if !world.sees_stages {
+        return Err(Trouble::Skip(
+            "the style tracepoint can't tell it from other causes of ENOMEM".to_owned(),
+        ));
+    }
     let before = pool()?;
     // Pages that others may be about to use are not taken away.
     if before.free > 0 || before.surplus_max > 0 {
