@@ -25,3 +25,9 @@ pub const NEWPID: u64 = 0x2000_0000;
 pub const NEWNET: u64 = 0x4000_0000;
 /// clone3 only.
 pub const INTO_CGROUP: u64 = 0x2_0000_0000;
+/// clone3 only, 7.1+, as the following.
+pub const AUTOREAP: u64 = 0x4_0000_0000;
+pub const NNP: u64 = 0x8_0000_0000;
+pub const PIDFD_AUTOKILL: u64 = 0x10_0000_0000;
+/// Comes with `NEWNS`, which `kernel_clone` adds.
+pub const EMPTY_MNTNS: u64 = 0x20_0000_0000;

@@ -65,6 +65,8 @@ impl Kind {
     pub const COPIES: &'static [Self] = &[Self::Fork, Self::CloneProcess, Self::Clone3];
     /// The plainest.
     pub const PLAIN: Self = Self::Fork;
+    /// A process that shares the caller's address space, where there is a call for it.
+    pub const SHARING: Self = Self::Vfork;
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -77,6 +79,8 @@ impl Kind {
     pub const COPIES: &'static [Self] = &[Self::CloneProcess, Self::Clone3];
     /// The plainest.
     pub const PLAIN: Self = Self::CloneProcess;
+    /// See the other architecture's; here a thread is all there is.
+    pub const SHARING: Self = Self::CloneThread;
 }
 
 impl Kind {

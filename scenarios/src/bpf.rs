@@ -11,6 +11,43 @@ const BPF_MAP_UPDATE_ELEM: i64 = 2;
 const BPF_MAP_TYPE_HASH: u32 = 1;
 const VALUE_BYTES: u32 = 16 << 10;
 
+pub const PROG_LOAD: i64 = 5;
+
+/// `union bpf_attr` of BPF_PROG_LOAD (include/uapi/linux/bpf.h).
+#[repr(C)]
+#[derive(Default)]
+pub struct Load {
+    pub prog_type: u32,
+    pub insn_cnt: u32,
+    pub insns: u64,
+    pub license: u64,
+    pub log: [u32; 4],
+    pub kern_version: u32,
+    pub prog_flags: u32,
+    pub prog_name: [u8; 16],
+    pub prog_ifindex: u32,
+    pub expected_attach_type: u32,
+    pub prog_btf_fd: u32,
+    pub func_info_rec_size: u32,
+    pub func_info: u64,
+    pub func_info_cnt: u32,
+    pub line_info_rec_size: u32,
+    pub line_info: u64,
+    pub line_info_cnt: u32,
+    pub attach_btf_id: u32,
+    pub attach_prog_fd: u32,
+    pub reserved: u32,
+}
+
+/// One instruction (`struct bpf_insn`); of the registers the first four bits are
+/// the destination.
+pub fn instruction(code: u8, registers: u8, offset: i16, value: i32) -> u64 {
+    u64::from(code)
+        | u64::from(registers) << 8
+        | u64::from(offset as u16) << 16
+        | u64::from(value as u32) << 32
+}
+
 /// A command that answers with a file descriptor.
 pub fn opened<T>(command: i64, attr: &mut T) -> io::Result<OwnedFd> {
     let fd = call(command, attr)?;
@@ -18,7 +55,8 @@ pub fn opened<T>(command: i64, attr: &mut T) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-fn call<T>(command: i64, attr: &mut T) -> io::Result<i64> {
+/// A command that answers with a number.
+pub fn call<T>(command: i64, attr: &mut T) -> io::Result<i64> {
     // SAFETY: the struct is the command's, and what it points to outlives the
     // call.
     let answer = unsafe {

@@ -8,41 +8,14 @@ use std::os::fd::OwnedFd;
 use anyhow::{Context, Result};
 use forktrace::probe::btf::Btf;
 
-use crate::bpf;
+use crate::bpf::{self, Load, instruction};
 
-const BPF_PROG_LOAD: i64 = 5;
 const BPF_RAW_TRACEPOINT_OPEN: i64 = 17;
 const BPF_PROG_TYPE_LSM: u32 = 29;
 const BPF_LSM_MAC: u32 = 27;
 const GET_CURRENT_UID_GID: i32 = 15;
 
-/// `union bpf_attr` of BPF_PROG_LOAD (include/uapi/linux/bpf.h).
-#[repr(C)]
-#[derive(Default)]
-struct Load {
-    prog_type: u32,
-    insn_cnt: u32,
-    insns: u64,
-    license: u64,
-    log: [u32; 4],
-    kern_version: u32,
-    prog_flags: u32,
-    prog_name: [u8; 16],
-    prog_ifindex: u32,
-    expected_attach_type: u32,
-    prog_btf_fd: u32,
-    func_info_rec_size: u32,
-    func_info: u64,
-    func_info_cnt: u32,
-    line_info_rec_size: u32,
-    line_info: u64,
-    line_info_cnt: u32,
-    attach_btf_id: u32,
-    attach_prog_fd: u32,
-    reserved: u32,
-}
-
-/// The same of BPF_RAW_TRACEPOINT_OPEN.
+/// `union bpf_attr` of BPF_RAW_TRACEPOINT_OPEN (include/uapi/linux/bpf.h).
 #[repr(C)]
 struct Open {
     name: u64,
@@ -82,12 +55,6 @@ impl Refusal {
     pub fn new(uid: u32, errno: i32) -> Result<Self> {
         let btf = Btf::from_sys().context("the kernel's types")?;
         let hook = btf.function_id("bpf_lsm_task_alloc");
-        let instruction = |code: u8, registers: u8, offset: i16, value: i32| -> u64 {
-            u64::from(code)
-                | u64::from(registers) << 8
-                | u64::from(offset as u16) << 16
-                | u64::from(value as u32) << 32
-        };
         let program = [
             instruction(0x85, 0, 0, GET_CURRENT_UID_GID),
             // w0 != uid: over one instruction.
@@ -108,7 +75,7 @@ impl Refusal {
             ..Load::default()
         };
         let program =
-            bpf::opened(BPF_PROG_LOAD, &mut load).context("load a program of type lsm")?;
+            bpf::opened(bpf::PROG_LOAD, &mut load).context("load a program of type lsm")?;
         let mut open = Open {
             name: 0,
             prog_fd: std::os::fd::AsRawFd::as_raw_fd(&program) as u32,

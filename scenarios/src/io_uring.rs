@@ -1,4 +1,4 @@
-//! As little of io_uring(7) as makes the kernel want a worker.
+//! As little of io_uring(7) as makes the kernel want a worker, or pin a page.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -10,8 +10,11 @@ use crate::sys;
 
 const SYS_IO_URING_SETUP: i64 = 425;
 const SYS_IO_URING_ENTER: i64 = 426;
+const SYS_IO_URING_REGISTER: i64 = 427;
+const IORING_REGISTER_BUFFERS: i32 = 0;
 const ENTRIES: u32 = 4;
 const IORING_OFF_SQES: i64 = 0x1000_0000;
+const IORING_OP_NOP: u8 = 0;
 const IORING_OP_READ: u8 = 22;
 /// The request goes to a worker at once.
 const IOSQE_ASYNC: u8 = 1 << 4;
@@ -34,36 +37,74 @@ struct Params {
     cq: [u32; 10],
 }
 
-/// A ring with one request in it, ready to go: a read that blocks.
+/// A ring; it lasts as long as its process.
 pub struct Ring {
     fd: RawFd,
 }
 
 impl Ring {
-    /// `blocking`: a descriptor from which nothing comes.
+    /// Without a request.
+    pub fn empty() -> Result<Self> {
+        Ok(Self { fd: set_up()?.0 })
+    }
+
+    /// Registers a buffer, whose pages are pinned from now on.
+    pub fn pin(&self, buffer: *mut u8, bytes: usize) -> Result<()> {
+        let buffers = [libc::iovec {
+            iov_base: buffer.cast(),
+            iov_len: bytes,
+        }];
+        // SAFETY: one buffer, of the caller's own memory.
+        let answer = unsafe {
+            libc::syscall(
+                SYS_IO_URING_REGISTER,
+                self.fd,
+                IORING_REGISTER_BUFFERS,
+                buffers.as_ptr(),
+                buffers.len(),
+            )
+        };
+        sys::check(answer, "io_uring_register")?;
+        Ok(())
+    }
+
+    /// With one request in it, ready to go: a read that blocks. `blocking`: a
+    /// descriptor from which nothing comes. An earlier request has had the kernel
+    /// make what the first one needs.
     pub fn new(blocking: RawFd) -> Result<Self> {
-        let mut params = Params::default();
-        // SAFETY: the struct is the call's and outlives it.
-        let fd = unsafe { libc::syscall(SYS_IO_URING_SETUP, ENTRIES, &raw mut params) };
-        sys::check(fd, "io_uring_setup")?;
-        let fd = fd as RawFd;
+        let (fd, params) = set_up()?;
         let queue = map(fd, 0, params.sq_array as usize + 4 * ENTRIES as usize)?;
-        let entry = map(fd, IORING_OFF_SQES, SQE * ENTRIES as usize)?;
+        let entries = map(fd, IORING_OFF_SQES, SQE * ENTRIES as usize)?;
         let buffer = sys::map(4096)?;
-        // SAFETY: within the mappings, at the offsets that the kernel gave;
-        // nobody else looks before the tail is moved.
+        let ring = Self { fd };
+        let hand_over = |number: u32| {
+            // SAFETY: within the mapping, at the offsets that the kernel gave.
+            unsafe {
+                let order = queue.add(params.sq_array as usize).cast::<u32>();
+                order.add(number as usize).write(number);
+                fence(Ordering::SeqCst);
+                queue
+                    .add(params.sq_tail as usize)
+                    .cast::<u32>()
+                    .write(number + 1);
+            }
+        };
+        // SAFETY: within the mapping; nobody else looks before the tail is moved.
+        unsafe { entries.write(IORING_OP_NOP) };
+        hand_over(0);
+        ring.submit()?;
+        // SAFETY: as above, the second entry.
         unsafe {
+            let entry = entries.add(SQE);
             entry.write(IORING_OP_READ);
             entry.add(1).write(IOSQE_ASYNC);
             entry.add(4).cast::<i32>().write(blocking);
             entry.add(8).cast::<u64>().write(u64::MAX);
             entry.add(16).cast::<u64>().write(buffer as u64);
             entry.add(24).cast::<u32>().write(1);
-            queue.add(params.sq_array as usize).cast::<u32>().write(0);
-            fence(Ordering::SeqCst);
-            queue.add(params.sq_tail as usize).cast::<u32>().write(1);
         }
-        Ok(Self { fd })
+        hand_over(1);
+        Ok(ring)
     }
 
     /// Hands the request in.
@@ -78,6 +119,14 @@ impl Ring {
         }
         Ok(())
     }
+}
+
+fn set_up() -> Result<(RawFd, Params)> {
+    let mut params = Params::default();
+    // SAFETY: the struct is the call's and outlives it.
+    let fd = unsafe { libc::syscall(SYS_IO_URING_SETUP, ENTRIES, &raw mut params) };
+    sys::check(fd, "io_uring_setup")?;
+    Ok((fd as RawFd, params))
 }
 
 fn map(fd: RawFd, offset: i64, bytes: usize) -> Result<*mut u8> {

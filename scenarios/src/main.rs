@@ -12,6 +12,8 @@ mod bench_peers;
 mod bench_storm;
 mod bpf;
 mod bpf_lsm;
+mod bpf_scheduler;
+mod bpf_types;
 mod cgroup;
 mod expect;
 mod holders;

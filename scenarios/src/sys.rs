@@ -64,6 +64,14 @@ pub fn limit(which: libc::__rlimit_resource_t, soft: u64, hard: u64) -> Result<(
     Ok(())
 }
 
+/// Sets the calling process's nice value.
+pub fn be_nice(nice: i32) -> Result<()> {
+    // SAFETY: takes numbers only.
+    let answer = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+    check(i64::from(answer), "setpriority")?;
+    Ok(())
+}
+
 /// unshare(2).
 pub fn unshare(flags: i32, what: &str) -> Result<()> {
     // SAFETY: takes a number only.
@@ -229,13 +237,22 @@ impl Drop for Sysctl {
 
 /// A private writable mapping that is not touched.
 pub fn map(bytes: usize) -> Result<*mut u8> {
+    map_with(bytes, 0)
+}
+
+/// The same of huge pages, which are set aside for it.
+pub fn map_huge(bytes: usize) -> Result<*mut u8> {
+    map_with(bytes, libc::MAP_HUGETLB)
+}
+
+fn map_with(bytes: usize, flags: i32) -> Result<*mut u8> {
     // SAFETY: a new mapping, nothing that exists is touched.
     let at = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
             bytes,
             libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags,
             -1,
             0,
         )

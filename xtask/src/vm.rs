@@ -10,7 +10,8 @@ use std::time::Duration;
 /// Arguments of `cargo xtask vm`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// 5.10, 6.1, any version that Debian has, `newest`, `all`, or a path to an image
+    /// 5.10, 6.1, any version that Debian has, `newest`, one of them with `-rt`, `all`, or a path to an
+    /// image
     #[arg(long, default_values_t = ["6.1".to_owned()])]
     kernel: Vec<String>,
     /// How cgroups are mounted in the guest

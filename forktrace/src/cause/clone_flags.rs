@@ -1,9 +1,10 @@
 //! Flags that don't go together, or not in the state that the caller is in:
-//! EINVAL.
+//! EINVAL. One that takes a capability unless another is there: EPERM.
 //!
 //! kernel/fork.c `copy_process`, before anything else; kernel/nsproxy.c
 //! `copy_namespaces` for CLONE_NEWIPC with CLONE_SYSVSEM. Flags that clone3
-//! itself refuses never come that far, and are not seen.
+//! itself refuses never come that far, and are not seen. CLONE_EMPTY_MNTNS
+//! (7.1+) shows as the CLONE_NEWNS that it stands for, with which it is refused.
 
 use forktrace_common::clone;
 
@@ -13,7 +14,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{Words, fix},
     },
-    evidence::{Evidence, Stage},
+    evidence::{Cousins, Evidence, Stage},
     record::{Errno, Fix},
 };
 
@@ -51,10 +52,16 @@ struct Conflict {
 
 /// The first check that refuses such flags.
 fn conflict(e: &Evidence) -> Option<Conflict> {
+    let c = e.cousins.as_ref()?;
+    if e.errno == Errno::EPERM {
+        return unkillable(e.clone_flags, c).then_some(Conflict {
+            late: false,
+            sure: true,
+        });
+    }
     if e.errno != Errno::EINVAL {
         return None;
     }
-    let c = e.cousins.as_ref()?;
     let all = |flags: u64| e.clone_flags & flags == flags;
     let any = |flags: u64| e.clone_flags & flags != 0;
     let early = |sure| Some(Conflict { late: false, sure });
@@ -66,6 +73,9 @@ fn conflict(e: &Evidence) -> Option<Conflict> {
         || all(clone::THREAD) && any(clone::NEWUSER | clone::NEWPID)
         || all(clone::THREAD) && c.other_pid_ns
         || all(clone::PIDFD | clone::DETACHED)
+        || all(clone::AUTOREAP) && any(clone::THREAD | clone::PARENT)
+        || all(clone::NNP | clone::THREAD)
+        || all(clone::PIDFD_AUTOKILL) && !all(clone::PIDFD | clone::AUTOREAP)
     {
         return early(true);
     }
@@ -73,20 +83,52 @@ fn conflict(e: &Evidence) -> Option<Conflict> {
     if any(clone::THREAD | clone::VM) && c.other_time_ns || all(clone::PIDFD | clone::THREAD) {
         return early(false);
     }
-    all(clone::NEWIPC | clone::SYSVSEM).then_some(Conflict {
-        late: true,
-        sure: true,
-    })
+    if all(clone::NEWIPC | clone::SYSVSEM) {
+        return Some(Conflict {
+            late: true,
+            sure: true,
+        });
+    }
+    // What is left of CLONE_AUTOREAP's checks is that of the exit signal, which
+    // has to be 0, and of CLONE_PARENT's that of a caller that is reaped itself.
+    // Ids that were asked for can be wrong as well, later on.
+    if any(clone::AUTOREAP | clone::PARENT) && c.set_tid_size == 0 {
+        return early(false);
+    }
+    None
+}
+
+/// CLONE_PIDFD_AUTOKILL without CLONE_NNP takes CAP_SYS_ADMIN. Debian's
+/// kernel.unprivileged_userns_clone is asked before.
+fn unkillable(flags: u64, c: &Cousins) -> bool {
+    flags & clone::PIDFD_AUTOKILL != 0
+        && flags & clone::NNP == 0
+        && !c.own_sys_admin
+        && !(flags & clone::NEWUSER != 0 && c.userns_clone_off)
 }
 
 fn summary(_: &Verdict, w: &Words<'_>) -> String {
+    if w.errno == Errno::EPERM {
+        return format!(
+            "{}it asked for CLONE_PIDFD_AUTOKILL without CLONE_NNP, and has no CAP_SYS_ADMIN in its user namespace",
+            w.opening()
+        );
+    }
     format!(
         "{}it asked with flags that exclude each other, or that its namespaces exclude",
         w.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+    if w.errno == Errno::EPERM {
+        return vec![fix(
+            None,
+            "add CLONE_NNP to the flags: a child without new privileges may be killed by its pidfd"
+                .to_owned(),
+            None,
+        )];
+    }
     vec![fix(
         None,
         "change the flags in the program; clone(2) lists the combinations that answer EINVAL"
@@ -98,8 +140,8 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
 
 pub const PAGE: Page = Page {
     cause: Cause::CloneFlags,
-    errno: &["EINVAL"],
-    errno_note: None,
+    errno: &["EINVAL", "EPERM"],
+    errno_note: Some("EPERM for CLONE_PIDFD_AUTOKILL alone (7.1+)."),
     scope: "no limit: the call's flags",
     summary: "the flags of clone exclude each other, or the caller's state does",
     about: &[
@@ -109,6 +151,11 @@ pub const PAGE: Page = Page {
         "Some depend on the caller: after unshare with CLONE_NEWPID, or setns into a pid \
          namespace, a process can create processes and no threads; the init of a pid namespace \
          can't use CLONE_PARENT.",
+        "Of clone3's newer flags (7.1+) CLONE_AUTOREAP excludes CLONE_THREAD, CLONE_PARENT and an \
+         exit signal, and a process created with it can't use CLONE_PARENT; CLONE_NNP excludes \
+         CLONE_THREAD; CLONE_PIDFD_AUTOKILL needs CLONE_PIDFD and CLONE_AUTOREAP, and either \
+         CLONE_NNP or CAP_SYS_ADMIN (else EPERM); CLONE_EMPTY_MNTNS is a CLONE_NEWNS, and excludes \
+         CLONE_FS.",
     ],
     checks: &[
         check(
@@ -124,13 +171,20 @@ pub const PAGE: Page = Page {
             "With CLONE_VM or CLONE_THREAD also whether the time namespace is.",
         ),
         check(
+            "kernel/fork.c",
+            "copy_process",
+            "7.1 to 7.3",
+            "CLONE_AUTOREAP, CLONE_NNP, CLONE_PIDFD_AUTOKILL against the others, and \
+             CAP_SYS_ADMIN in the caller's user namespace.",
+        ),
+        check(
             "kernel/nsproxy.c",
             "copy_namespaces",
             "5.10 to 7.3",
             "CLONE_NEWIPC together with CLONE_SYSVSEM.",
         ),
     ],
-    exempt: "Nobody.",
+    exempt: "Nobody; of EPERM CAP_SYS_ADMIN in the caller's user namespace.",
     confirm: &[
         step(
             "The flags of the call that fails.",

@@ -115,4 +115,7 @@ fn by_snapshot(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
 }
 
 #[cfg(test)]
+mod late_tests;
+
+#[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use super::{
 pub const PAGE: Page = Page {
     cause: Cause::KernelMemory,
     errno: &["ENOMEM"],
-    errno_note: None,
+    errno_note: Some("A kernel thread can get EAGAIN instead, a thread EBUSY; see the checks."),
     scope: "the host's kernel memory",
     summary: "the kernel could not allocate something that a new task needs",
     about: &[
@@ -20,14 +20,33 @@ pub const PAGE: Page = Page {
         "A host that runs out of RAM doesn't end here: the kernel reclaims, and then the OOM \
          killer ends a process, often the one that forks.",
     ],
-    checks: &[check(
-        "kernel/fork.c",
-        "copy_process",
-        "5.10 to 7.3",
-        "Any of `dup_task_struct`, `copy_creds`, `copy_files`, `copy_sighand`, `copy_signal`, \
-         `copy_mm`, `copy_io`, audit, perf, semaphore undo lists, `alloc_pid`; 6.16+ the futex \
-         hash; on x86 with shadow stacks in use (6.6+) the mapping of a new thread's shadow stack.",
-    )],
+    checks: &[
+        check(
+            "kernel/fork.c",
+            "copy_process",
+            "5.10 to 7.3",
+            "Any of `dup_task_struct`, `copy_creds`, `copy_files`, `copy_sighand`, `copy_signal`, \
+             `copy_mm`, `copy_io`, audit, perf, semaphore undo lists, `alloc_pid`; on x86 with \
+             shadow stacks in use (6.6+) the mapping of a new thread's shadow stack.",
+        ),
+        check(
+            "kernel/kthread.c",
+            "set_kthread_struct",
+            "5.17 to 7.3",
+            "Kernel threads only: without memory for what is kept of one, `copy_process` answers \
+             EAGAIN, the errno of threads-max, which it has just compared. No program is told, \
+             and no verdict names it, for nothing tells it from the checks beside it.",
+        ),
+        check(
+            "kernel/futex/core.c",
+            "futex_hash_allocate_default",
+            "6.16 to 7.3",
+            "A process's own table of futexes, larger with its threads, up to the processors. \
+             EBUSY in place of ENOMEM where another thread goes back to the global table \
+             (PR_FUTEX_HASH of prctl) at that moment. It takes a race on a host with more than \
+             four processors, so no test provokes it, and the verdict is unknown.",
+        ),
+    ],
     exempt: "Nobody.",
     confirm: &[
         step(

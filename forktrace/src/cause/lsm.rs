@@ -12,7 +12,7 @@ use crate::{
         words::{Words, fix},
     },
     evidence::{Evidence, Sign, Stage},
-    record::{Errno, Fix},
+    record::{Errno, Fix, Operation},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -35,6 +35,8 @@ fn seen(e: &Evidence) -> Option<Finding> {
         Errno::EAGAIN if e.stage == Stage::SecurityToFiles => Finding::observed(None),
         // These are the steps' there; every other errno is a module's.
         Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE => None,
+        // 7.x: copy_fs() of a helper that the kernel starts answers so to flags.
+        Errno::EINVAL if e.operation == Operation::KernelThread => None,
         _ => Finding::observed(None),
     }
 }
@@ -62,6 +64,10 @@ pub const PAGE: Page = Page {
         "Security modules are asked about each new task. SELinux can deny the permission \
          `process fork`; a BPF program of type lsm can refuse for any reason with any errno, \
          EAGAIN and ENOMEM included. AppArmor, Landlock, Smack and TOMOYO never refuse here.",
+        "The verdict needs a stage at which nothing else answers that errno. So an ENOMEM of a \
+         module stays unknown (memory is asked for beside it), and of a thread an EAGAIN, which an \
+         execve of the same process answers as well. A module can also deny a capability that \
+         would have exempted the caller; then the limit is the cause, and named where it is full.",
     ],
     checks: &[check(
         "security/security.c",

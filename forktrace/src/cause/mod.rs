@@ -11,11 +11,14 @@ mod cap_sys_admin;
 mod cgroup_kernel_memory_max;
 mod cgroup_memory_max;
 mod cgroup_pids_max;
+mod chroot;
 mod clone_flags;
 mod clone_into_cgroup;
 mod commit_limit;
 mod exec_in_progress;
 mod fatal_signal;
+mod file_max;
+mod hugetlb;
 mod judge;
 mod kernel_memory;
 mod leak;
@@ -39,6 +42,7 @@ mod rlimit_nofile;
 mod rlimit_nproc;
 mod rlimit_stack;
 mod sched_deadline;
+mod sched_ext;
 mod seccomp;
 mod set_tid_in_use;
 mod set_tid_invalid;
@@ -86,10 +90,14 @@ pub enum Cause {
     Lsm,
     /// A seccomp filter said no.
     Seccomp,
+    /// A scheduler written in BPF said no.
+    SchedExt,
     /// The pid namespace for children has lost its init.
     PidNamespaceDead,
     /// Memory overcommit.
     Overcommit,
+    /// No huge page is free for the copy of a pinned one.
+    Hugetlb,
     /// A memory cgroup is full and its OOM killer found no victim.
     CgroupMemoryMax,
     /// The limit on kernel memory of a cgroup v1 (before 5.16).
@@ -116,6 +124,8 @@ pub enum Cause {
     CapSysAdmin,
     /// kernel.unprivileged_userns_clone is 0.
     UnprivilegedUserns,
+    /// CLONE_NEWUSER in a chroot.
+    Chroot,
     /// clone3's `set_tid` without CAP_CHECKPOINT_RESTORE.
     CapCheckpointRestore,
     /// An id that clone3's `set_tid` asks for is in use.
@@ -126,6 +136,8 @@ pub enum Cause {
     CloneFlags,
     /// RLIMIT_NOFILE: no descriptor is free for the pidfd.
     RlimitNofile,
+    /// fs.file-max: the pidfd is one open file too many for the host.
+    FileMax,
     /// fs.nr_open: the open files can't be copied.
     NrOpen,
     /// The cgroup that CLONE_INTO_CGROUP names doesn't take the child.
@@ -148,8 +160,10 @@ impl Cause {
             Self::CgroupPidsMax => "cgroup_pids_max",
             Self::Lsm => "lsm",
             Self::Seccomp => "seccomp",
+            Self::SchedExt => "sched_ext",
             Self::PidNamespaceDead => "pid_namespace_dead",
             Self::Overcommit => "overcommit",
+            Self::Hugetlb => "hugetlb",
             Self::CgroupMemoryMax => "cgroup_memory_max",
             Self::CgroupKernelMemoryMax => "cgroup_kernel_memory_max",
             Self::KernelMemory => "kernel_memory",
@@ -163,11 +177,13 @@ impl Cause {
             Self::PidNamespaceLevel => "pid_namespace_level",
             Self::CapSysAdmin => "cap_sys_admin",
             Self::UnprivilegedUserns => "unprivileged_userns",
+            Self::Chroot => "chroot",
             Self::CapCheckpointRestore => "cap_checkpoint_restore",
             Self::SetTidInUse => "set_tid_in_use",
             Self::SetTidInvalid => "set_tid_invalid",
             Self::CloneFlags => "clone_flags",
             Self::RlimitNofile => "rlimit_nofile",
+            Self::FileMax => "file_max",
             Self::NrOpen => "nr_open",
             Self::CloneIntoCgroup => "clone_into_cgroup",
             Self::FatalSignal => "fatal_signal",
@@ -261,6 +277,7 @@ pub const CATALOGUE: &[Entry] = &[
     clone_flags::ENTRY,
     unprivileged_userns::ENTRY,
     user_namespace_level::ENTRY,
+    chroot::ENTRY,
     rlimit_nproc::ENTRY,
     threads_max::ENTRY,
     sched_deadline::ENTRY,
@@ -270,6 +287,7 @@ pub const CATALOGUE: &[Entry] = &[
     cgroup_memory_max::ENTRY,
     cgroup_kernel_memory_max::ENTRY,
     overcommit::ENTRY,
+    hugetlb::ENTRY,
     cap_sys_admin::ENTRY,
     pid_namespace_level::ENTRY,
     max_namespaces::ENTRY,
@@ -279,8 +297,10 @@ pub const CATALOGUE: &[Entry] = &[
     pid_max::ENTRY,
     pid_namespace_dead::ENTRY,
     rlimit_nofile::ENTRY,
+    file_max::ENTRY,
     clone_into_cgroup::ENTRY,
     cgroup_pids_max::ENTRY,
+    sched_ext::ENTRY,
 ];
 
 /// Every cause but `unknown` of a thread's stack that is refused. Their order
@@ -311,8 +331,10 @@ pub static PAGES: &[Page] = &[
     cgroup_pids_max::PAGE,
     lsm::PAGE,
     seccomp::PAGE,
+    sched_ext::PAGE,
     pid_namespace_dead::PAGE,
     overcommit::PAGE,
+    hugetlb::PAGE,
     cgroup_memory_max::PAGE,
     cgroup_kernel_memory_max::PAGE,
     kernel_memory::PAGE,
@@ -326,11 +348,13 @@ pub static PAGES: &[Page] = &[
     pid_namespace_level::PAGE,
     cap_sys_admin::PAGE,
     unprivileged_userns::PAGE,
+    chroot::PAGE,
     cap_checkpoint_restore::PAGE,
     set_tid_in_use::PAGE,
     set_tid_invalid::PAGE,
     clone_flags::PAGE,
     rlimit_nofile::PAGE,
+    file_max::PAGE,
     nr_open::PAGE,
     clone_into_cgroup::PAGE,
     fatal_signal::PAGE,

@@ -161,6 +161,8 @@ mod tests {
             memory_delta: None,
             kernel_memory_near: None,
             half_made: 0,
+            huge_pages: None,
+            sched_ext: None,
             thread_stack: None,
             overcommit: None,
         }

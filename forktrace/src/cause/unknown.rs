@@ -17,8 +17,8 @@ pub const PAGE: Page = Page {
          its numbers, fullest first: those with room are ruled out.",
         "It happens when evidence is missing (see `forktrace probes`), when many tasks are \
          refused at once on a kernel that preempts itself, when the room came back before the \
-         numbers were read, when a BPF scheduler or a security module refused, or when the limit \
-         is set outside this machine, as by OpenVZ.",
+         numbers were read, when a security module refused with ENOMEM, or a thread, or when the \
+         limit is set outside this machine, as by OpenVZ.",
     ],
     checks: &[check(
         "kernel/fork.c",

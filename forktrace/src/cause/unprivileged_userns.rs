@@ -1,9 +1,10 @@
 //! kernel.unprivileged_userns_clone is 0: CLONE_NEWUSER needs CAP_SYS_ADMIN in
 //! the initial user namespace, else EPERM. A patch of Debian's and others'.
 //!
-//! kernel/fork.c `copy_process`, among its first checks. Other reasons for
-//! EPERM at CLONE_NEWUSER (a chroot, an id without a mapping, a security
-//! module, all in kernel/user_namespace.c `create_user_ns`) stay unknown.
+//! kernel/fork.c `copy_process`, among its first checks. Of the other reasons for
+//! EPERM at CLONE_NEWUSER, all in kernel/user_namespace.c `create_user_ns`, a
+//! chroot is a cause of its own; an id without a mapping and a security module
+//! stay unknown.
 
 use forktrace_common::clone;
 
@@ -93,5 +94,10 @@ pub const PAGE: Page = Page {
         "`user.max_user_namespaces` at 0 forbids them with ENOSPC, AppArmor and other modules with \
          EACCES or EPERM.",
     )],
-    related: &[Cause::MaxNamespaces, Cause::CapSysAdmin, Cause::Lsm],
+    related: &[
+        Cause::Chroot,
+        Cause::MaxNamespaces,
+        Cause::CapSysAdmin,
+        Cause::Lsm,
+    ],
 };

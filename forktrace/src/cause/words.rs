@@ -91,6 +91,8 @@ pub fn numbers(limit: &Limit) -> String {
         (Some(usage), Some(bound), Unit::Namespaces) => format!("{usage} of {bound} namespaces"),
         (Some(usage), Some(bound), Unit::Levels) => format!("{usage} of {bound} levels"),
         (Some(usage), Some(bound), Unit::Descriptors) => format!("{usage} of {bound} descriptors"),
+        (Some(usage), Some(bound), Unit::Files) => format!("{usage} of {bound} files"),
+        (Some(usage), Some(bound), Unit::HugePages) => format!("{usage} of {bound} huge pages"),
         (None, Some(bound), Unit::Bytes) => bytes(bound),
         (_, Some(bound), _) => bound.to_string(),
         _ => "no number".to_owned(),
@@ -106,7 +108,9 @@ pub fn amount(n: u64, unit: Unit) -> String {
         | Unit::Mappings
         | Unit::Namespaces
         | Unit::Levels
-        | Unit::Descriptors => n.to_string(),
+        | Unit::Descriptors
+        | Unit::Files
+        | Unit::HugePages => n.to_string(),
     }
 }
 

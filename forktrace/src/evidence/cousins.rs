@@ -51,6 +51,14 @@ pub struct NsLimit {
     pub level: u32,
 }
 
+/// Open files of the whole host (/proc/sys/fs/file-nr).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenFiles {
+    pub now: u64,
+    /// fs.file-max.
+    pub max: u64,
+}
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cousins {
@@ -75,6 +83,11 @@ pub struct Cousins {
     pub nofile: Option<u64>,
     /// fs.nr_open, read just after the failure.
     pub nr_open: Option<u64>,
+    /// Read just after an ENFILE.
+    pub open_files: Option<OpenFiles>,
+    /// The caller's root is no mount's root, as far as can be read just after an
+    /// EPERM.
+    pub chrooted: bool,
     /// Slots of the caller's table of open files.
     pub fd_slots: u64,
     /// How many ids clone3 asked for, and the first of them, those of the

@@ -4,11 +4,15 @@
 //! tested without a kernel.
 
 mod cousins;
+mod huge_pages;
 mod overcommit;
+mod sched_ext;
 pub mod thread_stack;
 
-pub use cousins::{Cousins, NsKind, NsLimit};
+pub use cousins::{Cousins, NsKind, NsLimit, OpenFiles};
+pub use huge_pages::{HugePages, HugePool};
 pub use overcommit::{Overcommit, OvercommitMode, PAGE, Refused};
+pub use sched_ext::SchedExt;
 pub use thread_stack::ThreadStack;
 
 use crate::record::{Errno, Operation};
@@ -228,6 +232,12 @@ pub struct Evidence {
     /// the numbers were read; bytes.
     pub half_made: u64,
     pub overcommit: Option<Overcommit>,
+    /// Where a copy of the address space was refused and the caller has huge
+    /// pages of its own, while none are left.
+    pub huge_pages: Option<HugePages>,
+    /// Where what follows the cgroups refused, and the kernel knows schedulers
+    /// written in BPF.
+    pub sched_ext: Option<SchedExt>,
     /// Where no creation was tried: the stack that was refused.
     pub thread_stack: Option<ThreadStack>,
 }

@@ -38,6 +38,14 @@ pub struct Status {
     pub vm_locked: Option<u64>,
 }
 
+/// Whether a process's root lies somewhere else than at the root of a mount that
+/// its own paths begin at: fs/namespace.c `current_chrooted`. False where that
+/// can't be read; a reader that is in the same chroot sees nothing of it.
+pub fn is_chrooted(pid: u32) -> bool {
+    let root = fs::read_link(format!("/proc/{pid}/root"));
+    root.is_ok_and(|root| root != Path::new("/"))
+}
+
 impl Status {
     /// Reads `/proc/PID/status` below another folder than `/proc`, too.
     pub fn read(proc: &Path, pid: u32) -> io::Result<Self> {

@@ -1,15 +1,27 @@
 //! From an event to what refuses with other errnos than EAGAIN and ENOMEM.
 
-use forktrace_common::event::{self, FailureEvent, flag, ns_kind};
+use forktrace_common::{
+    clone,
+    event::{self, FailureEvent, flag, ns_kind},
+};
 
-use crate::evidence::{Cousins, NsKind, NsLimit};
+use crate::{
+    evidence::{Cousins, NsKind, NsLimit},
+    host::{limits::Files, open_files, process},
+};
 
-/// `None` where the programs were not asked for it.
-pub fn of(event: &FailureEvent) -> Option<Cousins> {
+/// `None` where the programs were not asked for it. `proc_is_hosts`: whether /proc numbers processes
+/// as events do.
+pub fn of(event: &FailureEvent, files: &mut Files, proc_is_hosts: bool) -> Option<Cousins> {
     let on = |bit: u32| event.flags & bit != 0;
     if !on(flag::HAVE_COUSINS) {
         return None;
     }
+    let asks_for_userns = event.clone_flags & clone::NEWUSER != 0;
+    let chrooted = event.ret == -libc::EPERM
+        && asks_for_userns
+        && proc_is_hosts
+        && process::is_chrooted(event.tgid);
     let c = &event.cousins;
     let set_tid_size = c.set_tid_size as usize;
     Some(Cousins {
@@ -24,6 +36,10 @@ pub fn of(event: &FailureEvent) -> Option<Cousins> {
         // 0: the field could not be read, or nothing can be opened at all.
         nofile: Some(c.nofile).filter(|&n| n != u64::MAX),
         nr_open: sysctl("fs/nr_open"),
+        open_files: (event.ret == -libc::ENFILE)
+            .then(|| open_files::now(files))
+            .flatten(),
+        chrooted,
         fd_slots: u64::from(c.fd_slots),
         set_tid_size,
         set_tid: c.set_tid.iter().copied().take(set_tid_size).collect(),

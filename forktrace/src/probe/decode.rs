@@ -15,17 +15,22 @@ use forktrace_common::{
 
 use super::{attach::Outcome, oom, stacks, stage, syscall};
 use crate::{
-    evidence::{CgroupLimit, Evidence, PAGE},
+    evidence::{CgroupLimit, Evidence, PAGE, Stage},
     host::{
         cgroup::{Hierarchies, Resource, Version},
         clock::Clock,
+        huge_pages,
         limits::{Files, HostNow},
+        open_files,
         passwd::Passwd,
+        sched_ext::Schedulers,
         vantage,
     },
     record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Unit, Victim},
 };
-use numbers::{lacking, nproc, nproc_full, operation, overcommit, pid_namespaces, threads};
+use numbers::{
+    clone_flags, lacking, nproc, nproc_full, operation, overcommit, pid_namespaces, threads,
+};
 use paths::Paths;
 use text::{lossy, until_nul};
 
@@ -62,6 +67,7 @@ pub struct Decoder {
     proc_is_hosts: bool,
     /// Where what an event lacks is read.
     files: Files,
+    schedulers: Schedulers,
 }
 
 /// What a half-made child has charged beside page tables: a kernel stack, the
@@ -71,11 +77,15 @@ const SMALL_PARTS: u64 = 512 << 10;
 
 impl Decoder {
     pub fn new(hierarchies: Hierarchies, passwd: Passwd) -> Self {
+        let mut files = Files::of_proc();
+        // Opened in time.
+        let _ = open_files::now(&mut files);
         Self {
             hierarchies,
             passwd,
             proc_is_hosts: vantage::proc_is_hosts(std::path::Path::new("/proc")),
-            files: Files::of_proc(),
+            files,
+            schedulers: Schedulers::default(),
         }
     }
 
@@ -130,18 +140,20 @@ impl Decoder {
             stage::forget(&mut event);
         }
         let errno = Errno::from_number(-event.ret)?;
+        // First, for the caller may be about to end.
+        let cousins = super::cousins::of(&event, &mut self.files, self.proc_is_hosts);
         let paths = Paths::of(&event, &self.hierarchies);
         let host = HostNow::lacking(&mut self.files, &lacking(&event, errno));
         let has = |bit: u32| event.facts.bits & bit != 0;
         let signs = stage::signs(&event, probes, doubted);
         let nproc = nproc(&event);
-        let evidence = Evidence {
+        let mut evidence = Evidence {
             errno,
             operation: operation(&event),
             stage: stage::stage(&event, probes, doubted),
-            clone_flags: event.clone_flags,
+            clone_flags: clone_flags(&event),
             dying: event.flags & flag::DYING != 0,
-            cousins: super::cousins::of(&event),
+            cousins,
             uid: event.uid,
             shares_vm: event.clone_flags & clone::VM != 0,
             into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,
@@ -166,8 +178,11 @@ impl Decoder {
             kernel_memory_near: self.kernel_memory(&event, &paths),
             half_made: event.pgtables_bytes + SMALL_PARTS,
             overcommit: overcommit(&event, errno, &host, &signs, self.proc_is_hosts),
+            huge_pages: None,
+            sched_ext: None,
             thread_stack: stacks::thread_stack(&event),
         };
+        self.read_later(&mut evidence, event.tgid, &host);
         let compat = event.flags & flag::COMPAT != 0;
         Some(Decoded {
             time_ns: event.time_ns,
@@ -179,6 +194,22 @@ impl Decoder {
             cgroup: paths.own_cgroup(),
             evidence,
         })
+    }
+
+    /// What only files tell, and only where it could be the cause.
+    fn read_later(&mut self, evidence: &mut Evidence, pid: u32, host: &HostNow) {
+        match evidence.stage {
+            Stage::SighandToNamespaces
+                if evidence.errno == Errno::ENOMEM
+                    && !evidence.shares_vm
+                    && self.proc_is_hosts
+                    && host.hugetlb != Some(0) =>
+            {
+                evidence.huge_pages = huge_pages::lacking(pid);
+            }
+            Stage::AfterCgroups => evidence.sched_ext = self.schedulers.just_now(),
+            _ => {}
+        }
     }
 
     fn caller(&self, event: &FailureEvent) -> Caller {

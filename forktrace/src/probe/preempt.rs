@@ -9,24 +9,62 @@ use std::io::Read as _;
 use super::tracefs::Detached;
 
 /// Whether kernel code can be preempted; true also when that can't be found
-/// out. PREEMPT_DYNAMIC kernels tell their mode in debugfs, as in
-/// `none (voluntary) full`; others are named so in /proc/version, or aren't
-/// preemptible.
+/// out.
 pub fn possible() -> bool {
     let version = std::fs::read_to_string("/proc/version").unwrap_or_default();
+    by_version(&version).unwrap_or_else(|| {
+        let mut mode = String::new();
+        let read = Detached::mount(c"debugfs")
+            .and_then(|fs| fs.open(c"sched/preempt"))
+            .and_then(|mut file| file.read_to_string(&mut mode));
+        read.is_err() || by_mode(&mode)
+    })
+}
+
+/// What /proc/version says of it (init/Makefile: `PREEMPT`, `PREEMPT_RT`,
+/// `PREEMPT_DYNAMIC`; nothing where the kernel isn't preemptible). `None`: it is
+/// chosen at boot.
+fn by_version(version: &str) -> Option<bool> {
     if !version.contains("PREEMPT") {
-        return version.is_empty();
+        return Some(version.is_empty());
     }
     // 6.18+: PREEMPT(lazy), PREEMPT(voluntary).
     if version.contains("PREEMPT(voluntary)") || version.contains("PREEMPT(none)") {
-        return false;
+        return Some(false);
     }
-    if !version.contains("PREEMPT_DYNAMIC") {
-        return true;
+    (!version.contains("PREEMPT_DYNAMIC")).then_some(true)
+}
+
+/// Kernels that choose at boot tell their mode in debugfs, as in
+/// `none (voluntary) full`.
+fn by_mode(mode: &str) -> bool {
+    !(mode.contains("(voluntary)") || mode.contains("(none)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_every_kind() {
+        let of = |kind: &str| by_version(&format!("Linux version 6.12.1 (gcc 14) #1 SMP {kind}"));
+        assert_eq!(of("Debian 5.10.262-1"), Some(false));
+        assert_eq!(of("PREEMPT Debian"), Some(true));
+        // Debian's linux-image-rt-amd64, 6.1 and 6.12.
+        assert_eq!(of("PREEMPT_RT Debian 6.1.192-3"), Some(true));
+        assert_eq!(of("PREEMPT_DYNAMIC Debian"), None);
+        assert_eq!(of("PREEMPT(full)"), Some(true));
+        assert_eq!(of("PREEMPT(lazy)"), Some(true));
+        assert_eq!(of("PREEMPT(voluntary)"), Some(false));
+        assert_eq!(of("PREEMPT(none)"), Some(false));
+        assert_eq!(by_version(""), Some(true));
     }
-    let mut mode = String::new();
-    let read = Detached::mount(c"debugfs")
-        .and_then(|fs| fs.open(c"sched/preempt"))
-        .and_then(|mut file| file.read_to_string(&mut mode));
-    read.is_err() || !(mode.contains("(voluntary)") || mode.contains("(none)"))
+
+    #[test]
+    fn modes_in_debugfs() {
+        assert!(!by_mode("none (voluntary) full"));
+        assert!(!by_mode("(none) voluntary full lazy"));
+        assert!(by_mode("none voluntary (full)"));
+        assert!(by_mode("full (lazy)"));
+    }
 }

@@ -50,6 +50,8 @@ errnos! {
     const EINVAL;
     /// "Too many open files".
     const EMFILE;
+    /// "Too many open files in system".
+    const ENFILE;
     /// "No space left on device".
     const ENOSPC;
     /// "No such file or directory".
@@ -58,7 +60,7 @@ errnos! {
     const EOPNOTSUPP;
     // include/uapi/asm-generic/errno-base.h
     and ESRCH and EIO and ENXIO and E2BIG and ENOEXEC and ECHILD and EFAULT and ENOTBLK
-    and EXDEV and ENOTDIR and EISDIR and ENFILE and ENOTTY and ETXTBSY and EFBIG and ESPIPE
+    and EXDEV and ENOTDIR and EISDIR and ENOTTY and ETXTBSY and EFBIG and ESPIPE
     and EROFS and EMLINK and EPIPE and EDOM and ERANGE
     // include/uapi/asm-generic/errno.h
     and EDEADLK and ENAMETOOLONG and ENOLCK and ENOSYS and ENOTEMPTY and ELOOP and ENOMSG

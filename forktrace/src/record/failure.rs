@@ -56,6 +56,10 @@ pub enum Unit {
     Levels,
     /// File descriptors of one process.
     Descriptors,
+    /// Open files of the whole host.
+    Files,
+    /// Huge pages of one size.
+    HugePages,
 }
 
 /// The limit that refused.
@@ -64,7 +68,8 @@ pub struct Limit {
     /// As people know it: `pids.max`, `RLIMIT_NPROC`, `kernel.pid_max`, …
     pub name: String,
     /// Who owns it: a cgroup's path from its hierarchy's root, `uid N`,
-    /// `user namespace N`, `pid namespace N`, `host`, or `process`.
+    /// `user namespace N`, `pid namespace N`, `scheduler NAME`, `host`, or
+    /// `process`.
     pub scope: String,
     /// The bound; `null` where the cause has no number.
     pub value: Option<u64>,

@@ -6,13 +6,14 @@ use super::cgroup::PREFIX;
 use crate::host::cgroup::{Hierarchies, SEARCH};
 
 /// Settings that a provocation could change.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "kernel/pid_max",
     "kernel/threads-max",
     "vm/overcommit_memory",
     "vm/overcommit_ratio",
     "vm/overcommit_kbytes",
     "vm/max_map_count",
+    "vm/nr_hugepages",
     "fs/nr_open",
     "kernel/unprivileged_userns_clone",
     "user/max_uts_namespaces",

@@ -109,7 +109,7 @@ pub fn run(options: &Options, mut sink: impl FnMut(&Line) -> io::Result<()>) -> 
     let start = start(&session, options);
     let mut run = Run {
         tracer,
-        world: World::new(undo.clone()),
+        world: World::new(undo.clone(), start.attach != Style::Tracepoint.name()),
         told: Told::default(),
     };
     sink(&Line::SelftestStart(start)).map_err(Error::Write)?;

@@ -376,6 +376,41 @@ pub fn close_from(first: RawFd) {
 
 /// A private writable mapping that is not touched.
 pub fn map(bytes: u64) -> Result<*mut u8, Trouble> {
+    map_with(bytes, 0)
+}
+
+/// The same of huge pages.
+pub fn map_huge(bytes: u64) -> Result<*mut u8, Trouble> {
+    map_with(bytes, libc::MAP_HUGETLB)
+}
+
+/// Pins memory as long as this process lives, as a buffer of io_uring(7).
+pub fn pin(at: *mut u8, bytes: usize) -> Result<(), Trouble> {
+    const IORING_REGISTER_BUFFERS: i32 = 0;
+    // `struct io_uring_params` (include/uapi/linux/io_uring.h).
+    let mut params = [0u32; 30];
+    // SAFETY: the struct is as long as the kernel's and outlives the call.
+    let ring = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, params.as_mut_ptr()) };
+    let ring = check(ring, "io_uring_setup")?;
+    let buffer = libc::iovec {
+        iov_base: at.cast(),
+        iov_len: bytes,
+    };
+    // SAFETY: one buffer, of this process's own memory.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_io_uring_register,
+            ring,
+            IORING_REGISTER_BUFFERS,
+            &raw const buffer,
+            1,
+        )
+    };
+    check(answer, "io_uring_register")?;
+    Ok(())
+}
+
+fn map_with(bytes: u64, flags: i32) -> Result<*mut u8, Trouble> {
     let doing = format!("mmap of {bytes} bytes");
     let length = usize::try_from(bytes).map_err(|e| Trouble::Odd(format!("{doing}: {e}")))?;
     // SAFETY: a new mapping, nothing that exists is touched.
@@ -384,7 +419,7 @@ pub fn map(bytes: u64) -> Result<*mut u8, Trouble> {
             ptr::null_mut(),
             length,
             libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags,
             -1,
             0,
         )

@@ -20,15 +20,18 @@ pub struct World {
     hierarchies: Hierarchies,
     /// The name of the present provocation's processes.
     pub comm: String,
+    /// The tracer sees how far a creation came.
+    pub sees_stages: bool,
 }
 
 impl World {
     /// Looks at the host.
-    pub fn new(undo: Undo) -> Self {
+    pub fn new(undo: Undo, sees_stages: bool) -> Self {
         Self {
             undo,
             hierarchies: Hierarchies::discover().unwrap_or_default(),
             comm: String::new(),
+            sees_stages,
         }
     }
 

@@ -2,17 +2,19 @@
 //! function styles see.
 
 use std::fs;
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
-use forktrace::record::{Errno, Failure, Operation, Record};
+use forktrace::record::{Certainty, Errno, Failure, Operation, Record};
 
 use super::{Behaviour, record};
 use crate::actor::Actor;
 use crate::cgroup::Tree;
 use crate::io_uring::Ring;
 use crate::runner::{Tests, Where};
+use crate::scenario::memory;
 use crate::sys::{self, Sysctl};
 use crate::tracer::Tracer;
 
@@ -24,6 +26,14 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "io_worker_kprobe",
         run: |tests| io_worker(tests, "kprobe"),
+    },
+    Behaviour {
+        name: "io_worker_memory_fexit",
+        run: |tests| io_worker_memory(tests, "fexit"),
+    },
+    Behaviour {
+        name: "io_worker_memory_kprobe",
+        run: |tests| io_worker_memory(tests, "kprobe"),
     },
     Behaviour {
         name: "core_dump_helper_fexit",
@@ -97,6 +107,58 @@ fn io_worker(tests: &Tests, style: &str) -> Result<()> {
         failure.syscall.is_none(),
         "syscall is {:?}",
         failure.syscall
+    );
+    Ok(())
+}
+
+/// The same in a full memory cgroup with nobody in it to kill.
+fn io_worker_memory(tests: &Tests, style: &str) -> Result<()> {
+    let cgroups = &tests.place.cgroups;
+    if tests.at == Where::Host || !cgroups.pids_is_v2 || cgroups.memory().is_none() {
+        return Ok(());
+    }
+    let mut tracer = record(tests, &["--attach", style])?;
+    let tree = Tree::new(cgroups, "uring-m")?;
+    let home = memory::under(&tree, cgroups, 1)?;
+    let _console = memory::quiet_console()?;
+    let (mut actor, _) = Actor::start("submitter-m", |link| {
+        fs::write("/proc/self/oom_score_adj", "-1000")?;
+        let leave = memory::way_out(cgroups)?;
+        home.enter()?;
+        let mut pipe = [0; 2];
+        // SAFETY: room for two descriptors.
+        sys::check(unsafe { libc::pipe(pipe.as_mut_ptr()) }.into(), "pipe")?;
+        let ring = Ring::new(pipe[0])?;
+        memory::touch_everything();
+        link.step();
+        let handed_in = ring.submit();
+        (&leave).write_all(b"0")?;
+        handed_in?;
+        link.step();
+        Ok(())
+    })?;
+    let top = tree.top();
+    memory::set(&top.dir.join("memory.max"), 4096)?;
+    actor.go()?;
+    let pid = actor.pid() as u32;
+    let failure = await_failure(&mut tracer, |f| f.caller.pid == pid)?;
+    tracer.end()?;
+    ensure!(
+        failure.operation == Operation::IoWorker && failure.errno == Errno::ENOMEM,
+        "operation is {:?}, errno {:?}",
+        failure.operation,
+        failure.errno
+    );
+    ensure!(
+        failure.cause == Cause::CgroupMemoryMax && failure.certainty == Certainty::Observed,
+        "cause is {:?} ({:?})",
+        failure.cause,
+        failure.certainty
+    );
+    let limit = failure.limit.context("no limit")?;
+    ensure!(
+        limit.scope == top.shown() && limit.value == Some(4096) && limit.usage >= limit.value,
+        "limit is {limit:?}"
     );
     Ok(())
 }

@@ -220,9 +220,14 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
     let kernel = tests.place.kernel;
     match (case.cause, case.variant.as_str()) {
         // Nowhere provoked.
-        (Cause::FatalSignal | Cause::Lsm | Cause::CgroupKernelMemoryMax, _) => {
-            case.why.iter().any(|why| why.starts_with("it takes "))
-        }
+        (
+            Cause::FatalSignal
+            | Cause::Lsm
+            | Cause::SchedExt
+            | Cause::FileMax
+            | Cause::CgroupKernelMemoryMax,
+            _,
+        ) => case.why.iter().any(|why| why.starts_with("it takes ")),
         (Cause::CgroupMemoryMax, _) => {
             // Debian builds no v1 memory controller from 6.12 on.
             here || (!tests.place.cgroups.pids_is_v2 && kernel >= (6, 12))
@@ -231,6 +236,11 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
         // Debian's setting.
         (Cause::UnprivilegedUserns, _) => {
             here || !Path::new("/proc/sys/kernel/unprivileged_userns_clone").exists()
+        }
+        // Pinned pages are shared like others before.
+        (Cause::Hugetlb, _) => {
+            let by_tracepoint = || case.why.iter().any(|why| why.contains("style tracepoint"));
+            here || kernel < (5, 12) || by_tracepoint()
         }
         // With --disruptive, which is for test machines.
         (
@@ -244,6 +254,7 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
         // Somebody's host may forbid these.
         (
             Cause::SchedDeadline
+            | Cause::Chroot
             | Cause::MaxNamespaces
             | Cause::UserNamespaceLevel
             | Cause::PidNamespaceLevel

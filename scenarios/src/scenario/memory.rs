@@ -46,7 +46,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-pub(super) fn hierarchy(place: &Place) -> Result<Hierarchies> {
+pub fn hierarchy(place: &Place) -> Result<Hierarchies> {
     match place.cgroups.memory() {
         Some(hierarchy) => Ok(hierarchy),
         None => skip("no memory controller is mounted"),
@@ -55,7 +55,7 @@ pub(super) fn hierarchy(place: &Place) -> Result<Hierarchies> {
 
 /// A cgroup `below` levels under the one that is limited, with the memory
 /// controller on all the way.
-pub(super) fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
+pub fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
     let names: Vec<String> = (1..=below).map(|n| format!("below-{n}")).collect();
     let leaf = tree.at(&names)?;
     if hierarchy.pids_is_v2 {
@@ -69,7 +69,7 @@ pub(super) fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Resul
     Ok(leaf)
 }
 
-pub(super) fn limit_name(hierarchy: &Hierarchies) -> &'static str {
+pub fn limit_name(hierarchy: &Hierarchies) -> &'static str {
     if hierarchy.pids_is_v2 {
         "memory.max"
     } else {
@@ -78,11 +78,11 @@ pub(super) fn limit_name(hierarchy: &Hierarchies) -> &'static str {
 }
 
 /// The kernel reports each time that its OOM killer runs, at length.
-fn quiet_console() -> Result<Sysctl> {
+pub fn quiet_console() -> Result<Sysctl> {
     Sysctl::set("kernel/printk", 1)
 }
 
-pub(super) fn set(file: &Path, value: u64) -> Result<()> {
+pub fn set(file: &Path, value: u64) -> Result<()> {
     fs::write(file, value.to_string())
         .with_context(|| format!("write {value} to {}", file.display()))
 }
@@ -110,14 +110,14 @@ fn fill(mut ballast: &fs::File) -> Result<()> {
 }
 
 /// To be opened in time: in a full cgroup even that can be refused.
-fn way_out(hierarchy: &Hierarchies) -> Result<fs::File> {
+pub fn way_out(hierarchy: &Hierarchies) -> Result<fs::File> {
     let file = hierarchy.pids.join("cgroup.procs");
     let opened = fs::OpenOptions::new().write(true).open(&file);
     opened.with_context(|| format!("open {}", file.display()))
 }
 
 /// A page fault that the cgroup has no room for waits for ever.
-fn touch_everything() {
+pub fn touch_everything() {
     // SAFETY: no pointers.
     unsafe { libc::mlockall(libc::MCL_CURRENT) };
 }

@@ -6,8 +6,9 @@ mod combined;
 pub mod errnos;
 mod exec_in_progress;
 mod holders;
+mod hugetlb;
 mod lsm;
-mod memory;
+pub mod memory;
 mod negative;
 mod nproc_at_exec;
 mod once;
@@ -17,6 +18,7 @@ mod pid_max;
 mod pid_namespace_dead;
 mod rlimit_nproc;
 mod sched_deadline;
+mod sched_ext;
 mod seccomp;
 mod thread_stack;
 mod threads_max;
@@ -225,6 +227,8 @@ pub fn all() -> Vec<Scenario> {
         pid_max::SCENARIOS,
         threads_max::SCENARIOS,
         overcommit::SCENARIOS,
+        hugetlb::SCENARIOS,
+        sched_ext::SCENARIOS,
         sched_deadline::SCENARIOS,
         exec_in_progress::SCENARIOS,
         lsm::SCENARIOS,

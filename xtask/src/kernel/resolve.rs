@@ -22,14 +22,29 @@ const HOME: [(&str, &str); 3] = [
     ("6.12", "trixie"),
 ];
 
-/// Refuses names that are neither `newest` nor a version.
+/// What a name's end says of how the kernel was built, and what Debian's packages of that kind end
+/// in. Cloud kernels are the smallest that boot here; of PREEMPT_RT Debian builds no cloud kernel.
+const RT: (&str, &str) = ("-rt", "rt-amd64");
+const CLOUD: &str = "cloud-amd64";
+
+/// The version, or `newest`, and the end of the package's name.
+fn parts(name: &str) -> (&str, &'static str) {
+    let (suffix, package) = RT;
+    match name.strip_suffix(suffix) {
+        Some(version) => (version, package),
+        None => (name, CLOUD),
+    }
+}
+
+/// Refuses names that are neither `newest` nor a version, either with `-rt` behind it or not.
 pub fn check_name(name: &str) -> Result<()> {
-    let version = name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_digit() || c == '.');
-    if !version && name != "newest" {
+    let (base, _) = parts(name);
+    let version = base.starts_with(|c: char| c.is_ascii_digit())
+        && base.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if !version && base != "newest" {
         bail!(
-            "kernel {name:?}: give a version prefix such as 6.12, `newest`, `all`, or the path of \
-             an image (with a slash)"
+            "kernel {name:?}: give a version prefix such as 6.12 (6.12-rt: built with PREEMPT_RT), \
+             `newest`, `all`, or the path of an image (with a slash)"
         );
     }
     Ok(())
@@ -47,7 +62,8 @@ pub fn package(archive: &Archive, name: &str) -> Result<Package> {
     } else {
         versions(&archive.query(&[&["madison"], names.as_slice()].concat())?)
     };
-    if let Some((_, home)) = HOME.iter().find(|(kernel, _)| *kernel == name)
+    let (version, kind) = parts(name);
+    if let Some((_, home)) = HOME.iter().find(|(kernel, _)| *kernel == version)
         && found.iter().any(|package| package.suite.starts_with(home))
     {
         found.retain(|package| package.suite.starts_with(home));
@@ -60,7 +76,8 @@ pub fn package(archive: &Archive, name: &str) -> Result<Package> {
     }
     best.ok_or_else(|| {
         anyhow!(
-            "no Debian suite on this machine's mirror has a cloud kernel {name} (searched for {})",
+            "no Debian suite on this machine's mirror has a kernel {version} of the kind {kind} \
+             (searched for {})",
             pattern(name)
         )
     })
@@ -69,17 +86,18 @@ pub fn package(archive: &Archive, name: &str) -> Result<Package> {
 /// The name pattern of real images. Since 6.19 `linux-image-*` holds no image but depends on
 /// `linux-binary-*`; a meta package has no third number.
 fn pattern(name: &str) -> String {
-    let version = if name == "newest" {
+    let (base, kind) = parts(name);
+    let version = if base == "newest" {
         "[0-9]+\\.[0-9]+".to_owned()
     } else {
-        name.replace('.', "\\.")
+        base.replace('.', "\\.")
     };
-    let parts = if name.matches('.').count() > 1 {
+    let third = if base.matches('.').count() > 1 {
         ""
     } else {
         "\\.[0-9]"
     };
-    format!("^linux-(image|binary)-{version}{parts}[^ ]*-cloud-amd64$")
+    format!("^linux-(image|binary)-{version}{third}[^ ]*-{kind}$")
 }
 
 /// Reads `apt-cache madison`: `name | version | site suite/component arch Packages`.
@@ -123,6 +141,10 @@ mod tests {
             pattern("6.1"),
             "^linux-(image|binary)-6\\.1\\.[0-9][^ ]*-cloud-amd64$"
         );
+        assert_eq!(
+            pattern("6.1-rt"),
+            "^linux-(image|binary)-6\\.1\\.[0-9][^ ]*-rt-amd64$"
+        );
     }
 
     #[test]
@@ -138,6 +160,8 @@ mod tests {
     #[test]
     fn names_are_checked() {
         assert!(check_name("6.12").is_ok() && check_name("newest").is_ok());
+        assert!(check_name("6.12-rt").is_ok() && check_name("newest-rt").is_ok());
+        assert!(check_name("-rt").is_err() && check_name("6.12-rtx").is_err());
         assert!(
             check_name("6.1[").is_err() && check_name("").is_err() && check_name("old").is_err()
         );

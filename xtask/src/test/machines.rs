@@ -26,6 +26,8 @@ struct Part {
     name: &'static str,
     options: &'static [&'static str],
     on: On,
+    /// More for the kernel's command line.
+    append: &'static str,
     /// With a PostgreSQL server in it.
     postgres: bool,
 }
@@ -51,6 +53,12 @@ impl On {
 /// One that doesn't preempt itself, and one that does (`/sys/kernel/debug/sched/preempt`: lazy).
 const WITH_TWO_PROCESSORS: &[&str] = &["5.10", "6.18"];
 
+/// Built with PREEMPT_RT: nearly everything can be preempted, and spinlocks sleep.
+const REAL_TIME: &[&str] = &["6.1-rt", "6.12-rt"];
+
+/// The kernel that is booted with [`FULL`] as well.
+const WITH_FULL_PREEMPTION: &[&str] = &["6.18"];
+
 /// A style's sessions, and those behaviours that are its own.
 const fn of_style(name: &'static str, options: &'static [&'static str]) -> Part {
     Part {
@@ -59,6 +67,7 @@ const fn of_style(name: &'static str, options: &'static [&'static str]) -> Part 
         name,
         options,
         on: On::All,
+        append: "",
         postgres: false,
     }
 }
@@ -68,9 +77,21 @@ const FEXIT: Part = of_style(
     &["--style", "fexit", "--kind", "sessions", "--kind", "kernel"],
 );
 
+const KPROBE: Part = of_style(
+    "kprobe",
+    &[
+        "--style", "kprobe", "--kind", "sessions", "--kind", "kernel",
+    ],
+);
+
+/// Preempts itself wherever it may, which no kernel does as Debian configures it.
+const FULL: &str = "preempt=full";
+
 /// Everything on v2, on each kernel; with v1 hierarchies only what concerns the pids controller;
 /// the commands' behaviour, which doesn't depend on the kernel, on one kernel (and natively).
-const PARTS: [Part; 8] = [
+/// What preemption changes is in the styles that hook the kernel's functions, so that kernels built
+/// or booted for it have these two alone.
+const PARTS: [Part; 10] = [
     Part {
         processors: 2,
         on: On::Only(WITH_TWO_PROCESSORS),
@@ -80,29 +101,40 @@ const PARTS: [Part; 8] = [
         on: On::AllBut(WITH_TWO_PROCESSORS),
         ..FEXIT
     },
-    of_style(
-        "kprobe",
-        &[
-            "--style", "kprobe", "--kind", "sessions", "--kind", "kernel",
-        ],
-    ),
-    of_style(
-        "tracepoint",
-        &[
-            "--style",
+    KPROBE,
+    Part {
+        on: On::AllBut(REAL_TIME),
+        ..of_style(
             "tracepoint",
-            "--kind",
-            "sessions",
-            "--kind",
-            "kernel",
-        ],
-    ),
+            &[
+                "--style",
+                "tracepoint",
+                "--kind",
+                "sessions",
+                "--kind",
+                "kernel",
+            ],
+        )
+    },
+    Part {
+        name: "full-fexit",
+        on: On::Only(WITH_FULL_PREEMPTION),
+        append: FULL,
+        ..FEXIT
+    },
+    Part {
+        name: "full-kprobe",
+        on: On::Only(WITH_FULL_PREEMPTION),
+        append: FULL,
+        ..KPROBE
+    },
     Part {
         processors: 2,
         layout: Cgroup::V2,
         name: "processors",
         options: &["--style", "auto", "--only", "fault_cpu"],
         on: On::Only(&["6.12"]),
+        append: "",
         postgres: false,
     },
     Part {
@@ -113,6 +145,7 @@ const PARTS: [Part; 8] = [
             "--style", "auto", "--kind", "sessions", "--kind", "commands",
         ],
         on: On::Only(&["6.12"]),
+        append: "",
         postgres: false,
     },
     Part {
@@ -121,6 +154,7 @@ const PARTS: [Part; 8] = [
         name: "postgres",
         options: &["--style", "auto", "--only", "postgres_strict"],
         on: On::Only(&["6.12"]),
+        append: "",
         postgres: true,
     },
     Part {
@@ -141,7 +175,8 @@ const PARTS: [Part; 8] = [
             "--kind",
             "kernel",
         ],
-        on: On::All,
+        on: On::AllBut(REAL_TIME),
+        append: "",
         postgres: false,
     },
 ];
@@ -238,7 +273,7 @@ fn one(
         kernel: &kernel.image,
         initramfs: initramfs.clone(),
         cgroup: layout,
-        append: String::new(),
+        append: part.append.to_owned(),
         mem: if part.postgres { 1024 } else { 512 },
         smp: part.processors,
         icount: false,
@@ -283,7 +318,11 @@ fn count(kernel: &Kernel, part: Part, run: &Run, tally: &mut Tally, matrix: &mut
         run.log.display()
     );
     let read = tally.read(&place, last_attempt(&run.output));
-    matrix.read(&kernel.name, &layout.to_string(), last_attempt(&run.output));
+    let machine = match part.append {
+        "" => kernel.name.clone(),
+        append => format!("{} {append}", kernel.name),
+    };
+    matrix.read(&machine, &layout.to_string(), last_attempt(&run.output));
     match &run.problem {
         // A status of 1 with failed cases is no news.
         Some(_) if read.failed > 0 && read.closed => {}

@@ -91,19 +91,44 @@ impl Matrix {
     }
 }
 
-/// This machine first, then the kernels by age.
-fn order(kernel: &str) -> (u32, u32, u32) {
-    let mut numbers = kernel.split('.').map(str::parse);
-    match (kernel, numbers.next(), numbers.next()) {
-        ("native", ..) => (0, 0, 0),
-        (_, Some(Ok(major)), Some(Ok(minor))) => (1, major, minor),
-        _ => (2, 0, 0),
+/// This machine first, then the kernels by age, those of a special kind (`6.1-rt`, `6.18
+/// preempt=full`) behind the plain one.
+fn order(kernel: &str) -> (u32, u32, u32, bool) {
+    let (version, kind) = match kernel.find(['-', ' ']) {
+        Some(at) => kernel.split_at(at),
+        None => (kernel, ""),
+    };
+    let mut numbers = version.split('.').map(str::parse);
+    let special = !kind.is_empty();
+    match (version, numbers.next(), numbers.next()) {
+        ("native", ..) => (0, 0, 0, special),
+        (_, Some(Ok(major)), Some(Ok(minor))) => (1, major, minor, special),
+        _ => (2, 0, 0, special),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Matrix;
+    use super::{Matrix, order};
+
+    #[test]
+    fn kernels_are_ordered_by_age_and_kind() {
+        let wanted = [
+            "native",
+            "5.10",
+            "6.1",
+            "6.1-rt",
+            "6.12",
+            "6.12-rt",
+            "6.18",
+            "6.18 preempt=full",
+            "newest",
+        ];
+        let mut sorted = wanted;
+        sorted.reverse();
+        sorted.sort_by_key(|name| order(name));
+        assert_eq!(sorted, wanted);
+    }
 
     #[test]
     fn makes_a_table_for_each_style() {

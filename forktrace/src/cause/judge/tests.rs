@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Nothing is full: an uid with 5 of 100 tasks, a cgroup with 5 of 50, …
-fn roomy(errno: Errno, stage: Stage) -> Evidence {
+pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
     Evidence {
         errno,
         operation: Operation::Process,
@@ -63,11 +63,13 @@ fn roomy(errno: Errno, stage: Stage) -> Evidence {
             refused: None,
             accounted: None,
         }),
+        huge_pages: None,
+        sched_ext: None,
         thread_stack: None,
     }
 }
 
-fn cgroup(path: &str, usage: u64, limit: Option<u64>) -> CgroupLimit {
+pub(super) fn cgroup(path: &str, usage: u64, limit: Option<u64>) -> CgroupLimit {
     CgroupLimit {
         path: Some(path.to_owned()),
         id: 1,
@@ -78,14 +80,14 @@ fn cgroup(path: &str, usage: u64, limit: Option<u64>) -> CgroupLimit {
     }
 }
 
-fn verdict(e: &Evidence) -> (Cause, Certainty, Option<String>) {
+pub(super) fn verdict(e: &Evidence) -> (Cause, Certainty, Option<String>) {
     let v = judge(e);
     (v.cause, v.certainty, v.limit.map(|l| l.scope))
 }
 
 #[test]
 fn nothing_full_is_unknown_with_every_candidate() {
-    for stage in [Stage::Unseen, Stage::Early, Stage::AfterCgroups] {
+    for stage in [Stage::Unseen, Stage::Early, Stage::SighandToNamespaces] {
         let v = judge(&roomy(Errno::EAGAIN, stage));
         assert_eq!(v.cause, Cause::Unknown, "{stage:?}");
         assert_eq!(v.certainty, Certainty::Unknown);

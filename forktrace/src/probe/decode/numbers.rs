@@ -41,6 +41,15 @@ pub fn operation(event: &FailureEvent) -> Operation {
     }
 }
 
+/// CLONE_* as `copy_process()` has them: styles that read what the caller asked
+/// for don't see what `kernel_clone()` adds.
+pub fn clone_flags(event: &FailureEvent) -> u64 {
+    match event.clone_flags & clone::EMPTY_MNTNS {
+        0 => event.clone_flags,
+        _ => event.clone_flags | clone::NEWNS,
+    }
+}
+
 /// RLIMIT_NPROC on each level of user namespaces, the caller's own first.
 pub fn nproc(event: &FailureEvent) -> Vec<NprocLevel> {
     event

@@ -5,9 +5,11 @@
 mod cap_sys_admin;
 mod cgroup_memory_max;
 mod cgroup_pids_max;
+mod chroot;
 mod clone_flags;
 mod clone_into_cgroup;
 mod exec_in_progress;
+mod hugetlb;
 mod max_namespaces;
 mod namespace_level;
 mod nr_open;
@@ -108,6 +110,7 @@ pub fn all() -> Vec<Provocation> {
         clone_flags::ALL,
         unprivileged_userns::ALL,
         namespace_level::USER,
+        chroot::ALL,
         rlimit_nproc::ALL,
         threads_max::ALL,
         sched_deadline::ALL,
@@ -115,6 +118,7 @@ pub fn all() -> Vec<Provocation> {
         exec_in_progress::ALL,
         cgroup_memory_max::ALL,
         overcommit::ALL,
+        hugetlb::ALL,
         cap_sys_admin::ALL,
         namespace_level::PID,
         max_namespaces::ALL,
@@ -136,6 +140,14 @@ pub const WITHOUT: &[(Cause, &str)] = &[
         "it takes a race with a kill, and nobody is refused",
     ),
     (Cause::Lsm, "it takes a security module of one's own"),
+    (
+        Cause::SchedExt,
+        "it takes a scheduler of one's own, for the whole host",
+    ),
+    (
+        Cause::FileMax,
+        "it takes a limit below the host's open files, where every open fails",
+    ),
     (
         Cause::CgroupKernelMemoryMax,
         "it takes a limit that only cgroup v1 before Linux 5.16 has",

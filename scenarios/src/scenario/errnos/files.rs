@@ -3,13 +3,14 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use forktrace::cause::Cause;
 use forktrace::record::Unit;
 
 use super::{by_clone3, expect_all, host, own};
-use crate::attempt::{CloneArgs, Kind, attempt, attempt_into_cgroup};
+use crate::attempt::{Attempt, CloneArgs, Kind, attempt, attempt_into_cgroup};
 use crate::cgroup::Tree;
 use crate::expect::{Number, Scope, WantedLimit};
 use crate::scenario::{Place, Run, Scenario, skip};
@@ -17,6 +18,7 @@ use crate::sys::{self, Sysctl};
 
 pub const SCENARIOS: &[Scenario] = &[
     own("pidfd_nofile", pidfd),
+    host("pidfd_file_max", pidfd_file_max),
     host("nr_open", nr_open),
     own("into_no_cgroup", into_no_cgroup),
     own("into_foreign_cgroup", into_foreign_cgroup),
@@ -54,16 +56,53 @@ fn pidfd(place: &Place) -> Result<Run> {
             if attempt(Kind::PLAIN).errno != 0 {
                 bail!("a plain fork without free descriptors was refused");
             }
-            let mut pidfd = 0i32;
-            let refused = by_clone3(&CloneArgs {
-                flags: CLONE_PIDFD,
-                pidfd: (&raw mut pidfd) as u64,
-                exit_signal: libc::SIGCHLD as u64,
-                ..CloneArgs::default()
-            });
-            Ok((Vec::new(), vec![refused]))
+            Ok((Vec::new(), vec![with_pidfd()]))
         },
     )?;
+    Ok(run)
+}
+
+fn with_pidfd() -> Attempt {
+    let mut pidfd = 0i32;
+    by_clone3(&CloneArgs {
+        flags: CLONE_PIDFD,
+        pidfd: (&raw mut pidfd) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    })
+}
+
+/// The host has more files open than fs.file-max allows, which root may.
+fn pidfd_file_max(place: &Place) -> Result<Run> {
+    const FILES: u64 = 10;
+    let mut run = Run::default();
+    let uid = place.uid(84);
+    let sysctl = Sysctl::keep("fs/file-max")?;
+    expect_all(
+        &mut run,
+        "pidfd-file-max",
+        libc::ENFILE,
+        Cause::FileMax,
+        |e, _| {
+            e.uid(uid).limit(WantedLimit {
+                name: Some("fs.file-max"),
+                scope: Scope::Exact("host".to_owned()),
+                value: Number::Exact(FILES),
+                usage: Number::AtLeast(FILES),
+                unit: Some(Unit::Files),
+                file: Some(PathBuf::from("/proc/sys/fs/file-max")),
+            })
+        },
+        |_| {
+            sysctl.change(FILES)?;
+            if with_pidfd().errno != 0 {
+                bail!("root was refused a pidfd at fs.file-max");
+            }
+            sys::become_uid(uid)?;
+            Ok((Vec::new(), vec![with_pidfd()]))
+        },
+    )?;
+    run.keep(sysctl);
     Ok(run)
 }
 

@@ -10,17 +10,18 @@ mod namespaces;
 use anyhow::{Result, bail};
 use forktrace::cause::Cause;
 
-use super::{Place, Reach, Run, Scenario, negative};
+use super::{Place, Reach, Run, Scenario, negative, sched_ext};
 use crate::actor::{Actor, Link};
 use crate::attempt::{Attempt, CloneArgs, Kind, clone, clone3, gettid};
 use crate::expect::Expect;
 
 /// All of them, in the order in which they run.
 pub fn all() -> Vec<Scenario> {
-    let parts: [&[Scenario]; 4] = [
+    let parts: [&[Scenario]; 5] = [
         namespaces::SCENARIOS,
         arguments::SCENARIOS,
         files::SCENARIOS,
+        sched_ext::OTHER_ERRNOS,
         killed::SCENARIOS,
     ];
     // What is no failure whatever is asked for.

@@ -23,6 +23,7 @@ pub const SCENARIOS: &[Scenario] = &[
     own("pidns_depth", pidns_depth),
     own("cap_sys_admin", cap_sys_admin),
     host("userns_clone_off", userns_clone_off),
+    own("userns_in_chroot", userns_in_chroot),
 ];
 
 fn limit(name: &'static str, scope: String, value: u64, usage: u64) -> WantedLimit {
@@ -297,5 +298,32 @@ fn userns_clone_off(place: &Place) -> Result<Run> {
         },
     )?;
     run.keep(sysctl);
+    Ok(run)
+}
+
+/// Nobody gets a user namespace in a chroot, not even root.
+fn userns_in_chroot(place: &Place) -> Result<Run> {
+    let mut run = Run::default();
+    for uid in [0, place.uid(79)] {
+        expect_all(
+            &mut run,
+            "userns-chroot",
+            libc::EPERM,
+            Cause::Chroot,
+            |e, _| e.uid(uid).inferred(),
+            |_| {
+                std::os::unix::fs::chroot("/proc").context("chroot")?;
+                if uid != 0 {
+                    sys::become_uid(uid)?;
+                }
+                let all = [
+                    libc::CLONE_NEWUSER,
+                    libc::CLONE_NEWUSER | libc::CLONE_NEWNET,
+                ];
+                let attempts = all.map(|f| by_clone(f | libc::SIGCHLD));
+                Ok((Vec::new(), attempts.to_vec()))
+            },
+        )?;
+    }
     Ok(run)
 }

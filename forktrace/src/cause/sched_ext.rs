@@ -1,0 +1,133 @@
+//! A scheduler written in BPF (sched_ext) refused the new task.
+//!
+//! kernel/sched/ext.c (7.x: kernel/sched/ext/ext.c) `scx_fork`, called by
+//! kernel/sched/core.c `sched_cgroup_fork` once the cgroups have agreed: the
+//! scheduler's `ops.init_task` may answer any errno. 6.12+, where the kernel is
+//! built with CONFIG_SCHED_CLASS_EXT.
+
+use forktrace_common::clone;
+
+use crate::{
+    cause::{
+        Cause, Entry, Finding, Verdict,
+        page::{Page, check, myth, remedy, step},
+        words::{Words, fix},
+    },
+    evidence::{Evidence, Stage},
+    record::{Errno, Fix, Limit, Unit},
+};
+
+pub const ENTRY: Entry = Entry {
+    cause: Cause::SchedExt,
+    seen,
+    // Nothing that could be read at the return tells it from a security module.
+    exhausted: |_| None,
+    fix: fixes,
+    summary,
+};
+
+/// What else can refuse after the cgroups have agreed is a short list:
+/// `futex_hash_allocate_default` (6.16+; ENOMEM, EBUSY), a pid namespace whose
+/// init has just ended (ENOMEM, judged before), a fatal signal (EINTR).
+fn seen(e: &Evidence) -> Option<Finding> {
+    if e.stage != Stage::AfterCgroups || e.dying || e.errno == Errno::EINTR {
+        return None;
+    }
+    let scheduler = e.sched_ext.as_ref();
+    let limit = limit(scheduler.and_then(|s| s.name.as_deref()));
+    let shared =
+        e.errno == Errno::ENOMEM || e.errno == Errno::EBUSY && e.clone_flags & clone::VM != 0;
+    if !shared {
+        return Finding::observed(limit);
+    }
+    if scheduler.is_some_and(|s| s.enabled) {
+        return Finding::inferred(limit);
+    }
+    None
+}
+
+/// Before the scheduler's name.
+const SCOPE: &str = "scheduler ";
+
+/// The scheduler's name is the only thing to be told of it.
+fn limit(name: Option<&str>) -> Option<Limit> {
+    Some(Limit {
+        name: "sched_ext".to_owned(),
+        scope: format!("{SCOPE}{}", name?),
+        value: None,
+        usage: None,
+        requested: None,
+        unit: Unit::Tasks,
+        usable: None,
+        file: Some("/sys/kernel/sched_ext/root/ops".to_owned()),
+    })
+}
+
+fn summary(v: &Verdict, w: &Words<'_>) -> String {
+    let which = match &v.limit {
+        Some(limit) => format!("the BPF {}", limit.scope),
+        None => "a BPF scheduler (sched_ext)".to_owned(),
+    };
+    format!("{}{which} refused it with {}", w.opening(), w.errno.name())
+}
+
+fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+    vec![fix(
+        None,
+        "stop the service or program that loaded the scheduler; the kernel's own takes over at once"
+            .to_owned(),
+        "its init_task refuses new tasks when it has no room of its own for them, as in a BPF map that is full"
+            .to_owned(),
+    )]
+}
+
+pub const PAGE: Page = Page {
+    cause: Cause::SchedExt,
+    errno: &["any"],
+    errno_note: Some("The scheduler chooses; EAGAIN and ENOMEM are what programs expect of fork."),
+    scope: "no limit: a BPF scheduler",
+    summary: "a scheduler written in BPF (sched_ext) refused the new task",
+    about: &[
+        "Since 6.12 the scheduler can be a BPF program (sched_ext: scx_lavd, scx_rusty, …). It is \
+         asked about each new task, in its `init_task`, and may refuse with any errno; many do \
+         when a map in which they keep what they know of tasks is full.",
+        "With an ENOMEM the scheduler is concluded: memory for other things is asked for at the \
+         same stage. Every other errno there is the scheduler's own.",
+    ],
+    checks: &[check(
+        "kernel/sched/ext.c",
+        "scx_fork",
+        "6.12 to 7.3",
+        "`ops.init_task` of the loaded scheduler, called by `sched_cgroup_fork`, where the kernel \
+         is built with CONFIG_SCHED_CLASS_EXT. Since 7.x there can be a scheduler for each \
+         cgroup, and the child's is asked.",
+    )],
+    exempt: "By the scheduler's own rules; the kernel exempts nobody.",
+    confirm: &[
+        step(
+            "`enabled` says that a scheduler is loaded; then its name can be read.",
+            &[
+                "cat /sys/kernel/sched_ext/state",
+                "cat /sys/kernel/sched_ext/root/ops",
+            ],
+        ),
+        step(
+            "See whose it is: the struct_ops map, and the process that holds it.",
+            &["bpftool map list | grep -A 3 -w struct_ops"],
+        ),
+    ],
+    fix_now: &[step(
+        "End the scheduler: by its service, or by the key that makes the kernel take over.",
+        &["systemctl stop scx", "echo S > /proc/sysrq-trigger"],
+    )],
+    fix_for_good: &[remedy(
+        "scheduler",
+        "Give it room for as many tasks as the host has, or run another; its log says what it \
+         refused, where it says anything.",
+    )],
+    folklore: &[myth(
+        "A scheduler decides when tasks run, not whether they come to be.",
+        "One written in BPF has a word on that, too.",
+    )],
+    related: &[Cause::Lsm, Cause::SchedDeadline, Cause::KernelMemory],
+};

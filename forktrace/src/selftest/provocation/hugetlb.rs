@@ -1,0 +1,71 @@
+//! A process whose only huge page is pinned, and the last one of the host.
+
+use super::{Provocation, Provoked, SHORT, number, refused};
+use crate::{
+    cause::Cause,
+    evidence::HugePool,
+    host::huge_pages,
+    record::Errno,
+    selftest::{
+        actor::Actor,
+        expect::{Expected, Number, Scope},
+        sys,
+        trouble::Trouble,
+        undo::Setting,
+        world::World,
+    },
+};
+
+pub const ALL: &[Provocation] = &[Provocation::host(Cause::Hugetlb, run)];
+
+/// The size that vm.nr_hugepages is about, as good as everywhere.
+const PAGE: u64 = 2 << 20;
+
+fn run(world: &World) -> Result<Provoked, Trouble> {
+    if sys::kernel() < (5, 12) {
+        return Err(Trouble::Skip(
+            "pinned pages are shared like others before Linux 5.12".to_owned(),
+        ));
+    }
+    if !world.sees_stages {
+        return Err(Trouble::Skip(
+            "the style tracepoint can't tell it from other causes of ENOMEM".to_owned(),
+        ));
+    }
+    let before = pool()?;
+    // Pages that others may be about to use are not taken away.
+    if before.free > 0 || before.surplus_max > 0 {
+        return Err(Trouble::Skip(
+            "there are huge pages to be had, all of which it would take".to_owned(),
+        ));
+    }
+    let setting = Setting::keep(&world.undo, "vm/nr_hugepages")?;
+    let wanted = before.total + 1;
+    setting.change(wanted)?;
+    if pool()?.total != wanted {
+        return Err(Trouble::Skip("no room for one more huge page".to_owned()));
+    }
+    let (actor, _) = Actor::start(&world.comm, |link| {
+        let page = sys::map_huge(PAGE).map_err(Trouble::into_skip)?;
+        // SAFETY: the first byte of the mapping.
+        unsafe { page.write_volatile(1) };
+        sys::pin(page, PAGE as usize).map_err(Trouble::into_skip)?;
+        link.tell(&[]);
+        link.tell(&[sys::attempt(0) as u64]);
+        Ok(())
+    })?;
+    refused(number(&actor.go_within(SHORT)?, 0)?, Errno::ENOMEM)?;
+    let expected = Expected::new(Cause::Hugetlb, Errno::ENOMEM, 1).limit(
+        Scope::Exact("host".to_owned()),
+        Number::Exact(wanted),
+        Number::Exact(wanted),
+    );
+    Ok(Provoked::new(expected).keep(actor).keep(setting))
+}
+
+fn pool() -> Result<HugePool, Trouble> {
+    let all = huge_pages::all();
+    all.into_iter()
+        .find(|pool| pool.page == PAGE)
+        .ok_or_else(|| Trouble::Skip("this kernel has no huge pages of 2 MiB".to_owned()))
+}
