@@ -55,7 +55,7 @@ pub(super) fn hierarchy(place: &Place) -> Result<Hierarchies> {
 
 /// A cgroup `below` levels under the one that is limited, with the memory
 /// controller on all the way.
-pub(super) fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
+pub fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
     let names: Vec<String> = (1..=below).map(|n| format!("below-{n}")).collect();
     let leaf = tree.at(&names)?;
     if hierarchy.pids_is_v2 {
@@ -89,7 +89,7 @@ pub(super) fn set(file: &Path, value: u64) -> Result<()> {
 
 /// A file in memory that is gone with the caller; to be made outside of the
 /// cgroup, which takes in what is written to it.
-fn ballast() -> Result<fs::File> {
+pub fn ballast() -> Result<fs::File> {
     // SAFETY: the name is a C string; nothing else is passed by pointer.
     let fd = unsafe { libc::memfd_create(c"ballast".as_ptr(), libc::MFD_CLOEXEC) };
     if fd < 0 {
@@ -100,7 +100,7 @@ fn ballast() -> Result<fs::File> {
 }
 
 /// Writes until the cgroup takes no more.
-fn fill(mut ballast: &fs::File) -> Result<()> {
+pub fn fill(mut ballast: &fs::File) -> Result<()> {
     for _ in 0..1 << 16 {
         if ballast.write_all(&[1; 4096]).is_err() {
             return Ok(());
@@ -110,14 +110,14 @@ fn fill(mut ballast: &fs::File) -> Result<()> {
 }
 
 /// To be opened in time: in a full cgroup even that can be refused.
-fn way_out(hierarchy: &Hierarchies) -> Result<fs::File> {
+pub fn way_out(hierarchy: &Hierarchies) -> Result<fs::File> {
     let file = hierarchy.pids.join("cgroup.procs");
     let opened = fs::OpenOptions::new().write(true).open(&file);
     opened.with_context(|| format!("open {}", file.display()))
 }
 
 /// A page fault that the cgroup has no room for waits for ever.
-fn touch_everything() {
+pub fn touch_everything() {
     // SAFETY: no pointers.
     unsafe { libc::mlockall(libc::MCL_CURRENT) };
 }
