@@ -249,6 +249,7 @@ impl Run<'_> {
             tid: refusal.tid,
             process: refusal.process,
             begin: refusal.begin,
+            end: refusal.end,
             errno: refusal.errno,
             cause: refusal.cause.or(said),
             owners: self.owners(refusal, scene),

@@ -95,6 +95,13 @@ impl Story {
             };
             return Seen::Nothing;
         }
+        if event.name == "born" {
+            let born = event.unsigned("pid").zip(event.unsigned("tgid"));
+            return born.map_or(Seen::Nothing, |(tid, process)| Seen::Born {
+                tid: tid as u32,
+                process: process as u32,
+            });
+        }
         // Checks are asked elsewhere too: execve, mmap, page faults.
         let Some(began) = self.began else {
             return Seen::Nothing;
@@ -152,14 +159,7 @@ impl Story {
             return Seen::Nothing;
         };
         if !(LEAST_ERRNO..0).contains(&ret) {
-            let born = event.unsigned("pid").zip(event.unsigned("tgid"));
-            return match born {
-                Some((tid, process)) => Seen::Born {
-                    tid: tid as u32,
-                    process: process as u32,
-                },
-                None => Seen::Nothing,
-            };
+            return Seen::Nothing;
         }
         let errno = -ret as i32;
         if self.killed || (errno != libc::EAGAIN && errno != libc::ENOMEM) {
@@ -284,7 +284,10 @@ impl Story {
     /// A namespace that has no id left has at least as many in use as can be given: decided where
     /// that is so of one level alone.
     fn full_pid_namespace(&self) -> Option<Owner> {
-        let levels = self.pid_levels()?;
+        let levels = self.pid_levels();
+        if levels.last()?.level > 0 {
+            return None;
+        }
         let mut full = levels
             .iter()
             .filter(|level| level.used + RESERVED >= level.most);
@@ -294,25 +297,29 @@ impl Story {
         }
     }
 
-    fn pid_levels(&self) -> Option<Vec<PidLevel>> {
-        let at = self.pid_in.as_ref()?;
-        let mut levels = Vec::new();
-        for n in 0.. {
+    /// From the innermost outwards, as far as they were read.
+    fn pid_levels(&self) -> Vec<PidLevel> {
+        let mut levels: Vec<PidLevel> = Vec::new();
+        let Some(at) = &self.pid_in else {
+            return levels;
+        };
+        while levels.last().is_none_or(|last| last.level > 0) {
+            let n = levels.len();
             let read = |name: &str| at.unsigned(&format!("{name}{n}"));
-            // Deeper than what is read: nothing is known of the rest.
-            let level = read("l")?;
+            let (Some(level), Some(ids), Some(most), Some(inum)) =
+                (read("l"), read("a"), read("m"), read("i"))
+            else {
+                break;
+            };
             levels.push(PidLevel {
-                used: read("a")? & !ADDING,
-                dead: read("a")? & ADDING == 0,
-                most: read("m")?,
-                inum: read("i")?,
+                used: ids & !ADDING,
+                dead: ids & ADDING == 0,
+                most,
+                inum,
                 level,
             });
-            if level == 0 {
-                break;
-            }
         }
-        Some(levels)
+        levels
     }
 
     fn full_cgroup(&self, refusal: &mut Refusal) {
@@ -341,8 +348,8 @@ impl Story {
         } else if refused(self.lsm) {
             refusal.cause = Some("lsm");
         } else if refused(self.pid) {
-            // 7.x asks every level, before that only the innermost.
-            let levels = self.pid_levels().unwrap_or_default();
+            // 7.x asks every level, from the outermost; before that only the innermost is asked.
+            let levels = self.pid_levels();
             let mut dead = levels.iter().filter(|level| level.dead);
             if let Some(level) = dead.next() {
                 refusal.cause = Some("pid_namespace_dead");

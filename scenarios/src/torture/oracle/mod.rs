@@ -140,7 +140,8 @@ impl Oracle {
         let missed = self.misses();
         for (name, count) in &missed {
             let before = self.missed.insert(name.clone(), *count).unwrap_or(0);
-            if *count > before {
+            // Silent, it leaves the owner undecided, and nothing else.
+            if *count > before && name != "refuser" {
                 println!("ORACLE\tmissed {} of {name}", count - before);
                 sight.gaps += count - before;
             }

@@ -6,6 +6,8 @@
 
 use forktrace::probe::btf::Btf;
 
+use crate::sys;
+
 /// A place to look at.
 pub struct Probe {
     /// The event's name, which [`super::derive`] knows.
@@ -19,14 +21,15 @@ pub struct Probe {
 /// Instances of a return probe: more than there are tasks in any of the worlds.
 const RETURNS: &str = "r1024:torture/";
 
-/// Levels of user or pid namespaces that are looked at. The kernel bounds how deep a fetch may go.
-const LEVELS: usize = 3;
-
-struct Types<'a>(&'a Btf);
+struct Types<'a> {
+    btf: &'a Btf,
+    /// Levels of user or pid namespaces that are looked at. The kernel bounds how deep a fetch may go.
+    levels: usize,
+}
 
 impl Types<'_> {
     fn at(&self, name: &str, field: &str) -> Option<u32> {
-        Some(self.0.field(name, field)?.byte_offset)
+        Some(self.btf.field(name, field)?.byte_offset)
     }
 
     /// The kernfs id of the cgroup whose css `css` leads to, `ahead` bytes before that pointer.
@@ -47,7 +50,7 @@ impl Types<'_> {
         let inum = self.at("user_namespace", "ns.inum")?;
         let mut at = "%di".to_owned();
         let mut text = "lim=%dx:u64".to_owned();
-        for level in 0..LEVELS {
+        for level in 0..self.levels {
             text += &format!(
                 " c{level}=+{count}({at}):s64 u{level}=+{uid}({at}):u32 \
                  m{level}=+{most}(+{ns}({at})):u64 n{level}=+{inum}(+{ns}({at})):u32"
@@ -66,7 +69,7 @@ impl Types<'_> {
         let most = self.at("pid_namespace", "pid_max");
         let mut at = "%di".to_owned();
         let mut text = String::new();
-        for n in 0..LEVELS {
+        for n in 0..self.levels {
             text +=
                 &format!(" a{n}=+{used}({at}):u32 i{n}=+{inum}({at}):u32 l{n}=+{level}({at}):u32");
             match most {
@@ -105,15 +108,16 @@ impl Types<'_> {
     fn child(&self) -> Option<String> {
         let pid = self.at("task_struct", "pid")?;
         let tgid = self.at("task_struct", "tgid")?;
-        Some(format!(
-            "ret=$retval:s64 pid=+{pid}($retval):s32 tgid=+{tgid}($retval):s32"
-        ))
+        Some(format!("pid=+{pid}(%di):s32 tgid=+{tgid}(%di):s32"))
     }
 }
 
 /// All of them, in no order.
 pub fn all(btf: &Btf) -> Vec<Probe> {
-    let types = Types(btf);
+    // A fetch beyond the last level faults, which kernels before 5.14 count as a probe that was
+    // missed: there the levels above the first are not looked at.
+    let levels = if sys::kernel() < (5, 14) { 1 } else { 3 };
+    let types = Types { btf, levels };
     let entry = |name: &'static str, function: &str, arguments: Option<String>| Probe {
         name,
         forms: arguments
@@ -149,16 +153,9 @@ pub fn all(btf: &Btf) -> Vec<Probe> {
             "copy_process",
             Some("tasks=@nr_threads:s32 most=@max_threads:s32".to_owned()),
         ),
-        Probe {
-            name: "end",
-            forms: types
-                .child()
-                .map(|child| format!("{RETURNS}end copy_process {child}"))
-                .into_iter()
-                .collect(),
-            filter: None,
-            needed: true,
-        },
+        answer("end", "copy_process", "s64"),
+        // What the creation was of, where it succeeded.
+        entry("born", "wake_up_new_task", types.child()),
         answer("creds", "copy_creds", "s32"),
         entry("over_in", "is_rlimit_overlimit", types.nproc()),
         may_lack(answer("over", "is_rlimit_overlimit", "u8")),
