@@ -170,6 +170,8 @@ fn pair<'a>(truths: &'a [Truth], told: &'a [Told]) -> (Vec<(&'a Truth, &'a Told)
         told.sort_by_key(|told| (told.time, told.seq));
         align(&truths, &told, &mut pairs, &mut strangers);
     }
+    pairs.sort_by_key(|(_, told)| told.seq);
+    strangers.sort_by_key(|told| told.seq);
     (pairs, strangers)
 }
 
@@ -209,16 +211,20 @@ fn align<'a>(
     }
 }
 
-/// The refusals of its thread around it, in microseconds before and after.
+/// When the refusals around it came back, in microseconds before and after: those of its thread, and
+/// the nearest of any.
 fn near(truths: &[Truth], told: &Told) -> String {
-    let mut all: Vec<i64> = truths
+    let at = |truth: &Truth| (truth.end as i64 - told.time as i64) / 1000;
+    let mut own: Vec<i64> = truths
         .iter()
         .filter(|truth| truth.tid == told.tid)
-        .map(|truth| (truth.begin as i64 - told.time as i64) / 1000)
+        .map(at)
         .collect();
-    all.sort_by_key(|at| at.abs());
-    all.truncate(4);
-    format!("others began at {all:?} us")
+    own.sort_by_key(|at| at.abs());
+    own.truncate(4);
+    let nearest = truths.iter().min_by_key(|truth| at(truth).abs());
+    let nearest = nearest.map(|truth| (truth.tid, at(truth)));
+    format!("its thread's came back at {own:?} us, the nearest (thread, us): {nearest:?}")
 }
 
 fn compare(truth: &Truth, told: &Told) -> Vec<Wrong> {

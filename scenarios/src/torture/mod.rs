@@ -240,8 +240,10 @@ impl Run<'_> {
 
     /// What is known of a refusal: by the oracle, and by the world where it can't tell.
     fn truth(&mut self, refusal: &Refusal, scene: &Scene) -> Truth {
-        let of_process =
-            |note: &&Note| note.process == refusal.process && note.from <= refusal.begin;
+        let of_process = |note: &&Note| {
+            (note.process == refusal.process || note.process == world::ANYONE as u32)
+                && note.from <= refusal.begin
+        };
         let note = scene.notes.iter().rev().find(of_process);
         let said = note.and_then(|note| note.cause);
         let owner = note.and_then(|note| note.owner.clone());

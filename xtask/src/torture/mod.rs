@@ -54,6 +54,9 @@ pub struct Args {
     /// Use this static forktrace instead of building one
     #[arg(long, value_name = "FILE")]
     forktrace: Option<PathBuf>,
+    /// Use this static init instead of building scenarios
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
 }
 
 /// What to play on each kernel in each style.
@@ -71,7 +74,7 @@ pub fn main(args: &Args) -> Result<ExitCode> {
     guest::qemu()?;
     guest::busybox()?;
     let kernels = kernel::get(&args.kernel)?;
-    let programs = Programs::get(args.forktrace.clone(), None)?;
+    let programs = Programs::get(args.forktrace.clone(), args.init.clone())?;
     let plan = Plan {
         seed: args.seed.unwrap_or_else(made_up),
         minutes: args.minutes,

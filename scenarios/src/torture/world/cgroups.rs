@@ -1,9 +1,13 @@
 //! pids.max: of many cgroups one within the other, and of a cgroup that is left while forking.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
 use anyhow::Result;
 
 use super::{Keep, Stage, caller, meanwhile, move_to};
-use crate::actor::Sleepers;
+use crate::actor::{Actor, Sleepers};
+use crate::attempt::attempt_into_cgroup;
 use crate::cgroup::Cgroup;
 
 /// 1 to 80 cgroups deep, several limits full or nearly so; the nearest to the caller refuses.
@@ -98,4 +102,38 @@ pub fn moved(stage: &mut Stage<'_>) -> Result<Keep> {
         Ok(())
     })?;
     Ok(vec![Box::new(callers), Box::new(tree)])
+}
+
+/// Children that are to be born in another cgroup: that one and those above it are charged, and the
+/// caller's own limit is asked by nobody.
+pub fn into_another(stage: &mut Stage<'_>) -> Result<Keep> {
+    let tree = stage.tree("t-into")?;
+    let own = stage.chain(&tree, "o", 1)?;
+    let depth = stage.rng.between(1, 6);
+    let other = stage.chain(&tree, "i", depth)?;
+    let counts: Vec<u64> = (0..3).map(|_| stage.rng.between(1, 40)).collect();
+    let (home, target) = (&own[1], &other[depth as usize]);
+    let (mut actor, _) = Actor::start("t-into", |link| {
+        home.enter()?;
+        let target = File::open(&target.dir)?;
+        link.step();
+        for count in &counts {
+            let tried = (0..*count).map(|_| attempt_into_cgroup(target.as_raw_fd()));
+            let refused = tried.filter(|tried| tried.errno != 0).count();
+            link.ready(vec![refused as u64]);
+        }
+        Ok(())
+    })?;
+    for _ in 0..counts.len() {
+        let own_room = stage.rng.between(0, 1);
+        stage.limit(home, 1 + own_room)?;
+        let full = stage.rng.between(1, depth) as usize;
+        for cgroup in &other[1..] {
+            cgroup.unlimit()?;
+        }
+        stage.limit(&other[full], 0)?;
+        stage.note(actor.pid(), "cgroup_pids_max", Some(other[full].shown()));
+        actor.go()?;
+    }
+    Ok(vec![Box::new(actor), Box::new(tree)])
 }

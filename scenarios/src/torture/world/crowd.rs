@@ -1,8 +1,10 @@
 //! Many at once, at a limit with room for one or none: who is refused is decided by who is first.
 
+use std::sync::atomic::Ordering;
+
 use anyhow::{Context, Result};
 
-use super::{Burst, Keep, Stage, caller, meanwhile};
+use super::{Burst, Keep, NO_THREADS, Stage, caller, limit_of, meanwhile};
 use crate::actor::{self, Actor};
 use crate::attempt::{Kind, reap};
 use crate::sys::{self, Sysctl, settled_tasks_on_host};
@@ -93,4 +95,70 @@ fn short_life(uid: Option<u32>) -> Result<bool> {
     }
     let status = reap(child).context("wait for a short life")?;
     Ok(status == 0)
+}
+
+/// Threads of one large process, that wait for each other's copies of it inside `copy_process()`,
+/// while another process is refused: what sees returns must have a place for all of them.
+pub fn waiting(stage: &mut Stage<'_>) -> Result<Keep> {
+    stage.race = true;
+    let threads = stage.rng.between(8, 24);
+    let bytes = (stage.rng.between(16, 48) << 20) as usize;
+    let uid = stage.uid();
+    let mut bursts = vec![stage.burst(1)];
+    bursts[0].count = stage.rng.between(40, 80) as u32;
+    bursts[0].pause = 4000;
+    let (actor, _) = caller("t-refused", &bursts, || {
+        sys::become_uid(uid)?;
+        Ok(Vec::new())
+    })?;
+    let pid = actor.pid();
+    stage.uids.insert(pid as u32, uid);
+    // At times the large process is refused too, after its address space was copied.
+    let tree = stage.tree("t-wait")?;
+    let home = tree.top();
+    let full = stage.rng.chance(50);
+    let (mut large, _) = Actor::start("t-large", |link| {
+        home.enter()?;
+        let at = sys::map(bytes)?;
+        for page in (0..bytes).step_by(4096) {
+            // SAFETY: within the mapping, which is this process's own.
+            unsafe { at.add(page).write_volatile(1) };
+        }
+        let stop = sys::shared_counter()?;
+        let go = || stop.load(Ordering::Relaxed) == 0;
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while go() {
+                        crate::attempt::attempt(Kind::CloneProcess);
+                    }
+                });
+            }
+            link.step();
+            stop.store(1, Ordering::Relaxed);
+        });
+        link.step();
+        Ok(())
+    })?;
+    if full {
+        stage.limit(&home, 1)?;
+    }
+    let host = Sysctl::keep("kernel/threads-max")?;
+    if stage.rng.chance(50) {
+        limit_of(pid, 1)?;
+    } else {
+        host.change(NO_THREADS)?;
+    }
+    let mut callers = vec![actor];
+    meanwhile(&mut callers, || {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        Ok(())
+    })?;
+    large.go()?;
+    Ok(vec![
+        Box::new(host),
+        Box::new(large),
+        Box::new(callers),
+        Box::new(tree),
+    ])
 }

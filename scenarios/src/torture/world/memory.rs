@@ -7,8 +7,9 @@ use anyhow::Result;
 
 use super::{Burst, Keep, Stage, caller, limit_of};
 use crate::actor::Actor;
-use crate::attempt::{Kind, attempt, short_of_memory};
+use crate::attempt::{CloneArgs, Kind, attempt, short_of_memory};
 use crate::scenario::memory::{ballast, fill, touch_everything, under, way_out};
+use crate::scenario::pid_namespace_dead::outlive_namespace;
 use crate::sys::{self, Sysctl};
 
 /// Mode 2, with room for a part of what the caller has. Parts of its address space aren't copied
@@ -104,4 +105,67 @@ pub fn full(stage: &mut Stage<'_>) -> Result<Keep> {
     stage.note(actor.pid(), "cgroup_memory_max", Some(tree.top().shown()));
     actor.go()?;
     Ok(vec![Box::new(actor), Box::new(tree), Box::new(console)])
+}
+
+/// A memory cgroup that refuses within clone3, before a creation begins: its arguments can't be
+/// read. What is refused later, outside of that cgroup, has another reason.
+pub fn before(stage: &mut Stage<'_>) -> Result<Keep> {
+    let Some(hierarchy) = stage.place.cgroups.memory() else {
+        return Ok(Vec::new());
+    };
+    let tree = stage.tree("t-stale")?;
+    let home = tree.top();
+    let console = Sysctl::set("kernel/printk", 1)?;
+    let bytes = stage.rng.between(9, 14) << 20;
+    fs::write(home.dir.join("memory.max"), bytes.to_string())?;
+    let count = stage.rng.between(1, 5) as u32;
+    let (mut actor, report) = Actor::start("t-stale", |link| {
+        let inode = outlive_namespace(0)?;
+        // Each in a page table of its own, which is charged when it is first read.
+        let far = sys::map(FAR_PAGES << 21)?;
+        // What attempts touch.
+        attempt(Kind::CloneProcess);
+        fs::write("/proc/self/oom_score_adj", "-1000")?;
+        let leave = way_out(&hierarchy)?;
+        let ballast = ballast()?;
+        home.enter()?;
+        let mut faults = 0;
+        for n in 0..FAR_PAGES {
+            fill(&ballast)?;
+            let answer = clone3_at(far as usize + (n << 21));
+            faults += u64::from(answer == -(libc::EFAULT as isize));
+            if faults > 0 {
+                break;
+            }
+        }
+        (&leave).write_all(b"0")?;
+        link.ready(vec![inode, faults]);
+        let burst = Burst {
+            kind: Kind::CloneProcess,
+            count,
+            pause: 0,
+        };
+        link.ready(vec![burst.play()]);
+        Ok(())
+    })?;
+    let owner = format!("pid namespace {}", report.numbers[0]);
+    stage.note(actor.pid(), "pid_namespace_dead", Some(owner));
+    actor.go()?;
+    Ok(vec![Box::new(actor), Box::new(tree), Box::new(console)])
+}
+
+const FAR_PAGES: usize = 200;
+
+/// clone3(2) with its arguments at this address: zeros, if they can be read.
+fn clone3_at(address: usize) -> isize {
+    // SAFETY: the kernel reads there, and the address is a mapping's. Children go to a namespace
+    // that takes none.
+    let answer = unsafe { libc::syscall(libc::SYS_clone3, address, size_of::<CloneArgs>()) };
+    if answer == 0 {
+        crate::actor::exit(0);
+    }
+    if answer > 0 {
+        return answer as isize;
+    }
+    -(std::io::Error::last_os_error().raw_os_error().unwrap_or(0) as isize)
 }

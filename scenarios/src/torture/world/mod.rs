@@ -38,7 +38,30 @@ pub struct World {
     pub play: fn(&mut Stage<'_>) -> Result<Keep>,
 }
 
+/// For a note about whoever is refused.
+pub const ANYONE: i32 = 0;
+
 pub const WORLDS: &[World] = &[
+    World {
+        name: "into another cgroup",
+        weight: 1,
+        play: cgroups::into_another,
+    },
+    World {
+        name: "waiting threads",
+        weight: 2,
+        play: crowd::waiting,
+    },
+    World {
+        name: "ids around a namespace",
+        weight: 1,
+        play: namespaces::outer_ids,
+    },
+    World {
+        name: "refused before",
+        weight: 1,
+        play: memory::before,
+    },
     World {
         name: "nested cgroups",
         weight: 4,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Burst, Keep, Stage, caller};
+use super::{ANYONE, Burst, Keep, Stage, caller};
 use crate::actor::{self, Actor};
 use crate::attempt::Kind;
 use crate::scenario::pid_namespace_dead::outlive_namespace;
@@ -112,4 +112,50 @@ pub fn host_ids(stage: &mut Stage<'_>) -> Result<Keep> {
     }
     // The setting comes back first: what ends the rest must be able to fork.
     Ok(vec![Box::new(sysctl), Box::new(filler), Box::new(actor)])
+}
+
+/// A namespace within one whose ids are used up (6.14+): its own are free.
+pub fn outer_ids(stage: &mut Stage<'_>) -> Result<Keep> {
+    if stage.place.kernel < (6, 14) {
+        return Ok(Vec::new());
+    }
+    let most = stage.rng.between(305, 320);
+    let own = stage.rng.between(310, 340);
+    let plan: Vec<_> = (0..2).map(|_| stage.burst(60)).collect();
+    let (mut actor, report) = Actor::start("t-outer", |link| {
+        let outer = actor::enter_pid_namespace(0)?;
+        sys::own_mounts()?;
+        sys::mount("proc", Path::new("/proc"), "proc", 0, "")?;
+        fs::write("/proc/sys/kernel/pid_max", most.to_string()).context("write pid_max")?;
+        let inode = sys::namespace("pid")?;
+        actor::pass_reserved_ids()?;
+        let (word, told) = std::os::unix::net::UnixStream::pair()?;
+        // The one who asks is within; this one stays, and fills what is around it.
+        sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
+        // SAFETY: the actor has one thread; the child goes on below and leaves by `exit`.
+        let inner = unsafe { libc::fork() };
+        sys::check(i64::from(inner), "fork into a pid namespace")?;
+        if inner == 0 {
+            sys::die_with_parent();
+            sys::mount("proc", Path::new("/proc"), "proc", 0, "")?;
+            fs::write("/proc/sys/kernel/pid_max", own.to_string()).context("write pid_max")?;
+            let (_sleepers, _) = actor::fill(Kind::PLAIN, (most + own) as usize);
+            let refused: u64 = plan.iter().map(|burst| burst.play()).sum();
+            use std::io::Write;
+            (&word).write_all(&refused.to_le_bytes())?;
+            actor::sleep_for_ever();
+        }
+        link.ready(vec![outer as u64, inode]);
+        let mut refused = [0; 8];
+        use std::io::Read;
+        (&told).read_exact(&mut refused)?;
+        link.ready(vec![u64::from_le_bytes(refused)]);
+        Ok(())
+    })?;
+    // Whoever it is of them.
+    let owner = format!("pid namespace {}", report.numbers[1]);
+    stage.note(ANYONE, "pid_max", Some(owner));
+    actor.go()?;
+    stage.unknown(ANYONE);
+    Ok(vec![Box::new(actor)])
 }
