@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::{Burst, Keep, NO_THREADS, Stage, caller, limit_of, meanwhile};
 use crate::actor::{self, Actor};
-use crate::attempt::{Kind, reap};
+use crate::attempt::{Kind, attempt, reap};
 use crate::sys::{self, Sysctl, settled_tasks_on_host};
 
 /// Callers of one user in one cgroup, that take each other's room.
@@ -90,7 +90,7 @@ fn short_life(uid: Option<u32>) -> Result<bool> {
         {
             actor::exit(2);
         }
-        let refused = crate::attempt::attempt(Kind::PLAIN).errno != 0;
+        let refused = attempt(Kind::PLAIN).errno != 0;
         actor::exit(i32::from(!refused));
     }
     let status = reap(child).context("wait for a short life")?;
@@ -130,7 +130,9 @@ pub fn waiting(stage: &mut Stage<'_>) -> Result<Keep> {
             for _ in 0..threads {
                 scope.spawn(|| {
                     while go() {
-                        crate::attempt::attempt(Kind::CloneProcess);
+                        if attempt(Kind::CloneProcess).errno != 0 {
+                            std::thread::sleep(std::time::Duration::from_millis(10));
+                        }
                     }
                 });
             }
