@@ -1,8 +1,9 @@
 //! What forktrace told beside what the kernel's checks answered. Pure.
 //!
 //! Creations of one task come one after the other, and so do the records of them: each `failure`
-//! meets a refusal of its thread, in order, so that their times agree best. What isn't told singly is compared by counts: the refusals that
-//! are left over against the `repeat`s, by process, cause and owner.
+//! meets a refusal of its thread, in order, so that their times agree best ([`pair`]). What isn't
+//! told singly is compared by counts ([`pool`]): the refusals that are left over against the
+//! `repeat`s, by process, cause and owner.
 
 mod pair;
 mod pool;
