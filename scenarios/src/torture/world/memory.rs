@@ -40,7 +40,9 @@ pub fn overcommit(stage: &mut Stage<'_>) -> Result<Keep> {
                 libc::MADV_DONTFORK,
             );
             if read_only {
-                // Accounted once it was writable, and for good.
+                // Accounted once it was written to, and for good (newer kernels give a mapping back
+                // that never was).
+                at.write_volatile(1);
                 libc::mprotect(at.cast(), (copied << 20) as usize, libc::PROT_READ);
             }
         }
