@@ -71,6 +71,8 @@ pub fn namespaces(stage: &mut Stage<'_>) -> Result<Keep> {
         .map(|_| used + stage.rng.between(0, 2))
         .collect();
     let own = used + stage.rng.between(0, 2);
+    // Where there is room, what was granted comes and goes between the refusals.
+    stage.race = limits.first().copied().unwrap_or(own) > used;
     let with_user = stage.rng.chance(50);
     let bursts = stage.rng.between(1, 4);
     let plan: Vec<Burst> = (0..bursts).map(|_| stage.burst(60)).collect();
