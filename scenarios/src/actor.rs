@@ -195,6 +195,17 @@ impl Actor {
         Ok(())
     }
 
+    /// Whether [`Actor::hear`] would not have to wait.
+    pub fn has_answered(&self) -> bool {
+        let mut poll = libc::pollfd {
+            fd: self.from,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one pollfd.
+        unsafe { libc::poll(&raw mut poll, 1, 0) != 0 }
+    }
+
     /// Waits for its next step.
     pub fn hear(&mut self) -> Result<Report> {
         let end = Instant::now() + PATIENCE;

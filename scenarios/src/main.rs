@@ -30,6 +30,7 @@ mod seccomp;
 mod soak;
 mod storm;
 mod sys;
+mod torture;
 mod tracer;
 mod zombies;
 
@@ -143,6 +144,29 @@ enum Command {
         #[arg(long)]
         minutes: u64,
     },
+    /// Random worlds that refuse tasks, judged by an oracle; in a test machine
+    Torture {
+        /// The binary to test
+        #[arg(long)]
+        forktrace: PathBuf,
+        /// Force an attach style
+        #[arg(long, default_value = "auto")]
+        style: String,
+        /// The worlds follow from it
+        #[arg(long)]
+        seed: u64,
+        #[arg(long)]
+        minutes: u64,
+        /// Stop after about so many
+        #[arg(long, default_value_t = u64::MAX)]
+        refusals: u64,
+        /// Only worlds with this in their name (may be given several times)
+        #[arg(long)]
+        only: Vec<String>,
+        /// Only this phase of the seed
+        #[arg(long)]
+        phase: Option<u64>,
+    },
     /// One scenario by hand, unchecked; without a name, lists them
     Provoke {
         /// The scenario's name
@@ -217,6 +241,26 @@ fn main() -> ExitCode {
             style,
             minutes,
         } => soak::run(&forktrace, style.as_deref(), minutes).map(|()| true),
+        Command::Torture {
+            forktrace,
+            style,
+            seed,
+            minutes,
+            refusals,
+            only,
+            phase,
+        } => torture::run(
+            &forktrace,
+            &torture::Plan {
+                style: &style,
+                seed,
+                minutes,
+                refusals,
+                only: &only,
+                phase,
+            },
+        )
+        .map(|()| true),
         Command::Provoke { name, count } => provoke::run(name.as_deref(), count),
         Command::Helper { what, argument } => behaviour::helper(&what, argument.as_deref()),
     };

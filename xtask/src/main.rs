@@ -23,6 +23,7 @@ mod readers;
 mod run;
 mod soak;
 mod test;
+mod torture;
 mod vm;
 
 #[derive(Parser)]
@@ -44,6 +45,8 @@ enum Task {
     Bench(bench::Args),
     /// Storms and quiet in turn, for as long as is wanted
     Soak(soak::Args),
+    /// Random worlds that refuse tasks, each verdict compared with an oracle's
+    Torture(torture::Args),
     /// Give made-up inputs to what reads recordings
     Fuzz(fuzz::Args),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Vm(args) => vm::main(&args),
         Task::Test(args) => test::main(&args),
         Task::Soak(args) => soak::main(&args).map(|()| ExitCode::SUCCESS),
+        Task::Torture(args) => torture::main(&args),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
     };

@@ -89,7 +89,7 @@ pub fn set(file: &Path, value: u64) -> Result<()> {
 
 /// A file in memory that is gone with the caller; to be made outside of the
 /// cgroup, which takes in what is written to it.
-fn ballast() -> Result<fs::File> {
+pub fn ballast() -> Result<fs::File> {
     // SAFETY: the name is a C string; nothing else is passed by pointer.
     let fd = unsafe { libc::memfd_create(c"ballast".as_ptr(), libc::MFD_CLOEXEC) };
     if fd < 0 {
@@ -100,7 +100,7 @@ fn ballast() -> Result<fs::File> {
 }
 
 /// Writes until the cgroup takes no more.
-fn fill(mut ballast: &fs::File) -> Result<()> {
+pub fn fill(mut ballast: &fs::File) -> Result<()> {
     for _ in 0..1 << 16 {
         if ballast.write_all(&[1; 4096]).is_err() {
             return Ok(());

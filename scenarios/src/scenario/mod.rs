@@ -15,7 +15,7 @@ mod once;
 mod oom;
 mod overcommit;
 mod pid_max;
-mod pid_namespace_dead;
+pub mod pid_namespace_dead;
 mod rlimit_nproc;
 mod sched_deadline;
 mod sched_ext;

@@ -1,0 +1,95 @@
+//! Which refusal a `failure` record is of.
+
+use std::collections::HashMap;
+
+use super::Truth;
+use crate::torture::told::Told;
+
+/// A record that is farther from every refusal than this, nanoseconds, is none's. Generous: between
+/// two looks at the clock a task may be kept from its processor.
+const FAR: u64 = 200_000_000;
+
+/// Each `failure` with its refusal, and those that have none.
+pub fn pair<'a>(
+    truths: &'a [Truth],
+    told: &'a [Told],
+) -> (Vec<(&'a Truth, &'a Told)>, Vec<&'a Told>) {
+    let mut of_task: HashMap<u32, (Vec<&Truth>, Vec<&Told>)> = HashMap::new();
+    for truth in truths {
+        of_task.entry(truth.tid).or_default().0.push(truth);
+    }
+    for told in told {
+        of_task.entry(told.tid).or_default().1.push(told);
+    }
+    let (mut pairs, mut strangers) = (Vec::new(), Vec::new());
+    for (mut truths, mut told) in of_task.into_values() {
+        truths.sort_by_key(|truth| truth.end);
+        told.sort_by_key(|told| (told.time, told.seq));
+        align(&truths, &told, &mut pairs, &mut strangers);
+    }
+    pairs.sort_by_key(|(_, told)| told.seq);
+    strangers.sort_by_key(|told| told.seq);
+    (pairs, strangers)
+}
+
+/// One thread's: in order on both sides, so that the sum of the distances is the least.
+fn align<'a>(
+    truths: &[&'a Truth],
+    told: &[&'a Told],
+    pairs: &mut Vec<(&'a Truth, &'a Told)>,
+    strangers: &mut Vec<&'a Told>,
+) {
+    let wide = truths.len() + 1;
+    // By how many of each are looked at.
+    let mut least = vec![0; (told.len() + 1) * wide];
+    let met = |least: &[u64], i: usize, j: usize| {
+        least[(i - 1) * wide + j - 1] + distance(truths[j - 1], told[i - 1].time)
+    };
+    for i in 1..=told.len() {
+        least[i * wide] = i as u64 * FAR;
+        for j in 1..wide {
+            least[i * wide + j] = met(&least, i, j)
+                .min(least[i * wide + j - 1])
+                .min(least[(i - 1) * wide + j] + FAR);
+        }
+    }
+    let (mut i, mut j) = (told.len(), truths.len());
+    while i > 0 {
+        let here = least[i * wide + j];
+        if j > 0 && here == least[i * wide + j - 1] {
+            j -= 1;
+        } else if j > 0 && here == met(&least, i, j) {
+            (i, j) = (i - 1, j - 1);
+            pairs.push((truths[j], told[i]));
+        } else {
+            i -= 1;
+            strangers.push(told[i]);
+        }
+    }
+}
+
+/// How ill a record's time goes with a refusal. It is taken within the call or soon after, never
+/// before: there only the clocks' disagreement can have put it.
+fn distance(truth: &Truth, time: u64) -> u64 {
+    if time < truth.begin {
+        (truth.begin - time).saturating_mul(10)
+    } else {
+        time.saturating_sub(truth.end)
+    }
+}
+
+/// When the refusals around it came back, in microseconds before and after: those of its thread, and
+/// the nearest of any.
+pub fn near(truths: &[Truth], told: &Told) -> String {
+    let at = |truth: &Truth| (truth.end as i64 - told.time as i64) / 1000;
+    let mut own: Vec<i64> = truths
+        .iter()
+        .filter(|truth| truth.tid == told.tid)
+        .map(at)
+        .collect();
+    own.sort_by_key(|at| at.abs());
+    own.truncate(4);
+    let nearest = truths.iter().min_by_key(|truth| at(truth).abs());
+    let nearest = nearest.map(|truth| (truth.tid, at(truth)));
+    format!("its thread's came back at {own:?} us, the nearest (thread, us): {nearest:?}")
+}

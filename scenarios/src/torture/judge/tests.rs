@@ -1,0 +1,181 @@
+//! Made-up refusals and records.
+
+use super::*;
+use crate::torture::told::{Bound, Repeated};
+
+fn truth(tid: u32, begin: u64, cause: &'static str, owner: &str) -> Truth {
+    Truth {
+        tid,
+        process: tid,
+        begin,
+        end: begin + 60_000,
+        errno: libc::EAGAIN,
+        cause: Some(cause),
+        owners: vec![owner.to_owned()],
+        ..Truth::default()
+    }
+}
+
+fn told(seq: u64, tid: u32, time: u64, cause: &str, owner: &str) -> Told {
+    Told {
+        seq,
+        tid,
+        process: tid,
+        time,
+        errno: libc::EAGAIN,
+        cause: cause.to_owned(),
+        certainty: Certainty::Observed,
+        limit: Some(Bound {
+            scope: owner.to_owned(),
+            ..Bound::default()
+        }),
+        words: String::new(),
+    }
+}
+
+fn judged(truths: &[Truth], told: Vec<Told>, repeats: &[(u64, u64)], lost: u64) -> Verdict {
+    let mut known = BySeq::default();
+    known.learn(&told);
+    let repeated = repeats.iter().map(|&(of, count)| Repeated {
+        of,
+        count,
+        alike: Alike::Process,
+    });
+    let records = Records {
+        told,
+        repeated: repeated.collect(),
+        lost,
+        skipped: 0,
+    };
+    judge(truths, &records, &known)
+}
+
+fn faults(verdict: &Verdict) -> Vec<(Fault, u64)> {
+    verdict
+        .wrong
+        .iter()
+        .map(|wrong| (wrong.fault, wrong.count))
+        .collect()
+}
+
+const MS: u64 = 1_000_000;
+
+#[test]
+fn each_record_meets_its_refusal() {
+    let truths = [
+        truth(7, MS, "threads_max", "host"),
+        truth(7, 2 * MS, "rlimit_nproc", "uid 5"),
+        truth(8, MS, "pid_max", "host"),
+    ];
+    let right = vec![
+        told(1, 7, MS + 50_000, "threads_max", "host"),
+        told(2, 7, 2 * MS + 50_000, "rlimit_nproc", "uid 5"),
+        told(3, 8, MS + 50_000, "pid_max", "host"),
+    ];
+    let verdict = judged(&truths, right, &[], 0);
+    assert_eq!(
+        (verdict.wrong, verdict.missed, verdict.observed),
+        (vec![], 0, 3)
+    );
+    let swapped = vec![
+        told(1, 7, MS + 50_000, "rlimit_nproc", "uid 5"),
+        told(2, 7, 2 * MS + 50_000, "rlimit_nproc", "uid 6"),
+    ];
+    let verdict = judged(&truths, swapped, &[], 1);
+    assert_eq!(faults(&verdict), [(Fault::Cause, 1), (Fault::Owner, 1)]);
+    assert_eq!(verdict.missed, 0);
+}
+
+#[test]
+fn a_time_within_the_call_or_after_it() {
+    // 100 us apart, each of 60 us.
+    for off in [0, 55_000, 95_000] {
+        let truths: Vec<Truth> = (0..20)
+            .map(|n| truth(7, MS + n * 100_000, ["pid_max", "lsm"][n as usize % 2], "x"))
+            .collect();
+        let all = (0..20).map(|n| {
+            told(
+                n,
+                7,
+                MS + n * 100_000 + off,
+                ["pid_max", "lsm"][n as usize % 2],
+                "x",
+            )
+        });
+        let verdict = judged(&truths, all.collect(), &[], 0);
+        assert_eq!((verdict.wrong, verdict.missed), (vec![], 0), "{off}");
+    }
+}
+
+#[test]
+fn missed_and_extra() {
+    let truths = [
+        truth(7, MS, "pid_max", "host"),
+        truth(7, 2 * MS, "pid_max", "host"),
+    ];
+    let verdict = judged(&truths, vec![told(1, 7, MS + 9, "pid_max", "host")], &[], 0);
+    assert_eq!((verdict.missed, verdict.extra), (1, 0));
+    let three = (1..=3).map(|n| told(n, 7, n * MS + 9, "pid_max", "host"));
+    let verdict = judged(&truths, three.collect(), &[], 0);
+    assert_eq!((verdict.missed, verdict.extra), (0, 1));
+    let verdict = judged(
+        &truths,
+        vec![told(1, 7, MS + 9, "pid_max", "host")],
+        &[(1, 4)],
+        0,
+    );
+    assert_eq!((verdict.missed, verdict.extra), (0, 3));
+}
+
+#[test]
+fn repeats_by_cause_and_owner() {
+    let mut truths = vec![truth(7, MS, "rlimit_nproc", "uid 5")];
+    truths.extend((2..=4).map(|n| truth(7, n * MS, "rlimit_nproc", "uid 5")));
+    truths.extend((5..=9).map(|n| truth(7, n * MS, "threads_max", "host")));
+    let first = || vec![told(1, 7, MS + 9, "rlimit_nproc", "uid 5")];
+    // All eight as the neighbour's.
+    let verdict = judged(&truths, first(), &[(1, 8)], 0);
+    assert_eq!(faults(&verdict), [(Fault::Count, 5)]);
+    assert_eq!((verdict.missed, verdict.extra), (0, 0));
+    // Said to be undecided: nothing is wrong.
+    let mut open = told(2, 7, 5 * MS + 9, "unknown", "");
+    open.certainty = Certainty::Unknown;
+    let mut both = first();
+    both.push(open);
+    let verdict = judged(&truths, both, &[(1, 3), (2, 4)], 0);
+    assert_eq!((faults(&verdict), verdict.unknown), (vec![], 5));
+}
+
+#[test]
+fn what_the_oracle_leaves_open_is_not_compared() {
+    let mut open = truth(7, MS, "pid_max", "host");
+    open.cause = None;
+    open.owners.clear();
+    let verdict = judged(&[open], vec![told(1, 7, MS + 9, "lsm", "x")], &[], 0);
+    assert_eq!((verdict.wrong, verdict.undecided), (vec![], 1));
+}
+
+#[test]
+fn numbers_that_contradict() {
+    let full = |usage, value| {
+        let mut told = told(1, 7, MS + 9, "cgroup_pids_max", "/a");
+        told.limit = Some(Bound {
+            scope: "/a".to_owned(),
+            value: Some(value),
+            usable: Some(value),
+            usage: Some(usage),
+        });
+        vec![told]
+    };
+    let mut truths = [truth(7, MS, "cgroup_pids_max", "/a")];
+    assert_eq!(faults(&judged(&truths, full(3, 3), &[], 0)), []);
+    assert_eq!(
+        faults(&judged(&truths, full(2, 3), &[], 0)),
+        [(Fault::Numbers, 1)]
+    );
+    truths[0].usage = Some(4);
+    assert_eq!(
+        faults(&judged(&truths, full(3, 3), &[], 0)),
+        [(Fault::Numbers, 1)]
+    );
+}
