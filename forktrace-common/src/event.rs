@@ -124,6 +124,8 @@ pub mod flag {
     pub const OTHER_PID_NS: u32 = 1 << 23;
     /// The time namespace for children is not the caller's own.
     pub const OTHER_TIME_NS: u32 = 1 << 24;
+    /// The caller's root folder is not the root of its file system: it is in a chroot.
+    pub const CHROOTED: u32 = 1 << 25;
 }
 
 /// A refused allocation of kernel memory asks for up to so many pages (a slab,

@@ -96,6 +96,11 @@ offsets! {
     pidns_level,
     // --- fs_struct
     fs_in_exec,
+    /// `root`: a mount, and a folder in it.
+    fs_root_mnt,
+    fs_root_dentry,
+    /// `mnt_root`: the folder that the mount shows.
+    vfsmount_root,
     // --- css_set, cgroup_subsys_state, cgroup
     /// `subsys[pids_cgrp_id]`.
     cset_pids,

@@ -119,6 +119,12 @@ fn state(ev: *mut FailureEvent, task: u64) {
         (*ev).cousins.fd_slots = mem::field::<u32>(table, offset!(fdtable_max_fds));
     }
     set(ev, task::own_sys_admin(task), flag::OWN_SYS_ADMIN);
+    // kernel/user_namespace.c `create_user_ns` asks `current_chrooted`. A chroot into
+    // a mount point looks like none here; user space looks at that one.
+    let fs = mem::pointer(task, offset!(task_fs));
+    let root = mem::pointer(fs, offset!(fs_root_dentry));
+    let shown = mem::pointer(mem::pointer(fs, offset!(fs_root_mnt)), offset!(vfsmount_root));
+    set(ev, shown != 0 && root != shown, flag::CHROOTED);
     let unkillable = mem::field::<u32>(signal, offset!(signal_flags)) & SIGNAL_UNKILLABLE;
     set(ev, unkillable != 0, flag::UNKILLABLE);
     let nsproxy = mem::pointer(task, offset!(task_nsproxy));

@@ -7,11 +7,11 @@ use forktrace_common::{
     count::operation,
     event::{Stage, flag, style},
     facts::fact,
-    note::Note,
+    note::{Failed, Note},
 };
 
 use crate::{
-    cgroup, ids, limits,
+    asked, cgroup, ids, limits,
     maps::offset,
     mem, note,
     report::{EAGAIN, ENOMEM},
@@ -127,11 +127,7 @@ pub fn asked(note: *mut Note, task: u64) {
                 failed.flags |= flag::KERNEL_FN;
             }
         } else if failed.style == style::KPROBE && failed.stage == Stage::Unseen as u8 {
-            if (*note).child_flags & PF_IO_WORKER != 0 {
-                failed.flags |= flag::IO_THREAD;
-            } else if (*note).child_flags & PF_KTHREAD != 0 {
-                failed.flags |= flag::KERNEL_FN;
-            }
+            of_kernel(failed, (*note).child_flags, task);
         }
         let kthread = mem::field::<u32>(task, offset!(task_flags)) & PF_KTHREAD != 0;
         if kthread {
@@ -141,6 +137,28 @@ pub fn asked(note: *mut Note, task: u64) {
         }
     }
 }
+
+/// What is created without one of the system calls that create, where the arguments
+/// aren't seen: by the half-made child's flags, if it came to one; a task of user space
+/// that has none yet was to get an io_uring worker (io_uring/io-wq.c).
+#[inline(always)]
+fn of_kernel(failed: &mut Failed, child_flags: u32, task: u64) {
+    let (number, compat) = task::syscall(task);
+    let kthread = mem::field::<u32>(task, offset!(task_flags)) & PF_KTHREAD != 0;
+    if !kthread && asked::creates(number, compat) {
+        return;
+    }
+    if child_flags & PF_IO_WORKER != 0 || (child_flags == 0 && !kthread) {
+        failed.flags |= flag::IO_THREAD;
+        failed.clone_flags = WORKER;
+    } else {
+        failed.flags |= flag::KERNEL_FN;
+        failed.clone_flags = clone::VM;
+    }
+}
+
+/// kernel/fork.c `create_io_thread`.
+const WORKER: u64 = clone::VM | clone::FS | clone::FILES | clone::SIGHAND | clone::THREAD;
 
 /// Makes the keys of a failure whose facts are gathered.
 #[inline(never)]

@@ -20,8 +20,7 @@ pub fn of(event: &FailureEvent, files: &mut Files, proc_is_hosts: bool) -> Optio
     let asks_for_userns = event.clone_flags & clone::NEWUSER != 0;
     let chrooted = event.ret == -libc::EPERM
         && asks_for_userns
-        && proc_is_hosts
-        && process::is_chrooted(event.tgid);
+        && (on(flag::CHROOTED) || (proc_is_hosts && process::is_chrooted(event.tgid)));
     let c = &event.cousins;
     let set_tid_size = c.set_tid_size as usize;
     Some(Cousins {

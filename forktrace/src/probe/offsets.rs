@@ -284,6 +284,11 @@ table! {
             int("user_namespace", "ucount_max[ucount_type::UCOUNT_TIME_NAMESPACES]").until(5, 13);
         ucounts_node: address("ucounts", "node");
     }
+    "a chroot" {
+        fs_root_mnt: word("fs_struct", "root.mnt");
+        fs_root_dentry: word("fs_struct", "root.dentry");
+        vfsmount_root: word("vfsmount", "mnt_root");
+    }
     "which pid namespace has no id left" {
         pidns_idr_next: int("pid_namespace", "idr.idr_next");
         // The first of the marks is IDR_FREE (include/linux/idr.h).

@@ -31,9 +31,9 @@ fn refused(place: &Place, tag: &str, uid: u32, errno: i32) -> Result<Run> {
     let mut callers = probers(tag, Kind::ALL, place.count, || sys::become_uid(uid))?;
     let refusal = Refusal::new(uid, errno)?;
     run.fire(&mut callers, |p, a| {
-        // ENOMEM can be that of an allocation, and with CLONE_FS nothing
-        // tells a module's refusal from an execve's.
-        let certain = errno == libc::EAGAIN && !a.kind.is_thread();
+        // ENOMEM can be that of an allocation. EAGAIN is told from an execve's in another
+        // thread where it is seen that the modules weren't undone.
+        let certain = errno == libc::EAGAIN;
         let cause = if certain { Cause::Lsm } else { Cause::Unknown };
         let mut expect = Expect::of(&p.actor, a, cause).uid(uid);
         expect.errno = Errno::from_number(errno).unwrap_or(Errno::EAGAIN);

@@ -65,8 +65,10 @@ pub fn decrements(code: &[u8]) -> Vec<Decrement> {
 }
 
 fn decrement(code: &[u8]) -> Option<(u32, i32)> {
-    // LOCK, REX.W with or without B.
-    let [0xf0, rex @ (0x48 | 0x49), opcode, modrm, ..] = *code else {
+    // LOCK, or what a machine of one processor has in its place
+    // (arch/x86/kernel/alternative.c `alternatives_smp_unlock`: DS); REX.W, with or
+    // without B.
+    let [0xf0 | 0x3e, rex @ (0x48 | 0x49), opcode, modrm, ..] = *code else {
         return None;
     };
     let (mode, extension, base) = (modrm >> 6, (modrm >> 3) & 7, modrm & 7);
@@ -151,6 +153,8 @@ mod tests {
         };
         assert_eq!(one(&in_loop), Some((12 * 8, 0xc8)));
         assert_eq!(one(&last), Some((13 * 8, 0)));
+        // One processor.
+        assert_eq!(one(&[0x3e, 0x48, 0x83, 0x06, 0xff]), Some((13 * 8, 0)));
         assert_eq!(one(&index), None);
         assert_eq!(one(&r13), Some((2 * 8, 8)));
         for code in others {
