@@ -126,6 +126,8 @@ pub mod flag {
     pub const OTHER_TIME_NS: u32 = 1 << 24;
     /// The caller's root folder is not the root of its file system: it is in a chroot.
     pub const CHROOTED: u32 = 1 << 25;
+    /// Tracepoint style: a limit that no cgroup has was another at the entry.
+    pub const LIMITS_CHANGED: u32 = 1 << 26;
 }
 
 /// A refused allocation of kernel memory asks for up to so many pages (a slab,

@@ -52,6 +52,8 @@ pub mod fact {
     pub const NEW_USER_NS: u32 = 1 << 21;
     /// The capability that would exempt from RLIMIT_NPROC was denied (the second one was asked for).
     pub const CAP_DENIED: u32 = 1 << 22;
+    /// Tracepoint style: RLIMIT_NPROC or kernel.threads-max was another at the entry.
+    pub const LIMITS_CHANGED: u32 = 1 << 23;
 }
 
 /// The facts. Levels count from the caller's own up.

@@ -123,7 +123,10 @@ fn state(ev: *mut FailureEvent, task: u64) {
     // a mount point looks like none here; user space looks at that one.
     let fs = mem::pointer(task, offset!(task_fs));
     let root = mem::pointer(fs, offset!(fs_root_dentry));
-    let shown = mem::pointer(mem::pointer(fs, offset!(fs_root_mnt)), offset!(vfsmount_root));
+    let shown = mem::pointer(
+        mem::pointer(fs, offset!(fs_root_mnt)),
+        offset!(vfsmount_root),
+    );
     set(ev, shown != 0 && root != shown, flag::CHROOTED);
     let unkillable = mem::field::<u32>(signal, offset!(signal_flags)) & SIGNAL_UNKILLABLE;
     set(ev, unkillable != 0, flag::UNKILLABLE);

@@ -101,6 +101,9 @@ fn of_caller(note: *mut Note, task: u64) {
         // SAFETY: as in `gather`.
         unsafe { (*note).facts.bits &= !fact::IN_EXEC };
     }
+    if failed.flags & flag::LIMITS_CHANGED != 0 {
+        note::add(note, fact::LIMITS_CHANGED);
+    }
     if failed.flags & flag::HAVE_PIDS_DELTA != 0 && failed.pids_delta > 0 {
         note::add(note, fact::PIDS_DELTA);
     }

@@ -13,7 +13,7 @@ use forktrace_common::{
 
 use crate::{
     asked, cgroup,
-    maps::{ENTERED, offset},
+    maps::{ENTERED, offset, symbol},
     mem, report, stack, task,
 };
 
@@ -30,6 +30,8 @@ pub struct Entered {
     pub forkfail: i64,
     /// OOM events of its memory cgroups.
     pub memcg_oom: i64,
+    /// The caller's RLIMIT_NPROC and the host's kernel.threads-max.
+    pub limits: u64,
     /// Flags of the event (`forktrace_common::event::flag`).
     pub flags: u32,
     /// `Stage::Unseen`, or `Stage::NotEntered` where the return found no entry.
@@ -96,10 +98,21 @@ fn entered(nr: i32, arg0: u64, arg1: u64) -> Entered {
         pids_css,
         forkfail: cgroup::pids_forkfail(pids_css),
         memcg_oom: cgroup::memcg_oom_events(memory_css()),
+        limits: limits(),
         flags,
         stage: Stage::Unseen as u32,
         reported: 0,
     }
+}
+
+/// The limits that somebody else can change meanwhile and that no counter of refusals
+/// tells of, in one number.
+#[inline(always)]
+fn limits() -> u64 {
+    let signal = mem::pointer(task::current(), offset!(task_signal));
+    let nproc = mem::field::<u64>(signal, offset!(signal_rlim_nproc));
+    let threads = mem::field::<u32>(symbol!(max_threads), 0) as u64;
+    nproc ^ threads.wrapping_shl(40)
 }
 
 /// css of the memory controller that the caller is charged in.
@@ -127,6 +140,7 @@ static UNKNOWN_ENTRY: Entered = Entered {
     pids_css: 0,
     forkfail: 0,
     memcg_oom: 0,
+    limits: 0,
     flags: 0,
     stage: Stage::NotEntered as u32,
     reported: 0,
@@ -167,6 +181,8 @@ fn exit(ctx: &TracePointContext, program: u8) {
             failed.stage = (*entered).stage as u8;
             // The differences are looked at where their flags are set.
             failed.flags = (*entered).flags;
+            let changed = (limits() != (*entered).limits) as u32;
+            failed.flags |= changed * flag::LIMITS_CHANGED;
             failed.pids_delta = cgroup::pids_forkfail(failed.pids_css) - (*entered).forkfail;
             failed.memcg_delta = cgroup::memcg_oom_events(memory_css()) - (*entered).memcg_oom;
         }

@@ -101,6 +101,10 @@ fn by_snapshot(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
     let Some(first) = found.next() else {
         return UNKNOWN;
     };
+    // They are told by limits that were others a moment before.
+    if evidence.limits_changed && matches!(first.0, Cause::RlimitNproc | Cause::ThreadsMax) {
+        return UNKNOWN;
+    }
     // The pids controller counts its refusals, so it contradicts: had an
     // earlier check refused, its count would stand still. Both at once (other
     // tasks fork here too) can't be told apart.

@@ -150,6 +150,7 @@ mod tests {
             nproc,
             nproc_full: None,
             threads: None,
+            limits_changed: false,
             pid_ns: Vec::new(),
             pids: Vec::new(),
             pids_full: None,

@@ -206,6 +206,8 @@ pub struct Evidence {
     /// The first level that had no room when it was compared, or at the return.
     pub nproc_full: Option<NprocLevel>,
     pub threads: Option<Threads>,
+    /// RLIMIT_NPROC or kernel.threads-max was changed between entry and return.
+    pub limits_changed: bool,
     /// The child's own namespace first.
     pub pid_ns: Vec<PidNs>,
     /// Nearest cgroup first.

@@ -54,6 +54,8 @@ pub struct Outcome {
     pub kprobes: Watch,
     /// Evidence that can't be had for want of a probe, one sentence each.
     pub absent: Vec<String>,
+    /// The kernel can skip kprobes without a count: what they didn't say means nothing.
+    pub silence_is_doubtful: bool,
     /// Tracepoints, attached by hand; closing detaches.
     tracepoints: Vec<OwnedFd>,
 }
@@ -90,6 +92,12 @@ impl Outcome {
     /// Whether this kernel can skip programs that are attached here.
     pub fn skips_programs(&self) -> bool {
         !self.pairs.is_empty() || self.kprobes.is_any()
+    }
+
+    /// Whether it is a kprobe that is in place for this role.
+    pub fn is_by_kprobe(&self, role: Role) -> bool {
+        let mut all = self.attached.iter();
+        all.any(|a| a.role == Some(role) && a.style == Style::Kprobe)
     }
 
     /// Whether the probe of this role is in place.
@@ -174,6 +182,7 @@ pub fn attach(
             attacher.hook(&oom::CHOICE, stages);
             attacher.oom_kills(true);
         }
+        attacher.doubt_silence();
         return outcome;
     }
     if wanted.style.is_none_or(|s| s == Style::Tracepoint) {
@@ -184,6 +193,9 @@ pub fn attach(
     }
     outcome
 }
+
+/// kernel/trace/bpf_trace.c `trace_call_bpf`.
+const UNCOUNTED: &str = "this kernel preempts itself, and skips kprobes while a bpf() call on a map is preempted, without a count: what a kprobe didn't see is concluded from the numbers, and a refusal that only kprobes see can go untold";
 
 /// The name of an instruction, as the kernel writes it.
 fn named(site: &Site) -> String {
@@ -240,6 +252,14 @@ impl Attacher<'_> {
             }
         }
         false
+    }
+
+    /// Where the kernel preempts itself, skips kprobes, and doesn't count it.
+    fn doubt_silence(&mut self) {
+        if self.outcome.kprobes.is_any() && !self.kernel.counts_skipped_kprobes() {
+            self.outcome.silence_is_doubtful = true;
+            self.outcome.absent.push(UNCOUNTED.to_owned());
+        }
     }
 
     /// Sites of one role, of use only whole.

@@ -164,6 +164,7 @@ impl Decoder {
             nproc_full: nproc_full(&event, &nproc),
             nproc,
             threads: threads(&event, &host),
+            limits_changed: has(fact::LIMITS_CHANGED),
             pid_ns: pid_namespaces(&event, &host),
             pids: self.cgroups(&event, &paths, Resource::Pids),
             pids_full: self.one(&event.facts.pids, &paths, Resource::Pids),

@@ -119,6 +119,15 @@ impl Kernel {
             .is_none_or(|btf| btf.function(name).is_some())
     }
 
+    /// Whether the kernel counts the runs of kprobes' programs that it skips: since 6.7
+    /// (dd8657894c11), with the series that tells of missed probes in a link's information.
+    pub fn counts_skipped_kprobes(&self) -> bool {
+        self.btf.as_ref().is_some_and(|btf| {
+            btf.field("bpf_link_info", "perf_event.kprobe.missed")
+                .is_some()
+        })
+    }
+
     /// The object that suits the kernel. Its types say whether it has the helper:
     /// a program that is refused would say no more than that it was.
     pub fn object(&self) -> Object {

@@ -48,6 +48,7 @@ pub fn signs(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Signs {
     let sign = |role: Role, bit: u32| match (watched && probes.has(role), bits & bit != 0) {
         (false, _) => Sign::Unwatched,
         (true, true) => Sign::Seen,
+        (true, false) if probes.silence_is_doubtful => Sign::Unwatched,
         (true, false) => Sign::NotSeen,
     };
     let child = bits & fact::CHILD_SEEN != 0;
@@ -103,6 +104,9 @@ pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
 
 fn no_note(event: &FailureEvent, probes: &Outcome) -> Stage {
     if event.style == style::TRACEPOINT || !probes.has(Role::Wreck) {
+        return Stage::Unseen;
+    }
+    if probes.silence_is_doubtful && probes.is_by_kprobe(Role::Wreck) {
         return Stage::Unseen;
     }
     Stage::Early

@@ -101,7 +101,11 @@ const PARTS: [Part; 10] = [
         on: On::AllBut(WITH_TWO_PROCESSORS),
         ..FEXIT
     },
-    KPROBE,
+    // It skips kprobes without counting it (before 6.7), so that refusals go untold.
+    Part {
+        on: On::AllBut(&["6.1-rt"]),
+        ..KPROBE
+    },
     Part {
         on: On::AllBut(REAL_TIME),
         ..of_style(

@@ -32,6 +32,7 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
             limit_userns: None,
         }],
         threads: Some(Threads { now: 80, max: 4000 }),
+        limits_changed: false,
         pid_ns: vec![PidNs {
             inum: 4,
             level: 0,
@@ -112,6 +113,19 @@ fn both_full(stage: Stage) -> Evidence {
     e.nproc_full = Some(e.nproc[0].clone());
     e.threads = Some(Threads { now: 40, max: 40 });
     e
+}
+
+#[test]
+fn limits_that_change_meanwhile_tell_nothing() {
+    let mut e = both_full(Stage::Unseen);
+    e.limits_changed = true;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    e.nproc_exempt = true;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    // What was seen doesn't rest on them.
+    e.stage = Stage::Early;
+    e.signs = silent();
+    assert_eq!(verdict(&e).0, Cause::ThreadsMax);
 }
 
 /// Every sign is watched, and none was seen.
