@@ -121,7 +121,8 @@ pub struct Loss {
     pub count: u64,
     /// UTC, RFC 3339: lost since then.
     pub since: String,
-    /// Why: `ring_full`, `keys_full`, `return_missed`; `no_space`: not recorded,
+    /// Why: `ring_full`, `keys_full`, `return_missed`; `undecided`: counted together with failures of
+    /// several causes or owners, or of none that was told; `no_space`: not recorded,
     /// because the disk had less room than `--min-free`; `skipped`: the kernel ran
     /// no program on some returns, failing or not, so that at most `count`
     /// failures are missing; `oom_kill`: `count` OOM kills are not told, and no failure is missing.

@@ -326,7 +326,9 @@ impl Story {
     }
 
     fn full_cgroup(&self, refusal: &mut Refusal) {
-        let Some(at) = &self.refuser else {
+        // What couldn't be read (a page that isn't there) is zeroes: no cgroup has that id.
+        let known = |at: &&Event| at.unsigned("id").is_some_and(|id| id != 0);
+        let Some(at) = self.refuser.as_ref().filter(known) else {
             return;
         };
         let id = at.unsigned("id");
