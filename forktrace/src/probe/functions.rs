@@ -74,7 +74,8 @@ pub const FUNCTIONS: &[Function] = &[
         versions: Versions::ALL,
     },
     // kernel/capability.c, kernel/cred.c, lib/percpu_counter.c: called on the way out of a
-    // refused creation, where the calls are probed (`super::sites`). The same on all.
+    // refused creation, where the calls are probed (`super::sites`). The same on all; Debian's
+    // 5.10 leaves the counter's out of its BTF.
     Function {
         name: "capable",
         params: &[("cap", Expected::Integer)],
@@ -95,7 +96,7 @@ pub const FUNCTIONS: &[Function] = &[
             ("batch", Expected::Integer),
         ],
         returns: Returns::Void,
-        versions: Versions::ALL,
+        versions: Versions::ALL.since(5, 11),
     },
     // kernel/cgroup/pids.c: the pids.max check, which is looked into. The same on all.
     Function {

@@ -129,7 +129,7 @@ fn namespace(place: &Place, tag: &str, value: u64) -> Result<Run> {
             let limit = wanted(
                 format!("pid namespace {inode}"),
                 value,
-                Number::Exact(children + 1),
+                Number::Exact(value - RESERVED),
             );
             run.expects
                 .push(Expect::of(&caller, a, Cause::PidMax).pid(pid).limit(limit));
@@ -184,7 +184,7 @@ fn outer_namespace(place: &Place) -> Result<Run> {
             .push(Expect::of(&caller, a, Cause::PidMax).pid(pid).limit(wanted(
                 format!("pid namespace {}", report.numbers[0]),
                 value,
-                Number::Exact(value - RESERVED + 1),
+                Number::Exact(value - RESERVED),
             )));
     }
     run.keep(caller);

@@ -18,6 +18,7 @@ mod matrix;
 mod native;
 mod service;
 mod tally;
+mod torture;
 mod units;
 
 use matrix::Matrix;
@@ -44,6 +45,12 @@ pub struct Args {
     /// The scenarios on the test kernels, with cgroup v2 and v1
     #[arg(long)]
     vm: bool,
+    /// Random worlds on the test kernels, beside an oracle
+    #[arg(long)]
+    torture: bool,
+    /// Everything, with 20,000 refusals in random worlds
+    #[arg(long)]
+    full: bool,
     /// Only these test kernels
     #[arg(long, value_name = "KERNEL", default_values_t = ["all".to_owned()])]
     kernel: Vec<String>,
@@ -57,19 +64,20 @@ pub struct Args {
 
 /// Runs the tests; fails when any of them does.
 pub fn main(args: &Args) -> Result<ExitCode> {
-    let all = !(args.unit || args.docs || args.fuzz || args.drift || args.native || args.vm);
+    let some = args.unit || args.docs || args.fuzz || args.drift || args.native || args.vm;
+    let all = args.full || !(some || args.torture);
     let mut tally = Tally::default();
     let mut matrix = Matrix::default();
     let (native, vm) = (all || args.native, all || args.vm);
-    let drift = all || args.drift;
-    if vm {
+    let (drift, torture) = (all || args.drift, all || args.torture);
+    if vm || torture {
         guest::qemu()?;
         guest::busybox()?;
     }
     // The download runs beside the builds.
     let names = args.kernel.clone();
-    let kernels =
-        (drift || vm).then(|| thread::spawn(move || timed("kernels", || kernel::get(&names))));
+    let kernels = (drift || vm || torture)
+        .then(|| thread::spawn(move || timed("kernels", || kernel::get(&names))));
     if all || args.unit {
         timed("checks", || checks::run(&mut tally))?;
         timed("unit tests", || units::run(&mut tally))?;
@@ -83,7 +91,7 @@ pub fn main(args: &Args) -> Result<ExitCode> {
         tally.step(&name, &timed("fuzz targets", fuzz::test));
     }
     // Before the download is waited for: it goes on meanwhile.
-    let programs = (native || vm)
+    let programs = (native || vm || torture)
         .then(|| timed("static programs", || Programs::get(None, None)))
         .transpose()?;
     if native && let Some(programs) = &programs {
@@ -101,6 +109,11 @@ pub fn main(args: &Args) -> Result<ExitCode> {
             timed("test machines", || {
                 machines::run(programs, &kernels, args, &mut tally, &mut matrix)
             })?;
+        }
+        if torture && let Some(programs) = &programs {
+            timed("torture", || {
+                torture::run(programs, &kernels, args.full, &mut tally);
+            });
         }
     }
     if !matrix.is_empty() {
