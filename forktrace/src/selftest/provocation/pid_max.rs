@@ -87,11 +87,12 @@ fn namespace(world: &World) -> Result<Provoked, Trouble> {
     let (actor, told) = Actor::start(&world.comm, |link| in_namespace(link, value))?;
     drop(host);
     refused(number(&told, 1)?, Errno::EAGAIN)?;
-    let (inode, children) = (number(&told, 2)?, number(&told, 0)?);
+    let inode = number(&told, 2)?;
     let expected = Expected::new(Cause::PidMax, Errno::EAGAIN, 1).limit(
         Scope::Exact(format!("pid namespace {inode}")),
         Number::Exact(value),
-        Number::Exact(children + 1),
+        // All that can be given: its own id, 1, and the others below 300 don't count.
+        Number::Exact(value - RESERVED),
     );
     Ok(Provoked::new(expected).keep(actor))
 }
