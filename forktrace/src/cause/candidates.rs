@@ -47,6 +47,9 @@ pub(super) fn fullest_first(mut all: Vec<Limit>) -> Vec<Limit> {
     all
 }
 
+/// Inode number of the initial user namespace: PROC_USER_INIT_INO (include/linux/proc_ns.h).
+const INITIAL_USER_NS: u32 = 0xefff_fffd;
+
 /// RLIMIT_NPROC at one level of its comparison.
 pub fn nproc(level: &NprocLevel) -> Limit {
     Limit {
@@ -60,6 +63,10 @@ pub fn nproc(level: &NprocLevel) -> Limit {
         requested: Some(1),
         unit: Unit::Tasks,
         usable: None,
+        within: level
+            .userns
+            .filter(|&inum| inum != INITIAL_USER_NS)
+            .map(|inum| format!("user namespace {inum}")),
         file: None,
     }
 }
@@ -74,6 +81,7 @@ pub fn threads(threads: &Threads) -> Limit {
         requested: Some(1),
         unit: Unit::Tasks,
         usable: None,
+        within: None,
         file: Some("/proc/sys/kernel/threads-max".to_owned()),
     }
 }
@@ -94,6 +102,7 @@ pub fn pid_max(ns: &PidNs) -> Limit {
         requested: Some(1),
         unit: Unit::Ids,
         usable,
+        within: None,
         file: Some("/proc/sys/kernel/pid_max".to_owned()),
     }
 }
@@ -118,6 +127,7 @@ pub fn pids(cgroup: &CgroupLimit) -> Limit {
         requested: Some(1),
         unit: Unit::Tasks,
         usable: None,
+        within: None,
         file: cgroup.file.clone(),
     }
 }
@@ -134,6 +144,7 @@ pub fn memory(cgroup: &CgroupLimit) -> Limit {
         requested: None,
         unit: Unit::Bytes,
         usable: None,
+        within: None,
         file: cgroup.file.clone(),
     }
 }
@@ -167,6 +178,7 @@ pub fn ram_and_swap(o: &Overcommit) -> Limit {
         }),
         unit: Unit::Bytes,
         usable: None,
+        within: None,
         file: Some("/proc/sys/vm/overcommit_memory".to_owned()),
     }
 }
@@ -184,6 +196,7 @@ pub fn commit_limit(o: &Overcommit) -> Limit {
         }),
         unit: Unit::Bytes,
         usable: Some(o.allowed()),
+        within: None,
         file: Some("/proc/sys/vm/overcommit_memory".to_owned()),
     }
 }

@@ -66,6 +66,7 @@ mod tests {
             requested: Some(GIB),
             unit: Unit::Bytes,
             usable: Some(4 * GIB),
+            within: None,
             file: None,
         };
         let mut memory = Memory {

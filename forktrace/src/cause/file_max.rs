@@ -49,6 +49,7 @@ fn limit(e: &Evidence) -> Option<Limit> {
         requested: Some(1),
         unit: Unit::Files,
         usable: None,
+        within: None,
         file: Some("/proc/sys/fs/file-max".to_owned()),
     })
 }

@@ -50,6 +50,7 @@ fn limit(pool: &HugePool) -> Limit {
         requested: None,
         unit: Unit::HugePages,
         usable: None,
+        within: None,
         file: Some(format!(
             "/sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages",
             pool.page / 1024

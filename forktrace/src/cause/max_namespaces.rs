@@ -66,6 +66,7 @@ fn limit(l: &NsLimit) -> Limit {
         requested: Some(1),
         unit: Unit::Namespaces,
         usable: None,
+        within: None,
         file: Some(format!("/proc/sys/user/max_{}_namespaces", l.kind.name())),
     }
 }

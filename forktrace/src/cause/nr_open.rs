@@ -43,6 +43,7 @@ fn too_high(e: &Evidence) -> Option<Limit> {
         requested: None,
         unit: Unit::Descriptors,
         usable: None,
+        within: None,
         file: Some("/proc/sys/fs/nr_open".to_owned()),
     })
 }

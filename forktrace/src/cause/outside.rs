@@ -99,6 +99,7 @@ mod tests {
                 requested: Some(1),
                 unit: Unit::Tasks,
                 usable: None,
+                within: None,
                 file: None,
             }),
             candidates: Vec::new(),

@@ -53,6 +53,7 @@ fn limit(ns: &PidNs) -> Limit {
         requested: None,
         unit: Unit::Ids,
         usable: None,
+        within: None,
         file: None,
     }
 }

@@ -46,6 +46,7 @@ fn refused(e: &Evidence) -> Option<Finding> {
         requested: Some(1),
         unit: Unit::Descriptors,
         usable: None,
+        within: None,
         file: None,
     };
     // Above fs.nr_open the table itself can't grow, with the same errno.

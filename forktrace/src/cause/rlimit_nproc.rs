@@ -62,13 +62,23 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
         "has as many tasks as".to_owned()
     };
     let opening = w.opening();
+    let counted = match &limit.within {
+        Some(within) => format!(", counted in {within}"),
+        None => String::new(),
+    };
     if limit.scope == format!("uid {}", w.caller.uid) {
-        format!("{opening}{} {allowed} RLIMIT_NPROC allows", w.user())
+        format!(
+            "{opening}{} {allowed} RLIMIT_NPROC allows{counted}",
+            w.user()
+        )
     } else if limit.scope.starts_with("uid ") {
-        format!("{opening}{} {allowed} RLIMIT_NPROC allows", limit.scope)
+        format!(
+            "{opening}{} {allowed} RLIMIT_NPROC allows{counted}",
+            limit.scope
+        )
     } else {
         format!(
-            "{opening}the creator of {} {allowed} its RLIMIT_NPROC allows",
+            "{opening}the creator of {} {allowed} its RLIMIT_NPROC allows{counted}",
             limit.scope
         )
     }

@@ -59,6 +59,7 @@ fn limit(name: Option<&str>) -> Option<Limit> {
         requested: None,
         unit: Unit::Tasks,
         usable: None,
+        within: None,
         file: Some("/sys/kernel/sched_ext/root/ops".to_owned()),
     })
 }

@@ -43,6 +43,7 @@ fn limit(stack: &ThreadStack, overcommit: Option<&Overcommit>, check: Check) -> 
         requested: Some(stack.requested),
         unit: Unit::Bytes,
         usable: None,
+        within: None,
         file: None,
     };
     match check {
@@ -54,6 +55,7 @@ fn limit(stack: &ThreadStack, overcommit: Option<&Overcommit>, check: Check) -> 
             requested: Some(1),
             unit: Unit::Mappings,
             usable: None,
+            within: None,
             file: Some("/proc/sys/vm/max_map_count".to_owned()),
         }),
         Check::Memlock if stack.locked && !stack.may_lock => Some(bytes(

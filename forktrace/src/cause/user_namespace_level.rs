@@ -39,6 +39,7 @@ fn too_deep(e: &Evidence) -> Option<Limit> {
         requested: Some(1),
         unit: Unit::Levels,
         usable: None,
+        within: None,
         file: None,
     })
 }

@@ -22,6 +22,7 @@ pub(super) fn limit(
         requested: None,
         unit,
         usable: None,
+        within: None,
         file: None,
     }
 }

@@ -318,6 +318,7 @@ fn oom_limit(cgroup: CgroupLimit, version: Version) -> Option<Limit> {
         requested: None,
         unit: Unit::Bytes,
         usable: None,
+        within: None,
         file: cgroup.file,
     })
 }

@@ -83,6 +83,10 @@ pub struct Limit {
     /// that the kernel reserves, CommitLimit less the reserves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usable: Option<u64>,
+    /// Where that is counted, if not on the whole host: RLIMIT_NPROC counts a user's tasks in each user
+    /// namespace by itself (Linux 5.14+).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
     /// The file that holds the limit, as this host's mounts show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,

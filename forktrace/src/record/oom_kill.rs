@@ -163,6 +163,7 @@ pub mod tests {
             requested: None,
             unit: Unit::Bytes,
             usable: None,
+            within: None,
             file: None,
         };
         let by = InvokedBy {

@@ -43,6 +43,7 @@ pub fn failure(seq: u64, time: &str) -> Failure {
             requested: Some(1),
             unit: Unit::Tasks,
             usable: None,
+            within: None,
             file: Some("/sys/fs/cgroup/system.slice/pids.max".to_owned()),
         }),
         candidates: Vec::new(),

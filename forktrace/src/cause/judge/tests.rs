@@ -204,6 +204,25 @@ fn a_kernel_thread_is_answered_eagain_for_want_of_memory_too() {
 }
 
 #[test]
+fn what_a_user_namespace_counts_by_itself_says_so() {
+    let mut e = both_full(Stage::Early);
+    e.signs.nproc_asked = Sign::Seen;
+    let mut within = |inum| {
+        if let Some(level) = &mut e.nproc_full {
+            level.userns = inum;
+        }
+        judge(&e).limit.and_then(|limit| limit.within)
+    };
+    // The initial one, and kernels that count on the whole host.
+    assert_eq!(within(Some(4_026_531_837)), None);
+    assert_eq!(within(None), None);
+    assert_eq!(
+        within(Some(4_026_532_001)).as_deref(),
+        Some("user namespace 4026532001")
+    );
+}
+
+#[test]
 fn no_verdict_says_what_its_own_numbers_contradict() {
     // Inferred from numbers that had room: nothing is left of it.
     let mut e = roomy(Errno::EAGAIN, Stage::Unseen);

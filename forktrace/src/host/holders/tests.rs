@@ -467,6 +467,7 @@ fn a_limit_is_counted_once_in_a_while() {
         requested: Some(1),
         unit: crate::record::Unit::Tasks,
         usable: None,
+        within: None,
         file: None,
     };
     let scope = || Some(Scope::Host { fill: Fill::Tasks });

@@ -17,6 +17,7 @@ fn row(name: &str, scope: &str, usage: u64, value: u64) -> Row {
             requested: None,
             unit: Unit::Tasks,
             usable: None,
+            within: None,
             file: None,
         },
         cause: Cause::CgroupPidsMax,
