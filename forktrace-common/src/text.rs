@@ -20,12 +20,11 @@ pub struct Text {
     pub bytes: [u8; CHUNK],
 }
 
-/// Where `pids_can_fork` gives the charges back: the register of `struct pt_regs` (its offset in
-/// bytes) that leads to the counter, and what is added to it. Of several instructions each has its
-/// own, by the order of the addresses.
+/// Where `pids_can_fork` gives the refusing cgroup's charge back: the register of `struct pt_regs`
+/// (its offset in bytes) that leads to the counter, and what is added to it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uncharge {
-    pub register: [u32; 2],
-    pub displacement: [i32; 2],
+    pub register: u32,
+    pub displacement: i32,
 }

@@ -88,30 +88,18 @@ fn kprobe_security_passed(_: ProbeContext) -> u32 {
     0
 }
 
-/// `pids_can_fork` decrements a counter whose charge it gives back.
+/// `pids_can_fork` decrements the refusing cgroup's counter.
 #[kprobe]
 fn kprobe_pids_uncharged(ctx: ProbeContext) -> u32 {
-    pids_uncharged::<0>(&ctx);
-    0
-}
-
-/// Another instruction that does.
-#[kprobe]
-fn kprobe_pids_uncharged_again(ctx: ProbeContext) -> u32 {
-    pids_uncharged::<1>(&ctx);
-    0
-}
-
-#[inline(always)]
-fn pids_uncharged<const WHICH: usize>(ctx: &ProbeContext) {
     if let Some(how) = UNCHARGE.get_ptr(0) {
         // SAFETY: a map value that is written before the probe is attached.
-        let (register, add) = unsafe { ((*how).register[WHICH], (*how).displacement[WHICH]) };
+        let (register, add) = unsafe { ((*how).register, (*how).displacement) };
         // The context's address as a number: the verifier lets nobody index it.
         let regs = mem::unknown(ctx.as_ptr() as u64);
         let base = mem::field::<u64>(regs, register as u64);
         stage::pids_uncharged(base.wrapping_add(add as i64 as u64));
     }
+    0
 }
 
 /// `__vm_enough_memory` calls `percpu_counter_add_batch(fbc, amount, batch)` with

@@ -65,9 +65,9 @@ pub fn security_passed() {
     }
 }
 
-/// `pids_can_fork` gives back a charge of a refused task: those below the
-/// refusing cgroup first, the refusing one's last. `counter` is its counter's
-/// address, before it is decremented (kernel/cgroup/pids.c `pids_try_charge`).
+/// `pids_can_fork` gives back the refusing cgroup's charge. `counter` is its
+/// counter's address, before it is decremented (kernel/cgroup/pids.c
+/// `pids_try_charge`).
 #[inline(never)]
 pub fn pids_uncharged(counter: u64) {
     let Some(note) = note::stage(task::tid()) else {

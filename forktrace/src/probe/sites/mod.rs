@@ -115,6 +115,9 @@ fn search(functions: &Functions, code: &BTreeMap<&'static str, Vec<u8>>, o: &Off
             "kprobe_security_passed",
         ),
     ] {
+        if role == Role::Nproc && !of.asks_for_capabilities() {
+            continue;
+        }
         for offset in of.calls("copy_process", callee) {
             sites.errors.push(Site {
                 role,
@@ -158,6 +161,18 @@ impl Search<'_> {
         }
     }
 
+    /// Whether the question for CAP_SYS_RESOURCE is among the calls of `capable`: it is the
+    /// one that only RLIMIT_NPROC leads to.
+    fn asks_for_capabilities(&self) -> bool {
+        const CAP_SYS_RESOURCE: u32 = 24; // include/uapi/linux/capability.h
+        let calls = self.calls("copy_process", "capable");
+        let code = self.code.get("copy_process");
+        code.is_some_and(|code| {
+            let mut calls = calls.iter();
+            calls.any(|&offset| x86::passes_number(code, offset, CAP_SYS_RESOURCE))
+        })
+    }
+
     fn negates_before(&self, function: &str, offset: u64) -> bool {
         self.code
             .get(function)
@@ -190,17 +205,16 @@ impl Search<'_> {
     }
 
     /// Where `pids_try_charge` (inlined in `pids_can_fork` as a rule) gives charges
-    /// back. The refusing cgroup's comes last. In the form that compilers give it,
-    /// a loop over those below, whose decrement names the field, is followed by that
-    /// one's, whose address is at hand: then that one suffices. Else all are probed,
-    /// and the last to run counts.
+    /// back: in a loop those below the refusing cgroup, whose decrement names the field,
+    /// and behind it that one's, whose address is at hand. Only this form is taken: of one
+    /// instruction alone it isn't known whether the other is hidden behind somebody's
+    /// probe (kernel/kprobes.c puts a jump there), and the wrong one names the wrong cgroup.
     fn uncharge(&self, o: &Offsets) -> (Uncharge, Vec<Site>) {
-        const PROGRAMS: [&str; 2] = ["kprobe_pids_uncharged", "kprobe_pids_uncharged_again"];
         for function in ["pids_can_fork", "pids_try_charge"] {
             let Some(code) = self.code.get(function) else {
                 continue;
             };
-            let mut found: Vec<x86::Decrement> = x86::decrements(code)
+            let found: Vec<x86::Decrement> = x86::decrements(code)
                 .into_iter()
                 .filter(|d| {
                     d.displacement == 0 || i64::from(d.displacement) == o.pids_counter as i64
@@ -210,29 +224,18 @@ impl Search<'_> {
                 && in_loop.displacement != 0
                 && last.displacement == 0
             {
-                found = vec![last];
-            }
-            if found.is_empty() || found.len() > PROGRAMS.len() {
-                continue;
-            }
-            let mut uncharge = Uncharge::default();
-            let mut sites = Vec::new();
-            for (at, (decrement, program)) in found.iter().zip(PROGRAMS).enumerate() {
-                if let (Some(register), Some(displacement)) = (
-                    uncharge.register.get_mut(at),
-                    uncharge.displacement.get_mut(at),
-                ) {
-                    *register = decrement.register;
-                    *displacement = decrement.displacement;
-                }
-                sites.push(Site {
+                let uncharge = Uncharge {
+                    register: last.register,
+                    displacement: last.displacement,
+                };
+                let site = Site {
                     role: Role::Pids,
                     function,
-                    offset: decrement.offset,
-                    program,
-                });
+                    offset: last.offset,
+                    program: "kprobe_pids_uncharged",
+                };
+                return (uncharge, vec![site]);
             }
-            return (uncharge, sites);
         }
         (Uncharge::default(), Vec::new())
     }

@@ -61,13 +61,22 @@ fn calls_of_an_error_path() {
         .caller("copy_process", &["capable", "exit_creds", "capable"]);
     let sites = made.search();
     let within = |offsets: &[u64]| -> Vec<_> {
-        offsets
-            .iter()
-            .map(|&offset| ("copy_process", offset))
-            .collect()
+        let all = offsets.iter();
+        all.map(|&offset| ("copy_process", offset)).collect()
     };
-    assert_eq!(of(&sites, Role::Nproc), within(&[1, 13]));
+    // None of the two is the question for CAP_SYS_RESOURCE.
+    assert_eq!(of(&sites, Role::Nproc), []);
     assert_eq!(of(&sites, Role::Child), within(&[7]));
+    let mut code = made.code["copy_process"].clone();
+    let first = u32::from_le_bytes([code[2], code[3], code[4], code[5]]);
+    // mov $24, %edi; the same call from further on.
+    code.extend([0xbf, 24, 0, 0, 0]);
+    let at = code.len() as u64;
+    code.push(0xe8);
+    code.extend(first.wrapping_sub(at as u32 - 1).to_le_bytes());
+    made.code.insert("copy_process", code);
+    let sites = made.search();
+    assert_eq!(of(&sites, Role::Nproc), within(&[1, 13, at]));
     // It isn't called: nothing is probed, and nothing else in its place.
     assert_eq!(of(&sites, Role::Security), []);
     assert_eq!(of(&sites, Role::Overcommit), []);
@@ -126,17 +135,16 @@ fn the_charge_that_is_given_back_last() {
     };
     let found = sites(&[other, in_loop, last]);
     assert_eq!(of(&found, Role::Pids), [("pids_can_fork", 18)]);
-    assert_eq!(found.uncharge.register[0], 13 * 8);
-    assert_eq!(found.uncharge.displacement[0], 0);
-    // In one loop, or in another order: all of them.
-    let found = sites(&[in_loop]);
-    assert_eq!(of(&found, Role::Pids), [("pids_can_fork", 0)]);
-    assert_eq!(found.uncharge.displacement[0], 0xc8);
-    let found = sites(&[last, in_loop]);
-    assert_eq!(found.errors.len(), 2);
-    assert_ne!(found.errors[0].program, found.errors[1].program);
-    assert_eq!(found.uncharge.register, [13 * 8, 12 * 8]);
-    // More than there are programs for, or none.
-    assert_eq!(of(&sites(&[last, in_loop, in_loop]), Role::Pids), []);
-    assert_eq!(of(&sites(&[other]), Role::Pids), []);
+    assert_eq!(found.uncharge.register, 13 * 8);
+    assert_eq!(found.uncharge.displacement, 0);
+    // One of the two is hidden by somebody's probe, they are in another order, or there are more.
+    for parts in [
+        &[in_loop][..],
+        &[last],
+        &[last, in_loop],
+        &[in_loop, in_loop, last],
+        &[other],
+    ] {
+        assert_eq!(of(&sites(parts), Role::Pids), []);
+    }
 }

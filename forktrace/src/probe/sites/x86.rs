@@ -6,11 +6,15 @@
 /// Bytes of `call rel32`.
 pub const CALL: u64 = 5;
 
+/// `int3`: what the first byte of an instruction is while somebody else probes it. A call isn't
+/// replaced by more than that.
+const PROBED: u8 = 0xcc;
+
 /// Offsets of the calls of a function. `code` lies at the address `at`.
 pub fn calls(code: &[u8], at: u64, target: u64) -> Vec<u64> {
     let mut found = Vec::new();
     for (offset, window) in code.windows(CALL as usize).enumerate() {
-        let [0xe8, a, b, c, d] = *window else {
+        let [0xe8 | PROBED, a, b, c, d] = *window else {
             continue;
         };
         let relative = i64::from(i32::from_le_bytes([a, b, c, d]));
@@ -20,6 +24,17 @@ pub fn calls(code: &[u8], at: u64, target: u64) -> Vec<u64> {
         }
     }
     found
+}
+
+/// Whether the first argument of the call at this offset is this number (`mov $n, %edi`, the
+/// instruction before).
+pub fn passes_number(code: &[u8], offset: u64, number: u32) -> bool {
+    let end = offset as usize;
+    let Some([0xbf | PROBED, rest @ ..]) = end.checked_sub(5).and_then(|at| code.get(at..end))
+    else {
+        return false;
+    };
+    *rest == number.to_le_bytes()
 }
 
 /// Whether a register is negated shortly before this offset (`neg r64`): the second
@@ -68,7 +83,7 @@ fn decrement(code: &[u8]) -> Option<(u32, i32)> {
     // LOCK, or what a machine of one processor has in its place
     // (arch/x86/kernel/alternative.c `alternatives_smp_unlock`: DS); REX.W, with or
     // without B.
-    let [0xf0 | 0x3e, rex @ (0x48 | 0x49), opcode, modrm, ..] = *code else {
+    let [0xf0 | 0x3e | PROBED, rex @ (0x48 | 0x49), opcode, modrm, ..] = *code else {
         return None;
     };
     let (mode, extension, base) = (modrm >> 6, (modrm >> 3) & 7, modrm & 7);
@@ -117,6 +132,23 @@ mod tests {
         assert_eq!(calls(&code, at, at + 6), [6]);
         assert!(calls(&code, at, at + 7).is_empty());
         assert!(calls(&code[..4], at, at + 6 + 0x10).is_empty());
+        // Somebody else probes it.
+        let mut probed = code;
+        probed[1] = 0xcc;
+        assert_eq!(calls(&probed, at, at + 6 + 0x10), [1]);
+    }
+
+    #[test]
+    fn numbers_that_are_passed() {
+        // nop; mov $24, %edi; call
+        let mut code = [0x90, 0xbf, 24, 0, 0, 0, 0xe8, 0, 0, 0, 0];
+        assert!(passes_number(&code, 6, 24));
+        assert!(!passes_number(&code, 6, 21));
+        assert!(!passes_number(&code, 4, 24));
+        code[1] = 0xcc;
+        assert!(passes_number(&code, 6, 24));
+        code[1] = 0xbe;
+        assert!(!passes_number(&code, 6, 24));
     }
 
     /// As 6.1 has it: neg rbx; mov $counter, rdi; mov rbx, rsi; call.
@@ -153,7 +185,8 @@ mod tests {
         };
         assert_eq!(one(&in_loop), Some((12 * 8, 0xc8)));
         assert_eq!(one(&last), Some((13 * 8, 0)));
-        // One processor.
+        // Another session's probe is on it; and one processor.
+        assert_eq!(one(&[0xcc, 0x48, 0x83, 0x06, 0xff]), Some((13 * 8, 0)));
         assert_eq!(one(&[0x3e, 0x48, 0x83, 0x06, 0xff]), Some((13 * 8, 0)));
         assert_eq!(one(&index), None);
         assert_eq!(one(&r13), Some((2 * 8, 8)));
