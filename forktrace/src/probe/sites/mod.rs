@@ -15,7 +15,7 @@
 mod text;
 mod x86;
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use aya::Ebpf;
 use forktrace_common::{offsets::Offsets, text::Uncharge};
@@ -42,6 +42,8 @@ pub struct Sites {
     pub returns: Vec<Site>,
     /// How to read what [`Role::Pids`] is about.
     pub uncharge: Uncharge,
+    /// Of what [`Role::Pids`] goes by one half is there: somebody else's probe can hide the other.
+    pub is_half_hidden: bool,
 }
 
 /// The evidence of a site that wasn't found, one phrase each.
@@ -83,14 +85,26 @@ pub type Functions = BTreeMap<&'static str, Range<u64>>;
 /// The code can't be read.
 pub fn find(ebpf: &mut Ebpf, functions: &Functions, offsets: &Offsets) -> Result<Sites, TextError> {
     let mut text = text::Reader::open(ebpf)?;
-    let mut code = BTreeMap::new();
-    for name in SEARCHED {
-        if let Some(range) = functions.get(name) {
-            code.insert(*name, text.read(range)?);
+    let mut readings = 0;
+    loop {
+        let mut code = BTreeMap::new();
+        for name in SEARCHED {
+            if let Some(range) = functions.get(name) {
+                code.insert(*name, text.read(range)?);
+            }
         }
+        let found = search(functions, &code, offsets);
+        readings += 1;
+        if readings == READINGS || !found.is_half_hidden {
+            return Ok(found);
+        }
+        std::thread::sleep(PAUSE);
     }
-    Ok(search(functions, &code, offsets))
 }
+
+/// The kernel takes its time to take the probes of a session out that has just ended.
+const READINGS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The functions whose code is read.
 const SEARCHED: &[&str] = &[
@@ -137,9 +151,14 @@ fn search(functions: &Functions, code: &BTreeMap<&'static str, Vec<u8>>, o: &Off
         offset,
         program: "kprobe_overcommit_refused",
     }));
-    let (uncharge, found) = of.uncharge(o);
-    sites.uncharge = uncharge;
-    sites.errors.extend(found);
+    match of.uncharge(o) {
+        Form::Whole(uncharge, site) => {
+            sites.uncharge = uncharge;
+            sites.errors.push(site);
+        }
+        Form::Half => sites.is_half_hidden = true,
+        Form::None => {}
+    }
     sites.returns = of.returns();
     sites
 }
@@ -209,7 +228,8 @@ impl Search<'_> {
     /// and behind it that one's, whose address is at hand. Only this form is taken: of one
     /// instruction alone it isn't known whether the other is hidden behind somebody's
     /// probe (kernel/kprobes.c puts a jump there), and the wrong one names the wrong cgroup.
-    fn uncharge(&self, o: &Offsets) -> (Uncharge, Vec<Site>) {
+    fn uncharge(&self, o: &Offsets) -> Form {
+        let mut form = Form::None;
         for function in ["pids_can_fork", "pids_try_charge"] {
             let Some(code) = self.code.get(function) else {
                 continue;
@@ -220,6 +240,9 @@ impl Search<'_> {
                     d.displacement == 0 || i64::from(d.displacement) == o.pids_counter as i64
                 })
                 .collect();
+            if !found.is_empty() {
+                form = Form::Half;
+            }
             if let [in_loop, last] = found[..]
                 && in_loop.displacement != 0
                 && last.displacement == 0
@@ -234,11 +257,18 @@ impl Search<'_> {
                     offset: last.offset,
                     program: "kprobe_pids_uncharged",
                 };
-                return (uncharge, vec![site]);
+                return Form::Whole(uncharge, site);
             }
         }
-        (Uncharge::default(), Vec::new())
+        form
     }
+}
+
+/// What was found of the two instructions that give charges back.
+enum Form {
+    Whole(Uncharge, Site),
+    Half,
+    None,
 }
 
 #[cfg(test)]
