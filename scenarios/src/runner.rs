@@ -351,7 +351,7 @@ fn one_session(
 /// Since 6.7 the kernel counts the kprobes that it skips (kernel/trace/bpf_trace.c
 /// `trace_call_bpf`). Before, where it preempts itself, that one didn't run means nothing, and
 /// what rests on it is inferred.
-fn counts_skipped_kprobes() -> bool {
+pub fn counts_skipped_kprobes() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split('.').map_while(|n| n.parse::<u32>().ok());
     (numbers.next(), numbers.next()) >= (Some(6), Some(7))

@@ -8,6 +8,7 @@ use super::{Place, Reach, Run, Scenario, probers, skip};
 use crate::attempt::Kind;
 use crate::bpf_lsm::{self, Refusal};
 use crate::expect::Expect;
+use crate::runner::{counts_skipped_kprobes, without_preemption};
 use crate::sys;
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -28,12 +29,13 @@ fn refused(place: &Place, tag: &str, uid: u32, errno: i32) -> Result<Run> {
         return skip("bpf is none of this kernel's security modules");
     }
     let mut run = Run::default();
+    let silence_counts = without_preemption() || counts_skipped_kprobes();
     let mut callers = probers(tag, Kind::ALL, place.count, || sys::become_uid(uid))?;
     let refusal = Refusal::new(uid, errno)?;
     run.fire(&mut callers, |p, a| {
         // ENOMEM can be that of an allocation. EAGAIN is told from an execve's in another
         // thread where it is seen that the modules weren't undone.
-        let certain = errno == libc::EAGAIN;
+        let certain = errno == libc::EAGAIN && (silence_counts || !a.kind.is_thread());
         let cause = if certain { Cause::Lsm } else { Cause::Unknown };
         let mut expect = Expect::of(&p.actor, a, cause).uid(uid);
         expect.errno = Errno::from_number(errno).unwrap_or(Errno::EAGAIN);

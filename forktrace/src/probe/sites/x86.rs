@@ -26,15 +26,18 @@ pub fn calls(code: &[u8], at: u64, target: u64) -> Vec<u64> {
     found
 }
 
-/// Whether the first argument of the call at this offset is this number (`mov $n, %edi`, the
-/// instruction before).
+/// Whether the first argument of the call at this offset is this number: `mov $n, %edi`, with one
+/// instruction in between at most (7.3 has one that saves a register).
 pub fn passes_number(code: &[u8], offset: u64, number: u32) -> bool {
+    const NEAR: usize = 12;
     let end = offset as usize;
-    let Some([0xbf | PROBED, rest @ ..]) = end.checked_sub(5).and_then(|at| code.get(at..end))
-    else {
+    let Some(before) = code.get(end.saturating_sub(NEAR)..end) else {
         return false;
     };
-    *rest == number.to_le_bytes()
+    let number = number.to_le_bytes();
+    before
+        .windows(5)
+        .any(|w| matches!(w, [0xbf | PROBED, rest @ ..] if *rest == number))
 }
 
 /// Whether a register is negated shortly before this offset (`neg r64`): the second
@@ -145,6 +148,9 @@ mod tests {
         assert!(passes_number(&code, 6, 24));
         assert!(!passes_number(&code, 6, 21));
         assert!(!passes_number(&code, 4, 24));
+        // mov $24, %edi; mov %r10, 0x28(%rsp); call
+        let saving = [0xbf, 24, 0, 0, 0, 0x4c, 0x89, 0x54, 0x24, 0x28, 0xe8];
+        assert!(passes_number(&saving, 10, 24));
         code[1] = 0xcc;
         assert!(passes_number(&code, 6, 24));
         code[1] = 0xbe;
