@@ -135,7 +135,8 @@ impl Decoder {
 
     fn failure(&mut self, mut event: Box<FailureEvent>, probes: &Outcome) -> Option<Decoded> {
         let now_ns = || Clock::now().monotonic_ns();
-        let doubted = stage::is_creation(&event) && probes.kprobes.doubts(event.time_ns, now_ns);
+        let doubted = stage::is_creation(&event) && probes.kprobes.doubts(event.time_ns, now_ns)
+            || stage::was_skipped(&event, probes);
         if doubted {
             stage::forget(&mut event);
         }

@@ -23,6 +23,17 @@ pub fn is_creation(event: &FailureEvent) -> bool {
     )
 }
 
+/// Whether the probed instructions were skipped, though nothing counted it: every creation that
+/// EAGAIN refuses gives its child's credentials back, or (5.10) was asked for its capabilities.
+pub fn was_skipped(event: &FailureEvent, probes: &Outcome) -> bool {
+    let by_function = matches!(event.style, style::FEXIT | style::KPROBE);
+    by_function
+        && is_creation(event)
+        && event.ret == -libc::EAGAIN
+        && probes.has(Role::Child)
+        && event.facts.bits & (fact::CHILD_SEEN | fact::NPROC_ASKED) == 0
+}
+
 /// Takes out what the stages noted: what is left was read at the return.
 pub fn forget(event: &mut FailureEvent) {
     event.stage = Noted::Unseen as u8;
