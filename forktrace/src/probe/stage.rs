@@ -117,7 +117,9 @@ fn no_note(event: &FailureEvent, probes: &Outcome) -> Stage {
     if event.style == style::TRACEPOINT || !probes.has(Role::Wreck) {
         return Stage::Unseen;
     }
-    if probes.silence_is_doubtful && probes.is_by_kprobe(Role::Wreck) {
+    // What was seen stands: these refuse before there is a wreck as well.
+    let seen = event.facts.bits & (fact::MEMCG_SEEN | fact::NPROC_ASKED) != 0;
+    if probes.silence_is_doubtful && probes.is_by_kprobe(Role::Wreck) && !seen {
         return Stage::Unseen;
     }
     Stage::Early
