@@ -155,7 +155,6 @@ mod tests {
             pids: Vec::new(),
             pids_full: None,
             pids_seen: false,
-            pids_cut: false,
             pids_delta: None,
             memory: Vec::new(),
             memory_refused: None,

@@ -217,8 +217,6 @@ pub struct Evidence {
     pub pids_full: Option<CgroupLimit>,
     /// It was seen to refuse.
     pub pids_seen: bool,
-    /// There are more cgroups above than were looked at.
-    pub pids_cut: bool,
     /// Forks refused in the cgroup between enter and return.
     pub pids_delta: Option<i64>,
     /// Nearest memory cgroup first; bytes.

@@ -170,7 +170,6 @@ impl Decoder {
             pids: self.cgroups(&event, &paths, Resource::Pids),
             pids_full: self.one(&event.facts.pids, &paths, Resource::Pids),
             pids_seen: has(fact::PIDS_SEEN),
-            pids_cut: has(fact::PIDS_CUT) || event.pids_cut != 0,
             pids_delta: (event.flags & flag::HAVE_PIDS_DELTA != 0).then_some(event.pids_delta),
             memory: self.cgroups(&event, &paths, Resource::Memory),
             memory_refused: has(fact::MEMCG_SEEN)

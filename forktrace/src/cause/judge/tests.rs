@@ -44,7 +44,6 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
         pids: vec![cgroup("/a/b", 5, None), cgroup("/a", 5, Some(50))],
         pids_full: None,
         pids_seen: false,
-        pids_cut: false,
         pids_delta: None,
         memory: Vec::new(),
         memory_refused: None,
