@@ -240,6 +240,14 @@ pub fn map(bytes: usize) -> Result<*mut u8> {
     map_with(bytes, 0)
 }
 
+/// Has a mapping of ours made of small pages only, before it is written to.
+pub fn small_pages(at: *mut u8, bytes: usize) -> Result<()> {
+    // SAFETY: a hint; the contents stay.
+    let done = unsafe { libc::madvise(at.cast(), bytes, libc::MADV_NOHUGEPAGE) };
+    check(done.into(), "madvise(MADV_NOHUGEPAGE)")?;
+    Ok(())
+}
+
 /// The same of huge pages, which are set aside for it.
 pub fn map_huge(bytes: usize) -> Result<*mut u8> {
     map_with(bytes, libc::MAP_HUGETLB)

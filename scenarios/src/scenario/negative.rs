@@ -260,11 +260,13 @@ extern "C" fn never_run(_: *mut libc::c_void) -> *mut libc::c_void {
 
 /// A large process is killed while it is copied: it never hears an errno.
 pub fn killed(_place: &Place) -> Result<Run> {
-    const VICTIMS: u32 = 30;
+    const VICTIMS: u32 = 60;
     let mut run = Run::default();
     let (caller, report) = Actor::start("victims", |link| {
         let bytes = 32usize << 20;
         let at = sys::map(bytes)?;
+        // Huge pages are copied at once, which leaves no time to be killed in.
+        sys::small_pages(at, bytes)?;
         for page in (0..bytes).step_by(4096) {
             // SAFETY: within the mapping.
             unsafe { at.add(page).write_volatile(1) };
