@@ -303,9 +303,7 @@ pub struct FailureEvent {
     pub pid_ns_len: u8,
     pub pids_len: u8,
     pub memory_len: u8,
-    /// Pids cgroups further up than are recorded, or followed: 1.
-    pub pids_cut: u8,
-    pub reserved0: u8,
+    pub reserved0: [u8; 2],
     pub policy: i32,
     pub seccomp_mode: i32,
     pub comm: [u8; 16],

@@ -193,8 +193,6 @@ const PIDS_MAX: i64 = 4_194_305;
 #[inline(never)]
 pub fn pids(ev: *mut FailureEvent, css: u64) {
     let leaf = depth(css);
-    // SAFETY: `ev` is a reserved ring-buffer record.
-    unsafe { (*ev).pids_cut = 1 };
     up(Pids { ev, css, leaf });
 }
 
@@ -212,13 +210,11 @@ impl Walk for Pids {
         let Self { ev, css, leaf } = *self;
         let parent = mem::pointer(css, offset!(css_parent));
         if parent == 0 {
-            // SAFETY: `ev` is a reserved ring-buffer record, here and below.
-            unsafe { (*ev).pids_cut = 0 };
             return Step::End;
         }
         let (usage, limit) = pids_numbers(css);
-        // SAFETY: as above. Volatile, and unknown to the compiler, so that the
-        // bound is the verifier's as well.
+        // SAFETY: `ev` is a reserved ring-buffer record. Volatile, and unknown to the compiler, so
+        // that the bound is the verifier's as well.
         let at = mem::opaque(unsafe { (&raw const (*ev).pids_len).read_volatile() } as u64);
         if limit < PIDS_MAX || at == 0 {
             if at >= CGROUP_LEVELS as u64 {
@@ -226,7 +222,7 @@ impl Walk for Pids {
             }
             // A controller that is on in a cgroup is on in all above it.
             let limit = limit_of(css, leaf.wrapping_sub(level as u32), usage, limit);
-            // SAFETY: `ev` is a reserved ring-buffer record; the index is bounded.
+            // SAFETY: as above; the index is bounded.
             unsafe {
                 *(&raw mut (*ev).pids).cast::<CgroupLimit>().add(at as usize) = limit;
                 (&raw mut (*ev).pids_len).write_volatile(at as u8 + 1);

@@ -77,9 +77,6 @@ pub fn remove(tid: u32) {
     let _ = NOTES.remove(tid);
 }
 
-/// What stages set that are on the way of a refusal and of nothing else.
-const REFUSED: u32 = fact::CHILD_SEEN | fact::SECURITY_PASSED | fact::PIDS_SEEN;
-
 /// Removes what an earlier attempt left. A refusal that was noted and never
 /// reported is counted: the kernel skips a tracing program where another run
 /// of it was preempted on the same CPU (kernel/bpf/trampoline.c
@@ -89,7 +86,7 @@ pub fn forget(tid: u32) {
     if let Some(old) = find(tid) {
         // SAFETY: a map value that this task alone uses.
         let (stage, reported, bits) = unsafe { ((*old).stage, (*old).reported, (*old).facts.bits) };
-        if reported == 0 && (stage != Stage::Unseen as u8 || bits & REFUSED != 0) {
+        if reported == 0 && (stage != Stage::Unseen as u8 || bits & fact::REFUSED != 0) {
             count::total(total::MISSED);
         }
         remove(tid);

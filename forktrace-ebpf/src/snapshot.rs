@@ -55,8 +55,7 @@ pub fn take(ev: *mut FailureEvent, s: &Subject) {
         (*ev).pid_ns_len = 0;
         (*ev).pids_len = 0;
         (*ev).memory_len = 0;
-        (*ev).pids_cut = 0;
-        (*ev).reserved0 = 0;
+        (*ev).reserved0 = [0; 2];
         (*ev).reserved1 = 0;
         (*ev).policy = policy;
         (*ev).seccomp_mode = mem::field::<i32>(task, offset!(task_seccomp_mode));

@@ -254,9 +254,8 @@ impl Counts {
     /// Refusals that a stage noted and whose return was never reported: those
     /// that no later refusal of the task has brought to light.
     pub fn unreported(&self) -> u64 {
-        const REFUSED: u32 = fact::CHILD_SEEN | fact::SECURITY_PASSED | fact::PIDS_SEEN;
         let unreported = |note: &Note| {
-            let refused = note.stage != Stage::Unseen as u8 || note.facts.bits & REFUSED != 0;
+            let refused = note.stage != Stage::Unseen as u8 || note.facts.bits & fact::REFUSED != 0;
             refused && note.reported == 0
         };
         self.read(|all| {
