@@ -151,7 +151,8 @@ pub fn all(btf: &Btf) -> Vec<Probe> {
         entry(
             "begin",
             "copy_process",
-            Some("tasks=@nr_threads:s32 most=@max_threads:s32".to_owned()),
+            // `flags` is the first member of its last argument (`struct kernel_clone_args`).
+            Some("tasks=@nr_threads:s32 most=@max_threads:s32 flags=+0(%cx):u64".to_owned()),
         ),
         answer("end", "copy_process", "s64"),
         // What the creation was of, where it succeeded.

@@ -67,6 +67,7 @@ pub enum Seen {
 #[derive(Clone, Debug, Default)]
 pub struct Story {
     began: Option<u64>,
+    new_user_ns: bool,
     tasks: Option<(i64, i64)>,
     creds: Option<i64>,
     over_in: Option<Event>,
@@ -93,6 +94,9 @@ impl Story {
         if event.name == "begin" {
             *self = Self {
                 began: Some(event.time),
+                new_user_ns: event
+                    .value("flags")
+                    .is_some_and(|flags| flags & i64::from(libc::CLONE_NEWUSER) != 0),
                 tasks: event.value("tasks").zip(event.value("most")),
                 ..Self::default()
             };
@@ -267,7 +271,13 @@ impl Story {
                 over.push((owner, limit, count));
             }
             limit = at.unsigned(&format!("m{level}"));
-            owner = Some(Owner::UserNamespace(namespace));
+            owner = if level == 0 && self.new_user_ns {
+                // The bound of the namespace that was to be made is the limit of the caller
+                // (kernel/user_namespace.c `create_user_ns`, `enforced_nproc_rlimit`).
+                at.unsigned("u1").map(|uid| Owner::Uid(uid as u32))
+            } else {
+                Some(Owner::UserNamespace(namespace))
+            };
         }
         if let [(owner, limit, count)] = &over[..] {
             refusal.owner = Some(owner.clone());

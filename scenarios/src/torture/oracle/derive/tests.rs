@@ -70,6 +70,25 @@ fn the_level_of_the_user_namespaces() {
 }
 
 #[test]
+fn the_bound_of_a_namespace_to_be_is_the_callers() {
+    let nproc = "over_in lim=2 c0=1 u0=1000 m0=2 n0=11 c1=3 u1=1001 m1=9 n1=4026531837";
+    let owner = |begin| {
+        let events = [
+            begin,
+            "creds ret=0",
+            nproc,
+            "over ret=1",
+            "capable ret=0",
+            "capable ret=0",
+            "end ret=-11",
+        ];
+        play(&events, true).unwrap().owner
+    };
+    assert_eq!(owner("begin flags=268435473"), Some(Owner::Uid(1001)));
+    assert_eq!(owner("begin flags=17"), Some(Owner::UserNamespace(11)));
+}
+
+#[test]
 fn the_cgroup_that_is_full() {
     let passed = [
         "begin",
