@@ -234,13 +234,6 @@ fn one_session(
     for (scenario, told) in &scenarios {
         let begun = Instant::now();
         let name = format!("{prefix}/{}", scenario.name);
-        if used == "kprobe" && scenario.name.starts_with("once_8_threads") && without_preemption() {
-            tests.report.skip(
-                &name,
-                "a kretprobe of this kernel serves as many calls at once as there are CPUs",
-            );
-            continue;
-        }
         let mut run = match (scenario.run)(&tests.place) {
             Ok(run) => run,
             Err(error) => {

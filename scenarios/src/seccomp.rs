@@ -1,5 +1,7 @@
 //! seccomp filters for the scenarios (include/uapi/linux/seccomp.h, filter.h).
 
+use std::os::fd::{FromRawFd as _, OwnedFd};
+
 use anyhow::Result;
 
 use crate::sys;
@@ -15,6 +17,8 @@ pub enum Action {
     Kill,
     /// Asks a tracer, of which there is none.
     Trace,
+    /// Asks a supervisor, and sleeps until it answers ([`supervise`]).
+    Supervisor,
 }
 
 impl Action {
@@ -23,6 +27,7 @@ impl Action {
             Self::Kill => 0,
             Self::Trap => 0x0003_0000,
             Self::Errno(errno) => 0x0005_0000 | errno as u32,
+            Self::Supervisor => 0x7fc0_0000,
             Self::Trace => 0x7ff0_0000,
         }
     }
@@ -55,7 +60,33 @@ pub fn install_32(calls: &[i64], action: Action) -> Result<()> {
     install_for(true, calls, action)
 }
 
-fn install_for(compat: bool, calls: &[i64], action: Action) -> Result<()> {
+/// Gives the calling process a filter that asks a supervisor about these calls: the supervisor's
+/// descriptor. While that is open and nobody answers, such a call sleeps.
+pub fn supervise(calls: &[i64]) -> Result<OwnedFd> {
+    let mut program = program(false, calls, Action::Supervisor);
+    let program = head(&mut program);
+    // SAFETY: the program outlives the call, which copies it; a new descriptor is nobody else's.
+    unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        let answer = libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &raw const program,
+        );
+        let descriptor = sys::check(answer, "seccomp(SECCOMP_FILTER_FLAG_NEW_LISTENER)")?;
+        Ok(OwnedFd::from_raw_fd(descriptor as i32))
+    }
+}
+
+fn head(program: &mut [libc::sock_filter]) -> libc::sock_fprog {
+    libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    }
+}
+
+fn program(compat: bool, calls: &[i64], action: Action) -> Vec<libc::sock_filter> {
     let mut program = vec![
         instruction(LOAD, 0, 0, ARCHITECTURE),
         // Over the "allow" that is next, to the numbers.
@@ -72,10 +103,12 @@ fn install_for(compat: bool, calls: &[i64], action: Action) -> Result<()> {
         program.push(instruction(RETURN, 0, 0, action.number()));
     }
     program.push(instruction(RETURN, 0, 0, ALLOW));
-    let program = libc::sock_fprog {
-        len: program.len() as u16,
-        filter: program.as_mut_ptr(),
-    };
+    program
+}
+
+fn install_for(compat: bool, calls: &[i64], action: Action) -> Result<()> {
+    let mut program = program(compat, calls, action);
+    let program = head(&mut program);
     // SAFETY: the program outlives the call, which copies it.
     unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

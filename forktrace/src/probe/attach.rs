@@ -13,6 +13,7 @@ use aya::{
 };
 
 use super::{
+    instances::Returns,
     kernel::Kernel,
     oom, perf,
     skips::{Pair, Spot, Watch},
@@ -50,6 +51,8 @@ pub struct Outcome {
     pub pairs: Vec<Pair>,
     /// The kprobes of creations, where the kernel can skip them.
     pub kprobes: Watch,
+    /// The kretprobes of what fails, where the kernel tells what they miss.
+    pub returns: Returns,
     /// Evidence that can't be had for want of a probe, one sentence each.
     pub absent: Vec<String>,
     /// The kernel can skip kprobes without a count: what they didn't say means nothing.
@@ -71,10 +74,15 @@ impl Outcome {
             .map(|a| a.style)
     }
 
-    /// How often both programs on a spot can have been skipped, at most.
+    /// How often both programs on a spot can have been skipped, at most, or a
+    /// kretprobe there had no instance.
     pub fn skipped(&self, spot: Spot) -> u64 {
         let pairs = self.pairs.iter().filter(|pair| pair.spot == spot);
-        pairs.map(Pair::at_most).sum()
+        let missed = match spot {
+            Spot::Return => self.returns.missed(),
+            Spot::Entry | Spot::Stage => 0,
+        };
+        pairs.map(Pair::at_most).sum::<u64>() + missed
     }
 
     /// Whether threads' stacks that can't be mapped are seen, in every style.
@@ -130,6 +138,9 @@ pub fn hooked_functions() -> impl Iterator<Item = &'static str> {
         .flat_map(|hook| hook.targets.iter().copied())
 }
 
+/// kernel/kprobes.c `register_kretprobe`.
+const FEW_INSTANCES: &str = "execve, and with --seccomp the filters, are seen by kretprobes, which serve few calls at once: while more of them sleep, a refusal can go untold; how many did";
+
 /// Attaches what can be attached.
 ///
 /// The programs stay attached as long as `ebpf` and the outcome live, and no
@@ -153,6 +164,7 @@ pub fn attach(
         kernel,
         wanted,
         outcome: &mut outcome,
+        kretprobes: Vec::new(),
     };
     let sites = attacher.sites(styles);
     // The stages are worth nothing without the return.
@@ -181,6 +193,7 @@ pub fn attach(
             attacher.oom_kills(true);
         }
         attacher.doubt_silence();
+        attacher.count_missed_returns();
         return outcome;
     }
     if wanted.style.is_none_or(|s| s == Style::Tracepoint) {
@@ -198,6 +211,8 @@ struct Attacher<'a> {
     kernel: &'a Kernel,
     wanted: Wanted,
     outcome: &'a mut Outcome,
+    /// Ids of the programs of those kretprobes that see a failing return.
+    kretprobes: Vec<u32>,
 }
 
 impl Attacher<'_> {
@@ -263,6 +278,9 @@ impl Attacher<'_> {
                 // Verifying a program that can't be attached takes long.
                 perf::has_kprobes().map_err(Why::text)?;
                 self.kprobes(hook.kprobes, target)?;
+                if hook.role.reports() {
+                    self.remember_kretprobes(hook.kprobes);
+                }
                 if self.wanted.preemptible {
                     self.watch(hook);
                 }
@@ -319,6 +337,32 @@ impl Attacher<'_> {
                 }
             }
         }
+    }
+
+    fn remember_kretprobes(&mut self, names: &[&str]) {
+        for name in names.iter().filter(|name| name.starts_with("kretprobe_")) {
+            if let Some(Program::KProbe(p)) = self.ebpf.program(name)
+                && let Ok(info) = p.info()
+            {
+                self.kretprobes.push(info.id());
+            }
+        }
+    }
+
+    /// Watches what kretprobes miss, or says that it can't be known.
+    fn count_missed_returns(&mut self) {
+        if self.kretprobes.is_empty() {
+            return;
+        }
+        let why = if self.kernel.counts_skipped_kprobes() {
+            match self.outcome.returns.add(&self.kretprobes) {
+                Ok(()) => return,
+                Err(error) => format!("can't be read: {error}"),
+            }
+        } else {
+            "this kernel doesn't tell (before 6.7)".to_owned()
+        };
+        self.outcome.absent.push(format!("{FEW_INSTANCES} {why}"));
     }
 
     fn descriptor(&self, name: &str) -> Option<RawFd> {

@@ -9,6 +9,7 @@ mod cousins;
 pub mod decode;
 pub mod drift;
 pub mod functions;
+mod instances;
 pub mod kallsyms;
 pub mod kernel;
 mod lookup;

@@ -8,6 +8,7 @@ mod filters;
 mod full_disk;
 mod holders;
 mod inside;
+mod instances;
 mod live;
 mod out_of_sight;
 mod percentage;
@@ -78,8 +79,9 @@ pub fn run(tests: &mut Tests) {
 
 /// Those that come out differently on each kernel.
 pub fn run_on_each_kernel(tests: &mut Tests) {
-    let parts: [&[Behaviour]; 7] = [
+    let parts: [&[Behaviour]; 8] = [
         inside::ON_EACH_KERNEL,
+        instances::ON_EACH_KERNEL,
         raised::ON_EACH_KERNEL,
         storm::ON_EACH_KERNEL,
         privilege::ON_EACH_KERNEL,
