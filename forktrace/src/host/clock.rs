@@ -10,9 +10,10 @@ pub struct Clock {
     monotonic_ns: u64,
 }
 
-/// Readings within this time are of one instant; else they are taken again, so many times.
-const AT_ONCE_NS: u64 = 100_000;
-const ATTEMPTS: u32 = 3;
+/// Readings within this time are of one instant; else they are taken again, so many times, and the
+/// closest are believed.
+const AT_ONCE_NS: u64 = 20_000;
+const ATTEMPTS: u32 = 5;
 
 /// CLOCK_MONOTONIC, which bpf_ktime_get_ns counts as well.
 fn monotonic_ns() -> u64 {
@@ -27,22 +28,28 @@ fn monotonic_ns() -> u64 {
 
 impl Clock {
     pub fn now() -> Self {
-        let mut clock = Self::read();
-        for _ in 0..ATTEMPTS {
+        let (mut best, mut apart) = Self::read();
+        for _ in 1..ATTEMPTS {
             // Between its two readings this task may have been kept waiting.
-            if monotonic_ns() - clock.monotonic_ns < AT_ONCE_NS {
+            if apart < AT_ONCE_NS {
                 break;
             }
-            clock = Self::read();
+            let (clock, this) = Self::read();
+            if this < apart {
+                (best, apart) = (clock, this);
+            }
         }
-        clock
+        best
     }
 
-    fn read() -> Self {
-        Self {
-            monotonic_ns: monotonic_ns(),
+    /// The clocks, and how many nanoseconds it took to read both.
+    fn read() -> (Self, u64) {
+        let monotonic_ns = monotonic_ns();
+        let clock = Self {
+            monotonic_ns,
             wall: Timestamp::now(),
-        }
+        };
+        (clock, self::monotonic_ns() - monotonic_ns)
     }
 
     /// Wall time of this instant, RFC 3339 in UTC with nanoseconds.

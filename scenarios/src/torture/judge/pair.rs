@@ -2,12 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::Truth;
+use super::{Truth, compare};
 use crate::torture::told::Told;
 
 /// A record that is farther from every refusal than this, nanoseconds, is none's. Generous: between
 /// two looks at the clock a task may be kept from its processor.
 const FAR: u64 = 200_000_000;
+
+/// What a record that says something else than a refusal is farther from it, nanoseconds: forktrace reads
+/// two clocks for a record's time, one after the other, and the trace has microseconds, so that of two
+/// refusals so close the times can't tell which one a record is of. What it says can.
+const CLOSE: u64 = 100_000;
 
 /// Each `failure` with its refusal, and those that have none.
 pub fn pair<'a>(
@@ -43,7 +48,9 @@ fn align<'a>(
     // By how many of each are looked at.
     let mut least = vec![0; (told.len() + 1) * wide];
     let met = |least: &[u64], i: usize, j: usize| {
-        least[(i - 1) * wide + j - 1] + distance(truths[j - 1], told[i - 1].time)
+        let (truth, told) = (truths[j - 1], told[i - 1]);
+        let says_else = u64::from(!compare(truth, told).is_empty());
+        least[(i - 1) * wide + j - 1] + distance(truth, told.time) + says_else * CLOSE
     };
     for i in 1..=told.len() {
         least[i * wide] = i as u64 * FAR;

@@ -179,3 +179,18 @@ fn numbers_that_contradict() {
         [(Fault::Numbers, 1)]
     );
 }
+
+#[test]
+fn of_two_refusals_that_are_close_a_record_is_of_the_one_that_it_names() {
+    let close = |apart: u64| {
+        let truths = [
+            truth(7, MS, "cgroup_pids_max", "/a"),
+            truth(7, MS + apart, "cgroup_pids_max", "/b"),
+        ];
+        // Nearer to the second by the clocks' disagreement.
+        let told = vec![told(1, 7, MS + apart + 10_000, "cgroup_pids_max", "/a")];
+        faults(&judged(&truths, told, &[], 1))
+    };
+    assert_eq!(close(90_000), []);
+    assert_eq!(close(900_000), [(Fault::Owner, 1)]);
+}
