@@ -108,16 +108,26 @@ pub fn judge(truths: &[Truth], records: &Records, known: &BySeq) -> Verdict {
         .iter()
         .filter(|truth| !paired.contains(&std::ptr::from_ref(*truth)));
     let mut pool = Pool::new(rest);
-    // The finest first: what a coarser one could take may be a finer one's.
-    for alike in [Alike::Process, Alike::UserAndCgroup, Alike::Check] {
-        for repeat in records.repeated.iter().filter(|r| r.alike == alike) {
-            let Some(told) = known.get(repeat.of) else {
-                verdict.extra += repeat.count;
-                continue;
-            };
-            certainty(&mut verdict, told, repeat.count);
-            pool.claim(told, repeat.count, alike);
+    let mut repeats = Vec::new();
+    for repeat in &records.repeated {
+        match known.get(repeat.of) {
+            Some(told) => repeats.push((repeat, told)),
+            None => verdict.extra += repeat.count,
         }
+    }
+    // The finest first: what a coarser one could take may be a finer one's. What names no cause
+    // could take anything, so it is last.
+    repeats.sort_by_key(|(repeat, told)| {
+        let level = match repeat.alike {
+            Alike::Process => 0,
+            Alike::UserAndCgroup => 1,
+            Alike::Check => 2,
+        };
+        (told.certainty == Certainty::Unknown, level)
+    });
+    for (repeat, told) in repeats {
+        certainty(&mut verdict, told, repeat.count);
+        pool.claim(told, repeat.count, repeat.alike);
     }
     verdict.extra += pool.settle(&mut verdict.wrong);
     // What is said to be lost, or that it may be, is not missed silently.

@@ -194,3 +194,23 @@ fn of_two_refusals_that_are_close_a_record_is_of_the_one_that_it_names() {
     assert_eq!(close(90_000), []);
     assert_eq!(close(900_000), [(Fault::Owner, 1)]);
 }
+
+#[test]
+fn repeats_without_a_cause_take_what_no_other_names() {
+    let truths: Vec<Truth> = (1..=4)
+        .map(|n| match n {
+            1 | 2 => Truth {
+                owners: Vec::new(),
+                ..truth(7, n * MS, "lsm", "")
+            },
+            _ => truth(7, n * MS, "rlimit_nproc", "uid 5"),
+        })
+        .collect();
+    let mut unknown = told(1, 7, MS + 50_000, "unknown", "");
+    unknown.certainty = Certainty::Unknown;
+    unknown.limit = None;
+    let named = told(2, 7, 3 * MS + 50_000, "rlimit_nproc", "uid 5");
+    let repeats = [(1, 1), (2, 1)];
+    let verdict = judged(&truths, vec![unknown, named], &repeats, 0);
+    assert_eq!((faults(&verdict), verdict.unknown), (vec![], 2));
+}
