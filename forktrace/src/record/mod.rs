@@ -29,7 +29,7 @@ pub use session::{
     Alike, HostLimits, Inside, Loss, OOM_KILL, PROC, ProbeInUse, Repeat, Session, Summary,
     TASK_ITER,
 };
-pub use writer::{Existing, Keeping, Recording, Sync, WriteError, create_private};
+pub use writer::{Existing, Keeping, Recording, Sync, WriteError, create_private, next_earlier};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

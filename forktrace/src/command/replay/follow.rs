@@ -9,10 +9,13 @@ use std::{
     time::Duration,
 };
 
+use forktrace::record::next_earlier;
+
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// At the end it waits, and goes on in the file that has taken the name.
+/// At the end it waits, and goes on in the file that was begun next. That is not always the one that
+/// has the name by then: several may have been begun between two looks.
 pub struct Followed {
     file: File,
     path: PathBuf,
@@ -26,11 +29,19 @@ impl Followed {
         })
     }
 
-    /// The file of this name, where it is another one than before.
+    /// The file that was begun after this one. The one that has the name is opened first, so that
+    /// whatever came between has been put away when the folder is listed.
     fn successor(&self) -> Option<File> {
         let file = File::open(&self.path).ok()?;
         let (old, new) = (self.file.metadata().ok()?, file.metadata().ok()?);
-        ((old.dev(), old.ino()) != (new.dev(), new.ino())).then_some(file)
+        if (old.dev(), old.ino()) == (new.dev(), new.ino()) {
+            return None;
+        }
+        match next_earlier(&self.path, &self.file) {
+            // Where it has been removed since, the next look finds what came after it.
+            Some(between) => File::open(between).ok(),
+            None => Some(file),
+        }
     }
 }
 
@@ -71,5 +82,74 @@ pub fn end_quietly() {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         // SAFETY: the handler does nothing but end the process.
         unsafe { libc::signal(signal, end as libc::sighandler_t) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use forktrace::record::{Keeping, Loss, Reader, Record, Recording};
+
+    use super::*;
+
+    fn loss(count: u64) -> Record {
+        Record::Loss(Loss {
+            count,
+            since: "2026-01-01T00:00:00Z".to_owned(),
+            reason: "ring_full".to_owned(),
+        })
+    }
+
+    /// Each record begins a file, and many have come before the next look.
+    fn reads_all(name: &str, keep: Option<usize>, from: u64) {
+        const MANY: u64 = 20;
+        let dir = std::env::temp_dir().join(format!("forktrace-{name}-{}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        let path = dir.join("a.ndjson");
+        let keeping = Keeping {
+            max_age: Some(Duration::ZERO),
+            keep,
+            ..Keeping::default()
+        };
+        let mut recording = Recording::open(&path, keeping).unwrap();
+        recording.write(&loss(0)).unwrap();
+        let followed = Followed::open(&path).unwrap();
+        let mut reader = Reader::new(&path, Box::new(followed)).unwrap();
+        assert_eq!(reader.read().unwrap(), Some(loss(0)));
+        for n in 1..=MANY {
+            recording.write(&loss(n)).unwrap();
+        }
+        for n in from..=MANY {
+            assert_eq!(reader.read().unwrap(), Some(loss(n)));
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn files_that_came_between_two_looks_are_read() {
+        reads_all("between", None, 1);
+    }
+
+    #[test]
+    fn what_is_left_is_read_where_the_oldest_were_removed() {
+        reads_all("removed", Some(5), 15);
+    }
+
+    /// As logrotate does it, by names of its own.
+    #[test]
+    fn a_file_that_somebody_else_renamed_is_followed_by_the_one_with_the_name() {
+        let dir = std::env::temp_dir().join(format!("forktrace-foreign-{}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        let path = dir.join("a.ndjson");
+        std::fs::write(&path, "one\n").unwrap();
+        let mut followed = Followed::open(&path).unwrap();
+        std::fs::rename(&path, dir.join("a.ndjson.1")).unwrap();
+        let mut next = File::create_new(&path).unwrap();
+        next.write_all(b"two\n").unwrap();
+        let mut read = [0; 8];
+        followed.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"one\ntwo\n");
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

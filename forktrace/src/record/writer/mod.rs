@@ -17,7 +17,7 @@ use std::{
 use jiff::Timestamp;
 
 use self::output::Output;
-pub use self::output::create_private;
+pub use self::{output::create_private, rotate::next_earlier};
 use super::{Loss, OOM_KILL, Record, write_line};
 
 /// What becomes of a file that is there already.
