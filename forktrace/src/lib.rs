@@ -1,6 +1,6 @@
 //! forktrace: why the kernel refused to create a process or thread.
 //!
-//! Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is
+//! [`model`] has the words that all of it uses. Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is
 //! known) → [`cause`] (the verdict, a pure function of the evidence) →
 //! [`record`] (the schema) → [`view`] (text or JSON). [`report`] sums recordings up,
 //! [`headroom`] tells how near limits are. [`host`] answers
@@ -12,6 +12,7 @@ pub mod confine;
 pub mod evidence;
 pub mod headroom;
 pub mod host;
+pub mod model;
 pub mod probe;
 pub mod record;
 pub mod report;

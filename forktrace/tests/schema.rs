@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, env, fs, path::Path};
 
-use forktrace::record::{Damage, Reader, Record, json_schema};
+use forktrace::record::{Damage, Limit, LimitKind, Owner, Reader, Record, json_schema};
 use serde_json::{Value, json};
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/schema-1.ndjson");
@@ -136,6 +136,42 @@ fn an_old_recording_is_read_whole() {
     }
 }
 
+/// Limits, their owners and holders travel as types through a reader, and are written again byte
+/// for byte.
+#[test]
+fn limits_and_holders_are_written_again_as_they_were() {
+    let mut limits = 0;
+    for file in ["schema-1.ndjson", "oom-kill.ndjson"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data")
+            .join(file);
+        let text = fs::read_to_string(&path).expect("the fixture");
+        for line in text.lines() {
+            let record: Record = serde_json::from_str(line).expect("a record");
+            let (of, holders): (Vec<&Limit>, _) = match &record {
+                Record::Failure(f) => (
+                    f.limit.iter().chain(&f.candidates).collect(),
+                    &f.holders[..],
+                ),
+                Record::OomKill(kill) => (kill.limit.iter().collect(), &[][..]),
+                _ => continue,
+            };
+            for limit in &of {
+                assert!(!matches!(limit.kind, LimitKind::Other(_)), "{limit:?}");
+                assert!(!matches!(limit.owner, Owner::Named(_)), "{limit:?}");
+            }
+            let limits_again = of.iter().map(serde_json::to_string);
+            let again = limits_again.chain(holders.iter().map(serde_json::to_string));
+            for again in again {
+                let again = again.expect("JSON");
+                assert!(line.contains(&again), "{again} is not in {line}");
+            }
+            limits += of.len();
+        }
+    }
+    assert!(limits > 100, "{limits} limits");
+}
+
 /// `data/oom-kill.ndjson` was recorded on Linux 6.18: a process in `/a/b.service`, killed at the
 /// memory.max of `/a`.
 #[test]
@@ -162,7 +198,8 @@ fn an_oom_kill_fits_the_schema_and_is_read_whole() {
     assert_eq!(kills.len(), 1);
     assert_eq!(kills[0].cgroup.path.as_deref(), Some("/a/b.service"));
     let limit = kills[0].limit.as_ref().expect("a limit");
-    assert_eq!((&*limit.scope, limit.value), ("/a", Some(20 << 20)));
+    assert_eq!(limit.owner, Owner::cgroup("/a"));
+    assert_eq!(limit.value, Some(20 << 20));
     let total = total.expect("a summary");
     assert_eq!((total.failures, total.oom_kills), (0, 1));
     // A check that can't fail would be none.

@@ -10,7 +10,7 @@ use forktrace::host::holders::{Fill, Holders, Scope};
 use forktrace::host::limits::HostNow;
 use forktrace::host::passwd::Passwd;
 use forktrace::probe::task_iter::TaskIter;
-use forktrace::record::Holder;
+use forktrace::record::{Holder, HolderKind};
 
 use crate::actor::Sleepers;
 use crate::cgroup::{Cgroup, Hierarchies, Tree};
@@ -153,7 +153,7 @@ fn check(rows: &[Holder], wanted: &[(&str, u64)]) -> Result<u64> {
     }
     let programs = rows
         .iter()
-        .filter(|row| row.kind != "cgroup" && row.kind != "user");
+        .filter(|row| !matches!(row.kind, HolderKind::Cgroup | HolderKind::User));
     Ok(programs.map(|row| row.tasks + row.zombies).sum())
 }
 

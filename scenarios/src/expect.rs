@@ -522,16 +522,13 @@ fn limit_differs(got: &Limit, want: &WantedLimit, requested: u64) -> Vec<(String
         all.push((format!("limit.{what}"), got, want));
     };
     if let Some(name) = want.name
-        && got.name != name
+        && got.kind.name() != name
     {
-        differ("name", got.name.clone(), name.to_owned());
+        differ("name", got.kind.to_string(), name.to_owned());
     }
-    if !want.scope.fits(&got.scope) {
-        differ(
-            "scope",
-            format!("{:?}", got.scope),
-            format!("{:?}", want.scope),
-        );
+    let scope = got.owner.to_string();
+    if !want.scope.fits(&scope) {
+        differ("scope", format!("{scope:?}"), format!("{:?}", want.scope));
     }
     if !want.value.fits(got.value) {
         differ(

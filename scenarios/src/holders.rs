@@ -1,7 +1,7 @@
 //! What a record says of who fills the limit, and the comparison.
 
 use anyhow::{Result, ensure};
-use forktrace::record::{Failure, Holder};
+use forktrace::record::{Failure, Holder, HolderKind};
 
 use crate::expect::Recorded;
 
@@ -44,7 +44,7 @@ impl Row {
     }
 
     pub fn is(&self, got: &Holder) -> bool {
-        got.kind == self.kind
+        got.kind.name() == self.kind
             && got.name == self.name
             && (got.tasks, got.zombies) == (self.tasks, self.zombies)
             && got.detail == self.detail
@@ -89,7 +89,7 @@ impl Wanted {
                 "no {row:?} in {holders:?}"
             );
         }
-        let programs = || holders.iter().filter(|h| h.kind == "program");
+        let programs = || holders.iter().filter(|h| h.kind == HolderKind::Program);
         if self.adds_up {
             let sum: u64 = programs().map(|h| h.tasks + h.zombies).sum();
             let usage = failure.limit.as_ref().and_then(|l| l.usage);

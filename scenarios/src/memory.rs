@@ -37,7 +37,10 @@ pub fn check(lines: &[Line]) -> Result<()> {
             ensure!(failure.memory.is_none(), "memory in failure {seq}");
             continue;
         }
-        let of = failure.limit.as_ref().map(|l| (&l.name, &l.scope));
+        let of = failure
+            .limit
+            .as_ref()
+            .map(|l| (l.kind.name(), l.owner.to_string()));
         let first = seen.insert((failure.cause.id(), of));
         ensure!(!first || failure.memory.is_some(), "none in failure {seq}");
         if let Some(memory) = &failure.memory {

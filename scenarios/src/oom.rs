@@ -1,7 +1,7 @@
 //! What a record of an OOM kill has to say, and the comparison.
 
 use anyhow::{Result, ensure};
-use forktrace::record::{Constraint, Limit, OOM_KILL, OomKill, Record, Summary, Unit};
+use forktrace::record::{Constraint, Limit, LossReason, OomKill, Record, Summary, Unit};
 
 use crate::expect::Line;
 
@@ -91,8 +91,8 @@ pub fn compare(lines: &[Line], want: &WantedKill, style: &str) -> Result<()> {
     match (&got.limit, &want.limit) {
         (None, None) => {}
         (Some(got), Some((name, scope, bytes))) => {
-            same!("limit.name", got.name, *name);
-            same!("limit.scope", got.scope, *scope);
+            same!("limit.name", got.kind.name(), *name);
+            same!("limit.scope", got.owner.to_string(), *scope);
             same!("limit.value", got.value, Some(*bytes));
             same!("limit.unit", got.unit, Unit::Bytes);
             let usage = got.usage.unwrap_or(0);
@@ -113,7 +113,7 @@ pub fn compare(lines: &[Line], want: &WantedKill, style: &str) -> Result<()> {
 pub fn totals(lines: &[Line], summary: &Summary) -> Result<()> {
     let kills = lines.iter().map(|l| match &l.record {
         Record::OomKill(_) => 1,
-        Record::Loss(loss) if loss.reason == OOM_KILL => loss.count,
+        Record::Loss(loss) if loss.reason == LossReason::OomKill => loss.count,
         _ => 0,
     });
     let kills: u64 = kills.sum();

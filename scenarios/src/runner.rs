@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
-use forktrace::record::{Failure, OOM_KILL, Operation, Record, TASK_ITER};
+use forktrace::record::{Failure, Loss, LossReason, Operation, Record, TASK_ITER};
 
 use crate::behaviour;
 use crate::expect::{Expect, Recorded, compare};
@@ -520,15 +520,15 @@ fn totals(
     summary: &forktrace::record::Summary,
     skipped: u64,
 ) -> Result<()> {
-    let losses = |of: fn(&str) -> bool| -> u64 {
+    let losses = |of: fn(&Loss) -> bool| -> u64 {
         let counts = tracer.lines.iter().map(|l| match &l.record {
-            Record::Loss(loss) if of(&loss.reason) => loss.count,
+            Record::Loss(loss) if of(loss) => loss.count,
             _ => 0,
         });
         counts.sum()
     };
     oom::totals(&tracer.lines, summary)?;
-    let lost = losses(|reason| reason != "skipped" && reason != OOM_KILL);
+    let lost = losses(Loss::is_of_failures);
     anyhow::ensure!(
         summary.failures == total + lost,
         "the summary counts {} failures, the records {total} and {lost} lost",
@@ -540,7 +540,7 @@ fn totals(
         "the summary says {} lost, the records {lost}",
         summary.lost
     );
-    let told = losses(|reason| reason == "skipped");
+    let told = losses(|loss| loss.reason == LossReason::Skipped);
     anyhow::ensure!(
         summary.skipped == told,
         "the summary says {} skipped, the records {told}",

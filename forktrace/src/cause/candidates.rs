@@ -4,7 +4,7 @@ use super::nproc_at_exec;
 use crate::{
     cause::thread_stack,
     evidence::{CgroupLimit, Evidence, NprocLevel, Overcommit, OvercommitMode, PidNs, Threads},
-    record::{Limit, Operation, Unit},
+    model::{CgroupOwner, Limit, LimitKind, Operation, Owner, Unit, UserNamespaceOwner},
 };
 
 /// Limits with numbers that apply to the caller, fullest first.
@@ -47,42 +47,32 @@ pub(super) fn fullest_first(mut all: Vec<Limit>) -> Vec<Limit> {
     all
 }
 
-/// Inode number of the initial user namespace: PROC_USER_INIT_INO (include/linux/proc_ns.h).
-const INITIAL_USER_NS: u32 = 0xefff_fffd;
-
 /// RLIMIT_NPROC at one level of its comparison.
 pub fn nproc(level: &NprocLevel) -> Limit {
+    let owner = match level.limit_userns {
+        None => Owner::user(level.uid),
+        Some(inum) => Owner::UserNamespace(UserNamespaceOwner {
+            inum,
+            counted: Some(level.uid),
+        }),
+    };
     Limit {
-        name: "RLIMIT_NPROC".to_owned(),
-        scope: match level.limit_userns {
-            None => format!("uid {}", level.uid),
-            Some(inum) => format!("user namespace {inum}"),
-        },
         value: level.limit,
         usage: Some(level.usage),
         requested: Some(1),
-        unit: Unit::Tasks,
-        usable: None,
-        within: level
-            .userns
-            .filter(|&inum| inum != INITIAL_USER_NS)
-            .map(|inum| format!("user namespace {inum}")),
-        file: None,
+        within: level.userns.map(Owner::user_namespace),
+        ..Limit::new(LimitKind::RlimitNproc, owner, Unit::Tasks)
     }
 }
 
 /// kernel.threads-max.
 pub fn threads(threads: &Threads) -> Limit {
     Limit {
-        name: "kernel.threads-max".to_owned(),
-        scope: "host".to_owned(),
         value: Some(threads.max),
         usage: Some(threads.now),
         requested: Some(1),
-        unit: Unit::Tasks,
-        usable: None,
-        within: None,
         file: Some("/proc/sys/kernel/threads-max".to_owned()),
+        ..Limit::new(LimitKind::ThreadsMax, Owner::Host, Unit::Tasks)
     }
 }
 
@@ -91,8 +81,6 @@ pub fn threads(threads: &Threads) -> Limit {
 pub fn pid_max(ns: &PidNs) -> Limit {
     let usable = ns.usable();
     Limit {
-        name: "kernel.pid_max".to_owned(),
-        scope: pid_ns_scope(ns),
         value: ns.pid_max,
         usage: if ns.full {
             usable
@@ -100,103 +88,90 @@ pub fn pid_max(ns: &PidNs) -> Limit {
             usable.map(|usable| ns.allocated.min(usable.saturating_sub(1)))
         },
         requested: Some(1),
-        unit: Unit::Ids,
         usable,
-        within: None,
         file: Some("/proc/sys/kernel/pid_max".to_owned()),
+        ..Limit::new(LimitKind::PidMax, pid_ns_owner(ns), Unit::Ids)
     }
 }
 
-/// `host` for the initial pid namespace, else the namespace's inode number,
-/// as `/proc/PID/ns/pid` shows it.
-pub fn pid_ns_scope(ns: &PidNs) -> String {
+/// The host for the initial pid namespace, else the namespace.
+pub fn pid_ns_owner(ns: &PidNs) -> Owner {
     if ns.level == 0 {
-        "host".to_owned()
+        Owner::Host
     } else {
-        format!("pid namespace {}", ns.inum)
+        Owner::PidNamespace { inum: ns.inum }
     }
 }
 
 /// pids.max of one cgroup.
 pub fn pids(cgroup: &CgroupLimit) -> Limit {
     Limit {
-        name: "pids.max".to_owned(),
-        scope: scope(cgroup),
         value: cgroup.limit,
         usage: Some(cgroup.usage),
         requested: Some(1),
-        unit: Unit::Tasks,
-        usable: None,
-        within: None,
         file: cgroup.file.clone(),
+        ..Limit::new(LimitKind::PidsMax, owner(cgroup), Unit::Tasks)
     }
 }
 
-/// memory.max of one cgroup; v1 calls it memory.limit_in_bytes.
+/// memory.max of one cgroup; v1, which the limit's file shows, calls it memory.limit_in_bytes.
 pub fn memory(cgroup: &CgroupLimit) -> Limit {
-    const V1: &str = "memory.limit_in_bytes";
-    let v1 = cgroup.file.as_ref().is_some_and(|f| f.ends_with(V1));
+    let file = cgroup
+        .file
+        .as_deref()
+        .and_then(|file| file.rsplit('/').next());
+    let kind = match file.map(LimitKind::from) {
+        Some(LimitKind::MemoryLimit) => LimitKind::MemoryLimit,
+        _ => LimitKind::MemoryMax,
+    };
     Limit {
-        name: if v1 { V1 } else { "memory.max" }.to_owned(),
-        scope: scope(cgroup),
         value: cgroup.limit,
         usage: Some(cgroup.usage),
-        requested: None,
-        unit: Unit::Bytes,
-        usable: None,
-        within: None,
         file: cgroup.file.clone(),
+        ..Limit::new(kind, owner(cgroup), Unit::Bytes)
     }
 }
 
 /// memory.kmem.limit_in_bytes of one cgroup (v1).
 pub fn kernel_memory(cgroup: &CgroupLimit) -> Limit {
     Limit {
-        name: "memory.kmem.limit_in_bytes".to_owned(),
+        kind: LimitKind::KernelMemoryLimit,
         ..memory(cgroup)
     }
 }
 
-fn scope(cgroup: &CgroupLimit) -> String {
-    cgroup
-        .path
-        .clone()
-        .unwrap_or_else(|| format!("cgroup id {}", cgroup.id))
+fn owner(cgroup: &CgroupLimit) -> Owner {
+    Owner::Cgroup(CgroupOwner {
+        path: cgroup.path.clone(),
+        id: Some(cgroup.id),
+    })
 }
 
 /// RAM and swap together (vm.overcommit_memory=0): no single promise may be
 /// larger.
 pub fn ram_and_swap(o: &Overcommit) -> Limit {
     Limit {
-        name: "vm.overcommit_memory".to_owned(),
-        scope: "host".to_owned(),
         value: Some(o.ram_and_swap),
-        usage: None,
         requested: Some(match o.refused {
             Some(refused) => refused.requested,
             None => o.largest_mapping.unwrap_or(o.private_writable),
         }),
-        unit: Unit::Bytes,
-        usable: None,
-        within: None,
         file: Some("/proc/sys/vm/overcommit_memory".to_owned()),
+        ..Limit::new(LimitKind::RamAndSwap, Owner::Host, Unit::Bytes)
     }
 }
 
 /// CommitLimit (vm.overcommit_memory=2).
 pub fn commit_limit(o: &Overcommit) -> Limit {
     Limit {
-        name: "CommitLimit".to_owned(),
-        scope: "host".to_owned(),
         value: Some(o.commit_limit),
         usage: Some(o.refused.map_or(o.committed, |refused| refused.committed)),
         requested: Some(match o.refused {
             Some(refused) => refused.requested,
             None => o.accounted.unwrap_or(o.private_writable),
         }),
-        unit: Unit::Bytes,
         usable: Some(o.allowed()),
-        within: None,
         file: Some("/proc/sys/vm/overcommit_memory".to_owned()),
+        ..Limit::new(LimitKind::CommitLimit, Owner::Host, Unit::Bytes)
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     evidence::{Evidence, Sign, Stage},
-    record::{Errno, Fix},
+    model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -39,7 +39,7 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
         Some(limit) => format!(
             "{}the kernel memory of cgroup {} is at its limit ({})",
             w.opening(),
-            limit.scope,
+            limit.owner,
             numbers(limit)
         ),
         None => format!("{}its cgroup's kernel memory is at its limit", w.opening()),

@@ -12,7 +12,7 @@ use crate::{
         words::{Words, fix, numbers, roomier, shell_word},
     },
     evidence::{Evidence, Overcommit, Sign, Stage},
-    record::{Errno, Fix},
+    model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -73,7 +73,7 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
         Some(limit) => format!(
             "{}memory cgroup {} is full ({}), and its OOM killer is off or found no victim",
             w.opening(),
-            limit.scope,
+            limit.owner,
             numbers(limit)
         ),
         None => format!("{}its memory cgroup is full", w.opening()),
@@ -92,7 +92,7 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         .map(|file| format!("echo {target} > {file}"));
     vec![fix(
         now,
-        lasting(&limit.scope, &MEMORY, target),
+        lasting(&limit.owner, &MEMORY, target),
         "processes with oom_score_adj -1000 can't be killed to make room".to_owned(),
     )]
 }

@@ -13,7 +13,7 @@ use crate::{
         words::{Words, fix, numbers, roomier, shell_word},
     },
     evidence::{Evidence, Stage},
-    record::{Errno, Fix},
+    model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -55,7 +55,8 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     let Some(limit) = &v.limit else {
         return format!("{}pids.max of one of its cgroups is reached", w.opening());
     };
-    let whose = if w.cgroup.path.as_deref() == Some(limit.scope.as_str()) {
+    let own = limit.owner.cgroup_path();
+    let whose = if own.is_some() && own == w.cgroup.path.as_deref() {
         "its cgroup"
     } else {
         "cgroup"
@@ -68,7 +69,7 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     format!(
         "{}{whose} {} {allowed} its pids.max allows",
         w.opening(),
-        limit.scope
+        limit.owner
     )
 }
 
@@ -83,7 +84,7 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         .as_deref()
         .and_then(shell_word)
         .map(|file| format!("echo {target} > {file}"));
-    let persistent = lasting(&limit.scope, &TASKS, target);
+    let persistent = lasting(&limit.owner, &TASKS, target);
     vec![fix(
         now,
         persistent,

@@ -1,7 +1,6 @@
 //! What CommitLimit would have to be set to, from what it is made of.
 
-use super::words::bytes;
-use crate::record::{Fix, Limit, Memory};
+use crate::model::{Fix, Limit, LimitKind, Memory, bytes};
 
 /// Puts numbers into the first way out of a refusal by CommitLimit: the setting that is in use, so
 /// much higher that what was refused fits, and a quarter more.
@@ -15,7 +14,7 @@ pub fn raise(fixes: &mut [Fix], limit: &Limit, memory: &Memory) {
 
 /// A command for now, where one fits, and what lasts.
 fn settings(limit: &Limit, memory: &Memory) -> Option<(Option<String>, String)> {
-    if limit.name != "CommitLimit" {
+    if limit.kind != LimitKind::CommitLimit {
         return None;
     }
     let asked = limit.usage?.saturating_add(limit.requested?);
@@ -53,21 +52,17 @@ fn settings(limit: &Limit, memory: &Memory) -> Option<(Option<String>, String)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Unit;
+    use crate::model::{Owner, Unit};
 
     const GIB: u64 = 1 << 30;
 
     fn raised(usage: u64, change: impl FnOnce(&mut Memory)) -> (Option<String>, String) {
         let limit = Limit {
-            name: "CommitLimit".to_owned(),
-            scope: "host".to_owned(),
             value: Some(5 * GIB),
             usage: Some(usage),
             requested: Some(GIB),
-            unit: Unit::Bytes,
             usable: Some(4 * GIB),
-            within: None,
-            file: None,
+            ..Limit::new(LimitKind::CommitLimit, Owner::Host, Unit::Bytes)
         };
         let mut memory = Memory {
             total: Some(8 * GIB),

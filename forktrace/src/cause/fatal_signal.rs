@@ -9,7 +9,7 @@ use super::{
     page::{Page, check, myth, remedy, step},
     words::{Words, fix},
 };
-use crate::record::Fix;
+use crate::model::Fix;
 
 pub const ENTRY: Entry = Entry {
     cause: Cause::FatalSignal,

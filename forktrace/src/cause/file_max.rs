@@ -14,7 +14,7 @@ use crate::{
         words::{Words, fix, roomier},
     },
     evidence::{Evidence, Stage},
-    record::{Errno, Fix, Limit, Unit},
+    model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -42,15 +42,11 @@ fn asked(e: &Evidence) -> bool {
 fn limit(e: &Evidence) -> Option<Limit> {
     let files = e.cousins.as_ref()?.open_files?;
     (files.now >= files.max).then(|| Limit {
-        name: "fs.file-max".to_owned(),
-        scope: "host".to_owned(),
         value: Some(files.max),
         usage: Some(files.now),
         requested: Some(1),
-        unit: Unit::Files,
-        usable: None,
-        within: None,
         file: Some("/proc/sys/fs/file-max".to_owned()),
+        ..Limit::new(LimitKind::FileMax, Owner::Host, Unit::Files)
     })
 }
 

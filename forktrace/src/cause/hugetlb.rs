@@ -10,10 +10,10 @@ use crate::{
     cause::{
         Cause, Entry, Finding, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, bytes, fix},
+        words::{Words, fix},
     },
     evidence::{Evidence, HugePool, Stage},
-    record::{Errno, Fix, Limit, Unit},
+    model::{Errno, Fix, Limit, LimitKind, Owner, Unit, bytes},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -43,18 +43,13 @@ fn seen(e: &Evidence) -> Option<Finding> {
 
 fn limit(pool: &HugePool) -> Limit {
     Limit {
-        name: "nr_hugepages".to_owned(),
-        scope: "host".to_owned(),
         value: Some(pool.total),
         usage: Some(pool.taken()),
-        requested: None,
-        unit: Unit::HugePages,
-        usable: None,
-        within: None,
         file: Some(format!(
             "/sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages",
             pool.page / 1024
         )),
+        ..Limit::new(LimitKind::HugePages, Owner::Host, Unit::HugePages)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     cause::{CATALOGUE, Cause, Entry, Finding, STACK_CATALOGUE, candidates},
     evidence::{Evidence, Stage},
-    record::{Candidate, Certainty, Limit},
+    model::{Candidate, Certainty, Limit, Unit},
 };
 
 /// What forktrace has to say about a failing return.
@@ -35,7 +35,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     let (cause, finding) = without_contradiction(cause, finding);
     let mut candidates = candidates::all(evidence);
     if let Some(limit) = &finding.limit {
-        candidates.retain(|c| !(c.name == limit.name && c.scope == limit.scope));
+        candidates.retain(|candidate| !candidate.is_same(limit));
     }
     Verdict {
         cause,
@@ -52,7 +52,7 @@ fn without_contradiction(cause: Cause, mut finding: Finding) -> (Cause, Finding)
     let Some(limit) = &mut finding.limit else {
         return (cause, finding);
     };
-    if !had_room(cause, limit) {
+    if !had_room(limit) {
         return (cause, finding);
     }
     if finding.certainty != Certainty::Observed {
@@ -65,12 +65,8 @@ fn without_contradiction(cause: Cause, mut finding: Finding) -> (Cause, Finding)
 }
 
 /// Whether one more task or id would have fitted, by the numbers.
-fn had_room(cause: Cause, limit: &Limit) -> bool {
-    let counts = matches!(
-        cause,
-        Cause::RlimitNproc | Cause::ThreadsMax | Cause::PidMax | Cause::CgroupPidsMax
-    );
-    counts
+fn had_room(limit: &Limit) -> bool {
+    matches!(limit.unit, Unit::Tasks | Unit::Ids)
         && match (limit.usage, limit.bound()) {
             (Some(usage), Some(bound)) => usage < bound,
             // "max" refuses nobody.

@@ -1,14 +1,14 @@
 //! Where raising a limit hides what is wrong: by what its holders are.
 
-use crate::record::{Fix, Holder};
+use crate::model::{Fix, Holder, HolderKind};
 
 /// What the holders of a limit on tasks say against raising it, if anything.
 pub fn warnings(holders: &[Holder]) -> Vec<Fix> {
     // Each task is in one of these rows, or in none: those of other kinds are the same tasks.
     let rows = || {
-        holders
-            .iter()
-            .filter(|h| matches!(&*h.kind, "program" | "kernel") && h.bytes.is_none())
+        holders.iter().filter(|h| {
+            matches!(h.kind, HolderKind::Program | HolderKind::Kernel) && h.bytes.is_none()
+        })
     };
     let all: u64 = rows().map(|h| h.tasks + h.zombies).sum();
     let zombies: u64 = rows().map(|h| h.zombies).sum();
@@ -47,7 +47,7 @@ mod tests {
 
     fn holder(kind: &str, name: &str, tasks: u64, zombies: u64, idle: Option<u64>) -> Holder {
         Holder {
-            kind: kind.to_owned(),
+            kind: kind.into(),
             name: name.to_owned(),
             tasks,
             zombies,

@@ -12,7 +12,7 @@ use crate::{
         words::{Words, fix},
     },
     evidence::{Evidence, Sign, Stage},
-    record::{Errno, Fix, Operation},
+    model::{Errno, Fix, Operation},
 };
 
 pub const ENTRY: Entry = Entry {

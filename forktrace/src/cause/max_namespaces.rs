@@ -15,7 +15,7 @@ use crate::{
         words::{Words, fix, numbers, roomier},
     },
     evidence::{Evidence, NsLimit, Stage},
-    record::{Errno, Fix, Limit, Unit},
+    model::{Errno, Fix, Limit, Owner, Unit, UserNamespaceOwner},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -54,20 +54,20 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
 }
 
 fn limit(l: &NsLimit) -> Limit {
+    let owner = if l.level == 0 {
+        Owner::user(l.uid)
+    } else {
+        Owner::UserNamespace(UserNamespaceOwner {
+            inum: l.userns,
+            counted: Some(l.uid),
+        })
+    };
     Limit {
-        name: l.kind.sysctl(),
-        scope: if l.level == 0 {
-            format!("uid {}", l.uid)
-        } else {
-            format!("user namespace {}", l.userns)
-        },
         value: Some(l.limit),
         usage: Some(l.usage),
         requested: Some(1),
-        unit: Unit::Namespaces,
-        usable: None,
-        within: None,
         file: Some(format!("/proc/sys/user/max_{}_namespaces", l.kind.name())),
+        ..Limit::new(l.kind.limit(), owner, Unit::Namespaces)
     }
 }
 
@@ -75,16 +75,15 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     let Some(limit) = &v.limit else {
         return format!("{}a user.max_*_namespaces is full", w.opening());
     };
-    let whose = if limit.scope.starts_with("uid ") {
-        limit.scope.clone()
-    } else {
-        format!("a user of {}", limit.scope)
+    let whose = match &limit.owner {
+        user @ Owner::User { .. } => user.to_string(),
+        owner => format!("a user of {owner}"),
     };
     format!(
         "{}{whose} has {} that {} allows",
         w.opening(),
         numbers(limit),
-        limit.name
+        limit.kind
     )
 }
 
@@ -97,9 +96,9 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         Some(0) => "0 is how administrators forbid such namespaces: ask why before changing it",
         _ => "it counts each user's own; look for namespaces that were left behind (lsns)",
     };
-    let set = format!("sysctl -w {}={target}", limit.name);
-    if limit.scope.starts_with("uid ") {
-        let lasting = format!("/etc/sysctl.d/: {} = {target}", limit.name);
+    let set = format!("sysctl -w {}={target}", limit.kind);
+    if matches!(limit.owner, Owner::User { .. }) {
+        let lasting = format!("/etc/sysctl.d/: {} = {target}", limit.kind);
         vec![fix(set, lasting, note.to_owned())]
     } else {
         vec![fix(

@@ -58,139 +58,17 @@ pub use judge::{Verdict, judge};
 pub use leak::warnings;
 pub use outside::{Sight, complete};
 pub use page::{Check, Line, Myth, Page, Remedy, Step};
-pub use words::{Words, amount, bytes, explain};
+pub use words::{Words, explain};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub use crate::model::Cause;
 
 use crate::{
     evidence::Evidence,
-    record::{Certainty, Fix, Limit},
+    model::{Certainty, Fix, Limit},
 };
 
-/// Which check refused: the ids of the catalogue of causes.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// RLIMIT_NPROC of the caller's user, or of a user namespace's creator.
-    RlimitNproc,
-    /// kernel.threads-max.
-    ThreadsMax,
-    /// A SCHED_DEADLINE task may not fork.
-    SchedDeadline,
-    /// Another thread of the process is in execve.
-    ExecInProgress,
-    /// No process id is free: kernel.pid_max.
-    PidMax,
-    /// pids.max of a cgroup or of one of its ancestors.
-    CgroupPidsMax,
-    /// A security module said no.
-    Lsm,
-    /// A seccomp filter said no.
-    Seccomp,
-    /// A scheduler written in BPF said no.
-    SchedExt,
-    /// The pid namespace for children has lost its init.
-    PidNamespaceDead,
-    /// Memory overcommit.
-    Overcommit,
-    /// No huge page is free for the copy of a pinned one.
-    Hugetlb,
-    /// A memory cgroup is full and its OOM killer found no victim.
-    CgroupMemoryMax,
-    /// The limit on kernel memory of a cgroup v1 (before 5.16).
-    CgroupKernelMemoryMax,
-    /// The kernel could not allocate what a task needs, whatever the reason.
-    KernelMemory,
-    /// RLIMIT_AS: a thread's stack could not be mapped.
-    RlimitAs,
-    /// RLIMIT_DATA: a thread's stack could not be made writable.
-    RlimitData,
-    /// vm.max_map_count: a thread's stack could not be mapped.
-    MaxMapCount,
-    /// RLIMIT_MEMLOCK, after mlockall: a thread's stack could not be locked.
-    RlimitMemlock,
-    /// RLIMIT_STACK makes each thread's stack too large to be mapped.
-    RlimitStack,
-    /// A user has as many namespaces of a kind as `user.max_*_namespaces` allows.
-    MaxNamespaces,
-    /// User namespaces are nested as deep as the kernel allows.
-    UserNamespaceLevel,
-    /// Pid namespaces are nested as deep as the kernel allows.
-    PidNamespaceLevel,
-    /// New namespaces without CAP_SYS_ADMIN.
-    CapSysAdmin,
-    /// kernel.unprivileged_userns_clone is 0.
-    UnprivilegedUserns,
-    /// CLONE_NEWUSER in a chroot.
-    Chroot,
-    /// clone3's `set_tid` without CAP_CHECKPOINT_RESTORE.
-    CapCheckpointRestore,
-    /// An id that clone3's `set_tid` asks for is in use.
-    SetTidInUse,
-    /// Ids that clone3's `set_tid` can't ask for.
-    SetTidInvalid,
-    /// Flags that exclude each other, or that the caller's state excludes.
-    CloneFlags,
-    /// RLIMIT_NOFILE: no descriptor is free for the pidfd.
-    RlimitNofile,
-    /// fs.file-max: the pidfd is one open file too many for the host.
-    FileMax,
-    /// fs.nr_open: the open files can't be copied.
-    NrOpen,
-    /// The cgroup that CLONE_INTO_CGROUP names doesn't take the child.
-    CloneIntoCgroup,
-    /// The caller was being killed: no failure that anybody sees.
-    FatalSignal,
-    /// Not known.
-    Unknown,
-}
-
+/// What the catalogue says of a cause.
 impl Cause {
-    /// The id, as in records and on the command line.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::RlimitNproc => "rlimit_nproc",
-            Self::ThreadsMax => "threads_max",
-            Self::SchedDeadline => "sched_deadline",
-            Self::ExecInProgress => "exec_in_progress",
-            Self::PidMax => "pid_max",
-            Self::CgroupPidsMax => "cgroup_pids_max",
-            Self::Lsm => "lsm",
-            Self::Seccomp => "seccomp",
-            Self::SchedExt => "sched_ext",
-            Self::PidNamespaceDead => "pid_namespace_dead",
-            Self::Overcommit => "overcommit",
-            Self::Hugetlb => "hugetlb",
-            Self::CgroupMemoryMax => "cgroup_memory_max",
-            Self::CgroupKernelMemoryMax => "cgroup_kernel_memory_max",
-            Self::KernelMemory => "kernel_memory",
-            Self::RlimitAs => "rlimit_as",
-            Self::RlimitData => "rlimit_data",
-            Self::MaxMapCount => "max_map_count",
-            Self::RlimitMemlock => "rlimit_memlock",
-            Self::RlimitStack => "rlimit_stack",
-            Self::MaxNamespaces => "max_namespaces",
-            Self::UserNamespaceLevel => "user_namespace_level",
-            Self::PidNamespaceLevel => "pid_namespace_level",
-            Self::CapSysAdmin => "cap_sys_admin",
-            Self::UnprivilegedUserns => "unprivileged_userns",
-            Self::Chroot => "chroot",
-            Self::CapCheckpointRestore => "cap_checkpoint_restore",
-            Self::SetTidInUse => "set_tid_in_use",
-            Self::SetTidInvalid => "set_tid_invalid",
-            Self::CloneFlags => "clone_flags",
-            Self::RlimitNofile => "rlimit_nofile",
-            Self::FileMax => "file_max",
-            Self::NrOpen => "nr_open",
-            Self::CloneIntoCgroup => "clone_into_cgroup",
-            Self::FatalSignal => "fatal_signal",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// Every cause, in the order of [`PAGES`].
     pub fn all() -> impl Iterator<Item = Self> {
         PAGES.iter().map(|p| p.cause)
@@ -224,11 +102,6 @@ impl Cause {
             .iter()
             .find(|p| p.cause == self)
             .expect("every cause has a page")
-    }
-
-    /// The cause with this id.
-    pub fn from_id(id: &str) -> Option<Self> {
-        Self::all().find(|c| c.id() == id)
     }
 }
 

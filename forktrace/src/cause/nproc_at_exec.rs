@@ -13,7 +13,7 @@ use crate::{
         words::{Words, fix, roomier},
     },
     evidence::{Evidence, NprocLevel, Stage},
-    record::{Certainty, Fix, Limit},
+    model::{Certainty, Fix, Limit, Owner},
 };
 
 /// Tasks that may have ended between the refusal and the look at the numbers.
@@ -62,10 +62,9 @@ pub fn summary(v: &Verdict, w: &Words<'_>) -> String {
             w.user()
         );
     };
-    let whose = if limit.scope.starts_with("uid ") {
-        format!("{} has", w.user())
-    } else {
-        format!("the creator of {} has", limit.scope)
+    let whose = match &limit.owner {
+        Owner::User { .. } => format!("{} has", w.user()),
+        owner => format!("the creator of {owner} has"),
     };
     format!(
         "{}{whose} {} tasks where RLIMIT_NPROC allows {}{after}",
@@ -81,10 +80,8 @@ pub fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
     let usage = v.limit.as_ref().and_then(|l| l.usage).unwrap_or(0);
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
     let target = roomier(usage.max(value));
-    if v.limit
-        .as_ref()
-        .is_some_and(|l| !l.scope.starts_with("uid "))
-    {
+    let owner = v.limit.as_ref().map(|limit| &limit.owner);
+    if !matches!(owner, None | Some(Owner::User { .. })) {
         return vec![fix(
             None,
             format!(
@@ -119,7 +116,7 @@ mod tests {
     use super::*;
     use crate::{
         evidence::Signs,
-        record::{Errno, Operation},
+        model::{Errno, Operation},
     };
 
     fn level(usage: u64, limit: u64, of: Option<u32>) -> NprocLevel {
@@ -177,7 +174,7 @@ mod tests {
         let found = seen(&e).unwrap();
         assert_eq!(found.certainty, Certainty::Observed);
         let limit = found.limit.unwrap();
-        assert_eq!(limit.scope, "user namespace 7");
+        assert_eq!(limit.owner, Owner::user_namespace(7));
         assert_eq!((limit.value, limit.usage), (Some(17), Some(19)));
         assert_eq!(limit.requested, Some(0));
     }
@@ -188,7 +185,7 @@ mod tests {
         e.nproc_exempt = true;
         let found = seen(&e).unwrap();
         assert_eq!(found.certainty, Certainty::Inferred);
-        assert_eq!(found.limit.unwrap().scope, "uid 33");
+        assert_eq!(found.limit.unwrap().owner, Owner::user(33));
         assert_eq!(candidates(&e).len(), 1);
     }
 

@@ -14,7 +14,7 @@ use crate::{
         words::{Words, fix},
     },
     evidence::{Evidence, Stage},
-    record::{Errno, Fix, Limit, Unit},
+    model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -36,15 +36,9 @@ fn too_high(e: &Evidence) -> Option<Limit> {
     let nr_open = c.nr_open?;
     // The highest descriptor lies within the caller's own table.
     (c.fd_slots > nr_open).then(|| Limit {
-        name: "fs.nr_open".to_owned(),
-        scope: "host".to_owned(),
         value: Some(nr_open),
-        usage: None,
-        requested: None,
-        unit: Unit::Descriptors,
-        usable: None,
-        within: None,
         file: Some("/proc/sys/fs/nr_open".to_owned()),
+        ..Limit::new(LimitKind::NrOpen, Owner::Host, Unit::Descriptors)
     })
 }
 

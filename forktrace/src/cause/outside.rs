@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Cause, Verdict, words::fix};
 use crate::{
     host::identity,
-    record::{Cgroup, Fix},
+    model::{Cgroup, Fix, Owner},
 };
 
 /// What this forktrace sees of the limit's cgroup.
@@ -51,11 +51,11 @@ pub fn complete(
                     persistent.insert_str(0, "on the host: ");
                 }
             }
-            let above = above_container(limit.scope.as_str(), caller);
+            let above = above_container(&limit.owner, caller);
             let notes = note.into_iter().chain(above);
             fixes.extend(notes.map(|note| fix(None, None, note)));
         }
-        Cause::PidMax if limit.scope == "host" && !initial_pid_namespace => {
+        Cause::PidMax if limit.owner == Owner::Host && !initial_pid_namespace => {
             fixes.push(fix(
                 None,
                 None,
@@ -69,10 +69,11 @@ pub fn complete(
 }
 
 /// Of a limit that a cgroup above the caller's container has.
-fn above_container(scope: &str, caller: &Cgroup) -> Option<String> {
+fn above_container(owner: &Owner, caller: &Cgroup) -> Option<String> {
+    let limited = owner.cgroup_path()?;
     let (container, path) = (caller.container.as_ref()?, caller.path.as_deref()?);
-    let below = path.strip_prefix(scope)?;
-    let is_above = below.starts_with('/') && identity::identify(scope).container.is_none();
+    let below = path.strip_prefix(limited)?;
+    let is_above = below.starts_with('/') && identity::identify(limited).container.is_none();
     let short: String = container.chars().take(12).collect();
     is_above.then(|| {
         format!(
@@ -85,22 +86,17 @@ fn above_container(scope: &str, caller: &Cgroup) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Certainty, Limit, Unit};
+    use crate::model::{Certainty, Limit, LimitKind, Unit};
 
-    fn verdict(cause: Cause, scope: &str) -> Verdict {
+    fn verdict(cause: Cause, owner: &str) -> Verdict {
         Verdict {
             cause,
             certainty: Certainty::Observed,
             limit: Some(Limit {
-                name: "pids.max".to_owned(),
-                scope: scope.to_owned(),
                 value: Some(1),
                 usage: Some(1),
                 requested: Some(1),
-                unit: Unit::Tasks,
-                usable: None,
-                within: None,
-                file: None,
+                ..Limit::new(LimitKind::PidsMax, Owner::from(owner), Unit::Tasks)
             }),
             candidates: Vec::new(),
         }

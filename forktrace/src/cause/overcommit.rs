@@ -10,10 +10,10 @@ use crate::{
         Cause, Entry, Finding, Verdict, candidates,
         page::{Page, check, myth, remedy, step},
         thread_stack,
-        words::{Words, bytes, fix},
+        words::{Words, fix},
     },
     evidence::{Evidence, Overcommit, OvercommitMode, Sign, Stage, thread_stack::Check},
-    record::{Errno, Fix, Limit, Operation},
+    model::{Errno, Fix, Limit, Operation, bytes},
 };
 
 pub const ENTRY: Entry = Entry {

@@ -1,7 +1,7 @@
 //! A change of a cgroup's limit that lasts, in the words of who set the cgroup up.
 
 use super::words::shell_word;
-use crate::host::identity;
+use crate::{host::identity, model::Owner};
 
 /// What a limit is called by those who set it.
 pub struct Setting {
@@ -27,14 +27,14 @@ pub const MEMORY: Setting = Setting {
     kubernetes: "pod specification, of its containers: resources.limits.memory",
 };
 
-/// How to set the limit of the cgroup with this path to `target`.
-pub fn lasting(path: &str, setting: &Setting, target: u64) -> String {
+/// How to set the limit of this cgroup to `target`.
+pub fn lasting(owner: &Owner, setting: &Setting, target: u64) -> String {
     let Setting {
         property,
         option,
         kubernetes,
     } = setting;
-    let owner = identity::identify(path);
+    let owner = identity::identify(owner.cgroup_path().unwrap_or_default());
     if let Some(pod) = owner.pod {
         format!("{kubernetes}: {target} (pod {pod})")
     } else if let Some(container) = owner.container {
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn in_the_words_of_the_owner() {
         let id = "0123456789abcdef".repeat(4);
-        let told = |path: &str| lasting(path, &MEMORY, 4096);
+        let told = |path: &str| lasting(&Owner::cgroup(path), &MEMORY, 4096);
         assert_eq!(
             told("/system.slice/postgresql.service"),
             "systemctl set-property postgresql.service MemoryMax=4096"

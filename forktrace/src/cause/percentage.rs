@@ -1,7 +1,9 @@
 //! A limit that follows from a percentage: what raising what it is a part of does.
 
-use super::words::amount;
-use crate::{host::percentages::Percentage, record::Unit};
+use crate::{
+    host::percentages::Percentage,
+    model::{Unit, amount},
+};
 
 /// What to know before the limit is changed; `value` is what it is now.
 pub fn note(p: &Percentage, value: u64, unit: Unit) -> String {

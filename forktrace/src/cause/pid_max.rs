@@ -13,7 +13,7 @@ use crate::{
         words::{Words, fix, roomier},
     },
     evidence::{Evidence, Stage},
-    record::{Errno, Fix},
+    model::{Errno, Fix, Owner},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -50,10 +50,9 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     let Some(limit) = &v.limit else {
         return format!("{}no process id is free", w.opening());
     };
-    let whose = if limit.scope == "host" {
-        "the host".to_owned()
-    } else {
-        limit.scope.clone()
+    let whose = match &limit.owner {
+        Owner::Host => "the host".to_owned(),
+        owner => owner.to_string(),
     };
     match (limit.usage, limit.usable, limit.value) {
         (Some(usage), Some(usable), Some(value)) => format!(
@@ -65,7 +64,7 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
-    let host = v.limit.as_ref().is_none_or(|l| l.scope == "host");
+    let host = v.limit.as_ref().is_none_or(|l| l.owner == Owner::Host);
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
     // 4194304 is the kernel's own ceiling on 64 bits (PID_MAX_LIMIT).
     let target = roomier(value).clamp(32768, 4_194_304);

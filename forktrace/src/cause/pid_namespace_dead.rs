@@ -12,7 +12,7 @@ use crate::{
         words::{Words, fix},
     },
     evidence::{Evidence, PidNs, Stage},
-    record::{Errno, Fix, Limit, Unit},
+    model::{Errno, Fix, Limit, LimitKind, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -45,23 +45,20 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
 }
 
 fn limit(ns: &PidNs) -> Limit {
-    Limit {
-        name: "pid namespace".to_owned(),
-        scope: candidates::pid_ns_scope(ns),
-        value: None,
-        usage: None,
-        requested: None,
-        unit: Unit::Ids,
-        usable: None,
-        within: None,
-        file: None,
-    }
+    Limit::new(
+        LimitKind::PidNamespace,
+        candidates::pid_ns_owner(ns),
+        Unit::Ids,
+    )
 }
 
 fn summary(v: &Verdict, w: &Words<'_>) -> String {
-    let scope = v.limit.as_ref().map_or("its pid namespace", |l| &l.scope);
+    let which = v.limit.as_ref().map_or_else(
+        || "its pid namespace".to_owned(),
+        |limit| limit.owner.to_string(),
+    );
     format!(
-        "{}{scope}, where its children would live, has no init process any more",
+        "{}{which}, where its children would live, has no init process any more",
         w.opening()
     )
 }

@@ -12,7 +12,7 @@ use crate::{
         words::{Words, fix, numbers},
     },
     evidence::{Evidence, NsKind, Stage},
-    record::{Errno, Fix, Limit, Unit},
+    model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -42,15 +42,10 @@ fn too_deep(e: &Evidence) -> Option<Limit> {
         return None;
     }
     Some(Limit {
-        name: "nesting of pid namespaces".to_owned(),
-        scope: "process".to_owned(),
         value: Some(u64::from(DEEPEST)),
         usage: Some(u64::from(level)),
         requested: Some(1),
-        unit: Unit::Levels,
-        usable: None,
-        within: None,
-        file: None,
+        ..Limit::new(LimitKind::PidNamespaceLevels, Owner::Process, Unit::Levels)
     })
 }
 

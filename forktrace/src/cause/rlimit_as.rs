@@ -8,7 +8,7 @@ use super::{
     thread_stack,
     words::{Words, fix},
 };
-use crate::{evidence::thread_stack::Check, record::Fix};
+use crate::{evidence::thread_stack::Check, model::Fix};
 
 pub const ENTRY: Entry = Entry {
     cause: Cause::RlimitAs,

@@ -12,7 +12,7 @@ use crate::{
         words::{Words, fix, roomier},
     },
     evidence::{Evidence, Stage},
-    record::{Certainty, Errno, Fix, Limit, Unit},
+    model::{Certainty, Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -39,15 +39,10 @@ fn refused(e: &Evidence) -> Option<Finding> {
     let value = c.nofile?;
     // EMFILE says that no descriptor below it is free: all of them are in use.
     let limit = Limit {
-        name: "RLIMIT_NOFILE".to_owned(),
-        scope: "process".to_owned(),
         value: Some(value),
         usage: Some(value),
         requested: Some(1),
-        unit: Unit::Descriptors,
-        usable: None,
-        within: None,
-        file: None,
+        ..Limit::new(LimitKind::RlimitNofile, Owner::Process, Unit::Descriptors)
     };
     // Above fs.nr_open the table itself can't grow, with the same errno.
     match c.nr_open {

@@ -12,7 +12,7 @@ use crate::{
         words::{Words, fix, numbers, roomier},
     },
     evidence::{Evidence, Sign, Stage},
-    record::{Errno, Fix, Operation},
+    model::{Errno, Fix, Operation, Owner},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -62,25 +62,21 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
         "has as many tasks as".to_owned()
     };
     let opening = w.opening();
-    let counted = match &limit.within {
+    let counted = match limit.nested_within() {
         Some(within) => format!(", counted in {within}"),
         None => String::new(),
     };
-    if limit.scope == format!("uid {}", w.caller.uid) {
-        format!(
+    match &limit.owner {
+        owner if *owner == Owner::user(w.caller.uid) => format!(
             "{opening}{} {allowed} RLIMIT_NPROC allows{counted}",
             w.user()
-        )
-    } else if limit.scope.starts_with("uid ") {
-        format!(
-            "{opening}{} {allowed} RLIMIT_NPROC allows{counted}",
-            limit.scope
-        )
-    } else {
-        format!(
-            "{opening}the creator of {} {allowed} its RLIMIT_NPROC allows{counted}",
-            limit.scope
-        )
+        ),
+        user @ Owner::User { .. } => {
+            format!("{opening}{user} {allowed} RLIMIT_NPROC allows{counted}")
+        }
+        owner => {
+            format!("{opening}the creator of {owner} {allowed} its RLIMIT_NPROC allows{counted}")
+        }
     }
 }
 
@@ -89,8 +85,8 @@ fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
         return nproc_at_exec::fixes(v, w);
     }
     let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
-    let own = v.limit.as_ref().is_none_or(|l| l.scope.starts_with("uid "));
-    if !own {
+    let owner = v.limit.as_ref().map(|limit| &limit.owner);
+    if !matches!(owner, None | Some(Owner::User { .. })) {
         return vec![fix(
             None,
             format!(

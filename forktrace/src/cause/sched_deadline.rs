@@ -9,7 +9,7 @@ use crate::{
         words::{Words, fix},
     },
     evidence::{Evidence, Sign, Stage},
-    record::{Errno, Fix},
+    model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {

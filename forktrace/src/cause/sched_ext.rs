@@ -14,7 +14,7 @@ use crate::{
         words::{Words, fix},
     },
     evidence::{Evidence, Stage},
-    record::{Errno, Fix, Limit, Unit},
+    model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -46,27 +46,18 @@ fn seen(e: &Evidence) -> Option<Finding> {
     None
 }
 
-/// Before the scheduler's name.
-const SCOPE: &str = "scheduler ";
-
 /// The scheduler's name is the only thing to be told of it.
 fn limit(name: Option<&str>) -> Option<Limit> {
+    let name = name?.to_owned();
     Some(Limit {
-        name: "sched_ext".to_owned(),
-        scope: format!("{SCOPE}{}", name?),
-        value: None,
-        usage: None,
-        requested: None,
-        unit: Unit::Tasks,
-        usable: None,
-        within: None,
         file: Some("/sys/kernel/sched_ext/root/ops".to_owned()),
+        ..Limit::new(LimitKind::SchedExt, Owner::Scheduler { name }, Unit::Tasks)
     })
 }
 
 fn summary(v: &Verdict, w: &Words<'_>) -> String {
     let which = match &v.limit {
-        Some(limit) => format!("the BPF {}", limit.scope),
+        Some(limit) => format!("the BPF {}", limit.owner),
         None => "a BPF scheduler (sched_ext)".to_owned(),
     };
     format!("{}{which} refused it with {}", w.opening(), w.errno.name())

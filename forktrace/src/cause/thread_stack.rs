@@ -8,7 +8,7 @@
 use super::{Finding, candidates, page::Step};
 use crate::{
     evidence::{Evidence, Overcommit, OvercommitMode, Stage, ThreadStack, thread_stack::Check},
-    record::{Limit, Unit},
+    model::{Limit, LimitKind, Owner, Unit, bytes},
 };
 
 /// The check was seen to refuse: the call's return was, and by the numbers at
@@ -35,37 +35,32 @@ fn refusing(e: &Evidence, check: Check) -> Option<Limit> {
 
 /// The limit of a check, with its numbers; `None` where there is none.
 fn limit(stack: &ThreadStack, overcommit: Option<&Overcommit>, check: Check) -> Option<Limit> {
-    let bytes = |name: &str, value: u64, usage: u64| Limit {
-        name: name.to_owned(),
-        scope: "process".to_owned(),
+    let bytes = |kind: LimitKind, value: u64, usage: u64| Limit {
         value: Some(value),
         usage: Some(usage),
         requested: Some(stack.requested),
-        unit: Unit::Bytes,
-        usable: None,
-        within: None,
-        file: None,
+        ..Limit::new(kind, Owner::Process, Unit::Bytes)
     };
     match check {
         Check::MapCount => Some(Limit {
-            name: "vm.max_map_count".to_owned(),
-            scope: "process".to_owned(),
             value: Some(stack.max_maps?),
             usage: Some(stack.maps),
             requested: Some(1),
-            unit: Unit::Mappings,
-            usable: None,
-            within: None,
             file: Some("/proc/sys/vm/max_map_count".to_owned()),
+            ..Limit::new(LimitKind::MaxMapCount, Owner::Process, Unit::Mappings)
         }),
         Check::Memlock if stack.locked && !stack.may_lock => Some(bytes(
-            "RLIMIT_MEMLOCK",
+            LimitKind::RlimitMemlock,
             stack.rlimit_memlock?,
             stack.locked_memory,
         )),
         Check::Memlock => None,
-        Check::AddressSpace => Some(bytes("RLIMIT_AS", stack.rlimit_as?, stack.total)),
-        Check::Data => Some(bytes("RLIMIT_DATA", stack.data_limit()?, stack.data)),
+        Check::AddressSpace => Some(bytes(LimitKind::RlimitAs, stack.rlimit_as?, stack.total)),
+        Check::Data => Some(bytes(
+            LimitKind::RlimitData,
+            stack.data_limit()?,
+            stack.data,
+        )),
         Check::Overcommit => {
             let overcommit = overcommit?;
             let mut limit = match overcommit.mode {
@@ -98,12 +93,12 @@ pub fn limits(stack: &ThreadStack, overcommit: Option<&Overcommit>) -> Vec<Limit
 /// Where the numbers stand, and what was asked for: "64.0 MiB of 70.0 MiB are
 /// in use and 8.0 MiB were asked for".
 pub fn numbers_and_asked(limit: &Limit) -> String {
-    let bytes = |n: Option<u64>| super::bytes(n.unwrap_or(0));
+    let amount = |n: Option<u64>| bytes(n.unwrap_or(0));
     format!(
         "{} of {} are in use and {} were asked for",
-        bytes(limit.usage),
-        bytes(limit.bound()),
-        bytes(limit.requested)
+        amount(limit.usage),
+        amount(limit.bound()),
+        amount(limit.requested)
     )
 }
 

@@ -10,7 +10,7 @@ use crate::{
         words::{Words, fix, numbers, roomier},
     },
     evidence::{Evidence, Sign, Stage},
-    record::{Errno, Fix, Operation},
+    model::{Errno, Fix, Operation},
 };
 
 pub const ENTRY: Entry = Entry {

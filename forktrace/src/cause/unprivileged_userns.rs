@@ -15,7 +15,7 @@ use crate::{
         words::{Words, fix},
     },
     evidence::{Evidence, Stage},
-    record::{Errno, Fix},
+    model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {

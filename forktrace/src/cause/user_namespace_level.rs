@@ -11,7 +11,7 @@ use crate::{
         words::{Words, fix, numbers},
     },
     evidence::{Evidence, Stage},
-    record::{Errno, Fix, Limit, Unit},
+    model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
@@ -32,15 +32,10 @@ fn too_deep(e: &Evidence) -> Option<Limit> {
     let level = e.cousins.as_ref()?.user_ns_level;
     let asked = e.errno == Errno::ENOSPC && e.clone_flags & clone::NEWUSER != 0;
     (asked && level >= DEEPEST).then(|| Limit {
-        name: "nesting of user namespaces".to_owned(),
-        scope: "process".to_owned(),
         value: Some(u64::from(DEEPEST)),
         usage: Some(u64::from(level)),
         requested: Some(1),
-        unit: Unit::Levels,
-        usable: None,
-        within: None,
-        file: None,
+        ..Limit::new(LimitKind::UserNamespaceLevels, Owner::Process, Unit::Levels)
     })
 }
 

@@ -1,6 +1,8 @@
 //! What refuses with other errnos than EAGAIN and ENOMEM, as it stood at the
 //! failing return.
 
+use crate::model::LimitKind;
+
 /// A kind of namespace that `user.max_*_namespaces` limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NsKind {
@@ -15,9 +17,18 @@ pub enum NsKind {
 }
 
 impl NsKind {
-    /// The sysctl, as sysctl(8) calls it.
-    pub fn sysctl(self) -> String {
-        format!("user.max_{}_namespaces", self.name())
+    /// The sysctl that limits them.
+    pub fn limit(self) -> LimitKind {
+        match self {
+            Self::User => LimitKind::MaxUserNamespaces,
+            Self::Pid => LimitKind::MaxPidNamespaces,
+            Self::Uts => LimitKind::MaxUtsNamespaces,
+            Self::Ipc => LimitKind::MaxIpcNamespaces,
+            Self::Net => LimitKind::MaxNetNamespaces,
+            Self::Mnt => LimitKind::MaxMntNamespaces,
+            Self::Cgroup => LimitKind::MaxCgroupNamespaces,
+            Self::Time => LimitKind::MaxTimeNamespaces,
+        }
     }
 
     /// As in `/proc/PID/ns`.

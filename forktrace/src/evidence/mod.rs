@@ -15,7 +15,7 @@ pub use overcommit::{Overcommit, OvercommitMode, PAGE, Refused};
 pub use sched_ext::SchedExt;
 pub use thread_stack::ThreadStack;
 
-use crate::record::{Errno, Operation};
+use crate::model::{Errno, Operation};
 
 /// How far the creation came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,14 +9,14 @@ use super::{
     row::{fill, limit, row},
 };
 use crate::{
-    cause::{Cause, bytes, percentage},
+    cause::percentage,
     host::{
         cgroup::{CgroupUse, Resource},
         holders::{Fill, Scope},
         identity,
         readings::Readings,
     },
-    record::Unit,
+    model::{Cause, Owner, Unit, bytes},
 };
 
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
@@ -37,10 +37,9 @@ fn one(cgroup: &CgroupUse) -> Row {
         Resource::KernelMemory => (Cause::CgroupKernelMemoryMax, Unit::Bytes),
     };
     let path = cgroup.path.to_string_lossy();
-    let name = cgroup.file.file_name().unwrap_or_default();
     let mut limit = limit(
-        &name.to_string_lossy(),
-        &*path,
+        cgroup.resource.limit_kind(cgroup.version),
+        Owner::cgroup(&*path),
         cgroup.limit,
         Some(cgroup.usage),
         unit,

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Drift;
 use crate::{
-    cause::Cause,
-    host::holders::Scope,
-    record::{Holder, Limit, Memory},
+    host::{holders::Scope, identity},
+    model::{Cause, Holder, Limit, Memory, words},
 };
 
 /// One reading.
@@ -47,9 +46,27 @@ pub struct Headroom {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Of {
     /// `host`, `process`, `cgroup`, `unit` or `user`.
-    pub kind: String,
+    pub kind: SubjectKind,
     /// Its pid, path or name; `null` for the host.
     pub name: Option<String>,
+}
+
+words! {
+    /// What kind of thing was asked for.
+    #[derive(Default)]
+    pub enum SubjectKind {
+        /// Any fork.
+        #[default]
+        Host = "host",
+        /// A process's forks.
+        Process = "process",
+        /// Those in a cgroup.
+        Cgroup = "cgroup",
+        /// Those in a systemd unit.
+        Unit = "unit",
+        /// Those of a user.
+        User = "user",
+    }
 }
 
 /// What a limit refuses.
@@ -92,6 +109,14 @@ pub struct Row {
     pub counts: Option<Scope>,
     /// What else to know, a sentence each.
     pub notes: Vec<String>,
+}
+
+impl Row {
+    /// Whether the limit's cgroup is a container's.
+    pub fn is_in_container(&self) -> bool {
+        let path = self.limit.owner.cgroup_path();
+        path.is_some_and(|path| identity::identify(path).container.is_some())
+    }
 }
 
 /// A state in which every fork is refused.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Baseline, Setting, SettingKind};
-use crate::cause::bytes;
+use crate::model::bytes;
 
 /// The differences.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,12 +7,11 @@ use super::{
     row::{limit, row},
 };
 use crate::{
-    cause::Cause,
     host::{
         holders::{Fill, Scope},
         readings::{RESERVED, Readings, Subject},
     },
-    record::Unit,
+    model::{Cause, LimitKind, Owner, Unit},
 };
 
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
@@ -25,8 +24,8 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
 /// kernel/fork.c: `nr_threads >= max_threads`; nobody is exempt.
 fn threads_max(readings: &Readings) -> Option<Row> {
     let mut limit = limit(
-        "kernel.threads-max",
-        "host",
+        LimitKind::ThreadsMax,
+        Owner::Host,
         Some(readings.host.threads_max?),
         readings.host.threads,
         Unit::Tasks,
@@ -51,17 +50,17 @@ fn all(readings: &Readings) -> Option<Scope> {
 fn pid_max(readings: &Readings) -> Option<Row> {
     let value = readings.host.pid_max?;
     let left = leaderless(readings, RESERVED..value);
-    let (scope, tasks) = if readings.initial_pid_namespace {
-        ("host".to_owned(), readings.host.threads?)
+    let (owner, tasks) = if readings.initial_pid_namespace {
+        (Owner::Host, readings.host.threads?)
     } else {
         // /proc/loadavg counts the whole host's.
         let visible = readings.processes.iter().map(|p| p.threads).sum();
-        ("this pid namespace".to_owned(), visible)
+        (Owner::OwnPidNamespace, visible)
     };
     let within = tasks.saturating_sub(readings.ids_outside) + left;
     let mut limit = limit(
-        "kernel.pid_max",
-        scope,
+        LimitKind::PidMax,
+        owner,
         Some(value),
         Some(within),
         Unit::Ids,

@@ -17,7 +17,8 @@ mod tests;
 
 pub use baseline::{Baseline, BaselineError, Setting, SettingKind};
 pub use document::{
-    Blocked, Headroom, Log, LogKind, LogLine, Of, Process, Refuses, Row, Unreadable, json_schema,
+    Blocked, Headroom, Log, LogKind, LogLine, Of, Process, Refuses, Row, SubjectKind, Unreadable,
+    json_schema,
 };
 pub use drift::{Change, Drift, drift};
 pub use log::{WINDOW_SECONDS, kind_of, lines};
@@ -82,19 +83,22 @@ impl Headroom {
 
 fn of(readings: &Readings) -> Of {
     let (kind, name) = match &readings.subject {
-        Subject::Host => ("host", None),
-        Subject::Process(pid) => ("process", Some(pid.to_string())),
+        Subject::Host => (SubjectKind::Host, None),
+        Subject::Process(pid) => (SubjectKind::Process, Some(pid.to_string())),
         Subject::Cgroup { path, unit, .. } => match unit {
-            Some(unit) => ("unit", Some(unit.clone())),
-            None => ("cgroup", Some(path.to_string_lossy().into_owned())),
+            Some(unit) => (SubjectKind::Unit, Some(unit.clone())),
+            None => (
+                SubjectKind::Cgroup,
+                Some(path.to_string_lossy().into_owned()),
+            ),
         },
         Subject::User(uid) => {
             let name = readings.user(*uid).map(str::to_owned);
-            ("user", Some(name.unwrap_or_else(|| uid.to_string())))
+            (
+                SubjectKind::User,
+                Some(name.unwrap_or_else(|| uid.to_string())),
+            )
         }
     };
-    Of {
-        kind: kind.to_owned(),
-        name,
-    }
+    Of { kind, name }
 }

@@ -12,14 +12,13 @@ use super::{
     row::{limit, row},
 };
 use crate::{
-    cause::Cause,
     host::{
         holders::Scope,
         process::Status,
         readings::{Readings, Subject},
         user_namespace::INITIAL,
     },
-    record::Unit,
+    model::{Cause, LimitKind, Owner, Unit},
 };
 
 const CAP_SYS_ADMIN: u32 = 21;
@@ -104,19 +103,27 @@ fn asked(readings: &Readings) -> impl Iterator<Item = &Status> {
 
 fn one(readings: &Readings, process: &Status, value: Option<u64>, exempt: Option<String>) -> Row {
     let account = account(readings, process);
-    let scope = match account.0 {
-        ns if ns == readings.namespaces.own => format!("uid {}", process.uid),
-        ns => format!("uid {} in user namespace {ns}", process.uid),
+    let (namespace, uid) = account;
+    let elsewhere = namespace != readings.namespaces.own;
+    let owner = Owner::User {
+        uid,
+        userns: elsewhere.then(|| u32::try_from(namespace).ok()).flatten(),
     };
     let usage = charged(readings, account);
-    let mut limit = limit("RLIMIT_NPROC", scope, value, Some(usage), Unit::Tasks);
+    let mut limit = limit(
+        LimitKind::RlimitNproc,
+        owner,
+        value,
+        Some(usage),
+        Unit::Tasks,
+    );
     limit.file = Some(format!("/proc/{}/limits", process.pid));
     let mut row = row(Cause::RlimitNproc, Refuses::Tasks, limit);
     row.owner = readings.user(process.uid).map(str::to_owned);
     row.counts = Some(Scope::User {
         uid: process.uid,
         userns: (readings.counts_by_namespace)
-            .then(|| u32::try_from(account.0).ok())
+            .then(|| u32::try_from(namespace).ok())
             .flatten(),
     });
     row.exempt = exempt;

@@ -5,7 +5,6 @@ use super::{
     row::{limit, row},
 };
 use crate::{
-    cause::{Cause, bytes},
     evidence::OvercommitMode,
     host::{
         holders::{Fill, Scope},
@@ -13,7 +12,7 @@ use crate::{
         process::Status,
         readings::Readings,
     },
-    record::Unit,
+    model::{Cause, LimitKind, Owner, Unit, bytes},
 };
 
 /// The policy as a limit: in mode 2 CommitLimit, in mode 0 RAM and swap for a
@@ -40,8 +39,8 @@ fn strict(readings: &Readings) -> Option<Row> {
         .and_then(|p| p.vm_size)
         .map_or(0, |size| (size / 32).min(memory.user_reserve.unwrap_or(0)));
     let mut limit = limit(
-        "CommitLimit",
-        "host",
+        LimitKind::CommitLimit,
+        Owner::Host,
         Some(commit_limit),
         memory.committed,
         Unit::Bytes,
@@ -67,8 +66,8 @@ fn heuristic(readings: &Readings) -> Option<Row> {
     let memory = memory::of(&readings.host);
     let largest = readings.details.as_ref()?.largest_mapping?;
     let mut limit = limit(
-        "vm.overcommit_memory",
-        "host",
+        LimitKind::RamAndSwap,
+        Owner::Host,
         Some(memory.total? + memory.swap_total.unwrap_or(0)),
         None,
         Unit::Bytes,

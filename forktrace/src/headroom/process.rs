@@ -5,9 +5,8 @@ use super::{
     row::{limit, row},
 };
 use crate::{
-    cause::Cause,
     host::readings::Readings,
-    record::{Limit, Unit},
+    model::{Cause, Limit, LimitKind, Owner, Unit},
 };
 
 pub(super) fn about(readings: &Readings) -> Option<Process> {
@@ -81,8 +80,8 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
     let mut add = |cause, limit: Limit| rows.push(row(cause, Refuses::Threads, limit));
     if let Some(mappings) = details.mappings {
         let mut limit = limit(
-            "vm.max_map_count",
-            "process",
+            LimitKind::MaxMapCount,
+            Owner::Process,
             details.max_map_count,
             Some(mappings),
             Unit::Mappings,
@@ -94,22 +93,22 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
         return rows;
     };
     let file = format!("/proc/{}/limits", process.pid);
-    let mut bound = |cause, name, value, usage: Option<u64>| {
+    let mut bound = |cause, kind, value, usage: Option<u64>| {
         if usage.is_some() {
-            let mut limit = limit(name, "process", value, usage, Unit::Bytes);
+            let mut limit = limit(kind, Owner::Process, value, usage, Unit::Bytes);
             limit.file = Some(file.clone());
             add(cause, limit);
         }
     };
     bound(
         Cause::RlimitAs,
-        "RLIMIT_AS",
+        LimitKind::RlimitAs,
         limits.address_space.soft,
         process.vm_size,
     );
     bound(
         Cause::RlimitData,
-        "RLIMIT_DATA",
+        LimitKind::RlimitData,
         limits.data.soft,
         process.vm_data,
     );
@@ -117,7 +116,7 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
     let locked = process.vm_locked.filter(|bytes| *bytes > 0);
     bound(
         Cause::RlimitMemlock,
-        "RLIMIT_MEMLOCK",
+        LimitKind::RlimitMemlock,
         limits.locked.soft,
         locked,
     );

@@ -1,29 +1,20 @@
 //! Making rows, and their order.
 
 use super::{Refuses, Row};
-use crate::{
-    cause::Cause,
-    record::{Limit, Unit},
-};
+use crate::model::{Cause, Limit, LimitKind, Owner, Unit};
 
 /// A limit without more than its numbers; `value` `None`: no limit is set.
 pub(super) fn limit(
-    name: &str,
-    scope: impl Into<String>,
+    kind: LimitKind,
+    owner: Owner,
     value: Option<u64>,
     usage: Option<u64>,
     unit: Unit,
 ) -> Limit {
     Limit {
-        name: name.to_owned(),
-        scope: scope.into(),
         value,
         usage,
-        requested: None,
-        unit,
-        usable: None,
-        within: None,
-        file: None,
+        ..Limit::new(kind, owner, unit)
     }
 }
 
@@ -83,6 +74,6 @@ pub(super) fn nearest_first(rows: &mut [Row]) {
             .is_some()
             .cmp(&b.exempt.is_some())
             .then(key(b).total_cmp(&key(a)))
-            .then_with(|| a.limit.scope.cmp(&b.limit.scope))
+            .then_with(|| a.limit.owner.to_string().cmp(&b.limit.owner.to_string()))
     });
 }

@@ -1,6 +1,5 @@
 use super::*;
 use crate::{
-    cause::Cause,
     host::{
         cgroup::{CgroupUse, Hierarchy, Resource, Version},
         clock::Clock,
@@ -12,6 +11,7 @@ use crate::{
         settings::Value,
         user_namespace::{INITIAL, Namespace},
     },
+    model::{Cause, Owner},
 };
 
 fn process(pid: u32, uid: u32, threads: u64) -> Status {
@@ -96,7 +96,7 @@ fn readings(subject: Subject) -> Readings {
 
 fn row<'a>(h: &'a Headroom, name: &str, scope: &str) -> &'a Row {
     let mut all = h.limits.iter().chain(&h.unlimited);
-    all.find(|r| r.limit.name == name && r.limit.scope == scope)
+    all.find(|r| r.limit.kind.name() == name && r.limit.owner.to_string() == scope)
         .unwrap_or_else(|| panic!("no {name} of {scope} in {h:#?}"))
 }
 
@@ -115,7 +115,11 @@ fn host_wide_limits_nearest_first() {
     // Root has no limit that counts, daemon has 1 of 100.
     let user = row(&h, "RLIMIT_NPROC", "uid 1000");
     assert_eq!((user.limit.value, user.limit.usage), (Some(6), Some(5)));
-    assert!(!h.limits.iter().any(|r| r.limit.scope == "uid 0"));
+    assert!(
+        !h.limits
+            .iter()
+            .any(|r| r.limit.owner == Owner::from("uid 0"))
+    );
 }
 
 #[test]
@@ -163,7 +167,7 @@ fn a_cgroup_above_refuses() {
         notes[0].contains("TasksMax=15% in /etc/x.conf"),
         "{notes:?}"
     );
-    assert_eq!(h.limits[0].limit.scope, "/system.slice");
+    assert_eq!(h.limits[0].limit.owner, Owner::from("/system.slice"));
     assert_eq!(h.limits[0].percent, Some(95.0));
     assert_eq!(h.limits[0].cause, Cause::CgroupPidsMax);
     assert_eq!(h.near, 1);
@@ -232,12 +236,19 @@ fn of_a_unit_the_lowest_limit_of_each_user() {
         user.notes,
         ["1 of its processes here have this limit, p11 (pid 11) for one; none has a lower one"]
     );
-    assert!(!h.limits.iter().any(|r| r.limit.scope == "uid 5"));
+    assert!(
+        !h.limits
+            .iter()
+            .any(|r| r.limit.owner == Owner::from("uid 5"))
+    );
     // One that is limited is told once.
     r.main = Some(10);
     let h = headroom(&r, 90.0);
     assert_eq!(row(&h, "RLIMIT_NPROC", "uid 1000").limit.value, Some(6));
-    let told = h.limits.iter().filter(|r| r.limit.scope == "uid 1000");
+    let told = h
+        .limits
+        .iter()
+        .filter(|r| r.limit.owner == Owner::from("uid 1000"));
     assert_eq!(told.count(), 1);
 }
 
@@ -267,7 +278,12 @@ fn of_a_user() {
     let limit = row(&user, "RLIMIT_NPROC", "uid 1000");
     assert_eq!((limit.limit.value, limit.limit.usage), (Some(6), Some(5)));
     assert!(limit.notes[0].contains("(pid 11)"), "{limit:?}");
-    assert!(!user.limits.iter().any(|r| r.limit.scope == "uid 5"));
+    assert!(
+        !user
+            .limits
+            .iter()
+            .any(|r| r.limit.owner == Owner::from("uid 5"))
+    );
     let root = of(0);
     assert!(row(&root, "RLIMIT_NPROC", "uid 0").exempt.is_some());
     // Nobody's: nothing to tell but the host's.

@@ -17,6 +17,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
+use crate::model::LimitKind;
+
 pub use limits::{CgroupUse, Reading, Unreadable};
 pub(super) use walk::folders;
 pub use walk::{MAX_FOLDERS, TooMany};
@@ -72,13 +74,13 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// The name of the file with the limit.
-    pub fn limit_name(self, version: Version) -> &'static str {
+    /// Its limit, which is called as the file that holds it.
+    pub fn limit_kind(self, version: Version) -> LimitKind {
         match (self, version) {
-            (Self::Pids, _) => "pids.max",
-            (Self::Memory, Version::V2) => "memory.max",
-            (Self::Memory, Version::V1) => "memory.limit_in_bytes",
-            (Self::KernelMemory, _) => "memory.kmem.limit_in_bytes",
+            (Self::Pids, _) => LimitKind::PidsMax,
+            (Self::Memory, Version::V2) => LimitKind::MemoryMax,
+            (Self::Memory, Version::V1) => LimitKind::MemoryLimit,
+            (Self::KernelMemory, _) => LimitKind::KernelMemoryLimit,
         }
     }
 }
@@ -260,7 +262,7 @@ impl Hierarchies {
             }
         };
         let folder = self.folder(hierarchy, cgroup)?;
-        Some(folder.join(resource.limit_name(version)))
+        Some(folder.join(resource.limit_kind(version).name()))
     }
 
     /// The folder of the cgroup with this kernfs id. The kernel's path is

@@ -3,7 +3,7 @@
 //!
 //! Names alone are judged: nothing is asked of systemd or a container runtime.
 
-use crate::record::Qos;
+use crate::model::Qos;
 
 /// Who lives in a cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::holders::pace::Pace;
+use super::holders::pace::{Key, Pace};
 use super::limits::HostNow;
-use crate::record::Memory;
+use crate::model::{Cause, Limit, Memory};
 
 /// What one reading of /proc says of memory.
 pub fn of(host: &HostNow) -> Memory {
@@ -40,10 +40,12 @@ impl AtVerdicts {
         }
     }
 
-    /// Memory now, for the limit of this name and scope; `None` where it was read a moment ago.
-    pub fn read(&mut self, name: &str, scope: &str) -> Option<Memory> {
+    /// Memory now, for a refusal by this limit, or for this cause where it is none; `None` where it
+    /// was read for that a moment ago.
+    pub fn read(&mut self, cause: Cause, limit: Option<&Limit>) -> Option<Memory> {
         let start = Instant::now();
-        let allowed = self.allows(name, scope, start);
+        let key = limit.map_or_else(|| Key::of_cause(cause), Key::of_limit);
+        let allowed = self.pace.allows(key, start);
         let memory = allowed.then(|| of(&HostNow::read()));
         self.pace.spent(start.elapsed());
         self.last = memory.or(self.last);
@@ -53,10 +55,6 @@ impl AtVerdicts {
     /// What was read last: settings that seldom change.
     pub fn last(&self) -> Option<&Memory> {
         self.last.as_ref()
-    }
-
-    fn allows(&mut self, name: &str, scope: &str, now: Instant) -> bool {
-        self.pace.allows((name.to_owned(), scope.to_owned()), now)
     }
 }
 
@@ -69,6 +67,7 @@ impl Default for AtVerdicts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{LimitKind, Owner, Unit};
 
     #[test]
     fn kilobytes_become_bytes_and_what_is_no_size_stays() {
@@ -94,11 +93,12 @@ mod tests {
     #[test]
     fn one_limit_has_it_once_and_another_at_once() {
         let mut memory = AtVerdicts::new();
-        let first = memory.read("CommitLimit", "host");
-        assert!(first.is_some_and(|memory| memory.total > Some(0)));
-        let now = Instant::now();
-        assert!(memory.allows("memory.max", "/a", now));
-        assert!(!memory.allows("memory.max", "/a", now));
-        assert!(memory.allows("memory.max", "/b", now));
+        let mut read = |limit| memory.read(Cause::CgroupMemoryMax, limit);
+        let [a, b] = ["/a", "/b"]
+            .map(|path| Limit::new(LimitKind::MemoryMax, Owner::cgroup(path), Unit::Bytes));
+        assert!(read(Some(&a)).is_some_and(|memory| memory.total > Some(0)));
+        assert!(read(Some(&a)).is_none());
+        assert!(read(Some(&b)).is_some());
+        assert!(read(None).is_some() && read(None).is_none());
     }
 }

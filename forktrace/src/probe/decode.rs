@@ -26,7 +26,8 @@ use crate::{
         sched_ext::Schedulers,
         vantage,
     },
-    record::{Caller, Cgroup, Errno, InvokedBy, Limit, OomKill, Unit, Victim},
+    model::{Caller, Cgroup, CgroupOwner, Errno, Limit, Owner, Unit},
+    record::{InvokedBy, OomKill, Victim},
 };
 use numbers::{
     clone_flags, lacking, nproc, nproc_full, operation, overcommit, pid_namespaces, threads,
@@ -310,16 +311,15 @@ fn oom_limit(cgroup: CgroupLimit, version: Version) -> Option<Limit> {
     if version == Version::V1 && cgroup.usage.saturating_add(FULL_WITHIN) < value {
         return None;
     }
+    let owner = Owner::Cgroup(CgroupOwner {
+        path: Some(cgroup.path?),
+        id: Some(cgroup.id),
+    });
     Some(Limit {
-        name: Resource::Memory.limit_name(version).to_owned(),
-        scope: cgroup.path?,
         value: Some(value),
         usage: Some(cgroup.usage),
-        requested: None,
-        unit: Unit::Bytes,
-        usable: None,
-        within: None,
         file: cgroup.file,
+        ..Limit::new(Resource::Memory.limit_kind(version), owner, Unit::Bytes)
     })
 }
 
@@ -338,6 +338,7 @@ fn event_of(bytes: &[u8]) -> Option<Box<FailureEvent>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LimitKind;
 
     fn cgroup(usage: u64, limit: Option<u64>) -> CgroupLimit {
         CgroupLimit {
@@ -353,12 +354,11 @@ mod tests {
     #[test]
     fn a_limit_that_was_not_full_is_not_named() {
         let name = |usage: u64, limit, version| {
-            oom_limit(cgroup(usage << 20, limit), version).map(|limit| limit.name)
+            oom_limit(cgroup(usage << 20, limit), version).map(|limit| limit.kind)
         };
         let full = Some(64 << 20);
-        assert_eq!(name(64, full, Version::V2).as_deref(), Some("memory.max"));
-        let v1 = Some("memory.limit_in_bytes");
-        assert_eq!(name(63, full, Version::V1).as_deref(), v1);
+        assert_eq!(name(64, full, Version::V2), Some(LimitKind::MemoryMax));
+        assert_eq!(name(63, full, Version::V1), Some(LimitKind::MemoryLimit));
         // memory.memsw.limit_in_bytes was.
         assert_eq!(name(30, full, Version::V1), None);
         assert_eq!(name(30, None, Version::V2), None);

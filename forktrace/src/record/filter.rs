@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Alike, Cgroup, Errno, Failure, OomKill, Record, Session, Summary};
-use crate::cause::Cause;
+use super::{Alike, Failure, OomKill, Record, Session, Summary};
+use crate::model::{Cause, Cgroup, Errno};
 
 /// What is wanted; empty or `None` takes everything.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use crate::view::is_harmful;
+use crate::model::is_harmful;
 
 /// Appends the value and a newline to `line`.
 pub fn write_line(line: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {

@@ -5,31 +5,30 @@
 //! Fields are only ever added within a schema number, so readers ignore what
 //! they don't know.
 
-mod errno;
 mod failure;
 mod filter;
 mod json;
-mod memory;
 pub(crate) mod oom_kill;
 mod reader;
 mod session;
 pub mod when;
 mod writer;
 
-pub use errno::{Errno, NoErrno};
-pub use failure::{
-    Caller, Candidate, Certainty, Cgroup, Failure, Fix, Holder, Limit, Operation, Qos, Unit,
-};
+pub use failure::Failure;
 pub use filter::{Filter, Wanted};
 pub use json::write_line;
-pub use memory::Memory;
 pub use oom_kill::{Constraint, InvokedBy, OomKill, Victim};
 pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
 pub use session::{
-    Alike, HostLimits, Inside, Loss, OOM_KILL, PROC, ProbeInUse, Repeat, Session, Summary,
-    TASK_ITER,
+    Alike, HostLimits, Inside, Loss, PROC, ProbeInUse, Repeat, Session, Summary, TASK_ITER,
 };
 pub use writer::{Existing, Keeping, Recording, Sync, WriteError, create_private, next_earlier};
+
+/// What records are made of.
+pub use crate::model::{
+    Caller, Candidate, Certainty, Cgroup, CgroupOwner, Errno, Fix, Holder, HolderKind, Limit,
+    LimitKind, LossReason, Memory, NoErrno, Operation, Owner, Qos, Unit,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cgroup, Limit};
+use crate::model::{Cgroup, Limit};
 
 /// Why the kernel was out of memory: `enum oom_constraint` (include/linux/oom.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -118,7 +118,7 @@ impl OomKill {
     /// What memory was short of: "memory.max of /x is full", "the host has none left".
     pub fn reason(&self) -> String {
         match (self.constraint, &self.limit) {
-            (_, Some(limit)) => format!("{} of {} is full", limit.name, limit.scope),
+            (_, Some(limit)) => format!("{} of {} is full", limit.kind, limit.owner),
             (Some(Constraint::Memcg), None) => "a memory cgroup is full".to_owned(),
             (Some(Constraint::Cpuset), _) => "the nodes of its cpuset are full".to_owned(),
             (Some(Constraint::MemoryPolicy), _) => {
@@ -135,7 +135,10 @@ impl OomKill {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::record::{Filter, Record, Summary, Unit, Wanted, write_line};
+    use crate::{
+        model::{Cause, Errno, LimitKind, Owner, Unit},
+        record::{Filter, Record, Summary, Wanted, write_line},
+    };
 
     /// A kill in `/x/y`, whose parent was full.
     pub fn kill(time: &str) -> OomKill {
@@ -156,15 +159,9 @@ pub mod tests {
             ..Cgroup::default()
         };
         let limit = Limit {
-            name: "memory.max".to_owned(),
-            scope: "/x".to_owned(),
             value: Some(64 << 20),
             usage: Some(64 << 20),
-            requested: None,
-            unit: Unit::Bytes,
-            usable: None,
-            within: None,
-            file: None,
+            ..Limit::new(LimitKind::MemoryMax, Owner::cgroup("/x"), Unit::Bytes)
         };
         let by = InvokedBy {
             pid: 900,
@@ -225,8 +222,8 @@ pub mod tests {
         assert!(!wanted(|w| w.unit = Some("x".to_owned())));
         assert!(wanted(|w| w.since = AT.parse().ok()));
         assert!(!wanted(|w| w.since = "2026-01-01T00:00:01Z".parse().ok()));
-        assert!(!wanted(|w| w.causes = vec![crate::cause::Cause::Overcommit]));
-        assert!(!wanted(|w| w.errnos = vec![crate::record::Errno::ENOMEM]));
+        assert!(!wanted(|w| w.causes = vec![Cause::Overcommit]));
+        assert!(!wanted(|w| w.errnos = vec![Errno::ENOMEM]));
     }
 
     #[test]

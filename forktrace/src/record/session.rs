@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::LossReason;
+
 /// A probe that is attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeInUse {
@@ -126,17 +128,14 @@ pub struct Loss {
     /// because the disk had less room than `--min-free`; `skipped`: the kernel ran
     /// no program on some returns, failing or not, so that at most `count`
     /// failures are missing; `oom_kill`: `count` OOM kills are not told, and no failure is missing.
-    pub reason: String,
+    pub reason: LossReason,
 }
-
-/// [`Loss::reason`] of what is no failure: OOM kills that could not be told.
-pub const OOM_KILL: &str = "oom_kill";
 
 impl Loss {
     /// Whether it tells of failures that are counted: neither those that the kernel can have kept from
     /// forktrace, which are at most so many, nor OOM kills.
     pub fn is_of_failures(&self) -> bool {
-        self.reason != "skipped" && self.reason != OOM_KILL
+        !matches!(self.reason, LossReason::Skipped | LossReason::OomKill)
     }
 }
 

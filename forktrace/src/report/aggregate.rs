@@ -12,8 +12,8 @@ use super::{
     when::When,
 };
 use crate::{
-    cause::Cause,
-    record::{Alike, Damage, Loss, OOM_KILL, OomKill, Record, Repeat, Summary, Wanted},
+    model::{Cause, LossReason},
+    record::{Alike, Damage, Loss, OomKill, Record, Repeat, Summary, Wanted},
 };
 
 /// Rows that each table keeps at least.
@@ -223,13 +223,10 @@ impl Aggregator {
         if !self.wanted.in_time(&loss.since, &loss.since) {
             return;
         }
-        if loss.reason == OOM_KILL {
-            add(&mut self.oom.lost, loss.count);
-            return;
-        }
-        if loss.reason == "skipped" {
-            add(&mut self.counts.skipped, loss.count);
-            return;
+        match loss.reason {
+            LossReason::OomKill => return add(&mut self.oom.lost, loss.count),
+            LossReason::Skipped => return add(&mut self.counts.skipped, loss.count),
+            _ => {}
         }
         if self.wanted.chooses() {
             add(&mut self.counts.unjudged, loss.count);
@@ -237,7 +234,7 @@ impl Aggregator {
         }
         let at = self.session();
         let when = When::parse(&loss.since, &loss.since);
-        self.counts.lose(&loss.reason, loss.count);
+        self.counts.lose(loss.reason.name(), loss.count);
         self.counts.lost.add(loss.count, when);
         add(&mut self.sessions.all[at].lost, loss.count);
         self.place(at, when, None, loss.count);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{counts::add, when::When};
-use crate::cause::Cause;
+use crate::model::Cause;
 
 /// A longer gap ends a burst.
 pub const GAP_SECONDS: i64 = 10;

@@ -4,10 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::when::When;
-use crate::{
-    cause::Cause,
-    record::{Certainty, Errno, Operation},
-};
+use crate::model::{Cause, Certainty, Errno, Operation};
 
 /// Adds; what a hostile file counts stays at the largest number there is.
 pub fn add(to: &mut u64, count: u64) {

@@ -4,10 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cause::Cause,
-    record::{Fix, Holder, Unit},
-};
+use crate::model::{Cause, Fix, Holder, Unit};
 
 /// A whole report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -16,7 +16,7 @@ use super::{
     timeline::Timeline,
     when::When,
 };
-use crate::{cause::amount, record::Fix};
+use crate::model::{Fix, amount};
 
 /// Rows of each table that are told.
 const ROWS: usize = 100;

@@ -9,8 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::{
-    cause::Cause,
-    record::{Certainty, Errno, Operation, Unit},
+    model::{Cause, Certainty, Errno, Operation, Unit},
     report::scan::Scanner,
 };
 

@@ -14,7 +14,7 @@ use super::{
     table::Table,
     when::When,
 };
-use crate::{cause::Cause, record::OomKill};
+use crate::{model::Cause, record::OomKill};
 
 /// So many seconds apart is near.
 const NEAR_SECONDS: i64 = 60;
@@ -230,7 +230,8 @@ impl Victims {
 mod tests {
     use super::*;
     use crate::{
-        record::{OOM_KILL, Record, Wanted, oom_kill::tests::kill},
+        model::LossReason,
+        record::{Record, Wanted, oom_kill::tests::kill},
         report::{
             Report,
             tests::{failure, filtered, loss, report, session, summary},
@@ -291,7 +292,11 @@ mod tests {
 
     #[test]
     fn what_could_not_be_told_is_no_lost_failure() {
-        let files: [&[Record]; 1] = [&[session("web1", START), loss(3, OOM_KILL), summary(0, 0)]];
+        let files: [&[Record]; 1] = [&[
+            session("web1", START),
+            loss(3, LossReason::OomKill),
+            summary(0, 0),
+        ]];
         let r = report(&files);
         assert_eq!((r.oom.lost, r.oom.kills), (3, 0));
         assert_eq!((r.totals.failures, r.totals.lost), (0, 0));

@@ -6,7 +6,7 @@ use super::{
     line::{Bound, Refusal, Text},
     when::When,
 };
-use crate::{cause::Cause, record::Unit};
+use crate::model::{Cause, Unit};
 
 /// Bytes of a name that are kept; the longest path of a file is as long.
 const LONGEST: usize = 4096;

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::{
-    cause::Cause,
-    record::{
-        Caller, Certainty, Cgroup, Errno, Failure, Fix, Holder, Limit, Loss, Operation, Record,
-        Repeat, Session, Summary, Unit, Wanted, write_line,
+    model::{
+        Caller, Cause, Certainty, Cgroup, Errno, Fix, Holder, HolderKind, Limit, LimitKind,
+        LossReason, Operation, Owner, Unit,
     },
+    record::{Failure, Loss, Record, Repeat, Session, Summary, Wanted, write_line},
 };
 
 pub fn failure(seq: u64, time: &str) -> Failure {
@@ -36,8 +36,8 @@ pub fn failure(seq: u64, time: &str) -> Failure {
         cause: Cause::CgroupPidsMax,
         certainty: Certainty::Observed,
         limit: Some(Limit {
-            name: "pids.max".to_owned(),
-            scope: "/system.slice".to_owned(),
+            kind: LimitKind::PidsMax,
+            owner: Owner::cgroup("/system.slice"),
             value: Some(100),
             usage: Some(100),
             requested: Some(1),
@@ -96,11 +96,11 @@ pub fn repeat(of: u64, count: u64, first: &str, last: &str) -> Record {
     })
 }
 
-pub fn loss(count: u64, reason: &str) -> Record {
+pub fn loss(count: u64, reason: LossReason) -> Record {
     Record::Loss(Loss {
         count,
         since: AT.to_owned(),
-        reason: reason.to_owned(),
+        reason,
     })
 }
 
@@ -174,8 +174,8 @@ fn counts_add_up_and_the_summary_is_reconciled() {
             f.certainty = Certainty::Inferred;
         }),
         repeat(1, 40, AT, LATER),
-        loss(5, "ring_full"),
-        loss(70, "skipped"),
+        loss(5, "ring_full".into()),
+        loss(70, "skipped".into()),
         summary(50, 7),
     ]]);
     assert_eq!(r.totals.failures, 47);
@@ -285,7 +285,7 @@ fn a_file_that_is_missing_or_given_twice_is_told() {
 fn the_latest_failure_has_the_say_and_the_worst_moment_the_holders() {
     let at_usage = |seq, time: &str, usage, fix: &str, holder: Option<&str>| {
         let holder = holder.map(|name| Holder {
-            kind: "program".to_owned(),
+            kind: HolderKind::Program,
             name: name.to_owned(),
             tasks: usage,
             zombies: 0,
@@ -333,7 +333,7 @@ fn fifty_thousand_callers_and_limits_take_no_more_room_and_totals_stay_exact() {
     let strange = json(&with(1, AT, |f| {
         f.caller.comm = "p@".to_owned();
         f.cgroup.path = Some("/@".to_owned());
-        f.limit.as_mut().unwrap().scope = "/@".to_owned();
+        f.limit.as_mut().unwrap().owner = Owner::cgroup("/@");
     }));
     feed(json(&session("web1", AT)).as_bytes());
     for n in 0..66_000 {
@@ -401,7 +401,7 @@ fn filters_count_what_is_wanted_repeats_included_in_any_order() {
         repeat(1, 10, AT, AT),
         repeat(2, 100, LATER, LATER),
         repeat(9, 1000, AT, AT),
-        loss(4, "ring_full"),
+        loss(4, "ring_full".into()),
         summary(1116, 4),
     ];
     let files: [&[Record]; 2] = [&first, &second];
@@ -441,8 +441,8 @@ fn hostile_numbers_and_times_are_counted_at_the_most() {
         repeat(1, u64::MAX, LATER, AT),
         repeat(1, u64::MAX, AT, "never"),
         repeat(2, u64::MAX, AT, AT),
-        loss(u64::MAX, "x"),
-        loss(u64::MAX, "skipped"),
+        loss(u64::MAX, "x".into()),
+        loss(u64::MAX, LossReason::Skipped),
         summary(1, u64::MAX),
     ] {
         let mut line = Vec::new();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{counts::add, when::When};
-use crate::cause::Cause;
+use crate::model::Cause;
 
 /// Buckets at most.
 pub const BUCKETS: i64 = 120;

@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::{trouble::Trouble, undo::Undo};
-use crate::host::cgroup::{Controller, Hierarchies, Hierarchy, Resource, Version};
+use crate::{
+    host::cgroup::{Controller, Hierarchies, Hierarchy, Resource, Version},
+    model::LimitKind,
+};
 
 /// What the names of the selftest's cgroups begin with; the pid follows.
 pub const PREFIX: &str = "forktrace-selftest-";
@@ -145,7 +148,7 @@ impl Tree {
 
     fn cgroup(&self, folder: PathBuf) -> Cgroup {
         Cgroup {
-            limit_name: self.place.resource.limit_name(self.place.version),
+            limit: self.place.resource.limit_kind(self.place.version),
             folder,
         }
     }
@@ -215,7 +218,7 @@ fn tasks(folder: &Path) -> Vec<i32> {
 pub struct Cgroup {
     /// Its folder.
     pub folder: PathBuf,
-    limit_name: &'static str,
+    limit: LimitKind,
 }
 
 impl Cgroup {
@@ -227,7 +230,7 @@ impl Cgroup {
 
     /// Sets the limit.
     pub fn limit(&self, value: u64) -> Result<(), Trouble> {
-        let file = self.folder.join(self.limit_name);
+        let file = self.folder.join(self.limit.name());
         fs::write(&file, value.to_string()).map_err(Trouble::at(format!(
             "writing {value} to {}",
             file.display()

@@ -1,8 +1,8 @@
 //! What the records of a provocation have to say, and the comparison.
 
 use crate::{
-    cause::Cause,
-    record::{Certainty, Errno, Failure, Limit},
+    model::{Cause, Certainty, Errno, Limit, Owner},
+    record::Failure,
     selftest::report::Outcome,
 };
 
@@ -40,26 +40,27 @@ impl Number {
 /// Whose limit a record may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    Exact(String),
-    Begins(&'static str),
-    /// For cgroups, whose whole path is not known within a cgroup namespace.
-    Ends(String),
+    Exact(Owner),
+    /// A user namespace, whose number isn't known before.
+    UserNamespace,
+    /// A cgroup, whose whole path isn't known within a cgroup namespace: what it ends in.
+    Cgroup(String),
 }
 
 impl Scope {
-    fn fits(&self, got: &str) -> bool {
+    fn fits(&self, got: &Owner) -> bool {
         match self {
-            Self::Exact(text) => got == text,
-            Self::Begins(text) => got.starts_with(text),
-            Self::Ends(text) => got.ends_with(text.as_str()),
+            Self::Exact(owner) => got == owner,
+            Self::UserNamespace => matches!(got, Owner::UserNamespace(_)),
+            Self::Cgroup(end) => got.cgroup_path().is_some_and(|path| path.ends_with(end)),
         }
     }
 
     fn words(&self) -> String {
         match self {
-            Self::Exact(text) => text.clone(),
-            Self::Begins(text) => format!("{text}…"),
-            Self::Ends(text) => format!("…{text}"),
+            Self::Exact(owner) => owner.to_string(),
+            Self::UserNamespace => "user namespace …".to_owned(),
+            Self::Cgroup(end) => format!("…{end}"),
         }
     }
 }
@@ -237,8 +238,8 @@ fn differences(expected: &Expected, got: &Failure, why: &mut Vec<String>) {
         differ("limit", "missing".to_owned(), wanted.scope.words());
         return;
     };
-    if !wanted.scope.fits(&limit.scope) {
-        differ("limit.scope", limit.scope.clone(), wanted.scope.words());
+    if !wanted.scope.fits(&limit.owner) {
+        differ("limit.scope", limit.owner.to_string(), wanted.scope.words());
     }
     let number = |n: Option<u64>| n.map_or_else(|| "null".to_owned(), |n| n.to_string());
     for (what, got, wanted) in [
@@ -254,13 +255,13 @@ fn differences(expected: &Expected, got: &Failure, why: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Caller, Cgroup, Operation, Unit};
+    use crate::model::{Caller, Cgroup, LimitKind, Operation, Unit};
 
     fn expected() -> Expected {
         Expected::new(Cause::RlimitNproc, Errno::EAGAIN, 1)
             .uid(7)
             .limit(
-                Scope::Exact("uid 7".to_owned()),
+                Scope::Exact(Owner::user(7)),
                 Number::Exact(3),
                 Number::Exact(3),
             )
@@ -289,15 +290,10 @@ mod tests {
             cause: Cause::RlimitNproc,
             certainty: Certainty::Observed,
             limit: Some(Limit {
-                name: "RLIMIT_NPROC".to_owned(),
-                scope: "uid 7".to_owned(),
                 value: Some(3),
                 usage: Some(3),
                 requested: Some(1),
-                unit: Unit::Tasks,
-                usable: None,
-                within: None,
-                file: None,
+                ..Limit::new(LimitKind::RlimitNproc, Owner::user(7), Unit::Tasks)
             }),
             candidates: Vec::new(),
             holders: Vec::new(),
@@ -339,7 +335,7 @@ mod tests {
             |f| f.caller.uid = 8,
             |f| f.limit = None,
             |f| f.certainty = Certainty::Unknown,
-            |f| f.limit.as_mut().unwrap().scope = "uid 8".to_owned(),
+            |f| f.limit.as_mut().unwrap().owner = Owner::user(8),
             |f| f.limit.as_mut().unwrap().value = Some(4),
             |f| f.limit.as_mut().unwrap().usage = Some(2),
             |f| f.limit.as_mut().unwrap().usage = None,

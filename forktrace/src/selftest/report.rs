@@ -4,10 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cause::Cause,
-    record::{Certainty, Errno, Limit},
-};
+use crate::model::{Cause, Certainty, Errno, Limit};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

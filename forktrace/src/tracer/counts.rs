@@ -15,10 +15,10 @@ use forktrace_common::{
 
 use super::level::{Alike as SameVerdict, Counted, Level, Like, Told};
 use crate::{
-    cause::Cause,
     host::clock::Clock,
+    model::{Cause, LossReason},
     probe::uninterrupted::uninterrupted,
-    record::{Alike, Loss, OOM_KILL, Record, Repeat},
+    record::{Alike, Loss, Record, Repeat},
 };
 
 /// Reads the maps of counts, and remembers what was reported.
@@ -231,18 +231,18 @@ impl Counts {
         let oom_lost = totals.oom_lost - self.oom_lost;
         self.oom_lost = totals.oom_lost;
         for (count, reason) in [
-            (ring_full, "ring_full"),
-            (undecided, "undecided"),
-            (keys_full, "keys_full"),
-            (missed, "return_missed"),
-            (oom_lost, OOM_KILL),
+            (ring_full, LossReason::RingFull),
+            (undecided, LossReason::Undecided),
+            (keys_full, LossReason::KeysFull),
+            (missed, LossReason::ReturnMissed),
+            (oom_lost, LossReason::OomKill),
         ] {
             if count > 0 {
                 news.push(News {
                     record: Record::Loss(Loss {
                         count,
                         since: clock.rfc3339(self.since_ns),
-                        reason: reason.to_owned(),
+                        reason,
                     }),
                     cause: None,
                 });

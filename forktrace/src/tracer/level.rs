@@ -8,7 +8,10 @@ use aya::{
 };
 use forktrace_common::count::{Count, Key};
 
-use crate::{cause::Cause, probe::batch::Batches};
+use crate::{
+    model::{Cause, LimitKind, Owner},
+    probe::batch::Batches,
+};
 
 /// Keys are dropped from the map when it is at least half full, and they have been quiet for
 /// [`QUIET_NS`].
@@ -50,8 +53,8 @@ pub struct Told {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alike {
     pub cause: Cause,
-    /// The limit's name and scope; `None`: no limit, or not asked for.
-    pub owner: Option<(String, String)>,
+    /// The limit and who has it; `None`: no limit, or not asked for.
+    pub owner: Option<(LimitKind, Owner)>,
 }
 
 /// Which failure counts refer to.

@@ -5,7 +5,7 @@ use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use crate::view::clean;
+use crate::model::clean;
 
 /// The log's own ring buffer; without `-v` there is nothing to read, and the
 /// programs' log code is pruned when they are loaded.

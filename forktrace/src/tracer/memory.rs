@@ -3,7 +3,7 @@
 use crate::{
     cause::{Cause, Verdict},
     host::memory::AtVerdicts,
-    record::{Errno, Memory},
+    model::{Errno, Memory},
 };
 
 /// The host's memory, for a verdict about memory, and where ENOMEM's reason isn't known: memory
@@ -17,15 +17,15 @@ pub fn context(verdict: &Verdict, errno: Errno, memory: &mut AtVerdicts) -> Opti
         Cause::Unknown => errno == Errno::ENOMEM,
         _ => false,
     };
-    let limit = verdict.limit.as_ref();
-    let key = limit.map_or((verdict.cause.id(), "host"), |l| (&l.name, &l.scope));
-    about_memory.then(|| memory.read(key.0, key.1)).flatten()
+    about_memory
+        .then(|| memory.read(verdict.cause, verdict.limit.as_ref()))
+        .flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Certainty;
+    use crate::model::Certainty;
 
     #[test]
     fn memory_is_told_where_it_may_matter() {

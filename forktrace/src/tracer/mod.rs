@@ -38,7 +38,7 @@ pub use session::holders_by;
 pub use start_times::StartTimes;
 
 use crate::{
-    cause::{Cause, Words, complete, explain, judge, raise_commit_limit, warnings},
+    cause::{Words, complete, explain, judge, raise_commit_limit, warnings},
     host::{
         cgroup::Hierarchies,
         clock::Clock,
@@ -48,13 +48,14 @@ use crate::{
         percentages::Percentages,
         readings::is_initial_pid_namespace,
     },
+    model::{Cause, LossReason},
     probe::{
         attach::Outcome,
         btf::BtfError,
         decode::{Decoded, Decoder, Event},
         skips::Spot,
     },
-    record::{Failure, Loss, OOM_KILL, OomKill, Record, Summary},
+    record::{Failure, Loss, OomKill, Record, Summary},
 };
 use counts::Counts;
 use level::Alike;
@@ -248,7 +249,7 @@ impl Tracer {
             owner: verdict
                 .limit
                 .as_ref()
-                .map(|limit| (limit.name.clone(), limit.scope.clone())),
+                .map(|limit| (limit.kind.clone(), limit.owner.clone())),
         };
         self.counts
             .detailed(decoded.key, self.seq, &alike, decoded.time_ns);
@@ -260,9 +261,7 @@ impl Tracer {
             errno: decoded.evidence.errno,
         };
         let (summary, mut fix) = explain(&verdict, &words);
-        let sight = self
-            .sights
-            .of(&verdict, &decoded.evidence, &self.hierarchies);
+        let sight = self.sights.of(verdict.limit.as_ref(), &self.hierarchies);
         complete(
             &mut fix,
             &verdict,
@@ -271,7 +270,7 @@ impl Tracer {
             self.initial_pid_namespace,
         );
         let holders = verdict.limit.as_ref().map(|limit| {
-            let scope = || fillers::scope(&verdict, &decoded.evidence, &self.hierarchies);
+            let scope = || fillers::scope(limit, &self.hierarchies);
             self.holders.of(limit, scope)
         });
         let holders = holders.unwrap_or_default();
@@ -347,7 +346,9 @@ impl Tracer {
                     }
                 }
                 Record::Loss(loss) if loss.is_of_failures() => self.summary.lost += loss.count,
-                Record::Loss(loss) if loss.reason == OOM_KILL && !self.selection.wants_kills() => {
+                Record::Loss(loss)
+                    if loss.reason == LossReason::OomKill && !self.selection.wants_kills() =>
+                {
                     continue;
                 }
                 _ => {}
@@ -361,7 +362,7 @@ impl Tracer {
             sink(&Record::Loss(Loss {
                 count: more,
                 since: self.clock.wall(),
-                reason: "skipped".to_owned(),
+                reason: LossReason::Skipped,
             }))?;
         }
         Ok(any || more > 0)
@@ -386,7 +387,7 @@ impl Tracer {
     fn lose<E>(
         &mut self,
         count: u64,
-        reason: &str,
+        reason: LossReason,
         mut sink: impl FnMut(&Record) -> Result<(), E>,
     ) -> Result<(), E> {
         if count == 0 {
@@ -396,7 +397,7 @@ impl Tracer {
         sink(&Record::Loss(Loss {
             count,
             since: self.clock.wall(),
-            reason: reason.to_owned(),
+            reason,
         }))
     }
 
@@ -407,7 +408,7 @@ impl Tracer {
         self.drain(&mut sink)?;
         self.tick(&mut sink)?;
         let unreported = self.missed_returns();
-        self.lose(unreported, "return_missed", &mut sink)?;
+        self.lose(unreported, LossReason::ReturnMissed, &mut sink)?;
         let told: u64 = self.summary.causes.values().sum();
         let totals = self.counts.totals();
         self.summary.ended = Clock::now().wall();
@@ -420,7 +421,7 @@ impl Tracer {
             // Missed returns are lost and not among the kernel's failures.
             let accounted = told + self.summary.lost.saturating_sub(totals.missed + unreported);
             let unaccounted = totals.failures.saturating_sub(accounted);
-            self.lose(unaccounted, "keys_full", &mut sink)?;
+            self.lose(unaccounted, LossReason::KeysFull, &mut sink)?;
         }
         self.summary.failures = told + self.summary.lost;
         sink(&Record::Summary(self.summary))

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use forktrace_common::settings::Settings;
 
-use crate::{cause::Cause, host::ancestry, probe::style::Style, record::Errno};
+use crate::{
+    host::ancestry,
+    model::{Cause, Errno},
+    probe::style::Style,
+};
 
 /// Options of a session.
 #[derive(Clone, Debug)]

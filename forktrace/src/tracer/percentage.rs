@@ -1,12 +1,12 @@
 //! Whether the limit of a verdict follows from a percentage.
 
 use crate::{
-    cause::{Cause, Verdict, percentage},
+    cause::{Verdict, percentage},
     host::{
         cgroup::{Hierarchies, Resource},
         percentages::Percentages,
     },
-    record::Fix,
+    model::{Fix, LimitKind},
 };
 
 /// What to know of it, for a limit that does.
@@ -15,14 +15,14 @@ pub fn warning(
     percentages: &mut Percentages,
     hierarchies: &Hierarchies,
 ) -> Option<Fix> {
-    let resource = match verdict.cause {
-        Cause::CgroupPidsMax => Resource::Pids,
-        Cause::CgroupMemoryMax => Resource::Memory,
+    let limit = verdict.limit.as_ref()?;
+    let resource = match limit.kind {
+        LimitKind::PidsMax => Resource::Pids,
+        LimitKind::MemoryMax | LimitKind::MemoryLimit => Resource::Memory,
         _ => return None,
     };
-    let limit = verdict.limit.as_ref()?;
     let value = limit.value?;
-    let found = percentages.of(resource, &limit.scope, value, hierarchies)?;
+    let found = percentages.of(resource, limit.owner.cgroup_path()?, value, hierarchies)?;
     Some(Fix {
         now: None,
         persistent: None,

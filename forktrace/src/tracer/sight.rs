@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::{
-    cause::{Cause, Sight, Verdict},
-    evidence::{CgroupLimit, Evidence},
+    cause::Sight,
     host::cgroup::{Controller, Hierarchies},
+    model::{Limit, LimitKind, Owner},
 };
 
 /// Cgroups that are remembered: where the path doesn't help, all are looked through for one.
@@ -19,35 +19,20 @@ pub struct Sights {
 }
 
 impl Sights {
-    /// Of a verdict that is no cgroup's, all.
-    pub fn of(
-        &mut self,
-        verdict: &Verdict,
-        evidence: &Evidence,
-        hierarchies: &Hierarchies,
-    ) -> Sight {
-        let (controller, refused, others) = match verdict.cause {
-            Cause::CgroupPidsMax => (Controller::Pids, &evidence.pids_full, &evidence.pids),
-            Cause::CgroupMemoryMax => {
-                let refused = &evidence.memory_refused;
-                (Controller::Memory, refused, &evidence.memory)
-            }
-            Cause::CgroupKernelMemoryMax => {
-                let near = &evidence.kernel_memory_near;
-                (Controller::Memory, near, &evidence.memory)
-            }
-            _ => return Sight::Whole,
-        };
-        let limit = verdict.limit.as_ref();
+    /// Of a limit that is no cgroup's, all.
+    pub fn of(&mut self, limit: Option<&Limit>, hierarchies: &Hierarchies) -> Sight {
         let Some(limit) = limit.filter(|_| hierarchies.hides_ancestors()) else {
             return Sight::Whole;
         };
-        let is_it = |cgroup: &&CgroupLimit| match &cgroup.path {
-            Some(path) => *path == limit.scope,
-            None => limit.scope == format!("cgroup id {}", cgroup.id),
+        let Owner::Cgroup(owner) = &limit.owner else {
+            return Sight::Whole;
         };
-        let Some(cgroup) = refused.iter().chain(others).find(is_it) else {
+        let Some(id) = owner.id else {
             return Sight::None;
+        };
+        let controller = match limit.kind {
+            LimitKind::PidsMax => Controller::Pids,
+            _ => Controller::Memory,
         };
         if self.known.len() >= REMEMBERED {
             self.known.clear();
@@ -55,9 +40,9 @@ impl Sights {
         let look = || {
             let (hierarchy, _) = hierarchies.of_controller(controller);
             // The kernel's path means another cgroup here: its id is looked for.
-            let folder = hierarchies.locate(hierarchy, Path::new("/.."), cgroup.id);
+            let folder = hierarchies.locate(hierarchy, Path::new("/.."), id);
             folder.map_or(Sight::None, Sight::Folder)
         };
-        self.known.entry(cgroup.id).or_insert_with(look).clone()
+        self.known.entry(id).or_insert_with(look).clone()
     }
 }

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::escape::clean;
-use crate::{cause::bytes, record::Holder};
+use crate::model::{Holder, HolderKind, bytes, clean};
 
 /// "97 × postgres (91 idle, 2 active), 3 × bash; cgroups: 90 in /a, 10 in /b".
 /// Names are made harmless.
@@ -11,12 +10,12 @@ pub fn line(holders: &[Holder]) -> String {
     let mut line = String::new();
     let mut last = "";
     for h in holders {
-        let kind = match h.kind.as_str() {
-            "program" | "kernel" => "",
-            "process" => "largest process: ",
-            "cgroup" => "by cgroup: ",
-            "user" => "by user: ",
-            _ => "also: ",
+        let kind = match &h.kind {
+            HolderKind::Program | HolderKind::Kernel => "",
+            HolderKind::Process => "largest process: ",
+            HolderKind::Cgroup => "by cgroup: ",
+            HolderKind::User => "by user: ",
+            HolderKind::Other(_) => "also: ",
         };
         if !line.is_empty() {
             line.push_str(if kind == last { ", " } else { "; " });
@@ -32,11 +31,11 @@ pub fn line(holders: &[Holder]) -> String {
 
 fn one(h: &Holder) -> String {
     let name = clean(&h.name);
-    let of = if h.kind == "cgroup" { "in" } else { "of" };
-    // So many tasks of that name.
-    let times = match h.kind.as_str() {
-        "cgroup" | "user" => of,
-        _ => "×",
+    // Before the name of what has them.
+    let (of, times) = match &h.kind {
+        HolderKind::Cgroup => ("in", "in"),
+        HolderKind::User => ("of", "of"),
+        _ => ("of", "×"),
     };
     let zombies = match h.zombies {
         1 => "1 zombie".to_owned(),
@@ -57,8 +56,8 @@ fn one(h: &Holder) -> String {
 /// The name with what it is the name of, for tables of all kinds; not made
 /// harmless yet.
 pub fn title(h: &Holder) -> String {
-    match h.kind.as_str() {
-        "program" | "kernel" => h.name.clone(),
+    match &h.kind {
+        HolderKind::Program | HolderKind::Kernel => h.name.clone(),
         kind => format!("{kind} {}", h.name),
     }
 }
@@ -78,7 +77,7 @@ mod tests {
 
     fn holder(kind: &str, name: &str, tasks: u64, zombies: u64, detail: &str) -> Holder {
         Holder {
-            kind: kind.to_owned(),
+            kind: kind.into(),
             name: name.to_owned(),
             tasks,
             zombies,
@@ -117,7 +116,7 @@ mod tests {
         one.bytes = Some(3 << 30);
         assert_eq!(line(&[one.clone()]), "3.0 GiB of java (pid 7)");
         assert_eq!(remark(&one).as_deref(), Some("3.0 GiB; pid 7"));
-        one.kind = "cgroup".to_owned();
+        one.kind = HolderKind::Cgroup;
         assert_eq!(line(&[one.clone()]), "by cgroup: 3.0 GiB in java (pid 7)");
         assert_eq!(title(&one), "cgroup java");
     }
@@ -132,6 +131,6 @@ mod tests {
             "zombies of pid 1 \u{202e}x",
         );
         let line = line(&[one]);
-        assert!(!line.chars().any(super::super::is_harmful), "{line:?}");
+        assert!(!line.chars().any(crate::model::is_harmful), "{line:?}");
     }
 }

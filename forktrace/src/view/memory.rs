@@ -1,6 +1,6 @@
 //! The host's memory in words.
 
-use crate::{cause::bytes, record::Memory};
+use crate::model::{Memory, bytes};
 
 /// "21.7 GiB of 23.5 GiB available, no swap".
 pub fn available(m: &Memory) -> Option<String> {

@@ -2,7 +2,6 @@
 
 mod check;
 mod colours;
-mod escape;
 mod explain;
 mod holders;
 mod markdown;
@@ -12,8 +11,8 @@ mod selftest;
 mod text;
 mod wrap;
 
+pub use crate::model::{clean, is_harmful};
 pub use check::check_text;
-pub use escape::{clean, is_harmful};
 pub use explain::{list, page};
 pub use markdown::{document, section};
 pub use report::{report_digest, report_page, report_text};

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::{colours::Colours, escape::clean, wrap::wrap};
+use super::{clean, colours::Colours, wrap::wrap};
 use crate::{
-    record::Certainty,
+    model::Certainty,
     selftest::{Case, End, Line, Outcome, Start},
 };
 
@@ -136,7 +136,7 @@ impl<W: Write> SelftestTable<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cause::Cause, record::Errno};
+    use crate::model::{Cause, Errno};
 
     fn shown(lines: &[Line]) -> String {
         let mut out = Vec::new();

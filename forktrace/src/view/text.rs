@@ -9,13 +9,10 @@ use std::{
 
 use anstyle::Style;
 
-use super::{colours::Colours, escape::clean, holders, memory, wrap::wrap};
+use super::{colours::Colours, holders, memory, wrap::wrap};
 use crate::{
-    cause::{Cause, amount},
-    record::{
-        self, Certainty, Failure, Fix, Inside, Limit, Loss, OOM_KILL, OomKill, Operation, Record,
-        Repeat, Session, Summary,
-    },
+    model::{Cause, Certainty, Fix, Limit, LimitKind, LossReason, Operation, Owner, amount, clean},
+    record::{self, Failure, Inside, Loss, OomKill, Record, Repeat, Session, Summary},
 };
 
 /// How much is said.
@@ -60,7 +57,7 @@ struct Same {
     operation: Operation,
     cause: Cause,
     certainty: Certainty,
-    limit: Option<(String, String, Option<u64>)>,
+    limit: Option<(LimitKind, Owner, Option<u64>)>,
     cgroup: u64,
 }
 
@@ -133,7 +130,7 @@ impl<W: Write> Screen<W> {
             limit: f
                 .limit
                 .as_ref()
-                .map(|l| (l.name.clone(), l.scope.clone(), l.value)),
+                .map(|l| (l.kind.clone(), l.owner.clone(), l.value)),
             cgroup: f.cgroup.id,
         };
         if let Some(last) = &mut self.last
@@ -275,24 +272,24 @@ impl<W: Write> Screen<W> {
     fn loss(&mut self, l: &Loss) -> io::Result<()> {
         self.settle()?;
         let bad = self.colours.bad;
-        if l.reason == OOM_KILL {
-            let kills = super::oom_kills(l.count);
-            return writeln!(self.out, "{bad}  … {kills} could not be told{bad:#}");
-        }
-        if l.reason == "skipped" {
-            return writeln!(
+        match &l.reason {
+            LossReason::OomKill => {
+                let kills = super::oom_kills(l.count);
+                writeln!(self.out, "{bad}  … {kills} could not be told{bad:#}")
+            }
+            LossReason::Skipped => writeln!(
                 self.out,
                 "{bad}  … the kernel skipped forktrace on up to {} returns, failing or not{bad:#}",
                 l.count
-            );
+            ),
+            reason => writeln!(
+                self.out,
+                "{bad}  … {} failures since {} were counted without detail ({}){bad:#}",
+                l.count,
+                clock(&l.since),
+                clean(reason.name())
+            ),
         }
-        writeln!(
-            self.out,
-            "{bad}  … {} failures since {} were counted without detail ({}){bad:#}",
-            l.count,
-            clock(&l.since),
-            clean(&l.reason)
-        )
     }
 
     fn summary(&mut self, s: &Summary) -> io::Result<()> {
@@ -405,12 +402,7 @@ fn oom_line(k: &OomKill) -> String {
     }
     match (&k.constraint, &k.limit) {
         (_, Some(limit)) => {
-            let _ = write!(
-                line,
-                ", by {} of {}",
-                clean(&limit.name),
-                clean(&limit.scope)
-            );
+            let _ = write!(line, ", by {}", title(limit));
             if let (Some(value), Some(usage)) = (limit.value, limit.usage) {
                 let (value, usage) = (amount(value, limit.unit), amount(usage, limit.unit));
                 let _ = write!(line, " ({value}, in use {usage})");
@@ -427,8 +419,13 @@ fn oom_line(k: &OomKill) -> String {
     line
 }
 
+/// "pids.max of /a".
+fn title(limit: &Limit) -> String {
+    clean(&format!("{} of {}", limit.kind, limit.owner)).into_owned()
+}
+
 fn limit_line(l: &Limit) -> String {
-    let mut line = format!("{} of {}", clean(&l.name), clean(&l.scope));
+    let mut line = title(l);
     if let Some(value) = l.value {
         let _ = write!(line, " = {}", amount(value, l.unit));
     }
@@ -448,7 +445,7 @@ fn candidate(c: &Limit) -> String {
         }
         _ => "?".to_owned(),
     };
-    format!("{} of {}: {numbers}", clean(&c.name), clean(&c.scope))
+    format!("{}: {numbers}", title(c))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use forktrace::host::cgroup::{Controller, Hierarchies, Version};
 use forktrace::host::holders::{Fill, Holders, Scope};
 use forktrace::host::passwd::Passwd;
 use forktrace::probe::task_iter::TaskIter;
-use forktrace::record::Holder;
+use forktrace::record::{Holder, HolderKind};
 
 use super::Behaviour;
 use crate::actor::{Actor, Sleepers};
@@ -78,7 +78,7 @@ fn agree(tests: &Tests) -> Result<()> {
     let files = read.count(&cgroup, Some(tasks)).context("not read")?;
     // In v1 /proc doesn't tell whose cgroup a zombie's was.
     let exact = version == Version::V2;
-    same(&rows, &files, |row| exact || row.kind != "cgroup")?;
+    same(&rows, &files, |row| exact || row.kind != HolderKind::Cgroup)?;
     if exact {
         let row = Row::cgroup(removed.shown(), 0, 1);
         ensure!(rows.iter().any(|got| row.is(got)), "no {row:?} in {rows:?}");
@@ -106,7 +106,8 @@ fn agree(tests: &Tests) -> Result<()> {
     for scope in scopes {
         // The kernel's own threads come and go.
         let host = matches!(scope, Scope::Host { .. });
-        let wanted = |row: &Holder| !host || row.kind == "program" || row.kind == "process";
+        let wanted =
+            |row: &Holder| !host || matches!(row.kind, HolderKind::Program | HolderKind::Process);
         let rows = told.count(&scope, None).context("not counted")?;
         let files = read.count(&scope, None).context("not read")?;
         ensure!(!rows.is_empty(), "nobody in {scope:?}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
-use forktrace::record::{Certainty, Errno, Failure, Operation, Record};
+use forktrace::record::{Certainty, Errno, Failure, Operation, Owner, Record};
 
 use super::{Behaviour, record};
 use crate::actor::Actor;
@@ -100,7 +100,9 @@ fn io_worker(tests: &Tests, style: &str) -> Result<()> {
     );
     let limit = failure.limit.context("no limit")?;
     ensure!(
-        limit.scope == tree.top().shown() && limit.value == Some(1) && limit.usage == Some(1),
+        limit.owner == Owner::cgroup(tree.top().shown())
+            && limit.value == Some(1)
+            && limit.usage == Some(1),
         "limit is {limit:?}"
     );
     ensure!(
@@ -157,7 +159,9 @@ fn io_worker_memory(tests: &Tests, style: &str) -> Result<()> {
     );
     let limit = failure.limit.context("no limit")?;
     ensure!(
-        limit.scope == top.shown() && limit.value == Some(4096) && limit.usage >= limit.value,
+        limit.owner == Owner::cgroup(top.shown())
+            && limit.value == Some(4096)
+            && limit.usage >= limit.value,
         "limit is {limit:?}"
     );
     Ok(())

@@ -72,7 +72,7 @@ fn out_of_sight(tests: &Tests, slice: &Cgroup, unit: &Cgroup) -> Result<()> {
         });
         let failure: &Failure = all.next().context("no failure")?;
         let limit = failure.limit.as_ref().context("no limit")?;
-        ensure!(limit.scope == scope, "{limit:?}");
+        ensure!(limit.owner.to_string() == scope, "{limit:?}");
         let lasting = failure.fix[0].persistent.as_deref().unwrap_or_default();
         ensure!(lasting.starts_with("on the host: systemctl "), "{lasting}");
         let notes: Vec<&str> = failure

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use forktrace::cause::Cause;
-use forktrace::record::{Failure, Record};
+use forktrace::record::{Failure, HolderKind, Record};
 
 use super::{Behaviour, record};
 use crate::cgroup::{Cgroup, Tree};
@@ -78,12 +78,16 @@ fn check(f: &Failure, top: &str, full: u64) -> Result<()> {
     );
     ensure!(f.cause == Cause::CgroupPidsMax, "{f:?}");
     let limit = f.limit.as_ref().context("no limit")?;
-    ensure!(limit.scope == top, "limit of {}, wanted {top}", limit.scope);
+    ensure!(
+        limit.owner.cgroup_path() == Some(top),
+        "limit of {}, wanted {top}",
+        limit.owner
+    );
     ensure!(
         (limit.value, limit.usage) == (Some(full), Some(full)),
         "{limit:?}, wanted {full} of {full}"
     );
-    let programs = f.holders.iter().filter(|h| h.kind == "program");
+    let programs = f.holders.iter().filter(|h| h.kind == HolderKind::Program);
     let programs: Vec<_> = programs.collect();
     let [postgres] = &*programs else {
         bail!("held by {:?}", f.holders);

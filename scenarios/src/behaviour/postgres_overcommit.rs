@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use forktrace::cause::Cause;
-use forktrace::record::{Certainty, Errno, Failure};
+use forktrace::record::{Certainty, Errno, Failure, LimitKind};
 
 use super::postgres::{Owner, Server, first_of, newest_server};
 use super::{Behaviour, record};
@@ -103,7 +103,7 @@ fn check(f: &Failure) -> Result<()> {
         "{f:?}"
     );
     let limit = f.limit.as_ref().context("no limit")?;
-    ensure!(limit.name == "CommitLimit", "{limit:?}");
+    ensure!(limit.kind == LimitKind::CommitLimit, "{limit:?}");
     let (Some(usage), Some(asked), Some(bound)) = (limit.usage, limit.requested, limit.bound())
     else {
         bail!("{limit:?}");

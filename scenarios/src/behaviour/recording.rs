@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use forktrace::record::{Damage, Reader, Record, Summary};
+use forktrace::record::{Damage, LossReason, Reader, Record, Summary};
 
 use super::{Behaviour, forktrace, no_panic, provoke, refused_user};
 use crate::runner::Tests;
@@ -285,7 +285,7 @@ fn leaves_room(tests: &Tests) -> Result<()> {
         .iter()
         .map(|record| match record {
             Record::Session(_) => "session",
-            Record::Loss(loss) if loss.reason == "no_space" && loss.count == 5 => "loss",
+            Record::Loss(loss) if loss.reason == LossReason::NoSpace && loss.count == 5 => "loss",
             Record::Summary(summary) if summary.failures == 5 => "summary",
             _ => "another",
         })

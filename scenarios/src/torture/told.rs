@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use forktrace::record::{Alike, Certainty, Failure, Operation, Record, Repeat};
+use forktrace::record::{Alike, Certainty, Failure, LossReason, Operation, Record, Repeat};
 
 use crate::expect::Line;
 
@@ -64,7 +64,9 @@ impl Records {
                     of, count, alike, ..
                 }) => self.repeated.push(Repeated { of, count, alike }),
                 Record::Loss(loss) if loss.is_of_failures() => self.lost += loss.count,
-                Record::Loss(loss) if loss.reason == "skipped" => self.skipped += loss.count,
+                Record::Loss(loss) if loss.reason == LossReason::Skipped => {
+                    self.skipped += loss.count;
+                }
                 _ => {}
             }
         }
@@ -81,7 +83,7 @@ impl Records {
 fn told(failure: &Failure, ahead: i128) -> Result<Told> {
     let time: jiff::Timestamp = failure.time.parse().context("the time of a failure")?;
     let limit = failure.limit.as_ref().map(|limit| Bound {
-        scope: limit.scope.clone(),
+        scope: limit.owner.to_string(),
         value: limit.value,
         usable: limit.bound(),
         usage: limit.usage,

@@ -11,7 +11,7 @@ use crate::{
     evidence::{
         Cousins, Evidence, HugePages, HugePool, OpenFiles, OvercommitMode, SchedExt, Stage,
     },
-    record::{Certainty, Errno, Operation, Unit},
+    model::{Certainty, Errno, LimitKind, Operation, Owner, Unit},
 };
 
 /// Nothing is full, nothing is wrong with the call.
@@ -154,12 +154,9 @@ fn a_pinned_huge_page_finds_none_free() {
         (Cause::Hugetlb, Certainty::Inferred)
     );
     let limit = v.limit.unwrap();
-    assert_eq!(limit.name, "nr_hugepages");
+    assert_eq!(limit.kind, LimitKind::HugePages);
     assert_eq!((limit.usage, limit.value), (Some(32), Some(32)));
-    assert_eq!(
-        (limit.scope.as_str(), limit.unit),
-        ("host", Unit::HugePages)
-    );
+    assert_eq!((limit.owner, limit.unit), (Owner::Host, Unit::HugePages));
     // Which size it was, two that are used up don't tell.
     let other = HugePool {
         page: 1 << 30,

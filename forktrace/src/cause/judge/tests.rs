@@ -4,7 +4,7 @@ use crate::{
         CgroupLimit, NprocLevel, Overcommit, OvercommitMode, PidNs, Refused, Sign, Signs,
         ThreadStack, Threads, thread_stack::Call,
     },
-    record::{Errno, Operation},
+    model::{Errno, LimitKind, Operation, Owner},
 };
 
 /// Nothing is full: an uid with 5 of 100 tasks, a cgroup with 5 of 50, …
@@ -82,7 +82,7 @@ pub(super) fn cgroup(path: &str, usage: u64, limit: Option<u64>) -> CgroupLimit 
 
 pub(super) fn verdict(e: &Evidence) -> (Cause, Certainty, Option<String>) {
     let v = judge(e);
-    (v.cause, v.certainty, v.limit.map(|l| l.scope))
+    (v.cause, v.certainty, v.limit.map(|l| l.owner.to_string()))
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn nothing_full_is_unknown_with_every_candidate() {
         let v = judge(&roomy(Errno::EAGAIN, stage));
         assert_eq!(v.cause, Cause::Unknown, "{stage:?}");
         assert_eq!(v.certainty, Certainty::Unknown);
-        let names: Vec<&str> = v.candidates.iter().map(|c| c.name.as_str()).collect();
+        let names: Vec<&str> = v.candidates.iter().map(|c| c.kind.name()).collect();
         // Fullest first.
         assert_eq!(
             names,
@@ -210,14 +210,16 @@ fn what_a_user_namespace_counts_by_itself_says_so() {
         if let Some(level) = &mut e.nproc_full {
             level.userns = inum;
         }
-        judge(&e).limit.and_then(|limit| limit.within)
+        judge(&e)
+            .limit
+            .and_then(|limit| limit.nested_within().cloned())
     };
     // The initial one, and kernels that count on the whole host.
     assert_eq!(within(Some(4_026_531_837)), None);
     assert_eq!(within(None), None);
     assert_eq!(
-        within(Some(4_026_532_001)).as_deref(),
-        Some("user namespace 4026532001")
+        within(Some(4_026_532_001)),
+        Some(Owner::user_namespace(4_026_532_001))
     );
 }
 
@@ -241,7 +243,7 @@ fn no_verdict_says_what_its_own_numbers_contradict() {
         (Cause::RlimitNproc, Certainty::Observed)
     );
     let limit = v.limit.unwrap();
-    assert_eq!(limit.scope, "uid 1000");
+    assert_eq!(limit.owner, Owner::user(1000));
     assert_eq!((limit.usage, limit.value), (None, None));
     // The same of each cause that counts.
     let mut e = roomy(Errno::EAGAIN, Stage::Early);
@@ -256,8 +258,8 @@ fn no_verdict_says_what_its_own_numbers_contradict() {
     e.pids_seen = true;
     let v = judge(&e);
     assert_eq!(
-        v.limit.map(|l| (l.scope, l.usage)),
-        Some(("/a".to_owned(), None))
+        v.limit.map(|l| (l.owner, l.usage)),
+        Some((Owner::cgroup("/a"), None))
     );
     // "max" refuses nobody either.
     e.pids_full = Some(cgroup("/a", 3, None));
@@ -285,8 +287,8 @@ fn ids_in_use_are_no_verdict_but_that_none_is_free_is() {
     let v = judge(&e);
     assert_eq!((v.cause, v.certainty), (Cause::PidMax, Certainty::Observed));
     assert_eq!(
-        v.limit.map(|l| (l.scope, l.usage)),
-        Some(("host".to_owned(), None))
+        v.limit.map(|l| (l.owner, l.usage)),
+        Some((Owner::Host, None))
     );
     e.pid_ns.push(e.pid_ns[0].clone());
     assert_eq!(judge(&e).limit, None);
@@ -489,8 +491,15 @@ fn a_thread_stack_meets_its_own_limits_only() {
     e.nproc[0].limit = Some(1);
     e.pid_ns[0].dead = true;
     assert_eq!(verdict(&e).0, Cause::Unknown);
-    let names: Vec<_> = judge(&e).candidates.into_iter().map(|c| c.name).collect();
-    assert_eq!(names, ["RLIMIT_AS", "RLIMIT_DATA", "vm.max_map_count"]);
+    let names: Vec<_> = judge(&e).candidates.into_iter().map(|c| c.kind).collect();
+    assert_eq!(
+        names,
+        [
+            LimitKind::RlimitAs,
+            LimitKind::RlimitData,
+            LimitKind::MaxMapCount
+        ]
+    );
     // And limits on stacks refuse no task.
     let mut e = stack(Stage::Early, Call::Mprotect);
     e.thread_stack = None;
@@ -510,7 +519,7 @@ fn a_thread_stack_by_stage_and_by_numbers() {
         assert_eq!(limit.value, Some(25 << 20));
         assert_eq!(limit.usage, Some(20 << 20));
         assert_eq!(limit.requested, Some(8 << 20));
-        assert_eq!(limit.scope, "process");
-        assert!(v.candidates.iter().all(|c| c.name != "RLIMIT_DATA"));
+        assert_eq!(limit.owner, Owner::Process);
+        assert!(v.candidates.iter().all(|c| c.kind != LimitKind::RlimitData));
     }
 }

@@ -89,7 +89,10 @@ pub fn end_quietly() {
 mod tests {
     use std::io::Write as _;
 
-    use forktrace::record::{Keeping, Loss, Reader, Record, Recording};
+    use forktrace::{
+        model::LossReason,
+        record::{Keeping, Loss, Reader, Record, Recording},
+    };
 
     use super::*;
 
@@ -97,7 +100,7 @@ mod tests {
         Record::Loss(Loss {
             count,
             since: "2026-01-01T00:00:00Z".to_owned(),
-            reason: "ring_full".to_owned(),
+            reason: LossReason::RingFull,
         })
     }
 

@@ -28,8 +28,8 @@ pub use scope::{Fill, Scope};
 pub use tasks::Tasks;
 
 use super::{passwd::Passwd, vantage};
-use crate::record::{Holder, Limit};
-use pace::Pace;
+use crate::model::{Holder, Limit};
+use pace::{Key, Pace};
 use proc::Proc;
 use tasks::Uncounted;
 
@@ -86,8 +86,7 @@ impl Holders {
     /// `hidepid`, where /proc doesn't show the others; nor where it takes more than three seconds.
     pub fn of(&mut self, limit: &Limit, scope: impl FnOnce() -> Option<Scope>) -> Vec<Holder> {
         let start = Instant::now();
-        let key = (limit.name.clone(), limit.scope.clone());
-        if !self.sees_all || !self.pace.allows(key, start) {
+        if !self.sees_all || !self.pace.allows(Key::of_limit(limit), start) {
             return Vec::new();
         }
         self.proc.give_up_at(Some(start + LONGEST));

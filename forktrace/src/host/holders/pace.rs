@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::model::{Cause, Limit, LimitKind, Owner};
+
 /// One limit's holders are counted again after this.
 pub const EVERY: Duration = Duration::from_secs(5);
 
@@ -19,15 +21,44 @@ const KIN_A_SECOND: f64 = 4.0;
 /// Limits that are remembered.
 const REMEMBERED: usize = 1024;
 
-/// A limit, by name and scope.
-pub type Key = (String, String);
+/// What is counted for at most so often: a limit of an owner, or a cause without one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    kin: Kin,
+    owner: Owner,
+}
+
+/// Limits of one name, or one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Kin {
+    Limit(LimitKind),
+    Cause(Cause),
+}
+
+impl Key {
+    /// Of a limit.
+    pub fn of_limit(limit: &Limit) -> Self {
+        Self {
+            kin: Kin::Limit(limit.kind.clone()),
+            owner: limit.owner.clone(),
+        }
+    }
+
+    /// Of a cause that names no limit.
+    pub fn of_cause(cause: Cause) -> Self {
+        Self {
+            kin: Kin::Cause(cause),
+            owner: Owner::Host,
+        }
+    }
+}
 
 /// Decides when to count.
 #[derive(Debug)]
 pub struct Pace {
     counted: HashMap<Key, Instant>,
     /// How many more of a name may be counted, as of when.
-    kin: HashMap<String, (f64, Instant)>,
+    kin: HashMap<Kin, (f64, Instant)>,
     /// Seconds; less than none after a count that took longer than it might.
     credit: f64,
     at: Instant,
@@ -58,7 +89,7 @@ impl Pace {
                 return false;
             }
         }
-        if !self.allows_another(&key.0, now) {
+        if !self.allows_another(&key.kin, now) {
             return false;
         }
         self.counted.insert(key, now);
@@ -66,11 +97,11 @@ impl Pace {
     }
 
     /// Whether another limit of this name may be counted; if so, that is noted.
-    fn allows_another(&mut self, name: &str, now: Instant) -> bool {
-        if !self.kin.contains_key(name) {
-            self.kin.insert(name.to_owned(), (KIN_AT_ONCE, now));
+    fn allows_another(&mut self, kin: &Kin, now: Instant) -> bool {
+        if !self.kin.contains_key(kin) {
+            self.kin.insert(kin.clone(), (KIN_AT_ONCE, now));
         }
-        let Some((left, at)) = self.kin.get_mut(name) else {
+        let Some((left, at)) = self.kin.get_mut(kin) else {
             return false;
         };
         let passed = now.saturating_duration_since(*at).as_secs_f64();
@@ -94,7 +125,10 @@ mod tests {
     use super::*;
 
     fn key(n: usize) -> Key {
-        ("pids.max".to_owned(), format!("/{n}"))
+        Key {
+            kin: Kin::Limit(LimitKind::PidsMax),
+            owner: Owner::cgroup(format!("/{n}")),
+        }
     }
 
     #[test]
@@ -133,7 +167,10 @@ mod tests {
         let allowed = (0..10_000).filter(|n| pace.allows(key(*n), at(*n as u64)));
         // 32 at once, and four a second for ten seconds.
         assert_eq!(allowed.count(), 32 + 39);
-        let other = ("RLIMIT_NPROC".to_owned(), "user 1".to_owned());
+        let other = Key {
+            kin: Kin::Limit(LimitKind::RlimitNproc),
+            owner: Owner::user(1),
+        };
         assert!(pace.allows(other, at(10_000)));
     }
 
@@ -142,7 +179,10 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         // Of as many names.
-        let key = |n: usize| (format!("limit {n}"), String::new());
+        let key = |n: usize| Key {
+            kin: Kin::Limit(LimitKind::Other(format!("limit {n}"))),
+            owner: Owner::Host,
+        };
         let allowed = (0..2 * REMEMBERED).filter(|n| pace.allows(key(*n), start));
         assert_eq!(allowed.count(), REMEMBERED);
         assert!(pace.allows(key(REMEMBERED), start + EVERY));

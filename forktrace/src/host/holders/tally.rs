@@ -9,7 +9,7 @@ use super::postgres::Backends;
 use super::proc::{Proc, Process};
 use super::scope::Fill;
 use crate::host::passwd::Passwd;
-use crate::record::Holder;
+use crate::model::{Holder, HolderKind};
 
 /// Names that are summed at most: a fork bomb can call each of its tasks
 /// otherwise, and forktrace doesn't grow with it.
@@ -169,7 +169,13 @@ impl Tally {
         });
         let large: Vec<_> = large
             .map(|(amount, pid, comm)| {
-                row("process", comm, amount, fill, Some(format!("pid {pid}")))
+                row(
+                    HolderKind::Process,
+                    comm,
+                    amount,
+                    fill,
+                    Some(format!("pid {pid}")),
+                )
             })
             .collect();
 
@@ -177,7 +183,11 @@ impl Tally {
         let mut rows: Vec<Holder> = programs
             .into_iter()
             .map(|(name, program)| {
-                let kind = if program.kernel { "kernel" } else { "program" };
+                let kind = if program.kernel {
+                    HolderKind::Kernel
+                } else {
+                    HolderKind::Program
+                };
                 let detail = program.detail(proc);
                 Holder {
                     idle: program.backends.idle(),
@@ -189,13 +199,15 @@ impl Tally {
         if self.cgroups.len() > 1 {
             let cgroups = largest(self.cgroups, OTHERS, |amount| amount.fills(fill));
             let cgroups = cgroups.into_iter();
-            rows.extend(cgroups.map(|(path, amount)| row("cgroup", path, amount, fill, None)));
+            rows.extend(
+                cgroups.map(|(path, amount)| row(HolderKind::Cgroup, path, amount, fill, None)),
+            );
         }
         if self.users.len() > 1 {
             let users = largest(self.users, OTHERS, |amount| amount.fills(fill));
             rows.extend(users.into_iter().map(|(uid, amount)| {
                 let name = passwd.name(uid).unwrap_or_else(|| format!("uid {uid}"));
-                row("user", name, amount, fill, None)
+                row(HolderKind::User, name, amount, fill, None)
             }));
         }
         rows
@@ -238,9 +250,15 @@ impl Program {
     }
 }
 
-fn row(kind: &str, name: String, amount: Amount, fill: Fill, detail: Option<String>) -> Holder {
+fn row(
+    kind: HolderKind,
+    name: String,
+    amount: Amount,
+    fill: Fill,
+    detail: Option<String>,
+) -> Holder {
     Holder {
-        kind: kind.to_owned(),
+        kind,
         name,
         tasks: amount.tasks,
         zombies: amount.zombies,

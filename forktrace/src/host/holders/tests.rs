@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::host::cgroup::Version;
+use crate::{
+    host::cgroup::Version,
+    model::{HolderKind, LimitKind, Owner, Unit},
+};
 
 /// A folder like /proc and one like a cgroup hierarchy, removed on drop.
 struct Host {
@@ -460,20 +463,15 @@ fn a_limit_is_counted_once_in_a_while() {
     let host = Host::new("pace");
     let mut holders = host.holders();
     let mut limit = Limit {
-        name: "kernel.threads-max".to_owned(),
-        scope: "host".to_owned(),
         value: Some(1),
         usage: Some(1),
         requested: Some(1),
-        unit: crate::record::Unit::Tasks,
-        usable: None,
-        within: None,
-        file: None,
+        ..Limit::new(LimitKind::ThreadsMax, Owner::Host, Unit::Tasks)
     };
     let scope = || Some(Scope::Host { fill: Fill::Tasks });
     assert_eq!(holders.of(&limit, scope).len(), 1);
     assert_eq!(holders.of(&limit, scope), []);
-    limit.name = "kernel.pid_max".to_owned();
+    limit.kind = LimitKind::PidMax;
     assert_eq!(holders.of(&limit, scope).len(), 1);
 }
 
@@ -485,7 +483,7 @@ fn this_host() {
         .unwrap();
     assert!(
         rows.iter()
-            .any(|row| row.kind == "program" && row.tasks > 0)
+            .any(|row| row.kind == HolderKind::Program && row.tasks > 0)
     );
     let rows = holders
         .count(

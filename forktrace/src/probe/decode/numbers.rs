@@ -14,8 +14,8 @@ use crate::{
         limits::{HostNow, Lacking},
         mappings,
     },
+    model::{Errno, Operation},
     probe::stacks,
-    record::{Errno, Operation},
 };
 
 /// What was to be created, or else refused.

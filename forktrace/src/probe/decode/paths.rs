@@ -13,7 +13,7 @@ use crate::{
         cgroup::{Controller, Hierarchies, Hierarchy},
         identity,
     },
-    record::Cgroup,
+    model::Cgroup,
 };
 
 /// One path with its components, root first.

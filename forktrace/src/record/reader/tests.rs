@@ -7,7 +7,7 @@ fn record(n: u64) -> Record {
     Record::Loss(Loss {
         count: n,
         since: "2026-01-01T00:00:00Z".to_owned(),
-        reason: "ring_full".to_owned(),
+        reason: crate::model::LossReason::RingFull,
     })
 }
 

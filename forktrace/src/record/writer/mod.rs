@@ -18,7 +18,8 @@ use jiff::Timestamp;
 
 use self::output::Output;
 pub use self::{output::create_private, rotate::next_earlier};
-use super::{Loss, OOM_KILL, Record, write_line};
+use super::{Loss, Record, write_line};
+use crate::model::LossReason;
 
 /// What becomes of a file that is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -287,14 +288,14 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 /// What a record that is not written tells of; `None`: nothing that is counted.
 fn left_out(record: &Record) -> Option<Loss> {
     let (count, since, reason) = match record {
-        Record::Failure(failure) => (1, &failure.time, "no_space"),
-        Record::Repeat(repeat) => (repeat.count, &repeat.first, "no_space"),
-        Record::OomKill(kill) => (1, &kill.time, OOM_KILL),
+        Record::Failure(failure) => (1, &failure.time, LossReason::NoSpace),
+        Record::Repeat(repeat) => (repeat.count, &repeat.first, LossReason::NoSpace),
+        Record::OomKill(kill) => (1, &kill.time, LossReason::OomKill),
         _ => return None,
     };
     Some(Loss {
         count,
         since: since.clone(),
-        reason: reason.to_owned(),
+        reason,
     })
 }

@@ -13,7 +13,7 @@ fn record() -> Record {
     Record::Loss(Loss {
         count: 1,
         since: "2026-01-01T00:00:00Z".to_owned(),
-        reason: "ring_full".to_owned(),
+        reason: LossReason::RingFull,
     })
 }
 
@@ -387,7 +387,7 @@ fn below_the_floor_failures_are_counted_and_told() {
     let loss = Record::Loss(Loss {
         count: 7,
         since: "2026-01-01T00:00:00Z".to_owned(),
-        reason: "no_space".to_owned(),
+        reason: LossReason::NoSpace,
     });
     assert_eq!(read(&path).0, [session(), loss, repeat(5)]);
     fs::remove_dir_all(&dir).unwrap();

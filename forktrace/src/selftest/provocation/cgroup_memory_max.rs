@@ -5,9 +5,8 @@ use std::{fs, io, ptr};
 
 use super::{Provocation, Provoked, number, refused};
 use crate::{
-    cause::Cause,
     host::cgroup::{Resource, Version},
-    record::Errno,
+    model::{Cause, Errno},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -65,7 +64,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     home.limit(value)?;
     refused(number(&actor.go()?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::CgroupMemoryMax, Errno::ENOMEM, 1).limit(
-        Scope::Ends(home.tail()),
+        Scope::Cgroup(home.tail()),
         Number::Exact(value),
         Number::Between(value.saturating_sub(ROOM), value + ROOM),
     );

@@ -3,9 +3,8 @@
 
 use super::{Provocation, Provoked, number, refused};
 use crate::{
-    cause::Cause,
     host::cgroup::Resource,
-    record::Errno,
+    model::{Cause, Errno},
     selftest::{
         actor::Actor,
         cgroup::{Cgroup, Tree},
@@ -51,7 +50,7 @@ fn fill(world: &World, tree: Tree, home: &Cgroup, limited: &Cgroup) -> Result<Pr
         )));
     }
     let expected = Expected::new(Cause::CgroupPidsMax, Errno::EAGAIN, 1).limit(
-        Scope::Ends(limited.tail()),
+        Scope::Cgroup(limited.tail()),
         Number::Exact(LIMIT),
         Number::Exact(LIMIT),
     );

@@ -2,8 +2,7 @@
 
 use super::{Provocation, Provoked, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno},
     selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
 };
 

@@ -4,8 +4,7 @@ use std::{fs::File, os::fd::AsRawFd as _};
 
 use super::{Provocation, Provoked, clone3_takes, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno},
     selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
 };
 

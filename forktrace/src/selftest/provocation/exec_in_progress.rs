@@ -3,8 +3,7 @@
 
 use super::{Provocation, Provoked, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno},
     selftest::{
         actor::Actor, expect::Expected, held_exec::HeldExec, sys, trouble::Trouble, world::World,
     },

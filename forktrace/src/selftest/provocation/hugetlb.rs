@@ -2,10 +2,9 @@
 
 use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
-    cause::Cause,
     evidence::HugePool,
     host::huge_pages,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -56,7 +55,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     })?;
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::Hugetlb, Errno::ENOMEM, 1).limit(
-        Scope::Exact("host".to_owned()),
+        Scope::Exact(Owner::Host),
         Number::Exact(wanted),
         Number::Exact(wanted),
     );

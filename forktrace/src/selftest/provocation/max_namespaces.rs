@@ -2,10 +2,9 @@
 
 use std::fs;
 
-use super::{Provocation, Provoked, number, refused};
+use super::{Provocation, Provoked, inode, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -34,7 +33,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     })?;
     refused(number(&actor.go()?, 0)?, Errno::ENOSPC)?;
     let expected = Expected::new(Cause::MaxNamespaces, Errno::ENOSPC, 1).limit(
-        Scope::Exact(format!("user namespace {}", number(&told, 0)?)),
+        Scope::Exact(Owner::user_namespace(inode(&told, 0)?)),
         Number::Exact(1),
         Number::Exact(1),
     );

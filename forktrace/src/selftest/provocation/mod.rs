@@ -28,7 +28,7 @@ mod unprivileged_userns;
 use std::{any::Any, time::Duration};
 
 use super::{expect::Expected, trouble::Trouble, world::World};
-use crate::{cause::Cause, record::Errno};
+use crate::model::{Cause, Errno};
 
 /// How long a setting of the whole host may stay changed for one step. It takes
 /// milliseconds, unless something is wrong.
@@ -184,6 +184,12 @@ fn number(told: &[u64], at: usize) -> Result<u64, Trouble> {
     told.get(at)
         .copied()
         .ok_or_else(|| Trouble::Odd("a process of the selftest's own told too little".to_owned()))
+}
+
+/// The same of a namespace's inode number.
+fn inode(told: &[u64], at: usize) -> Result<u32, Trouble> {
+    let number = number(told, at)?;
+    u32::try_from(number).map_err(|_| Trouble::Odd(format!("{number} is no namespace's number")))
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::{fs, io};
 
 use super::{Provocation, Provoked, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::{Actor, Link},
         expect::{Expected, Number, Scope},
@@ -50,7 +49,7 @@ fn too_deep(
     let (actor, _) = Actor::start(&world.comm, nest)?;
     refused(number(&actor.go()?, 0)?, Errno::ENOSPC)?;
     let expected = Expected::new(cause, Errno::ENOSPC, 1).limit(
-        Scope::Exact("process".to_owned()),
+        Scope::Exact(Owner::Process),
         Number::Exact(nested),
         Number::Exact(nested),
     );

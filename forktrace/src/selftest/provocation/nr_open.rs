@@ -2,8 +2,7 @@
 
 use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -34,7 +33,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     setting.change(BOUND)?;
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::EMFILE)?;
     let expected = Expected::new(Cause::NrOpen, Errno::EMFILE, 1).limit(
-        Scope::Exact("host".to_owned()),
+        Scope::Exact(Owner::Host),
         Number::Exact(BOUND),
         Number::Any,
     );

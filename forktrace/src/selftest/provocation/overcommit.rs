@@ -3,9 +3,8 @@
 
 use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
-    cause::Cause,
     host::limits::HostNow,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -58,7 +57,7 @@ fn heuristic(world: &World) -> Result<Provoked, Trouble> {
     mode.change(0)?;
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::Overcommit, Errno::ENOMEM, 1).limit(
-        Scope::Exact("host".to_owned()),
+        Scope::Exact(Owner::Host),
         Number::Any,
         Number::Any,
     );
@@ -86,7 +85,7 @@ fn strict(world: &World) -> Result<Provoked, Trouble> {
     // others go on.
     let slack = bytes / 2;
     let expected = Expected::new(Cause::Overcommit, Errno::ENOMEM, 1).limit(
-        Scope::Exact("host".to_owned()),
+        Scope::Exact(Owner::Host),
         Number::Exact(value),
         Number::Between(before.saturating_sub(slack), before + bytes + slack),
     );

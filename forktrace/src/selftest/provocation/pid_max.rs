@@ -3,10 +3,9 @@
 
 use std::{fs, io, path::Path};
 
-use super::{Provocation, Provoked, SHORT, number, refused};
+use super::{Provocation, Provoked, SHORT, inode, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::{Actor, Link},
         expect::{Expected, Number, Scope},
@@ -87,9 +86,9 @@ fn namespace(world: &World) -> Result<Provoked, Trouble> {
     let (actor, told) = Actor::start(&world.comm, |link| in_namespace(link, value))?;
     drop(host);
     refused(number(&told, 1)?, Errno::EAGAIN)?;
-    let inode = number(&told, 2)?;
+    let inum = inode(&told, 2)?;
     let expected = Expected::new(Cause::PidMax, Errno::EAGAIN, 1).limit(
-        Scope::Exact(format!("pid namespace {inode}")),
+        Scope::Exact(Owner::PidNamespace { inum }),
         Number::Exact(value),
         // All that can be given: its own id, 1, and the others below 300 don't count.
         Number::Exact(value - RESERVED),
@@ -146,7 +145,7 @@ fn host(world: &World) -> Result<Provoked, Trouble> {
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::EAGAIN)?;
     let expected = Expected::new(Cause::PidMax, Errno::EAGAIN, 1)
         .limit(
-            Scope::Exact("host".to_owned()),
+            Scope::Exact(Owner::Host),
             Number::Exact(value),
             Number::AtLeast(value - RESERVED),
         )

@@ -1,9 +1,8 @@
 //! Children that go to a pid namespace whose init has come and gone.
 
-use super::{Provocation, Provoked, number, refused};
+use super::{Provocation, Provoked, inode, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -33,7 +32,9 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     })?;
     refused(number(&actor.go()?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::PidNamespaceDead, Errno::ENOMEM, 1).limit(
-        Scope::Exact(format!("pid namespace {}", number(&told, 0)?)),
+        Scope::Exact(Owner::PidNamespace {
+            inum: inode(&told, 0)?,
+        }),
         Number::Any,
         Number::Any,
     );

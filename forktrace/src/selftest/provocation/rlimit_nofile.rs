@@ -2,8 +2,7 @@
 
 use super::{Provocation, Provoked, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -32,7 +31,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     }
     refused(answer, Errno::EMFILE)?;
     let expected = Expected::new(Cause::RlimitNofile, Errno::EMFILE, 1).limit(
-        Scope::Exact("process".to_owned()),
+        Scope::Exact(Owner::Process),
         Number::Exact(LIMIT),
         Number::Exact(LIMIT),
     );

@@ -3,8 +3,7 @@
 
 use super::{Provocation, Provoked, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -45,7 +44,7 @@ fn plain(world: &World) -> Result<Provoked, Trouble> {
     let expected = Expected::new(Cause::RlimitNproc, Errno::EAGAIN, 1)
         .uid(uid)
         .limit(
-            Scope::Exact(format!("uid {uid}")),
+            Scope::Exact(Owner::user(uid)),
             Number::Exact(LIMIT),
             Number::Exact(LIMIT),
         );
@@ -71,8 +70,8 @@ fn nested(world: &World) -> Result<Provoked, Trouble> {
     // The creator's limit counts since Linux 5.14; before, only the own one.
     let usage = number(&told, 0)? + 1;
     let scope = match usage {
-        LIMIT => Scope::Begins("user namespace "),
-        OWN => Scope::Exact(format!("uid {uid}")),
+        LIMIT => Scope::UserNamespace,
+        OWN => Scope::Exact(Owner::user(uid)),
         _ => {
             return Err(Trouble::Odd(format!(
                 "uid {uid} was refused with {usage} tasks under limits of {LIMIT} and {OWN}"

@@ -3,8 +3,7 @@
 
 use super::{Provocation, Provoked, clone3_takes, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno},
     selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
 };
 

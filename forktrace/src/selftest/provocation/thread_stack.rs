@@ -6,8 +6,7 @@ use std::{fs::File, io::Read as _};
 
 use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -100,7 +99,7 @@ fn limited(world: &World, limit: &Rlimit) -> Result<Provoked, Trouble> {
     let after = actor.go()?;
     refused(number(&after, 0)?, limit.errno)?;
     let expected = Expected::new(limit.cause, limit.errno, 1).uid(uid).limit(
-        Scope::Exact("process".to_owned()),
+        Scope::Exact(Owner::Process),
         Number::Exact(number(&told, 0)?),
         Number::Exact(number(&after, 1)?),
     );
@@ -143,7 +142,7 @@ fn mappings(world: &World) -> Result<Provoked, Trouble> {
     setting.change(value)?;
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::MaxMapCount, Errno::ENOMEM, 1).limit(
-        Scope::Exact("process".to_owned()),
+        Scope::Exact(Owner::Process),
         Number::Exact(value),
         Number::Between(2 * PAIRS - 2, 2 * PAIRS + 1000),
     );

@@ -2,9 +2,8 @@
 
 use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
-    cause::Cause,
     host::limits::HostNow,
-    record::Errno,
+    model::{Cause, Errno, Owner},
     selftest::{
         actor::Actor,
         expect::{Expected, Number, Scope},
@@ -38,7 +37,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     setting.change(value)?;
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::EAGAIN)?;
     let expected = Expected::new(Cause::ThreadsMax, Errno::EAGAIN, 1).limit(
-        Scope::Exact("host".to_owned()),
+        Scope::Exact(Owner::Host),
         Number::Exact(value),
         Number::AtLeast(value),
     );

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
-    cause::Cause,
-    record::Errno,
+    model::{Cause, Errno},
     selftest::{
         actor::Actor, expect::Expected, sys, trouble::Trouble, undo::Setting, world::World,
     },

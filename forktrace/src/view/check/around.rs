@@ -1,7 +1,7 @@
 //! What is around the limits: the process, memory, the kernel's log, changes.
 
 use super::Text;
-use crate::view::memory;
+use crate::{headroom::SubjectKind, view::memory};
 
 /// Lines of the kernel's log: the last ones.
 const LINES: usize = 10;
@@ -10,7 +10,7 @@ impl Text<'_> {
     pub(super) fn process(&mut self) {
         let h = self.h;
         let Some(p) = &h.process else {
-            if matches!(&*h.of.kind, "unit" | "cgroup") {
+            if matches!(h.of.kind, SubjectKind::Unit | SubjectKind::Cgroup) {
                 self.head("Process");
                 self.line("none is in this cgroup");
             }

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use super::Text;
 use crate::{
-    cause::{amount, bytes},
-    headroom::{Refuses, Row},
-    record::Unit,
+    headroom::{Refuses, Row, SubjectKind},
+    model::{Owner, Unit, amount, bytes},
     view::{clean, holders, report::table::Table, wrap::wrap},
 };
 
@@ -20,9 +19,9 @@ impl Text<'_> {
     pub(super) fn opening(&mut self) {
         let dim = self.colours.dim;
         let of = &self.h.of;
-        let whose = match (&*of.kind, &of.name) {
+        let whose = match (&of.kind, &of.name) {
             (_, None) => "any fork".to_owned(),
-            ("process", Some(pid)) => match &self.h.process {
+            (SubjectKind::Process, Some(pid)) => match &self.h.process {
                 Some(p) => format!("forks of {} (pid {})", p.comm, p.pid),
                 None => format!("forks of pid {pid}"),
             },
@@ -112,7 +111,7 @@ impl Text<'_> {
                 .chain(held_by(row))
                 .collect();
             if !notes.is_empty() {
-                let what = format!("{} of {}", row.limit.name, row.limit.scope);
+                let what = format!("{} of {}", row.limit.kind, row.limit.owner);
                 self.labelled("  - ", &format!("{what}: {}", notes.join("; ")));
             }
         }
@@ -120,14 +119,14 @@ impl Text<'_> {
 
     fn unlimited(&mut self) {
         let rows = &self.h.unlimited;
-        if rows.is_empty() || self.h.of.kind == "host" {
+        if rows.is_empty() || self.h.of.kind == SubjectKind::Host {
             return;
         }
         let names: Vec<String> = rows
             .iter()
-            .map(|row| match &*row.limit.scope {
-                "process" => row.limit.name.clone(),
-                scope => format!("{} of {scope}", row.limit.name),
+            .map(|row| match &row.limit.owner {
+                Owner::Process => row.limit.kind.to_string(),
+                owner => format!("{} of {owner}", row.limit.kind),
             })
             .collect();
         self.labelled("  without limit: ", &names.join(", "));
@@ -158,8 +157,8 @@ fn cells(row: &Row) -> Vec<String> {
     };
     vec![
         full,
-        row.limit.name.clone(),
-        scope(row),
+        row.limit.kind.to_string(),
+        owner(row),
         used(row).map_or_else(|| "-".to_owned(), |n| amount(n, row.limit.unit)),
         row.limit
             .bound()
@@ -176,12 +175,13 @@ fn percentage(percent: f64) -> String {
 }
 
 /// With the user's name; a unit's is in its path.
-fn scope(row: &Row) -> String {
-    let limit = &row.limit;
+fn owner(row: &Row) -> String {
+    let owner = &row.limit.owner;
     match &row.owner {
-        Some(name) if limit.scope.starts_with("uid ") => format!("{} ({name})", limit.scope),
-        Some(name) if name.starts_with("container ") => format!("{} ({name})", limit.scope),
-        _ => limit.scope.clone(),
+        Some(name) if matches!(owner, Owner::User { .. }) || row.is_in_container() => {
+            format!("{owner} ({name})")
+        }
+        _ => owner.to_string(),
     }
 }
 
@@ -199,7 +199,7 @@ fn used(row: &Row) -> Option<u64> {
 fn sentence(row: &Row) -> String {
     let limit = &row.limit;
     let (Some(used), Some(bound)) = (used(row), limit.bound()) else {
-        return format!("{} of {}", limit.name, scope(row));
+        return format!("{} of {}", limit.kind, owner(row));
     };
     let (used, bound) = match limit.unit {
         Unit::Bytes => (bytes(used), bytes(bound)),
@@ -213,8 +213,8 @@ fn sentence(row: &Row) -> String {
     };
     format!(
         "{} of {} is {} full: {used} of {bound}{what}",
-        limit.name,
-        scope(row),
+        limit.kind,
+        owner(row),
         percentage(row.percent.unwrap_or(0.0))
     )
 }

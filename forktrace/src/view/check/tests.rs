@@ -1,24 +1,18 @@
 use super::*;
 use crate::{
-    cause::Cause,
     headroom::{
-        Change, Drift, LogKind, LogLine, Of, Process, Refuses, Row, SettingKind, Unreadable,
+        Change, Drift, LogKind, LogLine, Of, Process, Refuses, Row, SettingKind, SubjectKind,
+        Unreadable,
     },
-    record::{Holder, Limit, Unit},
+    model::{Cause, Holder, HolderKind, Limit, LimitKind, Owner, Unit},
 };
 
-fn row(name: &str, scope: &str, usage: u64, value: u64) -> Row {
+fn row(kind: LimitKind, owner: Owner, usage: u64, value: u64) -> Row {
     Row {
         limit: Limit {
-            name: name.to_owned(),
-            scope: scope.to_owned(),
             value: Some(value),
             usage: Some(usage),
-            requested: None,
-            unit: Unit::Tasks,
-            usable: None,
-            within: None,
-            file: None,
+            ..Limit::new(kind, owner, Unit::Tasks)
         },
         cause: Cause::CgroupPidsMax,
         refuses: Refuses::Tasks,
@@ -33,9 +27,9 @@ fn row(name: &str, scope: &str, usage: u64, value: u64) -> Row {
 }
 
 fn sample() -> Headroom {
-    let mut near = row("pids.max", "/system.slice", 95, 100);
+    let mut near = row(LimitKind::PidsMax, Owner::cgroup("/system.slice"), 95, 100);
     near.holders.push(Holder {
-        kind: "program".to_owned(),
+        kind: HolderKind::Program,
         name: "postgres".to_owned(),
         tasks: 90,
         zombies: 2,
@@ -48,12 +42,12 @@ fn sample() -> Headroom {
         host: "db1".to_owned(),
         kernel: "6.1".to_owned(),
         of: Of {
-            kind: "unit".to_owned(),
+            kind: SubjectKind::Unit,
             name: Some("postgresql.service".to_owned()),
         },
         warn: 90.0,
         near: 1,
-        limits: vec![near, row("kernel.threads-max", "host", 5, 1000)],
+        limits: vec![near, row(LimitKind::ThreadsMax, Owner::Host, 5, 1000)],
         ..Headroom::default()
     }
 }
@@ -101,7 +95,7 @@ fn nothing_near_says_so() {
 fn eighty_columns_and_no_escape_sequences_whatever_the_names() {
     let mut h = sample();
     let hostile = "/\u{1b}[2J\u{202e}evil/".to_owned() + &"long".repeat(60);
-    h.limits[0].limit.scope = hostile;
+    h.limits[0].limit.owner = Owner::cgroup(hostile);
     h.host = "\u{1b}]0;x\u{7}".to_owned();
     h.of.name = Some("\u{9b}31m".to_owned());
     h.process = Some(Process {

@@ -4,7 +4,8 @@ use textwrap::core::display_width;
 
 use super::{report_page, report_text};
 use crate::{
-    record::{Holder, Record},
+    model::Holder,
+    record::Record,
     report::{
         Report,
         tests::{AT, failure, loss, repeat, report, session, summary, told},
@@ -24,14 +25,14 @@ fn hostile() -> Report {
     f.cgroup.container = Some(HOSTILE.to_owned());
     f.cgroup.pod = Some(HOSTILE.to_owned());
     let limit = f.limit.as_mut().unwrap();
-    limit.name = HOSTILE.to_owned();
-    limit.scope = HOSTILE.to_owned();
+    limit.kind = HOSTILE.into();
+    limit.owner = HOSTILE.into();
     limit.file = Some(HOSTILE.to_owned());
     f.fix[0].now = Some(HOSTILE.to_owned());
     f.fix[0].persistent = Some(HOSTILE.to_owned());
     f.fix[0].note = Some(HOSTILE.to_owned());
     f.holders = vec![Holder {
-        kind: HOSTILE.to_owned(),
+        kind: HOSTILE.into(),
         name: HOSTILE.to_owned(),
         tasks: 1,
         zombies: 1,
@@ -51,7 +52,7 @@ fn hostile() -> Report {
     report(&[&[
         Record::Session(about),
         Record::Failure(Box::new(f)),
-        loss(2, HOSTILE),
+        loss(2, HOSTILE.into()),
         Record::Summary(end),
     ]])
 }
@@ -97,7 +98,7 @@ fn usual() -> Report {
             told(1, AT),
             repeat(1, 1234, AT, later),
             repeat(77, 3, AT, later),
-            loss(2, "ring_full"),
+            loss(2, "ring_full".into()),
             summary(1250, 2),
         ],
         &[session("web2", AT), told(1, later)],

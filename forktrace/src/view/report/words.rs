@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    cause::Cause,
-    record::Unit,
+    model::{Cause, Unit},
     report::{DamageCount, Report, SessionRow},
 };
 
@@ -29,7 +28,7 @@ pub(super) fn short(time: Option<&String>) -> String {
 pub(super) fn amount(n: Option<u64>, unit: Option<Unit>) -> String {
     match (n, unit) {
         (None, _) => "-".to_owned(),
-        (Some(n), Some(unit)) => crate::cause::amount(n, unit),
+        (Some(n), Some(unit)) => crate::model::amount(n, unit),
         (Some(n), None) => n.to_string(),
     }
 }

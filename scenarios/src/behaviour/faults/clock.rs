@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
 use forktrace::host::clock::Clock;
-use forktrace::record::Record;
+use forktrace::record::{Owner, Record};
 
 use super::super::{Behaviour, await_failures, provoke, record, refused_user};
 use crate::actor::Prober;
@@ -125,7 +125,7 @@ fn stopped(tests: &Tests) -> Result<()> {
             let limit = f.limit.as_ref().context("no limit")?;
             ensure!(
                 f.cause == Cause::CgroupPidsMax
-                    && limit.scope == home.shown()
+                    && limit.owner == Owner::cgroup(home.shown())
                     && limit.value == Some(1)
                     && f.cgroup.path.as_ref() == Some(&home.shown()),
                 "{}",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use forktrace::record::Record;
+use forktrace::record::{LossReason, Record};
 
 use super::super::{Behaviour, provoke, record, refused_user};
 use crate::expect::Line;
@@ -62,7 +62,7 @@ fn told(tracer: &Tracer, pid: u32) -> u64 {
 /// What the ring buffer had no room for.
 fn lost(tracer: &Tracer) -> u64 {
     let losses = tracer.lines.iter().map(|line| match &line.record {
-        Record::Loss(loss) if loss.reason == "ring_full" => loss.count,
+        Record::Loss(loss) if loss.reason == LossReason::RingFull => loss.count,
         _ => 0,
     });
     losses.sum()

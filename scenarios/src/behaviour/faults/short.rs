@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use forktrace::record::Record;
+use forktrace::record::{LossReason, Record};
 
 use super::super::{
     Behaviour, await_failures, forktrace, in_own_mounts, provoke, refused_user, started,
@@ -122,7 +122,7 @@ fn full_and_back(tests: &Tests) -> Result<()> {
         .lines
         .iter()
         .map(|l| match &l.record {
-            Record::Loss(loss) if loss.reason == "no_space" => loss.count,
+            Record::Loss(loss) if loss.reason == LossReason::NoSpace => loss.count,
             _ => 0,
         })
         .sum();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
-use forktrace::record::{Failure, Inside, Record};
+use forktrace::record::{Failure, Inside, Owner, Record};
 
 use super::super::{
     Behaviour, await_failures, forktrace, in_own_mounts, own_program, provoke, record, refused_user,
@@ -200,7 +200,7 @@ fn no_cgroup(tests: &Tests) -> Result<()> {
             let limit = failure.limit.as_ref().context("no limit")?;
             ensure!(
                 failure.cause == Cause::CgroupPidsMax
-                    && limit.scope == home.shown()
+                    && limit.owner == Owner::cgroup(home.shown())
                     && limit.value == Some(1)
                     && limit.file.is_none(),
                 "{failure:?}"

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
-use forktrace::record::{Failure, Record};
+use forktrace::record::{Failure, HolderKind, Owner, Record};
 
 use crate::actor::{Prober, Sleepers};
 use crate::attempt::Kind;
@@ -69,7 +69,9 @@ impl Full {
         let limit = failure.limit.as_ref().context("no limit")?;
         let full = Some(SLEEPERS + 1);
         ensure!(
-            limit.scope == self.tree.top().shown() && limit.value == full && limit.usage == full,
+            limit.owner == Owner::cgroup(self.tree.top().shown())
+                && limit.value == full
+                && limit.usage == full,
             "limit is {limit:?}"
         );
         Ok(())
@@ -87,7 +89,7 @@ impl Full {
         );
         let tasks = |name: &str| {
             let mut rows = failure.holders.iter();
-            let row = rows.find(|h| h.kind == "program" && h.name == name);
+            let row = rows.find(|h| h.kind == HolderKind::Program && h.name == name);
             row.map(|row| row.tasks)
         };
         ensure!(

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::*;
 use crate::host::holders::Holders;
 use crate::host::passwd::Passwd;
-use crate::record::Holder;
+use crate::model::Holder;
 
 /// Tells these, or nothing at all.
 struct Made {

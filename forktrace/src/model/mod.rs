@@ -1,0 +1,34 @@
+//! The vocabulary of all rooms: causes, limits and their owners, what was asked for and by whom,
+//! amounts, escaping. Types and their texts; nothing here reads a file, judges or prints, and it
+//! uses no other room.
+
+mod amount;
+mod caller;
+mod cause;
+mod creation;
+mod errno;
+mod escape;
+mod fix;
+mod holder;
+mod limit;
+mod limit_kind;
+mod loss_reason;
+mod memory;
+mod owner;
+mod word;
+
+pub use amount::{amount, bytes};
+pub use caller::{Caller, Cgroup, Qos};
+pub use cause::Cause;
+pub use creation::{Certainty, Operation};
+pub use errno::{Errno, NoErrno};
+pub use escape::{clean, is_harmful};
+pub use fix::Fix;
+pub use holder::{Holder, HolderKind};
+pub use limit::{Candidate, Limit, Unit};
+pub use limit_kind::LimitKind;
+pub use loss_reason::LossReason;
+pub use memory::Memory;
+pub use owner::{CgroupOwner, INITIAL_USER_NS, Owner, UserNamespaceOwner};
+
+pub(crate) use word::words;
