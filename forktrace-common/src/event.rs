@@ -128,6 +128,8 @@ pub mod flag {
     pub const CHROOTED: u32 = 1 << 25;
     /// Tracepoint style: a limit that no cgroup has was another at the entry.
     pub const LIMITS_CHANGED: u32 = 1 << 26;
+    /// Tracepoint style: a pids limit above the caller was another at the entry.
+    pub const PIDS_LIMITS_CHANGED: u32 = 1 << 27;
 }
 
 /// A refused allocation of kernel memory asks for up to so many pages (a slab,

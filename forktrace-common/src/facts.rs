@@ -54,6 +54,9 @@ pub mod fact {
     pub const CAP_DENIED: u32 = 1 << 22;
     /// Tracepoint style: RLIMIT_NPROC or kernel.threads-max was another at the entry.
     pub const LIMITS_CHANGED: u32 = 1 << 23;
+    /// Tracepoint style: a limit of the pids controller was another at the entry, or the caller was in
+    /// another cgroup.
+    pub const PIDS_LIMITS_CHANGED: u32 = 1 << 24;
 
     /// Those that are seen on the way of a refusal and of nothing else.
     pub const REFUSED: u32 = CHILD_SEEN | SECURITY_PASSED | PIDS_SEEN;

@@ -59,6 +59,26 @@ pub fn pids_forkfail(css: u64) -> i64 {
     mem::field::<i64>(css - offset!(pids_css), offset!(pids_forkfail))
 }
 
+/// How many levels [`pids_limits`] looks at: each costs a creation that succeeds.
+const LIMITS: u32 = 6;
+
+/// The limits of the nearest cgroups on the way up, in one number that is another when one of them is,
+/// or when it is another way.
+#[inline(always)]
+pub fn pids_limits(mut css: u64) -> u64 {
+    let mut all = css;
+    for _ in 0..LIMITS {
+        let parent = mem::pointer(css, offset!(css_parent));
+        if parent == 0 {
+            break;
+        }
+        let limit = mem::field::<u64>(css - offset!(pids_css), offset!(pids_limit));
+        all = all.rotate_left(7) ^ limit;
+        css = parent;
+    }
+    all
+}
+
 /// Tasks and limit of one cgroup.
 #[inline(always)]
 pub fn pids_limit(css: u64) -> CgroupLimit {

@@ -104,6 +104,9 @@ fn of_caller(note: *mut Note, task: u64) {
     if failed.flags & flag::LIMITS_CHANGED != 0 {
         note::add(note, fact::LIMITS_CHANGED);
     }
+    if failed.flags & flag::PIDS_LIMITS_CHANGED != 0 {
+        note::add(note, fact::PIDS_LIMITS_CHANGED);
+    }
     if failed.flags & flag::HAVE_PIDS_DELTA != 0 && failed.pids_delta > 0 {
         note::add(note, fact::PIDS_DELTA);
     }

@@ -32,6 +32,8 @@ pub struct Entered {
     pub memcg_oom: i64,
     /// The caller's RLIMIT_NPROC and the host's kernel.threads-max.
     pub limits: u64,
+    /// Those of the pids controller that bind the child.
+    pub pids_limits: u64,
     /// Flags of the event (`forktrace_common::event::flag`).
     pub flags: u32,
     /// `Stage::Unseen`, or `Stage::NotEntered` where the return found no entry.
@@ -99,6 +101,7 @@ fn entered(nr: i32, arg0: u64, arg1: u64) -> Entered {
         forkfail: cgroup::pids_forkfail(pids_css),
         memcg_oom: cgroup::memcg_oom_events(memory_css()),
         limits: limits(),
+        pids_limits: cgroup::pids_limits(pids_css),
         flags,
         stage: Stage::Unseen as u32,
         reported: 0,
@@ -113,6 +116,16 @@ fn limits() -> u64 {
     let nproc = mem::field::<u64>(signal, offset!(signal_rlim_nproc));
     let threads = mem::field::<u32>(symbol!(max_threads), 0) as u64;
     nproc ^ threads.wrapping_shl(40)
+}
+
+/// css of the pids controller that binds the child by now: the caller may have been moved.
+#[inline(always)]
+fn binding(entered: u64, flags: u32) -> u64 {
+    if flags & flag::INTO_CGROUP != 0 {
+        entered
+    } else {
+        asked::own_css()
+    }
 }
 
 /// css of the memory controller that the caller is charged in.
@@ -141,6 +154,7 @@ static UNKNOWN_ENTRY: Entered = Entered {
     forkfail: 0,
     memcg_oom: 0,
     limits: 0,
+    pids_limits: 0,
     flags: 0,
     stage: Stage::NotEntered as u32,
     reported: 0,
@@ -183,6 +197,9 @@ fn exit(ctx: &TracePointContext, program: u8) {
             failed.flags = (*entered).flags;
             let changed = (limits() != (*entered).limits) as u32;
             failed.flags |= changed * flag::LIMITS_CHANGED;
+            let pids = cgroup::pids_limits(binding(failed.pids_css, failed.flags));
+            let changed = (pids != (*entered).pids_limits) as u32;
+            failed.flags |= changed * flag::PIDS_LIMITS_CHANGED;
             failed.pids_delta = cgroup::pids_forkfail(failed.pids_css) - (*entered).forkfail;
             failed.memcg_delta = cgroup::memcg_oom_events(memory_css()) - (*entered).memcg_oom;
         }

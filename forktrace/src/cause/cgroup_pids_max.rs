@@ -41,7 +41,9 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN {
         return None;
     }
-    let limit = e.pids_full.as_ref().map(candidates::pids);
+    // Which cgroup had no room is told by limits as they are now.
+    let full = e.pids_full.as_ref().filter(|_| !e.pids_limits_changed);
+    let limit = full.map(candidates::pids);
     match e.pids_delta {
         // The controller counts each refusal before it answers: none, none.
         Some(0) => None,

@@ -148,6 +148,7 @@ mod tests {
             nproc_full: None,
             threads: None,
             limits_changed: false,
+            pids_limits_changed: false,
             pid_ns: Vec::new(),
             pids: Vec::new(),
             pids_full: None,

@@ -208,6 +208,8 @@ pub struct Evidence {
     pub threads: Option<Threads>,
     /// RLIMIT_NPROC or kernel.threads-max was changed between entry and return.
     pub limits_changed: bool,
+    /// A pids limit above the caller, or the caller's cgroup, was.
+    pub pids_limits_changed: bool,
     /// The child's own namespace first.
     pub pid_ns: Vec<PidNs>,
     /// Nearest cgroup first.

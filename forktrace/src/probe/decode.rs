@@ -167,6 +167,7 @@ impl Decoder {
             nproc,
             threads: threads(&event, &host),
             limits_changed: has(fact::LIMITS_CHANGED),
+            pids_limits_changed: has(fact::PIDS_LIMITS_CHANGED),
             pid_ns: pid_namespaces(&event, &host),
             pids: self.cgroups(&event, &paths, Resource::Pids),
             pids_full: self.one(&event.facts.pids, &paths, Resource::Pids),

@@ -33,6 +33,7 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
         }],
         threads: Some(Threads { now: 80, max: 4000 }),
         limits_changed: false,
+        pids_limits_changed: false,
         pid_ns: vec![PidNs {
             inum: 4,
             level: 0,
@@ -340,6 +341,21 @@ fn the_pids_controller_counts_its_refusals() {
         verdict(&e),
         (Cause::CgroupPidsMax, Certainty::Inferred, None)
     );
+}
+
+#[test]
+fn whose_pids_max_refused_is_not_known_once_it_has_changed() {
+    let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+    e.pids_full = Some(cgroup("/a", 50, Some(50)));
+    e.pids_limits_changed = true;
+    // The controller has counted a refusal: by whom it was is another matter.
+    e.pids_delta = Some(1);
+    assert_eq!(
+        verdict(&e),
+        (Cause::CgroupPidsMax, Certainty::Inferred, None)
+    );
+    e.pids_delta = None;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
 }
 
 #[test]
