@@ -35,7 +35,13 @@ fn seen(e: &Evidence) -> Option<Finding> {
         Sign::Seen => Finding::observed(limit),
         // A capability that the caller has was denied: by a security module, and then
         // this check refuses, unless the second capability was granted.
-        _ if e.signs.capability_denied && !e.threads_full() => Finding::inferred(limit),
+        // The scheduler is asked behind it: there it was granted.
+        _ if e.signs.capability_denied
+            && e.signs.sched_reached != Sign::Seen
+            && !e.threads_full() =>
+        {
+            Finding::inferred(limit)
+        }
         Sign::NotSeen => None,
         // By the numbers. What is full stops the creation first.
         Sign::Unwatched => Finding::inferred(candidates::nproc(e.full_nproc()?)),

@@ -191,6 +191,11 @@ fn a_capability_that_was_denied_exempts_from_nothing() {
     e.threads = Some(Threads { now: 40, max: 4000 });
     assert_eq!(verdict(&e).0, Cause::RlimitNproc);
     assert_eq!(verdict(&e).1, Certainty::Inferred);
+    // The first was denied and the second granted, and the scheduler refused.
+    e.signs.sched_reached = Sign::Seen;
+    e.deadline = true;
+    let observed = Certainty::Observed;
+    assert_eq!(verdict(&e), (Cause::SchedDeadline, observed, None));
 }
 
 #[test]
