@@ -14,6 +14,7 @@ mod bpf;
 mod bpf_lsm;
 mod bpf_scheduler;
 mod bpf_types;
+mod brief;
 mod cgroup;
 mod expect;
 mod holders;
@@ -27,6 +28,7 @@ mod report;
 mod runner;
 mod scenario;
 mod seccomp;
+mod session;
 mod soak;
 mod storm;
 mod sys;
@@ -62,6 +64,9 @@ enum Command {
         /// Only this kind of tests (may be given several times)
         #[arg(long = "kind", value_enum)]
         kinds: Vec<runner::Kind>,
+        /// In the sessions, each cause once or twice instead of all scenarios
+        #[arg(long)]
+        brief: bool,
     },
     /// What leaves this host as it was: own cgroups, users, namespaces
     Native {
@@ -193,6 +198,7 @@ fn main() -> ExitCode {
             styles,
             only,
             kinds,
+            brief,
         } => runner::run(
             runner::Where::TestMachine,
             &forktrace,
@@ -200,6 +206,7 @@ fn main() -> ExitCode {
                 styles,
                 only,
                 kinds,
+                brief,
             },
         ),
         Command::Native {
@@ -213,6 +220,7 @@ fn main() -> ExitCode {
                 styles,
                 only,
                 kinds: Vec::new(),
+                brief: false,
             },
         ),
         Command::Bench {

@@ -40,11 +40,17 @@ impl Report {
         println!("    {}", one_line(text));
     }
 
-    /// How long the case above took, where that is long: the whole run has a limit.
-    pub fn took(&self, time: Duration) {
-        if time >= Duration::from_secs(3) {
-            self.detail(&format!("took {:.0} s", time.as_secs_f64()));
+    /// How long a scenario or a behaviour took, where that is long: `cargo xtask test` lists the
+    /// slowest ones, and the whole run has a limit.
+    pub fn took(&self, name: &str, time: Duration) {
+        if time >= Duration::from_secs(1) {
+            println!("TOOK {:.1} {name}", time.as_secs_f64());
         }
+    }
+
+    /// How long forktrace took to start.
+    pub fn started(&self, session: &str, time: Duration) {
+        println!("STARTED {:.1} {session}", time.as_secs_f64());
     }
 
     /// The case passed unless there is an error, of which a [`Skip`] is none.

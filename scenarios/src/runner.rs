@@ -10,12 +10,14 @@ use forktrace::cause::Cause;
 use forktrace::record::{Failure, Loss, LossReason, Operation, Record, TASK_ITER};
 
 use crate::behaviour;
+use crate::brief::{self, Provoked};
 use crate::expect::{Expect, Recorded, compare};
 use crate::holders::Wanted;
 use crate::memory;
 use crate::oom::{self, WantedKill};
 use crate::report::Report;
-use crate::scenario::{self, Place, Reach, Run, Scenario};
+use crate::scenario::{Place, Reach, Run, Scenario, Skip};
+use crate::session::{self, Session};
 use crate::sys::await_some;
 use crate::tracer::{NotStarted, Scratch, Tracer, no_raw_controls};
 
@@ -46,6 +48,8 @@ pub struct Choice {
     pub styles: Vec<String>,
     pub only: Vec<String>,
     pub kinds: Vec<Kind>,
+    /// Of the sessions a few scenarios, which provoke every cause.
+    pub brief: bool,
 }
 
 impl Choice {
@@ -65,14 +69,12 @@ impl Choice {
         self.styles.is_empty() || self.styles.iter().any(|s| wanted.contains(&s.as_str()))
     }
 
-    fn has_kind(&self, kind: Kind) -> bool {
+    pub fn has_kind(&self, kind: Kind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 }
 
 /// `auto` is the first in a test machine as it is on a host: what users have.
-/// Scenarios under `--attach auto` in a test machine begin with these.
-const AUTO: [&str; 4] = ["nproc_", "pids_", "once_", "quiet_"];
 const STYLES: [&str; 4] = ["auto", "fexit", "kprobe", "tracepoint"];
 
 /// What one run knows.
@@ -83,6 +85,7 @@ pub struct Tests {
     pub binary: std::path::PathBuf,
     pub choice: Choice,
     pub report: Report,
+    pub provoked: Provoked,
     /// forktrace does not even come up: the rest would only wait for it.
     pub broken: bool,
 }
@@ -105,6 +108,7 @@ pub fn run(at: Where, forktrace: &Path, choice: Choice) -> Result<bool> {
         binary,
         choice,
         report: Report::default(),
+        provoked: Provoked::default(),
         broken: false,
     };
     let sessions = tests.choice.has_kind(Kind::Sessions);
@@ -114,32 +118,11 @@ pub fn run(at: Where, forktrace: &Path, choice: Choice) -> Result<bool> {
         styles => styles.to_vec(),
     };
     for style in &styles {
-        let mut scenarios: Vec<_> = scenario::all().into_iter().map(|s| (s, true)).collect();
-        let others = scenario::errnos::all_quiet();
-        scenarios.extend(others.into_iter().map(|s| (s, false)));
-        one_session(&mut tests, style, style, &[], scenarios);
-        if style == "auto" && tests.at == Where::TestMachine {
-            continue;
+        tests.provoked = Provoked::default();
+        for session in session::of(style, tests.at, tests.choice.brief) {
+            one_session(&mut tests, style, session);
         }
-        let told = |scenarios: Vec<Scenario>| scenarios.into_iter().map(|s| (s, true)).collect();
-        let options = ["--seccomp", "--thread-stacks"];
-        let scenarios = told(scenario::with_options());
-        one_session(
-            &mut tests,
-            style,
-            &format!("{style}+more"),
-            &options,
-            scenarios,
-        );
-        let options = ["--errno", "all"];
-        let scenarios = told(scenario::errnos::all());
-        one_session(
-            &mut tests,
-            style,
-            &format!("{style}+errnos"),
-            &options,
-            scenarios,
-        );
+        brief::check(&mut tests, style);
     }
     if tests.broken {
         tests
@@ -168,30 +151,21 @@ struct Done {
     recorded: Recorded,
 }
 
-/// One forktrace, and these scenarios under it, and whether it tells of them.
-/// Names of cases begin with `prefix`.
-fn one_session(
-    tests: &mut Tests,
-    style: &str,
-    prefix: &str,
-    options: &[&str],
-    scenarios: Vec<(Scenario, bool)>,
-) {
-    let scenarios: Vec<(Scenario, bool)> = scenarios
+/// One forktrace, and the session's scenarios under it.
+fn one_session(tests: &mut Tests, style: &str, session: Session) {
+    let prefix = session.prefix.as_str();
+    let scenarios: Vec<(Scenario, bool)> = session
+        .scenarios
         .into_iter()
         .filter(|(s, _)| tests.at == Where::TestMachine || s.reach == Reach::Own)
         .filter(|(s, _)| tests.wanted(&format!("{prefix}/{}", s.name)))
-        // What auto chooses is forced in turn as well: there it is enough that
-        // it chooses, and that nothing is missed.
-        .filter(|(s, _)| {
-            tests.at == Where::Host || style != "auto" || AUTO.iter().any(|a| s.name.starts_with(a))
-        })
         .collect();
     if scenarios.is_empty() {
         return;
     }
-    let arguments = [&["--attach", style], options].concat();
+    let arguments = [&["--attach", style], session.options].concat();
     let session = format!("{prefix}/session");
+    let begun = Instant::now();
     let mut tracer = match Tracer::record(&tests.scratch, &tests.binary, &arguments) {
         Ok(tracer) => tracer,
         Err(NotStarted::Refused(said)) if tests.at == Where::Host && style != "auto" => {
@@ -210,6 +184,7 @@ fn one_session(
             return;
         }
     };
+    tests.report.started(prefix, begun.elapsed());
     let used = tracer.session.attach.clone();
     tests.place.style.clone_from(&used);
     let wrong_style = match (style, tests.at) {
@@ -237,6 +212,9 @@ fn one_session(
         let mut run = match (scenario.run)(&tests.place) {
             Ok(run) => run,
             Err(error) => {
+                if error.is::<Skip>() {
+                    tests.provoked.skipped.insert(scenario.name);
+                }
                 tests.report.error(&name, &error);
                 continue;
             }
@@ -244,6 +222,7 @@ fn one_session(
         if !told {
             run.silence();
         }
+        tests.provoked.add(scenario.name, &run);
         let mut recorded = Recorded::default();
         if let Err(error) = settle(&mut tracer, &mut recorded, &run, &mut patience) {
             tests.report.fail(&name, &format!("{error:#}"));
@@ -261,14 +240,8 @@ fn one_session(
         });
         // What the scenario held goes here.
         drop(run.keep);
-        // For whoever wonders where the time goes.
-        if begun.elapsed() > Duration::from_secs(3) {
-            println!(
-                "SLOW {prefix}/{}: {:.1} s",
-                scenario.name,
-                begun.elapsed().as_secs_f64()
-            );
-        }
+        let name = format!("{prefix}/{}", scenario.name);
+        tests.report.took(&name, begun.elapsed());
     }
 
     let one_task = only_one_task(tracer.running.pid());

@@ -106,7 +106,7 @@ fn run_each<'a>(tests: &mut Tests, behaviours: impl IntoIterator<Item = &'a Beha
             let begun = Instant::now();
             let outcome = (behaviour.run)(tests);
             tests.report.case(&name, outcome);
-            tests.report.took(begun.elapsed());
+            tests.report.took(&name, begun.elapsed());
         }
     }
 }

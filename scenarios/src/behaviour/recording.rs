@@ -304,6 +304,12 @@ fn follows(tests: &Tests) -> Result<()> {
     command.args(["replay", "--follow", "--format", "json"]);
     command.arg(&path);
     let mut follower = Running::start(&tests.scratch, "follower", &mut command)?;
+    // It begins with the file that has the name when it looks, which is to be the first.
+    let begun = await_some(PATIENCE, || {
+        let lines = follower.printed();
+        lines.contains("{\"type\":\"session\"").then_some(())
+    });
+    ensure!(begun.is_some(), "it printed {:?}", follower.printed());
     let mut provoked = 0;
     for _ in 0..8 {
         provoke(&mut user)?;
