@@ -402,7 +402,9 @@ impl Attach {
 /// Takes every id that has a page; clap knows them, so that it can suggest near
 /// ones and complete them.
 fn cause_parser() -> impl TypedValueParser<Value = Cause> {
-    let ids = Cause::all().map(|c| PossibleValue::new(c.id()).help(c.page().summary));
+    let ids = Cause::ALL
+        .iter()
+        .map(|c| PossibleValue::new(c.id()).help(c.page().summary));
     PossibleValuesParser::new(ids).try_map(|id| Cause::from_id(&id).ok_or("no such cause"))
 }
 
@@ -526,7 +528,7 @@ mod tests {
             text.contains("similar") && text.contains("'cgroup_pids_max'"),
             "{text}"
         );
-        for cause in Cause::all() {
+        for &cause in Cause::ALL {
             let cli = Cli::try_parse_from(["forktrace", "explain", cause.id()]).unwrap();
             let Some(Command::Explain(args)) = cli.command else {
                 panic!("explain is a command");

@@ -3,24 +3,14 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use forktrace::cause::Cause;
 use forktrace::host::limits::HostNow;
-use forktrace::record::{Errno, Memory, Record};
+use forktrace::record::{Memory, Record};
 
 use crate::expect::{Expect, Line};
 
-/// The causes whose records tell it.
-fn is_memory(cause: Cause, errno: Errno) -> bool {
-    match cause {
-        Cause::Overcommit | Cause::CgroupMemoryMax | Cause::CgroupKernelMemoryMax => true,
-        Cause::Unknown => errno == Errno::ENOMEM,
-        _ => false,
-    }
-}
-
 /// Whether its record may be the first of its limit.
 pub fn about(expect: &Expect) -> bool {
-    is_memory(expect.cause, expect.errno)
+    expect.cause.memory_matters(expect.errno)
 }
 
 /// Each limit's first record has it, those that aren't about memory don't, and its numbers are
@@ -33,7 +23,7 @@ pub fn check(lines: &[Line]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for failure in failures {
         let seq = failure.seq;
-        if !is_memory(failure.cause, failure.errno) {
+        if !failure.cause.memory_matters(failure.errno) {
             ensure!(failure.memory.is_none(), "memory in failure {seq}");
             continue;
         }

@@ -8,16 +8,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::CapCheckpointRestore,
     seen: |e| match e.stage {
         // x86: copy_thread() answers EPERM to a bad address for CLONE_SETTLS.
         Stage::IoToPid if asked(e) && e.clone_flags & clone::SETTLS == 0 => Finding::observed(None),
@@ -35,20 +34,21 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn asked(e: &Evidence) -> bool {
     e.errno == Errno::EPERM && e.cousins.as_ref().is_some_and(|c| c.set_tid_size > 0)
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     format!(
         "{}it asked for process ids (set_tid of clone3) without CAP_CHECKPOINT_RESTORE",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "run it with CAP_CHECKPOINT_RESTORE, or in a user and pid namespace of its own".to_owned(),
@@ -57,7 +57,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::CapCheckpointRestore,
     errno: &["EPERM"],
     errno_note: None,

@@ -8,16 +8,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::CapSysAdmin,
     seen: |e| match e.stage {
         Stage::SighandToNamespaces if lacks(e) => Finding::observed(None),
         _ => None,
@@ -31,6 +30,7 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 const OTHERS: u64 = clone::NEWTIME
@@ -48,14 +48,14 @@ fn lacks(e: &Evidence) -> bool {
         && e.cousins.as_ref().is_some_and(|c| !c.own_sys_admin)
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     format!(
         "{}it asked for new namespaces and has no CAP_SYS_ADMIN in its user namespace",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "ask for CLONE_NEWUSER in the same call, or run it with CAP_SYS_ADMIN (AmbientCapabilities= in a unit, --cap-add for a container)"
@@ -64,7 +64,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::CapSysAdmin,
     errno: &["EPERM"],
     errno_note: None,

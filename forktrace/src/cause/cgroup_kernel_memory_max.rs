@@ -5,22 +5,26 @@
 //! page of kernel memory on the host, which is no place for a probe.
 
 use super::{
-    Cause, Entry, Finding, Verdict, candidates,
+    Cause, Context, Entry, Finding, Subject, Verdict, candidates,
     cgroup_memory_max::explained_by_pid_ns,
+    entry::AboutMemory,
+    outside,
     page::{Page, check, myth, remedy, step},
-    words::{Words, fix, numbers, roomier, shell_word},
+    words::{fix, numbers, roomier, shell_word},
 };
 use crate::{
     evidence::{Evidence, Sign, Stage},
-    model::{Errno, Fix},
+    model::{Errno, Fix, LimitKind},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::CgroupKernelMemoryMax,
     seen: |e| near(e).filter(|_| e.stage != Stage::NotEntered),
     exhausted: near,
     fix: fixes,
     summary,
+    limits: &[LimitKind::KernelMemoryLimit],
+    memory: AboutMemory::Always,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn near(e: &Evidence) -> Option<Finding> {
@@ -34,32 +38,39 @@ fn near(e: &Evidence) -> Option<Finding> {
     Finding::inferred(candidates::kernel_memory(e.kernel_memory_near.as_ref()?))
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     match &v.limit {
         Some(limit) => format!(
             "{}the kernel memory of cgroup {} is at its limit ({})",
-            w.opening(),
+            subject.opening(),
             limit.owner,
             numbers(limit)
         ),
-        None => format!("{}its cgroup's kernel memory is at its limit", w.opening()),
+        None => format!(
+            "{}its cgroup's kernel memory is at its limit",
+            subject.opening()
+        ),
     }
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let limit = v.limit.as_ref();
     let now = limit
         .and_then(|l| Some((shell_word(l.file.as_deref()?)?, l.value?)))
         .map(|(file, value)| format!("echo {} > {file}", roomier(value)));
-    vec![fix(
+    let fix = fix(
         now,
         "leave memory.kmem.limit_in_bytes unset (Docker: no --kernel-memory)".to_owned(),
         "kernels since 5.16 ignore this limit; memory.limit_in_bytes covers kernel memory too"
             .to_owned(),
-    )]
+    );
+    match limit {
+        Some(limit) => outside::fixes(limit, subject, context, fix),
+        None => vec![fix],
+    }
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::CgroupKernelMemoryMax,
     errno: &["ENOMEM"],
     errno_note: None,

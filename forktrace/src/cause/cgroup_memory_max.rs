@@ -6,21 +6,25 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict, candidates,
+        entry::AboutMemory,
+        outside,
         owner::{MEMORY, lasting},
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix, numbers, roomier, shell_word},
+        words::{fix, numbers, roomier, shell_word},
     },
     evidence::{Evidence, Overcommit, Sign, Stage},
-    model::{Errno, Fix},
+    model::{Errno, Fix, LimitKind},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::CgroupMemoryMax,
     seen,
     exhausted,
     fix: fixes,
     summary,
+    limits: &[LimitKind::MemoryMax, LimitKind::MemoryLimit],
+    memory: AboutMemory::Always,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -68,19 +72,19 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     Finding::inferred(candidates::memory(e.full_memory()?))
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     match &v.limit {
         Some(limit) => format!(
             "{}memory cgroup {} is full ({}), and its OOM killer is off or found no victim",
-            w.opening(),
+            subject.opening(),
             limit.owner,
             numbers(limit)
         ),
-        None => format!("{}its memory cgroup is full", w.opening()),
+        None => format!("{}its memory cgroup is full", subject.opening()),
     }
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
@@ -90,14 +94,12 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         .as_deref()
         .and_then(shell_word)
         .map(|file| format!("echo {target} > {file}"));
-    vec![fix(
-        now,
-        lasting(&limit.owner, &MEMORY, target),
-        "processes with oom_score_adj -1000 can't be killed to make room".to_owned(),
-    )]
+    let persistent = lasting(&limit.owner, &MEMORY, target);
+    let note = "processes with oom_score_adj -1000 can't be killed to make room".to_owned();
+    outside::fixes(limit, subject, context, fix(now, persistent, note))
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::CgroupMemoryMax,
     errno: &["ENOMEM"],
     errno_note: None,

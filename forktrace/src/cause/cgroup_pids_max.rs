@@ -7,21 +7,22 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict, candidates, outside,
         owner::{TASKS, lasting},
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix, numbers, roomier, shell_word},
+        words::{fix, numbers, roomier, shell_word},
     },
     evidence::{Evidence, Stage},
-    model::{Errno, Fix},
+    model::{Errno, Fix, LimitKind},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::CgroupPidsMax,
     seen,
     exhausted,
     fix: fixes,
     summary,
+    limits: &[LimitKind::PidsMax],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -53,12 +54,15 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     }
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let Some(limit) = &v.limit else {
-        return format!("{}pids.max of one of its cgroups is reached", w.opening());
+        return format!(
+            "{}pids.max of one of its cgroups is reached",
+            subject.opening()
+        );
     };
     let own = limit.owner.cgroup_path();
-    let whose = if own.is_some() && own == w.cgroup.path.as_deref() {
+    let whose = if own.is_some() && own == subject.cgroup.path.as_deref() {
         "its cgroup"
     } else {
         "cgroup"
@@ -70,12 +74,12 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     };
     format!(
         "{}{whose} {} {allowed} its pids.max allows",
-        w.opening(),
+        subject.opening(),
         limit.owner
     )
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
@@ -87,14 +91,11 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
         .and_then(shell_word)
         .map(|file| format!("echo {target} > {file}"));
     let persistent = lasting(&limit.owner, &TASKS, target);
-    vec![fix(
-        now,
-        persistent,
-        "it counts threads as well as processes, in the whole subtree".to_owned(),
-    )]
+    let note = "it counts threads as well as processes, in the whole subtree".to_owned();
+    outside::fixes(limit, subject, context, fix(now, persistent, note))
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::CgroupPidsMax,
     errno: &["EAGAIN"],
     errno_note: None,

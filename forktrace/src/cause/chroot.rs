@@ -10,16 +10,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::Chroot,
     // The root is read from /proc, a moment after the refusal.
     seen: |e| match e.stage {
         Stage::Early if refused(e) => Finding::inferred(None),
@@ -34,6 +33,7 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn refused(e: &Evidence) -> bool {
@@ -42,14 +42,14 @@ fn refused(e: &Evidence) -> bool {
         && e.cousins.as_ref().is_some_and(|c| c.chrooted)
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     format!(
         "{}it asked for a user namespace from within a chroot, where nobody gets one",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "give it its root by pivot_root in a mount namespace of its own, as container runtimes do (systemd: RootDirectory=)"
@@ -58,7 +58,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::Chroot,
     errno: &["EPERM"],
     errno_note: None,

@@ -10,16 +10,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Cousins, Evidence, Stage},
     model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::CloneFlags,
     seen: |e| match (e.stage, conflict(e)?) {
         (
             Stage::Early,
@@ -41,6 +40,7 @@ pub const ENTRY: Entry = Entry {
     exhausted: |e| conflict(e).and_then(|_| Finding::inferred(None)),
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 struct Conflict {
@@ -107,21 +107,21 @@ fn unkillable(flags: u64, c: &Cousins) -> bool {
         && !(flags & clone::NEWUSER != 0 && c.userns_clone_off)
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
-    if w.errno == Errno::EPERM {
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
+    if subject.errno == Errno::EPERM {
         return format!(
             "{}it asked for CLONE_PIDFD_AUTOKILL without CLONE_NNP, and has no CAP_SYS_ADMIN in its user namespace",
-            w.opening()
+            subject.opening()
         );
     }
     format!(
         "{}it asked with flags that exclude each other, or that its namespaces exclude",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
-    if w.errno == Errno::EPERM {
+fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
+    if subject.errno == Errno::EPERM {
         return vec![fix(
             None,
             "add CLONE_NNP to the flags: a child without new privileges may be killed by its pidfd"
@@ -138,7 +138,7 @@ fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::CloneFlags,
     errno: &["EINVAL", "EPERM"],
     errno_note: Some("EPERM for CLONE_PIDFD_AUTOKILL alone (7.1+)."),

@@ -6,16 +6,15 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::CloneIntoCgroup,
     seen: |e| match e.stage {
         Stage::Cgroups if refused(e) => Finding::observed(None),
         _ => None,
@@ -30,6 +29,7 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn refused(e: &Evidence) -> bool {
@@ -49,16 +49,16 @@ fn why(errno: Errno) -> Option<&'static str> {
     })
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
-    let why = why(w.errno).unwrap_or("doesn't take it");
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
+    let why = why(subject.errno).unwrap_or("doesn't take it");
     format!(
         "{}the cgroup that it should go into (CLONE_INTO_CGROUP) {why}",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
-    let persistent = match w.errno {
+fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
+    let persistent = match subject.errno {
         Errno::EBUSY => {
             "put the child into a child of that cgroup, or clear its cgroup.subtree_control"
         }
@@ -72,7 +72,7 @@ fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
     vec![fix(None, persistent.to_owned(), None)]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::CloneIntoCgroup,
     errno: &["EBUSY", "EACCES"],
     errno_note: Some("Also EBADF, EOPNOTSUPP, ENODEV and ENOENT, see below."),

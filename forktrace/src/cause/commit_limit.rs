@@ -1,19 +1,10 @@
 //! What CommitLimit would have to be set to, from what it is made of.
 
-use crate::model::{Fix, Limit, LimitKind, Memory, bytes};
+use crate::model::{Limit, LimitKind, Memory, bytes};
 
-/// Puts numbers into the first way out of a refusal by CommitLimit: the setting that is in use, so
-/// much higher that what was refused fits, and a quarter more.
-pub fn raise(fixes: &mut [Fix], limit: &Limit, memory: &Memory) {
-    let raised = settings(limit, memory);
-    if let (Some(first), Some((now, persistent))) = (fixes.first_mut(), raised) {
-        first.now = now;
-        first.persistent = Some(persistent);
-    }
-}
-
-/// A command for now, where one fits, and what lasts.
-fn settings(limit: &Limit, memory: &Memory) -> Option<(Option<String>, String)> {
+/// The setting that is in use, raised so far that what was refused fits, and a quarter more: a
+/// command for now, where one fits, and what lasts.
+pub fn raised(limit: &Limit, memory: &Memory) -> Option<(Option<String>, String)> {
     if limit.kind != LimitKind::CommitLimit {
         return None;
     }
@@ -56,7 +47,7 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    fn raised(usage: u64, change: impl FnOnce(&mut Memory)) -> (Option<String>, String) {
+    fn raised(usage: u64, change: impl FnOnce(&mut Memory)) -> Option<(Option<String>, String)> {
         let limit = Limit {
             value: Some(5 * GIB),
             usage: Some(usage),
@@ -73,26 +64,16 @@ mod tests {
             ..Memory::default()
         };
         change(&mut memory);
-        let mut fixes = [Fix {
-            now: None,
-            persistent: None,
-            note: Some("stays".to_owned()),
-        }];
-        raise(&mut fixes, &limit, &memory);
-        assert_eq!(fixes[0].note.as_deref(), Some("stays"));
-        (
-            fixes[0].now.clone(),
-            fixes[0].persistent.clone().unwrap_or_default(),
-        )
+        super::raised(&limit, &memory)
     }
 
     #[test]
     fn the_setting_in_use_is_the_one_to_raise() {
         // 4 GiB are asked for in all: 5, 1 of reserves, less 1 of swap, of 8.
-        let (now, lasting) = raised(3 * GIB, |_| {});
+        let (now, lasting) = raised(3 * GIB, |_| {}).unwrap();
         assert_eq!(now.as_deref(), Some("sysctl -w vm.overcommit_ratio=63"));
         assert!(lasting.contains("vm.overcommit_ratio = 63"));
-        let (now, lasting) = raised(3 * GIB, |m| m.overcommit_kbytes = Some(4 << 20));
+        let (now, lasting) = raised(3 * GIB, |m| m.overcommit_kbytes = Some(4 << 20)).unwrap();
         assert_eq!(
             now.as_deref(),
             Some("sysctl -w vm.overcommit_kbytes=5242880")
@@ -102,7 +83,7 @@ mod tests {
 
     #[test]
     fn more_than_all_of_ram_takes_swap() {
-        let (now, lasting) = raised(7 * GIB, |_| {});
+        let (now, lasting) = raised(7 * GIB, |_| {}).unwrap();
         // 10 and 1 of reserves, where 5 are allowed.
         assert_eq!(now, None);
         assert!(lasting.starts_with("add 6.0 GiB of swap"), "{lasting}");
@@ -111,7 +92,6 @@ mod tests {
 
     #[test]
     fn without_numbers_nothing_changes() {
-        let (now, lasting) = raised(3 * GIB, |m| m.swap_total = None);
-        assert_eq!((now, lasting), (None, String::new()));
+        assert_eq!(raised(3 * GIB, |m| m.swap_total = None), None);
     }
 }

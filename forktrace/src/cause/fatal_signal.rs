@@ -5,14 +5,13 @@
 //! `copy_process` under tasklist_lock (`fatal_signal_pending`).
 
 use super::{
-    Cause, Entry, Finding, Verdict,
+    Cause, Context, Entry, Finding, Subject, Verdict,
     page::{Page, check, myth, remedy, step},
-    words::{Words, fix},
+    words::fix,
 };
 use crate::model::Fix;
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::FatalSignal,
     seen: |e| {
         if e.dying {
             Finding::observed(None)
@@ -30,13 +29,18 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    caller_killed: true,
+    ..Entry::of_creations(&PAGE)
 };
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
-    format!("{}it was being killed, and never heard of it", w.opening())
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
+    format!(
+        "{}it was being killed, and never heard of it",
+        subject.opening()
+    )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         None,
@@ -45,7 +49,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::FatalSignal,
     errno: &["ENOMEM", "EINTR"],
     errno_note: Some("Seen by tracers only: the caller dies before its call returns."),

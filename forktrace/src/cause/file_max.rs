@@ -9,16 +9,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix, roomier},
+        words::{fix, roomier},
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::FileMax,
     seen: |e| match e.stage {
         Stage::IoToPid if asked(e) => Finding::observed(limit(e)),
         _ => None,
@@ -31,6 +30,8 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    limits: &[LimitKind::FileMax],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn asked(e: &Evidence) -> bool {
@@ -50,18 +51,18 @@ fn limit(e: &Evidence) -> Option<Limit> {
     })
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let numbers = match v.limit.as_ref().map(|l| (l.usage, l.value)) {
         Some((Some(usage), Some(value))) => format!(" ({usage} of {value} open files)"),
         _ => String::new(),
     };
     format!(
         "{}its pidfd would be one open file more than fs.file-max allows the host{numbers}",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let limit = v.limit.as_ref();
     let target = limit.map(|l| roomier(l.value.max(l.usage).unwrap_or(0)));
     vec![fix(
@@ -72,7 +73,7 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::FileMax,
     errno: &["ENFILE"],
     errno_note: None,

@@ -8,21 +8,22 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, HugePool, Stage},
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit, bytes},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::Hugetlb,
     seen,
     // A host whose huge pages are all in use is the rule where there are any.
     exhausted: |_| None,
     fix: fixes,
     summary,
+    limits: &[LimitKind::HugePages],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -60,7 +61,7 @@ fn page_size(limit: &Limit) -> Option<String> {
     Some(bytes(kib * 1024))
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let none_free = match &v.limit {
         Some(limit) => format!(
             "none of the host's {} pages{} is free",
@@ -71,11 +72,11 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     };
     format!(
         "{}it has private huge pages, a pinned one of which would have to be copied at once, and {none_free}",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let file = v.limit.as_ref().and_then(|l| l.file.as_ref());
     let more = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0) + 1;
     vec![fix(
@@ -87,7 +88,7 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::Hugetlb,
     errno: &["ENOMEM"],
     errno_note: None,

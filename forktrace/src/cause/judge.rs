@@ -1,7 +1,7 @@
 //! The verdict.
 
 use crate::{
-    cause::{CATALOGUE, Cause, Entry, Finding, STACK_CATALOGUE, candidates},
+    cause::{Cause, Entry, Finding, candidates, catalogue},
     evidence::{Evidence, Stage},
     model::{Candidate, Certainty, Limit, Unit},
 };
@@ -24,13 +24,9 @@ pub struct Verdict {
 /// exhausted limit wins, because an earlier check that had no room would not
 /// have let the creation pass. A wrong answer is worse than `unknown`.
 pub fn judge(evidence: &Evidence) -> Verdict {
-    let catalogue = match evidence.thread_stack {
-        Some(_) => STACK_CATALOGUE,
-        None => CATALOGUE,
-    };
     let (cause, finding) = match evidence.stage {
-        Stage::Unseen => by_snapshot(catalogue, evidence),
-        _ => by_stage(catalogue, evidence),
+        Stage::Unseen => by_snapshot(evidence),
+        _ => by_stage(evidence),
     };
     let (cause, finding) = without_contradiction(cause, finding);
     let mut candidates = candidates::all(evidence);
@@ -83,17 +79,20 @@ const UNKNOWN: (Cause, Finding) = (
     },
 );
 
-fn by_stage(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
-    catalogue
-        .iter()
-        .find_map(|entry| (entry.seen)(evidence).map(|f| (entry.cause, f)))
+/// Those that can be the cause.
+fn entries(evidence: &Evidence) -> impl Iterator<Item = &'static Entry> {
+    catalogue::entries(evidence.thread_stack.is_some())
+}
+
+fn by_stage(evidence: &Evidence) -> (Cause, Finding) {
+    entries(evidence)
+        .find_map(|entry| (entry.seen)(evidence).map(|f| (entry.cause(), f)))
         .unwrap_or(UNKNOWN)
 }
 
-fn by_snapshot(catalogue: &[Entry], evidence: &Evidence) -> (Cause, Finding) {
-    let mut found = catalogue
-        .iter()
-        .filter_map(|entry| (entry.exhausted)(evidence).map(|f| (entry.cause, f)));
+fn by_snapshot(evidence: &Evidence) -> (Cause, Finding) {
+    let mut found = entries(evidence)
+        .filter_map(|entry| (entry.exhausted)(evidence).map(|f| (entry.cause(), f)));
     let Some(first) = found.next() else {
         return UNKNOWN;
     };

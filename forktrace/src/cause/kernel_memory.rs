@@ -3,10 +3,16 @@
 
 use super::{
     Cause,
+    entry::{AboutMemory, Entry},
     page::{Page, check, myth, remedy, step},
 };
 
-pub const PAGE: Page = Page {
+pub const ENTRY: Entry = Entry {
+    memory: AboutMemory::Always,
+    ..Entry::explained(&PAGE)
+};
+
+const PAGE: Page = Page {
     cause: Cause::KernelMemory,
     errno: &["ENOMEM"],
     errno_note: Some("A kernel thread can get EAGAIN instead, a thread EBUSY; see the checks."),

@@ -7,20 +7,20 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Sign, Stage},
     model::{Errno, Fix, Operation},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::Lsm,
     seen,
     exhausted: |_| None,
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -41,11 +41,11 @@ fn seen(e: &Evidence) -> Option<Finding> {
     }
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
-    format!("{}a security module (LSM) refused it", w.opening())
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
+    format!("{}a security module (LSM) refused it", subject.opening())
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         None,
@@ -54,7 +54,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::Lsm,
     errno: &["any"],
     errno_note: Some("SELinux answers EACCES; a BPF program answers what it likes."),

@@ -3,30 +3,34 @@
 //! mm/mmap.c `do_mmap`, and `__split_vma` when mprotect splits the guard off.
 
 use super::{
-    Cause, Entry, Verdict,
+    Cause, Context, Entry, Subject, Verdict,
     page::{Page, check, myth, remedy, step},
     thread_stack,
-    words::{Words, fix, numbers, roomier},
+    words::{fix, numbers, roomier},
 };
-use crate::{evidence::thread_stack::Check, model::Fix};
+use crate::{
+    evidence::thread_stack::Check,
+    model::{Fix, LimitKind},
+};
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::MaxMapCount,
     seen: |e| thread_stack::seen(e, Check::MapCount),
     exhausted: |e| thread_stack::exhausted(e, Check::MapCount),
     fix: fixes,
     summary,
+    limits: &[LimitKind::MaxMapCount],
+    ..Entry::of_stacks(&PAGE)
 };
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let numbers = v.limit.as_ref().map(numbers).unwrap_or_default();
     format!(
         "{}it has {numbers} that vm.max_map_count allows each process",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
     vec![fix(
         format!("sysctl -w vm.max_map_count={target}"),
@@ -36,7 +40,7 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::MaxMapCount,
     errno: &["ENOMEM"],
     errno_note: Some(thread_stack::ERRNO_NOTE),

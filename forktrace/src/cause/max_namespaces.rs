@@ -10,20 +10,30 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix, numbers, roomier},
+        words::{fix, numbers, roomier},
     },
     evidence::{Evidence, NsLimit, Stage},
-    model::{Errno, Fix, Limit, Owner, Unit, UserNamespaceOwner},
+    model::{Errno, Fix, Limit, LimitKind, Owner, Unit, UserNamespaceOwner},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::MaxNamespaces,
     seen,
     exhausted,
     fix: fixes,
     summary,
+    limits: &[
+        LimitKind::MaxUserNamespaces,
+        LimitKind::MaxPidNamespaces,
+        LimitKind::MaxUtsNamespaces,
+        LimitKind::MaxIpcNamespaces,
+        LimitKind::MaxNetNamespaces,
+        LimitKind::MaxMntNamespaces,
+        LimitKind::MaxCgroupNamespaces,
+        LimitKind::MaxTimeNamespaces,
+    ],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -71,9 +81,9 @@ fn limit(l: &NsLimit) -> Limit {
     }
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let Some(limit) = &v.limit else {
-        return format!("{}a user.max_*_namespaces is full", w.opening());
+        return format!("{}a user.max_*_namespaces is full", subject.opening());
     };
     let whose = match &limit.owner {
         user @ Owner::User { .. } => user.to_string(),
@@ -81,13 +91,13 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     };
     format!(
         "{}{whose} has {} that {} allows",
-        w.opening(),
+        subject.opening(),
         numbers(limit),
         limit.kind
     )
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
@@ -109,7 +119,7 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     }
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::MaxNamespaces,
     errno: &["ENOSPC"],
     errno_note: None,

@@ -9,8 +9,8 @@
 
 use crate::{
     cause::{
-        Finding, Verdict, candidates,
-        words::{Words, fix, roomier},
+        Finding, Subject, Verdict, candidates,
+        words::{fix, roomier},
     },
     evidence::{Evidence, NprocLevel, Stage},
     model::{Certainty, Fix, Limit, Owner},
@@ -53,22 +53,22 @@ pub fn seen(e: &Evidence) -> Option<Finding> {
 }
 
 /// Who was refused, and by whose limit.
-pub fn summary(v: &Verdict, w: &Words<'_>) -> String {
+pub fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let after = "; setuid had let it pass";
     let Some(limit) = &v.limit else {
         return format!(
             "{}{} was over its RLIMIT_NPROC{after}",
-            w.opening(),
-            w.user()
+            subject.opening(),
+            subject.user()
         );
     };
     let whose = match &limit.owner {
-        Owner::User { .. } => format!("{} has", w.user()),
+        Owner::User { .. } => format!("{} has", subject.user()),
         owner => format!("the creator of {owner} has"),
     };
     format!(
         "{}{whose} {} tasks where RLIMIT_NPROC allows {}{after}",
-        w.opening(),
+        subject.opening(),
         limit.usage.unwrap_or(0),
         limit.value.unwrap_or(0),
     )
@@ -76,7 +76,7 @@ pub fn summary(v: &Verdict, w: &Words<'_>) -> String {
 
 /// The limit belongs to the process, the count to the user that it has become:
 /// it is raised where the process has it from, before setuid.
-pub fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+pub fn fixes(v: &Verdict, subject: &Subject<'_>) -> Vec<Fix> {
     let usage = v.limit.as_ref().and_then(|l| l.usage).unwrap_or(0);
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
     let target = roomier(usage.max(value));
@@ -91,16 +91,16 @@ pub fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
         )];
     }
     // Of pid 1 every service would inherit it.
-    let now =
-        (w.caller.ppid > 1).then(|| format!("prlimit --pid {} --nproc={target}", w.caller.ppid));
-    let persistent = match (&w.cgroup.unit, &w.caller.user) {
+    let now = (subject.caller.ppid > 1)
+        .then(|| format!("prlimit --pid {} --nproc={target}", subject.caller.ppid));
+    let persistent = match (&subject.cgroup.unit, &subject.caller.user) {
         (Some(unit), _) if unit.ends_with(".service") => {
             format!("systemctl edit {unit}: [Service] LimitNPROC={target}")
         }
         (_, Some(user)) => format!("/etc/security/limits.d/: {user} - nproc {target}"),
         (_, None) => format!(
             "raise `ulimit -u` of whatever becomes uid {}, before it does",
-            w.caller.uid
+            subject.caller.uid
         ),
     };
     vec![fix(

@@ -9,16 +9,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::NrOpen,
     seen: |e| match e.stage {
         Stage::SecurityToFs | Stage::SecurityToFiles => Finding::observed(too_high(e)?),
         _ => None,
@@ -26,6 +25,8 @@ pub const ENTRY: Entry = Entry {
     exhausted: |e| Finding::inferred(too_high(e)?),
     fix: fixes,
     summary,
+    limits: &[LimitKind::NrOpen],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn too_high(e: &Evidence) -> Option<Limit> {
@@ -42,15 +43,15 @@ fn too_high(e: &Evidence) -> Option<Limit> {
     })
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
     format!(
         "{}it has a file descriptor open that is above fs.nr_open, {value}, so that its open files can't be copied",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         "sysctl -w fs.nr_open=1048576".to_owned(),
         "/etc/sysctl.d/: fs.nr_open = 1048576".to_owned(),
@@ -59,7 +60,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::NrOpen,
     errno: &["EMFILE"],
     errno_note: None,

@@ -7,21 +7,25 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict, candidates, commit_limit,
+        entry::{AboutMemory, Of},
         page::{Page, check, myth, remedy, step},
         thread_stack,
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Overcommit, OvercommitMode, Sign, Stage, thread_stack::Check},
-    model::{Errno, Fix, Limit, Operation, bytes},
+    model::{Errno, Fix, Limit, LimitKind, Memory, Operation, bytes},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::Overcommit,
     seen,
     exhausted,
     fix: fixes,
     summary,
+    limits: &[LimitKind::CommitLimit, LimitKind::RamAndSwap],
+    memory: AboutMemory::Always,
+    of: Of::CreationsAndStacks,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -80,26 +84,26 @@ fn limit(o: &Overcommit) -> Limit {
     }
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let Some(limit) = &v.limit else {
-        return format!("{}the overcommit policy refused it", w.opening());
+        return format!("{}the overcommit policy refused it", subject.opening());
     };
     let asked = limit.requested.map(bytes).unwrap_or_default();
-    if w.operation == Operation::ThreadStack {
-        return stack_summary(limit, &asked, w);
+    if subject.operation == Operation::ThreadStack {
+        return stack_summary(limit, &asked, subject);
     }
     match (limit.usage, limit.bound()) {
         (Some(usage), Some(bound)) => format!(
             "{}strict overcommit (vm.overcommit_memory=2): {}",
-            w.opening(),
+            subject.opening(),
             copy_refused(usage, limit.requested.unwrap_or(0), bound)
         ),
         (_, Some(bound)) => format!(
             "{}heuristic overcommit (vm.overcommit_memory=0): it has one mapping of up to {asked}, more than RAM and swap together ({})",
-            w.opening(),
+            subject.opening(),
             bytes(bound)
         ),
-        _ => format!("{}the overcommit policy refused it", w.opening()),
+        _ => format!("{}the overcommit policy refused it", subject.opening()),
     }
 }
 
@@ -119,66 +123,80 @@ fn copy_refused(usage: u64, asked: u64, bound: u64) -> String {
     }
 }
 
-fn stack_summary(limit: &Limit, asked: &str, w: &Words<'_>) -> String {
+fn stack_summary(limit: &Limit, asked: &str, subject: &Subject<'_>) -> String {
     match (limit.usage, limit.bound()) {
         (Some(usage), Some(bound)) => format!(
             "{}strict overcommit (vm.overcommit_memory=2): its {asked} would take the host from {} promised over the {} allowed",
-            w.opening(),
+            subject.opening(),
             bytes(usage),
             bytes(bound)
         ),
         (_, bound) => format!(
             "{}heuristic overcommit (vm.overcommit_memory=0): it is {asked}, more than RAM and swap together ({})",
-            w.opening(),
+            subject.opening(),
             bytes(bound.unwrap_or(0))
         ),
     }
 }
 
+fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
+    let stack = subject.operation == Operation::ThreadStack;
+    let limit = v.limit.as_ref().filter(|limit| limit.usage.is_some());
+    match limit {
+        Some(limit) => strict_fixes(limit, stack, context.last_memory.as_ref()),
+        None => heuristic_fixes(stack),
+    }
+}
+
 /// Smaller stacks are the way out that harms nobody.
-fn stack_fixes(v: &Verdict) -> Vec<Fix> {
-    let strict = v.limit.as_ref().is_some_and(|l| l.usage.is_some());
+const SMALLER_STACKS: &str =
+    "make the stacks smaller: pthread_attr_setstacksize, or ulimit -s before the program starts";
+const STACKS_ARE_PROMISES: &str = "each thread's stack is a promise of its full size, used or not";
+
+/// With the numbers that CommitLimit would have to be made of, where they are known.
+fn strict_fixes(limit: &Limit, stack: bool, memory: Option<&Memory>) -> Vec<Fix> {
+    let (persistent, note) = if stack {
+        (SMALLER_STACKS, STACKS_ARE_PROMISES)
+    } else {
+        (
+            "/etc/sysctl.d/: vm.overcommit_ratio = 80 (or vm.overcommit_kbytes), or add swap",
+            "strict overcommit counts promises, not pages in use: free memory doesn't help, swap and a higher ratio do",
+        )
+    };
+    let (now, persistent) = memory
+        .and_then(|memory| commit_limit::raised(limit, memory))
+        .unwrap_or_else(|| {
+            let now = "sysctl -w vm.overcommit_ratio=80".to_owned();
+            (Some(now), persistent.to_owned())
+        });
+    let mut fixes = vec![fix(now, persistent, note.to_owned())];
+    if !stack {
+        fixes.push(fix(
+            None,
+            "start programs with vfork or posix_spawn: they copy no address space".to_owned(),
+            None,
+        ));
+    }
+    fixes
+}
+
+fn heuristic_fixes(stack: bool) -> Vec<Fix> {
+    let (persistent, note) = if stack {
+        (SMALLER_STACKS, STACKS_ARE_PROMISES)
+    } else {
+        (
+            "/etc/sysctl.d/: vm.overcommit_memory = 1, or add swap, or make the mapping smaller",
+            "the heuristic mode looks at one mapping at a time",
+        )
+    };
     vec![fix(
-        if strict {
-            "sysctl -w vm.overcommit_ratio=80".to_owned()
-        } else {
-            "sysctl -w vm.overcommit_memory=1".to_owned()
-        },
-        "make the stacks smaller: pthread_attr_setstacksize, or ulimit -s before the program starts"
-            .to_owned(),
-        "each thread's stack is a promise of its full size, used or not".to_owned(),
+        "sysctl -w vm.overcommit_memory=1".to_owned(),
+        persistent.to_owned(),
+        note.to_owned(),
     )]
 }
 
-fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
-    if w.operation == Operation::ThreadStack {
-        return stack_fixes(v);
-    }
-    if v.limit.as_ref().is_some_and(|l| l.usage.is_some()) {
-        vec![
-            fix(
-                "sysctl -w vm.overcommit_ratio=80".to_owned(),
-                "/etc/sysctl.d/: vm.overcommit_ratio = 80 (or vm.overcommit_kbytes), or add swap".to_owned(),
-                "strict overcommit counts promises, not pages in use: free memory doesn't help, swap and a higher ratio do"
-                    .to_owned(),
-            ),
-            fix(
-                None,
-                "start programs with vfork or posix_spawn: they copy no address space".to_owned(),
-                None,
-            ),
-        ]
-    } else {
-        vec![fix(
-            "sysctl -w vm.overcommit_memory=1".to_owned(),
-            "/etc/sysctl.d/: vm.overcommit_memory = 1, or add swap, or make the mapping smaller"
-                .to_owned(),
-            "the heuristic mode looks at one mapping at a time".to_owned(),
-        )]
-    }
-}
-
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::Overcommit,
     errno: &["ENOMEM"],
     errno_note: Some(

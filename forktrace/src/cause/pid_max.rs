@@ -8,20 +8,21 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict, candidates,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix, roomier},
+        words::{fix, roomier},
     },
     evidence::{Evidence, Stage},
-    model::{Errno, Fix, Owner},
+    model::{Errno, Fix, LimitKind, Owner},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::PidMax,
     seen,
     exhausted,
     fix: fixes,
     summary,
+    limits: &[LimitKind::PidMax],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -46,9 +47,9 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     Finding::inferred(candidates::pid_max(e.full_pid_ns()?))
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let Some(limit) = &v.limit else {
-        return format!("{}no process id is free", w.opening());
+        return format!("{}no process id is free", subject.opening());
     };
     let whose = match &limit.owner {
         Owner::Host => "the host".to_owned(),
@@ -57,35 +58,41 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     match (limit.usage, limit.usable, limit.value) {
         (Some(usage), Some(usable), Some(value)) => format!(
             "{}{whose} has no process id left: {usage} in use of {usable} usable (kernel.pid_max {value}, the first 300 are reserved)",
-            w.opening()
+            subject.opening()
         ),
-        _ => format!("{}{whose} has no process id left", w.opening()),
+        _ => format!("{}{whose} has no process id left", subject.opening()),
     }
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
-    let host = v.limit.as_ref().is_none_or(|l| l.owner == Owner::Host);
+fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
+    let owner = v.limit.as_ref().map(|limit| &limit.owner);
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
     // 4194304 is the kernel's own ceiling on 64 bits (PID_MAX_LIMIT).
     let target = roomier(value).clamp(32768, 4_194_304);
     let note =
         "threads and zombies hold ids as well; look for what fills it before raising it".to_owned();
-    if host {
-        vec![fix(
-            format!("sysctl -w kernel.pid_max={target}"),
-            format!("/etc/sysctl.d/: kernel.pid_max = {target}"),
-            note,
-        )]
-    } else {
-        vec![fix(
-            format!("sysctl -w kernel.pid_max={target}, run inside that pid namespace"),
-            None,
-            note,
-        )]
+    if !matches!(owner, None | Some(Owner::Host)) {
+        let now = format!("sysctl -w kernel.pid_max={target}, run inside that pid namespace");
+        return vec![fix(now, None, note)];
     }
+    let mut fixes = vec![fix(
+        format!("sysctl -w kernel.pid_max={target}"),
+        format!("/etc/sysctl.d/: kernel.pid_max = {target}"),
+        note,
+    )];
+    if owner.is_some() && context.in_pid_namespace {
+        fixes.push(fix(
+            None,
+            None,
+            "forktrace is in a pid namespace of its own: since Linux 6.14 kernel.pid_max reads \
+             and sets this namespace's here; the host's is changed on the host"
+                .to_owned(),
+        ));
+    }
+    fixes
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::PidMax,
     errno: &["EAGAIN"],
     errno_note: None,

@@ -7,20 +7,21 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict, candidates,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, PidNs, Stage},
     model::{Errno, Fix, Limit, LimitKind, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::PidNamespaceDead,
     seen,
     exhausted,
     fix: fixes,
     summary,
+    limits: &[LimitKind::PidNamespace],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -52,29 +53,29 @@ fn limit(ns: &PidNs) -> Limit {
     )
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let which = v.limit.as_ref().map_or_else(
         || "its pid namespace".to_owned(),
         |limit| limit.owner.to_string(),
     );
     format!(
         "{}{which}, where its children would live, has no init process any more",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "use `unshare --pid --fork`; enter the container again, or start a new one".to_owned(),
         format!(
             "it has nothing to do with memory, and no setting helps; compare /proc/{pid}/ns/pid with /proc/{pid}/ns/pid_for_children",
-            pid = w.caller.pid
+            pid = subject.caller.pid
         ),
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::PidNamespaceDead,
     errno: &["ENOMEM"],
     errno_note: Some("A thread gets EINVAL instead, from an earlier check."),

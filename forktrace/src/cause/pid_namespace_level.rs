@@ -7,16 +7,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, remedy, step},
-        words::{Words, fix, numbers},
+        words::{fix, numbers},
     },
     evidence::{Evidence, NsKind, Stage},
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::PidNamespaceLevel,
     seen: |e| match e.stage {
         Stage::SighandToNamespaces => Finding::observed(too_deep(e)?),
         _ => None,
@@ -24,6 +23,8 @@ pub const ENTRY: Entry = Entry {
     exhausted: |e| Finding::inferred(too_deep(e)?),
     fix: fixes,
     summary,
+    limits: &[LimitKind::PidNamespaceLevels],
+    ..Entry::of_creations(&PAGE)
 };
 
 /// MAX_PID_NS_LEVEL (include/linux/pid_namespace.h).
@@ -49,15 +50,15 @@ fn too_deep(e: &Evidence) -> Option<Limit> {
     })
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let depth = v.limit.as_ref().map(numbers).unwrap_or_default();
     format!(
         "{}its pid namespace is nested as deep as the kernel allows ({depth})",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "create the pid namespace from one that is less deep".to_owned(),
@@ -65,7 +66,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::PidNamespaceLevel,
     errno: &["ENOSPC"],
     errno_note: None,

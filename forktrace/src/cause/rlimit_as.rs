@@ -3,40 +3,44 @@
 //! mm/mmap.c `may_expand_vm`. fork doesn't ask it.
 
 use super::{
-    Cause, Entry, Verdict,
+    Cause, Context, Entry, Subject, Verdict,
     page::{Page, check, myth, remedy, step},
     thread_stack,
-    words::{Words, fix},
+    words::fix,
 };
-use crate::{evidence::thread_stack::Check, model::Fix};
+use crate::{
+    evidence::thread_stack::Check,
+    model::{Fix, LimitKind},
+};
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::RlimitAs,
     seen: |e| thread_stack::seen(e, Check::AddressSpace),
     exhausted: |e| thread_stack::exhausted(e, Check::AddressSpace),
     fix: fixes,
     summary,
+    limits: &[LimitKind::RlimitAs],
+    ..Entry::of_stacks(&PAGE)
 };
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let numbers = v.limit.as_ref().map(thread_stack::numbers_and_asked);
     format!(
         "{}its address space is at RLIMIT_AS: {}",
-        w.opening(),
+        subject.opening(),
         numbers.unwrap_or_default()
     )
 }
 
-fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
     vec![fix(
-        format!("prlimit --pid {} --as={target}", w.caller.pid),
+        format!("prlimit --pid {} --as={target}", subject.caller.pid),
         "systemd: LimitAS=; limits.conf: as; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
         "it counts what is mapped, not what is used: stacks and reserved heaps with their full size".to_owned(),
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::RlimitAs,
     errno: &["ENOMEM"],
     errno_note: Some(thread_stack::ERRNO_NOTE),

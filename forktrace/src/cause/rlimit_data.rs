@@ -3,40 +3,44 @@
 //! mm/mmap.c `may_expand_vm`, asked by mm/mprotect.c `mprotect_fixup`.
 
 use super::{
-    Cause, Entry, Verdict,
+    Cause, Context, Entry, Subject, Verdict,
     page::{Page, check, myth, remedy, step},
     thread_stack,
-    words::{Words, fix},
+    words::fix,
 };
-use crate::{evidence::thread_stack::Check, model::Fix};
+use crate::{
+    evidence::thread_stack::Check,
+    model::{Fix, LimitKind},
+};
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::RlimitData,
     seen: |e| thread_stack::seen(e, Check::Data),
     exhausted: |e| thread_stack::exhausted(e, Check::Data),
     fix: fixes,
     summary,
+    limits: &[LimitKind::RlimitData],
+    ..Entry::of_stacks(&PAGE)
 };
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let numbers = v.limit.as_ref().map(thread_stack::numbers_and_asked);
     format!(
         "{}its private writable memory is at RLIMIT_DATA: {}",
-        w.opening(),
+        subject.opening(),
         numbers.unwrap_or_default()
     )
 }
 
-fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
     vec![fix(
-        format!("prlimit --pid {} --data={target}", w.caller.pid),
+        format!("prlimit --pid {} --data={target}", subject.caller.pid),
         "systemd: LimitDATA=; limits.conf: data; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
         "it counts all private writable memory, not the heap alone".to_owned(),
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::RlimitData,
     errno: &["ENOMEM"],
     errno_note: Some(thread_stack::ERRNO_NOTE),

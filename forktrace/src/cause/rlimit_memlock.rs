@@ -4,40 +4,44 @@
 //! mm/mmap.c `do_mmap`.
 
 use super::{
-    Cause, Entry, Verdict,
+    Cause, Context, Entry, Subject, Verdict,
     page::{Page, check, myth, remedy, step},
     thread_stack,
-    words::{Words, fix},
+    words::fix,
 };
-use crate::{evidence::thread_stack::Check, model::Fix};
+use crate::{
+    evidence::thread_stack::Check,
+    model::{Fix, LimitKind},
+};
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::RlimitMemlock,
     seen: |e| thread_stack::seen(e, Check::Memlock),
     exhausted: |e| thread_stack::exhausted(e, Check::Memlock),
     fix: fixes,
     summary,
+    limits: &[LimitKind::RlimitMemlock],
+    ..Entry::of_stacks(&PAGE)
 };
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let numbers = v.limit.as_ref().map(thread_stack::numbers_and_asked);
     format!(
         "{}everything it maps is locked (mlockall), up to RLIMIT_MEMLOCK: {}",
-        w.opening(),
+        subject.opening(),
         numbers.unwrap_or_default()
     )
 }
 
-fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
     vec![fix(
-        format!("prlimit --pid {} --memlock={target}", w.caller.pid),
+        format!("prlimit --pid {} --memlock={target}", subject.caller.pid),
         "systemd: LimitMEMLOCK=; limits.conf: memlock; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
         "CAP_IPC_LOCK lifts it; locked stacks take RAM with their full size".to_owned(),
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::RlimitMemlock,
     errno: &["EAGAIN"],
     errno_note: Some("From mmap, before pthread_create asks for a thread."),

@@ -7,16 +7,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix, roomier},
+        words::{fix, roomier},
     },
     evidence::{Evidence, Stage},
     model::{Certainty, Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::RlimitNofile,
     seen: |e| match e.stage {
         Stage::IoToPid => refused(e),
         _ => None,
@@ -29,6 +28,8 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    limits: &[LimitKind::RlimitNofile],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn refused(e: &Evidence) -> Option<Finding> {
@@ -51,30 +52,30 @@ fn refused(e: &Evidence) -> Option<Finding> {
     }
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
     format!(
         "{}its pidfd found no free file descriptor below RLIMIT_NOFILE, {value}",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
-    let persistent = match &w.cgroup.unit {
+    let persistent = match &subject.cgroup.unit {
         Some(unit) if unit.ends_with(".service") => {
             format!("systemctl edit {unit}: [Service] LimitNOFILE={target}")
         }
         _ => format!("raise `ulimit -n` to {target} where it is started"),
     };
     vec![fix(
-        format!("prlimit --pid {} --nofile={target}", w.caller.pid),
+        format!("prlimit --pid {} --nofile={target}", subject.caller.pid),
         persistent,
         "look for descriptors that are never closed before raising it".to_owned(),
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::RlimitNofile,
     errno: &["EMFILE"],
     errno_note: None,

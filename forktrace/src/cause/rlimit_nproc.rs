@@ -7,20 +7,21 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict, candidates, nproc_at_exec,
+        Cause, Context, Entry, Finding, Subject, Verdict, candidates, nproc_at_exec,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix, numbers, roomier},
+        words::{fix, numbers, roomier},
     },
     evidence::{Evidence, Sign, Stage},
-    model::{Errno, Fix, Operation, Owner},
+    model::{Errno, Fix, LimitKind, Operation, Owner},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::RlimitNproc,
     seen,
     exhausted,
     fix: fixes,
     summary,
+    limits: &[LimitKind::RlimitNproc],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -55,27 +56,31 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     Finding::inferred(candidates::nproc(e.full_nproc()?))
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
-    if w.operation == Operation::Exec {
-        return nproc_at_exec::summary(v, w);
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
+    if subject.operation == Operation::Exec {
+        return nproc_at_exec::summary(v, subject);
     }
     let Some(limit) = &v.limit else {
-        return format!("{}{} is at its RLIMIT_NPROC", w.opening(), w.user());
+        return format!(
+            "{}{} is at its RLIMIT_NPROC",
+            subject.opening(),
+            subject.user()
+        );
     };
     let allowed = if limit.usage.is_some() {
         format!("has {} that", numbers(limit))
     } else {
         "has as many tasks as".to_owned()
     };
-    let opening = w.opening();
+    let opening = subject.opening();
     let counted = match limit.nested_within() {
         Some(within) => format!(", counted in {within}"),
         None => String::new(),
     };
     match &limit.owner {
-        owner if *owner == Owner::user(w.caller.uid) => format!(
+        owner if *owner == Owner::user(subject.caller.uid) => format!(
             "{opening}{} {allowed} RLIMIT_NPROC allows{counted}",
-            w.user()
+            subject.user()
         ),
         user @ Owner::User { .. } => {
             format!("{opening}{user} {allowed} RLIMIT_NPROC allows{counted}")
@@ -86,9 +91,9 @@ fn summary(v: &Verdict, w: &Words<'_>) -> String {
     }
 }
 
-fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
-    if w.operation == Operation::Exec {
-        return nproc_at_exec::fixes(v, w);
+fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
+    if subject.operation == Operation::Exec {
+        return nproc_at_exec::fixes(v, subject);
     }
     let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
     let owner = v.limit.as_ref().map(|limit| &limit.owner);
@@ -101,25 +106,25 @@ fn fixes(v: &Verdict, w: &Words<'_>) -> Vec<Fix> {
             "the limit was fixed when the user namespace was created (Linux 5.14+)".to_owned(),
         )];
     }
-    let persistent = match (&w.cgroup.unit, &w.caller.user) {
+    let persistent = match (&subject.cgroup.unit, &subject.caller.user) {
         (Some(unit), _) if unit.ends_with(".service") => {
             format!("systemctl edit {unit}: [Service] LimitNPROC={target}")
         }
         (_, Some(user)) => format!("/etc/security/limits.d/: {user} - nproc {target}"),
         (_, None) => format!(
             "raise `ulimit -u` where uid {}'s processes are started",
-            w.caller.uid
+            subject.caller.uid
         ),
     };
     vec![fix(
-        format!("prlimit --pid {} --nproc={target}", w.caller.pid),
+        format!("prlimit --pid {} --nproc={target}", subject.caller.pid),
         persistent,
         "it counts threads too, of this uid in every session and container of the host (since Linux 5.14 per user namespace)"
             .to_owned(),
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::RlimitNproc,
     errno: &["EAGAIN"],
     errno_note: Some(

@@ -5,12 +5,14 @@
 //! for the size of the mapping (pthread_create(3)).
 
 use super::{
-    Cause,
+    Cause, Entry,
     page::{Page, check, myth, remedy, step},
     thread_stack,
 };
 
-pub const PAGE: Page = Page {
+pub const ENTRY: Entry = Entry::explained(&PAGE);
+
+const PAGE: Page = Page {
     cause: Cause::RlimitStack,
     errno: &["ENOMEM"],
     errno_note: Some(thread_stack::ERRNO_NOTE),

@@ -4,20 +4,20 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Sign, Stage},
     model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::SchedDeadline,
     seen,
     exhausted,
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -39,23 +39,23 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     None
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     format!(
         "{}it runs under SCHED_DEADLINE, which may not fork",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
-        format!("chrt --pid --other 0 {}", w.caller.tid),
+        format!("chrt --pid --other 0 {}", subject.caller.tid),
         "set SCHED_FLAG_RESET_ON_FORK in sched_setattr(2), or fork before taking SCHED_DEADLINE"
             .to_owned(),
         None,
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::SchedDeadline,
     errno: &["EAGAIN"],
     errno_note: None,

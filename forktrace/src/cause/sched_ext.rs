@@ -9,21 +9,22 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::SchedExt,
     seen,
     // Nothing that could be read at the return tells it from a security module.
     exhausted: |_| None,
     fix: fixes,
     summary,
+    limits: &[LimitKind::SchedExt],
+    ..Entry::of_creations(&PAGE)
 };
 
 /// What else can refuse after the cgroups have agreed is a short list:
@@ -55,15 +56,19 @@ fn limit(name: Option<&str>) -> Option<Limit> {
     })
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let which = match &v.limit {
         Some(limit) => format!("the BPF {}", limit.owner),
         None => "a BPF scheduler (sched_ext)".to_owned(),
     };
-    format!("{}{which} refused it with {}", w.opening(), w.errno.name())
+    format!(
+        "{}{which} refused it with {}",
+        subject.opening(),
+        subject.errno.name()
+    )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "stop the service or program that loaded the scheduler; the kernel's own takes over at once"
@@ -73,7 +78,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::SchedExt,
     errno: &["any"],
     errno_note: Some("The scheduler chooses; EAGAIN and ENOMEM are what programs expect of fork."),

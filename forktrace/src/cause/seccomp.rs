@@ -8,20 +8,20 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::Fix,
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::Seccomp,
     seen,
     exhausted: |_| None,
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -33,23 +33,23 @@ fn seen(e: &Evidence) -> Option<Finding> {
     }
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     format!(
         "{}a seccomp filter answered {} before the kernel tried",
-        w.opening(),
-        w.errno.name()
+        subject.opening(),
+        subject.errno.name()
     )
 }
 
-fn fixes(_: &Verdict, w: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "allow clone, clone3, fork and vfork in the filter (systemd SystemCallFilter=, the container's seccomp profile)".to_owned(),
-        format!("grep Seccomp /proc/{}/status shows 2 for a filter", w.caller.pid),
+        format!("grep Seccomp /proc/{}/status shows 2 for a filter", subject.caller.pid),
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::Seccomp,
     errno: &["any"],
     errno_note: Some("The filter chooses it (SECCOMP_RET_ERRNO); EPERM is common."),

@@ -4,16 +4,15 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::SetTidInUse,
     seen: |e| match e.stage {
         Stage::IoToPid if asked(e) => Finding::observed(None),
         _ => None,
@@ -28,20 +27,21 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn asked(e: &Evidence) -> bool {
     e.errno == Errno::EEXIST && e.cousins.as_ref().is_some_and(|c| c.set_tid_size > 0)
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     format!(
         "{}the process id that it asked for (set_tid of clone3) is in use",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "restore into a pid namespace of its own".to_owned(),
@@ -49,7 +49,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::SetTidInUse,
     errno: &["EEXIST"],
     errno_note: None,

@@ -6,16 +6,15 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::SetTidInvalid,
     seen: |e| match e.stage {
         // Nothing else from copy_io to the pidfd answers EINVAL.
         Stage::IoToPid if asked(e) => Finding::observed(None),
@@ -30,6 +29,7 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn asked(e: &Evidence) -> bool {
@@ -48,14 +48,14 @@ fn impossible(e: &Evidence) -> bool {
     out_of_range || c.set_tid_size > e.pid_ns.len()
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     format!(
         "{}the process ids that it asked for (set_tid of clone3) are not possible",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "ask for ids from 1 to below kernel.pid_max, at most one for each pid namespace from the child's up"
@@ -64,7 +64,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::SetTidInvalid,
     errno: &["EINVAL"],
     errno_note: None,

@@ -5,20 +5,21 @@
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict, candidates,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix, numbers, roomier},
+        words::{fix, numbers, roomier},
     },
     evidence::{Evidence, Sign, Stage},
-    model::{Errno, Fix, Operation},
+    model::{Errno, Fix, LimitKind, Operation},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::ThreadsMax,
     seen,
     exhausted,
     fix: fixes,
     summary,
+    limits: &[LimitKind::ThreadsMax],
+    ..Entry::of_creations(&PAGE)
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
@@ -54,21 +55,21 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     Finding::inferred(candidates::threads(&threads))
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     match v.limit.as_ref().filter(|limit| limit.usage.is_some()) {
         Some(limit) => format!(
             "{}the host has {} that kernel.threads-max allows",
-            w.opening(),
+            subject.opening(),
             numbers(limit)
         ),
         None => format!(
             "{}the host has as many tasks as kernel.threads-max allows",
-            w.opening()
+            subject.opening()
         ),
     }
 }
 
-fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
     vec![fix(
         format!("sysctl -w kernel.threads-max={target}"),
@@ -77,7 +78,7 @@ fn fixes(v: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::ThreadsMax,
     errno: &["EAGAIN"],
     errno_note: None,

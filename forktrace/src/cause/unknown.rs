@@ -1,11 +1,39 @@
 //! No verdict: what that means, and how to get on.
 
 use super::{
-    Cause,
+    Cause, Subject, Verdict,
+    entry::{AboutMemory, Entry, Of},
     page::{Page, check, remedy, step},
+    words::numbers,
 };
 
-pub const PAGE: Page = Page {
+pub const ENTRY: Entry = Entry {
+    memory: AboutMemory::WithEnomem,
+    of: Of::Rest,
+    summary,
+    ..Entry::explained(&PAGE)
+};
+
+fn summary(verdict: &Verdict, subject: &Subject<'_>) -> String {
+    let fullest = verdict
+        .candidates
+        .iter()
+        .find(|candidate| candidate.fullness().is_some_and(|f| f >= 0.9));
+    let rest = match fullest {
+        Some(limit) => format!(
+            "the refusing check was not seen; the fullest limit is {} of {} at {}",
+            limit.kind,
+            limit.owner,
+            numbers(limit)
+        ),
+        None => {
+            "the refusing check was not seen, and no limit that forktrace knows is near".to_owned()
+        }
+    };
+    subject.opening() + &rest
+}
+
+const PAGE: Page = Page {
     cause: Cause::Unknown,
     errno: &["EAGAIN", "ENOMEM"],
     errno_note: None,

@@ -10,16 +10,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, myth, remedy, step},
-        words::{Words, fix},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::UnprivilegedUserns,
     seen: |e| match e.stage {
         Stage::Early if off(e) => Finding::observed(None),
         _ => None,
@@ -33,6 +32,7 @@ pub const ENTRY: Entry = Entry {
     },
     fix: fixes,
     summary,
+    ..Entry::of_creations(&PAGE)
 };
 
 fn off(e: &Evidence) -> bool {
@@ -44,14 +44,14 @@ fn off(e: &Evidence) -> bool {
             .is_some_and(|c| c.userns_clone_off && (!c.own_sys_admin || c.user_ns_level > 0))
 }
 
-fn summary(_: &Verdict, w: &Words<'_>) -> String {
+fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     format!(
         "{}kernel.unprivileged_userns_clone is 0, so that only privileged callers may create user namespaces",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         "sysctl -w kernel.unprivileged_userns_clone=1".to_owned(),
         "/etc/sysctl.d/: kernel.unprivileged_userns_clone = 1".to_owned(),
@@ -60,7 +60,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::UnprivilegedUserns,
     errno: &["EPERM"],
     errno_note: None,

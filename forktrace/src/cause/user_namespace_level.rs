@@ -6,16 +6,15 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Entry, Finding, Verdict,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         page::{Page, check, remedy, step},
-        words::{Words, fix, numbers},
+        words::{fix, numbers},
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
 pub const ENTRY: Entry = Entry {
-    cause: Cause::UserNamespaceLevel,
     seen: |e| match e.stage {
         Stage::Early => Finding::observed(too_deep(e)?),
         _ => None,
@@ -23,6 +22,8 @@ pub const ENTRY: Entry = Entry {
     exhausted: |e| Finding::inferred(too_deep(e)?),
     fix: fixes,
     summary,
+    limits: &[LimitKind::UserNamespaceLevels],
+    ..Entry::of_creations(&PAGE)
 };
 
 /// The deepest level that a user namespace can have.
@@ -39,15 +40,15 @@ fn too_deep(e: &Evidence) -> Option<Limit> {
     })
 }
 
-fn summary(v: &Verdict, w: &Words<'_>) -> String {
+fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let depth = v.limit.as_ref().map(numbers).unwrap_or_default();
     format!(
         "{}its user namespace is nested as deep as the kernel allows ({depth})",
-        w.opening()
+        subject.opening()
     )
 }
 
-fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
+fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![fix(
         None,
         "create the user namespace from one that is less deep".to_owned(),
@@ -55,7 +56,7 @@ fn fixes(_: &Verdict, _: &Words<'_>) -> Vec<Fix> {
     )]
 }
 
-pub const PAGE: Page = Page {
+const PAGE: Page = Page {
     cause: Cause::UserNamespaceLevel,
     errno: &["ENOSPC"],
     errno_note: None,

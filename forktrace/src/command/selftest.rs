@@ -3,7 +3,6 @@
 use std::io::{self, Write as _};
 
 use forktrace::{
-    cause::Cause,
     record::write_line,
     selftest::{self, Error, Line, Options},
     view::SelftestTable,
@@ -16,7 +15,7 @@ use crate::{
 };
 
 pub fn run(args: &SelftestArgs) -> anyhow::Result<Exit> {
-    if args.only.contains(&Cause::Unknown) {
+    if args.only.iter().any(|cause| cause.is_unknown()) {
         return Err(
             UsageError("--only unknown: that is no cause that can be provoked".to_owned()).into(),
         );

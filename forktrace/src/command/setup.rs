@@ -135,11 +135,12 @@ fn selection(
 fn check_cause(cause: Cause, told: u32) -> Result<(), UsageError> {
     let ids = cause.page().errno;
     let by_default = |id: &&str| matches!(*id, "any" | "EAGAIN" | "ENOMEM");
-    let needs = match cause {
-        Cause::FatalSignal if told != errnos::ALL => "all".to_owned(),
-        Cause::Unknown | Cause::FatalSignal => return Ok(()),
-        _ if told == errnos::LIMITS && !ids.iter().any(by_default) => ids.join(","),
-        _ => return Ok(()),
+    let needs = if cause.caller_killed() && told != errnos::ALL {
+        "all".to_owned()
+    } else if told == errnos::LIMITS && !ids.iter().any(by_default) {
+        ids.join(",")
+    } else {
+        return Ok(());
     };
     Err(UsageError(format!(
         "--cause {}: these failures are told with --errno {needs} only",

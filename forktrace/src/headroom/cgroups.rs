@@ -16,7 +16,7 @@ use crate::{
         identity,
         readings::Readings,
     },
-    model::{Cause, Owner, Unit, bytes},
+    model::{Owner, Unit, bytes},
 };
 
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
@@ -31,10 +31,9 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
 }
 
 fn one(cgroup: &CgroupUse) -> Row {
-    let (cause, unit) = match cgroup.resource {
-        Resource::Pids => (Cause::CgroupPidsMax, Unit::Tasks),
-        Resource::Memory => (Cause::CgroupMemoryMax, Unit::Bytes),
-        Resource::KernelMemory => (Cause::CgroupKernelMemoryMax, Unit::Bytes),
+    let unit = match cgroup.resource {
+        Resource::Pids => Unit::Tasks,
+        Resource::Memory | Resource::KernelMemory => Unit::Bytes,
     };
     let path = cgroup.path.to_string_lossy();
     let mut limit = limit(
@@ -45,7 +44,7 @@ fn one(cgroup: &CgroupUse) -> Row {
         unit,
     );
     limit.file = Some(cgroup.file.to_string_lossy().into_owned());
-    let mut row = row(cause, Refuses::Tasks, limit);
+    let mut row = row(Refuses::Tasks, limit);
     row.owner = owner(&path);
     let fill_of = match cgroup.resource {
         Resource::Pids => Some(Fill::Tasks),

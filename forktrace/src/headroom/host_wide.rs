@@ -11,7 +11,7 @@ use crate::{
         holders::{Fill, Scope},
         readings::{RESERVED, Readings, Subject},
     },
-    model::{Cause, LimitKind, Owner, Unit},
+    model::{LimitKind, Owner, Unit},
 };
 
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
@@ -31,7 +31,7 @@ fn threads_max(readings: &Readings) -> Option<Row> {
         Unit::Tasks,
     );
     limit.file = Some("/proc/sys/kernel/threads-max".to_owned());
-    let mut row = row(Cause::ThreadsMax, Refuses::Tasks, limit);
+    let mut row = row(Refuses::Tasks, limit);
     row.counts = all(readings);
     Some(row)
 }
@@ -67,7 +67,7 @@ fn pid_max(readings: &Readings) -> Option<Row> {
     );
     limit.usable = Some(value.saturating_sub(RESERVED));
     limit.file = Some("/proc/sys/kernel/pid_max".to_owned());
-    let mut row = row(Cause::PidMax, Refuses::Tasks, limit);
+    let mut row = row(Refuses::Tasks, limit);
     row.counts = all(readings);
     row.notes.push(format!(
         "ids in use are threads as well as processes; {} more are below {RESERVED} or above the \

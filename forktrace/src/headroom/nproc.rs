@@ -18,7 +18,7 @@ use crate::{
         readings::{Readings, Subject},
         user_namespace::INITIAL,
     },
-    model::{Cause, LimitKind, Owner, Unit},
+    model::{LimitKind, Owner, Unit},
 };
 
 const CAP_SYS_ADMIN: u32 = 21;
@@ -118,7 +118,7 @@ fn one(readings: &Readings, process: &Status, value: Option<u64>, exempt: Option
         Unit::Tasks,
     );
     limit.file = Some(format!("/proc/{}/limits", process.pid));
-    let mut row = row(Cause::RlimitNproc, Refuses::Tasks, limit);
+    let mut row = row(Refuses::Tasks, limit);
     row.owner = readings.user(process.uid).map(str::to_owned);
     row.counts = Some(Scope::User {
         uid: process.uid,

@@ -12,7 +12,7 @@ use crate::{
         process::Status,
         readings::Readings,
     },
-    model::{Cause, LimitKind, Owner, Unit, bytes},
+    model::{LimitKind, Owner, Unit, bytes},
 };
 
 /// The policy as a limit: in mode 2 CommitLimit, in mode 0 RAM and swap for a
@@ -49,7 +49,7 @@ fn strict(readings: &Readings) -> Option<Row> {
     limit.requested = process.and_then(private);
     limit.file = Some("/proc/sys/vm/overcommit_memory".to_owned());
     let requested = limit.requested;
-    let mut row = row(Cause::Overcommit, Refuses::Processes, limit);
+    let mut row = row(Refuses::Processes, limit);
     row.counts = Some(Scope::Host {
         fill: Fill::Private,
     });
@@ -74,7 +74,7 @@ fn heuristic(readings: &Readings) -> Option<Row> {
     );
     limit.requested = Some(largest);
     limit.file = Some("/proc/sys/vm/overcommit_memory".to_owned());
-    let mut row = row(Cause::Overcommit, Refuses::Processes, limit);
+    let mut row = row(Refuses::Processes, limit);
     row.notes.push(format!(
         "vm.overcommit_memory=0 compares the largest private mapping ({}) with RAM and swap \
          together; free memory plays no role",

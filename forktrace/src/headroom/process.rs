@@ -44,7 +44,7 @@ pub(super) fn blocked(readings: &Readings) -> Vec<Blocked> {
     let mut blocked = Vec::new();
     if details.pid_namespace_dead {
         blocked.push(Blocked {
-            cause: Cause::PidNamespaceDead,
+            cause: Cause::of_limit(&LimitKind::PidNamespace),
             text: format!(
                 "{} (pid {}) can create no process: its children would go to a pid namespace \
                  whose init has ended",
@@ -77,7 +77,7 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
         return Vec::new();
     };
     let mut rows = Vec::new();
-    let mut add = |cause, limit: Limit| rows.push(row(cause, Refuses::Threads, limit));
+    let mut add = |limit: Limit| rows.push(row(Refuses::Threads, limit));
     if let Some(mappings) = details.mappings {
         let mut limit = limit(
             LimitKind::MaxMapCount,
@@ -87,38 +87,27 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
             Unit::Mappings,
         );
         limit.file = Some("/proc/sys/vm/max_map_count".to_owned());
-        add(Cause::MaxMapCount, limit);
+        add(limit);
     }
     let Some(limits) = readings.limits.get(&process.pid) else {
         return rows;
     };
     let file = format!("/proc/{}/limits", process.pid);
-    let mut bound = |cause, kind, value, usage: Option<u64>| {
+    let mut bound = |kind, value, usage: Option<u64>| {
         if usage.is_some() {
             let mut limit = limit(kind, Owner::Process, value, usage, Unit::Bytes);
             limit.file = Some(file.clone());
-            add(cause, limit);
+            add(limit);
         }
     };
     bound(
-        Cause::RlimitAs,
         LimitKind::RlimitAs,
         limits.address_space.soft,
         process.vm_size,
     );
-    bound(
-        Cause::RlimitData,
-        LimitKind::RlimitData,
-        limits.data.soft,
-        process.vm_data,
-    );
+    bound(LimitKind::RlimitData, limits.data.soft, process.vm_data);
     // Only what is mapped locked counts, after mlockall(MCL_FUTURE).
     let locked = process.vm_locked.filter(|bytes| *bytes > 0);
-    bound(
-        Cause::RlimitMemlock,
-        LimitKind::RlimitMemlock,
-        limits.locked.soft,
-        locked,
-    );
+    bound(LimitKind::RlimitMemlock, limits.locked.soft, locked);
     rows
 }

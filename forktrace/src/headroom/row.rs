@@ -19,10 +19,10 @@ pub(super) fn limit(
 }
 
 /// A row of a limit that applies.
-pub(super) fn row(cause: Cause, refuses: Refuses, limit: Limit) -> Row {
+pub(super) fn row(refuses: Refuses, limit: Limit) -> Row {
     let mut row = Row {
+        cause: Cause::of_limit(&limit.kind),
         limit,
-        cause,
         refuses,
         percent: None,
         reclaimable: None,

@@ -74,6 +74,24 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// What a limit of this kind is about; `None` where it is no cgroup's.
+    pub fn of_limit(kind: &LimitKind) -> Option<Self> {
+        match kind {
+            LimitKind::PidsMax => Some(Self::Pids),
+            LimitKind::MemoryMax | LimitKind::MemoryLimit => Some(Self::Memory),
+            LimitKind::KernelMemoryLimit => Some(Self::KernelMemory),
+            _ => None,
+        }
+    }
+
+    /// The controller that bounds it.
+    pub fn controller(self) -> Controller {
+        match self {
+            Self::Pids => Controller::Pids,
+            Self::Memory | Self::KernelMemory => Controller::Memory,
+        }
+    }
+
     /// Its limit, which is called as the file that holds it.
     pub fn limit_kind(self, version: Version) -> LimitKind {
         match (self, version) {

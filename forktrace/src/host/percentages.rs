@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::cgroup::{Hierarchies, Resource};
 use super::limits::HostNow;
 use super::unit_files::UnitFiles;
+use crate::model::Limit;
 
 /// A unit's files are read again after this.
 const FRESH: Duration = Duration::from_secs(60);
@@ -53,6 +54,14 @@ impl Percentages {
             files,
             known: HashMap::new(),
         }
+    }
+
+    /// The percentage behind this limit, see [`Self::of`]; `None` also where it is no cgroup's, or
+    /// has no number.
+    pub fn of_limit(&mut self, limit: &Limit, hierarchies: &Hierarchies) -> Option<Percentage> {
+        let resource = Resource::of_limit(&limit.kind)?;
+        let path = limit.owner.cgroup_path()?;
+        self.of(resource, path, limit.value?, hierarchies)
     }
 
     /// The percentage behind the limit of the cgroup with this path, which has this value. `None`

@@ -106,6 +106,11 @@ causes! {
 }
 
 impl Cause {
+    /// Whether it is that the cause isn't known.
+    pub fn is_unknown(self) -> bool {
+        self == Self::Unknown
+    }
+
     /// The cause with this id.
     pub fn from_id(id: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|cause| cause.id() == id)

@@ -4,7 +4,7 @@ use super::{
     bursts::Bursts,
     counts::{Counts, Kind, add},
     line::{self, Refusal},
-    oom::{self, OomKills},
+    oom::OomKills,
     rows::{CallerState, CgroupState, KeyMaker, LimitState},
     session::{Counted, Known, Sessions, Waiting},
     table::Table,
@@ -260,7 +260,7 @@ impl Aggregator {
         let session = &mut self.sessions.all[at];
         add(&mut session.failures, count);
         session.when.cover(when);
-        if cause.is_some_and(oom::is_of_memory) {
+        if cause.is_some_and(Cause::is_about_memory) {
             self.oom.refused(session.host_id, when, count);
         }
         self.bursts.add(session.host_id, when, cause, count);

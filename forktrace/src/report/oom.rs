@@ -14,7 +14,7 @@ use super::{
     table::Table,
     when::When,
 };
-use crate::{model::Cause, record::OomKill};
+use crate::record::OomKill;
 
 /// So many seconds apart is near.
 const NEAR_SECONDS: i64 = 60;
@@ -24,17 +24,6 @@ const KEPT: usize = 1024;
 const SECONDS: usize = 1 << 16;
 /// Rows that are told.
 const ROWS: usize = 100;
-
-/// Whether a failure was for want of memory that others could have left.
-pub fn is_of_memory(cause: Cause) -> bool {
-    matches!(
-        cause,
-        Cause::Overcommit
-            | Cause::CgroupMemoryMax
-            | Cause::CgroupKernelMemoryMax
-            | Cause::KernelMemory
-    )
-}
 
 /// What is known of them so far.
 #[derive(Clone)]
@@ -230,7 +219,7 @@ impl Victims {
 mod tests {
     use super::*;
     use crate::{
-        model::LossReason,
+        model::{Cause, LossReason},
         record::{Record, Wanted, oom_kill::tests::kill},
         report::{
             Report,

@@ -150,16 +150,13 @@ pub fn compare(expected: &Expected, told: &[(Failure, u64)]) -> Judged {
     let other = told
         .iter()
         .map(|(f, _)| f)
-        .find(|f| f.cause != expected.cause && f.cause != Cause::Unknown);
+        .find(|f| f.cause != expected.cause && !f.cause.is_unknown());
     let right: Vec<&Failure> = told
         .iter()
         .map(|(f, _)| f)
         .filter(|f| f.cause == expected.cause)
         .collect();
-    let unknown = told
-        .iter()
-        .map(|(f, _)| f)
-        .find(|f| f.cause == Cause::Unknown);
+    let unknown = told.iter().map(|(f, _)| f).find(|f| f.cause.is_unknown());
     let shown = match (other, unknown, right.first()) {
         (Some(f), ..) => {
             judged.outcome = Outcome::Misnamed;

@@ -254,7 +254,7 @@ impl Told {
     fn add(&mut self, record: &Record) {
         match record {
             // Processes of its own that it kills: nobody was refused.
-            Record::Failure(failure) if failure.cause == Cause::FatalSignal => {}
+            Record::Failure(failure) if failure.cause.caller_killed() => {}
             Record::Failure(failure) => self.failures.push((**failure).clone()),
             Record::Repeat(repeat) => *self.repeats.entry(repeat.of).or_default() += repeat.count,
             // Not what was lost but what can have been, of anybody's mappings

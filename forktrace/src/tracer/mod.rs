@@ -4,23 +4,19 @@
 //! created: forktrace has to work on the host that can't fork.
 
 mod attached;
+mod context;
 mod counts;
-mod fillers;
 mod level;
 mod log;
-mod memory;
 pub mod options;
 mod own;
-mod percentage;
 mod privilege;
 mod session;
-mod sight;
 mod start_times;
 
 use std::{
     io,
     os::fd::{AsRawFd, RawFd},
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -38,15 +34,12 @@ pub use session::holders_by;
 pub use start_times::StartTimes;
 
 use crate::{
-    cause::{Words, complete, explain, judge, raise_commit_limit, warnings},
+    cause::{Answer, Subject, answer, judge},
     host::{
         cgroup::Hierarchies,
         clock::Clock,
         holders::{Holders, Tasks},
-        memory::AtVerdicts,
         passwd::Passwd,
-        percentages::Percentages,
-        readings::is_initial_pid_namespace,
     },
     model::{Cause, LossReason},
     probe::{
@@ -57,10 +50,10 @@ use crate::{
     },
     record::{Failure, Loss, OomKill, Record, Summary},
 };
+use context::Contexts;
 use counts::Counts;
 use level::Alike;
 use log::KernelLog;
-use sight::Sights;
 
 /// Why tracing can't start.
 #[derive(Debug, thiserror::Error)]
@@ -93,12 +86,7 @@ pub struct Tracer {
     log: KernelLog,
     ring: AsyncFd<Ring>,
     decoder: Decoder,
-    hierarchies: Hierarchies,
-    holders: Holders,
-    memory: AtVerdicts,
-    percentages: Percentages,
-    sights: Sights,
-    initial_pid_namespace: bool,
+    contexts: Contexts,
     clock: Clock,
     counts: Counts,
     selection: Selection,
@@ -176,12 +164,7 @@ impl Tracer {
             log,
             ring,
             decoder,
-            hierarchies,
-            holders,
-            memory: AtVerdicts::new(),
-            percentages: Percentages::new(),
-            sights: Sights::default(),
-            initial_pid_namespace: is_initial_pid_namespace(Path::new("/proc")),
+            contexts: Contexts::new(hierarchies, holders),
             clock: Clock::now(),
             counts,
             selection,
@@ -254,50 +237,29 @@ impl Tracer {
         self.counts
             .detailed(decoded.key, self.seq, &alike, decoded.time_ns);
         self.add(verdict.cause, 1);
-        let words = Words {
+        let errno = decoded.evidence.errno;
+        let context = self.contexts.of(&verdict, errno);
+        let subject = Subject {
             caller: &decoded.caller,
             cgroup: &decoded.cgroup,
             operation: decoded.evidence.operation,
-            errno: decoded.evidence.errno,
+            errno,
         };
-        let (summary, mut fix) = explain(&verdict, &words);
-        let sight = self.sights.of(verdict.limit.as_ref(), &self.hierarchies);
-        complete(
-            &mut fix,
-            &verdict,
-            &decoded.cgroup,
-            &sight,
-            self.initial_pid_namespace,
-        );
-        let holders = verdict.limit.as_ref().map(|limit| {
-            let scope = || fillers::scope(limit, &self.hierarchies);
-            self.holders.of(limit, scope)
-        });
-        let holders = holders.unwrap_or_default();
-        fix.extend(warnings(&holders));
-        fix.extend(percentage::warning(
-            &verdict,
-            &mut self.percentages,
-            &self.hierarchies,
-        ));
-        let memory = memory::context(&verdict, decoded.evidence.errno, &mut self.memory);
-        if let (Some(limit), Some(memory)) = (&verdict.limit, self.memory.last()) {
-            raise_commit_limit(&mut fix, limit, memory);
-        }
+        let Answer { summary, fix } = answer(&verdict, &subject, &context);
         Some(Record::Failure(Box::new(Failure {
             seq: self.seq,
             time: self.clock.rfc3339(decoded.time_ns),
             operation: decoded.evidence.operation,
             syscall: decoded.syscall.map(str::to_owned),
-            errno: decoded.evidence.errno,
+            errno,
             caller: decoded.caller,
             cgroup: decoded.cgroup,
             cause: verdict.cause,
             certainty: verdict.certainty,
             limit: verdict.limit,
             candidates: verdict.candidates,
-            holders,
-            memory,
+            holders: context.holders,
+            memory: context.memory,
             summary,
             fix,
         })))

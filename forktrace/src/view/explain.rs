@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{colours::Colours, wrap::wrap};
-use crate::cause::{Cause, PAGES, Page, Step};
+use crate::cause::{Cause, Page, Step, pages};
 
 /// Beyond this, lines are long rather than readable.
 const WIDEST: usize = 100;
@@ -13,7 +13,7 @@ pub fn list(colours: bool) -> String {
     let Colours { bold, dim, .. } = Colours::new(colours);
     let mut out = String::new();
     let _ = writeln!(out, "{dim}{:<26}{:<16}WHOSE LIMIT{dim:#}", "CAUSE", "ERRNO");
-    for page in PAGES {
+    for page in pages() {
         let _ = writeln!(
             out,
             "{bold}{:<26}{bold:#}{:<16}{}\n  {}",
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn everything_fits_eighty_columns() {
-        let pages = PAGES.iter().map(|p| page(p, false, 80));
+        let pages = pages().map(|p| page(p, false, 80));
         for text in pages.chain([list(false)]) {
             for line in text.lines() {
                 assert!(line.chars().count() <= 80, "{line}");
@@ -205,14 +205,14 @@ mod tests {
 
     #[test]
     fn colours_only_where_asked_for_and_any_width_will_do() {
-        for p in PAGES {
+        for p in pages() {
             assert!(!page(p, false, 80).contains('\x1b'));
             assert!(page(p, true, 80).contains('\x1b'));
             assert_eq!(page(p, false, 0), page(p, false, 40));
             assert_eq!(page(p, false, 1000), page(p, false, 100));
         }
         assert!(!list(false).contains('\x1b'));
-        for cause in Cause::all() {
+        for cause in Cause::ALL.iter().copied() {
             assert!(list(false).contains(cause.id()));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cause::{Cause, PAGES, Page, Step};
+use crate::cause::{Cause, Page, Step, pages};
 
 const OPENING: &str = "\
 <!-- Generated: forktrace explain --format markdown > docs/causes.md -->
@@ -20,7 +20,7 @@ differ, they are named. File names are those of 6.1. Commands are for a POSIX sh
 /// The whole page.
 pub fn document() -> String {
     let mut out = OPENING.to_owned();
-    for page in PAGES {
+    for page in pages() {
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} |",
@@ -30,7 +30,7 @@ pub fn document() -> String {
             page.summary
         );
     }
-    for page in PAGES {
+    for page in pages() {
         out.push('\n');
         out.push_str(&section(page));
     }

@@ -191,7 +191,7 @@ impl<W: Write> Screen<W> {
     fn candidates(&mut self, f: &Failure) -> io::Result<()> {
         let shown = match self.verbosity {
             Verbosity::Verbose => usize::MAX,
-            _ if f.cause == Cause::Unknown => 6,
+            _ if f.cause.is_unknown() => 6,
             _ => 3,
         };
         let mut others = Vec::new();

@@ -307,7 +307,7 @@ fn all(tests: &Tests, style: &str) -> Result<()> {
             );
         }
     }
-    for cause in Cause::judged().filter(|cause| *cause != Cause::Unknown) {
+    for cause in Cause::judged().filter(|cause| !cause.is_unknown()) {
         ensure!(causes.contains(&cause), "no row of {}", cause.id());
     }
     ensure!(result.end.named >= 12, "{:?}", result.end);

@@ -38,10 +38,7 @@ pub type Reading = Result<CgroupUse, Unreadable>;
 impl Hierarchies {
     /// Where a resource is limited: a controller is in one hierarchy only.
     pub fn of(&self, resource: Resource) -> Option<Hierarchy> {
-        let v1 = Hierarchy::V1(match resource {
-            Resource::Pids => Controller::Pids,
-            Resource::Memory | Resource::KernelMemory => Controller::Memory,
-        });
+        let v1 = Hierarchy::V1(resource.controller());
         let v2 = (resource != Resource::KernelMemory).then_some(Hierarchy::V2);
         [Some(v1), v2]
             .into_iter()

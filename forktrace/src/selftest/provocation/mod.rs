@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_cause_is_provoked_or_has_a_reason_why_not() {
-        for cause in Cause::judged().filter(|cause| *cause != Cause::Unknown) {
+        for cause in Cause::judged().filter(|cause| !cause.is_unknown()) {
             let provoked = all().iter().any(|p| p.cause == cause);
             let reasons = WITHOUT.iter().filter(|(c, _)| *c == cause).count();
             assert_eq!(reasons, usize::from(!provoked), "{cause:?}");

@@ -1,0 +1,31 @@
+//! What is said of a verdict: the only place that makes its sentence and its fixes.
+
+use super::{Context, Subject, Verdict, leak, percentage, words::fix};
+use crate::model::Fix;
+
+/// A verdict in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// One sentence.
+    pub summary: String,
+    /// Ways out, and what to know before taking one.
+    pub fix: Vec<Fix>,
+}
+
+/// The sentence and the ways out: the cause's own; then what the holders of the limit say against
+/// raising it, and where the limit comes from.
+pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> Answer {
+    let entry = verdict.cause.entry();
+    let mut fixes = (entry.fix)(verdict, subject, context);
+    fixes.extend(leak::warnings(&context.holders));
+    if let (Some(percentage), Some(limit)) = (&context.percentage, &verdict.limit)
+        && let Some(value) = limit.value
+    {
+        let note = percentage::note(percentage, value, limit.unit);
+        fixes.push(fix(None, None, note));
+    }
+    Answer {
+        summary: (entry.summary)(verdict, subject),
+        fix: fixes,
+    }
+}

@@ -1,0 +1,96 @@
+//! Whom a verdict is about.
+
+use crate::model::{Caller, Cgroup, Errno, Operation};
+
+/// Who was refused, and what.
+pub struct Subject<'a> {
+    pub caller: &'a Caller,
+    pub cgroup: &'a Cgroup,
+    pub operation: Operation,
+    pub errno: Errno,
+}
+
+impl Subject<'_> {
+    /// "a process", "a thread", …
+    pub fn wanted(&self) -> &'static str {
+        match self.operation {
+            Operation::Process | Operation::Vfork => "a process",
+            Operation::Thread => "a thread",
+            Operation::KernelThread => "a kernel thread",
+            Operation::IoWorker => "an io_uring worker",
+            Operation::Exec => "a program",
+            Operation::ThreadStack => "a thread's stack",
+        }
+    }
+
+    /// "postgres (pid 812)".
+    pub fn who(&self) -> String {
+        format!("{} (pid {})", self.caller.comm, self.caller.pid)
+    }
+
+    /// "uid 112 (postgres)".
+    pub fn user(&self) -> String {
+        match &self.caller.user {
+            Some(name) => format!("uid {} ({name})", self.caller.uid),
+            None => format!("uid {}", self.caller.uid),
+        }
+    }
+
+    /// "postgres (pid 812) could not create a process: ".
+    pub fn opening(&self) -> String {
+        if self.operation == Operation::ThreadStack {
+            return format!("{} could not map the stack of a new thread: ", self.who());
+        }
+        let what = match self.operation {
+            Operation::Exec => "execute",
+            _ => "create",
+        };
+        format!("{} could not {what} {}: ", self.who(), self.wanted())
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A process of postgres's.
+    pub fn caller() -> Caller {
+        Caller {
+            pid: 812,
+            tid: 812,
+            ppid: 1,
+            comm: "postgres".to_owned(),
+            comm_hex: None,
+            uid: 112,
+            euid: 112,
+            user: Some("postgres".to_owned()),
+            exe: None,
+            exe_hex: None,
+        }
+    }
+
+    #[test]
+    fn a_sentence_opens_with_who_wanted_what() {
+        let subject = |operation| {
+            Subject {
+                caller: &caller(),
+                cgroup: &Cgroup::default(),
+                operation,
+                errno: Errno::EAGAIN,
+            }
+            .opening()
+        };
+        assert_eq!(
+            subject(Operation::Vfork),
+            "postgres (pid 812) could not create a process: "
+        );
+        assert_eq!(
+            subject(Operation::Exec),
+            "postgres (pid 812) could not execute a program: "
+        );
+        assert_eq!(
+            subject(Operation::ThreadStack),
+            "postgres (pid 812) could not map the stack of a new thread: "
+        );
+    }
+}

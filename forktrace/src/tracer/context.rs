@@ -1,0 +1,95 @@
+//! What a verdict is answered with beside itself: who fills the limit, the host's memory, where the
+//! limit comes from, what of its cgroup this forktrace sees. Read once for each verdict, asked of its
+//! limit's kind and owner.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::{
+    cause::{Context, Sight, Verdict},
+    host::{
+        cgroup::{Hierarchies, Resource},
+        holders::{Holders, Scope},
+        memory::AtVerdicts,
+        percentages::Percentages,
+        readings::is_initial_pid_namespace,
+    },
+    model::{Errno, Limit, Owner},
+};
+
+/// Cgroups that are remembered: where the path doesn't help, all are looked through for one.
+const REMEMBERED: usize = 256;
+
+/// Reads contexts, and remembers what need not be read again.
+pub struct Contexts {
+    hierarchies: Hierarchies,
+    holders: Holders,
+    memory: AtVerdicts,
+    percentages: Percentages,
+    sights: HashMap<u64, Sight>,
+    in_pid_namespace: bool,
+}
+
+impl Contexts {
+    /// Of this host.
+    pub fn new(hierarchies: Hierarchies, holders: Holders) -> Self {
+        Self {
+            hierarchies,
+            holders,
+            memory: AtVerdicts::new(),
+            percentages: Percentages::new(),
+            sights: HashMap::new(),
+            in_pid_namespace: !is_initial_pid_namespace(Path::new("/proc")),
+        }
+    }
+
+    /// Of a verdict on a refusal with this errno.
+    pub fn of(&mut self, verdict: &Verdict, errno: Errno) -> Context {
+        let limit = verdict.limit.as_ref();
+        let sight = limit.map_or(Sight::Whole, |limit| self.sight(limit));
+        let holders = limit.map(|limit| {
+            let scope = || Scope::of_limit(limit, &self.hierarchies);
+            self.holders.of(limit, scope)
+        });
+        let percentage =
+            limit.and_then(|limit| self.percentages.of_limit(limit, &self.hierarchies));
+        let memory = verdict
+            .cause
+            .memory_matters(errno)
+            .then(|| self.memory.read(verdict.cause, limit))
+            .flatten();
+        Context {
+            holders: holders.unwrap_or_default(),
+            memory,
+            last_memory: self.memory.last().copied(),
+            percentage,
+            sight,
+            in_pid_namespace: self.in_pid_namespace,
+        }
+    }
+
+    /// What this process sees of the cgroup that has the limit; of a limit that is no cgroup's, all.
+    fn sight(&mut self, limit: &Limit) -> Sight {
+        let (Owner::Cgroup(owner), Some(resource)) =
+            (&limit.owner, Resource::of_limit(&limit.kind))
+        else {
+            return Sight::Whole;
+        };
+        if !self.hierarchies.hides_ancestors() {
+            return Sight::Whole;
+        }
+        let Some(id) = owner.id else {
+            return Sight::None;
+        };
+        if self.sights.len() >= REMEMBERED {
+            self.sights.clear();
+        }
+        let look = || {
+            let (hierarchy, _) = self.hierarchies.of_controller(resource.controller());
+            // The kernel's path means another cgroup here: its id is looked for.
+            let folder = self.hierarchies.locate(hierarchy, Path::new("/.."), id);
+            folder.map_or(Sight::None, Sight::Folder)
+        };
+        self.sights.entry(id).or_insert_with(look).clone()
+    }
+}
