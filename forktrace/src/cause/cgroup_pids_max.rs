@@ -12,7 +12,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{fix, numbers, roomier, shell_word},
     },
-    evidence::{Evidence, Stage},
+    evidence::{Evidence, Sign, Stage},
     model::{Errno, Fix, LimitKind},
 };
 
@@ -26,16 +26,18 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    // Of what cgroup_can_fork() asks, only the pids controller answers EAGAIN (the
-    // cpuset controller: ENODEV, ENOSPC, or what a security module says of a move).
+    // Of what cgroup_can_fork() asks, only the pids controller answers EAGAIN by
+    // itself (the cpuset controller: ENODEV, ENOSPC, or what a security module says
+    // of a child in another cpuset).
     if e.stage != Stage::Cgroups || e.errno != Errno::EAGAIN {
         return None;
     }
     let limit = e.pids_full.as_ref().map(candidates::pids);
-    if e.pids_seen {
-        return Finding::observed(limit);
+    match e.signs.pids_refused {
+        Sign::Seen => Finding::observed(limit),
+        Sign::NotSeen => None,
+        Sign::Unwatched => Finding::inferred(limit),
     }
-    Finding::inferred(limit)
 }
 
 fn exhausted(e: &Evidence) -> Option<Finding> {

@@ -1,9 +1,12 @@
 //! A security module refused in `security_task_alloc` (SELinux answers EACCES
-//! there; a BPF program may answer anything).
+//! there; a BPF program may answer anything), or in a hook of what was asked for
+//! beside the task.
 //!
 //! kernel/fork.c `copy_process`, security/security.c. Of the steps between
 //! `audit_alloc` and `copy_fs` only the module and `fs->in_exec` can answer
 //! EAGAIN; ENOMEM can have other reasons and stays unknown.
+
+use forktrace_common::clone;
 
 use crate::{
     cause::{
@@ -24,6 +27,9 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
+    if is_elsewhere(e) {
+        return Finding::inferred(None);
+    }
     let there = matches!(e.stage, Stage::SecurityToFs | Stage::SecurityToFiles);
     if !there || e.signs.security_passed == Sign::Seen {
         return None;
@@ -39,6 +45,26 @@ fn seen(e: &Evidence) -> Option<Finding> {
         Errno::EINVAL if e.operation == Operation::KernelThread => None,
         _ => Finding::observed(None),
     }
+}
+
+/// The modules' other hooks on the way, each at a step where nothing else that is
+/// known answers EAGAIN: `userns_create` (6.1+) in `copy_creds`, those of the pidfd's
+/// file (`file_alloc_security`, 6.9+ `file_open`), and `task_setscheduler`, which the
+/// cpuset controller asks for a child in another cpuset.
+fn is_elsewhere(e: &Evidence) -> bool {
+    let asked = |flag: u64| e.clone_flags & flag != 0;
+    let signs = &e.signs;
+    e.errno == Errno::EAGAIN
+        && match e.stage {
+            Stage::Early => {
+                asked(clone::NEWUSER)
+                    && signs.child == Sign::NotSeen
+                    && signs.nproc_asked == Sign::NotSeen
+            }
+            Stage::IoToPid => !e.ids_can_have_run_out(),
+            Stage::Cgroups => asked(clone::INTO_CGROUP) && signs.pids_refused == Sign::NotSeen,
+            _ => false,
+        }
 }
 
 fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
@@ -68,13 +94,37 @@ const PAGE: Page = Page {
          module stays unknown (memory is asked for beside it), and of a thread an EAGAIN, which an \
          execve of the same process answers as well. A module can also deny a capability that \
          would have exempted the caller; then the limit is the cause, and named where it is full.",
+        "What is asked for beside the task has hooks of its own: a user namespace, the file of a \
+         pidfd, a cgroup with another cpuset. An EAGAIN of these is inferred, where no limit at \
+         that step can have answered it.",
     ],
-    checks: &[check(
-        "security/security.c",
-        "security_task_alloc",
-        "5.10 to 7.3",
-        "Called by `copy_process`: the hook `task_alloc` of each module in turn.",
-    )],
+    checks: &[
+        check(
+            "security/security.c",
+            "security_task_alloc",
+            "5.10 to 7.3",
+            "Called by `copy_process`: the hook `task_alloc` of each module in turn.",
+        ),
+        check(
+            "security/security.c",
+            "security_create_user_ns",
+            "6.1+",
+            "Called by `create_user_ns`, with CLONE_NEWUSER: the hook `userns_create`.",
+        ),
+        check(
+            "security/security.c",
+            "security_file_alloc",
+            "5.10 to 7.3",
+            "With CLONE_PIDFD the pidfd is an open file: the hook `file_alloc_security`, and since \
+             6.9 `file_open`.",
+        ),
+        check(
+            "kernel/cgroup/cpuset.c",
+            "cpuset_can_fork",
+            "6.1+",
+            "With CLONE_INTO_CGROUP into another cpuset: the hook `task_setscheduler`.",
+        ),
+    ],
     exempt: "By the module's policy; the kernel exempts nobody.",
     confirm: &[
         step(

@@ -152,7 +152,6 @@ mod tests {
             pid_ns: Vec::new(),
             pids: Vec::new(),
             pids_full: None,
-            pids_seen: false,
             pids_delta: None,
             memory: Vec::new(),
             memory_refused: None,

@@ -6,6 +6,8 @@
 //! the numbers have wrapped round. Threads, zombies and the ids of dead
 //! session and group leaders hold ids as well. Nobody is exempt.
 
+use forktrace_common::clone;
+
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict, candidates,
@@ -26,13 +28,17 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    if e.errno != Errno::EAGAIN || e.stage != Stage::IoToPid {
+    if e.errno != Errno::EAGAIN || e.stage != Stage::IoToPid || !e.ids_can_have_run_out() {
         return None;
     }
-    // Between copy_io and alloc_pid only "no id is free" answers EAGAIN. Ids may have
-    // come back by now: then whose they were is known where there is one namespace.
     if let Some(ns) = e.full_pid_ns() {
         return Finding::observed(candidates::pid_max(ns));
+    }
+    // Between copy_io and alloc_pid only "no id is free" answers EAGAIN, and a
+    // security module to the file of a pidfd. Ids may have come back by now: then
+    // whose they were is known where there is one namespace.
+    if e.clone_flags & clone::PIDFD != 0 {
+        return Finding::inferred(None);
     }
     match &e.pid_ns[..] {
         [ns] => Finding::observed(candidates::pid_max(ns)),

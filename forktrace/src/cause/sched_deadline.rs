@@ -21,7 +21,8 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    if e.errno != Errno::EAGAIN || e.stage != Stage::Early || !e.deadline {
+    let credentials = e.signs.child != Sign::NotSeen;
+    if e.errno != Errno::EAGAIN || e.stage != Stage::Early || !e.deadline || !credentials {
         return None;
     }
     match e.signs.sched_reached {

@@ -32,6 +32,8 @@ fn seen(e: &Evidence) -> Option<Finding> {
     let of_kernel = e.operation == Operation::KernelThread;
     match (e.signs.nproc_asked, e.signs.sched_reached) {
         (Sign::Seen, _) | (_, Sign::Seen) => None,
+        // It comes behind `copy_creds`.
+        _ if e.signs.child == Sign::NotSeen => None,
         _ if e.signs.capability_denied || of_kernel => {
             Finding::inferred(limit.filter(|_| e.threads_full())?)
         }

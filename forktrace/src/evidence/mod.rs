@@ -15,6 +15,8 @@ pub use overcommit::{Overcommit, OvercommitMode, PAGE, Refused};
 pub use sched_ext::SchedExt;
 pub use thread_stack::ThreadStack;
 
+use forktrace_common::clone;
+
 use crate::model::{Errno, Operation};
 
 /// How far the creation came.
@@ -133,6 +135,15 @@ impl PidNs {
     pub fn usable(&self) -> Option<u64> {
         self.pid_max.map(|max| max.saturating_sub(RESERVED_PIDS))
     }
+
+    /// Whether it can have been full a moment ago: so many ids are in use, but for
+    /// what may have come back since.
+    pub fn can_have_been_full(&self) -> bool {
+        let Some(usable) = self.usable() else {
+            return true;
+        };
+        self.full || self.allocated + usable / 16 + 64 >= usable
+    }
 }
 
 /// What is known of a step that leaves a sign where it is come to.
@@ -154,12 +165,16 @@ pub struct Signs {
     pub nproc_asked: Sign,
     /// The same of a caller who has one, and to whom it was denied.
     pub capability_denied: bool,
+    /// The half-made child's credentials were given back: `copy_creds` had made them.
+    pub child: Sign,
     /// `sched_fork` was come to.
     pub sched_reached: Sign,
     /// `security_task_alloc` agreed.
     pub security_passed: Sign,
     /// `__vm_enough_memory` refused.
     pub overcommit_refused: Sign,
+    /// The pids controller refused.
+    pub pids_refused: Sign,
 }
 
 /// Tasks on the host.
@@ -217,8 +232,6 @@ pub struct Evidence {
     /// The cgroup that was seen to refuse; else the first on the way up that has no
     /// room for a task.
     pub pids_full: Option<CgroupLimit>,
-    /// It was seen to refuse.
-    pub pids_seen: bool,
     /// Forks refused in the cgroup between enter and return.
     pub pids_delta: Option<i64>,
     /// Nearest memory cgroup first; bytes.
@@ -254,6 +267,14 @@ impl Evidence {
     /// own up, as `alloc_pid()` goes.
     pub fn full_pid_ns(&self) -> Option<&PidNs> {
         self.pid_ns.iter().find(|ns| ns.full)
+    }
+
+    /// Whether it can have been the ids that ran out where an id is given: else only
+    /// the file of a pidfd is left, which a security module can refuse.
+    pub fn ids_can_have_run_out(&self) -> bool {
+        self.clone_flags & clone::PIDFD == 0
+            || self.pid_ns.is_empty()
+            || self.pid_ns.iter().any(PidNs::can_have_been_full)
     }
 
     /// The first level of RLIMIT_NPROC that has no room, for a caller that it

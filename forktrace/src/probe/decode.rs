@@ -171,7 +171,6 @@ impl Decoder {
             pid_ns: pid_namespaces(&event, &host),
             pids: self.cgroups(&event, &paths, Resource::Pids),
             pids_full: self.one(&event.facts.pids, &paths, Resource::Pids),
-            pids_seen: has(fact::PIDS_SEEN),
             pids_delta: (event.flags & flag::HAVE_PIDS_DELTA != 0).then_some(event.pids_delta),
             memory: self.cgroups(&event, &paths, Resource::Memory),
             memory_refused: has(fact::MEMCG_SEEN)

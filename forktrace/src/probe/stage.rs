@@ -24,13 +24,18 @@ pub fn is_creation(event: &FailureEvent) -> bool {
 }
 
 /// Whether the probed instructions were skipped, though nothing counted it: every creation that
-/// EAGAIN refuses gives its child's credentials back, or (5.10) was asked for its capabilities.
+/// EAGAIN refuses gives its child's credentials back, or (5.10) was asked for its capabilities. But
+/// for one that `copy_creds` itself refused, where it was to make a user namespace.
 pub fn was_skipped(event: &FailureEvent, probes: &Outcome) -> bool {
     let by_function = matches!(event.style, style::FEXIT | style::KPROBE);
+    let by_copy_creds = event.clone_flags & clone::NEWUSER != 0
+        && event.stage == Noted::Unseen as u8
+        && !probes.silence_is_doubtful;
     by_function
         && is_creation(event)
         && event.ret == -libc::EAGAIN
         && probes.has(Role::Child)
+        && !by_copy_creds
         && event.facts.bits & (fact::CHILD_SEEN | fact::NPROC_ASKED) == 0
 }
 
@@ -66,6 +71,7 @@ pub fn signs(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Signs {
     Signs {
         nproc_asked: sign(Role::Nproc, fact::NPROC_ASKED),
         capability_denied: bits & fact::CAP_DENIED != 0,
+        child: sign(Role::Child, fact::CHILD_SEEN),
         // Without the child nothing is known of it.
         sched_reached: match sign(Role::Child, fact::SCHED_REACHED) {
             Sign::NotSeen if !child => Sign::Unwatched,
@@ -73,6 +79,7 @@ pub fn signs(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Signs {
         },
         security_passed: sign(Role::Security, fact::SECURITY_PASSED),
         overcommit_refused: sign(Role::Overcommit, fact::OVERCOMMIT_REFUSED),
+        pids_refused: sign(Role::Pids, fact::PIDS_SEEN),
     }
 }
 

@@ -44,7 +44,6 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
         }],
         pids: vec![cgroup("/a/b", 5, None), cgroup("/a", 5, Some(50))],
         pids_full: None,
-        pids_seen: false,
         pids_delta: None,
         memory: Vec::new(),
         memory_refused: None,
@@ -133,9 +132,11 @@ fn silent() -> Signs {
     Signs {
         nproc_asked: Sign::NotSeen,
         capability_denied: false,
+        child: Sign::Seen,
         sched_reached: Sign::NotSeen,
         security_passed: Sign::NotSeen,
         overcommit_refused: Sign::NotSeen,
+        pids_refused: Sign::NotSeen,
     }
 }
 
@@ -261,7 +262,7 @@ fn no_verdict_says_what_its_own_numbers_contradict() {
     let mut e = roomy(Errno::EAGAIN, Stage::Cgroups);
     e.pids_full = Some(cgroup("/a", 3, Some(50)));
     assert_eq!(verdict(&e).0, Cause::Unknown);
-    e.pids_seen = true;
+    e.signs.pids_refused = Sign::Seen;
     let v = judge(&e);
     assert_eq!(
         v.limit.map(|l| (l.owner, l.usage)),
@@ -318,6 +319,45 @@ fn an_execve_elsewhere_is_no_refusal_by_itself() {
     );
 }
 
+/// The hooks of a security module for what is asked for beside the task.
+#[test]
+fn a_module_is_named_where_nothing_else_answers_so() {
+    use forktrace_common::clone;
+    let lsm = (Cause::Lsm, Certainty::Inferred, None);
+    // The file of a pidfd, with ids to spare.
+    let mut e = roomy(Errno::EAGAIN, Stage::IoToPid);
+    e.clone_flags = clone::PIDFD;
+    assert_eq!(verdict(&e), lsm);
+    // Ids can have come back.
+    e.pid_ns[0].allocated = 32768 - 300 - 10;
+    assert_eq!(verdict(&e), (Cause::PidMax, Certainty::Inferred, None));
+    e.pid_ns[0].full = true;
+    assert_eq!(verdict(&e).1, Certainty::Observed);
+    // A child in another cpuset, while its new cgroup is full as well.
+    let mut e = roomy(Errno::EAGAIN, Stage::Cgroups);
+    e.pids_full = Some(cgroup("/a", 50, Some(50)));
+    e.clone_flags = clone::INTO_CGROUP;
+    assert_eq!(verdict(&e).0, Cause::CgroupPidsMax);
+    e.signs = silent();
+    assert_eq!(verdict(&e), lsm);
+    e.clone_flags = 0;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    // A user namespace, before any limit is asked.
+    let mut e = both_full(Stage::Early);
+    e.deadline = true;
+    e.clone_flags = clone::NEWUSER;
+    e.signs = silent();
+    e.signs.sched_reached = Sign::Unwatched;
+    e.signs.child = Sign::NotSeen;
+    assert_eq!(verdict(&e), lsm);
+    e.clone_flags = 0;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    // 5.10 asks RLIMIT_NPROC first.
+    e.clone_flags = clone::NEWUSER;
+    e.signs.nproc_asked = Sign::Seen;
+    assert_eq!(verdict(&e).0, Cause::RlimitNproc);
+}
+
 #[test]
 fn the_pids_controller_counts_its_refusals() {
     let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
@@ -372,7 +412,7 @@ fn the_refusing_cgroup_is_told_as_it_was_at_the_refusal() {
         verdict(&e),
         (Cause::CgroupPidsMax, Certainty::Inferred, scope.clone())
     );
-    e.pids_seen = true;
+    e.signs.pids_refused = Sign::Seen;
     // The limit was raised right afterwards.
     e.pids[1].limit = Some(60);
     assert_eq!(
