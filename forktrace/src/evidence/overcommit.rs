@@ -43,6 +43,8 @@ pub struct Overcommit {
     pub total_vm: u64,
     /// Its private writable part, which a fork promises a second time.
     pub private_writable: u64,
+    /// Of that, what can be huge pages (all that the host has), which nobody promises.
+    pub huge: u64,
     /// Its largest private writable mapping, where it could be read.
     pub largest_mapping: Option<u64>,
     /// What the kernel was seen to refuse: the size of one mapping, with what was
@@ -106,12 +108,13 @@ impl Overcommit {
     }
 
     /// The same where nothing better is known of what a fork promises than the size
-    /// of all that is private and writable.
+    /// of all that is private and writable, huge pages aside.
     pub fn seems_to_refuse_copy(&self) -> bool {
+        let promised = self.private_writable.saturating_sub(self.huge);
         match self.mode {
             OvercommitMode::Always => false,
-            OvercommitMode::Never => self.committed + self.private_writable >= self.allowed(),
-            OvercommitMode::Heuristic => self.private_writable > self.ram_and_swap,
+            OvercommitMode::Never => self.committed + promised >= self.allowed(),
+            OvercommitMode::Heuristic => promised > self.ram_and_swap,
         }
     }
 

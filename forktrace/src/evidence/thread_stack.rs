@@ -182,6 +182,7 @@ mod tests {
             ram_and_swap: 512 * MIB,
             total_vm: 100 * MIB,
             private_writable: 0,
+            huge: 0,
             refused: None,
             accounted: None,
             largest_mapping: None,

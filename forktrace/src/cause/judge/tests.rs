@@ -59,6 +59,7 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
             ram_and_swap: 8 << 30,
             total_vm: 1 << 28,
             private_writable: 1 << 27,
+            huge: 0,
             largest_mapping: None,
             refused: None,
             accounted: None,
@@ -583,4 +584,27 @@ fn a_thread_stack_by_stage_and_by_numbers() {
         assert_eq!(limit.owner, Owner::Process);
         assert!(v.candidates.iter().all(|c| c.kind != LimitKind::RlimitData));
     }
+}
+
+/// A caller that has ended can't be looked at, and huge pages are promised by nobody.
+#[test]
+fn huge_pages_of_a_caller_that_has_ended_are_no_promise() {
+    let mut e = roomy(Errno::ENOMEM, Stage::Unseen);
+    if let Some(o) = &mut e.overcommit {
+        o.mode = OvercommitMode::Never;
+        o.committed = 4 << 30;
+        o.private_writable = 1 << 27;
+        o.huge = 0;
+    }
+    assert_eq!(verdict(&e).0, Cause::Overcommit);
+    if let Some(o) = &mut e.overcommit {
+        o.committed = o.allowed() - (1 << 20);
+        o.huge = 1 << 27;
+    }
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    // What isn't huge is enough.
+    if let Some(o) = &mut e.overcommit {
+        o.huge = 1 << 26;
+    }
+    assert_eq!(verdict(&e).0, Cause::Overcommit);
 }

@@ -226,6 +226,7 @@ pub fn overcommit(
         ram_and_swap,
         total_vm,
         private_writable,
+        huge: host.hugetlb.unwrap_or(0) * KIB,
         largest_mapping: accounted.map(|a| a.largest),
         refused,
         accounted: accounted.map(|a| a.sum),
