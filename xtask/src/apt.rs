@@ -4,6 +4,7 @@ use crate::run;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// A Debian package, and a file that proves that it is there.
 pub struct Package<'a> {
@@ -29,6 +30,9 @@ pub fn can_install() -> bool {
 
 /// Installs those of `packages` that are missing.
 pub fn require(packages: &[Package<'_>], purpose: &str) -> Result<()> {
+    /// Parts of a test run that go side by side need packages each, and apt serves one at a time.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<&str> = packages
         .iter()
         .filter(|p| !p.file.exists())

@@ -39,7 +39,7 @@ enum Task {
     Ebpf(object::Args),
     /// Boot a test kernel and run one command (or a shell) in it
     Vm(vm::Args),
-    /// Run every test: object, lints, unit tests, this kernel, the matrix of test kernels
+    /// Run the tests: object, lints, unit tests, this kernel, the test kernels; every one with --full
     Test(test::Args),
     /// Measure what forktrace costs, and how fast it reads
     Bench(bench::Args),

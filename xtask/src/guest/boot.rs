@@ -1,5 +1,6 @@
-//! Boots a kernel in QEMU, by software emulation: works on every machine, needs no privilege.
+//! Boots a kernel in QEMU, which works on every machine and needs no privilege.
 
+use super::accel::{self, Accel};
 use super::console::{self, Console};
 use crate::{apt, run};
 use anyhow::{Context, Result, anyhow, bail};
@@ -61,6 +62,16 @@ pub struct Boot<'a> {
     pub limit: Duration,
 }
 
+/// How a machine ended.
+pub struct Ended {
+    /// The command's status.
+    pub code: i32,
+    /// From the start of the attempt that counts until init ran.
+    pub boot: Option<Duration>,
+    /// Attempts before it, each with what ended it. The command ran again from the start.
+    pub retried: Vec<String>,
+}
+
 /// Stands in the output before what a second attempt prints.
 pub const RETRY: &str = "xtask: retrying: ";
 
@@ -73,12 +84,22 @@ impl Boot<'_> {
     /// broken (an int3 of a static branch that was just patched, met by the other CPU; 7.3 once
     /// in some five minutes) up to [`ATTEMPTS`] times.
     pub fn run(&self, to: &mut dyn Write) -> Result<i32> {
+        self.measured(to).map(|ended| ended.code)
+    }
+
+    /// The same, with what the boots took.
+    pub fn measured(&self, to: &mut dyn Write) -> Result<Ended> {
         qemu()?;
         let mut attempt = 1;
+        let mut retried = Vec::new();
         loop {
             let (seen, why) = self.attempt(to)?;
             if let Some(code) = seen.exit {
-                return Ok(code);
+                return Ok(Ended {
+                    code,
+                    boot: seen.boot_time,
+                    retried,
+                });
             }
             let hung = seen.locked_up || seen.timed_out && seen.panic.is_none();
             let again = if seen.emulator_fault {
@@ -93,6 +114,7 @@ impl Boot<'_> {
             eprintln!("xtask: retrying a test machine: {why}");
             // For a log as much as for the reader of a terminal.
             let _ = writeln!(to, "{RETRY}{why}");
+            retried.push(why);
         }
     }
 
@@ -101,22 +123,13 @@ impl Boot<'_> {
         qemu()?;
         eprintln!("xtask: `exit` leaves; Ctrl-A X kills the machine");
         run::loud(
-            self.command()
+            self.command(self.accel())
                 .args(["-display", "none", "-serial", "mon:stdio"]),
         )
     }
 
     fn attempt(&self, to: &mut dyn Write) -> Result<(Console, String)> {
-        let mut command = self.command();
-        command.args(["-display", "none", "-serial", "mon:stdio"]);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        die_with_parent(&mut command);
-        let mut qemu = command
-            .spawn()
-            .with_context(|| format!("starting `{}`", run::line(&command)))?;
+        let mut qemu = self.spawn(self.accel())?;
         let (Some(mut keys), Some(out), Some(err)) =
             (qemu.stdin.take(), qemu.stdout.take(), qemu.stderr.take())
         else {
@@ -133,6 +146,41 @@ impl Boot<'_> {
         let complaints: Vec<u8> = err.iter().flatten().collect();
         let why = self.explain(&console, status, &String::from_utf8_lossy(&complaints));
         Ok((console, why))
+    }
+
+    fn spawn(&self, accel: Accel) -> Result<Child> {
+        let mut command = self.command(accel);
+        command.args(["-display", "none", "-serial", "mon:stdio"]);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        die_with_parent(&mut command);
+        command
+            .spawn()
+            .with_context(|| format!("starting `{}`", run::line(&command)))
+    }
+
+    /// Instructions can be counted under emulation only.
+    fn accel(&self) -> Accel {
+        if self.icount {
+            Accel::Emulator
+        } else {
+            accel::of_this_host(|time| self.reaches_init(time))
+        }
+    }
+
+    /// Whether the machine's init runs within `time` under KVM; it is ended then.
+    fn reaches_init(&self, time: Duration) -> Result<bool> {
+        let mut qemu = self.spawn(Accel::Kvm)?;
+        let reached = qemu.stdout.take().is_some_and(|out| {
+            let out = console::reader(out);
+            Console::default().boots(&out, time)
+        });
+        // It may have ended by itself.
+        let _ = qemu.kill();
+        qemu.wait().context("waiting for QEMU")?;
+        Ok(reached)
     }
 
     fn explain(&self, seen: &Console, status: ExitStatus, complaints: &str) -> String {
@@ -161,12 +209,12 @@ impl Boot<'_> {
             .to_owned()
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, accel: Accel) -> Command {
         let smp = if self.icount { 1 } else { self.smp };
         let mut command = Command::new(QEMU);
         command.args([
             "-accel",
-            "tcg",
+            accel.name(),
             "-cpu",
             // Measured machines must not draw random numbers: they would lay
             // memory out anew in each boot.

@@ -20,6 +20,8 @@ const LOCKUP: &[u8] = b"softlockup: hung tasks";
 pub struct Console {
     /// Init runs.
     pub booted: bool,
+    /// How long it took until init ran.
+    pub boot_time: Option<Duration>,
     /// The command ended with this status.
     pub exit: Option<i32>,
     /// The kernel's own words when it panicked.
@@ -62,7 +64,12 @@ impl Console {
             let limit = if self.booted { whole } else { boot.min(whole) };
             let left = limit.saturating_sub(start.elapsed());
             match from.recv_timeout(left) {
-                Ok(bytes) => self.take(&bytes, to),
+                Ok(bytes) => {
+                    self.take(&bytes, to);
+                    if self.booted && self.boot_time.is_none() {
+                        self.boot_time = Some(start.elapsed());
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     self.timed_out = true;
@@ -71,6 +78,17 @@ impl Console {
             }
         }
         self.end_line(to);
+    }
+
+    /// Follows until init runs, for `time` at most; whether it does.
+    pub fn boots(&mut self, from: &Receiver<Vec<u8>>, time: Duration) -> bool {
+        let start = Instant::now();
+        while !self.booted
+            && let Ok(bytes) = from.recv_timeout(time.saturating_sub(start.elapsed()))
+        {
+            self.take(&bytes, &mut std::io::sink());
+        }
+        self.booted
     }
 
     /// Passes on what comes within `time`; a pause of a second ends it too.

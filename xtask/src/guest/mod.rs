@@ -1,5 +1,6 @@
 //! The test machine: what is in it, and booting it.
 
+mod accel;
 mod boot;
 mod console;
 mod cpio;
@@ -9,8 +10,9 @@ mod measure;
 pub mod postgres;
 mod programs;
 
-pub use boot::{Boot, Cgroup, RETRY, qemu};
+pub use accel::{Accel, chosen as chosen_accel};
+pub use boot::{Boot, Cgroup, Ended, RETRY, qemu};
 pub use console::reader;
 pub use image::{Image, busybox};
 pub use measure::{Measure, kernel_called};
-pub use programs::Programs;
+pub use programs::{Programs, SHORT, short_cargo};

@@ -2,9 +2,22 @@
 
 use crate::{paths, run};
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// With an explicit --target the flags reach the programs and not the proc macros.
+const FLAGS: &str = "-Ctarget-feature=+crt-static";
+
+/// What a short run builds by the profile `guest`: all but what builds for no host, and this program,
+/// which is there already.
+pub const SHORT: [&str; 5] = [
+    "--workspace",
+    "--exclude",
+    "forktrace-ebpf",
+    "--exclude",
+    "xtask",
+];
 
 /// Static programs.
 #[derive(Clone)]
@@ -16,10 +29,9 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds what is not given.
+    /// Builds what is not given, as it ships.
     pub fn get(forktrace: Option<PathBuf>, scenarios: Option<PathBuf>) -> Result<Self> {
         let target = paths::work_dir("static")?;
-        let built = target.join(TARGET).join("release");
         let mut packages = Vec::new();
         if forktrace.is_none() {
             packages.extend(["--package", "forktrace"]);
@@ -28,29 +40,58 @@ impl Programs {
             packages.extend(["--package", "scenarios"]);
         }
         if !packages.is_empty() {
-            build(&target, &packages)?;
+            let mut cargo = cargo(&target);
+            cargo.args(["build", "--quiet", "--release", "--target", TARGET]);
+            run::loud(cargo.args(packages))
+                .context("building the static programs for the test machine")?;
         }
+        let built = target.join(TARGET).join("release");
         let programs = Self {
             forktrace: forktrace.unwrap_or_else(|| built.join("forktrace")),
             scenarios: scenarios.unwrap_or_else(|| built.join("scenarios")),
         };
-        for program in [&programs.forktrace, &programs.scenarios] {
+        programs.there()
+    }
+
+    /// Those of a short test run, by the profile `guest`. The unit tests are built with them: only
+    /// so do both have the same features of the dependencies, which are compiled once then.
+    pub fn short() -> Result<Self> {
+        let mut cargo = short_cargo("build")?;
+        cargo.args(SHORT).args(["--lib", "--bins", "--tests"]);
+        run::loud(&mut cargo).context("building the programs and the unit tests")?;
+        let built = short_folder()?.join(TARGET).join("guest");
+        let programs = Self {
+            forktrace: built.join("forktrace"),
+            scenarios: built.join("scenarios"),
+        };
+        programs.there()
+    }
+
+    fn there(self) -> Result<Self> {
+        for program in [&self.forktrace, &self.scenarios] {
             if !program.is_file() {
                 bail!("{}: no such file", program.display());
             }
         }
-        Ok(programs)
+        Ok(self)
     }
 }
 
-fn build(target: &std::path::Path, packages: &[&str]) -> Result<()> {
-    run::loud(
-        run::cargo()
-            .env("CARGO_TARGET_DIR", target)
-            // With an explicit --target the flags reach the programs and not the proc macros.
-            .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
-            .args(["build", "--quiet", "--release", "--target", TARGET])
-            .args(packages),
-    )
-    .context("building the static programs for the test machine")
+/// Cargo with what all of a short run's builds have in common, so that nothing is built twice.
+pub fn short_cargo(command: &str) -> Result<Command> {
+    let mut cargo = cargo(&short_folder()?);
+    cargo.args([command, "--quiet", "--profile", "guest", "--target", TARGET]);
+    Ok(cargo)
+}
+
+fn short_folder() -> Result<PathBuf> {
+    paths::work_dir("guest")
+}
+
+fn cargo(target: &Path) -> Command {
+    let mut cargo = run::cargo();
+    cargo
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS);
+    cargo
 }

@@ -1,12 +1,11 @@
-//! What is checked without running forktrace: the committed object, formatting, lints.
+//! What is checked without running forktrace: formatting, lints.
 
 use super::Tally;
-use crate::{object, paths, run};
+use crate::{paths, run};
 use anyhow::Result;
 
 /// Runs them all, so that one failure does not hide another.
 pub fn run(tally: &mut Tally) -> Result<()> {
-    tally.step("bpf object", &object::check());
     tally.step("formatting", &cargo(&["fmt", "--all", "--check"]));
     tally.step(
         "lints",

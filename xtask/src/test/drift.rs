@@ -1,16 +1,16 @@
 //! The test kernels' types against what forktrace expects of their versions.
 //! No kernel is booted for it.
 
-use super::Tally;
+use super::{Tally, Tier};
 use crate::kernel::{self, Kernel};
-use crate::{paths, run};
+use crate::paths;
 use anyhow::{Context, Result};
 use std::fs;
 use std::process::Stdio;
 
 /// Takes each kernel's types out of its image, and lets forktrace's own test
 /// (forktrace/tests/drift.rs) compare them.
-pub fn run(kernels: &[Kernel], tally: &mut Tally) -> Result<()> {
+pub fn run(tier: Tier, kernels: &[Kernel], tally: &mut Tally) -> Result<()> {
     let _lock = paths::lock("drift")?;
     let folder = paths::work("drift");
     // Kernels of earlier runs would be compared as well.
@@ -33,15 +33,9 @@ pub fn run(kernels: &[Kernel], tally: &mut Tally) -> Result<()> {
     if written == 0 {
         return Ok(());
     }
-    let out = run::plain_cargo()
-        .args([
-            "test",
-            "--quiet",
-            "--package",
-            "forktrace",
-            "--test",
-            "drift",
-        ])
+    let out = tier
+        .cargo_test(&["--package", "forktrace"])?
+        .args(["--test", "drift"])
         .env("FORKTRACE_DRIFT", &folder)
         .stderr(Stdio::inherit())
         .output()

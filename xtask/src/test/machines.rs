@@ -1,7 +1,9 @@
-//! The scenarios on the test kernels, each with both cgroup layouts.
+//! The scenarios on the test kernels: machines, some at a time.
 
-use super::{Args, Matrix, Tally};
-use crate::guest::{self, Boot, Cgroup, Image, Programs};
+use super::corners::Corner;
+use super::parts::{BRIEF, On, PARTS, Part};
+use super::{Args, Matrix, Tally, Times, times};
+use crate::guest::{self, Boot, Ended, Image, Programs};
 use crate::kernel::Kernel;
 use crate::paths;
 use anyhow::{Context, Result};
@@ -14,219 +16,120 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// What one machine runs. Each attach style has a boot of its own, because the emulator can break
-/// one at any moment (see `guest::Boot::run`), and what was run is run again.
-#[derive(Clone, Copy)]
-struct Part {
-    /// What has to be seen with two has them in one style on one kernel of each kind of preemption.
-    /// With one the emulator can't break the machine, because no other runs the code that is being
-    /// patched.
-    processors: u32,
-    layout: Cgroup,
-    name: &'static str,
-    options: &'static [&'static str],
-    on: On,
-    /// More for the kernel's command line.
-    append: &'static str,
-    /// With a PostgreSQL server in it.
-    postgres: bool,
+/// A machine to boot.
+pub struct Machine {
+    pub kernel: Kernel,
+    pub part: Part,
+    /// Begun only while there is time for it.
+    pub within: Option<Budget>,
 }
 
-/// The kernels that a part is for, by their names.
-#[derive(Clone, Copy)]
-enum On {
-    All,
-    Only(&'static [&'static str]),
-    AllBut(&'static [&'static str]),
+/// What a machine may take of the run's time.
+#[derive(Clone)]
+pub struct Budget {
+    /// Since the start of the run.
+    pub run: Duration,
+    /// Why the machine is wanted.
+    pub because: String,
 }
 
-impl On {
-    fn contains(self, kernel: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(names) => names.contains(&kernel),
-            Self::AllBut(names) => !names.contains(&kernel),
-        }
-    }
+/// What one of all scenarios takes, emulated, on a machine that has nothing else to do.
+const CORNER: Duration = Duration::from_secs(150);
+
+/// What building xtask itself has taken, before the run began to count.
+const BEFORE: Duration = Duration::from_secs(60);
+
+/// What everything of a run shares.
+pub struct Shared<'a> {
+    pub results: Mutex<(&'a mut Tally, &'a mut Matrix)>,
+    pub times: &'a Times,
 }
 
-/// One that doesn't preempt itself, and one that does (`/sys/kernel/debug/sched/preempt`: lazy).
-const WITH_TWO_PROCESSORS: &[&str] = &["5.10", "6.18"];
-
-/// Built with PREEMPT_RT: nearly everything can be preempted, and spinlocks sleep.
-const REAL_TIME: &[&str] = &["6.1-rt", "6.12-rt"];
-
-/// The kernel that is booted with [`FULL`] as well.
-const WITH_FULL_PREEMPTION: &[&str] = &["6.18"];
-
-/// A style's sessions, and those behaviours that are its own.
-const fn of_style(name: &'static str, options: &'static [&'static str]) -> Part {
-    Part {
-        processors: 1,
-        layout: Cgroup::V2,
-        name,
-        options,
-        on: On::All,
-        append: "",
-        postgres: false,
-    }
+/// The machines of a full run.
+pub fn full(kernels: &[Kernel]) -> Vec<Machine> {
+    let mut all = of(kernels, &PARTS);
+    // The longest one first: at the end it would run alone.
+    all.sort_by_key(|machine| !matches!(machine.part.on, On::Only(_)));
+    all
 }
 
-const FEXIT: Part = of_style(
-    "fexit",
-    &["--style", "fexit", "--kind", "sessions", "--kind", "kernel"],
-);
+/// Those of a short run: the corners by all scenarios, the others by a few.
+pub fn short(kernels: &[Kernel], corners: Vec<Corner>) -> Vec<Machine> {
+    let mut few = of(kernels, &BRIEF);
+    few.retain(|machine| {
+        let whole = machine.part.name.strip_suffix("-brief");
+        !corners.iter().any(|corner| {
+            corner.kernel.name == machine.kernel.name && Some(corner.part.name) == whole
+        })
+    });
+    let mut all = of_corners(corners, None);
+    all.extend(few);
+    all
+}
 
-const KPROBE: Part = of_style(
-    "kprobe",
-    &[
-        "--style", "kprobe", "--kind", "sessions", "--kind", "kernel",
-    ],
-);
+/// Machines of corners.
+pub fn of_corners(corners: Vec<Corner>, within: Option<Budget>) -> Vec<Machine> {
+    let machine = |corner: Corner| Machine {
+        kernel: corner.kernel,
+        part: corner.part,
+        within: within.clone(),
+    };
+    corners.into_iter().map(machine).collect()
+}
 
-/// Preempts itself wherever it may, which no kernel does as Debian configures it.
-const FULL: &str = "preempt=full";
+fn of(kernels: &[Kernel], parts: &[Part]) -> Vec<Machine> {
+    let all = kernels
+        .iter()
+        .flat_map(|kernel| parts.iter().map(move |part| (kernel, *part)));
+    all.filter(|(kernel, part)| part.on.contains(&kernel.name))
+        .map(|(kernel, part)| Machine {
+            kernel: kernel.clone(),
+            part,
+            within: None,
+        })
+        .collect()
+}
 
-/// Everything on v2, on each kernel; with v1 hierarchies only what concerns the pids controller;
-/// the commands' behaviour, which doesn't depend on the kernel, on one kernel (and natively).
-/// What preemption changes is in the styles that hook the kernel's functions, so that kernels built
-/// or booted for it have these two alone.
-const PARTS: [Part; 10] = [
-    Part {
-        processors: 2,
-        on: On::Only(WITH_TWO_PROCESSORS),
-        ..FEXIT
-    },
-    Part {
-        on: On::AllBut(WITH_TWO_PROCESSORS),
-        ..FEXIT
-    },
-    // It skips kprobes without counting it (before 6.7), so that refusals go untold.
-    Part {
-        on: On::AllBut(&["6.1-rt"]),
-        ..KPROBE
-    },
-    Part {
-        on: On::AllBut(REAL_TIME),
-        ..of_style(
-            "tracepoint",
-            &[
-                "--style",
-                "tracepoint",
-                "--kind",
-                "sessions",
-                "--kind",
-                "kernel",
-            ],
-        )
-    },
-    Part {
-        name: "full-fexit",
-        on: On::Only(WITH_FULL_PREEMPTION),
-        append: FULL,
-        ..FEXIT
-    },
-    Part {
-        name: "full-kprobe",
-        on: On::Only(WITH_FULL_PREEMPTION),
-        append: FULL,
-        ..KPROBE
-    },
-    Part {
-        processors: 2,
-        layout: Cgroup::V2,
-        name: "processors",
-        options: &["--style", "auto", "--only", "fault_cpu"],
-        on: On::Only(&["6.12"]),
-        append: "",
-        postgres: false,
-    },
-    Part {
-        processors: 1,
-        layout: Cgroup::V2,
-        name: "auto",
-        options: &[
-            "--style", "auto", "--kind", "sessions", "--kind", "commands",
-        ],
-        on: On::Only(&["6.12"]),
-        append: "",
-        postgres: false,
-    },
-    Part {
-        processors: 1,
-        layout: Cgroup::V2,
-        name: "postgres",
-        options: &["--style", "auto", "--only", "postgres_strict"],
-        on: On::Only(&["6.12"]),
-        append: "",
-        postgres: true,
-    },
-    Part {
-        processors: 1,
-        layout: Cgroup::V1,
-        name: "pids",
-        options: &[
-            "--style",
-            "fexit",
-            "--style",
-            "tracepoint",
-            "--only",
-            "pids",
-            "--only",
-            "v1",
-            "--kind",
-            "sessions",
-            "--kind",
-            "kernel",
-        ],
-        on: On::AllBut(REAL_TIME),
-        append: "",
-        postgres: false,
-    },
-];
-
-/// Boots each kernel with each layout, some at a time, and counts what the guests report.
+/// Boots the machines, some at a time, and counts what the guests report. `beside` takes the place of
+/// a machine with one processor, where there is something to be done beside them.
 pub fn run(
     programs: &Programs,
-    kernels: &[Kernel],
+    machines: &[Machine],
     args: &Args,
-    tally: &mut Tally,
-    matrix: &mut Matrix,
+    shared: &Shared<'_>,
+    beside: Option<&(dyn Fn() + Sync)>,
 ) -> Result<()> {
     let folder = paths::work_dir("initramfs")?;
-    let mut boots: Vec<_> = kernels
-        .iter()
-        .flat_map(|kernel| PARTS.map(|part| (kernel, part)))
-        .filter(|(kernel, part)| part.on.contains(&kernel.name))
-        // Arguments given by hand say what to run, once a layout.
-        .filter(|(_, part)| args.scenarios.is_empty() || matches!(part.name, "fexit" | "pids"))
-        .collect();
-    // The longest one first: at the end it would run alone.
-    boots.sort_by_key(|(_, part)| !matches!(part.on, On::Only(_)));
     let logs = paths::work_dir("logs")?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let results = Mutex::new((tally, matrix));
     for processors in [2, 1] {
-        let boots: Vec<_> = boots
+        let of_these = machines
             .iter()
-            .filter(|(_, part)| part.processors == processors)
+            .filter(|machine| machine.part.processors == processors)
+            // Arguments given by hand say what to run, once a layout.
+            .filter(|machine| {
+                args.scenarios.is_empty() || matches!(machine.part.name, "fexit" | "pids")
+            });
+        let beside = beside.filter(|_| processors == 1);
+        let jobs: Vec<Option<&Machine>> = beside
+            .map(|_| None)
+            .into_iter()
+            .chain(of_these.map(Some))
             .collect();
         let next = AtomicUsize::new(0);
         // Each with processors of its own: one that has to share them is slowed down until its
         // timers outrun what they interrupt.
-        let jobs = args.jobs.unwrap_or(cores / processors as usize);
+        let many = args.jobs.unwrap_or(cores / processors as usize);
         thread::scope(|scope| {
-            for _ in 0..jobs.clamp(1, boots.len().max(1)) {
+            for _ in 0..many.clamp(1, jobs.len().max(1)) {
                 scope.spawn(|| {
-                    while let Some(&&(kernel, part)) =
-                        boots.get(next.fetch_add(1, Ordering::Relaxed))
-                    {
-                        let command = command(part, &args.scenarios);
-                        let run = one(kernel, part, command, programs, &folder, &logs);
-                        // A panicked thread ends the test run anyway, through the scope.
-                        if let Ok(mut results) = results.lock() {
-                            let (tally, matrix) = &mut *results;
-                            count(kernel, part, &run, tally, matrix);
+                    while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        match (job, beside) {
+                            (Some(machine), _) => {
+                                play(machine, args, programs, &folder, &logs, shared);
+                            }
+                            (None, Some(beside)) => beside(),
+                            (None, None) => {}
                         }
                     }
                 });
@@ -234,6 +137,51 @@ pub fn run(
         });
     }
     Ok(())
+}
+
+/// One machine from its start to its results.
+fn play(
+    machine: &Machine,
+    args: &Args,
+    programs: &Programs,
+    folder: &Path,
+    logs: &Path,
+    shared: &Shared<'_>,
+) {
+    let (kernel, part) = (&machine.kernel, machine.part);
+    let place = format!("{} {} {}", kernel.name, part.layout, part.name);
+    if let Some(budget) = &machine.within
+        && BEFORE + shared.times.so_far() + CORNER > budget.run
+    {
+        let why = format!(
+            "{}, and {:.0} of the {:.0} minutes are over; `cargo xtask test --vm --corner {}:{}`",
+            budget.because,
+            shared.times.so_far().as_secs_f64() / 60.0,
+            budget.run.as_secs_f64() / 60.0,
+            kernel.name,
+            part.name
+        );
+        if let Ok(mut results) = shared.results.lock() {
+            results.0.skip(&format!("{place}: all scenarios"), &why);
+        }
+        return;
+    }
+    let command = command(part, &args.scenarios);
+    let run = one(kernel, part, command, programs, folder, logs);
+    for why in &run.retried {
+        shared.times.retried(&place, why);
+    }
+    let times = times::Machine {
+        name: place,
+        boot: run.boot,
+        whole: run.whole,
+    };
+    shared.times.machine(times, last_attempt(&run.output));
+    // A panicked thread ends the test run anyway, through the scope.
+    if let Ok(mut results) = shared.results.lock() {
+        let (tally, matrix) = &mut *results;
+        count(kernel, part, &run, tally, matrix);
+    }
 }
 
 /// What the guest runs. Arguments given by hand replace the part's own.
@@ -254,7 +202,9 @@ struct Run {
     output: String,
     problem: Option<String>,
     log: PathBuf,
-    seconds: f64,
+    boot: Option<Duration>,
+    retried: Vec<String>,
+    whole: Duration,
 }
 
 fn one(
@@ -285,7 +235,7 @@ fn one(
     };
     let start = Instant::now();
     let server = part.postgres.then(guest::postgres::Server::find);
-    let problem = server
+    let ended = server
         .transpose()
         .and_then(|server| {
             image.add = server
@@ -295,12 +245,19 @@ fn one(
             image.write(programs, &initramfs)
         })
         .and_then(|()| fs::File::create(&log).context("creating the log"))
-        .and_then(|mut file| boot.run(&mut file))
-        .map_or_else(
-            |error| Some(format!("{error:#}")),
-            |code| (code != 0).then(|| format!("exit status {code}")),
-        );
-    let seconds = start.elapsed().as_secs_f64();
+        .and_then(|mut file| boot.measured(&mut file));
+    let (boot, retried, problem) = match ended {
+        Ok(Ended {
+            code,
+            boot,
+            retried,
+        }) => {
+            let problem = (code != 0).then(|| format!("exit status {code}"));
+            (boot, retried, problem)
+        }
+        Err(error) => (None, Vec::new(), Some(format!("{error:#}"))),
+    };
+    let whole = start.elapsed();
     // Only a few megabytes, and in the build folder: no harm if it stays.
     let _ = fs::remove_file(&initramfs);
     let bytes = fs::read(&log).unwrap_or_default();
@@ -308,7 +265,9 @@ fn one(
         output: String::from_utf8_lossy(&bytes).into_owned(),
         problem,
         log,
-        seconds,
+        boot,
+        retried,
+        whole,
     }
 }
 
@@ -318,7 +277,7 @@ fn count(kernel: &Kernel, part: Part, run: &Run, tally: &mut Tally, matrix: &mut
     println!(
         "\n== {place}: Linux {}, {:.0} s, {}",
         kernel.version,
-        run.seconds,
+        run.whole.as_secs_f64(),
         run.log.display()
     );
     let read = tally.read(&place, last_attempt(&run.output));

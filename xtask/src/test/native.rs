@@ -1,11 +1,12 @@
 //! The scenarios on this machine's own kernel.
 
-use super::{Matrix, Tally};
+use super::machines::Shared;
+use super::{Matrix, Tally, Tier};
 use crate::guest::{Programs, reader};
 use crate::{apt, paths, run};
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -15,17 +16,37 @@ const RECORDINGS: &str = "FORKTRACE_RECORDINGS";
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs them, as root; without root it is one skipped case.
-pub fn run(
-    programs: &Programs,
-    more: &[String],
-    tally: &mut Tally,
-    matrix: &mut Matrix,
-) -> Result<()> {
+pub fn run(tier: Tier, programs: &Programs, more: &[String], shared: &Shared<'_>) {
     // SAFETY: geteuid has no preconditions and cannot fail.
-    if unsafe { libc::geteuid() } != 0 {
-        tally.skip("native", "attaching probes takes root");
-        return Ok(());
+    let ran = if unsafe { libc::geteuid() } == 0 {
+        Some(scenarios(tier, programs, more))
+    } else {
+        None
+    };
+    let Ok(mut results) = shared.results.lock() else {
+        return;
+    };
+    let (tally, matrix) = &mut *results;
+    match ran {
+        None => tally.skip("native", "attaching probes takes root"),
+        Some(Err(error)) => tally.fail("native", &format!("{error:#}")),
+        Some(Ok(ran)) => {
+            println!("\n== native: {}", ran.log.display());
+            shared.times.cases("native", &ran.output);
+            count(&ran, tally, matrix);
+        }
     }
+}
+
+/// What came of it.
+struct Ran {
+    output: String,
+    problem: Option<String>,
+    log: PathBuf,
+    schema: Result<()>,
+}
+
+fn scenarios(tier: Tier, programs: &Programs, more: &[String]) -> Result<Ran> {
     apt::require(
         &[apt::Package::new(
             "postgresql",
@@ -49,29 +70,34 @@ pub fn run(
     let (output, problem) = follow(&mut command)?;
     let log = paths::work_dir("logs")?.join("native.log");
     fs::write(&log, &output).with_context(|| format!("writing {}", log.display()))?;
-    let read = tally.read("native", &output);
-    matrix.read("native", "", &output);
-    if let Some(problem) = problem.filter(|_| read.failed == 0) {
-        tally.fail("native", &format!("{problem}; see {}", log.display()));
+    Ok(Ran {
+        output,
+        problem,
+        log,
+        schema: fit_the_schema(tier, &recordings),
+    })
+}
+
+fn count(ran: &Ran, tally: &mut Tally, matrix: &mut Matrix) {
+    let read = tally.read("native", &ran.output);
+    matrix.read("native", "", &ran.output);
+    let log = ran.log.display();
+    if let Some(problem) = ran.problem.as_ref().filter(|_| read.failed == 0) {
+        tally.fail("native", &format!("{problem}; see {log}"));
     } else if !read.closed {
         tally.fail(
             "native",
-            &format!("ended before its closing line; see {}", log.display()),
+            &format!("ended before its closing line; see {log}"),
         );
     }
-    tally.step(
-        "native: every recorded line fits the schema",
-        &fit_the_schema(&recordings),
-    );
-    Ok(())
+    tally.step("native: every recorded line fits the schema", &ran.schema);
 }
 
 /// Holds every line that was recorded against the JSON Schema. (Those of the test machines stay
 /// there: they are only held against the types that the schema is made from.)
-fn fit_the_schema(recordings: &Path) -> Result<()> {
-    let mut test = run::plain_cargo();
-    test.args(["test", "--quiet", "--package", "forktrace"])
-        .args(["--test", "schema", "this_test_run"])
+fn fit_the_schema(tier: Tier, recordings: &Path) -> Result<()> {
+    let mut test = tier.cargo_test(&["--package", "forktrace"])?;
+    test.args(["--test", "schema", "this_test_run"])
         .env(RECORDINGS, recordings);
     run::quiet(&mut test)
 }

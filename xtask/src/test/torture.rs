@@ -1,14 +1,14 @@
 //! Random worlds beside the oracle, as a part of the tests: a fixed seed and a fixed number of refusals.
 
-use super::Tally;
+use super::{Tally, Tier, Times, times};
 use crate::guest::Programs;
 use crate::kernel::Kernel;
-use crate::torture::{self, Plan};
+use crate::torture::{self, Plan, Played};
 use anyhow::{Result, bail};
 
 /// Which worlds there are, and in which order; timing differs all the same.
 const SEED: u64 = 41;
-/// On each kernel in each style.
+/// On each kernel in one style, of a short run.
 const FEW: u64 = 150;
 /// Of a full run, in all.
 const MANY: u64 = 20_000;
@@ -17,32 +17,73 @@ const MANY: u64 = 20_000;
 const STYLES: [&str; 2] = ["fexit", "kprobe"];
 
 /// Plays them, on the kernels of the matrix that don't differ by their preemption alone.
-pub fn run(programs: &Programs, kernels: &[Kernel], full: bool, tally: &mut Tally) {
+pub fn run(
+    programs: &Programs,
+    kernels: &[Kernel],
+    (tier, day): (Tier, u64),
+    tally: &mut Tally,
+    times: &Times,
+) {
     let kernels: Vec<Kernel> = kernels
         .iter()
         .filter(|kernel| !kernel.name.ends_with("-rt"))
         .cloned()
         .collect();
-    let corners = (kernels.len() * STYLES.len()).max(1) as u64;
-    let refusals = if full { MANY.div_ceil(corners) } else { FEW };
+    let all: Vec<(Kernel, String)> = kernels
+        .iter()
+        .flat_map(|kernel| STYLES.map(|style| (kernel.clone(), style.to_owned())))
+        .collect();
+    let (refusals, minutes, of_each) = match tier {
+        Tier::Full => (MANY.div_ceil(all.len().max(1) as u64), 30, STYLES.len()),
+        Tier::Short => (FEW, 3, 1),
+    };
+    // Of a kernel's styles another one each day, and another than its neighbours'.
+    let corners: Vec<_> = all
+        .chunks(STYLES.len())
+        .enumerate()
+        .flat_map(|(n, styles)| {
+            styles
+                .iter()
+                .cycle()
+                .skip((day as usize + n) % STYLES.len())
+                .take(of_each)
+        })
+        .cloned()
+        .collect();
     let plan = Plan {
         seed: SEED,
-        minutes: if full { 30 } else { 3 },
+        minutes,
         refusals,
         only: Vec::new(),
         phase: None,
         append: String::new(),
     };
     let name = format!(
-        "torture: {refusals} refusals on each kernel in each of {}",
+        "torture: {refusals} refusals on each kernel in {of_each} of {}",
         STYLES.join(", ")
     );
-    tally.step(&name, &kept(programs, &kernels, &plan));
+    tally.step(&name, &kept(programs, &corners, &plan, times));
 }
 
-fn kept(programs: &Programs, kernels: &[Kernel], plan: &Plan) -> Result<()> {
-    let styles = STYLES.map(str::to_owned);
-    if !torture::run(programs, kernels, &styles, plan)? {
+fn kept(
+    programs: &Programs,
+    corners: &[(Kernel, String)],
+    plan: &Plan,
+    times: &Times,
+) -> Result<()> {
+    let played = |machine: Played<'_>| {
+        let name = format!("torture {} {}", machine.kernel, machine.style);
+        for why in &machine.ended.retried {
+            times.retried(&name, why);
+        }
+        let machine = times::Machine {
+            name,
+            boot: machine.ended.boot,
+            whole: machine.whole,
+        };
+        times.machine(machine, "");
+    };
+    if !torture::run(programs, corners, plan, &played)? {
         bail!("a verdict differs from what the kernel did: see the lines WRONG, MISSED and EXTRA");
     }
     Ok(())

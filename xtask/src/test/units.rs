@@ -1,27 +1,28 @@
 //! `cargo test`, counted test by test.
 
-use super::{Tally, tally::closing};
+use super::{Tally, Tier, tally::closing};
 use crate::run;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// Runs the unit tests of everything but the BPF crate, which builds for no host.
-pub fn run(tally: &mut Tally) -> Result<()> {
-    let mut cargo = run::plain_cargo();
-    cargo
-        .args([
-            "test",
-            "--quiet",
-            "--workspace",
-            "--exclude",
-            "forktrace-ebpf",
-            "--no-fail-fast",
-        ])
-        .stdout(Stdio::piped());
+pub fn run(tier: Tier, tally: &mut Tally) -> Result<()> {
+    let all = ["--workspace", "--exclude", "forktrace-ebpf"];
+    count(&mut tier.cargo_test(&all)?, tally)?;
+    if tier == Tier::Short {
+        // Built as `cargo xtask` is, with all that it depends on.
+        let mut own = run::plain_cargo();
+        count(own.args(["test", "--quiet", "--package", "xtask"]), tally)?;
+    }
+    Ok(())
+}
+
+fn count(cargo: &mut Command, tally: &mut Tally) -> Result<()> {
+    cargo.arg("--no-fail-fast").stdout(Stdio::piped());
     let mut child = cargo
         .spawn()
-        .with_context(|| format!("starting `{}`", run::line(&cargo)))?;
+        .with_context(|| format!("starting `{}`", run::line(cargo)))?;
     let Some(out) = child.stdout.take() else {
         bail!("cargo test has no output")
     };

@@ -4,7 +4,7 @@
 mod corner;
 mod table;
 
-use crate::guest::{self, Boot, Cgroup, Image, Programs};
+use crate::guest::{self, Boot, Cgroup, Ended, Image, Programs};
 use crate::kernel::{self, Kernel};
 use crate::paths;
 use anyhow::{Context, Result};
@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const STYLES: [&str; 4] = ["auto", "fexit", "kprobe", "tracepoint"];
 /// Beside what the worlds take: booting, attaching, ending.
@@ -83,7 +83,15 @@ pub fn main(args: &Args) -> Result<ExitCode> {
         phase: args.phase,
         append: args.append.clone(),
     };
-    let kept = run(&programs, &kernels, &args.style, &plan)?;
+    let corners: Vec<_> = kernels
+        .iter()
+        .flat_map(|kernel| {
+            args.style
+                .iter()
+                .map(|style| (kernel.clone(), style.clone()))
+        })
+        .collect();
+    let kept = run(&programs, &corners, &plan, &|_| ())?;
     Ok(if kept {
         ExitCode::SUCCESS
     } else {
@@ -96,33 +104,38 @@ fn made_up() -> u64 {
     now.map_or(1, |time| time.as_secs())
 }
 
-/// Plays `plan` on every kernel in every style, one machine after the other, and writes the table.
-/// Whether all of them keep to the bar.
+/// A machine that has ended.
+pub struct Played<'a> {
+    pub kernel: &'a str,
+    pub style: &'a str,
+    pub ended: &'a Ended,
+    pub whole: Duration,
+}
+
+/// Plays `plan` on each kernel in the style beside it, one machine after the other, and writes the
+/// table. Whether all of them keep to the bar.
 pub fn run(
     programs: &Programs,
-    kernels: &[Kernel],
-    styles: &[String],
+    wanted: &[(Kernel, String)],
     plan: &Plan,
+    played: &dyn Fn(Played<'_>),
 ) -> Result<bool> {
     println!("xtask: torture with seed {}", plan.seed);
     let mut corners = Vec::new();
-    for kernel in kernels {
-        for style in styles {
-            eprintln!(
-                "xtask: kernel {} ({}), {style}",
-                kernel.name, kernel.version
-            );
-            let output = play(programs, kernel, style, plan);
-            let corner = match output.and_then(|output| Corner::read(&kernel.name, style, &output))
-            {
-                Ok(corner) => corner,
-                Err(error) => {
-                    eprintln!("xtask: {} {style}: {error:#}", kernel.name);
-                    Corner::without_result(&kernel.name, style)
-                }
-            };
-            corners.push(corner);
-        }
+    for (kernel, style) in wanted {
+        eprintln!(
+            "xtask: kernel {} ({}), {style}",
+            kernel.name, kernel.version
+        );
+        let output = play(programs, kernel, style, plan, played);
+        let corner = match output.and_then(|output| Corner::read(&kernel.name, style, &output)) {
+            Ok(corner) => corner,
+            Err(error) => {
+                eprintln!("xtask: {} {style}: {error:#}", kernel.name);
+                Corner::without_result(&kernel.name, style)
+            }
+        };
+        corners.push(corner);
     }
     let table = table::markdown(plan.seed, &corners);
     println!("\n{table}");
@@ -132,7 +145,13 @@ pub fn run(
 }
 
 /// One machine: what it printed.
-fn play(programs: &Programs, kernel: &Kernel, style: &str, plan: &Plan) -> Result<String> {
+fn play(
+    programs: &Programs,
+    kernel: &Kernel,
+    style: &str,
+    plan: &Plan,
+    played: &dyn Fn(Played<'_>),
+) -> Result<String> {
     let mut words = vec![
         "scenarios".to_owned(),
         "torture".to_owned(),
@@ -162,10 +181,18 @@ fn play(programs: &Programs, kernel: &Kernel, style: &str, plan: &Plan) -> Resul
         limit: Duration::from_secs(60 * plan.minutes) + MORE,
     };
     let mut output = Both(Vec::new());
-    let code = boot.run(&mut output);
+    let start = Instant::now();
+    let ended = boot.measured(&mut output);
     let _ = fs::remove_file(&initramfs);
     let output = String::from_utf8_lossy(&output.0).into_owned();
-    match code? {
+    let ended = ended?;
+    played(Played {
+        kernel: &kernel.name,
+        style,
+        ended: &ended,
+        whole: start.elapsed(),
+    });
+    match ended.code {
         0 => Ok(output),
         code => anyhow::bail!("the guest's torture ended with status {code}"),
     }

@@ -1,0 +1,277 @@
+//! What test machines run, each by itself: the parts of a full run, and the brief ones of a short run.
+
+use crate::guest::Cgroup;
+
+/// What one machine runs. Each attach style has a boot of its own, because the emulator can break
+/// one at any moment (see `guest::Boot::run`), and what was run is run again.
+#[derive(Clone, Copy)]
+pub struct Part {
+    /// What has to be seen with two has them in one style on one kernel of each kind of preemption.
+    /// With one the emulator can't break the machine, because no other runs the code that is being
+    /// patched.
+    pub processors: u32,
+    pub layout: Cgroup,
+    pub name: &'static str,
+    pub options: &'static [&'static str],
+    pub on: On,
+    /// More for the kernel's command line.
+    pub append: &'static str,
+    /// With a PostgreSQL server in it.
+    pub postgres: bool,
+}
+
+/// The kernels that a part is for, by their names.
+#[derive(Clone, Copy)]
+pub enum On {
+    All,
+    Only(&'static [&'static str]),
+    AllBut(&'static [&'static str]),
+}
+
+impl Part {
+    /// All sessions of a style, and what behaves in its own way in it.
+    pub fn is_of_a_style(&self) -> bool {
+        let style = ["fexit", "kprobe", "tracepoint"];
+        style.iter().any(|style| self.name.ends_with(style))
+    }
+}
+
+impl On {
+    pub fn contains(self, kernel: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(&kernel),
+            Self::AllBut(names) => !names.contains(&kernel),
+        }
+    }
+}
+
+/// One that doesn't preempt itself, and one that does (`/sys/kernel/debug/sched/preempt`: lazy).
+const WITH_TWO_PROCESSORS: &[&str] = &["5.10", "6.18"];
+
+/// Built with PREEMPT_RT: nearly everything can be preempted, and spinlocks sleep.
+const REAL_TIME: &[&str] = &["6.1-rt", "6.12-rt"];
+
+/// The kernel that is booted with [`FULL`] as well.
+const WITH_FULL_PREEMPTION: &[&str] = &["6.18"];
+
+/// A style's sessions, and those behaviours that are its own.
+const fn of_style(name: &'static str, options: &'static [&'static str]) -> Part {
+    Part {
+        processors: 1,
+        layout: Cgroup::V2,
+        name,
+        options,
+        on: On::All,
+        append: "",
+        postgres: false,
+    }
+}
+
+const FEXIT: Part = of_style(
+    "fexit",
+    &["--style", "fexit", "--kind", "sessions", "--kind", "kernel"],
+);
+
+const KPROBE: Part = of_style(
+    "kprobe",
+    &[
+        "--style", "kprobe", "--kind", "sessions", "--kind", "kernel",
+    ],
+);
+
+/// One of two CPUs goes and comes.
+const TWO_PROCESSORS: Part = Part {
+    processors: 2,
+    layout: Cgroup::V2,
+    name: "processors",
+    options: &["--style", "auto", "--only", "fault_cpu"],
+    on: On::Only(&["6.12"]),
+    append: "",
+    postgres: false,
+};
+
+/// A server whose forks strict overcommit refuses.
+const POSTGRES: Part = Part {
+    processors: 1,
+    layout: Cgroup::V2,
+    name: "postgres",
+    options: &["--style", "auto", "--only", "postgres_strict"],
+    on: On::Only(&["6.12"]),
+    append: "",
+    postgres: true,
+};
+
+/// Preempts itself wherever it may, which no kernel does as Debian configures it.
+const FULL: &str = "preempt=full";
+
+/// Everything on v2, on each kernel; with v1 hierarchies only what concerns the pids controller;
+/// the commands' behaviour, which doesn't depend on the kernel, on one kernel (and natively).
+/// What preemption changes is in the styles that hook the kernel's functions, so that kernels built
+/// or booted for it have these two alone.
+pub const PARTS: [Part; 10] = [
+    Part {
+        processors: 2,
+        on: On::Only(WITH_TWO_PROCESSORS),
+        ..FEXIT
+    },
+    Part {
+        on: On::AllBut(WITH_TWO_PROCESSORS),
+        ..FEXIT
+    },
+    // It skips kprobes without counting it (before 6.7), so that refusals go untold.
+    Part {
+        on: On::AllBut(&["6.1-rt"]),
+        ..KPROBE
+    },
+    Part {
+        on: On::AllBut(REAL_TIME),
+        ..of_style(
+            "tracepoint",
+            &[
+                "--style",
+                "tracepoint",
+                "--kind",
+                "sessions",
+                "--kind",
+                "kernel",
+            ],
+        )
+    },
+    Part {
+        name: "full-fexit",
+        on: On::Only(WITH_FULL_PREEMPTION),
+        append: FULL,
+        ..FEXIT
+    },
+    Part {
+        name: "full-kprobe",
+        on: On::Only(WITH_FULL_PREEMPTION),
+        append: FULL,
+        ..KPROBE
+    },
+    TWO_PROCESSORS,
+    Part {
+        processors: 1,
+        layout: Cgroup::V2,
+        name: "auto",
+        options: &[
+            "--style", "auto", "--kind", "sessions", "--kind", "commands",
+        ],
+        on: On::Only(&["6.12"]),
+        append: "",
+        postgres: false,
+    },
+    POSTGRES,
+    Part {
+        processors: 1,
+        layout: Cgroup::V1,
+        name: "pids",
+        options: &[
+            "--style",
+            "fexit",
+            "--style",
+            "tracepoint",
+            "--only",
+            "pids",
+            "--only",
+            "v1",
+            "--kind",
+            "sessions",
+            "--kind",
+            "kernel",
+        ],
+        on: On::AllBut(REAL_TIME),
+        append: "",
+        postgres: false,
+    },
+];
+
+/// A style's scenarios that provoke every cause, in two sessions.
+const fn brief(name: &'static str, options: &'static [&'static str], on: On) -> Part {
+    Part {
+        on,
+        ..of_style(name, options)
+    }
+}
+
+const BRIEF_FEXIT: Part = brief(
+    "fexit-brief",
+    &["--style", "fexit", "--kind", "sessions", "--brief"],
+    On::All,
+);
+
+const BRIEF_KPROBE: Part = brief(
+    "kprobe-brief",
+    &["--style", "kprobe", "--kind", "sessions", "--brief"],
+    On::AllBut(&["6.1-rt"]),
+);
+
+/// Of a short run: where [`PARTS`] has all scenarios, those that provoke every cause; of the commands'
+/// behaviour, what this machine's own kernel or its owner may not bear; and the parts that are short
+/// as they are.
+pub const BRIEF: [Part; 10] = [
+    BRIEF_FEXIT,
+    BRIEF_KPROBE,
+    brief(
+        "tracepoint-brief",
+        &["--style", "tracepoint", "--kind", "sessions", "--brief"],
+        On::AllBut(REAL_TIME),
+    ),
+    Part {
+        name: "full-fexit-brief",
+        on: On::Only(WITH_FULL_PREEMPTION),
+        append: FULL,
+        ..BRIEF_FEXIT
+    },
+    Part {
+        name: "full-kprobe-brief",
+        on: On::Only(WITH_FULL_PREEMPTION),
+        append: FULL,
+        ..BRIEF_KPROBE
+    },
+    brief(
+        "auto-brief",
+        &["--style", "auto", "--kind", "sessions", "--brief"],
+        On::Only(&["6.12"]),
+    ),
+    Part {
+        layout: Cgroup::V1,
+        ..brief(
+            "pids-brief",
+            &[
+                "--style", "fexit", "--kind", "sessions", "--brief", "--only", "pids", "--only",
+                "v1",
+            ],
+            On::AllBut(REAL_TIME),
+        )
+    },
+    brief(
+        "host",
+        &[
+            "--kind",
+            "commands",
+            "--only",
+            "starved_at_",
+            "--only",
+            "starved_over_nproc_capabilities",
+            "--only",
+            "selftest_tells_a_difference",
+            "--only",
+            "selftest_sig",
+            "--only",
+            "fault_killed_in_a_storm_",
+            "--only",
+            "fault_short_of_memory",
+            "--only",
+            "fault_clock_steps",
+            "--only",
+            "check_pid_max",
+            "--only",
+            "check_strict_overcommit",
+        ],
+        On::Only(&["6.12"]),
+    ),
+    TWO_PROCESSORS,
+    POSTGRES,
+];

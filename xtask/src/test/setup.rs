@@ -1,0 +1,30 @@
+//! What a run needs of Debian, installed at once: one after the other the packages take thrice the
+//! time.
+
+use crate::apt::{self, Package};
+use std::path::Path;
+
+/// Packages, each with a file that only it brings.
+const PACKAGES: [(&str, &str); 8] = [
+    ("qemu-system-x86", "/usr/bin/qemu-system-x86_64"),
+    ("busybox-static", "/usr/share/doc/busybox-static"),
+    ("rustc-web", "/usr/share/doc/rustc-web"),
+    (
+        "libstd-rust-web-dev-bpf",
+        "/usr/lib/rustlib/bpfel-unknown-none/lib",
+    ),
+    ("jq", "/usr/bin/jq"),
+    ("python3-venv", "/usr/share/doc/python3-venv"),
+    ("postgresql", "/usr/share/doc/postgresql"),
+    ("systemd", "/usr/bin/systemd-analyze"),
+];
+
+/// Installs them. Whoever needs one asks for it again, and says what is missing where this failed.
+pub fn packages() {
+    let packages = PACKAGES.map(|(name, file)| Package::new(name, Path::new(file)));
+    if apt::can_install()
+        && let Err(error) = apt::require(&packages, "the whole test run")
+    {
+        eprintln!("xtask: not all packages could be installed at once: {error:#}");
+    }
+}
