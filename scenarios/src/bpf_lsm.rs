@@ -1,4 +1,4 @@
-//! A security module of one rule, written in BPF: a user's creations are
+//! A security module of one rule, written in BPF: what a user asks for is
 //! refused with a given errno.
 
 use std::ffi::CStr;
@@ -45,16 +45,32 @@ pub fn active() -> bool {
     list.is_ok_and(|list| list.trim().split(',').any(|name| name == "bpf"))
 }
 
-/// Refuses the uid's creations with `errno` until dropped.
+/// Whether this kernel has a hook (include/linux/lsm_hook_defs.h), by its name there.
+pub fn has_hook(name: &str) -> bool {
+    Btf::from_sys().is_ok_and(|btf| btf.function_id(&function(name)).is_some())
+}
+
+fn function(hook: &str) -> String {
+    format!("bpf_lsm_{hook}")
+}
+
+/// Refuses the uid with `errno` until dropped.
 pub struct Refusal {
     _link: OwnedFd,
     _program: OwnedFd,
 }
 
 impl Refusal {
+    /// Its creations.
     pub fn new(uid: u32, errno: i32) -> Result<Self> {
+        Self::at("task_alloc", uid, errno)
+    }
+
+    /// What this hook is asked about.
+    pub fn at(hook: &str, uid: u32, errno: i32) -> Result<Self> {
         let btf = Btf::from_sys().context("the kernel's types")?;
-        let hook = btf.function_id("bpf_lsm_task_alloc");
+        let function = function(hook);
+        let id = btf.function_id(&function);
         let program = [
             instruction(0x85, 0, 0, GET_CURRENT_UID_GID),
             // w0 != uid: over one instruction.
@@ -71,7 +87,7 @@ impl Refusal {
             insns: program.as_ptr() as u64,
             license: license.as_ptr() as u64,
             expected_attach_type: BPF_LSM_MAC,
-            attach_btf_id: hook.context("the kernel has no bpf_lsm_task_alloc")?,
+            attach_btf_id: id.with_context(|| format!("the kernel has no {function}"))?,
             ..Load::default()
         };
         let program =

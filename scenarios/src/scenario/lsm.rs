@@ -4,8 +4,10 @@ use anyhow::Result;
 use forktrace::cause::Cause;
 use forktrace::record::Errno;
 
+use super::errnos::files::with_pidfd;
+use super::errnos::{by_clone, expect_all};
 use super::{Place, Reach, Run, Scenario, probers, skip};
-use crate::attempt::Kind;
+use crate::attempt::{Attempt, Kind};
 use crate::bpf_lsm::{self, Refusal};
 use crate::expect::Expect;
 use crate::runner::counts_skipped_kprobes;
@@ -22,7 +24,48 @@ pub const SCENARIOS: &[Scenario] = &[
         reach: Reach::Host,
         run: |place| refused(place, "lsm", place.uid(63), libc::ENOMEM),
     },
+    Scenario {
+        name: "lsm_userns",
+        reach: Reach::Host,
+        run: |place| {
+            beside(place.uid(166), "userns_create", || {
+                by_clone(libc::CLONE_NEWUSER | libc::SIGCHLD)
+            })
+        },
+    },
+    Scenario {
+        name: "lsm_pidfd",
+        reach: Reach::Host,
+        run: |place| beside(place.uid(167), "file_alloc_security", with_pidfd),
+    },
 ];
+
+/// A module that refuses what is asked for beside the task, with the errno of limits; the caller's own
+/// limit is full as well but for one task.
+fn beside(uid: u32, hook: &str, ask: fn() -> Attempt) -> Result<Run> {
+    if !bpf_lsm::active() {
+        return skip("bpf is none of this kernel's security modules");
+    }
+    if !bpf_lsm::has_hook(hook) {
+        return skip("this kernel has no such hook");
+    }
+    let mut run = Run::default();
+    let refusal = Refusal::at(hook, uid, libc::EAGAIN)?;
+    expect_all(
+        &mut run,
+        "lsm-beside",
+        libc::EAGAIN,
+        Cause::Lsm,
+        |expect, _| expect.uid(uid).inferred().may_be_unknown(),
+        |_| {
+            sys::limit_nproc(2, 2)?;
+            sys::become_uid(uid)?;
+            Ok((Vec::new(), (0..3).map(|_| ask()).collect()))
+        },
+    )?;
+    run.keep(refusal);
+    Ok(run)
+}
 
 fn refused(place: &Place, tag: &str, uid: u32, errno: i32) -> Result<Run> {
     if !bpf_lsm::active() {

@@ -62,7 +62,7 @@ fn pidfd(place: &Place) -> Result<Run> {
     Ok(run)
 }
 
-fn with_pidfd() -> Attempt {
+pub fn with_pidfd() -> Attempt {
     let mut pidfd = 0i32;
     by_clone3(&CloneArgs {
         flags: CLONE_PIDFD,

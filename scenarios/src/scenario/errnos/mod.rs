@@ -3,7 +3,7 @@
 //! others, where none may be told.
 
 mod arguments;
-mod files;
+pub mod files;
 mod killed;
 mod namespaces;
 
@@ -61,7 +61,7 @@ const fn host(name: &'static str, run: fn(&Place) -> Result<Run>) -> Scenario {
 }
 
 /// clone(2) with these flags; a thread's say so themselves.
-fn by_clone(flags: i32) -> Attempt {
+pub fn by_clone(flags: i32) -> Attempt {
     let kind = if flags & libc::CLONE_THREAD != 0 {
         Kind::CloneThread
     } else {
@@ -71,7 +71,7 @@ fn by_clone(flags: i32) -> Attempt {
 }
 
 /// clone3(2) of a process.
-fn by_clone3(args: &CloneArgs) -> Attempt {
+pub fn by_clone3(args: &CloneArgs) -> Attempt {
     answered(Kind::Clone3, clone3(args))
 }
 
@@ -111,7 +111,7 @@ fn refused(
 }
 
 /// The same, with the expectation that each is given this cause.
-fn expect_all(
+pub fn expect_all(
     run: &mut Run,
     comm: &str,
     errno: i32,
