@@ -14,8 +14,9 @@ pub struct Key {
     pub uid: u32,
     /// kernfs id of the caller's cgroup (v2, else of its pids hierarchy).
     pub cgroup: u64,
-    /// Which limits: the ids of the refusing or full cgroups, of the full namespaces, and of the user
-    /// whose RLIMIT_NPROC is full, in one number.
+    /// Whose limits, and what for, in one number: the ids of the refusing or full cgroups, the user whose
+    /// RLIMIT_NPROC is full, the caller's user and pid namespaces and effective uid (with the facts,
+    /// they say which level of them), and the flags of clone.
     pub limit: u64,
     /// What was seen and what was full: [`crate::facts::fact`].
     pub facts: u32,

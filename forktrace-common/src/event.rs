@@ -132,6 +132,11 @@ pub mod flag {
     pub const PIDS_LIMITS_CHANGED: u32 = 1 << 27;
 }
 
+/// What a half-made child has charged beside page tables, in bytes: a kernel stack, the
+/// task, files, signals, an mm and its mappings, and what a charge takes in
+/// advance for its CPU (mm/memcontrol.c MEMCG_CHARGE_BATCH, 64 pages at most).
+pub const SMALL_PARTS: u64 = 512 << 10;
+
 /// A refused allocation of kernel memory asks for up to so many pages (a slab,
 /// or a kernel stack).
 pub const KMEM_NEAR: i64 = 16;

@@ -20,6 +20,9 @@ pub struct Note {
     /// css of the pids controller that refused.
     pub pids_css: u64,
     pub memcg_oom: CgroupLimit,
+    /// kernfs id of the first memory cgroup on the way up that is full by its numbers, where none was
+    /// seen to refuse; 0: none is.
+    pub memcg_full: u64,
     pub facts: Facts,
     /// What the failure is counted by, finest first: here and not on the stack, which is short.
     pub key: Key,
@@ -49,6 +52,7 @@ impl Note {
         overcommit_ns: 0,
         pids_css: 0,
         memcg_oom: NO_CGROUP,
+        memcg_full: 0,
         facts: Facts::NONE,
         key: Key::NONE,
         group: Key::NONE,

@@ -254,7 +254,8 @@ impl Walk for Pids {
 }
 
 /// PAGE_COUNTER_MAX (include/linux/page_counter.h): no limit.
-const PAGE_COUNTER_MAX: i64 = i64::MAX / 4096;
+const PAGE_COUNTER_MAX: i64 = i64::MAX / PAGE_SIZE;
+const PAGE_SIZE: i64 = 4096;
 
 /// Records the memory limits from this css up to below the root, as [`pids`] does.
 #[inline(never)]
@@ -293,6 +294,44 @@ impl Walk for Memory {
                     .add(at as usize) = limit;
                 (&raw mut (*ev).memory_len).write_volatile(at as u8 + 1);
             }
+        }
+        self.css = parent;
+        Step::On
+    }
+}
+
+/// kernfs id of the first memory cgroup on the way up from this css whose limit leaves no room for
+/// what a half-made child had charged, in bytes; 0: none.
+#[inline(never)]
+pub fn full_memory(css: u64, half_made: u64) -> u64 {
+    up(ToFullMemory {
+        css,
+        pages: half_made as i64 / PAGE_SIZE,
+        found: 0,
+    })
+    .found
+}
+
+struct ToFullMemory {
+    css: u64,
+    pages: i64,
+    found: u64,
+}
+
+impl Walk for ToFullMemory {
+    const LEVELS: u32 = RECORDED;
+
+    #[inline(always)]
+    fn step(&mut self, _: usize) -> Step {
+        let parent = mem::pointer(self.css, offset!(css_parent));
+        if parent == 0 {
+            return Step::End;
+        }
+        let memcg = self.css - offset!(memcg_css);
+        let usage = mem::field::<i64>(memcg, offset!(memcg_usage));
+        if usage + self.pages >= mem::field::<i64>(memcg, offset!(memcg_max)) {
+            self.found = id(mem::pointer(self.css, offset!(css_cgroup)));
+            return Step::End;
         }
         self.css = parent;
         Step::On

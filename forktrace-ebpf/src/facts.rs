@@ -5,7 +5,7 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use forktrace_common::{
     clone,
     count::operation,
-    event::{Stage, flag, style},
+    event::{SMALL_PARTS, Stage, flag, style},
     facts::fact,
     note::{Failed, Note},
 };
@@ -48,6 +48,20 @@ pub fn gather(note: *mut Note, task: u64, pids_css: u64) {
     if ret == -EAGAIN || ret == -ENOMEM {
         ids::looked_for(note, task);
     }
+    if ret == -ENOMEM && !note::has(note, fact::MEMCG_SEEN) {
+        of_memory(note, task);
+    }
+}
+
+/// Which memory cgroup is full by its numbers, as user space will conclude.
+#[inline(always)]
+fn of_memory(note: *mut Note, task: u64) {
+    let mm = mem::pointer(task, offset!(task_mm));
+    let half_made = mem::field::<u64>(mm, offset!(mm_pgtables_bytes)) + SMALL_PARTS;
+    let cset = mem::pointer(task, offset!(task_cgroups));
+    let full = cgroup::full_memory(mem::pointer(cset, offset!(cset_memory)), half_made);
+    // SAFETY: as in `gather`.
+    unsafe { (*note).memcg_full = full };
 }
 
 /// Up to the return the child is not counted any more. With CLONE_NEWUSER the
@@ -172,11 +186,15 @@ pub fn keys(note: *mut Note, task: u64, pids_css: u64) {
     let cset = mem::pointer(task, offset!(task_cgroups));
     let (number, compat) = task::syscall(task);
     let cgroup = snapshot::own_cgroup_id(cset, pids_css);
+    let namespaces = namespaces(task);
     // SAFETY: a live map value that this task alone uses.
     unsafe {
         let (failed, facts) = (&raw const (*note).failed, &raw const (*note).facts);
         let limit = (*facts).pids.id
             ^ (*note).memcg_oom.id.wrapping_shl(20)
+            ^ (*note).memcg_full.wrapping_shl(12)
+            ^ (*failed).clone_flags.rotate_left(40)
+            ^ namespaces
             ^ ((*facts).nproc_uid as u64).wrapping_shl(32)
             ^ ((*facts).nproc_limit_ns as u64).wrapping_shl(24)
             ^ ((*facts).nproc_level as u64).wrapping_shl(56)
@@ -204,6 +222,18 @@ pub fn keys(note: *mut Note, task: u64, pids_css: u64) {
         mem::copy(&raw mut (*note).group, key);
         (*key).tgid = task::tgid();
     }
+}
+
+/// Whose namespaces a creation of the task begins in, in one number: limits of the levels above are
+/// theirs, and a task can go from one to another between two creations.
+#[inline(always)]
+fn namespaces(task: u64) -> u64 {
+    let cred = mem::pointer(task, offset!(task_cred));
+    let user = mem::pointer(cred, offset!(cred_user_ns));
+    let nsproxy = mem::pointer(task, offset!(task_nsproxy));
+    let pid = mem::pointer(nsproxy, offset!(nsproxy_pid_ns_for_children));
+    let euid = mem::field::<u32>(cred, offset!(cred_euid)) as u64;
+    user.rotate_left(8) ^ pid.rotate_left(24) ^ euid.rotate_left(36)
 }
 
 /// Bits of `forktrace_common::count::operation`, without a branch.

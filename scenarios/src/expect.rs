@@ -176,6 +176,13 @@ impl Expect {
         self
     }
 
+    /// Whether a record names this cause and this owner, as far as one is wanted.
+    fn is_of(&self, failure: &Failure) -> bool {
+        let owner = failure.limit.as_ref().map(|limit| limit.owner.to_string());
+        let fits = |wanted: &WantedLimit| owner.as_deref().is_none_or(|got| wanted.scope.fits(got));
+        self.cause == failure.cause && self.limit.as_ref().is_none_or(fits)
+    }
+
     pub fn may_be_unknown(mut self) -> Self {
         self.from_tracepoint = FromTracepoint::MayBeUnknown;
         self
@@ -308,6 +315,30 @@ pub struct Seen {
     pub verdict: Verdict,
 }
 
+/// Verdicts that were given to more refusals than there were of that cause and owner, repeats included.
+fn too_many_of_one(recorded: &Recorded, pid: u32, wanted: &[&Expect]) -> Vec<String> {
+    let mut counts: BTreeMap<(String, Option<String>), (u64, u64)> = BTreeMap::new();
+    for failure in recorded.of(pid) {
+        if failure.cause == Cause::Unknown {
+            continue;
+        }
+        let owner = failure.limit.as_ref().map(|limit| limit.owner.to_string());
+        let key = (format!("{:?}", failure.cause), owner);
+        let (told, could) = counts.entry(key).or_default();
+        *told += 1 + recorded.repeats.get(&failure.seq).copied().unwrap_or(0);
+        *could = wanted.iter().filter(|e| e.is_of(failure)).count() as u64;
+    }
+    counts
+        .into_iter()
+        // Of what nothing was wanted, more is said below.
+        .filter(|(_, (told, could))| *could > 0 && told > could)
+        .map(|((cause, owner), (told, could))| {
+            let owner = owner.unwrap_or_default();
+            format!("{told} are said to be {cause} of {owner:?}, which refused {could}")
+        })
+        .collect()
+}
+
 /// Compares everything that was recorded of one caller with what it did. The
 /// second answer is what is wrong.
 ///
@@ -335,17 +366,16 @@ pub fn compare(
             wanted.len()
         ));
     }
+    wrong.extend(too_many_of_one(recorded, pid, wanted));
     let mut left: Vec<&Expect> = wanted.to_vec();
     for failure in recorded.of(pid) {
-        let fits = |e: &&Expect, exact: bool| {
-            e.tid == failure.caller.tid
-                && failure.syscall.as_deref() == Some(e.kind.syscall())
-                && (!exact || e.cause == failure.cause)
+        let made = |e: &&Expect| {
+            e.tid == failure.caller.tid && failure.syscall.as_deref() == Some(e.kind.syscall())
         };
-        let at = left
-            .iter()
-            .position(|e| fits(e, true))
-            .or_else(|| left.iter().position(|e| fits(e, false)))
+        let position = |fits: &dyn Fn(&&Expect) -> bool| left.iter().position(fits);
+        let at = position(&|e| made(e) && e.is_of(failure))
+            .or_else(|| position(&|e| made(e) && e.cause == failure.cause))
+            .or_else(|| position(&made))
             .unwrap_or(0);
         let Some(expect) = left.get(at).copied() else {
             wrong.push(format!("seq {} is one too many", failure.seq));

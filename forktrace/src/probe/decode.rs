@@ -9,7 +9,7 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 use forktrace_common::{
     clone,
     count::Key,
-    event::{self, FailureEvent, flag},
+    event::{self, FailureEvent, SMALL_PARTS, flag},
     facts::fact,
 };
 
@@ -70,11 +70,6 @@ pub struct Decoder {
     files: Files,
     schedulers: Schedulers,
 }
-
-/// What a half-made child has charged beside page tables: a kernel stack, the
-/// task, files, signals, an mm and its mappings, and what a charge takes in
-/// advance for its CPU (mm/memcontrol.c MEMCG_CHARGE_BATCH, 64 pages at most).
-const SMALL_PARTS: u64 = 512 << 10;
 
 impl Decoder {
     pub fn new(hierarchies: Hierarchies, passwd: Passwd) -> Self {

@@ -1,5 +1,8 @@
 //! `pid_namespace_dead`: the namespace that children go to has lost its init.
 
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
 use forktrace::record::Errno;
@@ -25,6 +28,11 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "pidns_dead_nested",
         reach: Reach::Own,
         run: nested,
+    },
+    Scenario {
+        name: "pidns_dead_two",
+        reach: Reach::Own,
+        run: two,
     },
 ];
 
@@ -126,4 +134,63 @@ fn nested(place: &Place) -> Result<Run> {
         run.keep(caller);
     }
     Ok(run)
+}
+
+/// One process whose children go to one dead namespace, and then to another: more refusals of each
+/// than are recorded one by one.
+fn two(_: &Place) -> Result<Run> {
+    const TURNS: [u32; 2] = [19, 41];
+    let mut run = Run::default();
+    let (mut caller, report) = Actor::start("pd-two", |link| {
+        let own = File::open("/proc/self/ns/pid").context("open its own namespace")?;
+        let mut dead = Vec::new();
+        let mut inodes = Vec::new();
+        for _ in TURNS {
+            sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
+            let init = waiting_child()?;
+            dead.push(File::open(format!("/proc/{init}/ns/pid")).context("open a namespace")?);
+            inodes.push(sys::namespace("pid_for_children")?);
+            // SAFETY: not waited for yet.
+            unsafe { libc::kill(init, libc::SIGKILL) };
+            reap(init).context("wait for the namespace's init")?;
+            children_go_to(&own)?;
+        }
+        link.ready(inodes);
+        let mut refused = Vec::new();
+        for (namespace, count) in dead.iter().zip(TURNS) {
+            children_go_to(namespace)?;
+            refused.extend(attempts(Kind::PLAIN, count));
+            children_go_to(&own)?;
+        }
+        link.ready(refused);
+        Ok(())
+    })?;
+    let attempts = caller.go()?.attempts;
+    must_fail(&attempts)?;
+    for (n, a) in attempts.iter().enumerate() {
+        let inode = report.numbers[usize::from(n >= TURNS[0] as usize)];
+        let mut expect = Expect::of(&caller, a, Cause::PidNamespaceDead).limit(limit(inode));
+        expect.errno = Errno::ENOMEM;
+        run.expects.push(expect);
+    }
+    run.keep(caller);
+    Ok(run)
+}
+
+/// A child that waits to be killed.
+fn waiting_child() -> Result<i32> {
+    // SAFETY: one thread; the child only waits.
+    let pid = unsafe { libc::fork() };
+    sys::check(i64::from(pid), "fork of the namespace's init")?;
+    if pid == 0 {
+        actor::sleep_for_ever();
+    }
+    Ok(pid)
+}
+
+fn children_go_to(namespace: &File) -> Result<()> {
+    // SAFETY: takes a descriptor and a number.
+    let answer = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWPID) };
+    sys::check(answer.into(), "setns of a pid namespace")?;
+    Ok(())
 }
