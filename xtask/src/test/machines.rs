@@ -62,8 +62,14 @@ pub fn short(kernels: &[Kernel], corners: Vec<Corner>) -> Vec<Machine> {
             corner.kernel.name == machine.kernel.name && Some(corner.part.name) == whole
         })
     });
+    // The longest ones first: at the end they would run alone.
     let mut all = of_corners(corners, None);
     all.extend(few);
+    all.sort_by_key(|machine| match machine.part.name {
+        "host" => 0,
+        name if name.ends_with("-brief") => 2,
+        _ => 1,
+    });
     all
 }
 

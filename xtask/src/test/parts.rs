@@ -211,6 +211,35 @@ const BRIEF_KPROBE: Part = brief(
 /// behaviour, what this machine's own kernel or its owner may not bear; and the parts that are short
 /// as they are.
 pub const BRIEF: [Part; 10] = [
+    // First: it takes longest.
+    brief(
+        "host",
+        &[
+            "--kind",
+            "commands",
+            "--kind",
+            "kernel",
+            "--only",
+            "starved_at_",
+            "--only",
+            "starved_over_nproc_capabilities",
+            "--only",
+            "selftest_tells_a_difference",
+            "--only",
+            "selftest_sig",
+            "--only",
+            "fault_killed_in_a_storm_",
+            "--only",
+            "fault_short_of_memory",
+            "--only",
+            "fault_clock_steps",
+            "--only",
+            "check_pid_max_95_percent",
+            "--only",
+            "check_strict_overcommit",
+        ],
+        On::Only(&["6.12"]),
+    ),
     BRIEF_FEXIT,
     BRIEF_KPROBE,
     brief(
@@ -246,32 +275,6 @@ pub const BRIEF: [Part; 10] = [
             On::AllBut(REAL_TIME),
         )
     },
-    brief(
-        "host",
-        &[
-            "--kind",
-            "commands",
-            "--only",
-            "starved_at_",
-            "--only",
-            "starved_over_nproc_capabilities",
-            "--only",
-            "selftest_tells_a_difference",
-            "--only",
-            "selftest_sig",
-            "--only",
-            "fault_killed_in_a_storm_",
-            "--only",
-            "fault_short_of_memory",
-            "--only",
-            "fault_clock_steps",
-            "--only",
-            "check_pid_max",
-            "--only",
-            "check_strict_overcommit",
-        ],
-        On::Only(&["6.12"]),
-    ),
     TWO_PROCESSORS,
     POSTGRES,
 ];
