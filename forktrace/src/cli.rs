@@ -11,7 +11,8 @@ use clap::{
 use forktrace::{
     cause::Cause,
     probe::style::Style,
-    record::{Errno, NoErrno, when},
+    record::{Errno, NoErrno},
+    recording::when,
 };
 use jiff::Timestamp;
 

@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use forktrace::{
     headroom::BaselineError,
-    record::{ReadError, WriteError},
+    recording::{ReadError, WriteError},
     tracer::StartError,
 };
 

@@ -2,11 +2,12 @@
 //!
 //! [`model`] has the words that all of it uses. Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is
 //! known) → [`cause`] (the verdict, a pure function of the evidence) →
-//! [`record`] (the schema) → [`view`] (text or JSON). [`report`] sums recordings up,
+//! [`record`] (the schema) → [`view`] (text or JSON). [`recording`] is their files, [`report`] sums them up,
 //! [`headroom`] tells how near limits are. [`host`] answers
 //! questions about this machine, [`tracer`] runs a session, [`confine`] gives up what that no
 //! longer needs, [`selftest`] tries all of it.
 
+pub mod btf;
 pub mod cause;
 pub mod confine;
 pub mod evidence;
@@ -15,6 +16,7 @@ pub mod host;
 pub mod model;
 pub mod probe;
 pub mod record;
+pub mod recording;
 pub mod report;
 pub mod selftest;
 pub mod tracer;

@@ -12,7 +12,8 @@ use std::{
     process::ExitCode,
 };
 
-use forktrace::probe::{btf::Btf, drift, functions::FUNCTIONS, offsets::SLOTS, versions::Release};
+use forktrace::btf::Btf;
+use forktrace::probe::{drift, functions::FUNCTIONS, offsets::SLOTS, versions::Release};
 
 const FOLDER: &str = "FORKTRACE_DRIFT";
 

@@ -8,7 +8,8 @@
 
 use std::{collections::BTreeMap, env, fs, path::Path};
 
-use forktrace::record::{Damage, Limit, LimitKind, Owner, Reader, Record, json_schema};
+use forktrace::record::{Limit, LimitKind, Owner, Record, json_schema};
+use forktrace::recording::{Damage, Reader};
 use serde_json::{Value, json};
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/schema-1.ndjson");

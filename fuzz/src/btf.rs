@@ -1,7 +1,7 @@
 //! Whatever claims to be a kernel's types (`--btf FILE`): reading it ends, nothing panics, and what
 //! is found lies where a field can lie.
 
-use forktrace::probe::{btf::Btf, offsets};
+use forktrace::{btf::Btf, probe::offsets};
 
 /// Names and paths that the seeds have, each in every way that forktrace asks.
 const NAMES: [&str; 4] = ["task_struct", "copy_process", "A", "list"];

@@ -8,7 +8,8 @@ use std::{
 };
 
 use forktrace::{
-    record::{Filter, ReadError, Reader, Record, Wanted, write_line},
+    record::{Record, write_line},
+    recording::{Filter, ReadError, Reader, Wanted},
     report::Aggregator,
     view::{Screen, Verbosity, is_harmful, report_page, report_text},
 };

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result};
-use forktrace::probe::btf::Btf;
+use forktrace::btf::Btf;
 
 use crate::bpf::{self, Load, instruction};
 

@@ -5,10 +5,10 @@
 //! page of kernel memory on the host, which is no place for a probe.
 
 use super::{
-    Cause, Context, Entry, Finding, Subject, Verdict, candidates,
+    Cause, Context, Entry, Finding, Subject, Verdict,
     cgroup_memory_max::explained_by_pid_ns,
     entry::AboutMemory,
-    outside,
+    limits, outside,
     page::{Page, check, myth, remedy, step},
     words::{fix, numbers, roomier, shell_word},
 };
@@ -35,7 +35,7 @@ fn near(e: &Evidence) -> Option<Finding> {
     {
         return None;
     }
-    Finding::inferred(candidates::kernel_memory(e.kernel_memory_near.as_ref()?))
+    Finding::inferred(limits::kernel_memory(e.kernel_memory_near.as_ref()?))
 }
 
 fn summary(v: &Verdict, subject: &Subject<'_>) -> String {

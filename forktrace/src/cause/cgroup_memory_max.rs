@@ -6,9 +6,9 @@
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict,
         entry::AboutMemory,
-        outside,
+        limits, outside,
         owner::{MEMORY, lasting},
         page::{Page, check, myth, remedy, step},
         words::{fix, numbers, roomier, shell_word},
@@ -32,7 +32,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
         return None;
     }
     if let Some(cgroup) = &e.memory_refused {
-        return Finding::observed(candidates::memory(cgroup));
+        return Finding::observed(limits::memory(cgroup));
     }
     // Without an OOM killer (v1) nothing is asked; the numbers must do. A full
     // cgroup that has one would have killed, and let the creation go on.
@@ -52,7 +52,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if overcommit || explained_by_pid_ns(e) {
         return None;
     }
-    Finding::inferred(candidates::memory(full))
+    Finding::inferred(limits::memory(full))
 }
 
 /// A pid namespace without init refuses for certain where it is come to.
@@ -69,7 +69,7 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::ENOMEM || e.memory_delta? <= 0 {
         return None;
     }
-    Finding::inferred(candidates::memory(e.full_memory()?))
+    Finding::inferred(limits::memory(e.full_memory()?))
 }
 
 fn summary(v: &Verdict, subject: &Subject<'_>) -> String {

@@ -7,7 +7,7 @@
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, candidates, outside,
+        Cause, Context, Entry, Finding, Subject, Verdict, limits, outside,
         owner::{TASKS, lasting},
         page::{Page, check, myth, remedy, step},
         words::{fix, numbers, roomier, shell_word},
@@ -32,7 +32,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if e.stage != Stage::Cgroups || e.errno != Errno::EAGAIN {
         return None;
     }
-    let limit = e.pids_full.as_ref().map(candidates::pids);
+    let limit = e.pids_full.as_ref().map(limits::pids);
     match e.signs.pids_refused {
         Sign::Seen => Finding::observed(limit),
         Sign::NotSeen => None,
@@ -46,7 +46,7 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     }
     // Which cgroup had no room is told by limits as they are now.
     let full = e.pids_full.as_ref().filter(|_| !e.pids_limits_changed);
-    let limit = full.map(candidates::pids);
+    let limit = full.map(limits::pids);
     match e.pids_delta {
         // The controller counts each refusal before it answers: none, none.
         Some(0) => None,

@@ -1,21 +1,10 @@
-//! The verdict.
+//! Judging: from evidence to the verdict.
 
 use crate::{
-    cause::{Cause, Entry, Finding, candidates, catalogue},
+    cause::{Cause, Entry, Finding, Verdict, candidates, catalogue},
     evidence::{Evidence, Stage},
-    model::{Candidate, Certainty, Limit, Unit},
+    model::{Certainty, Limit, Unit},
 };
-
-/// What forktrace has to say about a failing return.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    pub cause: Cause,
-    pub certainty: Certainty,
-    /// The refusing limit, with the numbers that were compared.
-    pub limit: Option<Limit>,
-    /// The other limits at the same instant, fullest first.
-    pub candidates: Vec<Candidate>,
-}
 
 /// Names the cause.
 ///

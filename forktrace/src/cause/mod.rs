@@ -26,6 +26,7 @@ mod hugetlb;
 mod judge;
 mod kernel_memory;
 mod leak;
+mod limits;
 mod lsm;
 mod max_map_count;
 mod max_namespaces;
@@ -56,15 +57,17 @@ mod threads_max;
 mod unknown;
 mod unprivileged_userns;
 mod user_namespace_level;
+mod verdict;
 mod words;
 
 pub use answer::{Answer, answer};
 pub use catalogue::pages;
 pub use context::{Context, Sight};
 pub use entry::{Entry, Finding};
-pub use judge::{Verdict, judge};
+pub use judge::judge;
 pub use page::{Check, Line, Myth, Page, Remedy, Step};
 pub use subject::Subject;
+pub use verdict::Verdict;
 
 pub use crate::model::Cause;
 

@@ -9,7 +9,7 @@
 
 use crate::{
     cause::{
-        Finding, Subject, Verdict, candidates,
+        Finding, Subject, Verdict, limits,
         words::{fix, roomier},
     },
     evidence::{Evidence, NprocLevel, Stage},
@@ -23,14 +23,14 @@ const RACE: u64 = 8;
 fn limit(level: &NprocLevel) -> Limit {
     Limit {
         requested: Some(0),
-        ..candidates::nproc(level)
+        ..limits::nproc(level)
     }
 }
 
 /// The limits that can refuse an execve, fullest first.
 pub fn candidates(e: &Evidence) -> Vec<Limit> {
     let levels = e.nproc.iter().filter(|l| l.limit.is_some());
-    candidates::fullest_first(levels.map(limit).collect())
+    limits::fullest_first(levels.map(limit).collect())
 }
 
 /// What execve's own check says.

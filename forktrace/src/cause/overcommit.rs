@@ -7,8 +7,9 @@
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, candidates, commit_limit,
+        Cause, Context, Entry, Finding, Subject, Verdict, commit_limit,
         entry::{AboutMemory, Of},
+        limits,
         page::{Page, check, myth, remedy, step},
         thread_stack,
         words::fix,
@@ -79,8 +80,8 @@ fn nearly_full(cgroup: &crate::evidence::CgroupLimit) -> bool {
 
 fn limit(o: &Overcommit) -> Limit {
     match o.mode {
-        OvercommitMode::Never | OvercommitMode::Always => candidates::commit_limit(o),
-        OvercommitMode::Heuristic => candidates::ram_and_swap(o),
+        OvercommitMode::Never | OvercommitMode::Always => limits::commit_limit(o),
+        OvercommitMode::Heuristic => limits::ram_and_swap(o),
     }
 }
 

@@ -10,7 +10,7 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict, limits,
         page::{Page, check, myth, remedy, step},
         words::{fix, roomier},
     },
@@ -32,7 +32,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
         return None;
     }
     if let Some(ns) = e.full_pid_ns() {
-        return Finding::observed(candidates::pid_max(ns));
+        return Finding::observed(limits::pid_max(ns));
     }
     // Between copy_io and alloc_pid only "no id is free" answers EAGAIN, and a
     // security module to the file of a pidfd. Ids may have come back by now: then
@@ -41,7 +41,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
         return Finding::inferred(None);
     }
     match &e.pid_ns[..] {
-        [ns] => Finding::observed(candidates::pid_max(ns)),
+        [ns] => Finding::observed(limits::pid_max(ns)),
         _ => Finding::observed(None),
     }
 }
@@ -50,7 +50,7 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN {
         return None;
     }
-    Finding::inferred(candidates::pid_max(e.full_pid_ns()?))
+    Finding::inferred(limits::pid_max(e.full_pid_ns()?))
 }
 
 fn summary(v: &Verdict, subject: &Subject<'_>) -> String {

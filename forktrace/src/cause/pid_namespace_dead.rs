@@ -7,7 +7,7 @@
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict, limits,
         page::{Page, check, myth, remedy, step},
         words::fix,
     },
@@ -46,11 +46,7 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
 }
 
 fn limit(ns: &PidNs) -> Limit {
-    Limit::new(
-        LimitKind::PidNamespace,
-        candidates::pid_ns_owner(ns),
-        Unit::Ids,
-    )
+    Limit::new(LimitKind::PidNamespace, limits::pid_ns_owner(ns), Unit::Ids)
 }
 
 fn summary(v: &Verdict, subject: &Subject<'_>) -> String {

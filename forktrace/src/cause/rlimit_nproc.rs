@@ -7,7 +7,7 @@
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, candidates, nproc_at_exec,
+        Cause, Context, Entry, Finding, Subject, Verdict, limits, nproc_at_exec,
         page::{Page, check, myth, remedy, step},
         words::{fix, numbers, roomier},
     },
@@ -31,7 +31,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if e.stage != Stage::Early || e.errno != Errno::EAGAIN {
         return None;
     }
-    let limit = e.nproc_full.as_ref().map(candidates::nproc);
+    let limit = e.nproc_full.as_ref().map(limits::nproc);
     match e.signs.nproc_asked {
         Sign::Seen => Finding::observed(limit),
         // A capability that the caller has was denied: by a security module, and then
@@ -45,7 +45,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
         }
         Sign::NotSeen => None,
         // By the numbers. What is full stops the creation first.
-        Sign::Unwatched => Finding::inferred(candidates::nproc(e.full_nproc()?)),
+        Sign::Unwatched => Finding::inferred(limits::nproc(e.full_nproc()?)),
     }
 }
 
@@ -53,7 +53,7 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN {
         return None;
     }
-    Finding::inferred(candidates::nproc(e.full_nproc()?))
+    Finding::inferred(limits::nproc(e.full_nproc()?))
 }
 
 fn summary(v: &Verdict, subject: &Subject<'_>) -> String {

@@ -5,7 +5,7 @@
 //! guard, then `mprotect(PROT_READ|PROT_WRITE)`; ENOMEM of either becomes
 //! EAGAIN.
 
-use super::{Finding, candidates, page::Step};
+use super::{Finding, limits, page::Step};
 use crate::{
     evidence::{Evidence, Overcommit, OvercommitMode, Stage, ThreadStack, thread_stack::Check},
     model::{Limit, LimitKind, Owner, Unit, bytes},
@@ -64,8 +64,8 @@ fn limit(stack: &ThreadStack, overcommit: Option<&Overcommit>, check: Check) -> 
         Check::Overcommit => {
             let overcommit = overcommit?;
             let mut limit = match overcommit.mode {
-                OvercommitMode::Heuristic => candidates::ram_and_swap(overcommit),
-                OvercommitMode::Never => candidates::commit_limit(overcommit),
+                OvercommitMode::Heuristic => limits::ram_and_swap(overcommit),
+                OvercommitMode::Never => limits::commit_limit(overcommit),
                 OvercommitMode::Always => return None,
             };
             limit.requested = Some(stack.requested);

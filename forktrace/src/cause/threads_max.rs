@@ -5,7 +5,7 @@
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, candidates,
+        Cause, Context, Entry, Finding, Subject, Verdict, limits,
         page::{Page, check, myth, remedy, step},
         words::{fix, numbers, roomier},
     },
@@ -26,7 +26,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN || e.stage != Stage::Early {
         return None;
     }
-    let limit = e.threads.as_ref().map(candidates::threads);
+    let limit = e.threads.as_ref().map(limits::threads);
     // A kernel thread is answered EAGAIN for want of memory as well (kernel/fork.c
     // `set_kthread_struct`).
     let of_kernel = e.operation == Operation::KernelThread;
@@ -54,7 +54,7 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
         return None;
     }
     let threads = e.threads.filter(|t| t.full())?;
-    Finding::inferred(candidates::threads(&threads))
+    Finding::inferred(limits::threads(&threads))
 }
 
 fn summary(v: &Verdict, subject: &Subject<'_>) -> String {

@@ -44,7 +44,7 @@ impl Printer {
     /// Every line is flushed, for it may be waited for.
     pub fn show(&mut self, record: &Record) -> anyhow::Result<()> {
         if let Some(sums) = &mut self.sums {
-            sums.add(record)?;
+            sums.add(record);
         }
         match self.format {
             Format::Text => {

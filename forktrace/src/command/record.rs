@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use forktrace::{
-    record::{Existing, Keeping, Record, Recording, Sync},
+    record::Record,
+    recording::{Existing, Keeping, Recording, Sync},
     view::{clean, oom_kills},
 };
 
@@ -41,7 +42,7 @@ struct Recorder {
 impl Sink for Recorder {
     fn take(&mut self, record: &Record) -> anyhow::Result<()> {
         self.recording.write(record)?;
-        self.sums.add(record)?;
+        self.sums.add(record);
         if let Some(warning) = self.recording.warning() {
             eprintln!("forktrace: {:#}", anyhow::Error::from(warning));
         }

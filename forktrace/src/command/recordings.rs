@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use forktrace::{
-    record::{Damage, OneWay, ReadError, Reader, Wanted},
+    recording::{Damage, OneWay, ReadError, Reader, Wanted},
     view::clean,
 };
 

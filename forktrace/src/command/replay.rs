@@ -4,7 +4,7 @@ mod follow;
 
 use std::path::Path;
 
-use forktrace::record::{Damage, Filter, ReadError, Reader, Wanted};
+use forktrace::recording::{Damage, Filter, ReadError, Reader, Wanted};
 
 use self::follow::Followed;
 use super::{

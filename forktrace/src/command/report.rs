@@ -8,7 +8,8 @@ use std::{
 };
 
 use forktrace::{
-    record::{Wanted, WriteError, create_private, write_line},
+    record::write_line,
+    recording::{Wanted, WriteError, create_private},
     report::{Aggregator, Report},
     view::{clean, report_page, report_text},
 };

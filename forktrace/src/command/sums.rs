@@ -2,11 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use forktrace::{
-    record::{Record, write_line},
-    report::Aggregator,
-    view::report_digest,
-};
+use forktrace::{record::Record, report::Aggregator, view::report_digest};
 
 /// Takes every record, and tells at any time what they come to.
 #[derive(Default)]
@@ -14,28 +10,23 @@ pub struct Sums {
     /// `None` until there is something to sum up: most sessions never see a failure.
     aggregator: Option<Aggregator>,
     failures: u64,
-    line: Vec<u8>,
 }
 
 impl Sums {
     /// Takes a record. A `session` begins anew.
-    pub fn add(&mut self, record: &Record) -> serde_json::Result<()> {
+    pub fn add(&mut self, record: &Record) {
         match record {
             Record::Session(_) => {
                 *self = Self::default();
-                return Ok(());
+                return;
             }
             Record::Failure(_) => self.failures += 1,
             Record::Repeat(repeat) => self.failures = self.failures.saturating_add(repeat.count),
             Record::Loss(_) | Record::OomKill(_) | Record::Summary(_) => {}
         }
-        self.line.clear();
-        write_line(&mut self.line, record)?;
-        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         self.aggregator
             .get_or_insert_with(Aggregator::for_digest)
-            .take(line);
-        Ok(())
+            .take_record(record);
     }
 
     /// Failures told in full, and their repeats.

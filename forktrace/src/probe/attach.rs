@@ -3,9 +3,8 @@
 
 mod sites;
 mod tracepoints;
-mod why;
 
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use aya::{
     Btf, Ebpf,
@@ -13,104 +12,15 @@ use aya::{
 };
 
 use super::{
-    instances::Returns,
     kernel::Kernel,
-    oom, perf,
-    skips::{Pair, Spot, Watch},
+    oom,
+    outcome::{Attached, Outcome, Refused},
+    perf,
+    skips::{Pair, Spot},
     stacks,
     style::{HOOKS, Hook, Role, SECCOMP, Style, Trampoline},
+    why::Why,
 };
-pub use why::Why;
-
-/// A probe that is in place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attached {
-    /// `None` for the tracepoints.
-    pub role: Option<Role>,
-    /// Kernel function, or `category:name` of a tracepoint.
-    pub target: String,
-    pub style: Style,
-}
-
-/// A probe that could not be attached in one style.
-#[derive(Clone, Debug)]
-pub struct Refused {
-    pub role: Option<Role>,
-    pub target: String,
-    pub style: Style,
-    /// What the kernel answered.
-    pub why: String,
-}
-
-/// What attaching came to.
-#[derive(Default)]
-pub struct Outcome {
-    pub attached: Vec<Attached>,
-    pub refused: Vec<Refused>,
-    /// Pairs of programs on one return, of which the kernel can skip one.
-    pub pairs: Vec<Pair>,
-    /// The kprobes of creations, where the kernel can skip them.
-    pub kprobes: Watch,
-    /// The kretprobes of what fails, where the kernel tells what they miss.
-    pub returns: Returns,
-    /// Evidence that can't be had for want of a probe, one sentence each.
-    pub absent: Vec<String>,
-    /// The kernel can skip kprobes without a count: what they didn't say means nothing.
-    pub silence_is_doubtful: bool,
-    /// Tracepoints, attached by hand; closing detaches.
-    tracepoints: Vec<OwnedFd>,
-}
-
-impl Outcome {
-    /// The style in which the failing return is seen; `None`: not at all.
-    pub fn style(&self) -> Option<Style> {
-        self.attached
-            .iter()
-            .find(|a| match a.role {
-                Some(role) => role == Role::Return,
-                // Of the tracepoints, one of a creation's return.
-                None => a.target == "syscalls:sys_exit_clone",
-            })
-            .map(|a| a.style)
-    }
-
-    /// How often both programs on a spot can have been skipped, at most, or a
-    /// kretprobe there had no instance.
-    pub fn skipped(&self, spot: Spot) -> u64 {
-        let pairs = self.pairs.iter().filter(|pair| pair.spot == spot);
-        let missed = match spot {
-            Spot::Return => self.returns.missed(),
-            Spot::Entry | Spot::Stage => 0,
-        };
-        pairs.map(Pair::at_most).sum::<u64>() + missed
-    }
-
-    /// Whether threads' stacks that can't be mapped are seen, in every style.
-    pub fn sees_thread_stacks(&self) -> bool {
-        let tracepoint = |name: &str| {
-            let target = format!("syscalls:{name}");
-            self.attached.iter().any(|a| a.target == target)
-        };
-        stacks::HOOKS.iter().all(|hook| self.has(hook.role))
-            || stacks::TRACEPOINTS.iter().all(|(name, _)| tracepoint(name))
-    }
-
-    /// Whether this kernel can skip programs that are attached here.
-    pub fn skips_programs(&self) -> bool {
-        !self.pairs.is_empty() || self.kprobes.is_any()
-    }
-
-    /// Whether it is a kprobe that is in place for this role.
-    pub fn is_by_kprobe(&self, role: Role) -> bool {
-        let mut all = self.attached.iter();
-        all.any(|a| a.role == Some(role) && a.style == Style::Kprobe)
-    }
-
-    /// Whether the probe of this role is in place.
-    pub fn has(&self, role: Role) -> bool {
-        self.attached.iter().any(|a| a.role == Some(role))
-    }
-}
 
 /// What to attach.
 #[derive(Clone, Copy, Debug, Default)]

@@ -13,7 +13,7 @@ use forktrace_common::{
     facts::fact,
 };
 
-use super::{attach::Outcome, oom, stacks, stage, syscall};
+use super::{oom, outcome::Outcome, stacks, stage, syscall};
 use crate::{
     evidence::{CgroupLimit, Evidence, PAGE, Stage},
     host::{

@@ -7,13 +7,13 @@
 //! so that the tables stay true.
 
 use super::{
-    btf::Btf,
     functions::{self, FUNCTIONS, Function},
     offsets::{self, SLOTS},
     oom, sites,
     style::{HOOKS, SECCOMP},
     versions::Release,
 };
+use crate::btf::Btf;
 
 /// What differs from the tables, one sentence each.
 pub fn deviations(btf: &Btf, release: Release) -> Vec<String> {

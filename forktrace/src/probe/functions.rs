@@ -11,10 +11,8 @@
 
 use std::fmt;
 
-use super::{
-    btf::{Btf, Param, Prototype, ValueKind},
-    versions::Versions,
-};
+use super::versions::Versions;
+use crate::btf::{Btf, Param, Prototype, ValueKind};
 
 /// What a parameter has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -394,8 +392,8 @@ impl fmt::Display for Function {
 
 #[cfg(test)]
 mod tests {
-    use super::super::btf::builder::*;
     use super::*;
+    use crate::btf::builder::*;
 
     /// BTF with one `percpu_counter_add_batch`, of these parameters' names.
     fn add_batch(names: &[&str], returns_pointer: bool) -> Builder {

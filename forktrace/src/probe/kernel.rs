@@ -8,7 +8,6 @@ use forktrace_common::{
 };
 
 use super::{
-    btf::{Btf, BtfError},
     functions::{self, SignatureMismatch},
     kallsyms,
     object::Object,
@@ -16,6 +15,7 @@ use super::{
     sites::Functions,
     style::Style,
 };
+use crate::btf::{Btf, BtfError};
 
 /// Types, offsets and addresses of the running kernel.
 pub struct Kernel {

@@ -12,10 +12,10 @@
 use forktrace_common::offsets::{MISSING, Offsets};
 
 use super::{
-    btf::Btf,
     place::{Place, address, bytes, flag_byte, flag_mask, int, word},
     versions::Release,
 };
+use crate::btf::Btf;
 
 #[cfg(test)]
 mod tests;

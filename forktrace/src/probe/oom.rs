@@ -7,8 +7,9 @@ use forktrace_common::{
 };
 
 use super::{
-    attach::{Outcome, Why},
+    outcome::Outcome,
     style::{Hook, Role, Trampoline},
+    why::Why,
 };
 use crate::record::Constraint;
 

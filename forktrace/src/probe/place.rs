@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use super::{
-    btf::{Btf, Field},
-    versions::Versions,
-};
+use super::versions::Versions;
+use crate::btf::{Btf, Field};
 
 /// What the programs read at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,8 +173,8 @@ impl fmt::Display for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::super::btf::builder::*;
     use super::*;
+    use crate::btf::builder::*;
 
     fn sample() -> Btf {
         let mut b = Builder::new();

@@ -6,7 +6,7 @@ use forktrace_common::{
     facts::fact,
 };
 
-use super::{attach::Outcome, skips::Spot, style::Role};
+use super::{outcome::Outcome, skips::Spot, style::Role};
 use crate::evidence::{Sign, Signs, Stage};
 
 /// Whether this is of a creation, which the stages have a word on.

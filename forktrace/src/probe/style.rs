@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
-
 /// How a probe is attached, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Style {
     /// BPF trampolines at function exits: no tax on other system calls.
     Fexit,

@@ -23,7 +23,7 @@ use forktrace_common::{
     task::{Query, Task, of},
 };
 
-use super::{attach::Why, bpf::bpf_fd, kernel::Kernel, object, uninterrupted::uninterrupted};
+use super::{bpf::bpf_fd, kernel::Kernel, object, uninterrupted::uninterrupted, why::Why};
 use crate::host::holders::Tasks;
 
 /// The program, and the map that says whose tasks it tells.

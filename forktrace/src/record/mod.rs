@@ -6,23 +6,16 @@
 //! they don't know.
 
 mod failure;
-mod filter;
 mod json;
 pub(crate) mod oom_kill;
-mod reader;
 mod session;
-pub mod when;
-mod writer;
 
 pub use failure::Failure;
-pub use filter::{Filter, Wanted};
 pub use json::write_line;
 pub use oom_kill::{Constraint, InvokedBy, OomKill, Victim};
-pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
 pub use session::{
     Alike, HostLimits, Inside, Loss, PROC, ProbeInUse, Repeat, Session, Summary, TASK_ITER,
 };
-pub use writer::{Existing, Keeping, Recording, Sync, WriteError, create_private, next_earlier};
 
 /// What records are made of.
 pub use crate::model::{

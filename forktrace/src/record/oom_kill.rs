@@ -137,7 +137,8 @@ pub mod tests {
     use super::*;
     use crate::{
         model::{Cause, Errno, LimitKind, Owner, Unit},
-        record::{Filter, Record, Summary, Wanted, write_line},
+        record::{Record, Summary, write_line},
+        recording::{Filter, Wanted},
     };
 
     /// A kill in `/x/y`, whose parent was full.

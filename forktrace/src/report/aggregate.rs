@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     model::{Cause, LossReason},
-    record::{Alike, Damage, Loss, OomKill, Record, Repeat, Summary, Wanted},
+    record::{Alike, Loss, OomKill, Record, Repeat, Summary},
+    recording::{Damage, Wanted},
 };
 
 /// Rows that each table keeps at least.
@@ -86,36 +87,36 @@ impl Aggregator {
     /// Takes a line, without its newline; `None`: it is no record.
     pub fn take(&mut self, line: &[u8]) -> Option<()> {
         if line.starts_with(line::FAILURE) && !self.wanted.is_active() {
-            self.refusal(line, true)?;
+            self.failure(&line::refusal(line)?, true);
             return Some(());
         }
-        match serde_json::from_slice(line).ok()? {
-            Record::Failure(whole) => {
-                // The order of the files must not matter, so what is chosen is
-                // remembered whether its time is wanted or not.
-                let counted = self.wanted.in_time(&whole.time, &whole.time);
-                if self.wanted.chosen(&whole) {
-                    self.refusal(line, counted)?;
-                } else {
-                    self.remember(whole.seq, Known::Unwanted);
-                }
-            }
-            Record::Session(about) => {
-                let found = self.sessions.find(&about);
-                self.go_on_with(found);
-            }
-            Record::Repeat(repeat) => self.repeat(&repeat),
-            Record::Loss(loss) => self.loss(&loss),
-            Record::OomKill(kill) => self.oom_kill(&kill),
-            Record::Summary(summary) => self.summary(summary),
-        }
+        let record = serde_json::from_slice(line).ok()?;
+        self.take_record(&record);
         Some(())
     }
 
-    fn refusal(&mut self, line: &[u8], counted: bool) -> Option<()> {
-        let read = line::refusal(line)?;
-        self.failure(&read, counted);
-        Some(())
+    /// Takes a record.
+    pub fn take_record(&mut self, record: &Record) {
+        match record {
+            Record::Failure(failure) => {
+                // The order of the files must not matter, so what is chosen is
+                // remembered whether its time is wanted or not.
+                if self.wanted.chosen(failure) {
+                    let counted = self.wanted.in_time(&failure.time, &failure.time);
+                    self.failure(&Refusal::of(failure), counted);
+                } else {
+                    self.remember(failure.seq, Known::Unwanted);
+                }
+            }
+            Record::Session(about) => {
+                let found = self.sessions.find(about);
+                self.go_on_with(found);
+            }
+            Record::Repeat(repeat) => self.repeat(repeat),
+            Record::Loss(loss) => self.loss(loss),
+            Record::OomKill(kill) => self.oom_kill(kill),
+            Record::Summary(summary) => self.summary(summary),
+        }
     }
 
     fn failure(&mut self, r: &Refusal<'_>, counted: bool) {
@@ -248,11 +249,14 @@ impl Aggregator {
         }
     }
 
-    fn summary(&mut self, summary: Summary) {
+    fn summary(&mut self, summary: &Summary) {
         let at = self.session();
-        // Nobody but forktrace says by how much the causes may be many.
-        let causes = Default::default();
-        self.sessions.all[at].summary = Some(Summary { causes, ..summary });
+        self.sessions.all[at].summary = Some(Summary {
+            ended: summary.ended.clone(),
+            // Nobody but forktrace says by how much the causes may be many.
+            causes: Default::default(),
+            ..*summary
+        });
     }
 
     /// Puts failures at their session and their time.

@@ -16,7 +16,7 @@ use super::{
     timeline::Timeline,
     when::When,
 };
-use crate::model::{Fix, amount};
+use crate::model::amount;
 
 /// Rows of each table that are told.
 const ROWS: usize = 100;
@@ -238,7 +238,6 @@ fn cut<R>(mut rows: Vec<R>, others: Others, failures: impl Fn(&R) -> u64) -> Top
 }
 
 fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
-    let fixes: Vec<Fix> = serde_json::from_slice(&state.fix).unwrap_or_default();
     let (name, scope) = state.limit.unzip();
     LimitRow {
         failures,
@@ -253,8 +252,8 @@ fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
         file: state.file,
         first: state.when.first(),
         last: state.when.last(),
-        fix: fixes.into_iter().next(),
-        holders: serde_json::from_slice(&state.holders).unwrap_or_default(),
+        fix: state.fix.into_items().into_iter().next(),
+        holders: state.holders.into_items(),
     }
 }
 

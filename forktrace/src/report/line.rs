@@ -5,12 +5,12 @@
 use std::{borrow::Cow, sync::LazyLock};
 
 use memchr::memmem::Finder;
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 
 use crate::{
-    model::{Cause, Certainty, Errno, Operation, Unit},
-    report::scan::Scanner,
+    model::{Cause, Certainty, Errno, Fix, Holder, Operation, Unit},
+    record::Failure,
+    report::{list::List, scan::Scanner},
 };
 
 /// How a line of forktrace's own that holds a failure begins.
@@ -37,18 +37,48 @@ pub struct Refusal<'a> {
     pub limit: Option<Bound<'a>>,
     /// Parsed only where they are kept to the end.
     #[serde(borrow, default)]
-    pub holders: Raw<'a>,
+    pub holders: List<'a, Holder>,
     #[serde(borrow, default)]
-    pub fix: Raw<'a>,
+    pub fix: List<'a, Fix>,
 }
 
-/// JSON of a value; empty where there is none.
-#[derive(Clone, Copy, Default)]
-pub struct Raw<'a>(&'a str);
-
-impl<'a> Raw<'a> {
-    pub fn get(self) -> &'a str {
-        self.0
+impl<'a> Refusal<'a> {
+    /// Of a record that is there as a whole.
+    pub fn of(failure: &'a Failure) -> Self {
+        fn text(text: &Option<String>) -> Option<Text<'_>> {
+            text.as_deref().map(|text| Text(Cow::Borrowed(text)))
+        }
+        let (caller, cgroup) = (&failure.caller, &failure.cgroup);
+        Self {
+            _type: Type::Failure,
+            seq: failure.seq,
+            time: Cow::Borrowed(&failure.time),
+            operation: failure.operation,
+            errno: failure.errno,
+            caller: Who {
+                comm: Cow::Borrowed(&caller.comm),
+                uid: caller.uid,
+                user: text(&caller.user),
+            },
+            cgroup: Place {
+                path: text(&cgroup.path),
+                unit: text(&cgroup.unit),
+                container: text(&cgroup.container),
+                pod: text(&cgroup.pod),
+            },
+            cause: failure.cause,
+            certainty: failure.certainty,
+            limit: failure.limit.as_ref().map(|limit| Bound {
+                name: Cow::Borrowed(limit.kind.name()),
+                scope: Cow::Owned(limit.owner.to_string()),
+                value: limit.value,
+                usage: limit.usage,
+                unit: limit.unit,
+                file: text(&limit.file),
+            }),
+            holders: List::Of(&failure.holders),
+            fix: List::Of(&failure.fix),
+        }
     }
 }
 
@@ -102,12 +132,6 @@ impl Text<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&RawValue>::deserialize(deserializer).map(|raw| Self(raw.get()))
-    }
-}
-
 /// A line as a failure; `None` if it isn't one.
 ///
 /// A line as forktrace writes it is read by hand, which takes a third of the
@@ -118,7 +142,7 @@ pub fn refusal(line: &[u8]) -> Option<Refusal<'_>> {
         return Some(refusal);
     }
     let whole: Refusal<'_> = serde_json::from_str(line).ok()?;
-    let complete = !whole.holders.0.is_empty() && !whole.fix.0.is_empty();
+    let complete = whole.holders.is_there() && whole.fix.is_there();
     complete.then_some(whole)
 }
 
@@ -162,8 +186,8 @@ fn by_hand(line: &str) -> Option<Refusal<'_>> {
         cause: cause?,
         certainty: certainty?,
         limit: limit.flatten(),
-        holders: Raw(holders?),
-        fix: Raw(fix?),
+        holders: List::Json(holders?),
+        fix: List::Json(fix?),
     })
 }
 
@@ -235,8 +259,11 @@ fn once<T>(field: &mut Option<T>, value: Option<T>) -> Option<()> {
 mod tests {
     use super::*;
     use crate::{
-        record::{Failure, Record, write_line},
-        report::tests::failure,
+        record::{Record, write_line},
+        report::{
+            list::{Item, Kept},
+            tests::failure,
+        },
     };
 
     fn line() -> Vec<u8> {
@@ -259,6 +286,12 @@ mod tests {
         assert_eq!(read.seq, 7);
         assert!(matches!(read.caller.comm, Cow::Borrowed("postgres")));
         assert!(matches!(read.caller.user, Some(Text(Cow::Borrowed(_)))));
+    }
+
+    fn items<T: Item>(list: List<'_, T>) -> Vec<T> {
+        let mut kept = Kept::default();
+        kept.replace(list);
+        kept.into_items()
     }
 
     /// A flipped byte in what is read costs the line here as with the whole
@@ -291,6 +324,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_record_is_the_same_as_its_line() {
+        let failure = failure(7, "2026-01-01T00:00:00Z");
+        let mut line = Vec::new();
+        write_line(&mut line, &Record::Failure(Box::new(failure.clone()))).unwrap();
+        let (of, read) = (
+            Refusal::of(&failure),
+            refusal(&line[..line.len() - 1]).unwrap(),
+        );
+        assert_eq!((of.seq, &of.time), (read.seq, &read.time));
+        assert_eq!((of.operation, of.errno), (read.operation, read.errno));
+        assert_eq!((of.cause, of.certainty), (read.cause, read.certainty));
+        let who = |r: &Refusal<'_>| {
+            let user = r.caller.user.as_ref().map(|user| user.as_str().to_owned());
+            (r.caller.comm.to_string(), r.caller.uid, user)
+        };
+        assert_eq!(who(&of), who(&read));
+        let place = |r: &Refusal<'_>| {
+            let c = &r.cgroup;
+            let parts = [&c.path, &c.unit, &c.container, &c.pod];
+            parts.map(|part| part.as_ref().map(|text| text.as_str().to_owned()))
+        };
+        assert_eq!(place(&of), place(&read));
+        let bound = |r: &Refusal<'_>| {
+            let limit = r.limit.as_ref().unwrap();
+            let file = limit.file.as_ref().map(|file| file.as_str().to_owned());
+            let title = format!("{} of {}", limit.name, limit.scope);
+            (title, limit.value, limit.usage, limit.unit, file)
+        };
+        assert_eq!(bound(&of), bound(&read));
+        assert_eq!(items(of.holders), items(read.holders));
+        assert_eq!(items(of.fix), items(read.fix));
+    }
+
     /// Both ways of reading one, and what neither takes.
     #[test]
     fn what_is_not_as_forktrace_writes_it_is_parsed() {
@@ -310,10 +377,8 @@ mod tests {
             let two = refusal(other.as_bytes()).unwrap();
             assert_eq!((one.seq, &one.time), (two.seq, &two.time));
             assert_eq!(one.caller.comm, two.caller.comm);
-            assert_eq!(one.holders.get(), two.holders.get());
-            let parsed =
-                |raw: Raw<'_>| serde_json::from_str::<serde_json::Value>(raw.get()).unwrap();
-            assert_eq!(parsed(one.fix), parsed(two.fix));
+            assert_eq!(items(one.holders), items(two.holders));
+            assert_eq!(items(one.fix), items(two.fix));
         }
         for bad in [
             line.replace("\"candidates\":[]", "\"candidates\":[\""),

@@ -23,6 +23,7 @@ mod counts;
 mod document;
 mod finish;
 mod line;
+mod list;
 mod oom;
 mod rows;
 mod scan;

@@ -220,7 +220,8 @@ mod tests {
     use super::*;
     use crate::{
         model::{Cause, LossReason},
-        record::{Record, Wanted, oom_kill::tests::kill},
+        record::{Record, oom_kill::tests::kill},
+        recording::Wanted,
         report::{
             Report,
             tests::{failure, filtered, loss, report, session, summary},

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use super::{
     line::{Bound, Refusal, Text},
+    list::Kept,
     when::When,
 };
-use crate::model::{Cause, Unit};
+use crate::model::{Cause, Fix, Holder, Unit};
 
 /// Bytes of a name that are kept; the longest path of a file is as long.
 const LONGEST: usize = 4096;
-/// Bytes of a list of fixes or holders that are kept. forktrace's take a tenth.
-const LONGEST_LIST: usize = 16 * 1024;
 
 /// A name of bounded length, cut between characters.
 pub fn clip(text: &str) -> &str {
@@ -41,11 +40,10 @@ pub struct LimitState {
     pub value: Option<u64>,
     pub usage: Option<u64>,
     pub file: Option<String>,
-    /// JSON of the list.
-    pub fix: Vec<u8>,
+    pub fix: Kept<Fix>,
     pub highest: Option<u64>,
-    /// JSON of who filled the limit when `highest` was read.
-    pub holders: Vec<u8>,
+    /// Who filled the limit when `highest` was read.
+    pub holders: Kept<Holder>,
 }
 
 impl LimitState {
@@ -62,9 +60,9 @@ impl LimitState {
             value: None,
             usage: None,
             file: None,
-            fix: Vec::new(),
+            fix: Kept::default(),
             highest: None,
-            holders: Vec::new(),
+            holders: Kept::default(),
         }
     }
 
@@ -74,7 +72,7 @@ impl LimitState {
         if when.is_latest(self.latest) {
             self.latest = when;
             self.cause = r.cause;
-            keep(&mut self.fix, r.fix.get());
+            self.fix.replace(r.fix);
             if let Some(limit) = &r.limit {
                 self.unit = Some(limit.unit);
                 self.value = limit.value;
@@ -88,19 +86,11 @@ impl LimitState {
         let usage = r.limit.as_ref().and_then(|limit| limit.usage);
         if usage > self.highest {
             self.highest = usage;
-            keep(&mut self.holders, r.holders.get());
-        } else if usage.is_some() && usage == self.highest && self.holders.len() <= 2 {
+            self.holders.replace(r.holders);
+        } else if usage.is_some() && usage == self.highest && self.holders.is_empty() {
             // As full as that, and this time it is known by whom.
-            keep(&mut self.holders, r.holders.get());
+            self.holders.replace(r.holders);
         }
-    }
-}
-
-/// One allocation for the whole run, nearly always.
-fn keep(into: &mut Vec<u8>, json: &str) {
-    into.clear();
-    if json.len() <= LONGEST_LIST {
-        into.extend_from_slice(json.as_bytes());
     }
 }
 

@@ -6,7 +6,8 @@ use crate::{
         Caller, Cause, Certainty, Cgroup, Errno, Fix, Holder, HolderKind, Limit, LimitKind,
         LossReason, Operation, Owner, Unit,
     },
-    record::{Failure, Loss, Record, Repeat, Session, Summary, Wanted, write_line},
+    record::{Failure, Loss, Record, Repeat, Session, Summary, write_line},
+    recording::Wanted,
 };
 
 pub fn failure(seq: u64, time: &str) -> Failure {

@@ -6,9 +6,11 @@ use super::{Options, StartError, StartTimes, log::KernelLog, privilege};
 use crate::{
     host::holders::Holders,
     probe::{
-        attach::{self, Outcome, Wanted},
+        attach::{self, Wanted},
         kernel::Kernel,
-        object, preempt,
+        object,
+        outcome::Outcome,
+        preempt,
         rlimit::ChangedLimit,
         task_iter::{self, TaskIter},
     },

@@ -34,6 +34,7 @@ pub use session::holders_by;
 pub use start_times::StartTimes;
 
 use crate::{
+    btf::BtfError,
     cause::{Answer, Subject, answer, judge},
     host::{
         cgroup::Hierarchies,
@@ -43,9 +44,8 @@ use crate::{
     },
     model::{Cause, LossReason},
     probe::{
-        attach::Outcome,
-        btf::BtfError,
         decode::{Decoded, Decoder, Event},
+        outcome::Outcome,
         skips::Spot,
     },
     record::{Failure, Loss, OomKill, Record, Summary},

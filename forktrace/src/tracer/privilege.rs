@@ -4,8 +4,8 @@ use aya::EbpfError;
 
 use super::StartError;
 use crate::probe::{
-    attach::Outcome,
     kernel::Kernel,
+    outcome::Outcome,
     style::{Role, Style},
 };
 

@@ -6,9 +6,9 @@ use super::options::Options;
 use crate::{
     host::{clock::Clock, holders::Holders, limits::HostNow, vantage},
     probe::{
-        attach::Outcome,
         kernel::Kernel,
         oom,
+        outcome::Outcome,
         style::{HOOKS, Role, SECCOMP, Style},
     },
     record::{HostLimits, PROC, ProbeInUse, SCHEMA, Session, TASK_ITER},

@@ -8,7 +8,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use forktrace::record::{Damage, LossReason, Reader, Record, Summary};
+use forktrace::record::{LossReason, Record, Summary};
+use forktrace::recording::{Damage, Reader};
 
 use super::{Behaviour, forktrace, no_panic, provoke, refused_user};
 use crate::runner::Tests;

@@ -10,7 +10,7 @@ use std::{
 use forktrace::{
     headroom::{Baseline, BaselineError, Drift, Headroom, drift},
     host::settings,
-    record::{WriteError, create_private},
+    recording::{WriteError, create_private},
 };
 
 /// Larger than the settings of any host: 65,536 cgroups with two limits each.

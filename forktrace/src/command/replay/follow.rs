@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use forktrace::record::next_earlier;
+use forktrace::recording::next_earlier;
 
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -91,7 +91,8 @@ mod tests {
 
     use forktrace::{
         model::LossReason,
-        record::{Keeping, Loss, Reader, Record, Recording},
+        record::{Loss, Record},
+        recording::{Keeping, Reader, Recording},
     };
 
     use super::*;

@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{RESERVED, Readings, Status, UserNamespaces};
+use crate::btf::Btf;
 use crate::host::process;
-use crate::probe::btf::Btf;
 
 /// Inode number of the initial pid namespace: `PROC_PID_INIT_INO`,
 /// include/linux/proc_ns.h, the same in all versions.

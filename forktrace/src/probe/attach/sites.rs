@@ -7,7 +7,8 @@ use aya::{
 };
 use forktrace_common::text::Uncharge;
 
-use super::{Attacher, Why, program, unload};
+use super::{Attacher, program, unload};
+use crate::probe::why::Why;
 use crate::probe::{
     perf,
     sites::{self, Site, Sites},

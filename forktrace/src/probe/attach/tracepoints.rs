@@ -4,7 +4,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::programs::{Program, TracePoint};
 
-use super::{Attacher, Why, program};
+use super::{Attacher, program};
+use crate::probe::why::Why;
 use crate::probe::{
     oom, perf,
     skips::Spot,

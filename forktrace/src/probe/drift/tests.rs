@@ -1,5 +1,5 @@
-use super::super::btf::builder::*;
 use super::*;
+use crate::btf::builder::*;
 
 /// A kernel with one hooked function and some of the fields.
 struct Sample {

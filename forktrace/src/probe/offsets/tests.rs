@@ -1,5 +1,5 @@
-use super::super::btf::builder::*;
 use super::*;
+use crate::btf::builder::*;
 
 /// `long` and `int`.
 fn numbers(b: &mut Builder) -> (u32, u32) {

@@ -16,7 +16,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use forktrace::probe::btf::Btf;
+use forktrace::btf::Btf;
 
 pub use derive::{Owner, Refusal};
 use derive::{Seen, Story};

@@ -4,7 +4,7 @@
 //! kernel takes is used. A function that this kernel has inlined has no probe, and what only it could
 //! tell stays undecided.
 
-use forktrace::probe::btf::Btf;
+use forktrace::btf::Btf;
 
 use crate::sys;
 

@@ -18,8 +18,10 @@ use jiff::Timestamp;
 
 use self::output::Output;
 pub use self::{output::create_private, rotate::next_earlier};
-use super::{Loss, Record, write_line};
-use crate::model::LossReason;
+use crate::{
+    model::LossReason,
+    record::{Loss, Record, write_line},
+};
 
 /// What becomes of a file that is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

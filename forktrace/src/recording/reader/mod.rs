@@ -17,7 +17,7 @@ use self::{
     frames::Frames,
     lines::{Line, Lines},
 };
-use super::Record;
+use crate::record::Record;
 
 /// First bytes of a zstd frame (RFC 8878, 3.1.1), and of one to be skipped
 /// (3.1.2), whose last digit may be any.

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{Alike, Failure, OomKill, Record, Session, Summary};
-use crate::model::{Cause, Cgroup, Errno};
+use crate::{
+    model::{Cause, Cgroup, Errno},
+    record::{Alike, Failure, OomKill, Record, Session, Summary},
+};
 
 /// What is wanted; empty or `None` takes everything.
 #[derive(Clone, Debug, Default)]

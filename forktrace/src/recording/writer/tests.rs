@@ -1,5 +1,8 @@
 use super::*;
-use crate::record::{Damage, Reader, Repeat, Session, Summary};
+use crate::{
+    record::{Repeat, Session, Summary},
+    recording::{Damage, Reader},
+};
 
 fn create(path: &Path, existing: Existing) -> Result<Recording, WriteError> {
     let keeping = Keeping {

@@ -1,0 +1,14 @@
+//! What judging a failing return comes to.
+
+use crate::model::{Candidate, Cause, Certainty, Limit};
+
+/// What forktrace has to say about a failing return.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub cause: Cause,
+    pub certainty: Certainty,
+    /// The refusing limit, with the numbers that were compared.
+    pub limit: Option<Limit>,
+    /// The other limits at the same instant, fullest first.
+    pub candidates: Vec<Candidate>,
+}

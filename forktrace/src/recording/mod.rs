@@ -1,0 +1,11 @@
+//! Recordings: files of records, one a line, plain or compressed. Reading them whatever is in them,
+//! choosing among what they hold, writing them so that a crash at any byte costs one line at most.
+
+mod filter;
+mod reader;
+pub mod when;
+mod writer;
+
+pub use filter::{Filter, Wanted};
+pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
+pub use writer::{Existing, Keeping, Recording, Sync, WriteError, create_private, next_earlier};
