@@ -11,8 +11,11 @@ use clap::{
 use forktrace::{
     cause::Cause,
     probe::style::Style,
-    record::{Errno, NoErrno},
+    record::{Errno, NoErrno, Record},
     recording::when,
+    report::Report,
+    selftest::Line,
+    view::{Explained, Format, Probes, formats},
 };
 use jiff::Timestamp;
 
@@ -133,8 +136,8 @@ pub struct ReportArgs {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_parser = one_of(formats::REPORT), default_value = "text")]
+    pub format: &'static Format<Report>,
     /// When to colour.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -184,8 +187,8 @@ pub struct KeepingArgs {
 #[derive(Clone, Debug, Args)]
 pub struct PrintArgs {
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_parser = one_of(formats::RECORDS), default_value = "text")]
+    pub format: &'static Format<Record>,
     /// When to colour.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -235,8 +238,8 @@ pub struct ProbesArgs {
     #[arg(long)]
     pub seccomp: bool,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_parser = one_of(formats::PROBES), default_value = "text")]
+    pub format: &'static Format<Probes>,
 }
 
 #[derive(Debug, Args)]
@@ -245,8 +248,8 @@ pub struct ExplainArgs {
     #[arg(value_name = "CAUSE", value_parser = cause_parser(), hide_possible_values = true)]
     pub cause: Option<Cause>,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = PageFormat::Text)]
-    pub format: PageFormat,
+    #[arg(long, value_parser = one_of(formats::EXPLAIN), default_value = "text")]
+    pub format: &'static Format<Explained>,
     /// When to colour.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -265,8 +268,8 @@ pub struct SelftestArgs {
     #[arg(long, value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_parser = one_of(formats::SELFTEST), default_value = "text")]
+    pub format: &'static Format<Line>,
     /// When to colour.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -309,14 +312,6 @@ pub struct TraceArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SyncPolicy {
     /// What the kernel has written to disk by itself (in half a minute or so).
     System,
@@ -324,16 +319,6 @@ pub enum SyncPolicy {
     File,
     /// Every record: waits for the disk after each.
     Record,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PageFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line, one for each cause.
-    Json,
-    /// The documentation's page.
-    Markdown,
 }
 
 /// What has a schema.
@@ -398,6 +383,17 @@ impl Attach {
             Self::Tracepoint => Some(Style::Tracepoint),
         }
     }
+}
+
+/// Takes the name of one of a command's formats.
+fn one_of<T: 'static>(
+    formats: &'static [Format<T>],
+) -> impl TypedValueParser<Value = &'static Format<T>> {
+    let names = formats
+        .iter()
+        .map(|f| PossibleValue::new(f.name).help(f.about));
+    let find = |name: String| formats.iter().find(|format| format.name == name);
+    PossibleValuesParser::new(names).try_map(move |name| find(name).ok_or("no such format"))
 }
 
 /// Takes every id that has a page; clap knows them, so that it can suggest near

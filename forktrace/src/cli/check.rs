@@ -4,7 +4,12 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args};
 
-use super::{Color, Format, parse_duration};
+use forktrace::{
+    headroom::Headroom,
+    view::{Format, formats},
+};
+
+use super::{Color, one_of, parse_duration};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("of").args(["pid", "cgroup", "unit", "user"]))]
@@ -26,8 +31,8 @@ pub struct CheckArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "90")]
     pub warn: f64,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_parser = one_of(formats::CHECK), default_value = "text")]
+    pub format: &'static Format<Headroom>,
     /// When to colour.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,

@@ -18,13 +18,12 @@ use forktrace::{
         passwd::Passwd,
         readings::{Readings, ReadingsError, Subject},
     },
-    record::write_line,
-    view::{check_text, clean},
+    view::clean,
 };
 
 use super::terminal;
 use crate::{
-    cli::{CheckArgs, Format},
+    cli::CheckArgs,
     exit::{Exit, UsageError},
 };
 
@@ -87,18 +86,8 @@ fn tell_holders(headroom: &mut Headroom) {
     }
 }
 
-fn printed(args: &CheckArgs, headroom: &Headroom) -> anyhow::Result<Vec<u8>> {
-    Ok(match args.format {
-        Format::Text => {
-            let colours = terminal::colours(args.color);
-            check_text(headroom, colours, terminal::width()).into_bytes()
-        }
-        Format::Json => {
-            let mut line = Vec::new();
-            write_line(&mut line, headroom)?;
-            line
-        }
-    })
+fn printed(args: &CheckArgs, headroom: &Headroom) -> io::Result<Vec<u8>> {
+    args.format.render(headroom, terminal::look(args.color))
 }
 
 fn log() -> Log {

@@ -1,43 +1,39 @@
 //! Records on standard output, as `live` and `replay` print them.
 
-use std::io::{self, Stdout, Write as _};
+use std::io::{self, Write as _};
 
 use forktrace::{
-    record::{Record, write_line},
-    view::{Screen, Verbosity},
+    record::Record,
+    view::{Format, Look, Output, Verbosity},
 };
 
 use super::{sums::Sums, terminal};
-use crate::cli::{Format, PrintArgs};
+use crate::cli::PrintArgs;
 
 /// Prints records, one after the other.
 pub struct Printer {
-    format: Format,
-    quiet: bool,
-    screen: Screen<Stdout>,
+    format: &'static Format<Record>,
+    output: Box<dyn Output<Record>>,
     /// Only where somebody can see them.
     sums: Option<Sums>,
-    colours: bool,
-    width: usize,
-    line: Vec<u8>,
+    look: Look,
 }
 
 impl Printer {
     pub fn new(args: &PrintArgs, verbose: bool) -> Self {
-        let verbosity = match (args.quiet, verbose) {
-            (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Verbose,
-            _ => Verbosity::Normal,
+        let look = Look {
+            verbosity: match (args.quiet, verbose) {
+                (true, _) => Verbosity::Quiet,
+                (_, true) => Verbosity::Verbose,
+                _ => Verbosity::Normal,
+            },
+            ..terminal::look(args.color)
         };
-        let (colours, width) = (terminal::colours(args.color), terminal::width());
         Self {
             format: args.format,
-            quiet: args.quiet,
-            screen: Screen::new(io::stdout(), colours, verbosity, width),
-            sums: (args.format == Format::Text).then(Sums::default),
-            colours,
-            width,
-            line: Vec::new(),
+            output: args.format.open(Box::new(io::stdout()), look),
+            sums: args.format.for_people.then(Sums::default),
+            look,
         }
     }
 
@@ -46,24 +42,12 @@ impl Printer {
         if let Some(sums) = &mut self.sums {
             sums.add(record);
         }
-        match self.format {
-            Format::Text => {
-                self.screen.show(record)?;
-                // A single failure has just been told in full.
-                let failures = self.sums.as_ref().map_or(0, Sums::failures);
-                if matches!(record, Record::Summary(_)) && !self.quiet && failures > 1 {
-                    self.sum_up()?;
-                }
-            }
-            Format::Json
-                if self.quiet && matches!(record, Record::Session(_) | Record::Summary(_)) => {}
-            Format::Json => {
-                self.line.clear();
-                write_line(&mut self.line, record)?;
-                let mut out = io::stdout().lock();
-                out.write_all(&self.line)?;
-                out.flush()?;
-            }
+        self.output.show(record)?;
+        // A single failure has just been told in full.
+        let failures = self.sums.as_ref().map_or(0, Sums::failures);
+        let ends = matches!(record, Record::Summary(_)) && failures > 1;
+        if ends && self.format.for_people && self.look.verbosity > Verbosity::Quiet {
+            self.sum_up()?;
         }
         Ok(())
     }
@@ -80,20 +64,19 @@ impl Printer {
         let Some(sums) = &self.sums else {
             return Ok(());
         };
-        match self.format {
-            Format::Text => {
-                self.screen.settle()?;
-                let mut out = io::stdout().lock();
-                out.write_all(sums.digest(self.colours, self.width).as_bytes())?;
-                out.flush()?;
-            }
-            Format::Json => sums.tell(),
+        if !self.format.for_people {
+            sums.tell();
+            return Ok(());
         }
+        self.output.settle()?;
+        let mut out = io::stdout().lock();
+        out.write_all(sums.digest(self.look).as_bytes())?;
+        out.flush()?;
         Ok(())
     }
 
     /// At the end: prints what was held back.
     pub fn settle(&mut self) -> anyhow::Result<()> {
-        Ok(self.screen.settle()?)
+        Ok(self.output.settle()?)
     }
 }

@@ -2,16 +2,15 @@
 
 use std::{
     fs::{self, Permissions},
-    io::{self, Write as _},
+    io,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use forktrace::{
-    record::write_line,
     recording::{Wanted, WriteError, create_private},
     report::{Aggregator, Report},
-    view::{clean, report_page, report_text},
+    view::{Look, clean, formats::REPORT_PAGE},
 };
 
 use super::{
@@ -19,7 +18,7 @@ use super::{
     terminal,
 };
 use crate::{
-    cli::{Format, ReportArgs},
+    cli::ReportArgs,
     exit::{Exit, UsageError},
 };
 
@@ -32,20 +31,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     if let Some(page) = &args.html {
         write_page(page, args.force, &report)?;
     }
-    let text = match args.format {
-        Format::Text => {
-            let colours = terminal::colours(args.color);
-            report_text(&report, colours, terminal::width()).into_bytes()
-        }
-        Format::Json => {
-            let mut line = Vec::new();
-            write_line(&mut line, &report)?;
-            line
-        }
-    };
-    let mut out = io::stdout().lock();
-    out.write_all(&text)?;
-    out.flush()?;
+    let look = terminal::look(args.color);
+    let mut output = args.format.open(Box::new(io::stdout()), look);
+    output.show(&report)?;
     Ok(Exit::Done)
 }
 
@@ -93,7 +81,6 @@ fn check_place(page: &Path, args: &ReportArgs) -> anyhow::Result<()> {
 }
 
 fn write_page(path: &Path, force: bool, report: &Report) -> Result<(), WriteError> {
-    let page = report_page(report);
     let mut file = create_private(path, force)?;
     let written = file
         .metadata()
@@ -102,7 +89,10 @@ fn write_page(path: &Path, force: bool, report: &Report) -> Result<(), WriteErro
             true => file.set_permissions(Permissions::from_mode(0o600)),
             false => Ok(()),
         })
-        .and_then(|()| file.write_all(page.as_bytes()));
+        .and_then(|()| {
+            let mut page = REPORT_PAGE.open(Box::new(&mut file), Look::PLAIN);
+            page.show(report)
+        });
     written.map_err(|source| WriteError::Write {
         path: path.to_owned(),
         source,

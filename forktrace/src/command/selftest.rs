@@ -1,16 +1,12 @@
 //! `selftest`: provokes each cause and checks that tracing names it.
 
-use std::io::{self, Write as _};
+use std::io;
 
-use forktrace::{
-    record::write_line,
-    selftest::{self, Error, Line, Options},
-    view::SelftestTable,
-};
+use forktrace::selftest::{self, Error, Options};
 
 use super::terminal;
 use crate::{
-    cli::{Format, SelftestArgs},
+    cli::SelftestArgs,
     exit::{Exit, UsageError},
 };
 
@@ -25,18 +21,9 @@ pub fn run(args: &SelftestArgs) -> anyhow::Result<Exit> {
         disruptive: args.disruptive,
         only: args.only.clone(),
     };
-    let end = match args.format {
-        Format::Text => {
-            let mut table = SelftestTable::new(
-                io::stdout(),
-                terminal::colours(args.color),
-                terminal::width(),
-            );
-            selftest::run(&options, |line| table.show(line))
-        }
-        Format::Json => selftest::run(&options, json),
-    };
-    match end {
+    let look = terminal::look(args.color);
+    let mut output = args.format.open(Box::new(io::stdout()), look);
+    match selftest::run(&options, |line| output.show(line)) {
         Ok(end) => Ok(match end.signal {
             // As a shell tells it: neither passed nor failed.
             Some(signal) => Exit::Command(u8::try_from(128 + signal).unwrap_or(1)),
@@ -47,12 +34,4 @@ pub fn run(args: &SelftestArgs) -> anyhow::Result<Exit> {
         Err(Error::Write(error)) => Err(error.into()),
         Err(error) => Err(error.into()),
     }
-}
-
-fn json(line: &Line) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    write_line(&mut bytes, line)?;
-    let mut out = io::stdout().lock();
-    out.write_all(&bytes)?;
-    out.flush()
 }

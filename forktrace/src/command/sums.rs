@@ -2,7 +2,11 @@
 
 use std::io::{self, Write as _};
 
-use forktrace::{record::Record, report::Aggregator, view::report_digest};
+use forktrace::{
+    record::Record,
+    report::Aggregator,
+    view::{Look, report_digest},
+};
 
 /// Takes every record, and tells at any time what they come to.
 #[derive(Default)]
@@ -34,10 +38,10 @@ impl Sums {
         self.failures
     }
 
-    /// What to do first, and the tables; `width` in columns.
-    pub fn digest(&self, colours: bool, width: usize) -> String {
+    /// What to do first, and the tables.
+    pub fn digest(&self, look: Look) -> String {
         let digest = self.aggregator.as_ref().map_or_else(String::new, |sums| {
-            report_digest(&sums.clone().finish(), colours, width)
+            report_digest(&sums.clone().finish(), look.colours, look.width)
         });
         match digest.is_empty() {
             true => "No failed creation so far.\n".to_owned(),
@@ -47,6 +51,6 @@ impl Sums {
 
     /// The same on standard error, which nobody need listen to.
     pub fn tell(&self) {
-        let _ = io::stderr().write_all(self.digest(false, 80).as_bytes());
+        let _ = io::stderr().write_all(self.digest(Look::PLAIN).as_bytes());
     }
 }

@@ -2,10 +2,21 @@
 
 use std::io::{self, IsTerminal as _};
 
+use forktrace::view::{Look, Verbosity};
+
 use crate::cli::Color;
 
+/// How it looks there.
+pub fn look(color: Color) -> Look {
+    Look {
+        colours: colours(color),
+        width: width(),
+        verbosity: Verbosity::Normal,
+    }
+}
+
 /// Whether to colour it.
-pub fn colours(when: Color) -> bool {
+fn colours(when: Color) -> bool {
     match when {
         Color::Always => true,
         Color::Never => false,
@@ -18,7 +29,7 @@ pub fn colours(when: Color) -> bool {
 }
 
 /// Columns that a line may take; 80 where it is no terminal.
-pub fn width() -> usize {
+fn width() -> usize {
     if io::stdout().is_terminal() {
         columns()
     } else {

@@ -8,14 +8,26 @@ mod tests;
 
 use std::fmt::Write as _;
 
-use super::{clean, colours::Colours, wrap::wrap};
+use super::{
+    clean,
+    colours::Colours,
+    output::{Format, How},
+    wrap::wrap,
+};
 use crate::headroom::Headroom;
+
+pub const FORMAT: Format<Headroom> = Format {
+    name: "text",
+    about: "For people",
+    for_people: true,
+    how: How::Document(|headroom, look| check_text(headroom, look.colours, look.width)),
+};
 
 /// Beyond this, lines are long rather than readable.
 const WIDEST: usize = 120;
 
 /// `width` in columns; from 60 to 120 are used.
-pub fn check_text(headroom: &Headroom, colours: bool, width: usize) -> String {
+fn check_text(headroom: &Headroom, colours: bool, width: usize) -> String {
     let mut text = Text {
         h: headroom,
         out: String::new(),

@@ -1,23 +1,28 @@
-//! Views: the only place that escapes and colours.
+//! Views: what is printed. The only place that colours and wraps.
+//!
+//! An output prints one kind of thing ([`Output`]), and is a file of its own; [`formats`] has the
+//! outputs of each command.
 
 mod check;
 mod colours;
 mod explain;
+pub mod formats;
 mod holders;
-mod markdown;
+mod json;
 mod memory;
+mod output;
+mod probes;
+mod records;
 mod report;
 mod selftest;
-mod text;
 mod wrap;
 
 pub use crate::model::{clean, is_harmful};
-pub use check::check_text;
-pub use explain::{list, page};
-pub use markdown::{document, section};
+pub use explain::Explained;
+pub use output::{Format, How, Look, Out, Output, Verbosity};
+pub use probes::{Probes, RefusedProbe};
+pub use records::text::Screen;
 pub use report::{report_digest, report_page, report_text};
-pub use selftest::SelftestTable;
-pub use text::{Screen, Verbosity};
 
 /// "1 OOM kill", "2 OOM kills".
 pub fn oom_kills(count: u64) -> String {

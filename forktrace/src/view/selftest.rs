@@ -2,14 +2,30 @@
 
 use std::io::{self, Write};
 
-use super::{clean, colours::Colours, wrap::wrap};
+use super::{
+    clean,
+    colours::Colours,
+    output::{Format, How, Look, Out, Output},
+    wrap::wrap,
+};
 use crate::{
     model::Certainty,
     selftest::{Case, End, Line, Outcome, Start},
 };
 
+pub const FORMAT: Format<Line> = Format {
+    name: "text",
+    about: "For people",
+    for_people: true,
+    how: How::Stream(open),
+};
+
+fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Line> + 'a> {
+    Box::new(SelftestTable::new(out, look.colours, look.width))
+}
+
 /// Prints the selftest's lines, each as it comes.
-pub struct SelftestTable<W> {
+struct SelftestTable<W> {
     out: W,
     colours: Colours,
     width: usize,
@@ -22,22 +38,12 @@ const NAMED: usize = 24;
 
 impl<W: Write> SelftestTable<W> {
     /// `width` in columns (at least 60 are used).
-    pub fn new(out: W, colours: bool, width: usize) -> Self {
+    fn new(out: W, colours: bool, width: usize) -> Self {
         Self {
             out,
             colours: Colours::new(colours),
             width: width.max(60),
         }
-    }
-
-    /// Prints one line.
-    pub fn show(&mut self, line: &Line) -> io::Result<()> {
-        match line {
-            Line::SelftestStart(start) => self.start(start),
-            Line::SelftestCase(case) => self.case(case),
-            Line::SelftestEnd(end) => self.end(end),
-        }?;
-        self.out.flush()
     }
 
     fn start(&mut self, s: &Start) -> io::Result<()> {
@@ -130,6 +136,17 @@ impl<W: Write> SelftestTable<W> {
             writeln!(self.out, "  {bad}{line}{bad:#}")?;
         }
         Ok(())
+    }
+}
+
+impl<W: Write> Output<Line> for SelftestTable<W> {
+    fn show(&mut self, line: &Line) -> io::Result<()> {
+        match line {
+            Line::SelftestStart(start) => self.start(start),
+            Line::SelftestCase(case) => self.case(case),
+            Line::SelftestEnd(end) => self.end(end),
+        }?;
+        self.out.flush()
     }
 }
 

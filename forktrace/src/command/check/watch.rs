@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{printed, status, take};
 use crate::{
-    cli::{CheckArgs, Format},
+    cli::CheckArgs,
     command::terminal,
     exit::{Exit, UsageError},
 };
@@ -61,7 +61,7 @@ pub(super) fn run(
 /// In place on a terminal, one below the other elsewhere.
 fn show(args: &CheckArgs, mut text: Vec<u8>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    if args.format == Format::Text {
+    if args.format.for_people {
         if out.is_terminal() {
             text = in_place(&text, terminal::rows());
         } else {

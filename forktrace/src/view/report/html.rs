@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     report::{OomReport, OwnerRow, Report, Top},
-    view::{clean, holders},
+    view::{
+        clean, holders,
+        output::{Format, How},
+    },
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -39,6 +42,14 @@ impl Render for Time<'_> {
         }
     }
 }
+
+/// What `--html` writes.
+pub const FORMAT: Format<Report> = Format {
+    name: "html",
+    about: "One page with plots",
+    for_people: true,
+    how: How::Document(|report, _| page(report)),
+};
 
 /// The whole page.
 pub fn page(r: &Report) -> String {

@@ -1,12 +1,12 @@
 //! A report, as text and as a page.
 
-mod html;
+pub(super) mod html;
 mod oom;
 mod plot;
 pub(super) mod table;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(super) mod text;
 mod words;
 
 pub use html::page as report_page;

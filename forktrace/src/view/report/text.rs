@@ -8,7 +8,20 @@ use super::{
 };
 use crate::{
     report::{Report, Top},
-    view::{clean, colours::Colours, holders, wrap::wrap},
+    view::{
+        clean,
+        colours::Colours,
+        holders,
+        output::{Format, How},
+        wrap::wrap,
+    },
+};
+
+pub const FORMAT: Format<Report> = Format {
+    name: "text",
+    about: "For people",
+    for_people: true,
+    how: How::Document(|report, look| text(report, look.colours, look.width)),
 };
 
 /// Rows of each table.

@@ -2,7 +2,21 @@
 
 use std::fmt::Write as _;
 
-use crate::cause::{Cause, Page, Step, pages};
+use super::Explained;
+use crate::{
+    cause::{Cause, Page, Step, pages},
+    view::output::{Format, How},
+};
+
+pub const FORMAT: Format<Explained> = Format {
+    name: "markdown",
+    about: "The documentation's page",
+    for_people: false,
+    how: How::Document(|explained, _| match explained {
+        Explained::All => document(),
+        Explained::One(page) => section(page),
+    }),
+};
 
 const OPENING: &str = "\
 <!-- Generated: forktrace explain --format markdown > docs/causes.md -->
@@ -18,7 +32,7 @@ differ, they are named. File names are those of 6.1. Commands are for a POSIX sh
 ";
 
 /// The whole page.
-pub fn document() -> String {
+fn document() -> String {
     let mut out = OPENING.to_owned();
     for page in pages() {
         let _ = writeln!(
@@ -38,7 +52,7 @@ pub fn document() -> String {
 }
 
 /// One cause.
-pub fn section(page: &Page) -> String {
+fn section(page: &Page) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,

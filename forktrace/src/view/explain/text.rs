@@ -2,14 +2,31 @@
 
 use std::fmt::Write as _;
 
-use super::{colours::Colours, wrap::wrap};
-use crate::cause::{Cause, Page, Step, pages};
+use super::Explained;
+use crate::{
+    cause::{Cause, Page, Step, pages},
+    view::{
+        colours::Colours,
+        output::{Format, How},
+        wrap::wrap,
+    },
+};
+
+pub const FORMAT: Format<Explained> = Format {
+    name: "text",
+    about: "For people",
+    for_people: true,
+    how: How::Document(|explained, look| match explained {
+        Explained::All => list(look.colours),
+        Explained::One(one) => page(one, look.colours, look.width),
+    }),
+};
 
 /// Beyond this, lines are long rather than readable.
 const WIDEST: usize = 100;
 
 /// Every cause: id, errno, whose limit, and one line about it. 80 columns.
-pub fn list(colours: bool) -> String {
+fn list(colours: bool) -> String {
     let Colours { bold, dim, .. } = Colours::new(colours);
     let mut out = String::new();
     let _ = writeln!(out, "{dim}{:<26}{:<16}WHOSE LIMIT{dim:#}", "CAUSE", "ERRNO");
@@ -28,7 +45,7 @@ pub fn list(colours: bool) -> String {
 }
 
 /// One cause, in full. `width` in columns; at most 100 are used.
-pub fn page(page: &Page, colours: bool, width: usize) -> String {
+fn page(page: &Page, colours: bool, width: usize) -> String {
     let mut out = Text {
         out: String::new(),
         colours: Colours::new(colours),

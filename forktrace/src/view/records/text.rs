@@ -9,20 +9,36 @@ use std::{
 
 use anstyle::Style;
 
-use super::{colours::Colours, holders, memory, wrap::wrap};
 use crate::{
     model::{Cause, Certainty, Fix, Limit, LimitKind, LossReason, Operation, Owner, amount, clean},
     record::{self, Failure, Inside, Loss, OomKill, Record, Repeat, Session, Summary},
+    view::{
+        colours::Colours,
+        holders, memory, oom_kills,
+        output::{Format, How, Look, Out, Output, Verbosity},
+        wrap::wrap,
+    },
 };
 
-/// How much is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// Failures only.
-    Quiet,
-    Normal,
-    /// Every candidate.
-    Verbose,
+pub const FORMAT: Format<Record> = Format {
+    name: "text",
+    about: "For people",
+    for_people: true,
+    how: How::Stream(open),
+};
+
+fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Record> + 'a> {
+    Box::new(Screen::new(out, look.colours, look.verbosity, look.width))
+}
+
+impl<W: Write> Output<Record> for Screen<W> {
+    fn show(&mut self, record: &Record) -> io::Result<()> {
+        Screen::show(self, record)
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        Screen::settle(self)
+    }
 }
 
 /// What a namespace that forktrace is in means for what it prints.
@@ -274,7 +290,7 @@ impl<W: Write> Screen<W> {
         let bad = self.colours.bad;
         match &l.reason {
             LossReason::OomKill => {
-                let kills = super::oom_kills(l.count);
+                let kills = oom_kills(l.count);
                 writeln!(self.out, "{bad}  … {kills} could not be told{bad:#}")
             }
             LossReason::Skipped => writeln!(
@@ -299,7 +315,7 @@ impl<W: Write> Screen<W> {
         }
         let Colours { dim, bold, .. } = self.colours;
         if s.oom_kills > 0 {
-            writeln!(self.out, "{}", super::oom_kills(s.oom_kills))?;
+            writeln!(self.out, "{}", oom_kills(s.oom_kills))?;
         }
         if s.failures == 0 {
             return writeln!(self.out, "{dim}No failed creation was seen.{dim:#}");

@@ -1,0 +1,15 @@
+//! The catalogue of causes, as `explain` prints it.
+
+pub(super) mod json;
+pub(super) mod markdown;
+pub(super) mod text;
+
+use crate::cause::Page;
+
+/// What is to be explained.
+#[derive(Clone, Copy, Debug)]
+pub enum Explained {
+    /// Every cause.
+    All,
+    One(&'static Page),
+}
