@@ -1,4 +1,22 @@
 //! Counting in the kernel: exact totals, and counts by key.
+//!
+//! Failures of the same key (process, user, cgroup, system call, errno, stage, facts, whose
+//! limits) travel in full up to 16 times a second; the rest are counted in the kernel by atomic
+//! adds and arrive as `repeat`, with the times of the first and the last of that reading (each
+//! count keeps two, by whether the reading's number is even). There are two coarser keys above
+//! (`forktrace-common/src/count.rs`): all but the process; and the check alone. Each has a
+//! number of failures that it may tell in a second, and the rarer a failure is among its kin,
+//! the more of that and of the ring buffer's room it may use: a rare cause is told in the
+//! middle of a storm, and the storm's detail gives way where user space falls behind. A key is
+//! made for a process when it is told; what isn't is counted by the finest key that there is,
+//! so that a hundred thousand processes need no more room than a few. Such repeats say what
+//! they have in common with the failure that they repeat (`alike`). What only the check is
+//! known of has a cause where that check has had a single one, and is a `loss` otherwise. User
+//! space reads the maps each second, hundreds of keys in a call (`probe/batch.rs`). Totals are
+//! counted apart, for every failing return, and the summary reconciles the two: nothing is lost
+//! silently. Failing returns count while the map `COUNTING` says so: from when all probes are
+//! attached, so that none is judged by half of them, to when the last counts are read, which
+//! don't change meanwhile.
 
 /// What makes two failures "the same": repeats of a key are counted, not told.
 ///

@@ -1,6 +1,12 @@
 //! What refuses with other errnos than EAGAIN and ENOMEM: limits on namespaces
 //! and their nesting, ids that were asked for, open files, flags. Only read
 //! where these errnos are reported, and only at the failing return.
+//!
+//! `--errno` freezes into the programs which returns are failures; without it nothing beyond
+//! EAGAIN and ENOMEM is looked at. The verifier lets a tracing program compare and store its
+//! pointer-typed return value and nothing else, so the value goes into the note, and is a
+//! number when it is read back. What refuses with other errnos is read by
+//! `forktrace-ebpf/src/cousins.rs`, at the failing return alone.
 
 use forktrace_common::{
     clone,

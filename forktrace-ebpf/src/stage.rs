@@ -1,4 +1,14 @@
 //! What the probed stages have to say when they refuse.
+//!
+//! In the `fexit` style one function that every creation goes through is hooked, the exit of
+//! `copy_process` (the errno). A hook there costs about 200 instructions, so everything else
+//! hangs on what runs on the error path alone and costs a successful fork nothing.
+//! `perf_event_free_task` gets the half-made child, the *wreck*, and what the child still holds
+//! tells how far it came: `p->pid` is its own once `alloc_pid` has succeeded, `p->nsproxy` and
+//! `p->fs` are null once `copy_namespaces` and `copy_fs` had succeeded and were undone.
+//! `cgroup_cancel_fork` tells that the cgroups had agreed, `mem_cgroup_out_of_memory` that a
+//! memory cgroup had not. No wreck at all means one of the first checks. See
+//! `forktrace-ebpf/src/stage.rs`.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use forktrace_common::{event::Stage, facts::fact, note::Note};

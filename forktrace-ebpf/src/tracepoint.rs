@@ -3,6 +3,11 @@
 //! happened between, so counters are read at both ends.
 //!
 //! The kernel runs the child through the return tracepoint too, with 0.
+//!
+//! Where neither trampolines nor kprobes are allowed, the system-call tracepoints show the
+//! errno; the pids controller's count of refusals is compared between enter and return, limits
+//! are read at the return, and the first exhausted one in the order of the kernel's checks is
+//! the verdict, marked `inferred`. Limits that were others at the entry tell nothing.
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use aya_log_ebpf::debug;

@@ -9,6 +9,12 @@
 //! domain may not look at one outside of it (security/landlock/task.c, before 6.10 ptrace.c,
 //! `hook_ptrace_access_check`, whatever the mode), and so sees neither the executables nor the
 //! namespaces of others.
+//!
+//! Privilege is given up as soon as the probes are in place (`confine/`, called by
+//! `command/trace.rs`). What stays needed is found out by trying without it. A new system call
+//! of `live` or `record` has to get past `confine/calls.rs`, which refuses by name; a new need
+//! of privilege after the start goes into `confine::Needs`, and into
+//! `contrib/forktrace.service`, whose directives the tests start a recorder by.
 
 mod calls;
 mod capabilities;

@@ -1,4 +1,8 @@
 //! Memory overcommit at the failing return, and the kernel's comparison.
+//!
+//! Where overcommit's refusal isn't seen (style `tracepoint`), the kernel's comparison is made
+//! again with the kernel's counter and what a fork promises by the flags of the caller's
+//! mappings.
 
 /// Bytes of a page (x86-64 and arm64 as Debian builds it).
 pub const PAGE: u64 = 4096;

@@ -1,6 +1,15 @@
 //! How near each limit is that could refuse the next fork: from what the host
 //! tells ([`crate::host::readings`]) to one document ([`Headroom`]), and what has
 //! changed since a baseline. Reads nothing itself.
+//!
+//! Headroom (`check`). No BPF, no privilege: `host/readings.rs` reads once, `headroom/` makes
+//! rows of it (pure, tested on made-up readings and folders), `view/check.rs` prints them. Use
+//! is counted as the kernel counts: RLIMIT_NPROC by user namespace and uid and, outside, with
+//! each namespace's creator (`headroom/nproc.rs`); ids from 300 on only, those of ended group
+//! leaders too (`headroom/host_wide.rs`); a memory cgroup without the page cache that reclaim
+//! takes first. What can't be read becomes an entry of `unreadable`. /proc is parsed as bytes,
+//! not by the procfs crate: that fails on a process whose name is no UTF-8, which could so take
+//! itself out of the counts.
 
 mod baseline;
 mod cgroups;

@@ -4,6 +4,10 @@
 //! template's, its dashed prefixes' and its type's come after it, in the order of their file names,
 //! the first of a name in the order of folders. The last assignment counts; an empty one takes back
 //! those before it. Aliases of a unit, and what was changed since systemd has read them, aren't seen.
+//!
+//! Where a limit comes from is read from systemd's files (`host/unit_files.rs`,
+//! `host/percentages.rs`), each unit's once a minute at most; `cause/outside.rs` words what of
+//! the refusing cgroup forktrace's own namespace shows.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,4 +1,11 @@
 //! From an event's bytes to evidence, with what /proc has to add.
+//!
+//! What a rare refusal needs and no probe brings is read from /proc and /sys when its event is
+//! decoded, and only where it could be the cause (`probe/decode.rs` `read_later`,
+//! `probe/cousins.rs`): the BPF scheduler that is loaded (`host/sched_ext.rs`), the pools of
+//! huge pages (`host/huge_pages.rs`), fs.file-max (`host/open_files.rs`), whether the caller is
+//! in a chroot. A verdict that rests on it is `inferred`, unless the stage and the errno leave
+//! one cause without it; numbers that would refuse nobody are not told.
 
 mod numbers;
 mod paths;

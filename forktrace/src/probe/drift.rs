@@ -5,6 +5,15 @@
 //! renamed what forktrace reads. So the tests hold every kernel that they know
 //! against the tables: what is expected must be there, and what isn't must not,
 //! so that the tables stay true.
+//!
+//! That way forktrace goes on without what a new kernel has renamed, and the tests have to say
+//! so. Each function and each struct path carries the versions that it is expected on; `cargo
+//! xtask test --drift` takes the types out of every test kernel's image (no boot), and
+//! `probe/drift.rs` holds them against the tables, in both directions: what is expected must be
+//! there, what isn't must not. A new kernel shows as `FAIL drift: 7.4.1: struct path
+//! task_struct.exit_state is gone (expected on every version); evidence lost: …`. Then: find
+//! out what the kernel does now, give the old entry its `until`, add the new one with its
+//! `since`, best first.
 
 use super::{
     functions::{self, FUNCTIONS, Function},

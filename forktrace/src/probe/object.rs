@@ -1,4 +1,14 @@
 //! The BPF objects: embedded, configured, loaded.
+//!
+//! Most of the time that a start takes is the verifier's. The ways up (cgroups, namespaces,
+//! ancestors: `walk.rs`) are therefore steps that the helper bpf_loop calls, which the verifier
+//! walks once or twice; where the kernel has no such helper a second object from the same
+//! sources writes them as loops, of which it walks every level (`Kernel::object` chooses, by
+//! the kernel's types). A field that a kernel lacks has an offset that leads to no memory
+//! (`MISSING`), so that nothing need be compared, and what would be a constant on one way and
+//! unknown on another goes through a map, the record, or `mem::unknown`. The kernel's types are
+//! parsed by `btf` alone; aya gets the numbers of the functions that are hooked
+//! (`btf/functions_alone.rs`). `record -v` tells the time by stage.
 
 use aya::{Ebpf, EbpfLoader};
 use forktrace_common::{

@@ -3,6 +3,22 @@
 //! The kernel skips a tracing program that was preempted on the same CPU in
 //! the midst of another task's run (kernel/bpf/trampoline.c
 //! `__bpf_prog_enter_recur`). Where it doesn't preempt itself, that can't be.
+//!
+//! As long as one run of a tracing program is preempted, the kernel skips it for all other
+//! tasks on that CPU, and a storm of failures would lose them by the slice. So where the kernel
+//! preempts itself (`probe/preempt.rs`) two programs sit on the failing return, and whichever
+//! runs first reports (on system-call tracepoints since 7.x only, which runs their programs
+//! preemptibly as well); the stages, which are on error paths alone, are hooked by kprobes,
+//! which can't be preempted. What both programs were skipped for is told: the kernel counts the
+//! skips (`probe/skips.rs`). A kprobe is skipped too, while anybody's `bpf()` call on a map is
+//! preempted on its CPU; a verdict that rests on a stage's silence, or on a note that may be an
+//! earlier creation's, is then made from the numbers alone. Before 6.7 the kernel doesn't count
+//! that, so there a kprobe's silence means nothing where the kernel preempts itself.
+//! forktrace's own reading of its maps is done as a real-time task, so that it isn't preempted
+//! (`probe/uninterrupted.rs`). Holding preemption off in the program doesn't help, because it
+//! is preempted where it lets go, still inside the program; a kretprobe costs three times as
+//! much and has ten places; kprobe.multi has a place for all, by way of a probe on every
+//! context switch and a page for every task.
 
 use std::io::Read as _;
 

@@ -1,5 +1,16 @@
 //! Threads' stacks that can't be mapped (`--thread-stacks`): what is hooked for
 //! them, and what their events say.
+//!
+//! Threads' stacks (`--thread-stacks`) are refused where no creation is tried, in mmap and
+//! mprotect. `probe/stacks.rs` lists the hooks, which only this option attaches;
+//! `forktrace-ebpf/src/stack.rs` tells stacks from other mappings: by MAP_STACK, and an
+//! mprotect by the thread's own mmap right before it (a map entry by thread id, which any
+//! mprotect of the thread removes). The refusal travels as the same event with a stage of its
+//! own and the numbers of the address space; `evidence/thread_stack.rs` makes the kernel's
+//! comparisons in the kernel's order, which differs between the two calls. kretprobes and
+//! tracepoints don't see the arguments and read them from the caller's saved registers. One
+//! program sits on each return: on kernels that preempt themselves, what it was skipped for
+//! counts as possibly missed.
 
 use forktrace_common::{
     event::{FailureEvent, Stage},

@@ -16,6 +16,14 @@
 //! | cgroups of OOM victims | 2048 rows |
 //! | OOM kills that can be held against failures | 1024, of 65 536 seconds with failures |
 //! | bytes of a name | 4096 |
+//!
+//! `report/` takes lines of files and the records of a session. Of a `failure` line, which is
+//! nearly all of a recording, it borrows the fields that it counts (`report/line.rs`) and skips
+//! the rest; everything else is read as `Record`. Each table keeps the rows with the larger
+//! counts and adds what has to go to `others`, so that sums are exact whatever the size
+//! (`report/table.rs`). Files may come in any order: sessions are told by host, boot and start,
+//! repeats that come before their failure wait for it, and what depends on time goes by the
+//! records' times.
 
 mod aggregate;
 mod bursts;

@@ -7,6 +7,20 @@
 //! with one file and one folder open at a time. Neither makes a thread, and what
 //! vanishes meanwhile is left out. It comes some milliseconds after the refusal, so
 //! it needn't add up to the number that refused.
+//!
+//! Who fills the limit is counted in user space, after the verdict: `host/holders/scope.rs`
+//! says whose tasks or memory the limit counts, its neighbours count them. Tasks are told by a
+//! BPF task iterator where the kernel takes one (`probe/task_iter.rs`,
+//! `forktrace-ebpf/src/task_iter.rs`, in any attach style): the program runs only while it is
+//! read from, and picks those that the limit counts by the kernel's own structs, zombies
+//! included. Else, and for memory, they come from cgroup files and /proc, with the same sums: a
+//! cgroup's from the lists of its subtree, which cost a system call for hundreds of ids, and
+//! not from a look at every process; zombies are in no list and are looked for in /proc when
+//! the kernel counts more than the lists have. One limit is counted every five seconds at most,
+//! of those of one name 32 at once and then four a second, and all together take a hundredth of
+//! the time (`pace.rs`): the other failures have no holders. Tables are bounded, whatever tasks
+//! call themselves. A verdict about memory has the host's memory beside it at the same pace
+//! (`host/memory.rs`, which `check` reads as well).
 
 mod count;
 mod namespaces;

@@ -1,16 +1,26 @@
 //! Single instructions to probe, found in the kernel's machine code.
 //!
 //! Where the kernel refuses without calling a function that could be hooked, it
-//! still calls *something* there, for this alone: `capable` for a task over its
-//! RLIMIT_NPROC, `exit_creds` for a child that won't be, the decrement of the
-//! counter of the one cgroup that had no room. A kprobe on that instruction costs a
-//! successful creation nothing, and says what no number can: that this check
-//! refused, whatever limits have become since. A call of `copy_process` is followed
-//! by an instruction at which its answer is in a register; a kprobe there costs as
-//! much as a kretprobe, and never runs out of instances.
+//! still calls *something* there, for this alone. `copy_process` calls `capable`
+//! for CAP_SYS_RESOURCE only of a task that is over RLIMIT_NPROC; it calls
+//! `exit_creds` only to give up a child, whose state says whether `sched_fork` was
+//! reached; `security_task_free` only when the security modules had agreed;
+//! `pids_can_fork` decrements the refusing cgroup's counter last;
+//! `__vm_enough_memory` takes a promise back only when it refuses. A kprobe on that
+//! instruction costs a successful creation nothing, and says what no number can:
+//! that this check refused, whatever limits have become since. It is attached in
+//! the styles `fexit` and `kprobe`.
 //!
-//! The code is read by a BPF program, where the kernel tells addresses. What isn't
-//! found is not probed: the evidence is then absent, and said to be.
+//! A call of `copy_process` is followed by an instruction at which its answer is in
+//! a register; a kprobe there costs as much as a kretprobe, and never runs out of
+//! instances. The style `kprobe` sees the failing return by it.
+//!
+//! The code is read by a BPF program that is run for that (forktrace-ebpf
+//! `text.rs`). Calls are found by their targets, the rest by a few forms of
+//! instructions (`x86.rs`); prototypes of what is called are compared first, and the
+//! kernel itself refuses a probe in the midst of an instruction. What isn't found is
+//! not probed, and said to be absent: the numbers then decide, and the verdict is
+//! `inferred`.
 
 mod text;
 mod x86;
