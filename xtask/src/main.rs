@@ -19,6 +19,7 @@ mod guest;
 mod kernel;
 mod object;
 mod paths;
+mod python;
 mod readers;
 mod run;
 mod soak;

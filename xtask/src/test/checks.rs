@@ -1,6 +1,6 @@
-//! What is checked without running forktrace: formatting, lints.
+//! What is checked without running forktrace: formatting, lints, spelling.
 
-use super::Tally;
+use super::{Tally, spelling};
 use crate::{paths, run};
 use anyhow::Result;
 
@@ -21,6 +21,7 @@ pub fn run(tally: &mut Tally) -> Result<()> {
             "warnings",
         ]),
     );
+    tally.step("spelling", &spelling::check());
     tally.step("the fuzz target's lock file", &fuzz_lock());
     Ok(())
 }

@@ -24,6 +24,7 @@ mod native;
 mod parts;
 mod service;
 mod setup;
+mod spelling;
 mod tally;
 mod tier;
 mod times;
