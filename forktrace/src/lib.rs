@@ -7,6 +7,7 @@
 //! questions about this machine, [`tracer`] runs a session, [`confine`] gives up what that no
 //! longer needs, [`selftest`] tries all of it.
 
+pub mod arch;
 pub mod btf;
 pub mod cause;
 pub mod confine;

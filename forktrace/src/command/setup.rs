@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use forktrace::{
+    arch::THREAD_SIZE,
     cause::Cause,
     host::{cgroup::Hierarchies, passwd::Passwd, vantage},
     record::Errno,
@@ -18,8 +19,6 @@ use crate::{
 /// Details of one key in one second; a person reads fewer, and a storm of many
 /// keys still leaves the buffer room.
 const DETAIL_PER_SECOND: u32 = 16;
-/// Kernel stacks of x86-64 without KASAN.
-const THREAD_SIZE: u32 = 16 * 1024;
 /// TASK_COMM_LEN less the NUL.
 const COMM_BYTES: usize = 15;
 

@@ -11,7 +11,7 @@ pub mod thread_stack;
 
 pub use cousins::{Cousins, NsKind, NsLimit, OpenFiles};
 pub use huge_pages::{HugePages, HugePool};
-pub use overcommit::{Overcommit, OvercommitMode, PAGE, Refused};
+pub use overcommit::{Overcommit, OvercommitMode, Refused};
 pub use sched_ext::SchedExt;
 pub use thread_stack::ThreadStack;
 

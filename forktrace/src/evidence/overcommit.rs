@@ -4,9 +4,6 @@
 //! again with the kernel's counter and what a fork promises by the flags of the caller's
 //! mappings.
 
-/// Bytes of a page (x86-64 and arm64 as Debian builds it).
-pub const PAGE: u64 = 4096;
-
 /// vm.overcommit_memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OvercommitMode {

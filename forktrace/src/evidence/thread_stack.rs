@@ -3,11 +3,8 @@
 //! mm/mprotect.c `mprotect_fixup`; from 6.18 partly in mm/vma.c). They are the
 //! same in 5.10 and 7.3.
 
-use super::{Overcommit, OvercommitMode, PAGE};
-
-/// Addresses that a 64-bit process of x86-64 has (TASK_SIZE, four levels of
-/// page tables, which mmap keeps to unless it is asked for more).
-const ADDRESSES: u64 = (1 << 47) - PAGE;
+use super::{Overcommit, OvercommitMode};
+use crate::arch::{ADDRESSES, PAGE};
 
 /// Which call refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,10 @@ use std::{io, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::host::{identity, process::Bounds, settings::Value};
+use crate::{
+    host::{identity, process::Bounds, settings::Value},
+    model::LimitKind,
+};
 
 /// The number of the format.
 const FORMAT: u32 = 1;
@@ -38,21 +41,38 @@ pub struct Setting {
     pub value: String,
 }
 
+/// The owner of the first process's limit.
+const FIRST_PROCESS: &str = "pid 1";
+
 impl Setting {
+    /// Which limit it sets.
+    fn limit(&self) -> LimitKind {
+        LimitKind::from(&*self.name)
+    }
+
+    /// Whether its value is in bytes.
+    pub(super) fn is_in_bytes(&self) -> bool {
+        self.kind == SettingKind::Memory
+            || matches!(
+                self.limit(),
+                LimitKind::MemoryMax | LimitKind::MemoryLimit | LimitKind::KernelMemoryLimit
+            )
+    }
+
     /// As people name it: a unit's own cgroup by systemd's word for the limit.
     pub fn title(&self) -> String {
         let unit = match self.kind {
             SettingKind::Sysctl | SettingKind::Memory => return self.name.clone(),
-            SettingKind::Rlimit if self.owner.starts_with("pid ") => None,
+            SettingKind::Rlimit if self.owner == FIRST_PROCESS => None,
             SettingKind::Rlimit => Some(self.owner.clone()),
             SettingKind::Cgroup => own_unit(&self.owner),
         };
-        let word = match &*self.name {
-            "pids.max" => "TasksMax",
-            "memory.max" => "MemoryMax",
-            "memory.limit_in_bytes" => "MemoryLimit",
-            "RLIMIT_NPROC" => "LimitNPROC",
-            name => name,
+        let word = match self.limit() {
+            LimitKind::PidsMax => "TasksMax",
+            LimitKind::MemoryMax => "MemoryMax",
+            LimitKind::MemoryLimit => "MemoryLimit",
+            LimitKind::RlimitNproc => "LimitNPROC",
+            _ => &self.name,
         };
         match unit {
             Some(unit) => format!("{word} of {unit}"),
@@ -131,13 +151,13 @@ fn setting(value: Value) -> Setting {
         ),
         Value::FirstProcess(limit) => (
             SettingKind::Rlimit,
-            "RLIMIT_NPROC".to_owned(),
-            "pid 1".to_owned(),
+            LimitKind::RlimitNproc.to_string(),
+            FIRST_PROCESS.to_owned(),
             bounds(limit),
         ),
         Value::Unit(unit, limit) => (
             SettingKind::Rlimit,
-            "RLIMIT_NPROC".to_owned(),
+            LimitKind::RlimitNproc.to_string(),
             unit,
             bounds(limit),
         ),

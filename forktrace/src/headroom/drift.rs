@@ -90,9 +90,8 @@ fn change(setting: &Setting, was: Option<&Setting>, is: Option<&Setting>) -> Cha
 
 /// Bytes as people read them.
 fn shown(setting: &Setting) -> String {
-    let is_bytes = setting.name.starts_with("memory.") || setting.kind == SettingKind::Memory;
     match setting.value.parse() {
-        Ok(n) if is_bytes => bytes(n),
+        Ok(n) if setting.is_in_bytes() => bytes(n),
         _ if setting.value.is_empty() => "empty".to_owned(),
         _ => setting.value.clone(),
     }

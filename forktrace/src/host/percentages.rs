@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::cgroup::{Hierarchies, Resource};
 use super::limits::HostNow;
 use super::unit_files::UnitFiles;
-use crate::model::Limit;
+use crate::{arch::PAGE, model::Limit};
 
 /// A unit's files are read again after this.
 const FRESH: Duration = Duration::from_secs(60);
@@ -103,11 +103,11 @@ impl Percentages {
         let mut found = found?;
         let of = match memory {
             false => most_tasks(&HostNow::read()),
-            true => HostNow::read().mem_total.map(|kb| kb / 4 * 4096),
+            true => HostNow::read().mem_total.map(|kb| kb * 1024 / PAGE * PAGE),
         };
         found.today = part(&found.text).zip(of).map(|(part, of)| match memory {
             false => scale(of, part),
-            true => scale(of / 4096, part) * 4096,
+            true => scale(of / PAGE, part) * PAGE,
         });
         // What nobody has written down is only believed when the number agrees.
         (found.file.is_some() || found.today == Some(value)).then_some(found)

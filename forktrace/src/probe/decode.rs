@@ -20,9 +20,11 @@ use forktrace_common::{
     facts::fact,
 };
 
-use super::{oom, outcome::Outcome, stacks, stage, syscall};
+use super::{oom, outcome::Outcome, stacks, stage};
 use crate::{
-    evidence::{CgroupLimit, Evidence, PAGE, Stage},
+    arch::PAGE,
+    arch::syscall_name,
+    evidence::{CgroupLimit, Evidence, Stage},
     host::{
         cgroup::{Hierarchies, Resource, Version},
         clock::Clock,
@@ -192,7 +194,7 @@ impl Decoder {
             time_ns: event.time_ns,
             key: event.key,
             syscall: (event.flags & flag::HAVE_SYSCALL != 0)
-                .then(|| syscall::name(event.syscall, compat))
+                .then(|| syscall_name(event.syscall, compat))
                 .flatten(),
             caller: self.caller(&event),
             cgroup: paths.own_cgroup(),

@@ -12,6 +12,7 @@
 use std::fmt;
 
 use super::versions::Versions;
+use crate::arch::symbols;
 use crate::btf::{Btf, Param, Prototype, ValueKind};
 
 /// What a parameter has to be.
@@ -155,14 +156,14 @@ pub const FUNCTIONS: &[Function] = &[
     // fs/exec.c, by SYSCALL_DEFINE (arch/x86/include/asm/syscall_wrapper.h). The
     // stubs for kernels without a call (kernel/sys_ni.c) name the parameter
     // `__unused`; BTF has either, or both (6.1: execveat), by which one it met.
-    syscall("__x64_sys_execve", REGS),
-    syscall("__x64_sys_execve", UNUSED),
-    syscall("__x64_sys_execveat", REGS),
-    syscall("__x64_sys_execveat", UNUSED),
-    syscall("__ia32_compat_sys_execve", REGS),
-    syscall("__ia32_compat_sys_execve", UNUSED),
-    syscall("__ia32_compat_sys_execveat", REGS),
-    syscall("__ia32_compat_sys_execveat", UNUSED),
+    syscall(symbols::EXECVE, REGS),
+    syscall(symbols::EXECVE, UNUSED),
+    syscall(symbols::EXECVEAT, REGS),
+    syscall(symbols::EXECVEAT, UNUSED),
+    syscall(symbols::COMPAT_EXECVE, REGS),
+    syscall(symbols::COMPAT_EXECVE, UNUSED),
+    syscall(symbols::COMPAT_EXECVEAT, REGS),
+    syscall(symbols::COMPAT_EXECVEAT, UNUSED),
     // kernel/seccomp.c: -1 when the call is to be skipped. It lost its parameter
     // between 6.12 and 6.18, and its name for another between 6.18 and 7.3.
     Function {

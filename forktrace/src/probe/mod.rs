@@ -26,7 +26,6 @@ pub mod skips;
 pub mod stacks;
 mod stage;
 pub mod style;
-mod syscall;
 pub mod task_iter;
 mod tracefs;
 pub mod uninterrupted;

@@ -19,7 +19,8 @@ use forktrace_common::{
 
 use super::style::{Hook, Role, Trampoline};
 use crate::{
-    evidence::{PAGE, ThreadStack, thread_stack::Call},
+    arch::PAGE,
+    evidence::{ThreadStack, thread_stack::Call},
     host::limits,
 };
 

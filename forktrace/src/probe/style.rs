@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::arch::symbols;
+
 /// How a probe is attached, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Style {
@@ -132,14 +134,14 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         role: Role::Exec,
-        targets: &["__x64_sys_execve"],
+        targets: &[symbols::EXECVE],
         trampoline: Some(Trampoline::Fexit(&["fexit_execve", "fexit_execve_again"])),
         kprobes: &["kretprobe_exec"],
         lost: "an execve that RLIMIT_NPROC refuses is not seen",
     },
     Hook {
         role: Role::Exec,
-        targets: &["__x64_sys_execveat"],
+        targets: &[symbols::EXECVEAT],
         trampoline: Some(Trampoline::Fexit(&[
             "fexit_execveat",
             "fexit_execveat_again",
@@ -149,7 +151,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         role: Role::Exec,
-        targets: &["__ia32_compat_sys_execve"],
+        targets: &[symbols::COMPAT_EXECVE],
         trampoline: Some(Trampoline::Fexit(&[
             "fexit_compat_execve",
             "fexit_compat_execve_again",
@@ -159,7 +161,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         role: Role::Exec,
-        targets: &["__ia32_compat_sys_execveat"],
+        targets: &[symbols::COMPAT_EXECVEAT],
         trampoline: Some(Trampoline::Fexit(&[
             "fexit_compat_execveat",
             "fexit_compat_execveat_again",

@@ -7,9 +7,8 @@ use forktrace_common::{
 };
 
 use crate::{
-    evidence::{
-        NprocLevel, Overcommit, OvercommitMode, PAGE, PidNs, Refused, Sign, Signs, Threads,
-    },
+    arch::PAGE,
+    evidence::{NprocLevel, Overcommit, OvercommitMode, PidNs, Refused, Sign, Signs, Threads},
     host::{
         limits::{HostNow, Lacking},
         mappings,

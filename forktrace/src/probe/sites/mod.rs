@@ -17,13 +17,12 @@
 //!
 //! The code is read by a BPF program that is run for that (forktrace-ebpf
 //! `text.rs`). Calls are found by their targets, the rest by a few forms of
-//! instructions (`x86.rs`); prototypes of what is called are compared first, and the
+//! instructions (`arch/`); prototypes of what is called are compared first, and the
 //! kernel itself refuses a probe in the midst of an instruction. What isn't found is
 //! not probed, and said to be absent: the numbers then decide, and the verdict is
 //! `inferred`.
 
 mod text;
-mod x86;
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
@@ -31,6 +30,7 @@ use aya::Ebpf;
 use forktrace_common::{offsets::Offsets, text::Uncharge};
 
 use super::style::Role;
+use crate::arch::instructions;
 pub use text::TextError;
 
 /// An instruction, and the program for it.
@@ -185,7 +185,9 @@ impl Search<'_> {
             self.functions.get(function),
             self.functions.get(callee),
         ) {
-            (Some(code), Some(at), Some(callee)) => x86::calls(code, at.start, callee.start),
+            (Some(code), Some(at), Some(callee)) => {
+                instructions::calls(code, at.start, callee.start)
+            }
             _ => Vec::new(),
         }
     }
@@ -198,14 +200,14 @@ impl Search<'_> {
         let code = self.code.get("copy_process");
         code.is_some_and(|code| {
             let mut calls = calls.iter();
-            calls.any(|&offset| x86::passes_number(code, offset, CAP_SYS_RESOURCE))
+            calls.any(|&offset| instructions::passes_number(code, offset, CAP_SYS_RESOURCE))
         })
     }
 
     fn negates_before(&self, function: &str, offset: u64) -> bool {
         self.code
             .get(function)
-            .is_some_and(|code| x86::negates_before(code, offset))
+            .is_some_and(|code| instructions::negates_before(code, offset))
     }
 
     /// All callers that the kernel has; a caller in which no call is found is one
@@ -226,7 +228,7 @@ impl Search<'_> {
             found.extend(calls.into_iter().map(|offset| Site {
                 role: Role::Return,
                 function,
-                offset: offset + x86::CALL,
+                offset: offset + instructions::CALL,
                 program: "kprobe_copy_process_returned",
             }));
         }
@@ -244,7 +246,7 @@ impl Search<'_> {
             let Some(code) = self.code.get(function) else {
                 continue;
             };
-            let found: Vec<x86::Decrement> = x86::decrements(code)
+            let found: Vec<instructions::Decrement> = instructions::decrements(code)
                 .into_iter()
                 .filter(|d| {
                     d.displacement == 0 || i64::from(d.displacement) == o.pids_counter as i64

@@ -29,7 +29,7 @@ impl Made {
         let mut code = Vec::new();
         for callee in callees {
             code.push(0x90);
-            let next = self.next + code.len() as u64 + x86::CALL;
+            let next = self.next + code.len() as u64 + instructions::CALL;
             let callee = self.functions.get(callee).map_or(0, |range| range.start);
             let relative = callee.wrapping_sub(next) as u32;
             code.push(0xe8);
@@ -109,7 +109,7 @@ fn what_overcommit_takes_back_and_not_what_it_promises() {
     code.extend([0x90; 30]);
     code.extend([0x48, 0xf7, 0xdb]);
     let at = code.len() as u64;
-    let next = made.functions["__vm_enough_memory"].start + at + x86::CALL;
+    let next = made.functions["__vm_enough_memory"].start + at + instructions::CALL;
     let relative = made.functions["percpu_counter_add_batch"]
         .start
         .wrapping_sub(next) as u32;
