@@ -1,11 +1,11 @@
 //! forktrace: why the kernel refused to create a process or thread.
 //!
-//! [`model`] has the words that all of it uses. Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is
-//! known) → [`cause`] (the verdict, a pure function of the evidence) →
-//! [`record`] (the schema) → [`view`] (text or JSON). [`recording`] is their files, [`report`] sums them up,
-//! [`headroom`] tells how near limits are. [`host`] answers
-//! questions about this machine, [`tracer`] runs a session, [`confine`] gives up what that no
-//! longer needs, [`selftest`] tries all of it.
+//! Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is known) → [`cause`] (the
+//! verdict, a pure function of the evidence, and its answer) → [`record`] (the schema) → [`view`]
+//! (text, JSON, a page). [`recording`] is files of records, [`report`] sums them up, [`headroom`]
+//! says how near limits are. [`host`] answers questions about this machine, [`tracer`] runs a
+//! session, [`confine`] gives up what that no longer needs, [`selftest`] tries all of it. [`model`]
+//! is the vocabulary of them all, [`btf`] the kernel's types, [`arch`] what x86-64 decides.
 
 pub mod arch;
 pub mod btf;

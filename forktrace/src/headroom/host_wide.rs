@@ -7,9 +7,10 @@ use super::{
     row::{limit, row},
 };
 use crate::{
+    evidence::RESERVED_PIDS,
     host::{
         holders::{Fill, Scope},
-        readings::{RESERVED, Readings, Subject},
+        readings::{Readings, Subject},
     },
     model::{LimitKind, Owner, Unit},
 };
@@ -49,7 +50,7 @@ fn all(readings: &Readings) -> Option<Scope> {
 /// (kernel/pid.c `alloc_pid`).
 fn pid_max(readings: &Readings) -> Option<Row> {
     let value = readings.host.pid_max?;
-    let left = leaderless(readings, RESERVED..value);
+    let left = leaderless(readings, RESERVED_PIDS..value);
     let (owner, tasks) = if readings.initial_pid_namespace {
         (Owner::Host, readings.host.threads?)
     } else {
@@ -65,12 +66,12 @@ fn pid_max(readings: &Readings) -> Option<Row> {
         Some(within),
         Unit::Ids,
     );
-    limit.usable = Some(value.saturating_sub(RESERVED));
+    limit.usable = Some(value.saturating_sub(RESERVED_PIDS));
     limit.file = Some("/proc/sys/kernel/pid_max".to_owned());
     let mut row = row(Refuses::Tasks, limit);
     row.counts = all(readings);
     row.notes.push(format!(
-        "ids in use are threads as well as processes; {} more are below {RESERVED} or above the \
+        "ids in use are threads as well as processes; {} more are below {RESERVED_PIDS} or above the \
          limit, where no new one is given",
         readings.ids_outside
     ));

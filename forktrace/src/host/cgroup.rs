@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
-use crate::model::LimitKind;
+use crate::model::{LimitKind, initial};
 
 pub use limits::{CgroupUse, Reading, Unreadable};
 pub(super) use walk::folders;
@@ -216,17 +216,13 @@ pub struct Hierarchies {
     initial_namespace: bool,
 }
 
-/// Inode number of the initial cgroup namespace: `PROC_CGROUP_INIT_INO`,
-/// include/linux/proc_ns.h, the same in all versions.
-const INITIAL_NAMESPACE: u64 = 0xefff_fffb;
-
 impl Hierarchies {
     /// Those that this process sees.
     pub fn discover() -> io::Result<Self> {
         let mounts = fs::read("/proc/self/mountinfo")?;
         // Kernels without cgroup namespaces have no such file: all is initial.
         let initial = match fs::metadata("/proc/self/ns/cgroup") {
-            Ok(namespace) => namespace.ino() == INITIAL_NAMESPACE,
+            Ok(namespace) => namespace.ino() == u64::from(initial::CGROUP),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
         Ok(Self::from_mountinfo(&mounts, initial))

@@ -17,10 +17,6 @@ use super::{
     user_namespace::{INITIAL, UserNamespaces},
 };
 
-/// Ids below this are given out once only (RESERVED_PIDS, kernel/pid.c
-/// `alloc_pid`).
-pub const RESERVED: u64 = 300;
-
 /// Whose next fork is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Subject {
@@ -81,7 +77,7 @@ pub struct Readings {
     /// Whether others' processes are hidden (`hidepid`).
     pub hidden: bool,
     pub processes: Vec<Status>,
-    /// Tasks whose id is below [`RESERVED`] or from pid_max on.
+    /// Tasks whose id is below [`RESERVED_PIDS`](crate::evidence::RESERVED_PIDS) or from pid_max on.
     pub ids_outside: u64,
     pub namespaces: UserNamespaces,
     /// Linux 5.14+: tasks are counted by user namespace and uid.

@@ -11,10 +11,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::process::Status;
+use crate::model::initial;
 
-/// Inode number of the initial user namespace: `PROC_USER_INIT_INO`,
-/// include/linux/proc_ns.h, the same in all versions.
-pub const INITIAL: u64 = 0xefff_fffd;
+/// Inode number of the initial user namespace.
+pub const INITIAL: u64 = initial::USER as u64;
 
 /// ioctl_ns(2): `_IO(0xb7, 2)` and `_IO(0xb7, 4)`.
 const NS_GET_PARENT: libc::c_ulong = 0xb702;

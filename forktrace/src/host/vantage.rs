@@ -11,22 +11,17 @@
 use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
 use super::process::Status;
-use crate::record::Inside;
-
-/// Inode numbers of the initial namespaces: `PROC_PID_INIT_INO`, `PROC_CGROUP_INIT_INO`,
-/// include/linux/proc_ns.h, the same in all versions.
-const INITIAL_PID: u64 = 0xefff_fffc;
-const INITIAL_CGROUP: u64 = 0xefff_fffb;
+use crate::{model::initial, record::Inside};
 
 /// Whether numbers in this /proc are the host's: it was mounted in the initial pid namespace,
 /// whichever one this process is in.
 pub fn proc_is_hosts(proc: &Path) -> bool {
     // The first process of a namespace is in it; to see that of others takes CAP_SYS_PTRACE.
-    if is(proc, "1/ns/pid", INITIAL_PID) {
+    if is(proc, "1/ns/pid", initial::PID) {
         return true;
     }
     // This process is in the initial one, and so is a /proc that numbers it (fs/proc/self.c).
-    is(proc, "self/ns/pid", INITIAL_PID)
+    is(proc, "self/ns/pid", initial::PID)
 }
 
 /// Whether this /proc shows other users' processes: not where it is mounted with `hidepid` and this
@@ -40,7 +35,7 @@ pub fn proc_shows_others(proc: &Path) -> bool {
 /// to 4.5) have no such file: all is initial.
 pub fn cgroup_paths_are_hosts(proc: &Path) -> bool {
     match fs::metadata(proc.join("self/ns/cgroup")) {
-        Ok(namespace) => namespace.ino() == INITIAL_CGROUP,
+        Ok(namespace) => namespace.ino() == u64::from(initial::CGROUP),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
@@ -59,8 +54,8 @@ pub fn own_pid(proc: &Path) -> Option<u32> {
     Some(Status::parse(&text)?.pid)
 }
 
-fn is(proc: &Path, file: &str, inode: u64) -> bool {
-    fs::metadata(proc.join(file)).is_ok_and(|namespace| namespace.ino() == inode)
+fn is(proc: &Path, file: &str, inum: u32) -> bool {
+    fs::metadata(proc.join(file)).is_ok_and(|namespace| namespace.ino() == u64::from(inum))
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ mod tests {
             within: Some(Owner::user_namespace(inum)),
             ..Limit::new(LimitKind::RlimitNproc, Owner::user(5), Unit::Tasks)
         };
-        let initial = counted(super::super::INITIAL_USER_NS);
+        let initial = counted(crate::model::initial::USER);
         let json = serde_json::to_value(&initial).unwrap();
         assert_eq!(json.get("within"), None);
         assert_eq!(initial.nested_within(), None);

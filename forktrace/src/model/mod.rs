@@ -10,6 +10,7 @@ mod errno;
 mod escape;
 mod fix;
 mod holder;
+pub mod initial;
 mod limit;
 mod limit_kind;
 mod loss_reason;
@@ -29,6 +30,6 @@ pub use limit::{Candidate, Limit, Unit};
 pub use limit_kind::LimitKind;
 pub use loss_reason::LossReason;
 pub use memory::Memory;
-pub use owner::{CgroupOwner, INITIAL_USER_NS, Owner, UserNamespaceOwner};
+pub use owner::{CgroupOwner, Owner, UserNamespaceOwner};
 
 pub(crate) use word::words;

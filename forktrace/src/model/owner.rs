@@ -12,8 +12,7 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Inode number of the initial user namespace: PROC_USER_INIT_INO (include/linux/proc_ns.h).
-pub const INITIAL_USER_NS: u32 = 0xefff_fffd;
+use super::initial;
 
 /// Who has a limit. Two are the same where records name them alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -131,7 +130,7 @@ impl Owner {
 
     /// Whether it is the initial user namespace.
     pub fn is_initial_user_namespace(&self) -> bool {
-        *self == Self::user_namespace(INITIAL_USER_NS)
+        *self == Self::user_namespace(initial::USER)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod held_exec;
 mod host_state;
 mod interrupt;
 mod provocation;
+mod remove;
 mod report;
 mod sys;
 mod trouble;

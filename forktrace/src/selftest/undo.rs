@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{cgroup, interrupt, sys, trouble::Trouble};
+use super::{interrupt, remove::remove, sys, trouble::Trouble};
 
 /// Asks the child to remember a file's content, or a folder.
 const FILE: u8 = b'W';
@@ -195,7 +195,7 @@ fn keep(their_in: OwnedFd, their_out: OwnedFd) -> ! {
     for (_, change) in list.iter().rev() {
         let undone = match change {
             Change::File(path, content) => fs::write(path, content),
-            Change::Folder(path) => cgroup::remove(path, PATIENCE),
+            Change::Folder(path) => remove(path, PATIENCE),
         };
         if let (Err(error), Change::File(path, _) | Change::Folder(path)) = (undone, change) {
             let mut message = format!("forktrace selftest: restoring {}: {error}", path.display());

@@ -3,15 +3,14 @@
 use std::{collections::HashSet, fs, os::unix::fs::MetadataExt as _};
 
 use super::{cgroup, trouble::Trouble, undo::Undo};
-use crate::host::cgroup::{Hierarchies, Resource};
+use crate::{
+    host::cgroup::{Hierarchies, Resource},
+    model::initial,
+};
 
 /// uids from here on are given to nobody: systemd's list of uid ranges
 /// (systemd.io/UIDS-GIDS) has 1879048192 to 2147483647 as unused.
 const UNUSED: u32 = 2_000_000_000;
-
-/// Inode number of the initial pid namespace: PROC_PID_INIT_INO,
-/// include/linux/proc_ns.h, the same in all versions.
-const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
 
 /// The host, and what is changed on it.
 pub struct World {
@@ -76,5 +75,5 @@ fn uids_in_use() -> HashSet<u32> {
 
 /// Whether this process lives in the pid namespace of the whole host.
 pub fn in_initial_pid_namespace() -> bool {
-    fs::metadata("/proc/self/ns/pid").is_ok_and(|m| m.ino() == INITIAL_PID_NAMESPACE)
+    fs::metadata("/proc/self/ns/pid").is_ok_and(|m| m.ino() == u64::from(initial::PID))
 }

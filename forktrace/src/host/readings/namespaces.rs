@@ -4,18 +4,13 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{RESERVED, Readings, Status, UserNamespaces};
-use crate::btf::Btf;
-use crate::host::process;
-
-/// Inode number of the initial pid namespace: `PROC_PID_INIT_INO`,
-/// include/linux/proc_ns.h, the same in all versions.
-const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
+use super::{Readings, Status, UserNamespaces};
+use crate::{btf::Btf, evidence::RESERVED_PIDS, host::process, model::initial};
 
 /// Whether this process is in the host's pid namespace.
 pub fn is_initial_pid_namespace(proc: &Path) -> bool {
     let meta = fs::metadata(proc.join("self/ns/pid"));
-    meta.is_ok_and(|meta| meta.ino() == INITIAL_PID_NAMESPACE)
+    meta.is_ok_and(|meta| meta.ino() == u64::from(initial::PID))
 }
 
 /// It matters only where there are several namespaces; the kernel's types tell,
@@ -42,7 +37,7 @@ pub(super) fn ids_outside(readings: &Readings, proc: &Path) -> u64 {
     let Some(pid_max) = readings.host.pid_max else {
         return 0;
     };
-    let outside = |id: u32| !(RESERVED..pid_max).contains(&u64::from(id));
+    let outside = |id: u32| !(RESERVED_PIDS..pid_max).contains(&u64::from(id));
     let lowered = |id: u32| u64::from(id) >= pid_max;
     let was_lowered = readings.processes.iter().any(|p| lowered(p.pid));
     let of_process = |p: &Status| match p.threads {

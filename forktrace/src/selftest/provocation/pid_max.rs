@@ -5,6 +5,7 @@ use std::{fs, io, path::Path};
 
 use super::{Provocation, Provoked, SHORT, inode, number, refused};
 use crate::{
+    evidence::RESERVED_PIDS,
     model::{Cause, Errno, Owner},
     selftest::{
         actor::{Actor, Link},
@@ -21,8 +22,6 @@ pub const ALL: &[Provocation] = &[
     Provocation::host(Cause::PidMax, host),
 ];
 
-/// Ids below this are given out once only (RESERVED_PIDS, kernel/pid.c).
-const RESERVED: u64 = 300;
 const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 /// Ids to use up.
 const ROOM: u64 = 10;
@@ -42,7 +41,7 @@ fn small_pid_max() -> Result<u64, Trouble> {
         .and_then(|n| n.parse::<u64>().ok())
         .map_or(0, |n| n + 1);
     let processors = u64::try_from(processors).unwrap_or(1).max(last);
-    let value = (8 * processors + 1).max(RESERVED + ROOM);
+    let value = (8 * processors + 1).max(RESERVED_PIDS + ROOM);
     if value > MOST {
         return Err(Trouble::Skip(format!(
             "with {processors} processors it would take {value} processes"
@@ -54,12 +53,12 @@ fn small_pid_max() -> Result<u64, Trouble> {
 /// Moves the namespace's cursor past the ids that are given out once only, so
 /// that only the others are left.
 fn pass_reserved_ids() -> Result<(), Trouble> {
-    for _ in 0..=RESERVED {
+    for _ in 0..=RESERVED_PIDS {
         match sys::fork(0) {
             Ok(None) => sys::exit(0),
             Ok(Some(pid)) => {
                 sys::reap(pid);
-                if pid as u64 > RESERVED {
+                if pid as u64 > RESERVED_PIDS {
                     return Ok(());
                 }
             }
@@ -70,7 +69,7 @@ fn pass_reserved_ids() -> Result<(), Trouble> {
             }
         }
     }
-    Err(Trouble::Odd(format!("the ids stay below {RESERVED}")))
+    Err(Trouble::Odd(format!("the ids stay below {RESERVED_PIDS}")))
 }
 
 fn namespace(world: &World) -> Result<Provoked, Trouble> {
@@ -91,7 +90,7 @@ fn namespace(world: &World) -> Result<Provoked, Trouble> {
         Scope::Exact(Owner::PidNamespace { inum }),
         Number::Exact(value),
         // All that can be given: its own id, 1, and the others below 300 don't count.
-        Number::Exact(value - RESERVED),
+        Number::Exact(value - RESERVED_PIDS),
     );
     Ok(Provoked::new(expected).keep(actor))
 }
@@ -123,7 +122,7 @@ fn host(world: &World) -> Result<Provoked, Trouble> {
     let value = small_pid_max()?;
     let (actor, _) = Actor::start(&world.comm, |link| {
         pass_reserved_ids()?;
-        for pid in RESERVED..value {
+        for pid in RESERVED_PIDS..value {
             match sys::sleeper_numbered(pid as i32) {
                 Ok(_) => {}
                 Err(libc::EEXIST) => {}
@@ -147,7 +146,7 @@ fn host(world: &World) -> Result<Provoked, Trouble> {
         .limit(
             Scope::Exact(Owner::Host),
             Number::Exact(value),
-            Number::AtLeast(value - RESERVED),
+            Number::AtLeast(value - RESERVED_PIDS),
         )
         // Ids that somebody has.
         .aside(Cause::SetTidInUse);
