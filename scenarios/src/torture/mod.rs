@@ -31,7 +31,7 @@ use told::{BySeq, Records};
 use world::{Note, Stage, WORLDS, World};
 
 /// forktrace tells counts each second.
-const SETTLE: Duration = Duration::from_secs(4);
+const SETTLE: Duration = Duration::from_secs(30);
 /// Of one kind in a phase so many findings are told; the sums tell all.
 const MOST_TOLD: usize = 3;
 
