@@ -244,8 +244,17 @@ pub fn map(bytes: usize) -> Result<*mut u8> {
 pub fn small_pages(at: *mut u8, bytes: usize) -> Result<()> {
     // SAFETY: a hint; the contents stay.
     let done = unsafe { libc::madvise(at.cast(), bytes, libc::MADV_NOHUGEPAGE) };
-    check(done.into(), "madvise(MADV_NOHUGEPAGE)")?;
-    Ok(())
+    match check(done.into(), "madvise(MADV_NOHUGEPAGE)") {
+        // Built without CONFIG_TRANSPARENT_HUGEPAGE, as kernels with PREEMPT_RT are, it knows no others.
+        Err(error)
+            if error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|e| e.raw_os_error() == Some(libc::EINVAL)) =>
+        {
+            Ok(())
+        }
+        done => done.map(drop),
+    }
 }
 
 /// The same of huge pages, which are set aside for it.
