@@ -9,12 +9,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use forktrace::provoke::seccomp::{self, Action};
+use forktrace::provoke::sys;
 
 use crate::actor::Actor;
+use crate::arch::PAGE;
 use crate::attempt::{Kind, attempt};
-use crate::cgroup::{Hierarchies, Tree};
-use crate::seccomp::{self, Action};
-use crate::sys;
+use crate::cgroup::Hierarchies;
 use crate::tracer::{NotStarted, Scratch, Tracer};
 
 /// Batches of each operation. Many, and small where the operation is large: so
@@ -49,9 +50,8 @@ const OPERATIONS: &[Operation] = &[
         batch: 20,
         prepare: || {},
         run: || {
-            if let Ok(at) = sys::map(64 << 10) {
-                // SAFETY: the mapping just made.
-                unsafe { libc::munmap(at.cast(), 64 << 10) };
+            if let Ok(mapping) = sys::map(64 << 10) {
+                mapping.unmap();
             }
         },
         finish: || {},
@@ -63,7 +63,7 @@ const OPERATIONS: &[Operation] = &[
         run: || {
             for prot in [libc::PROT_READ, libc::PROT_READ | libc::PROT_WRITE] {
                 // SAFETY: the first page of `fresh_pages`' mapping.
-                unsafe { libc::mprotect(PAGES.cast(), 4096, prot) };
+                unsafe { libc::mprotect(PAGES.cast(), PAGE, prot) };
             }
         },
         finish: drop_pages,
@@ -80,8 +80,7 @@ const OPERATIONS: &[Operation] = &[
         batch: 1,
         prepare: || {},
         run: || {
-            #[cfg(target_arch = "x86_64")]
-            attempt(Kind::Vfork);
+            attempt(Kind::SHARING);
         },
         finish: || {},
     },
@@ -128,16 +127,16 @@ static mut PAGES: *mut u8 = std::ptr::null_mut();
 static mut NEXT: *mut u8 = std::ptr::null_mut();
 
 /// A page for each operation, those of warming up included.
-const PAGES_BYTES: usize = 16 * 4096 * (BATCHES + 1);
+const PAGES_BYTES: usize = 16 * PAGE * (BATCHES + 1);
 
 /// Pages that nobody has touched, and none of them huge.
 fn fresh_pages() {
-    if let Ok(at) = sys::map(PAGES_BYTES) {
-        // SAFETY: a mapping of its own; this process has one thread.
+    if let Ok(pages) = sys::map(PAGES_BYTES as u64) {
+        let _ = pages.of_small_pages();
+        // SAFETY: this process has one thread.
         unsafe {
-            libc::madvise(at.cast(), PAGES_BYTES, libc::MADV_NOHUGEPAGE);
-            PAGES = at;
-            NEXT = at;
+            PAGES = pages.start();
+            NEXT = pages.start();
         }
     }
 }
@@ -146,7 +145,7 @@ fn touch_next() {
     // SAFETY: `fresh_pages` has mapped a page for each call; one thread.
     unsafe {
         NEXT.write_volatile(1);
-        NEXT = NEXT.add(4096);
+        NEXT = NEXT.add(PAGE);
     }
 }
 
@@ -268,7 +267,7 @@ fn filtered(style: &str) -> Result<()> {
 
 /// A fork that pids.max refuses.
 fn failing(style: &str) -> Result<()> {
-    let tree = Tree::new(&Hierarchies::find()?, "bench")?;
+    let tree = Hierarchies::find()?.tree("bench")?;
     let home = tree.top();
     let (mut actor, _) = Actor::start("bench-failing", |link| {
         home.enter()?;

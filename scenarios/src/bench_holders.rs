@@ -10,12 +10,12 @@ use forktrace::host::holders::{Fill, Holders, Scope};
 use forktrace::host::limits::HostNow;
 use forktrace::host::passwd::Passwd;
 use forktrace::probe::task_iter::TaskIter;
+use forktrace::provoke::sys;
 use forktrace::record::{Holder, HolderKind};
 
-use crate::actor::Sleepers;
-use crate::cgroup::{Cgroup, Hierarchies, Tree};
+use crate::cgroup::{Cgroup, Hierarchies};
 use crate::scenario::Place;
-use crate::sys;
+use crate::sleepers::Sleepers;
 
 /// Threads of each process that has several, its first one included.
 const THREADS: u64 = 50;
@@ -43,7 +43,7 @@ pub fn run(tasks: u64) -> Result<()> {
     ensure!(groups > 0, "this host has room for {tasks} tasks only");
 
     let uid = place.uid(50);
-    let tree = Tree::new(&place.cgroups, "many")?;
+    let tree = place.cgroups.tree("many")?;
     let (one, two) = (tree.at(&["one"])?, tree.at(&["two"])?);
     let enter = |home: &Cgroup| {
         home.enter()?;
@@ -51,9 +51,9 @@ pub fn run(tasks: u64) -> Result<()> {
     };
     let mut threads = Vec::new();
     for _ in 0..groups {
-        threads.push(Sleepers::threads(THREADS - 1, || enter(&one))?);
+        threads.push(Sleepers::threads(THREADS - 1, || Ok(enter(&one)?))?);
     }
-    let sleepers = Sleepers::start(processes, || enter(&two))?;
+    let sleepers = Sleepers::start(processes, || Ok(enter(&two)?))?;
     println!(
         "{tasks} tasks: {processes} processes, and {groups} with {THREADS} threads each; {used} others\n"
     );

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use forktrace::host::clock::Clock;
+use forktrace::provoke::sys;
 use forktrace::record::Record;
 
 use crate::actor::Actor;
 use crate::attempt::{Kind, attempt};
-use crate::cgroup::Tree;
 use crate::scenario::Place;
 use crate::storm::{Keys, Storm};
-use crate::sys;
 use crate::tracer::Scratch;
 
 /// Between two refusals.
@@ -37,7 +36,7 @@ pub fn run(forktrace: &Path, style: &str, samples: u32) -> Result<()> {
     ] {
         let mut live = Live::start(&binary, style)?;
         let storm = keys.map(|keys| {
-            let tree = Tree::new(&place.cgroups, "bench-latency")?;
+            let tree = place.cgroups.tree("bench-latency")?;
             // Ended by being killed.
             let mut storm = Storm::new("latency-storm", keys, u32::MAX, tree)?;
             storm.begin()?;

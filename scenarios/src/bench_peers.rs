@@ -7,10 +7,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use forktrace::provoke::sys::{self, Signal};
 
 use crate::bench;
 use crate::bench_storm::rss;
-use crate::sys;
+use crate::machine;
 use crate::tracer::{PATIENCE, Scratch};
 
 /// The operations that a table of tools can hold.
@@ -55,9 +56,8 @@ pub fn run(peer: &str, words: &[String]) -> Result<()> {
     bench::measure_apart(peer, OPERATIONS)?;
     // What it holds back is written at the latest when it ends.
     let resident = rss(child.id() as i32)?;
-    // SAFETY: our child, not waited for yet.
-    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
-    sys::await_some(PATIENCE, || child.try_wait().ok().flatten()).context("it does not end")?;
+    sys::kill(child.id() as i32, Signal::INT);
+    machine::await_some(PATIENCE, || child.try_wait().ok().flatten()).context("it does not end")?;
     println!("PEER\t{peer}\tresident\t{resident}");
     let text = text();
     let lines = text

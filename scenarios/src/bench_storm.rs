@@ -9,7 +9,6 @@ use anyhow::{Context, Result, bail, ensure};
 use forktrace::record::Record;
 
 use crate::bench::await_idle;
-use crate::cgroup::Tree;
 use crate::scenario::Place;
 use crate::storm::{Keys, Storm};
 use crate::tracer::{NotStarted, Scratch, Tracer};
@@ -54,7 +53,7 @@ pub fn run(forktrace: &Path, style: &str, keys: &str, refusals: u32) -> Result<(
         "users" => Keys::Users { from },
         other => bail!("no storm of {other:?}"),
     };
-    let tree = Tree::new(&place.cgroups, "bench-storm")?;
+    let tree = place.cgroups.tree("bench-storm")?;
     let mut storm = Storm::new("bench-storm", keys_of, PART, tree)?;
     let mut cost = Cost::default();
     let pid = tracer.as_ref().map(|tracer| tracer.running.pid());

@@ -4,9 +4,11 @@
 use std::ffi::CStr;
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use forktrace::btf::Btf;
+use forktrace::provoke::sys;
 
 use crate::bpf::{self, Load, instruction};
 
@@ -25,21 +27,12 @@ struct Open {
 
 /// Whether programs of this kind are asked on this kernel.
 pub fn active() -> bool {
-    fs::create_dir_all("/sys/kernel/security").ok();
+    const FOLDER: &str = "/sys/kernel/security";
+    fs::create_dir_all(FOLDER).ok();
     // Mounted by nobody in a test machine.
-    let (source, target) = (c"securityfs", c"/sys/kernel/security");
     let read = || fs::read_to_string("/sys/kernel/security/lsm");
     let list = read().or_else(|_| {
-        // SAFETY: strings that outlive the call.
-        unsafe {
-            libc::mount(
-                source.as_ptr(),
-                target.as_ptr(),
-                source.as_ptr(),
-                0,
-                std::ptr::null(),
-            )
-        };
+        let _ = sys::mount("securityfs", Path::new(FOLDER), "securityfs", "");
         read()
     });
     list.is_ok_and(|list| list.trim().split(',').any(|name| name == "bpf"))

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::bpf::{self, Load, instruction};
 use crate::bpf_types::{Struct, Types};
-use crate::sys;
+use crate::machine;
 
 const FOLDER: &str = "/sys/kernel/sched_ext";
 /// What it calls itself.
@@ -154,7 +154,7 @@ impl Drop for Scheduler {
         // Registered, it outlives its descriptors. Taking it out goes on in the
         // background, and the next one would be refused meanwhile.
         let removed = self.element(BPF_MAP_DELETE_ELEM, 0);
-        let gone = sys::await_some(Duration::from_secs(20), || {
+        let gone = machine::await_some(Duration::from_secs(20), || {
             (state() == "disabled").then_some(())
         });
         if gone.is_none() {

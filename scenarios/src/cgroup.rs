@@ -1,18 +1,15 @@
-//! Cgroups for the scenarios: where the pids controller is, and a tree that
-//! goes away when dropped.
+//! Where the pids controller is, and the scenarios' cgroups there.
 
-use std::cell::RefCell;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
-use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use forktrace::provoke::cgroup::Site;
+use forktrace::provoke::undo::Undo;
 
-use crate::sys;
+pub use forktrace::provoke::cgroup::{Cgroup, Tree};
 
 /// Where the pids controller and the v2 hierarchy are mounted.
 #[derive(Clone, Debug)]
@@ -102,132 +99,17 @@ impl Hierarchies {
         }
         all
     }
-}
 
-/// A tree of cgroups in the pids hierarchy, removed on drop. Drop first what
-/// lives in it.
-pub struct Tree {
-    mount: PathBuf,
-    v2: bool,
-    /// Every folder made, in order.
-    made: RefCell<Vec<PathBuf>>,
-    top: OsString,
-}
-
-impl Tree {
-    /// A tree whose top is `name` below the hierarchy's root.
-    pub fn new(hierarchies: &Hierarchies, name: &str) -> Result<Self> {
-        let tree = Self {
-            mount: hierarchies.pids.clone(),
-            v2: hierarchies.pids_is_v2,
-            made: RefCell::default(),
-            top: OsString::from(format!("forktrace-{}-{name}", std::process::id())),
+    /// A tree of cgroups in the pids hierarchy whose top is `name` below the hierarchy's root, removed
+    /// on drop.
+    pub fn tree(&self, name: &str) -> Result<Tree> {
+        let site = Site {
+            parent: self.pids.clone(),
+            hands_down: self.pids_is_v2.then_some("pids"),
+            limit: "pids.max".to_owned(),
         };
-        tree.make(Path::new(&tree.top))?;
-        Ok(tree)
-    }
-
-    /// The top.
-    pub fn top(&self) -> Cgroup {
-        Cgroup {
-            dir: self.mount.join(&self.top),
-            path: PathBuf::from("/").join(&self.top),
-        }
-    }
-
-    /// The cgroup at `names` below the top, made with all that leads to it.
-    pub fn at<N: AsRef<[u8]>>(&self, names: &[N]) -> Result<Cgroup> {
-        let mut below = PathBuf::from(&self.top);
-        for name in names {
-            below.push(OsString::from_vec(name.as_ref().to_vec()));
-            if !self.mount.join(&below).exists() {
-                self.make(&below)?;
-            }
-        }
-        Ok(Cgroup {
-            dir: self.mount.join(&below),
-            path: PathBuf::from("/").join(&below),
-        })
-    }
-
-    fn make(&self, below: &Path) -> Result<()> {
-        let dir = self.mount.join(below);
-        if self.v2 {
-            let above = dir.parent().unwrap_or(&self.mount);
-            let file = above.join("cgroup.subtree_control");
-            fs::write(&file, "+pids")
-                .with_context(|| format!("write +pids to {}", file.display()))?;
-        }
-        fs::create_dir(&dir).with_context(|| format!("mkdir {}", dir.display()))?;
-        self.made.borrow_mut().push(dir);
-        Ok(())
-    }
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        for dir in self.made.borrow().iter().rev() {
-            let gone = sys::await_some(Duration::from_secs(5), || match fs::remove_dir(dir) {
-                Ok(()) => Some(()),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => Some(()),
-                Err(_) => None,
-            });
-            if gone.is_none() {
-                eprintln!("{} could not be removed", dir.display());
-            }
-        }
-    }
-}
-
-/// One cgroup of a [`Tree`].
-#[derive(Clone, Debug)]
-pub struct Cgroup {
-    /// Its folder.
-    pub dir: PathBuf,
-    /// Its path from the hierarchy's root.
-    pub path: PathBuf,
-}
-
-impl Cgroup {
-    /// Sets `pids.max`.
-    pub fn limit(&self, tasks: u64) -> Result<()> {
-        let file = self.limit_file();
-        fs::write(&file, tasks.to_string())
-            .with_context(|| format!("write {tasks} to {}", file.display()))
-    }
-
-    /// Takes `pids.max` away.
-    pub fn unlimit(&self) -> Result<()> {
-        fs::write(self.limit_file(), "max").context("write pids.max")
-    }
-
-    /// The file that holds the limit.
-    pub fn limit_file(&self) -> PathBuf {
-        self.dir.join("pids.max")
-    }
-
-    /// The calling process moves in.
-    pub fn enter(&self) -> Result<()> {
-        let file = self.dir.join("cgroup.procs");
-        fs::write(&file, "0").with_context(|| format!("write 0 to {}", file.display()))
-    }
-
-    /// As a record shows it.
-    pub fn shown(&self) -> String {
-        self.path.to_string_lossy().into_owned()
-    }
-
-    /// The raw bytes in hexadecimal, where `shown` had to change them.
-    pub fn hex(&self) -> Option<String> {
-        let raw = self.path.as_os_str().as_bytes();
-        if std::str::from_utf8(raw).is_ok() {
-            return None;
-        }
-        Some(raw.iter().map(|b| format!("{b:02x}")).collect())
-    }
-
-    /// kernfs id.
-    pub fn id(&self) -> Result<u64> {
-        Ok(fs::metadata(&self.dir)?.ino())
+        site.hand_down(&self.pids)?;
+        let name = format!("forktrace-{}-{name}", std::process::id());
+        Ok(Tree::new(&Undo::by_guards_alone(), &site, name)?)
     }
 }

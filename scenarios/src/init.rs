@@ -3,13 +3,16 @@
 //!
 //! tracefs, debugfs and bpffs stay unmounted: forktrace has to cope.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
+
+use forktrace::provoke::sys;
+use rustix::system::RebootCommand;
+use rustix::termios::{OptionalActions, OutputModes, tcdrain, tcgetattr, tcsetattr};
 
 /// The command and its arguments, each ended by NUL; written by `cargo xtask`.
 const COMMAND: &str = "/etc/ft-command";
@@ -121,28 +124,11 @@ fn one_that_stays(parent: &str) {
 /// Mounts on a folder that is made where missing; a host lacks some of these, so failing is fine.
 fn mount(source: &str, target: &str, kind: &str, data: &str) -> bool {
     let _ = fs::create_dir_all(target);
-    let [source, target, kind, data] = [source, target, kind, data].map(c_string);
-    // SAFETY: four NUL-terminated strings that outlive the call.
-    let result = unsafe {
-        libc::mount(
-            source.as_ptr(),
-            target.as_ptr(),
-            kind.as_ptr(),
-            0,
-            data.as_ptr().cast(),
-        )
-    };
-    result == 0
-}
-
-fn c_string(text: &str) -> CString {
-    CString::new(text).expect("constants hold no NUL")
+    sys::mount(source, Path::new(target), kind, data).is_ok()
 }
 
 fn host() {
-    let name = b"vm";
-    // SAFETY: a pointer and the length of what it points to.
-    unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) };
+    let _ = rustix::system::sethostname(b"vm");
     // SAFETY: PID 1 has no other thread yet that could read the environment.
     unsafe {
         std::env::set_var("PATH", "/bin");
@@ -190,33 +176,25 @@ fn plain_output() {
     let Ok(console) = File::open("/dev/console") else {
         return;
     };
-    // SAFETY: an all-zero termios is a valid value, and the kernel fills it in.
-    let mut settings: libc::termios = unsafe { std::mem::zeroed() };
-    // SAFETY: an open descriptor, and a termios that outlives both calls.
-    unsafe {
-        if libc::tcgetattr(console.as_raw_fd(), &raw mut settings) == 0 {
-            settings.c_oflag &= !libc::OPOST;
-            libc::tcsetattr(console.as_raw_fd(), libc::TCSANOW, &raw const settings);
-        }
+    if let Ok(mut settings) = tcgetattr(&console) {
+        settings.output_modes.remove(OutputModes::OPOST);
+        let _ = tcsetattr(&console, OptionalActions::Now, &settings);
     }
 }
 
 /// Waits for every child, as PID 1 must, until the one that counts has ended.
-fn reap(main: libc::pid_t) -> i32 {
+fn reap(main: i32) -> i32 {
     loop {
-        let mut status = 0;
-        // SAFETY: a pointer to a local that outlives the call.
-        let pid = unsafe { libc::waitpid(-1, &raw mut status, 0) };
-        if pid == main {
-            return if libc::WIFEXITED(status) {
-                libc::WEXITSTATUS(status)
-            } else {
-                128 + libc::WTERMSIG(status)
-            };
-        }
-        if pid < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            say("init: lost the command\n");
-            return 125;
+        match sys::reap_any() {
+            Some((pid, status)) if pid == main => {
+                let by_signal = || 128 + status.terminating_signal().unwrap_or(0);
+                return status.exit_status().unwrap_or_else(by_signal);
+            }
+            Some(_) => {}
+            None => {
+                say("init: lost the command\n");
+                return 125;
+            }
         }
     }
 }
@@ -225,13 +203,9 @@ fn reap(main: libc::pid_t) -> i32 {
 fn end(code: i32) -> ! {
     say(&format!("FT-EXIT {code}\n"));
     flush(c"/dev/console");
-    // SAFETY: no preconditions; does not return when it succeeds.
-    unsafe { libc::reboot(libc::RB_POWER_OFF) };
+    let _ = rustix::system::reboot(RebootCommand::PowerOff);
     // PID 1 must not return: the kernel would panic, which xtask would report as a finding.
-    loop {
-        // SAFETY: no preconditions.
-        unsafe { libc::pause() };
-    }
+    sys::sleep_for_ever()
 }
 
 fn say(text: &str) {
@@ -243,7 +217,6 @@ fn say(text: &str) {
 fn flush(console: &CStr) {
     let path = Path::new(std::ffi::OsStr::from_bytes(console.to_bytes()));
     if let Ok(console) = File::options().write(true).open(path) {
-        // SAFETY: an open descriptor.
-        unsafe { libc::tcdrain(console.as_raw_fd()) };
+        let _ = tcdrain(&console);
     }
 }

@@ -1,19 +1,17 @@
-//! As little of io_uring(7) as makes the kernel want a worker, or pin a page.
+//! As little of io_uring(7) as makes the kernel want a worker.
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{Ordering, fence};
 
 use anyhow::{Result, bail};
+use forktrace::provoke::sys;
+use rustix::mm::{MapFlags, ProtFlags, mmap};
 
-use crate::sys;
+use crate::arch::PAGE;
 
-const SYS_IO_URING_SETUP: i64 = 425;
-const SYS_IO_URING_ENTER: i64 = 426;
-const SYS_IO_URING_REGISTER: i64 = 427;
-const IORING_REGISTER_BUFFERS: i32 = 0;
 const ENTRIES: u32 = 4;
-const IORING_OFF_SQES: i64 = 0x1000_0000;
+const IORING_OFF_SQES: u64 = 0x1000_0000;
 const IORING_OP_NOP: u8 = 0;
 const IORING_OP_READ: u8 = 22;
 /// The request goes to a worker at once.
@@ -43,31 +41,6 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Without a request.
-    pub fn empty() -> Result<Self> {
-        Ok(Self { fd: set_up()?.0 })
-    }
-
-    /// Registers a buffer, whose pages are pinned from now on.
-    pub fn pin(&self, buffer: *mut u8, bytes: usize) -> Result<()> {
-        let buffers = [libc::iovec {
-            iov_base: buffer.cast(),
-            iov_len: bytes,
-        }];
-        // SAFETY: one buffer, of the caller's own memory.
-        let answer = unsafe {
-            libc::syscall(
-                SYS_IO_URING_REGISTER,
-                self.fd,
-                IORING_REGISTER_BUFFERS,
-                buffers.as_ptr(),
-                buffers.len(),
-            )
-        };
-        sys::check(answer, "io_uring_register")?;
-        Ok(())
-    }
-
     /// With one request in it, ready to go: a read that blocks. `blocking`: a
     /// descriptor from which nothing comes. An earlier request has had the kernel
     /// make what the first one needs.
@@ -75,7 +48,7 @@ impl Ring {
         let (fd, params) = set_up()?;
         let queue = map(fd, 0, params.sq_array as usize + 4 * ENTRIES as usize)?;
         let entries = map(fd, IORING_OFF_SQES, SQE * ENTRIES as usize)?;
-        let buffer = sys::map(4096)?;
+        let buffer = sys::map(PAGE as u64)?;
         let ring = Self { fd };
         let hand_over = |number: u32| {
             // SAFETY: within the mapping, at the offsets that the kernel gave.
@@ -100,7 +73,7 @@ impl Ring {
             entry.add(1).write(IOSQE_ASYNC);
             entry.add(4).cast::<i32>().write(blocking);
             entry.add(8).cast::<u64>().write(u64::MAX);
-            entry.add(16).cast::<u64>().write(buffer as u64);
+            entry.add(16).cast::<u64>().write(buffer.start() as u64);
             entry.add(24).cast::<u32>().write(1);
         }
         hand_over(1);
@@ -110,7 +83,7 @@ impl Ring {
     /// Hands the request in.
     pub fn submit(&self) -> Result<()> {
         // SAFETY: no pointer that matters.
-        let taken = unsafe { libc::syscall(SYS_IO_URING_ENTER, self.fd, 1, 0, 0, 0, 0) };
+        let taken = unsafe { libc::syscall(libc::SYS_io_uring_enter, self.fd, 1, 0, 0, 0, 0) };
         if taken != 1 {
             bail!(
                 "io_uring_enter answered {taken}: {}",
@@ -124,25 +97,18 @@ impl Ring {
 fn set_up() -> Result<(RawFd, Params)> {
     let mut params = Params::default();
     // SAFETY: the struct is the call's and outlives it.
-    let fd = unsafe { libc::syscall(SYS_IO_URING_SETUP, ENTRIES, &raw mut params) };
+    let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, ENTRIES, &raw mut params) };
     sys::check(fd, "io_uring_setup")?;
     Ok((fd as RawFd, params))
 }
 
-fn map(fd: RawFd, offset: i64, bytes: usize) -> Result<*mut u8> {
-    // SAFETY: a new mapping at an address of the kernel's choice.
+fn map(fd: RawFd, offset: u64, bytes: usize) -> Result<*mut u8> {
+    let prot = ProtFlags::READ | ProtFlags::WRITE;
+    let flags = MapFlags::SHARED | MapFlags::POPULATE;
+    // SAFETY: a new mapping at an address of the kernel's choice, of a ring that stays open.
     let at = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            bytes,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_POPULATE,
-            fd,
-            offset,
-        )
+        let ring = BorrowedFd::borrow_raw(fd);
+        mmap(std::ptr::null_mut(), bytes, prot, flags, ring, offset)?
     };
-    if at == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error().into());
-    }
     Ok(at.cast())
 }

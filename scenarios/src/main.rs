@@ -3,6 +3,7 @@
 //! that machine's init.
 
 mod actor;
+mod arch;
 mod attempt;
 mod behaviour;
 mod bench;
@@ -20,6 +21,7 @@ mod expect;
 mod holders;
 mod init;
 mod io_uring;
+mod machine;
 mod memory;
 mod oom;
 mod provoke;
@@ -27,11 +29,11 @@ mod pthread;
 mod report;
 mod runner;
 mod scenario;
-mod seccomp;
 mod session;
+mod setting;
+mod sleepers;
 mod soak;
 mod storm;
-mod sys;
 mod torture;
 mod tracer;
 mod zombies;

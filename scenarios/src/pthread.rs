@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::Read;
 use std::mem::MaybeUninit;
 
+use crate::arch::PAGE;
 use anyhow::{Context, Result};
 
 /// The guard below a stack, by default.
-pub const GUARD: u64 = 4096;
+pub const GUARD: u64 = PAGE as u64;
 
 /// A thread's stack as it is asked for.
 #[derive(Clone, Copy, Debug)]

@@ -13,12 +13,12 @@ use crate::behaviour;
 use crate::brief::{self, Provoked};
 use crate::expect::{Expect, Recorded, compare};
 use crate::holders::Wanted;
+use crate::machine::await_some;
 use crate::memory;
 use crate::oom::{self, WantedKill};
 use crate::report::Report;
 use crate::scenario::{Place, Reach, Run, Scenario, Skip};
 use crate::session::{self, Session};
-use crate::sys::await_some;
 use crate::tracer::{NotStarted, Scratch, Tracer, no_raw_controls};
 
 /// Where the tests run.

@@ -10,7 +10,6 @@ use anyhow::{Result, bail, ensure};
 use forktrace::record::Record;
 
 use crate::bench_storm::rss;
-use crate::cgroup::Tree;
 use crate::runner::only_one_task;
 use crate::scenario::Place;
 use crate::storm::{Keys, Storm};
@@ -35,7 +34,7 @@ pub fn run(forktrace: &Path, style: Option<&str>, minutes: u64) -> Result<()> {
     let scratch = Scratch::new()?;
     let binary = scratch.binary(forktrace)?;
     let place = Place::find(1)?;
-    let tree = |name: &str| Tree::new(&place.cgroups, name);
+    let tree = |name: &str| place.cgroups.tree(name);
     let from = place.uid(3000);
     let mut storms = [
         Storm::new(COMM, Keys::One, 3000, tree("soak-1")?)?,

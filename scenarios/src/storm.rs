@@ -1,11 +1,11 @@
 //! Storms: many refused forks, counted by who makes them.
 
 use anyhow::{Context, Result, bail};
+use forktrace::provoke::sys;
 
-use crate::actor::{self, Actor};
-use crate::attempt::{Kind, attempt, reap};
+use crate::actor::Actor;
+use crate::attempt::{Kind, attempt};
 use crate::cgroup::Tree;
-use crate::sys;
 
 /// Who is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,7 @@ impl Storm {
 
     /// Lets the others have most of its processor.
     pub fn stand_back(&self) -> Result<()> {
-        // SAFETY: takes no pointer.
-        let answer = unsafe { libc::setpriority(libc::PRIO_PROCESS, self.actor.pid() as u32, 10) };
-        sys::check(i64::from(answer), "setpriority")?;
-        Ok(())
+        Ok(sys::be_nice(Some(self.actor.pid()), 10)?)
     }
 
     /// Begins the next part.
@@ -78,20 +75,17 @@ fn one(keys: Keys, next: &mut u32) -> Result<bool> {
         Keys::Users { from } => Some(from + *next),
     };
     *next += 1;
-    // SAFETY: the actor has one thread; the child leaves by `exit`.
-    let child = unsafe { libc::fork() };
-    sys::check(i64::from(child), "fork in a storm")?;
-    if child == 0 {
+    let child = sys::child("fork in a storm", || {
         let ready = uid.is_none_or(|uid| {
             let limited = sys::limit_nproc(1, 1);
             limited.and_then(|()| sys::become_uid(uid)).is_ok()
         });
-        actor::exit(match (ready, refused()) {
+        match (ready, refused()) {
             (false, _) => 2,
             (true, refused) => i32::from(!refused),
-        });
-    }
-    match reap(child) {
+        }
+    })?;
+    match sys::reap(child) {
         Some(0) => Ok(true),
         Some(status) if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 1 => Ok(false),
         other => bail!("a process of the storm ended with {other:?}"),

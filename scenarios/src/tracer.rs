@@ -3,16 +3,17 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::{Record, Session, Summary, write_line};
 
 use crate::expect::Line;
-use crate::sys::await_some;
+use crate::machine::await_some;
 
 /// How long forktrace may take to attach, and to end.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -157,13 +158,7 @@ impl Running {
     pub fn start(scratch: &Scratch, name: &str, command: &mut Command) -> Result<Self> {
         let stdout = scratch.path(&format!("{name}.out"));
         let stderr = scratch.path(&format!("{name}.err"));
-        // SAFETY: one system call between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                crate::sys::die_with_parent();
-                Ok(())
-            })
-        };
+        sys::dies_with_parent(command);
         let child = command
             .stdin(Stdio::null())
             .stdout(File::create(&stdout)?)
@@ -213,10 +208,9 @@ impl Running {
         bail!("{how}, wanted {wanted}; it said: {}", self.said().trim())
     }
 
-    pub fn signal(&self, signal: i32) {
+    pub fn signal(&self, signal: Signal) {
         if self.ended.is_none() {
-            // SAFETY: not waited for yet, so the pid is its.
-            unsafe { libc::kill(self.pid(), signal) };
+            sys::kill(self.pid(), signal);
         }
     }
 
@@ -234,7 +228,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if self.status().is_none() {
-            self.signal(libc::SIGKILL);
+            self.signal(Signal::KILL);
             let _ = self.child.wait();
         }
     }
@@ -334,11 +328,11 @@ impl Tracer {
 
     /// Sends SIGTERM, waits for the end, and answers the summary.
     pub fn end(&mut self) -> Result<Summary> {
-        self.end_by(libc::SIGTERM)
+        self.end_by(Signal::TERM)
     }
 
     /// The same by another signal.
-    pub fn end_by(&mut self, signal: i32) -> Result<Summary> {
+    pub fn end_by(&mut self, signal: Signal) -> Result<Summary> {
         self.running.signal(signal);
         self.ended()
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use super::cgroup::PREFIX;
+use super::place::PREFIX;
 use crate::host::cgroup::{Hierarchies, SEARCH};
 
 /// Settings that a provocation could change.

@@ -3,20 +3,13 @@
 //!
 //! One thread. Unlike every other session it forks once it runs: that is what
 //! it is for. Everything it changes is put back when it ends, however it ends
-//! (see [`undo`]), and it looks for itself whether the host is as before.
+//! (see [`crate::provoke::undo`]), and it looks for itself whether the host is as before.
 
-mod actor;
-mod cgroup;
 mod expect;
-pub mod held_exec;
 mod host_state;
-mod interrupt;
+mod place;
 mod provocation;
-mod remove;
 mod report;
-mod sys;
-mod trouble;
-mod undo;
 mod world;
 
 use std::{
@@ -33,15 +26,19 @@ pub use report::{Case, End, Line, Outcome, Start, json_schema};
 use crate::{
     cause::Cause,
     probe::style::Style,
+    provoke::{Trouble, actor, interrupt, sys, undo::Undo},
     record::{Failure, Record, SCHEMA},
     tracer::{Options as TracerOptions, Selection, StartError, Tracer, own_thread_group},
 };
 use expect::{Expected, compare};
 use host_state::HostState;
 use provocation::{Provocation, Provoked, Reach};
-use trouble::Trouble;
-use undo::Undo;
 use world::World;
+
+/// A child that gets refused.
+type Actor = actor::Actor;
+/// Its end.
+type Link = actor::Link<Vec<u64>>;
 
 /// How long a record may take. Generous: emulated machines.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -91,9 +88,8 @@ pub fn run(options: &Options, mut sink: impl FnMut(&Line) -> io::Result<()>) -> 
     let _handlers =
         interrupt::Handlers::install().map_err(prepare("installing signal handlers"))?;
     // Orphans of its processes become its children, so that none is left.
-    let stranger = has_children();
-    // SAFETY: takes a number only.
-    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+    let stranger = sys::has_children();
+    sys::adopt_orphans();
     let before = HostState::now();
     let undo = Undo::start().map_err(|trouble| Error::Prepare {
         doing: "starting the process that restores settings",
@@ -139,7 +135,7 @@ pub fn run(options: &Options, mut sink: impl FnMut(&Line) -> io::Result<()>) -> 
     // The last of it: the child restores what could not be restored here.
     drop(undo);
     drop(entered);
-    if !stranger && !reap_all() {
+    if !stranger && !sys::reap_all(FAREWELL) {
         end.differences
             .push("processes of the selftest's own are left".to_owned());
     }
@@ -151,8 +147,7 @@ pub fn run(options: &Options, mut sink: impl FnMut(&Line) -> io::Result<()>) -> 
 
 /// Being another user, in other namespaces and cgroups takes root.
 fn privilege() -> Result<(), Error> {
-    // SAFETY: takes nothing.
-    let uid = unsafe { libc::geteuid() };
+    let uid = rustix::process::geteuid().as_raw();
     let missing = crate::tracer::missing_capabilities();
     if uid == 0 && missing.is_empty() {
         return Ok(());
@@ -386,34 +381,5 @@ impl Run {
             all.push(format!("{} refusals were lost", told.lost));
         }
         all
-    }
-}
-
-/// Whether there is any child. A program that was executed in place of a shell
-/// may have the shell's.
-fn has_children() -> bool {
-    // SAFETY: all-zero is a siginfo.
-    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
-    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: a live siginfo; nothing is waited for.
-    unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, flags) == 0 }
-}
-
-/// Waits until no child is left; whether that came about.
-fn reap_all() -> bool {
-    let end = Instant::now() + FAREWELL;
-    loop {
-        let mut status = 0;
-        // SAFETY: a live int; WNOHANG never blocks.
-        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
-        if pid < 0 {
-            return true;
-        }
-        if pid == 0 {
-            if Instant::now() >= end {
-                return false;
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::{collections::HashSet, fs, os::unix::fs::MetadataExt as _};
 
-use super::{cgroup, trouble::Trouble, undo::Undo};
+use super::place::Place;
 use crate::{
     host::cgroup::{Hierarchies, Resource},
     model::initial,
+    provoke::{Trouble, cgroup::Tree, undo::Undo},
 };
 
 /// uids from here on are given to nobody: systemd's list of uid ranges
@@ -35,13 +36,13 @@ impl World {
     }
 
     /// Where a resource is limited by cgroups.
-    pub fn place(&self, resource: Resource) -> Result<cgroup::Place, Trouble> {
-        cgroup::Place::find(&self.hierarchies, resource)
+    pub fn place(&self, resource: Resource) -> Result<Place, Trouble> {
+        Place::find(&self.hierarchies, resource)
     }
 
     /// A tree of cgroups that limit a resource.
-    pub fn tree(&self, resource: Resource) -> Result<cgroup::Tree, Trouble> {
-        cgroup::Tree::new(&self.place(resource)?, &self.undo, &self.comm)
+    pub fn tree(&self, resource: Resource) -> Result<Tree, Trouble> {
+        self.place(resource)?.tree(&self.undo, &self.comm)
     }
 
     /// A uid that no task has.

@@ -8,13 +8,13 @@ mod wrong;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys;
 use serde_json::Value;
 
 use super::{Behaviour, forktrace, no_panic};
-use crate::actor::{Actor, Sleepers};
-use crate::cgroup::Tree;
+use crate::actor::Actor;
 use crate::runner::Tests;
-use crate::sys;
+use crate::sleepers::Sleepers;
 use crate::tracer::Running;
 
 pub const ON_EACH_KERNEL: &[Behaviour] = &[
@@ -128,10 +128,10 @@ fn pid_of(value: i32) -> String {
 
 /// 19 tasks; the limit of 20 is three levels up.
 fn above(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "check")?;
+    let tree = tests.place.cgroups.tree("check")?;
     let home = tree.at(&["a", "b", "c"])?;
     tree.at(&["a"])?.limit(1000)?;
-    let _others = Sleepers::start(18, || home.enter())?;
+    let _others = Sleepers::start(18, || Ok(home.enter()?))?;
     let (actor, _) = Actor::start("check-above", |link| {
         home.enter()?;
         link.step();
@@ -182,7 +182,7 @@ fn above(tests: &Tests) -> Result<()> {
 
 /// By a unit's name: its limit, and the process that was started first.
 fn unit(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "check-unit")?;
+    let tree = tests.place.cgroups.tree("check-unit")?;
     let name = format!("forktrace-check-{}.service", std::process::id());
     let home = tree.at(&["system.slice", &name])?;
     let (main, _) = Actor::start("check-main", |link| {
@@ -199,8 +199,8 @@ fn unit(tests: &Tests) -> Result<()> {
         sys::limit_nproc(limit, limit)?;
         sys::become_uid(uid)
     };
-    let _roomy = Sleepers::start(1, || as_other(700))?;
-    let _narrow = Sleepers::start(1, || as_other(600))?;
+    let _roomy = Sleepers::start(1, || Ok(as_other(700)?))?;
+    let _narrow = Sleepers::start(1, || Ok(as_other(600)?))?;
     let value = check(tests, &["--unit", &name], 1)?;
     numbers(row(&value, "RLIMIT_NPROC", &format!("uid {uid}"))?, 2, 600)?;
     ensure!(!row(&value, "RLIMIT_NPROC", "uid 0")?["exempt"].is_null());

@@ -8,11 +8,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::Record;
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 use super::{Behaviour, await_failures, forktrace, no_panic, provoke, record, refused_user};
+use crate::machine;
 use crate::runner::Tests;
-use crate::sys;
 use crate::tracer::{PATIENCE, Running, parse, parse_file};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -62,11 +65,11 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     },
     Behaviour {
         name: "sigterm",
-        run: |tests| signal(tests, libc::SIGTERM),
+        run: |tests| signal(tests, Signal::TERM),
     },
     Behaviour {
         name: "sigint",
-        run: |tests| signal(tests, libc::SIGINT),
+        run: |tests| signal(tests, Signal::INT),
     },
     Behaviour {
         name: "closed_pipe",
@@ -180,11 +183,9 @@ fn symbolic_link(tests: &Tests) -> Result<()> {
 }
 
 fn mode(tests: &Tests) -> Result<()> {
-    // SAFETY: takes a number only; this process has one thread.
-    let before = unsafe { libc::umask(0) };
+    let before = umask(Mode::empty());
     let tracer = record(tests, &[]);
-    // SAFETY: as above.
-    unsafe { libc::umask(before) };
+    umask(before);
     let mut tracer = tracer?;
     let mode = fs::metadata(tests.scratch.dir.join("x.ndjson"))?.mode() & 0o7777;
     tracer.end()?;
@@ -214,7 +215,7 @@ fn no_folder(tests: &Tests) -> Result<()> {
     Ok(())
 }
 
-fn signal(tests: &Tests, signal: i32) -> Result<()> {
+fn signal(tests: &Tests, signal: Signal) -> Result<()> {
     let mut tracer = record(tests, &[])?;
     let mut prober = refused_user("by-signal", tests.place.uid(100), 3)?;
     provoke(&mut prober)?;
@@ -241,7 +242,7 @@ fn closed_pipe(tests: &Tests) -> Result<()> {
     drop(out);
     let mut prober = refused_user("closed-pipe", tests.place.uid(101), 1)?;
     // The write that meets the closed end comes with one of these.
-    let status = sys::await_some(Duration::from_secs(20), || {
+    let status = machine::await_some(Duration::from_secs(20), || {
         let _ = prober.fire();
         child.try_wait().ok().flatten()
     });
@@ -258,18 +259,10 @@ fn closed_pipe(tests: &Tests) -> Result<()> {
 /// Reads up to the first newline, within a time.
 fn first_line(out: &mut std::process::ChildStdout) -> Result<String> {
     use std::io::Read;
-    use std::os::fd::AsRawFd;
     let mut line = Vec::new();
     let mut byte = [0];
     loop {
-        let mut poll = libc::pollfd {
-            fd: out.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        // SAFETY: one pollfd.
-        let ready = unsafe { libc::poll(&raw mut poll, 1, PATIENCE.as_millis() as i32) };
-        ensure!(ready == 1, "no line in time");
+        ensure!(sys::readable(&*out, PATIENCE), "no line in time");
         ensure!(out.read(&mut byte)? == 1, "it ended without a line");
         if byte[0] == b'\n' {
             return Ok(String::from_utf8(line)?);

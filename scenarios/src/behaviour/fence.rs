@@ -6,12 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result, ensure};
 use forktrace::confine::{Files, install_filter};
+use forktrace::provoke::seccomp::no_new_privileges;
 
 use super::Behaviour;
 use crate::actor::Actor;
+use crate::arch::{PAGE, X32};
 use crate::attempt::{Kind, attempt};
 use crate::runner::Tests;
-use crate::sys;
 
 pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
@@ -110,7 +111,7 @@ fn fence(tests: &Tests, files: Files) -> Result<()> {
             call!(
                 SYS_mmap,
                 0,
-                4096,
+                PAGE,
                 libc::PROT_READ | libc::PROT_EXEC,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
                 -1,
@@ -127,7 +128,7 @@ fn fence(tests: &Tests, files: Files) -> Result<()> {
             "x32 getpid",
             Box::new(|| {
                 // SAFETY: takes nothing.
-                unsafe { libc::syscall(0x4000_0000 | libc::SYS_getpid) }
+                unsafe { libc::syscall(X32 | libc::SYS_getpid) }
             }),
             true,
         ),
@@ -171,9 +172,7 @@ fn fence(tests: &Tests, files: Files) -> Result<()> {
         ("unlink", call!(SYS_unlink, moved), without),
     ];
     let (_actor, report) = Actor::start("fenced", |link| {
-        // SAFETY: numbers.
-        let set = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-        sys::check(set.into(), "prctl(PR_SET_NO_NEW_PRIVS)")?;
+        no_new_privileges()?;
         install_filter(files, false).context("installing the filter")?;
         let mut errnos: Vec<u64> = calls.iter().map(|(_, call, _)| errno(call())).collect();
         errnos.push(attempt(Kind::Fork32).errno as u64);

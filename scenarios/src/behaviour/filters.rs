@@ -1,11 +1,11 @@
 //! Filters select.
 
 use anyhow::{Result, ensure};
+use forktrace::provoke::sys;
 
 use super::{Behaviour, await_failures, count_of, provoke, record, refused_user};
 use crate::actor::Prober;
 use crate::attempt::Kind;
-use crate::cgroup::Tree;
 use crate::runner::Tests;
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -48,12 +48,12 @@ struct Chosen {
 /// One caller that the filter names, refused by pids.max within a subtree, and
 /// one that differs in everything.
 fn select(tests: &Tests, flag: &str, name: fn(&Chosen) -> String) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "filter")?;
+    let tree = tests.place.cgroups.tree("filter")?;
     let home = tree.at(&[UNIT])?;
     let uid = tests.place.uid(120);
     let mut chosen = Prober::start("chosen", Kind::PLAIN, 2, || {
         home.enter()?;
-        crate::sys::become_uid(uid)?;
+        sys::become_uid(uid)?;
         Ok(Vec::new())
     })?;
     home.limit(1)?;

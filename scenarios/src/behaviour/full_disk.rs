@@ -6,10 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use forktrace::provoke::sys;
 
 use super::{Behaviour, in_own_mounts, no_panic, refused_user, started};
+use crate::machine;
 use crate::runner::Tests;
-use crate::sys;
 use crate::tracer::{Running, Tail, Tracer};
 
 pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
@@ -20,7 +21,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
 fn full_disk(tests: &Tests) -> Result<()> {
     let dir = tests.scratch.dir.join("full");
     fs::create_dir(&dir)?;
-    sys::mount("tmpfs", &dir, "tmpfs", 0, "size=64k")?;
+    sys::mount("tmpfs", &dir, "tmpfs", "size=64k")?;
     let file = dir.join("x.ndjson");
     let mut command = Command::new(&tests.binary);
     command.arg("record").arg("-o").arg(&file);
@@ -29,7 +30,7 @@ fn full_disk(tests: &Tests) -> Result<()> {
     fill(&dir.join("filler"))?;
     let mut prober = refused_user("full-disk", tests.place.uid(130), 1)?;
     let mut tail = Tail::open(&file).context("no recording")?;
-    let ended = sys::await_some(Duration::from_secs(30), || {
+    let ended = machine::await_some(Duration::from_secs(30), || {
         let _ = prober.fire();
         tracer.running.status()
     });

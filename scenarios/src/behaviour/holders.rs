@@ -7,15 +7,16 @@ use forktrace::host::cgroup::{Controller, Hierarchies, Version};
 use forktrace::host::holders::{Fill, Holders, Scope};
 use forktrace::host::passwd::Passwd;
 use forktrace::probe::task_iter::TaskIter;
+use forktrace::provoke::sys;
 use forktrace::record::{Holder, HolderKind};
 
 use super::Behaviour;
-use crate::actor::{Actor, Sleepers};
-use crate::cgroup::{Cgroup, Tree};
+use crate::actor::Actor;
+use crate::cgroup::Cgroup;
 use crate::holders::Row;
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
-use crate::sys;
+use crate::sleepers::Sleepers;
 use crate::zombies::careless;
 
 pub const ON_EACH_KERNEL: &[Behaviour] = &[Behaviour {
@@ -34,18 +35,18 @@ fn agree(tests: &Tests) -> Result<()> {
 
     let place = &tests.place;
     let (uid, other) = (place.uid(140), place.uid(141));
-    let tree = Tree::new(&place.cgroups, "agree")?;
+    let tree = place.cgroups.tree("agree")?;
     let (one, two) = (tree.at(&["one"])?, tree.at(&["two"])?);
     let removed = tree.at(&["removed"])?;
     let enter = |home: &Cgroup, uid| {
         home.enter()?;
         sys::become_uid(uid)
     };
-    let _many = Sleepers::start(5, || enter(&one, uid))?;
-    let _others = Sleepers::start(2, || enter(&one, other))?;
-    let threads = Sleepers::threads(7, || enter(&two, uid))?;
+    let _many = Sleepers::start(5, || Ok(enter(&one, uid)?))?;
+    let _others = Sleepers::start(2, || Ok(enter(&one, other)?))?;
+    let threads = Sleepers::threads(7, || Ok(enter(&two, uid)?))?;
     let parent = careless(&two, 4, || Ok(()))?;
-    let another = careless(&two, 1, || removed.enter())?;
+    let another = careless(&two, 1, || Ok(removed.enter()?))?;
     fs::remove_dir(&removed.dir).context("removing a cgroup of a zombie")?;
     let nested = in_namespaces(uid)?;
 

@@ -3,19 +3,22 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys::{self, Resource};
 use forktrace::record::{Certainty, Errno, Failure, Operation, Owner, Record};
 
 use super::{Behaviour, record};
 use crate::actor::Actor;
-use crate::cgroup::Tree;
+use crate::arch::PAGE;
 use crate::io_uring::Ring;
+use crate::machine;
 use crate::runner::{Tests, Where};
 use crate::scenario::memory;
-use crate::sys::{self, Sysctl};
+use crate::setting;
 use crate::tracer::Tracer;
 
 pub const ON_EACH_KERNEL: &[Behaviour] = &[
@@ -46,7 +49,7 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
 ];
 
 fn await_failure(tracer: &mut Tracer, wanted: impl Fn(&Failure) -> bool) -> Result<Failure> {
-    let found = sys::await_some(Duration::from_secs(20), || {
+    let found = machine::await_some(Duration::from_secs(20), || {
         let _ = tracer.read();
         tracer.lines.iter().find_map(|l| match &l.record {
             Record::Failure(failure) if wanted(failure) => Some((**failure).clone()),
@@ -65,14 +68,12 @@ fn io_worker(tests: &Tests, style: &str) -> Result<()> {
         return Ok(());
     }
     let mut tracer = record(tests, &["--attach", style])?;
-    let tree = Tree::new(&tests.place.cgroups, "uring")?;
+    let tree = tests.place.cgroups.tree("uring")?;
     let home = tree.at(&["inner"])?;
     let (mut actor, _) = Actor::start("submitter", |link| {
         home.enter()?;
-        let mut pipe = [0; 2];
-        // SAFETY: room for two descriptors.
-        sys::check(unsafe { libc::pipe(pipe.as_mut_ptr()) }.into(), "pipe")?;
-        let ring = Ring::new(pipe[0])?;
+        let (silent, _to) = sys::pipe()?;
+        let ring = Ring::new(silent.as_raw_fd())?;
         link.step();
         ring.submit()?;
         link.step();
@@ -120,17 +121,15 @@ fn io_worker_memory(tests: &Tests, style: &str) -> Result<()> {
         return Ok(());
     }
     let mut tracer = record(tests, &["--attach", style])?;
-    let tree = Tree::new(cgroups, "uring-m")?;
+    let tree = cgroups.tree("uring-m")?;
     let home = memory::under(&tree, cgroups, 1)?;
     let _console = memory::quiet_console()?;
     let (mut actor, _) = Actor::start("submitter-m", |link| {
         fs::write("/proc/self/oom_score_adj", "-1000")?;
         let leave = memory::way_out(cgroups)?;
         home.enter()?;
-        let mut pipe = [0; 2];
-        // SAFETY: room for two descriptors.
-        sys::check(unsafe { libc::pipe(pipe.as_mut_ptr()) }.into(), "pipe")?;
-        let ring = Ring::new(pipe[0])?;
+        let (silent, _to) = sys::pipe()?;
+        let ring = Ring::new(silent.as_raw_fd())?;
         memory::touch_everything();
         link.step();
         let handed_in = ring.submit();
@@ -140,7 +139,7 @@ fn io_worker_memory(tests: &Tests, style: &str) -> Result<()> {
         Ok(())
     })?;
     let top = tree.top();
-    memory::set(&top.dir.join("memory.max"), 4096)?;
+    memory::set(&top.dir.join("memory.max"), PAGE as u64)?;
     actor.go()?;
     let pid = actor.pid() as u32;
     let failure = await_failure(&mut tracer, |f| f.caller.pid == pid)?;
@@ -160,7 +159,7 @@ fn io_worker_memory(tests: &Tests, style: &str) -> Result<()> {
     let limit = failure.limit.context("no limit")?;
     ensure!(
         limit.owner == Owner::cgroup(top.shown())
-            && limit.value == Some(4096)
+            && limit.value == Some(PAGE as u64)
             && limit.usage >= limit.value,
         "limit is {limit:?}"
     );
@@ -178,12 +177,12 @@ fn core_dump_helper(tests: &Tests, style: &str) -> Result<()> {
     let before = fs::read_to_string(pattern)?;
     fs::write(pattern, "|/bin/false")?;
     let (mut actor, _) = Actor::start("dumper", |link| {
-        sys_core_unlimited();
+        sys::limit(Resource::Core, sys::INFINITY, sys::INFINITY)?;
         link.step();
-        // SAFETY: ends this process, with a core.
-        unsafe { libc::abort() }
+        // With a core.
+        std::process::abort()
     })?;
-    let limit = Sysctl::set("kernel/threads-max", 20)?;
+    let limit = setting::set("kernel/threads-max", 20)?;
     actor.send()?;
     let failure = await_failure(&mut tracer, |f| f.operation == Operation::KernelThread);
     drop(limit);
@@ -203,13 +202,4 @@ fn core_dump_helper(tests: &Tests, style: &str) -> Result<()> {
     );
     ensure!(failure.caller.uid == 0 && failure.syscall.is_none());
     Ok(())
-}
-
-fn sys_core_unlimited() {
-    let unlimited = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: the struct outlives the call.
-    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const unlimited) };
 }

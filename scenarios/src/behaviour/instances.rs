@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::seccomp::{Action, install, supervise};
+use forktrace::provoke::sys;
 
 use super::{Behaviour, count_of, record};
-use crate::actor::{self, Actor, Prober};
+use crate::actor::{Actor, Prober};
+use crate::arch::CREATIONS;
 use crate::attempt::Kind;
+use crate::machine;
 use crate::runner::{Tests, Where, counts_skipped_kprobes};
 use crate::scenario::must_fail;
-use crate::seccomp::{Action, install, supervise};
-use crate::sys;
 
 pub const ON_EACH_KERNEL: &[Behaviour] = &[Behaviour {
     name: "kretprobe_instances_kprobe",
@@ -28,10 +30,7 @@ const REFUSED: u32 = 20;
 /// follow.
 fn run_out(tests: &Tests) -> Result<()> {
     let mut refused = Prober::start("instances", Kind::PLAIN, REFUSED, || {
-        install(
-            &[libc::SYS_fork, libc::SYS_clone, libc::SYS_clone3],
-            Action::Errno(libc::EAGAIN),
-        )?;
+        install(CREATIONS, Action::Errno(libc::EAGAIN))?;
         Ok(Vec::new())
     })?;
     let options = ["--attach", "kprobe", "--seccomp", "--comm", "instances"];
@@ -69,15 +68,11 @@ fn sleepers() -> Result<Actor> {
         let supervisor = supervise(&[libc::SYS_getpriority])?;
         let mut pids = Vec::new();
         for _ in 0..SLEEPERS {
-            // SAFETY: one thread; the child makes system calls only.
-            let pid = unsafe { libc::fork() };
-            sys::check(i64::from(pid), "fork of a sleeper")?;
-            if pid == 0 {
+            let pid = sys::child("fork of a sleeper", || {
                 sys::die_with_parent();
-                // SAFETY: no memory is passed.
-                unsafe { libc::syscall(libc::SYS_getpriority, 0, 0) };
-                actor::sleep_for_ever();
-            }
+                let _ = rustix::process::getpriority_process(None);
+                sys::sleep_for_ever()
+            })?;
             pids.push(pid);
         }
         for pid in pids {
@@ -86,7 +81,8 @@ fn sleepers() -> Result<Actor> {
                 let number = text.split_whitespace().next()?;
                 (number.parse() == Ok(libc::SYS_getpriority)).then_some(())
             };
-            sys::await_some(Duration::from_secs(10), asks).context("a sleeper does not sleep")?;
+            machine::await_some(Duration::from_secs(10), asks)
+                .context("a sleeper does not sleep")?;
         }
         link.step();
         drop(supervisor);

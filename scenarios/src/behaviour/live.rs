@@ -4,11 +4,12 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys::Signal;
 use forktrace::record::Record;
 
 use super::{Behaviour, HOSTILE, forktrace, no_panic, own_program, provoke, refused_user, started};
+use crate::machine;
 use crate::runner::Tests;
-use crate::sys;
 use crate::tracer::{PATIENCE, Running, Tracer, no_raw_controls, parse_file};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -126,9 +127,9 @@ fn another_user(tests: &Tests) -> Result<()> {
         .args(["live", "--", &own_program(), "helper", "another-user"])
         .arg(&ready);
     let mut running = Running::start(&tests.scratch, "another", &mut command)?;
-    let there = sys::await_some(PATIENCE, || ready.exists().then_some(()));
+    let there = machine::await_some(PATIENCE, || ready.exists().then_some(()));
     there.context("the command did not start")?;
-    running.signal(libc::SIGTERM);
+    running.signal(Signal::TERM);
     running.wait_for_exit(128 + libc::SIGTERM)
 }
 
@@ -200,15 +201,15 @@ fn sums_up(tests: &Tests) -> Result<()> {
     command.arg("live");
     let mut running = Running::start(&tests.scratch, "sums", &mut command)?;
     await_text(|| running.printed(), "attached by")?;
-    running.signal(libc::SIGUSR1);
+    running.signal(Signal::USR1);
     await_text(|| running.printed(), "No failed creation so far.")?;
     let uids = refuse_two(tests)?;
     await_text(|| running.printed(), &uids[0])?;
     await_text(|| running.printed(), &uids[1])?;
-    running.signal(libc::SIGUSR1);
+    running.signal(Signal::USR1);
     await_text(|| running.printed(), "What to do first")?;
     await_text(|| running.printed(), "Callers")?;
-    running.signal(libc::SIGINT);
+    running.signal(Signal::INT);
     running.wait_for_exit(0)?;
     let printed = running.printed();
     let digests: Vec<_> = printed.split("What to do first").skip(1).collect();
@@ -222,12 +223,12 @@ fn sums_up(tests: &Tests) -> Result<()> {
 fn record_sums_up(tests: &Tests) -> Result<()> {
     let mut tracer = super::record(tests, &[])?;
     let uids = refuse_two(tests)?;
-    sys::await_some(PATIENCE, || {
+    machine::await_some(PATIENCE, || {
         let _ = tracer.read();
         (failures(&tracer) == 7).then_some(())
     })
     .context("seven failures are not recorded")?;
-    tracer.running.signal(libc::SIGUSR1);
+    tracer.running.signal(Signal::USR1);
     await_text(|| tracer.running.said(), "Callers")?;
     tells_both(&tracer.running.said(), &uids)?;
     tracer.end()?;
@@ -258,6 +259,6 @@ fn tells_both(digest: &str, uids: &[String; 2]) -> Result<()> {
 }
 
 fn await_text(printed: impl Fn() -> String, text: &str) -> Result<()> {
-    sys::await_some(PATIENCE, || printed().contains(text).then_some(()))
+    machine::await_some(PATIENCE, || printed().contains(text).then_some(()))
         .with_context(|| format!("it does not say {text:?}: {}", printed()))
 }

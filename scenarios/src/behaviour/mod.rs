@@ -31,12 +31,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use forktrace::provoke::sys;
 
-use crate::actor::{self, Actor, Prober};
-use crate::attempt::{Kind, attempt, reap};
+use crate::actor::{Actor, Prober};
+use crate::attempt::{Kind, attempt};
+use crate::machine;
 use crate::runner::Tests;
 use crate::scenario::must_fail;
-use crate::sys;
 use crate::tracer::{NotStarted, Running, Tracer};
 
 /// One test of a behaviour.
@@ -152,7 +153,7 @@ pub fn provoke(prober: &mut Prober) -> Result<()> {
 
 /// Waits until forktrace has recorded `count` failures of `pid`.
 pub fn await_failures(tracer: &mut Tracer, pid: i32, count: u64) -> Result<()> {
-    let found = sys::await_some(Duration::from_secs(10), || {
+    let found = machine::await_some(Duration::from_secs(10), || {
         if tracer.read().is_err() {
             return Some(());
         }
@@ -178,8 +179,8 @@ pub fn count_of(tracer: &Tracer, pid: i32) -> u64 {
 pub fn in_own_mounts(test: impl FnOnce() -> Result<()>) -> Result<()> {
     let (_actor, _) = Actor::start("own-mounts", |link| {
         sys::own_mounts()?;
-        // SAFETY: back to the default, so that Command can wait.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        // So that Command can wait.
+        sys::signal::default(libc::SIGCHLD);
         test()?;
         link.step();
         Ok(())
@@ -208,15 +209,15 @@ pub fn helper(what: &str, argument: Option<&str>) -> Result<bool> {
     let argument = argument.unwrap_or_default();
     match what {
         // Ends with a status.
-        "exit" => actor::exit(argument.parse()?),
+        "exit" => sys::exit(argument.parse()?),
         // Waits for a file, is refused once, ends with status 9.
         "refused-after" => {
-            let there = sys::await_some(Duration::from_secs(60), || {
+            let there = machine::await_some(Duration::from_secs(60), || {
                 Path::new(argument).exists().then_some(())
             });
             there.context("the file did not come")?;
             be_refused(argument_uid())?;
-            actor::exit(9)
+            sys::exit(9)
         }
         // Is somebody else, says so by a file, and stays until it is killed.
         "another-user" => {
@@ -237,7 +238,7 @@ pub fn helper(what: &str, argument: Option<&str>) -> Result<bool> {
         "hostile-until" => {
             sys::set_comm(HOSTILE);
             be_refused(argument_uid())?;
-            let there = sys::await_some(Duration::from_secs(60), || {
+            let there = machine::await_some(Duration::from_secs(60), || {
                 Path::new(argument).exists().then_some(())
             });
             there.context("the file did not come")?;
@@ -261,42 +262,33 @@ fn be_refused(uid: u32) -> Result<()> {
 }
 
 fn daemon() -> Result<bool> {
-    let mut ends = [0; 2];
-    // SAFETY: room for two descriptors.
-    unsafe { libc::pipe(ends.as_mut_ptr()) };
-    // SAFETY: one thread; each side leaves by `exit`.
-    let child = unsafe { libc::fork() };
-    sys::check(i64::from(child), "fork")?;
-    if child == 0 {
-        let middle = std::process::id() as i32;
-        // SAFETY: as above.
-        unsafe {
-            libc::setsid();
-            if libc::fork() != 0 {
-                actor::exit(0);
-            }
+    let (from, to) = sys::pipe()?;
+    let child = sys::child("fork", || {
+        let middle = sys::pid();
+        let _ = rustix::process::setsid();
+        if !matches!(sys::fork("fork of a grandchild"), Ok(None)) {
+            return 0;
         }
-        sys::set_comm(b"grandchild");
+        sys::set_comm("grandchild");
         // Refused only once it is an orphan.
-        sys::await_some(Duration::from_secs(10), || {
-            // SAFETY: takes nothing.
-            let parent = unsafe { libc::getppid() };
-            (parent != middle).then_some(())
+        machine::await_some(Duration::from_secs(10), || {
+            (sys::parent() != middle).then_some(())
         });
-        let refused = sys::limit_nproc(1, 1)
-            .and_then(|()| sys::become_uid_detached(argument_uid()))
-            .and_then(|()| must_fail(&[attempt(Kind::PLAIN)]));
-        let word = if refused.is_ok() { c"y" } else { c"n" };
-        // SAFETY: one byte.
-        unsafe { libc::write(ends[1], word.as_ptr().cast(), 1) };
-        actor::exit(0);
-    }
-    reap(child);
-    let mut word = 0u8;
-    // SAFETY: one byte; the writing end is the grandchild's alone.
-    let n = unsafe {
-        libc::close(ends[1]);
-        libc::read(ends[0], (&raw mut word).cast(), 1)
-    };
-    actor::exit(if n == 1 && word == b'y' { 7 } else { 1 })
+        let _ = rustix::io::write(&to, if orphan().is_ok() { b"y" } else { b"n" });
+        0
+    })?;
+    sys::reap(child);
+    // The writing end is the grandchild's alone.
+    drop(to);
+    let mut word = [0];
+    let told = rustix::io::read(&from, &mut word);
+    sys::exit(if told == Ok(1) && word == *b"y" { 7 } else { 1 })
+}
+
+/// Is refused, by its user's limit.
+fn orphan() -> Result<()> {
+    let uid = argument_uid();
+    sys::limit_nproc(1, 1)?;
+    sys::become_user(uid, uid)?;
+    must_fail(&[attempt(Kind::PLAIN)])
 }

@@ -1,24 +1,20 @@
 //! forktrace in a container's cgroup namespace: what it says of limits above it, and within.
 
-use std::ffi::CString;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
-
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys;
 use forktrace::record::{Failure, Record};
 
 use super::{Behaviour, await_failures, in_own_mounts, provoke, record};
 use crate::actor::{Actor, Prober};
 use crate::attempt::Kind;
-use crate::cgroup::{Cgroup, Tree};
+use crate::cgroup::Cgroup;
 use crate::runner::Tests;
-use crate::sys;
 
 pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "limits_out_of_sight",
     run: |tests| {
         // Goes when nobody lives there any more.
-        let tree = Tree::new(&tests.place.cgroups, "sight")?;
+        let tree = tests.place.cgroups.tree("sight")?;
         let slice = tree.at(&["forktrace.slice"])?;
         let unit = tree.at(&["forktrace.slice", "forktrace-sight.service"])?;
         in_own_mounts(|| out_of_sight(tests, &slice, &unit))
@@ -46,8 +42,9 @@ fn out_of_sight(tests: &Tests, slice: &Cgroup, unit: &Cgroup) -> Result<()> {
         true => ("cgroup2", ""),
         false => ("cgroup", "pids"),
     };
-    unmount(point)?;
-    sys::mount("none", point, kind, 0, data)?;
+    // The kernel refuses the same file system on top of itself.
+    sys::unmount(point)?;
+    sys::mount("none", point, kind, data)?;
     ensure!(!slice.dir.exists(), "the slice is seen");
     let mut tracer = record(tests, &[])?;
     for (prober, wanted, scope) in [
@@ -83,15 +80,6 @@ fn out_of_sight(tests: &Tests, slice: &Cgroup, unit: &Cgroup) -> Result<()> {
         ensure!(notes.iter().any(|note| note.contains(&wanted)), "{notes:?}");
     }
     tracer.end()?;
-    Ok(())
-}
-
-/// The kernel refuses the same file system on top of itself.
-fn unmount(point: &Path) -> Result<()> {
-    let point = CString::new(point.as_os_str().as_bytes())?;
-    // SAFETY: a path that outlives the call.
-    let answer = unsafe { libc::umount2(point.as_ptr(), libc::MNT_DETACH) };
-    sys::check(answer.into(), "umount2")?;
     Ok(())
 }
 

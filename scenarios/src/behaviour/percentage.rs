@@ -4,14 +4,16 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys;
 use forktrace::record::{Failure, Record};
 
 use super::{Behaviour, await_failures, forktrace, in_own_mounts, provoke, record};
-use crate::actor::{Prober, Sleepers};
+use crate::actor::Prober;
 use crate::attempt::Kind;
-use crate::cgroup::{Cgroup, Tree};
+use crate::cgroup::Cgroup;
 use crate::runner::Tests;
-use crate::sys;
+use crate::setting;
+use crate::sleepers::Sleepers;
 
 pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "percentage_of_a_unit",
@@ -20,8 +22,8 @@ pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
 
 /// Two units, of which one has a percentage; nobody else sees their files.
 fn of_a_unit(tests: &Tests) -> Result<()> {
-    sys::mount("none", Path::new("/run"), "tmpfs", 0, "")?;
-    let tree = Tree::new(&tests.place.cgroups, "percent")?;
+    sys::mount("none", Path::new("/run"), "tmpfs", "")?;
+    let tree = tests.place.cgroups.tree("percent")?;
     let mut pids = Vec::new();
     let mut files = Vec::new();
     let mut tracer = record(tests, &[])?;
@@ -34,7 +36,7 @@ fn of_a_unit(tests: &Tests) -> Result<()> {
         fs::write(&file, format!("[Service]\nTasksMax={value}\n"))?;
         let home = tree.at(&["system.slice", &unit])?;
         let mut prober = refused_in(&home)?;
-        keep.push(Sleepers::start(1, || home.enter())?);
+        keep.push(Sleepers::start(1, || Ok(home.enter()?))?);
         home.limit(2)?;
         provoke(&mut prober)?;
         await_failures(&mut tracer, prober.actor.pid(), 1)?;
@@ -55,7 +57,7 @@ fn of_a_unit(tests: &Tests) -> Result<()> {
         Ok(notes.collect::<Vec<_>>().join("\n"))
     };
     let told = notes(pids[0])?;
-    let most = ["kernel/pid_max", "kernel/threads-max"].map(sys::Sysctl::read);
+    let most = ["kernel/pid_max", "kernel/threads-max"].map(setting::read);
     let [pid_max, threads_max] = most;
     let today = pid_max?.min(threads_max?) * 15 / 100;
     let today = format!("evaluated now it would be {today}, not 2");

@@ -11,13 +11,14 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::{Failure, HolderKind, Record};
 
 use super::{Behaviour, record};
-use crate::cgroup::{Cgroup, Tree};
+use crate::cgroup::Cgroup;
+use crate::machine::{self, await_some};
 use crate::runner::Tests;
 use crate::scenario::skip;
-use crate::sys::{self, await_some};
 use crate::tracer::{PATIENCE, Running, Tracer};
 
 pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
@@ -39,7 +40,7 @@ fn at_pids_max(tests: &Tests) -> Result<()> {
         return skip("there is no user postgres");
     };
     // Dropped last, when nobody lives there any more.
-    let tree = Tree::new(&tests.place.cgroups, "pg")?;
+    let tree = tests.place.cgroups.tree("pg")?;
     let home = tree.at(&["postgresql.service"])?;
     let server = Server::start(tests, bin, owner, &home)?;
     let mut clients = Vec::new();
@@ -225,20 +226,10 @@ impl Server {
             command.args(["-c", setting]);
         }
         let home = home.clone();
-        // SAFETY: system calls of a process with one thread.
-        unsafe {
-            command.pre_exec(move || {
-                let entered = home.enter();
-                entered.map_err(|e| std::io::Error::other(format!("{e:#}")))?;
-                if libc::setgroups(0, std::ptr::null()) != 0
-                    || libc::setgid(owner.gid) != 0
-                    || libc::setuid(owner.uid) != 0
-                {
-                    return Err(std::io::Error::last_os_error());
-                }
-                Ok(())
-            });
-        }
+        sys::before_exec(&mut command, move || {
+            home.enter()?;
+            sys::become_user(owner.uid, owner.gid)
+        });
         let server = Self {
             bin,
             folder,
@@ -277,7 +268,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // Its fastest end that takes the backends with it.
-        self.postmaster.signal(libc::SIGQUIT);
+        self.postmaster.signal(Signal::QUIT);
         let _ = self.postmaster.wait(PATIENCE);
         let _ = fs::remove_dir_all(&self.folder);
     }
@@ -317,6 +308,6 @@ fn await_sessions(home: &Cgroup) -> Result<()> {
             count("] SELECT"),
         ) == (IDLE, IN_TRANSACTION, ACTIVE)
     };
-    sys::await_some(PATIENCE, || there(&titles()).then_some(()))
+    machine::await_some(PATIENCE, || there(&titles()).then_some(()))
         .with_context(|| format!("the sessions are not as they should: {:#?}", titles()))
 }

@@ -10,10 +10,10 @@ use forktrace::record::{Certainty, Errno, Failure, LimitKind};
 
 use super::postgres::{Owner, Server, first_of, newest_server};
 use super::{Behaviour, record};
-use crate::cgroup::Tree;
+use crate::machine;
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
-use crate::sys::{self, Sysctl};
+use crate::setting;
 
 pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "postgres_strict_overcommit",
@@ -34,7 +34,7 @@ fn strict_overcommit(tests: &Tests) -> Result<()> {
     let Some(owner) = Owner::find("postgres")? else {
         return skip("there is no user postgres");
     };
-    let tree = Tree::new(&tests.place.cgroups, "pgo")?;
+    let tree = tests.place.cgroups.tree("pgo")?;
     let server = Server::start(tests, bin, owner, &tree.at(&["postgresql.service"])?)?;
     // Once nothing more is promised, nobody can start a program.
     let mut sessions = Vec::new();
@@ -49,16 +49,16 @@ fn strict_overcommit(tests: &Tests) -> Result<()> {
     let data = status.lines().find_map(|line| line.strip_prefix("VmData:"));
     let data = data.and_then(|text| text.trim().strip_suffix(" kB"));
     let private: u64 = data.context("no VmData")?.parse()?;
-    let _admin = Sysctl::set("vm/admin_reserve_kbytes", 0)?;
-    let _user = Sysctl::set("vm/user_reserve_kbytes", 0)?;
-    let mode = Sysctl::set("vm/overcommit_memory", 2)?;
+    let _admin = setting::set("vm/admin_reserve_kbytes", 0)?;
+    let _user = setting::set("vm/user_reserve_kbytes", 0)?;
+    let mode = setting::set("vm/overcommit_memory", 2)?;
     // Room for less and less of the fork, and for a client to say what it was told; the kernel's
     // counter is some megabytes off the sum that meminfo shows.
     let mut said = None;
     let mut failure = None;
     for n in (0..SESSIONS).rev() {
-        let committed = sys::meminfo("Committed_AS")? / 1024;
-        let _limit = Sysctl::set("vm/overcommit_kbytes", committed + private * n / SESSIONS)?;
+        let committed = machine::meminfo("Committed_AS")? / 1024;
+        let _limit = setting::set("vm/overcommit_kbytes", committed + private * n / SESSIONS)?;
         let psql = sessions.pop().context("no session left")?;
         said = connect_again(psql)?;
         if said.is_some() {

@@ -3,15 +3,14 @@
 
 use anyhow::{Result, bail, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::{Failure, Record};
 
 use super::{Behaviour, await_failures, provoke, record};
 use crate::actor::{Actor, Prober};
 use crate::attempt::{Attempt, Kind, attempt};
-use crate::cgroup::Tree;
 use crate::runner::{Tests, Where};
 use crate::scenario::must_fail;
-use crate::sys;
 use crate::tracer::Tracer;
 
 pub const ON_EACH_KERNEL: &[Behaviour] = &[
@@ -33,7 +32,7 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
 ];
 
 fn raised(tests: &Tests, style: &str) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "raised")?;
+    let tree = tests.place.cgroups.tree("raised")?;
     let home = tree.at(&["inner"])?;
     let mut in_cgroup = Prober::start("raised-pids", Kind::PLAIN, 3, || {
         home.enter()?;
@@ -52,11 +51,11 @@ fn raised(tests: &Tests, style: &str) -> Result<()> {
     })?;
     let mut tracer = record(tests, &["--attach", style])?;
     // It reads nothing until everything has changed.
-    tracer.running.signal(libc::SIGSTOP);
+    tracer.running.signal(Signal::STOP);
     provoke(&mut in_cgroup)?;
     must_fail(&user.go()?.attempts)?;
     tree.top().limit(500)?;
-    tracer.running.signal(libc::SIGCONT);
+    tracer.running.signal(Signal::CONT);
     await_failures(&mut tracer, in_cgroup.actor.pid(), 3)?;
     await_failures(&mut tracer, user.pid(), 3)?;
     tracer.end()?;

@@ -8,12 +8,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use forktrace::provoke::sys::Signal;
 use forktrace::record::{LossReason, Record, Summary};
 use forktrace::recording::{Damage, Reader};
 
 use super::{Behaviour, forktrace, no_panic, provoke, refused_user};
+use crate::machine::await_some;
 use crate::runner::Tests;
-use crate::sys::await_some;
 use crate::tracer::{PATIENCE, Running};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -94,7 +95,7 @@ impl Recorder {
     }
 
     fn end(mut self) -> Result<()> {
-        self.running.signal(libc::SIGTERM);
+        self.running.signal(Signal::TERM);
         self.running.wait_for_exit(0)?;
         no_panic(&self.running.said())
     }
@@ -243,7 +244,7 @@ fn goes_on(tests: &Tests, name: &str) -> Result<()> {
     let mut recorder = Recorder::start(tests, &path, "goes-on", &[])?;
     provoke(&mut user)?;
     recorder.await_failures(3)?;
-    recorder.running.signal(libc::SIGKILL);
+    recorder.running.signal(Signal::KILL);
     recorder.running.wait(PATIENCE)?;
     ensure!(failures(&read(&path)?.records) == 3, "lost in the kill");
     // Without being asked it is not touched.
@@ -327,7 +328,7 @@ fn follows(tests: &Tests) -> Result<()> {
     }
     ensure!(paths(&path)?.len() > 2, "no other file was begun");
     recorder.end()?;
-    follower.signal(libc::SIGINT);
+    follower.signal(Signal::INT);
     follower.wait_for_exit(0)?;
     no_panic(&follower.said())
 }

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys::Signal;
 use forktrace::selftest::{Case, End, Line, Outcome};
 
 use super::{Behaviour, forktrace, no_panic};
+use crate::machine::await_some;
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
-use crate::sys::{Sysctl, await_some};
+use crate::setting;
 use crate::tracer::{PATIENCE, Running};
 
 /// What comes out differently on each kernel.
@@ -60,11 +62,11 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     },
     Behaviour {
         name: "selftest_sigint_restores",
-        run: |tests| interrupted(tests, libc::SIGINT),
+        run: |tests| interrupted(tests, Signal::INT),
     },
     Behaviour {
         name: "selftest_sigterm_restores",
-        run: |tests| interrupted(tests, libc::SIGTERM),
+        run: |tests| interrupted(tests, Signal::TERM),
     },
     Behaviour {
         name: "selftest_sigkill_restores",
@@ -387,8 +389,8 @@ fn difference(tests: &Tests) -> Result<()> {
     // It has looked at the host by the time that it prints.
     let started = await_some(PATIENCE, || (!running.printed().is_empty()).then_some(()));
     started.context("it prints nothing")?;
-    let ratio = Sysctl::read("vm/overcommit_ratio")?;
-    let changed = Sysctl::set("vm/overcommit_ratio", ratio + 1)?;
+    let ratio = setting::read("vm/overcommit_ratio")?;
+    let changed = setting::set("vm/overcommit_ratio", ratio + 1)?;
     let ended = running.wait_for_exit(1);
     drop(changed);
     ended?;
@@ -410,7 +412,7 @@ fn meet(
     tests: &Tests,
     arguments: &[&str],
     changed: impl Fn() -> bool,
-    signal: i32,
+    signal: Signal,
 ) -> Result<Running> {
     for _ in 0..20 {
         let mut command = Command::new(&tests.binary);
@@ -430,7 +432,7 @@ fn meet(
 }
 
 /// With threads-max changed.
-fn meet_disruption(tests: &Tests, signal: i32) -> Result<Running> {
+fn meet_disruption(tests: &Tests, signal: Signal) -> Result<Running> {
     if tests.at == Where::Host {
         return skip("--disruptive is for test machines");
     }
@@ -443,10 +445,10 @@ fn meet_disruption(tests: &Tests, signal: i32) -> Result<Running> {
     )
 }
 
-fn interrupted(tests: &Tests, signal: i32) -> Result<()> {
+fn interrupted(tests: &Tests, signal: Signal) -> Result<()> {
     let before = Host::now()?;
     let mut running = meet_disruption(tests, signal)?;
-    running.wait_for_exit(128 + signal)?;
+    running.wait_for_exit(128 + signal.as_raw())?;
     // It does so before it ends.
     ensure!(
         Host::now()?.settings == before.settings,
@@ -457,7 +459,7 @@ fn interrupted(tests: &Tests, signal: i32) -> Result<()> {
     ensure!(
         running
             .printed()
-            .contains(&format!("ended early by signal {signal}")),
+            .contains(&format!("ended early by signal {}", signal.as_raw())),
         "{}",
         running.printed()
     );
@@ -467,7 +469,7 @@ fn interrupted(tests: &Tests, signal: i32) -> Result<()> {
 
 fn killed(tests: &Tests) -> Result<()> {
     let before = Host::now()?;
-    meet_disruption(tests, libc::SIGKILL)?;
+    meet_disruption(tests, Signal::KILL)?;
     before.wait_for()
 }
 
@@ -478,7 +480,7 @@ fn killed_in_a_cgroup(tests: &Tests) -> Result<()> {
         tests,
         &arguments,
         || cgroups() != before.cgroups,
-        libc::SIGKILL,
+        Signal::KILL,
     )?;
     before.wait_for()
 }

@@ -2,21 +2,25 @@
 //! create anything, and never trying.
 
 use std::ffi::{CStr, CString};
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use forktrace::provoke::sleeper;
+use forktrace::provoke::sys::{self, Resource, Signal};
 use forktrace::record::Record;
+use rustix::stdio::{dup2_stderr, dup2_stdout};
 
 use super::{Behaviour, await_failures, provoke, record, refused_user};
-use crate::actor::{Actor, Prober, Sleepers};
-use crate::attempt::{Kind, reap};
-use crate::cgroup::Tree;
+use crate::actor::{Actor, Prober};
+use crate::attempt::Kind;
+use crate::machine::{self, await_some};
 use crate::runner::{Tests, Where, only_one_task};
 use crate::scenario::skip;
-use crate::sys::{self, Sysctl, await_some};
+use crate::setting;
+use crate::sleepers::{self, Sleepers};
 use crate::tracer::{PATIENCE, Tail};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -87,7 +91,7 @@ impl Exec {
             {
                 return Some(true);
             }
-            ended(self.pid()).then_some(false)
+            sys::has_ended(self.pid()).then_some(false)
         });
         match (begun, tail) {
             (Some(true), Some(tail)) => Ok(tail),
@@ -108,9 +112,8 @@ impl Exec {
         });
         ensure!(found.is_some(), "no record of pid {pid}");
         only_one_task(self.pid())?;
-        // SAFETY: not waited for yet.
-        unsafe { libc::kill(self.pid(), libc::SIGTERM) };
-        let gone = await_some(PATIENCE, || ended(self.pid()).then_some(()));
+        sys::kill(self.pid(), Signal::TERM);
+        let gone = await_some(PATIENCE, || sys::has_ended(self.pid()).then_some(()));
         ensure!(gone.is_some(), "it did not end");
         all.extend(tail.read()?);
         ensure!(
@@ -122,37 +125,11 @@ impl Exec {
     }
 }
 
-/// Whether a child has ended, without reaping it.
-fn ended(pid: i32) -> bool {
-    // SAFETY: all zeros is a valid siginfo_t, which the kernel fills in.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `info` outlives the call.
-    let answer = unsafe {
-        libc::waitid(
-            libc::P_PID,
-            pid as u32,
-            &raw mut info,
-            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
-        )
-    };
-    // SAFETY: waitid has filled the field in, or left its zero.
-    answer == 0 && unsafe { info.si_pid() } == pid
-}
-
 /// Standard output and error of the calling process go to a file.
 pub fn redirect(said: &Path) -> Result<()> {
-    let path = CString::new(said.as_os_str().as_bytes())?;
-    // SAFETY: a string, and descriptors of this child.
-    unsafe {
-        let to = libc::open(
-            path.as_ptr(),
-            libc::O_CREAT | libc::O_WRONLY | libc::O_APPEND,
-            0o666,
-        );
-        sys::check(i64::from(to), "open the output file")?;
-        libc::dup2(to, 1);
-        libc::dup2(to, 2);
-    }
+    let to = File::options().create(true).append(true).open(said)?;
+    dup2_stdout(&to)?;
+    dup2_stderr(&to)?;
     Ok(())
 }
 
@@ -166,19 +143,17 @@ pub fn exec(binary: &Path, file: &Path, more: &[&str]) -> Result<()> {
     let more = more.iter().map(|word| word.as_ptr());
     let end = [std::ptr::null()];
     let argv: Vec<_> = fixed.into_iter().chain(more).chain(end).collect();
-    // SAFETY: strings and an ended list; descriptors from 3 on close.
-    unsafe {
-        libc::syscall(libc::SYS_close_range, 5, u32::MAX, 0);
-        libc::execv(binary.as_ptr(), argv.as_ptr());
-    }
+    sys::close_from(5);
+    // SAFETY: strings and an ended list.
+    unsafe { libc::execv(binary.as_ptr(), argv.as_ptr()) };
     Err(std::io::Error::last_os_error()).context("exec forktrace")
 }
 
 /// Its own cgroup has no room for another task.
 fn full_cgroup(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "starved")?;
+    let tree = tests.place.cgroups.tree("starved")?;
     let home = tree.top();
-    let mut tracer = Exec::prepare(tests, "starved-cgroup", || home.enter())?;
+    let mut tracer = Exec::prepare(tests, "starved-cgroup", || Ok(home.enter()?))?;
     let mut prober = Prober::start("starving", Kind::PLAIN, 3, || {
         home.enter()?;
         Ok(Vec::new())
@@ -207,19 +182,15 @@ fn over_nproc(tests: &Tests, by_capabilities: bool) -> Result<()> {
     } else {
         "starved-root"
     };
-    let _sleepers = Sleepers::start(3, || sys::become_uid(uid))?;
+    let _sleepers = Sleepers::start(3, || Ok(sys::become_uid(uid)?))?;
     let mut tracer = Exec::prepare(tests, name, || {
         // Before 5.11 maps count against it.
-        let _ = sys::limit(
-            libc::RLIMIT_MEMLOCK,
-            libc::RLIM_INFINITY,
-            libc::RLIM_INFINITY,
-        );
+        let _ = sys::limit(Resource::Memlock, sys::INFINITY, sys::INFINITY);
         if by_capabilities {
             sys::become_uid_with_capabilities(uid, &[CAP_SYS_ADMIN, CAP_SYS_RESOURCE])?;
         }
         // After the change of uid, which would let the exec fail.
-        sys::limit_nproc(1, 1)
+        Ok(sys::limit_nproc(1, 1)?)
     })?;
     let mut prober = refused_user("starving", tests.place.uid(141), 3)?;
     match tracer.start() {
@@ -228,7 +199,7 @@ fn over_nproc(tests: &Tests, by_capabilities: bool) -> Result<()> {
             tracer.check(&mut tail, prober.actor.pid())
         }
         Err(error) if by_capabilities => {
-            let status = reap(tracer.pid()).unwrap_or(0);
+            let status = sys::reap(tracer.pid()).unwrap_or(0);
             if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 3 {
                 return skip(format!("without CAP_SYS_ADMIN: {error:#}"));
             }
@@ -247,7 +218,7 @@ fn at_threads_max(tests: &Tests) -> Result<()> {
     }
     let mut tracer = Exec::prepare(tests, "starved-threads", || Ok(()))?;
     let mut prober = Prober::start("starving", Kind::PLAIN, 3, || Ok(Vec::new()))?;
-    let _sysctl = Sysctl::set("kernel/threads-max", sys::settled_tasks_on_host()? - 5)?;
+    let _sysctl = setting::set("kernel/threads-max", machine::settled_tasks_on_host()? - 5)?;
     let mut tail = tracer.start()?;
     provoke(&mut prober)?;
     tracer.check(&mut tail, prober.actor.pid())
@@ -260,13 +231,13 @@ fn at_pid_max(tests: &Tests) -> Result<()> {
     let mut tracer = Exec::prepare(tests, "starved-pids", || Ok(()))?;
     let mut prober = Prober::start("starving", Kind::PLAIN, 3, || Ok(Vec::new()))?;
     let (mut filler, _) = Actor::start("filler", |link| {
-        crate::actor::pass_reserved_ids()?;
+        sleeper::pass_reserved_ids()?;
         link.step();
-        let (_, refused) = crate::actor::fill(Kind::PLAIN, 400);
+        let (_, refused) = sleepers::fill(Kind::PLAIN, 400);
         link.ready(Vec::from_iter(refused));
         Ok(())
     })?;
-    let sysctl = Sysctl::set("kernel/pid_max", 330)?;
+    let sysctl = setting::set("kernel/pid_max", 330)?;
     let refused = filler.go()?.attempts;
     ensure!(refused.len() == 1, "the ids could not be used up");
     let outcome = tracer.start().and_then(|mut tail| {

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::{Alike, Record, Summary};
 use forktrace_common::count::detail;
 use jiff::Timestamp;
 
 use super::{Behaviour, provoke, record, refused_user, started};
-use crate::cgroup::Tree;
+use crate::machine;
 use crate::runner::{Tests, Where, without_preemption};
 use crate::scenario::skip;
 use crate::storm::{Keys, Storm};
-use crate::sys;
 use crate::tracer::{NotStarted, Tracer};
 
 pub const ON_EACH_KERNEL: &[Behaviour] = &[
@@ -50,14 +50,14 @@ fn processes(tests: &Tests) -> Result<()> {
     let mut rare = (0..RARE)
         .map(|n| refused_user(COMM, tests.place.uid(150 + n), 1))
         .collect::<Result<Vec<_>>>()?;
-    let tree = Tree::new(&tests.place.cgroups, "storm-p")?;
+    let tree = tests.place.cgroups.tree("storm-p")?;
     let mut storm = Storm::new(COMM, Keys::Processes, PART, tree)?;
     let mut tracer = record(tests, &["--comm", COMM])?;
     let mut refused = 0;
     for rare in &mut rare {
         storm.begin()?;
         // In the middle of the others.
-        sys::await_some(Duration::from_millis(100), || None::<()>);
+        machine::await_some(Duration::from_millis(100), || None::<()>);
         provoke(rare)?;
         refused += storm.end()?;
     }
@@ -122,7 +122,7 @@ fn in_a_second<'a>(times: impl Iterator<Item = &'a str>) -> Result<usize> {
 /// More users than there is room for keys.
 fn users(tests: &Tests) -> Result<()> {
     const USERS: u32 = 1100;
-    let tree = Tree::new(&tests.place.cgroups, "storm-u")?;
+    let tree = tests.place.cgroups.tree("storm-u")?;
     let from = tests.place.uid(1000);
     let mut storm = Storm::new(COMM, Keys::Users { from }, USERS, tree)?;
     let mut tracer = record(tests, &["--comm", COMM])?;
@@ -145,7 +145,7 @@ fn around(tests: &Tests, style: &str) -> Result<()> {
 /// One that is under way when forktrace starts, and when it ends: what is counted is what is told,
 /// and nothing was seen by half of the probes.
 fn before_and_after(tests: &Tests, style: &str) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "storm-b")?;
+    let tree = tests.place.cgroups.tree("storm-b")?;
     // Ended by being killed.
     let mut storm = Storm::new(COMM, Keys::One, u32::MAX, tree)?;
     if tests.at == Where::TestMachine {
@@ -158,7 +158,7 @@ fn before_and_after(tests: &Tests, style: &str) -> Result<()> {
         Err(NotStarted::Refused(why)) if tests.at == Where::Host => return skip(&why),
         other => started(other)?,
     };
-    sys::await_some(Duration::from_millis(1500), || None::<()>);
+    machine::await_some(Duration::from_millis(1500), || None::<()>);
     let summary = tracer.end()?;
     drop(storm);
     let mut told = 0;

@@ -5,10 +5,11 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use forktrace::provoke::sys::Signal;
 
 use super::{Behaviour, record};
+use crate::machine::{BpfKind, await_some, bpf_ids};
 use crate::runner::Tests;
-use crate::sys::{BpfKind, await_some, bpf_ids};
 
 pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "kill_leaves_nothing",
@@ -54,7 +55,7 @@ fn kill(tests: &Tests) -> Result<()> {
     let mut tracer = record(tests, &[])?;
     let during = all_ids()?;
     let mounted_during = mounts()?;
-    tracer.running.signal(libc::SIGKILL);
+    tracer.running.signal(Signal::KILL);
     tracer.running.wait(Duration::from_secs(10))?;
     none_left(&before, &during)?;
     ensure!(mounted_during == mounted, "the mounts changed while it ran");

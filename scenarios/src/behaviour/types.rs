@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::{Certainty, Failure, Record};
 
 use super::{Behaviour, await_failures, forktrace, in_own_mounts, provoke, record, refused_user};
 use crate::runner::Tests;
-use crate::sys;
 
 pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
@@ -29,7 +29,7 @@ const FOLDER: &str = "/sys/kernel/btf";
 fn hidden(tests: &Tests) -> Result<()> {
     let copy = tests.scratch.path("vmlinux.btf");
     fs::copy(Path::new(FOLDER).join("vmlinux"), &copy).context("copying the types")?;
-    sys::mount("none", Path::new(FOLDER), "tmpfs", 0, "")?;
+    sys::mount("none", Path::new(FOLDER), "tmpfs", "")?;
     let copy = copy.to_string_lossy().into_owned();
 
     let without = refused(tests, &["--comm", "typeless"])?;

@@ -6,13 +6,14 @@ use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 
 use super::{Place, Reach, Run, Scenario, must_fail, probers, skip};
-use crate::actor::{Actor, Prober, Sleepers};
+use crate::actor::{Actor, Prober};
 use crate::attempt::{Kind, attempt_into_cgroup};
-use crate::cgroup::{Cgroup, Tree};
+use crate::cgroup::Cgroup;
 use crate::expect::{Expect, WantedLimit};
-use crate::sys;
+use crate::sleepers::Sleepers;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -101,7 +102,7 @@ fn fill_and_fire(
         home.enter()?;
         setup()
     })?;
-    let sleepers = Sleepers::start(limit - callers.len() as u64, || home.enter())?;
+    let sleepers = Sleepers::start(limit - callers.len() as u64, || Ok(home.enter()?))?;
     limited.limit(limit)?;
     run.fire(&mut callers, |p, a| {
         Expect::of(&p.actor, a, Cause::CgroupPidsMax)
@@ -114,7 +115,7 @@ fn fill_and_fire(
 }
 
 fn own(place: &Place, tag: &str, limit: u64) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, tag)?;
+    let tree = place.cgroups.tree(tag)?;
     let home = tree.top();
     let mut run = fill_and_fire(place, tag, &home, &home, limit, || Ok(()))?;
     run.keep(tree);
@@ -124,9 +125,9 @@ fn own(place: &Place, tag: &str, limit: u64) -> Result<Run> {
 /// An ordinary user's tasks.
 fn user(place: &Place) -> Result<Run> {
     let uid = place.uid(10);
-    let tree = Tree::new(&place.cgroups, "piu")?;
+    let tree = place.cgroups.tree("piu")?;
     let home = tree.top();
-    let mut run = fill_and_fire(place, "piu", &home, &home, 6, || sys::become_uid(uid))?;
+    let mut run = fill_and_fire(place, "piu", &home, &home, 6, || Ok(sys::become_uid(uid)?))?;
     for expect in &mut run.expects {
         expect.uid = uid;
     }
@@ -135,7 +136,7 @@ fn user(place: &Place) -> Result<Run> {
 }
 
 fn parent(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "pip")?;
+    let tree = place.cgroups.tree("pip")?;
     let home = tree.at(&["home"])?;
     let mut run = fill_and_fire(place, "pip", &home, &tree.top(), 8, || Ok(()))?;
     run.keep(tree);
@@ -145,7 +146,7 @@ fn parent(place: &Place) -> Result<Run> {
 /// A limit `levels` up is full; below it one has room for one more, another is
 /// hardly used, and a sibling is over its limit without any say.
 fn ancestor(place: &Place, tag: &str, levels: usize, at: usize, limit: u64) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, tag)?;
+    let tree = place.cgroups.tree(tag)?;
     let names: Vec<String> = (0..levels).map(|n| format!("level-{n}")).collect();
     let home = tree.at(&names)?;
     let limited = tree.at(&names[..at])?;
@@ -160,11 +161,11 @@ fn ancestor(place: &Place, tag: &str, levels: usize, at: usize, limit: u64) -> R
 }
 
 fn lowered(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "pil")?;
+    let tree = place.cgroups.tree("pil")?;
     let home = tree.top();
     let mut run = Run::default();
-    let mut callers = probers("pil", Kind::ALL, place.count, || home.enter())?;
-    let sleepers = Sleepers::start(5, || home.enter())?;
+    let mut callers = probers("pil", Kind::ALL, place.count, || Ok(home.enter()?))?;
+    let sleepers = Sleepers::start(5, || Ok(home.enter()?))?;
     let usage = callers.len() as u64 + 5;
     home.limit(4)?;
     run.fire(&mut callers, |p, a| {
@@ -192,12 +193,12 @@ fn into(place: &Place, tag: &str, target: &[&str], limited: &[&str], limit: u64)
     if !place.cgroups.pids_is_v2 {
         return skip("the pids controller is not in the v2 hierarchy");
     }
-    let tree = Tree::new(&place.cgroups, tag)?;
+    let tree = place.cgroups.tree(tag)?;
     let home = tree.at(&["home"])?;
     let target = tree.at(target)?;
     let limited = tree.at(limited)?;
     let mut run = Run::default();
-    let sleepers = Sleepers::start(limit, || target.enter())?;
+    let sleepers = Sleepers::start(limit, || Ok(target.enter()?))?;
     limited.limit(limit)?;
     let count = place.count;
     let (mut caller, _) = Actor::start(format!("{tag}-clone3"), |link| {
@@ -230,18 +231,18 @@ fn into(place: &Place, tag: &str, target: &[&str], limited: &[&str], limit: u64)
 /// The caller sees its own cgroup as the root; the record names it as the host
 /// does.
 fn namespace(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "pin")?;
+    let tree = place.cgroups.tree("pin")?;
     let home = tree.at(&["container", "home"])?;
     let limited = tree.at(&["container"])?;
     let mut run = fill_and_fire(place, "pin", &home, &limited, 7, || {
-        sys::unshare(libc::CLONE_NEWCGROUP, "CLONE_NEWCGROUP")
+        Ok(sys::unshare(libc::CLONE_NEWCGROUP, "CLONE_NEWCGROUP")?)
     })?;
     run.keep(tree);
     Ok(run)
 }
 
 fn deep(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "pid25")?;
+    let tree = place.cgroups.tree("pid25")?;
     let names: Vec<String> = (1..25).map(|n| format!("d{n}")).collect();
     let home = tree.at(&names)?;
     let limited = tree.at(&names[..3])?;
@@ -251,7 +252,7 @@ fn deep(place: &Place) -> Result<Run> {
 }
 
 fn long_names(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "pilong")?;
+    let tree = place.cgroups.tree("pilong")?;
     let names = ["a".repeat(200), "b".repeat(200), "c".repeat(200)];
     let home = tree.at(&names)?;
     let limited = tree.at(&names[..2])?;
@@ -262,7 +263,7 @@ fn long_names(place: &Place) -> Result<Run> {
 
 /// Bytes that would colour a terminal, and bytes that are no UTF-8.
 fn odd_names(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "piodd")?;
+    let tree = place.cgroups.tree("piodd")?;
     let names: [&[u8]; 2] = [b"red \x1b[31m\ttab", b"\xff\xfe <b>\"quoted\\\x7f"];
     let home = tree.at(&names)?;
     let mut run = fill_and_fire(place, "piodd", &home, &home, 5, || Ok(()))?;
@@ -271,11 +272,11 @@ fn odd_names(place: &Place) -> Result<Run> {
 }
 
 fn threads(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "pith")?;
+    let tree = place.cgroups.tree("pith")?;
     let home = tree.top();
     let mut run = Run::default();
-    let threads = Sleepers::threads(3, || home.enter())?;
-    let mut callers: Vec<Prober> = probers("pith", Kind::ALL, place.count, || home.enter())?;
+    let threads = Sleepers::threads(3, || Ok(home.enter()?))?;
+    let mut callers: Vec<Prober> = probers("pith", Kind::ALL, place.count, || Ok(home.enter()?))?;
     let tasks = callers.len() as u64 + 4;
     home.limit(tasks)?;
     run.fire(&mut callers, |p, a| {

@@ -4,13 +4,16 @@
 
 use anyhow::Result;
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 
 use super::{Place, Reach, Run, Scenario, must_fail, must_succeed, probers};
-use crate::actor::{Actor, Sleepers};
+use crate::actor::Actor;
 use crate::attempt::{Attempt, Kind, attempt, attempts};
-use crate::cgroup::{Cgroup, Tree};
+use crate::cgroup::Cgroup;
 use crate::expect::{Expect, Number, WantedLimit};
-use crate::sys::{self, Sysctl};
+use crate::machine;
+use crate::setting::{self, Setting};
+use crate::sleepers::Sleepers;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -53,20 +56,20 @@ pub const SCENARIOS: &[Scenario] = &[
 /// RLIMIT_NPROC is compared first (`copy_process()`, kernel/fork.c).
 fn nproc_and_pids(place: &Place) -> Result<Run> {
     let uid = place.uid(50);
-    let tree = Tree::new(&place.cgroups, "bnp")?;
+    let tree = place.cgroups.tree("bnp")?;
     let home = tree.top();
     let mut run = Run::default();
     let mut callers = probers("bnp", Kind::ALL, place.count, || {
         home.enter()?;
         sys::become_uid(uid)?;
-        sys::limit_nproc(6, 6)
+        Ok(sys::limit_nproc(6, 6)?)
     })?;
     let users = 6 - callers.len() as u64;
     let sleepers = Sleepers::start(users, || {
         home.enter()?;
-        sys::become_uid(uid)
+        Ok(sys::become_uid(uid)?)
     })?;
-    let roots = Sleepers::start(3, || home.enter())?;
+    let roots = Sleepers::start(3, || Ok(home.enter()?))?;
     home.limit(9)?;
     run.fire(&mut callers, |p, a| {
         Expect::of(&p.actor, a, Cause::RlimitNproc)
@@ -84,13 +87,13 @@ fn nproc_and_pids(place: &Place) -> Result<Run> {
 
 /// threads-max is compared before any cgroup.
 fn threads_and_pids(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "btp")?;
+    let tree = place.cgroups.tree("btp")?;
     let home = tree.top();
     let mut run = Run::default();
-    let mut callers = probers("btp", Kind::ALL, place.count, || home.enter())?;
+    let mut callers = probers("btp", Kind::ALL, place.count, || Ok(home.enter()?))?;
     home.limit(callers.len() as u64)?;
-    let value = sys::settled_tasks_on_host()? - 4;
-    let sysctl = Sysctl::set("kernel/threads-max", value)?;
+    let value = machine::settled_tasks_on_host()? - 4;
+    let sysctl = setting::set("kernel/threads-max", value)?;
     let tasks = callers.len() as u64;
     run.fire(&mut callers, |p, a| {
         Expect::of(&p.actor, a, Cause::ThreadsMax)
@@ -107,13 +110,13 @@ fn threads_and_pids(place: &Place) -> Result<Run> {
 
 /// `pids_try_charge()` goes from the caller's cgroup upwards.
 fn own_and_parent(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "bop")?;
+    let tree = place.cgroups.tree("bop")?;
     let home = tree.at(&["home"])?;
     let mut run = Run::default();
-    let mut callers = probers("bop", Kind::ALL, place.count, || home.enter())?;
+    let mut callers = probers("bop", Kind::ALL, place.count, || Ok(home.enter()?))?;
     // Not in the parent itself: v2 keeps processes to the leaves.
     let beside = tree.at(&["beside"])?;
-    let others = Sleepers::start(2, || beside.enter())?;
+    let others = Sleepers::start(2, || Ok(beside.enter()?))?;
     let tasks = callers.len() as u64;
     home.limit(tasks)?;
     tree.top().limit(tasks + 2)?;
@@ -134,12 +137,12 @@ const TURNS: u32 = 4;
 /// The same thread is refused by pids.max, by RLIMIT_NPROC, by pids.max again.
 fn in_turn(place: &Place, tag: &str, kind: Kind) -> Result<Run> {
     let uid = place.uid(51);
-    let tree = Tree::new(&place.cgroups, tag)?;
+    let tree = place.cgroups.tree(tag)?;
     let home = tree.top();
     let mut run = Run::default();
     let sleepers = Sleepers::start(2, || {
         home.enter()?;
-        sys::become_uid(uid)
+        Ok(sys::become_uid(uid)?)
     })?;
     let count = place.count;
     // The soft limit is the caller's own to change: that takes no capability.
@@ -192,7 +195,7 @@ fn exempt_then(
     place: &Place,
     tag: &str,
     home: Option<&Cgroup>,
-    exhaust: impl FnOnce() -> Result<(Cause, WantedLimit, Option<Sysctl>)>,
+    exhaust: impl FnOnce() -> Result<(Cause, WantedLimit, Option<Setting>)>,
 ) -> Result<Run> {
     let uid = place.uid(52);
     let count = place.count;
@@ -224,7 +227,7 @@ fn exempt_then(
 }
 
 fn exempt_then_pids(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "tep")?;
+    let tree = place.cgroups.tree("tep")?;
     let home = tree.top();
     let mut run = exempt_then(place, "tep", Some(&home), || {
         home.limit(1)?;
@@ -239,8 +242,8 @@ fn exempt_then_pids(place: &Place) -> Result<Run> {
 
 fn exempt_then_threads(place: &Place) -> Result<Run> {
     exempt_then(place, "tet", None, || {
-        let value = sys::settled_tasks_on_host()? - 4;
-        let sysctl = Sysctl::set("kernel/threads-max", value)?;
+        let value = machine::settled_tasks_on_host()? - 4;
+        let sysctl = setting::set("kernel/threads-max", value)?;
         Ok((Cause::ThreadsMax, WantedLimit::threads(value), Some(sysctl)))
     })
 }

@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use forktrace::cause::Cause;
-use forktrace::selftest::held_exec::HeldExec;
+use forktrace::provoke::held_exec::HeldExec;
 
 use super::{Place, Reach, Run, Scenario, must_fail};
 use crate::actor::Actor;

@@ -3,14 +3,17 @@
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 
 use super::{Place, Reach, Run, Scenario, probers, skip};
-use crate::actor::{Actor, Sleepers};
+use crate::actor::Actor;
 use crate::attempt::Kind;
-use crate::cgroup::{Cgroup, Tree};
+use crate::cgroup::Cgroup;
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::holders::{Row, Wanted};
-use crate::sys::{self, Sysctl};
+use crate::machine;
+use crate::setting;
+use crate::sleepers::Sleepers;
 use crate::zombies::careless;
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -54,12 +57,12 @@ fn stillborn(count: u64, parent: &Actor) -> Row {
 
 /// A cgroup whose subtree has processes, threads of one process, and zombies.
 fn of_a_cgroup(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "hoc")?;
+    let tree = place.cgroups.tree("hoc")?;
     let (one, two) = (tree.at(&["one"])?, tree.at(&["two"])?);
     let mut run = Run::default();
-    let mut callers = probers("hoc", CALLER, place.count, || one.enter())?;
-    let sleepers = Sleepers::start(5, || one.enter())?;
-    let threads = Sleepers::threads(7, || two.enter())?;
+    let mut callers = probers("hoc", CALLER, place.count, || Ok(one.enter()?))?;
+    let sleepers = Sleepers::start(5, || Ok(one.enter()?))?;
+    let threads = Sleepers::threads(7, || Ok(two.enter()?))?;
     let parent = careless(&two, 4, || Ok(()))?;
     let tasks = 1 + 5 + 8 + 1 + 4;
     tree.top().limit(tasks)?;
@@ -94,10 +97,10 @@ fn of_a_cgroup(place: &Place) -> Result<Run> {
 
 /// A leak: nearly all that the limit counts are zombies.
 fn zombie_leak(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "hoz")?;
+    let tree = place.cgroups.tree("hoz")?;
     let home = tree.top();
     let mut run = Run::default();
-    let mut callers = probers("hoz", CALLER, place.count, || home.enter())?;
+    let mut callers = probers("hoz", CALLER, place.count, || Ok(home.enter()?))?;
     let parent = careless(&home, 9, || Ok(()))?;
     home.limit(11)?;
     run.fire(&mut callers, |p, a| {
@@ -120,18 +123,18 @@ fn zombie_leak(place: &Place) -> Result<Run> {
 /// One uid in two "containers".
 fn of_a_user(place: &Place) -> Result<Run> {
     let uid = place.uid(40);
-    let tree = Tree::new(&place.cgroups, "hou")?;
+    let tree = place.cgroups.tree("hou")?;
     let (one, two) = (tree.at(&["one"])?, tree.at(&["two"])?);
     let mut run = Run::default();
     let enter = |home: &Cgroup| {
         home.enter()?;
         sys::become_uid(uid)
     };
-    let in_one = Sleepers::start(6, || enter(&one))?;
-    let in_two = Sleepers::start(3, || enter(&two))?;
+    let in_one = Sleepers::start(6, || Ok(enter(&one)?))?;
+    let in_two = Sleepers::start(3, || Ok(enter(&two)?))?;
     let mut callers = probers("hou", CALLER, place.count, || {
         sys::limit_nproc(10, 10)?;
-        enter(&two)
+        Ok(enter(&two)?)
     })?;
     run.fire(&mut callers, |p, a| {
         Expect::of(&p.actor, a, Cause::RlimitNproc)
@@ -169,15 +172,15 @@ fn of_a_user_namespace(place: &Place) -> Result<Run> {
         sys::limit_nproc(4, 40)?;
         sys::become_uid(uid)?;
         sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?;
-        sys::limit_nproc(40, 40)
+        Ok(sys::limit_nproc(40, 40)?)
     });
     let mut callers = match callers.context("a user namespace") {
         Ok(callers) => callers,
         Err(error) => return skip(format!("{error:#}")),
     };
-    let sleepers = Sleepers::start(3, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(3, || Ok(sys::become_uid(uid)?))?;
     // Somebody else's.
-    let others = Sleepers::start(5, || sys::become_uid(place.uid(42)))?;
+    let others = Sleepers::start(5, || Ok(sys::become_uid(place.uid(42))?))?;
     run.fire(&mut callers, |p, a| {
         let limit = WantedLimit {
             scope: Scope::StartsWith("user namespace "),
@@ -205,8 +208,8 @@ fn of_the_host(place: &Place) -> Result<Run> {
     let mut callers = probers("hoh", CALLER, place.count, || Ok(()))?;
     let sleepers = Sleepers::start(60, || Ok(()))?;
     let threads = Sleepers::threads(49, || Ok(()))?;
-    let value = sys::settled_tasks_on_host()? - 3;
-    let sysctl = Sysctl::set("kernel/threads-max", value)?;
+    let value = machine::settled_tasks_on_host()? - 3;
+    let sysctl = setting::set("kernel/threads-max", value)?;
     run.fire(&mut callers, |p, a| {
         Expect::of(&p.actor, a, Cause::ThreadsMax).limit(WantedLimit::threads(value))
     })?;

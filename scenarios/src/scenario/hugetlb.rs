@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::{Errno, Unit};
 
 use super::{Place, Reach, Run, Scenario, must_fail, must_succeed, skip};
 use crate::actor::Actor;
+use crate::arch::HUGE_PAGE;
 use crate::attempt::{Kind, attempt};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::io_uring::Ring;
-use crate::sys::{self, Sysctl};
+use crate::setting;
 
 pub const SCENARIOS: &[Scenario] = &[Scenario {
     name: "hugetlb_pinned",
@@ -19,8 +20,6 @@ pub const SCENARIOS: &[Scenario] = &[Scenario {
     run: pinned,
 }];
 
-/// The size that x86-64 and arm64 begin with.
-const PAGE: usize = 2 << 20;
 const PAGES: u64 = 6;
 const FILE: &str = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
 
@@ -28,23 +27,22 @@ fn pinned(place: &Place) -> Result<Run> {
     if place.kernel < (5, 12) {
         return skip("pinned pages are shared like others before Linux 5.12");
     }
-    let Ok(pool) = Sysctl::set("vm/nr_hugepages", PAGES) else {
+    let Ok(pool) = setting::set("vm/nr_hugepages", PAGES) else {
         return skip("this kernel has no huge pages");
     };
-    if Sysctl::read("vm/nr_hugepages")? != PAGES {
+    if setting::read("vm/nr_hugepages")? != PAGES {
         return skip("no room for huge pages");
     }
     let mut run = Run::default();
     let (mut actor, _) = Actor::start("huge-pinned", |link| {
-        let pages = sys::map_huge(PAGES as usize * PAGE)?;
-        touch(pages);
+        let pages = sys::map_huge(PAGES * HUGE_PAGE as u64)?;
+        pages.touch();
         // Shared with the child, and copied by nobody.
         let granted = attempt(Kind::PLAIN);
         // Before the next write would need another page for that.
         must_succeed(&[granted])?;
-        touch(pages);
-        let ring = Ring::empty()?;
-        ring.pin(pages, PAGE)?;
+        pages.touch();
+        sys::pin_pages(&pages, HUGE_PAGE)?;
         link.step();
         let refused: Vec<_> = Kind::COPIES.iter().map(|kind| attempt(*kind)).collect();
         // What shares the address space copies nothing.
@@ -74,12 +72,4 @@ fn pinned(place: &Place) -> Result<Run> {
     run.keep(actor);
     run.keep(pool);
     Ok(run)
-}
-
-/// Takes a page for each.
-fn touch(pages: *mut u8) {
-    for n in 0..PAGES as usize {
-        // SAFETY: within the mapping of so many pages.
-        unsafe { pages.add(n * PAGE).write_volatile(1) };
-    }
 }

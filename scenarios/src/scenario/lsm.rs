@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::Errno;
 
 use super::errnos::files::with_pidfd;
@@ -11,7 +12,6 @@ use crate::attempt::{Attempt, Kind};
 use crate::bpf_lsm::{self, Refusal};
 use crate::expect::Expect;
 use crate::runner::counts_skipped_kprobes;
-use crate::sys;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -75,7 +75,7 @@ fn refused(place: &Place, tag: &str, uid: u32, errno: i32) -> Result<Run> {
     // Of those that the tests boot, these kernels preempt themselves and skip uncounted.
     let version = std::fs::read_to_string("/proc/version").unwrap_or_default();
     let silence_counts = !version.contains("PREEMPT_RT") || counts_skipped_kprobes();
-    let mut callers = probers(tag, Kind::ALL, place.count, || sys::become_uid(uid))?;
+    let mut callers = probers(tag, Kind::ALL, place.count, || Ok(sys::become_uid(uid)?))?;
     let refusal = Refusal::new(uid, errno)?;
     run.fire(&mut callers, |p, a| {
         // ENOMEM can be that of an allocation. EAGAIN is told from an execve's in another

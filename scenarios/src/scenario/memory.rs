@@ -3,20 +3,23 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::fd::FromRawFd as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::{Errno, Unit};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{Place, Reach, Run, Scenario, must_fail, skip};
-use crate::actor::{Actor, Sleepers};
+use crate::actor::Actor;
+use crate::arch::PAGE;
 use crate::attempt::{Attempt, Kind, attempt, short_of_memory};
 use crate::cgroup::{Cgroup, Hierarchies, Tree};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::holders::Wanted;
-use crate::sys::Sysctl;
+use crate::setting::{self, Setting};
+use crate::sleepers::Sleepers;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -78,8 +81,8 @@ pub fn limit_name(hierarchy: &Hierarchies) -> &'static str {
 }
 
 /// The kernel reports each time that its OOM killer runs, at length.
-pub fn quiet_console() -> Result<Sysctl> {
-    Sysctl::set("kernel/printk", 1)
+pub fn quiet_console() -> Result<Setting> {
+    setting::set("kernel/printk", 1)
 }
 
 pub fn set(file: &Path, value: u64) -> Result<()> {
@@ -90,19 +93,14 @@ pub fn set(file: &Path, value: u64) -> Result<()> {
 /// A file in memory that is gone with the caller; to be made outside of the
 /// cgroup, which takes in what is written to it.
 pub fn ballast() -> Result<fs::File> {
-    // SAFETY: the name is a C string; nothing else is passed by pointer.
-    let fd = unsafe { libc::memfd_create(c"ballast".as_ptr(), libc::MFD_CLOEXEC) };
-    if fd < 0 {
-        return Err(std::io::Error::last_os_error()).context("memfd_create");
-    }
-    // SAFETY: just made, and nobody else's.
-    Ok(unsafe { fs::File::from_raw_fd(fd) })
+    let file = memfd_create("ballast", MemfdFlags::CLOEXEC).context("memfd_create")?;
+    Ok(file.into())
 }
 
 /// Writes until the cgroup takes no more.
 pub fn fill(mut ballast: &fs::File) -> Result<()> {
     for _ in 0..1 << 16 {
-        if ballast.write_all(&[1; 4096]).is_err() {
+        if ballast.write_all(&[1; PAGE]).is_err() {
             return Ok(());
         }
     }
@@ -118,8 +116,7 @@ pub fn way_out(hierarchy: &Hierarchies) -> Result<fs::File> {
 
 /// A page fault that the cgroup has no room for waits for ever.
 pub fn touch_everything() {
-    // SAFETY: no pointers.
-    unsafe { libc::mlockall(libc::MCL_CURRENT) };
+    let _ = sys::lock_present();
 }
 
 /// Tries until refused: what the CPU has charged in advance lets a few pass.
@@ -137,7 +134,7 @@ fn until_refused(kind: Kind, mut before: impl FnMut() -> Result<()>) -> Result<V
 
 fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
     let hierarchy = hierarchy(place)?;
-    let tree = Tree::new(&hierarchy, tag)?;
+    let tree = hierarchy.tree(tag)?;
     let top = tree.top();
     if !hierarchy.pids_is_v2 {
         // Before it has cgroups below it; always on since 5.11, then read-only.
@@ -239,18 +236,14 @@ fn victim(place: &Place) -> Result<Run> {
     if !hierarchy.pids_is_v2 {
         return skip("v1: the same killer");
     }
-    let tree = Tree::new(&hierarchy, "mv")?;
+    let tree = hierarchy.tree("mv")?;
     let home = tree.top();
     let console = quiet_console()?;
     set(&home.dir.join("memory.max"), 12 << 20)?;
     // Holds memory and may be killed: it is not waited for.
     let (fat, _) = Actor::start("mv-fat", |link| {
         home.enter()?;
-        let at = crate::sys::map(6 << 20)?;
-        for page in (0..6usize << 20).step_by(4096) {
-            // SAFETY: within the mapping.
-            unsafe { at.add(page).write_volatile(1) };
-        }
+        sys::map(6 << 20)?.touch();
         link.step();
         Ok(())
     })?;
@@ -270,15 +263,14 @@ fn victim(place: &Place) -> Result<Run> {
                 bail!("a creation was refused with {pid} though there was a victim");
             }
             children.push(pid as i32);
-            // SAFETY: `fat` is not waited for, so the number is its own.
-            if unsafe { libc::kill(fat.pid(), 0) } == 0 && children.len() < 300 {
+            if sys::exists(fat.pid()) && children.len() < 300 {
                 continue;
             }
             break;
         }
         (&leave).write_all(b"0")?;
         for pid in children {
-            crate::attempt::reap(pid);
+            sys::reap(pid);
         }
         link.step();
         Ok(())
@@ -287,7 +279,7 @@ fn victim(place: &Place) -> Result<Run> {
     run_quiet(caller, fat, tree, console)
 }
 
-fn run_quiet(caller: Actor, fat: Actor, tree: Tree, console: Sysctl) -> Result<Run> {
+fn run_quiet(caller: Actor, fat: Actor, tree: Tree, console: Setting) -> Result<Run> {
     let mut run = Run::default();
     run.quiet.push(caller.pid() as u32);
     run.keep(caller);
@@ -306,7 +298,7 @@ fn kernel_memory(place: &Place) -> Result<Run> {
     if place.kernel >= (5, 16) {
         return skip("without effect since 5.16");
     }
-    let tree = Tree::new(&hierarchy, "km")?;
+    let tree = hierarchy.tree("km")?;
     let home = tree.top();
     let mut run = Run::default();
     let mut callers = Vec::new();
@@ -320,7 +312,7 @@ fn kernel_memory(place: &Place) -> Result<Run> {
         })?;
         callers.push(actor);
     }
-    let sleepers = Sleepers::start(11, || home.enter())?;
+    let sleepers = Sleepers::start(11, || Ok(home.enter()?))?;
     let file = home.dir.join("memory.kmem.limit_in_bytes");
     let usage = fs::read_to_string(home.dir.join("memory.kmem.usage_in_bytes"))?;
     let limit: u64 = usage.trim().parse()?;

@@ -26,6 +26,7 @@ mod threads_max;
 use std::any::Any;
 
 use anyhow::{Result, bail};
+use forktrace::provoke::sys;
 
 use crate::actor::Prober;
 use crate::attempt::{Attempt, Kind};
@@ -65,7 +66,7 @@ impl Place {
             // Far from real users, and another for each run on one host.
             first_uid: 3_000_000 + (std::process::id() % 10_000) * 64,
             count,
-            kernel: crate::sys::kernel(),
+            kernel: sys::kernel(),
             style: String::new(),
             by_iterator: false,
         })

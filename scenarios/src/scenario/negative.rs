@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use forktrace::provoke::sys::{self, Resource, Signal};
 
 use super::{Place, Reach, Run, Scenario, must_succeed, probers};
-use crate::actor::{self, Actor, PATIENCE};
-use crate::attempt::{CloneArgs, Kind, attempt, attempts, clone, clone3, reap};
-use crate::sys;
+use crate::actor::{Actor, PATIENCE};
+use crate::attempt::{CloneArgs, Kind, attempt, attempts, clone, clone3};
+use crate::machine;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -48,7 +49,7 @@ pub const SCENARIOS: &[Scenario] = &[
 fn success(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     for (tag, uid) in [("ok0", 0), ("oku", place.uid(60))] {
-        let mut callers = probers(tag, Kind::ALL, 50, || sys::become_uid(uid))?;
+        let mut callers = probers(tag, Kind::ALL, 50, || Ok(sys::become_uid(uid)?))?;
         for prober in &mut callers {
             must_succeed(&prober.fire()?)?;
             run.quiet.push(prober.actor.pid() as u32);
@@ -65,12 +66,7 @@ extern "C" fn count_signal(_: i32) {
 }
 
 fn handle(signal: i32) -> Result<()> {
-    let handler = count_signal as extern "C" fn(i32) as libc::sighandler_t;
-    // SAFETY: the handler only counts.
-    let before = unsafe { libc::signal(signal, handler) };
-    if before == libc::SIG_ERR {
-        return Err(std::io::Error::last_os_error()).context("signal");
-    }
+    sys::signal::handle(signal, count_signal)?;
     Ok(())
 }
 
@@ -155,8 +151,7 @@ fn signals(_place: &Place) -> Result<Run> {
     let (mut shooter, _) = Actor::start("shooter", |link| {
         link.step();
         loop {
-            // SAFETY: a signal that the target handles.
-            unsafe { libc::kill(target, libc::SIGUSR1) };
+            sys::kill(target, Signal::USR1);
         }
     })?;
     shooter.send()?;
@@ -226,7 +221,7 @@ fn other_errnos(place: &Place) -> Result<Run> {
 fn memory(_place: &Place) -> Result<Run> {
     let mut run = Run::default();
     let (caller, _) = Actor::start("no-memory", |link| {
-        sys::limit(libc::RLIMIT_AS, 1 << 20, 1 << 20)?;
+        sys::limit(Resource::As, 1 << 20, 1 << 20)?;
         for _ in 0..20 {
             if sys::map(64 << 20).is_ok() {
                 bail!("a mapping beyond RLIMIT_AS was granted");
@@ -255,7 +250,7 @@ fn memory(_place: &Place) -> Result<Run> {
 }
 
 extern "C" fn never_run(_: *mut libc::c_void) -> *mut libc::c_void {
-    actor::sleep_for_ever()
+    sys::sleep_for_ever()
 }
 
 /// A large process is killed while it is copied: it never hears an errno.
@@ -263,14 +258,10 @@ pub fn killed(_place: &Place) -> Result<Run> {
     const VICTIMS: u32 = 60;
     let mut run = Run::default();
     let (caller, report) = Actor::start("victims", |link| {
-        let bytes = 32usize << 20;
-        let at = sys::map(bytes)?;
+        let large = sys::map(32 << 20)?;
         // Huge pages are copied at once, which leaves no time to be killed in.
-        sys::small_pages(at, bytes)?;
-        for page in (0..bytes).step_by(4096) {
-            // SAFETY: within the mapping.
-            unsafe { at.add(page).write_volatile(1) };
-        }
+        large.of_small_pages()?;
+        large.touch();
         let start = Instant::now();
         must_succeed(&[attempt(Kind::PLAIN)])?;
         let whole = start.elapsed();
@@ -278,10 +269,7 @@ pub fn killed(_place: &Place) -> Result<Run> {
         let begun = sys::shared_counter()?;
         let _ = sys::pin(0);
         for n in 0..VICTIMS {
-            // SAFETY: one thread; the child only creates processes that exit.
-            let pid = unsafe { libc::fork() };
-            sys::check(i64::from(pid), "fork of a victim")?;
-            if pid == 0 {
+            let pid = sys::child("fork of a victim", || {
                 sys::die_with_parent();
                 // On one CPU they take turns, and a kernel without preemption takes the CPU away
                 // from a fork seldom. Where there is one, they have to.
@@ -290,9 +278,9 @@ pub fn killed(_place: &Place) -> Result<Run> {
                     begun.store(n + 1, Ordering::Relaxed);
                     attempt(Kind::PLAIN);
                 }
-            }
+            })?;
             // A busy host lets it wait for its turn.
-            sys::await_some(PATIENCE, || {
+            machine::await_some(PATIENCE, || {
                 (begun.load(Ordering::Relaxed) > n).then_some(())
             })
             .context("a victim does not begin")?;
@@ -301,9 +289,7 @@ pub fn killed(_place: &Place) -> Result<Run> {
             while Instant::now() < until {
                 std::hint::spin_loop();
             }
-            // SAFETY: not waited for yet.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
-            reap(pid);
+            sys::end(pid);
             pids.push(pid as u64);
         }
         link.ready(pids);

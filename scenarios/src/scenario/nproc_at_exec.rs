@@ -6,14 +6,15 @@ use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::seccomp::{self, Action};
+use forktrace::provoke::sys;
 
 use super::{Place, Reach, Run, Scenario, probers, skip};
-use crate::actor::{self, Actor, Prober, Sleepers};
-use crate::attempt::{Attempt, Kind, exec, reap};
-use crate::cgroup::Tree;
+use crate::actor::{Actor, Prober};
+use crate::arch::compat;
+use crate::attempt::{Attempt, Kind, exec};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::seccomp::{self, Action};
-use crate::sys;
+use crate::sleepers::Sleepers;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -66,14 +67,14 @@ pub const SCENARIOS: &[Scenario] = &[
 /// Each system call, by a user with more tasks than the callers' limit.
 fn over(place: &Place) -> Result<Run> {
     let uid = place.uid(130);
-    let tree = Tree::new(&place.cgroups, "nx")?;
+    let tree = place.cgroups.tree("nx")?;
     let home = tree.at(&["of", "exec"])?;
     let mut run = Run::default();
-    let sleepers = Sleepers::start(9, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(9, || Ok(sys::become_uid(uid)?))?;
     let mut callers = probers("nx", Kind::EXECS, place.count, || {
         home.enter()?;
         sys::limit_nproc(6, 6)?;
-        sys::become_uid(uid)
+        Ok(sys::become_uid(uid)?)
     })?;
     let usage = callers.len() as u64 + 9;
     run.fire(&mut callers, |p, a| {
@@ -93,7 +94,7 @@ fn over(place: &Place) -> Result<Run> {
 fn many(place: &Place) -> Result<Run> {
     let uid = place.uid(131);
     let mut run = Run::default();
-    let sleepers = Sleepers::start(5, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(5, || Ok(sys::become_uid(uid)?))?;
     let (mut caller, _) = Actor::start("nx-many", |link| {
         sys::limit_nproc(3, 3)?;
         sys::become_uid(uid)?;
@@ -121,10 +122,10 @@ fn many(place: &Place) -> Result<Run> {
 fn capable(place: &Place) -> Result<Run> {
     let uid = place.uid(132);
     let mut run = Run::default();
-    let sleepers = Sleepers::start(11, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(11, || Ok(sys::become_uid(uid)?))?;
     let mut callers = probers("nxc", Kind::EXECS, place.count, || {
         sys::limit_nproc(8, 8)?;
-        sys::become_uid_with_capabilities(uid, &[])
+        Ok(sys::become_uid_with_capabilities(uid, &[])?)
     })?;
     let usage = callers.len() as u64 + 11;
     run.fire(&mut callers, |p, a| {
@@ -145,7 +146,7 @@ fn nested(place: &Place) -> Result<Run> {
         return skip("the limit of a namespace's creator counts since 5.14");
     }
     let mut run = Run::default();
-    let sleepers = Sleepers::start(7, || sys::become_uid(creator))?;
+    let sleepers = Sleepers::start(7, || Ok(sys::become_uid(creator)?))?;
     let mut callers = Vec::new();
     for kind in Kind::EXECS {
         let comm = format!("nxns-{}", kind.label());
@@ -155,16 +156,12 @@ fn nested(place: &Place) -> Result<Run> {
             sys::become_uid(creator)?;
             // Its maps are root's to write, which needs a process that may be
             // looked into.
-            // SAFETY: takes numbers only.
-            unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
+            sys::own_proc_files();
             sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?;
             sys::limit_nproc(own, own)?;
             mapper.map()?;
             // Its second uid.
-            // SAFETY: no memory is passed.
-            let answer = unsafe { libc::setresuid(1, 1, 1) };
-            sys::check(i64::from(answer), "setresuid in a user namespace")?;
-            sys::die_with_parent();
+            sys::become_uids(1, 1)?;
             Ok(Vec::new())
         });
         match prober.context("a user namespace") {
@@ -191,71 +188,55 @@ fn nested(place: &Place) -> Result<Run> {
 /// A child that is still root and writes its parent's maps.
 struct Mapper {
     pid: i32,
-    go: i32,
+    go: std::os::fd::OwnedFd,
 }
 
 impl Mapper {
     /// `count` uids from `first` on are to be uids 0, 1, … in the namespace.
     fn start(first: u32, count: u32) -> Result<Self> {
-        let mut ends = [0; 2];
-        // SAFETY: room for two descriptors.
-        let answer = unsafe { libc::pipe(ends.as_mut_ptr()) };
-        sys::check(i64::from(answer), "pipe")?;
-        // SAFETY: one thread; the child writes two files and leaves.
-        let pid = unsafe { libc::fork() };
-        sys::check(i64::from(pid), "fork of a helper")?;
-        if pid == 0 {
+        let (wait, go) = sys::pipe()?;
+        let pid = sys::child("fork of a helper", || {
             sys::die_with_parent();
-            let mut byte = 0u8;
-            // SAFETY: takes nothing; then one byte.
-            let parent = unsafe {
-                libc::read(ends[0], (&raw mut byte).cast(), 1);
-                libc::getppid()
-            };
+            let _ = rustix::io::read(&wait, &mut [0u8]);
+            let parent = sys::parent();
             let map = format!("0 {first} {count}");
             let written = fs::write(format!("/proc/{parent}/uid_map"), map);
-            actor::exit(i32::from(written.is_err()));
-        }
-        Ok(Self { pid, go: ends[1] })
+            i32::from(written.is_err())
+        })?;
+        Ok(Self { pid, go })
     }
 
     fn map(self) -> Result<()> {
-        // SAFETY: one byte.
-        unsafe { libc::write(self.go, c"g".as_ptr().cast(), 1) };
-        ensure!(reap(self.pid) == Some(0), "uid_map was not written");
+        rustix::io::write(&self.go, b"g")?;
+        ensure!(sys::reap(self.pid) == Some(0), "uid_map was not written");
         Ok(())
     }
 }
 
-/// By `int 0x80`. The tracepoints of system calls don't show 32-bit ones
+/// By a 32-bit call. The tracepoints of system calls don't show those
 /// (kernel/trace/trace_syscalls.c).
 fn compat(place: &Place) -> Result<Run> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if !crate::attempt::compat::works() {
-            return skip("this kernel has no 32-bit system calls");
-        }
-        if place.by_tracepoint() {
-            return skip("tracepoints don't show 32-bit system calls");
-        }
-        let uid = place.uid(135);
-        let mut run = Run::default();
-        let sleepers = Sleepers::start(6, || sys::become_uid(uid))?;
-        let mut callers = probers("nx32", &[Kind::Execve32], place.count, || {
-            sys::limit_nproc(4, 4)?;
-            sys::become_uid(uid)
-        })?;
-        run.fire(&mut callers, |p, a| {
-            Expect::of(&p.actor, a, Cause::RlimitNproc)
-                .uid(uid)
-                .limit(WantedLimit::nproc(uid, 4, 7))
-        })?;
-        run.keep(callers);
-        run.keep(sleepers);
-        Ok(run)
+    if !compat::works() {
+        return skip("this kernel has no 32-bit system calls");
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    skip("32-bit system calls are x86's here")
+    if place.by_tracepoint() {
+        return skip("tracepoints don't show 32-bit system calls");
+    }
+    let uid = place.uid(135);
+    let mut run = Run::default();
+    let sleepers = Sleepers::start(6, || Ok(sys::become_uid(uid)?))?;
+    let mut callers = probers("nx32", &[Kind::Execve32], place.count, || {
+        sys::limit_nproc(4, 4)?;
+        Ok(sys::become_uid(uid)?)
+    })?;
+    run.fire(&mut callers, |p, a| {
+        Expect::of(&p.actor, a, Cause::RlimitNproc)
+            .uid(uid)
+            .limit(WantedLimit::nproc(uid, 4, 7))
+    })?;
+    run.keep(callers);
+    run.keep(sleepers);
+    Ok(run)
 }
 
 /// What service managers and `su` do: a program of its own that becomes the
@@ -265,7 +246,7 @@ fn program(place: &Place) -> Result<Run> {
     use std::os::unix::process::CommandExt as _;
     let uid = place.uid(136);
     let mut run = Run::default();
-    let sleepers = Sleepers::start(14, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(14, || Ok(sys::become_uid(uid)?))?;
     let (caller, report) = Actor::start("launcher", |link| {
         sys::limit_nproc(12, 12)?;
         let (from, to) = std::io::pipe()?;
@@ -318,11 +299,11 @@ fn program(place: &Place) -> Result<Run> {
 fn at_the_limit(place: &Place) -> Result<Run> {
     let uid = place.uid(137);
     let mut run = Run::default();
-    let sleepers = Sleepers::start(10, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(10, || Ok(sys::become_uid(uid)?))?;
     if place.kernel < (5, 17) {
         let mut callers = probers("nxl", &[Kind::Execve], place.count, || {
             sys::limit_nproc(10, 10)?;
-            sys::become_uid(uid)
+            Ok(sys::become_uid(uid)?)
         })?;
         run.fire(&mut callers, |p, a| {
             Expect::of(&p.actor, a, Cause::RlimitNproc)
@@ -333,7 +314,7 @@ fn at_the_limit(place: &Place) -> Result<Run> {
     } else {
         let caller = works("nxl-works", || {
             sys::limit_nproc(10, 10)?;
-            sys::become_uid(uid)
+            Ok(sys::become_uid(uid)?)
         })?;
         run.quiet.push(caller);
     }
@@ -343,19 +324,16 @@ fn at_the_limit(place: &Place) -> Result<Run> {
 
 /// A child that does `setup` and executes a program, which succeeds; its pid.
 fn works(comm: &str, setup: impl Fn() -> Result<()>) -> Result<u32> {
-    // SAFETY: one thread; the child leaves by execve or `exit`.
-    let pid = unsafe { libc::fork() };
-    sys::check(i64::from(pid), "fork")?;
-    if pid == 0 {
+    let pid = sys::child("fork", || {
         sys::die_with_parent();
-        sys::set_comm(comm.as_bytes());
+        sys::set_comm(comm);
         if let Err(error) = setup() {
             eprintln!("{comm}: {error:#}");
-            actor::exit(99);
+            return 99;
         }
-        actor::exit(-exec::execve() as i32);
-    }
-    match reap(pid) {
+        -exec::execve() as i32
+    })?;
+    match sys::reap(pid) {
         Some(0) => Ok(pid as u32),
         status => bail!("{comm}: execve did not work (wait status {status:?})"),
     }
@@ -366,14 +344,14 @@ fn works(comm: &str, setup: impl Fn() -> Result<()>) -> Result<u32> {
 fn filtered(place: &Place) -> Result<Run> {
     let uid = place.uid(138);
     let mut run = Run::default();
-    let sleepers = Sleepers::start(6, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(6, || Ok(sys::become_uid(uid)?))?;
     let mut callers = probers("nxf", Kind::EXECS, place.count, || {
         sys::limit_nproc(2, 2)?;
         sys::become_uid(uid)?;
-        seccomp::install(
+        Ok(seccomp::install(
             &[libc::SYS_execve, libc::SYS_execveat],
             Action::Errno(libc::EAGAIN),
-        )
+        )?)
     })?;
     for prober in &mut callers {
         let attempts = prober.fire()?;
@@ -398,23 +376,24 @@ fn filtered(place: &Place) -> Result<Run> {
 fn quiet(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     let uid = place.uid(140);
-    let sleepers = Sleepers::start(8, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(8, || Ok(sys::become_uid(uid)?))?;
     // Under the limit, with the caller; and root, who is never marked.
     run.quiet.push(works("xq-under", || {
         sys::limit_nproc(9, 9)?;
-        sys::become_uid(uid)
+        Ok(sys::become_uid(uid)?)
     })?);
-    run.quiet.push(works("xq-root", || sys::limit_nproc(1, 1))?);
+    run.quiet
+        .push(works("xq-root", || Ok(sys::limit_nproc(1, 1)?))?);
     // Over the limit without setuid: nothing asks.
     run.quiet.push(works("xq-later", || {
         sys::become_uid(uid)?;
-        sys::limit_nproc(2, 2)
+        Ok(sys::limit_nproc(2, 2)?)
     })?);
     // Marked, but there is room again.
     run.quiet.push(works("xq-again", || {
         sys::limit_nproc(3, 100)?;
         sys::become_uid(uid)?;
-        sys::limit_nproc(50, 100)
+        Ok(sys::limit_nproc(50, 100)?)
     })?);
     // Other errnos: of those that are marked too, where there is room.
     let (caller, _) = Actor::start("xq-errnos", |link| {
@@ -441,10 +420,10 @@ fn quiet(place: &Place) -> Result<Run> {
     run.keep(caller);
     // A filter's EAGAIN, of one that is not marked.
     let mut callers = probers("xqf", Kind::EXECS, place.count, || {
-        seccomp::install(
+        Ok(seccomp::install(
             &[libc::SYS_execve, libc::SYS_execveat],
             Action::Errno(libc::EAGAIN),
-        )
+        )?)
     })?;
     for prober in &mut callers {
         super::must_fail(&prober.fire()?)?;

@@ -3,14 +3,13 @@
 
 use anyhow::Result;
 use forktrace::cause::Cause;
+use forktrace::provoke::sys::{self, Resource};
 
 use super::{Place, Reach, Run, Scenario, must_fail};
 use crate::actor::{Actor, Prober};
 use crate::attempt::{Attempt, Kind, attempts};
 use crate::bpf;
-use crate::cgroup::Tree;
 use crate::expect::{Expect, Number, WantedLimit};
-use crate::sys;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -37,7 +36,7 @@ pub const BESIDE_MAPS: &[Scenario] = &[Scenario {
 }];
 
 fn one_thread(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "o40")?;
+    let tree = place.cgroups.tree("o40")?;
     let home = tree.top();
     let mut run = Run::default();
     for kind in Kind::ALL {
@@ -100,11 +99,7 @@ fn many_threads_beside_maps(place: &Place) -> Result<Run> {
         .map(|_| {
             let (mut reader, _) = Actor::start("map-reader", |link| {
                 // Up to 5.10 maps are locked memory.
-                sys::limit(
-                    libc::RLIMIT_MEMLOCK,
-                    libc::RLIM_INFINITY,
-                    libc::RLIM_INFINITY,
-                )?;
+                sys::limit(Resource::Memlock, sys::INFINITY, sys::INFINITY)?;
                 let map = bpf::Map::new()?;
                 link.step();
                 loop {
@@ -131,7 +126,7 @@ fn many_threads(place: &Place) -> Result<Run> {
 
 fn storm(place: &Place, name: &str, run: &mut Run) -> Result<()> {
     const THREADS: usize = 8;
-    let tree = Tree::new(&place.cgroups, name)?;
+    let tree = place.cgroups.tree(name)?;
     let home = tree.top();
     let (mut caller, _) = Actor::start("o8-threads", |link| {
         home.enter()?;

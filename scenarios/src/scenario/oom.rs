@@ -4,13 +4,14 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail};
+use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::Constraint;
 
 use super::{Place, Reach, Run, Scenario, memory, skip};
 use crate::actor::{Actor, Link};
 use crate::cgroup::{Cgroup, Hierarchies, Tree};
 use crate::oom::WantedKill;
-use crate::sys;
+use crate::setting;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -48,7 +49,7 @@ fn limited(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<(Limite
     if fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() > 1) {
         return skip("there is swap: memory that is full is swapped out first");
     }
-    let tree = Tree::new(&hierarchy, tag)?;
+    let tree = hierarchy.tree(tag)?;
     let top = tree.top();
     if !hierarchy.pids_is_v2 {
         // Before it has cgroups below it; always on since 5.11, then read-only.
@@ -96,12 +97,8 @@ fn enter(link: &Link, leaf: &Cgroup, uid: u32) -> Result<()> {
 }
 
 /// Touches so many bytes, which nobody else has.
-fn touch(bytes: usize) -> Result<()> {
-    let at = sys::map(bytes)?;
-    for page in (0..bytes).step_by(4096) {
-        // SAFETY: within the mapping.
-        unsafe { at.add(page).write_volatile(1) };
-    }
+fn touch(bytes: u64) -> Result<()> {
+    sys::map(bytes)?.touch();
     Ok(())
 }
 
@@ -115,12 +112,12 @@ fn dies(victim: &mut Actor) -> Result<()> {
 }
 
 /// One process with so many threads, which take memory until it is killed.
-fn alone(place: &Place, tag: &str, bytes: u64, below: usize, threads: usize) -> Result<Run> {
+fn alone(place: &Place, tag: &str, bytes: u64, below: usize, threads: u64) -> Result<Run> {
     let (limited, leaf) = limited(place, tag, bytes, below)?;
     let uid = place.uid(61);
     let (mut victim, _) = Actor::start(format!("{tag}-fat"), |link| {
         enter(link, &leaf, uid)?;
-        let share = 4 * bytes as usize / threads;
+        let share = 4 * bytes / threads;
         let helpers: Vec<_> = (1..threads)
             .map(|_| std::thread::spawn(move || touch(share)))
             .collect();
@@ -148,7 +145,7 @@ fn group(place: &Place) -> Result<Run> {
     }
     memory::set(&leaf.dir.join("memory.oom.group"), 1)?;
     let uid = place.uid(62);
-    let start = |name: &str, bytes: usize| {
+    let start = |name: &str, bytes: u64| {
         Actor::start(name, |link| {
             enter(link, &leaf, uid)?;
             touch(bytes)?;
@@ -185,8 +182,7 @@ fn by_hand(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     run.unkilled.push(victim.pid() as u32);
     run.quiet.push(victim.pid() as u32);
-    // SAFETY: it has not been waited for, so the number is its own.
-    unsafe { libc::kill(victim.pid(), libc::SIGKILL) };
+    sys::kill(victim.pid(), Signal::KILL);
     dies(&mut victim)?;
     run.keep(victim);
     run.keep(limited.tree);
@@ -195,7 +191,7 @@ fn by_hand(place: &Place) -> Result<Run> {
 
 /// Sysrq has the kernel kill somebody, whatever memory is free: who is marked for it.
 fn sysrq(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "os")?;
+    let tree = place.cgroups.tree("os")?;
     let leaf = tree.top();
     let uid = place.uid(64);
     let (mut victim, _) = Actor::start("os-fat", |link| {
@@ -218,7 +214,7 @@ fn sysrq(place: &Place) -> Result<Run> {
         limit: None,
         by: None,
     });
-    let before = sys::Sysctl::set("kernel/sysrq", 1)?;
+    let before = setting::set("kernel/sysrq", 1)?;
     fs::write("/proc/sysrq-trigger", "f").context("ask for an OOM kill (sysrq f)")?;
     dies(&mut victim)?;
     run.keep(victim);

@@ -4,13 +4,15 @@ use std::fs;
 
 use anyhow::Result;
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::{Errno, Unit};
 
 use super::{Place, Reach, Run, Scenario, must_succeed};
 use crate::actor::{Actor, Prober};
 use crate::attempt::{Kind, attempt};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::sys::{self, Sysctl};
+use crate::machine;
+use crate::setting;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -47,7 +49,7 @@ struct Cast {
     sharing: Actor,
 }
 
-fn cast(place: &Place, tag: &str, uid: u32, bytes: usize) -> Result<Cast> {
+fn cast(place: &Place, tag: &str, uid: u32, bytes: u64) -> Result<Cast> {
     let mut callers = Vec::new();
     for kind in Kind::COPIES {
         let comm = format!("{tag}-{}", kind.label());
@@ -62,8 +64,7 @@ fn cast(place: &Place, tag: &str, uid: u32, bytes: usize) -> Result<Cast> {
         sys::map(bytes)?;
         link.step();
         let mut tried = vec![attempt(Kind::CloneThread), attempt(Kind::Clone3Thread)];
-        #[cfg(target_arch = "x86_64")]
-        tried.push(attempt(Kind::Vfork));
+        tried.push(attempt(Kind::SHARING));
         link.ready(tried);
         Ok(())
     })?;
@@ -95,26 +96,23 @@ fn fire(mut cast: Cast, uid: u32, value: &Number, usage: &Number) -> Result<Run>
 }
 
 /// Mode 2, with room for a part of the mapping only.
-fn never(place: &Place, tag: &str, uid: u32, bytes: usize, by_ratio: bool) -> Result<Run> {
-    let mode = Sysctl::set("vm/overcommit_memory", 1)?;
+fn never(place: &Place, tag: &str, uid: u32, bytes: u64, by_ratio: bool) -> Result<Run> {
+    let mode = setting::set("vm/overcommit_memory", 1)?;
     let kept = CommitLimit::keep()?;
     let cast = cast(place, tag, uid, bytes)?;
-    let committed = sys::meminfo("Committed_AS")?;
-    let room = committed + bytes as u64 / 2;
+    let committed = machine::meminfo("Committed_AS")?;
+    let room = committed + bytes / 2;
     if by_ratio {
-        let percent = (room * 100 / sys::meminfo("MemTotal")?) + 1;
+        let percent = (room * 100 / machine::meminfo("MemTotal")?) + 1;
         fs::write("/proc/sys/vm/overcommit_ratio", percent.to_string())?;
     } else {
         fs::write("/proc/sys/vm/overcommit_kbytes", (room / 1024).to_string())?;
     }
     mode.change(2)?;
-    let limit = sys::meminfo("CommitLimit")?;
+    let limit = machine::meminfo("CommitLimit")?;
     // The kernel's count of what is promised is exact to a batch per CPU.
     let slack = 16 << 20;
-    let usage = Number::Between(
-        committed.saturating_sub(slack),
-        committed + bytes as u64 + slack,
-    );
+    let usage = Number::Between(committed.saturating_sub(slack), committed + bytes + slack);
     let value = Number::Exact(limit);
     let mut run = fire(cast, uid, &value, &usage)?;
     run.keep(mode);
@@ -132,8 +130,8 @@ pub struct CommitLimit {
 impl CommitLimit {
     pub fn keep() -> Result<Self> {
         Ok(Self {
-            ratio: Sysctl::read("vm/overcommit_ratio")?,
-            kbytes: Sysctl::read("vm/overcommit_kbytes")?,
+            ratio: setting::read("vm/overcommit_ratio")?,
+            kbytes: setting::read("vm/overcommit_kbytes")?,
         })
     }
 }
@@ -154,10 +152,10 @@ impl Drop for CommitLimit {
 /// Mode 0, with one mapping of more than there is memory and swap, made while
 /// everything was allowed.
 fn heuristic(place: &Place, tag: &str, uid: u32, percent: u64) -> Result<Run> {
-    let mode = Sysctl::set("vm/overcommit_memory", 1)?;
-    let there = sys::meminfo("MemTotal")? + sys::meminfo("SwapTotal")?;
+    let mode = setting::set("vm/overcommit_memory", 1)?;
+    let there = machine::meminfo("MemTotal")? + machine::meminfo("SwapTotal")?;
     let bytes = there / 100 * percent;
-    let cast = cast(place, tag, uid, bytes as usize)?;
+    let cast = cast(place, tag, uid, bytes)?;
     mode.change(0)?;
     let mut run = fire(cast, uid, &Number::Any, &Number::Any)?;
     run.keep(mode);

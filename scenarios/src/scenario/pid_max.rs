@@ -5,13 +5,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use forktrace::cause::Cause;
+use forktrace::provoke::sleeper;
+use forktrace::provoke::sys;
 use forktrace::record::Unit;
 
 use super::{Place, Reach, Run, Scenario, must_fail, probers, skip};
 use crate::actor::{self, Actor};
 use crate::attempt::{Kind, attempt, attempts};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::sys::{self, Sysctl};
+use crate::setting;
+use crate::sleepers;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -59,13 +62,13 @@ fn host(place: &Place, tag: &str, value: u64) -> Result<Run> {
     let mut run = Run::default();
     let mut callers = probers(tag, Kind::ALL, place.count, || Ok(()))?;
     let (mut filler, _) = Actor::start(format!("{tag}-fill"), |link| {
-        actor::pass_reserved_ids()?;
+        sleeper::pass_reserved_ids()?;
         link.step();
-        let (_, refused) = actor::fill(Kind::PLAIN, value as usize);
+        let (_, refused) = sleepers::fill(Kind::PLAIN, value as usize);
         link.ready(Vec::from_iter(refused));
         Ok(())
     })?;
-    let sysctl = Sysctl::set("kernel/pid_max", value)?;
+    let sysctl = setting::set("kernel/pid_max", value)?;
     let refused = filler.go()?.attempts;
     if refused.is_empty() {
         bail!("{value} ids could not be used up");
@@ -89,9 +92,9 @@ fn host(place: &Place, tag: &str, value: u64) -> Result<Run> {
 /// A pid namespace with a /proc and a pid_max of its own, all used up.
 fn exhaust_namespace(value: u64) -> Result<()> {
     sys::own_mounts()?;
-    sys::mount("proc", Path::new("/proc"), "proc", 0, "")?;
+    sys::mount("proc", Path::new("/proc"), "proc", "")?;
     fs::write("/proc/sys/kernel/pid_max", value.to_string()).context("write pid_max")?;
-    actor::pass_reserved_ids()
+    Ok(sleeper::pass_reserved_ids()?)
 }
 
 fn has_own_pid_max(place: &Place) -> Result<()> {
@@ -107,9 +110,9 @@ fn namespace(place: &Place, tag: &str, value: u64) -> Result<Run> {
     let mut run = Run::default();
     for kind in Kind::ALL {
         let (mut caller, report) = Actor::start(format!("{tag}-{}", kind.label()), |link| {
-            let pid = actor::enter_pid_namespace(0)?;
+            let pid = sys::enter_pid_namespace(0)?;
             exhaust_namespace(value)?;
-            let (pids, refused) = actor::fill(fills(*kind), value as usize);
+            let (pids, refused) = sleepers::fill(fills(*kind), value as usize);
             let inode = sys::namespace("pid")?;
             link.ready(actor::Report {
                 attempts: Vec::from_iter(refused),
@@ -154,20 +157,17 @@ fn outer_namespace(place: &Place) -> Result<Run> {
     let value = 310;
     let mut run = Run::default();
     let (mut caller, report) = Actor::start("pno-caller", |link| {
-        actor::enter_pid_namespace(0)?;
+        sys::enter_pid_namespace(0)?;
         exhaust_namespace(value)?;
         let outer = sys::namespace("pid")?;
         // A grandchild namespace whose init is one of the last ids.
         sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
-        // SAFETY: one thread; the child goes on below.
-        let init = unsafe { libc::fork() };
-        sys::check(i64::from(init), "fork into the inner namespace")?;
-        if init > 0 {
-            crate::attempt::reap(init);
-            actor::exit(0);
+        if let Some(init) = sys::fork("fork into the inner namespace")? {
+            sys::reap(init);
+            sys::exit(0);
         }
         sys::die_with_parent();
-        let (_, refused) = actor::fill(Kind::PLAIN, value as usize);
+        let (_, refused) = sleepers::fill(Kind::PLAIN, value as usize);
         link.ready(actor::Report {
             attempts: Vec::from_iter(refused),
             numbers: vec![outer],

@@ -1,17 +1,18 @@
 //! `pid_namespace_dead`: the namespace that children go to has lost its init.
 
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::AsFd as _;
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::Errno;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{Place, Reach, Run, Scenario, must_fail, skip};
-use crate::actor::{self, Actor, Prober};
-use crate::attempt::{Kind, attempts, reap};
+use crate::actor::{Actor, Prober};
+use crate::attempt::{Kind, attempts};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::sys;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -40,30 +41,11 @@ pub const SCENARIOS: &[Scenario] = &[
 /// the namespace's inode number.
 pub fn outlive_namespace(flags: i32) -> Result<u64> {
     sys::unshare(libc::CLONE_NEWPID | flags, "CLONE_NEWPID")?;
-    let mut ends = [0; 2];
-    // SAFETY: room for two descriptors.
-    unsafe { libc::pipe(ends.as_mut_ptr()) };
-    // SAFETY: one thread; the child waits for the pipe's end and exits.
-    let init = unsafe { libc::fork() };
-    sys::check(i64::from(init), "fork of the namespace's init")?;
-    if init == 0 {
-        let mut byte = 0u8;
-        // SAFETY: one byte; the descriptors are the child's.
-        unsafe {
-            libc::close(ends[1]);
-            libc::read(ends[0], (&raw mut byte).cast(), 1);
-        }
-        actor::exit(0);
-    }
+    let init = waiting_child()?;
     // The namespace shows only while it has an init.
     let inode = sys::namespace("pid_for_children");
-    // SAFETY: the descriptors are this function's.
-    unsafe {
-        libc::close(ends[0]);
-        libc::close(ends[1]);
-    }
-    reap(init).context("wait for the namespace's init")?;
-    inode
+    sys::end(init);
+    Ok(inode?)
 }
 
 fn limit(inode: u64) -> WantedLimit {
@@ -116,7 +98,7 @@ fn nested(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     for kind in Kind::PROCESSES {
         let (mut caller, report) = Actor::start(format!("pdn-{}", kind.label()), |link| {
-            let pid = actor::enter_pid_namespace(0)?;
+            let pid = sys::enter_pid_namespace(0)?;
             let inode = outlive_namespace(0)?;
             link.ready(vec![pid as u64, inode]);
             link.ready(attempts(*kind, count));
@@ -150,9 +132,7 @@ fn two(_: &Place) -> Result<Run> {
             let init = waiting_child()?;
             dead.push(File::open(format!("/proc/{init}/ns/pid")).context("open a namespace")?);
             inodes.push(sys::namespace("pid_for_children")?);
-            // SAFETY: not waited for yet.
-            unsafe { libc::kill(init, libc::SIGKILL) };
-            reap(init).context("wait for the namespace's init")?;
+            sys::end(init);
             children_go_to(&own)?;
         }
         link.ready(inodes);
@@ -179,18 +159,11 @@ fn two(_: &Place) -> Result<Run> {
 
 /// A child that waits to be killed.
 fn waiting_child() -> Result<i32> {
-    // SAFETY: one thread; the child only waits.
-    let pid = unsafe { libc::fork() };
-    sys::check(i64::from(pid), "fork of the namespace's init")?;
-    if pid == 0 {
-        actor::sleep_for_ever();
-    }
+    let pid = sys::child("fork of the namespace's init", || sys::sleep_for_ever())?;
     Ok(pid)
 }
 
 fn children_go_to(namespace: &File) -> Result<()> {
-    // SAFETY: takes a descriptor and a number.
-    let answer = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWPID) };
-    sys::check(answer.into(), "setns of a pid namespace")?;
-    Ok(())
+    let kind = Some(LinkNameSpaceType::ProcessID);
+    move_into_link_name_space(namespace.as_fd(), kind).context("setns of a pid namespace")
 }

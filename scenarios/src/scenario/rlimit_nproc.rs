@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 
 use super::{Place, Reach, Run, Scenario, must_succeed, probers, skip};
-use crate::actor::{Prober, Sleepers};
+use crate::actor::Prober;
 use crate::attempt::Kind;
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::sys;
+use crate::sleepers::Sleepers;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -53,10 +54,10 @@ fn full(place: &Place, n: u32, tag: &str, limit: u64) -> Result<Run> {
     let mut run = Run::default();
     let mut callers = probers(tag, Kind::ALL, place.count, || {
         sys::limit_nproc(limit, limit)?;
-        sys::become_uid(uid)
+        Ok(sys::become_uid(uid)?)
     })?;
     let others = limit - callers.len() as u64;
-    let sleepers = Sleepers::start(others, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(others, || Ok(sys::become_uid(uid)?))?;
     run.fire(&mut callers, |p, a| {
         Expect::of(&p.actor, a, Cause::RlimitNproc)
             .uid(uid)
@@ -73,9 +74,9 @@ fn lowered(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     let mut callers = probers("npl", Kind::ALL, place.count, || {
         sys::become_uid(uid)?;
-        sys::limit_nproc(2, 2)
+        Ok(sys::limit_nproc(2, 2)?)
     })?;
-    let sleepers = Sleepers::start(6, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(6, || Ok(sys::become_uid(uid)?))?;
     let usage = callers.len() as u64 + 6;
     run.fire(&mut callers, |p, a| {
         Expect::of(&p.actor, a, Cause::RlimitNproc)
@@ -91,10 +92,10 @@ fn lowered(place: &Place) -> Result<Run> {
 fn threads(place: &Place) -> Result<Run> {
     let uid = place.uid(4);
     let mut run = Run::default();
-    let sleepers = Sleepers::threads(8, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::threads(8, || Ok(sys::become_uid(uid)?))?;
     let mut callers = probers("npt", Kind::ALL, place.count, || {
         sys::become_uid(uid)?;
-        sys::limit_nproc(10, 10)
+        Ok(sys::limit_nproc(10, 10)?)
     })?;
     let usage = callers.len() as u64 + 9;
     run.fire(&mut callers, |p, a| {
@@ -110,7 +111,9 @@ fn threads(place: &Place) -> Result<Run> {
 /// uid 0 is over a limit of 1 and nobody minds.
 fn root(place: &Place) -> Result<Run> {
     let mut run = Run::default();
-    let mut callers = probers("np0", Kind::ALL, place.count, || sys::limit_nproc(1, 1))?;
+    let mut callers = probers("np0", Kind::ALL, place.count, || {
+        Ok(sys::limit_nproc(1, 1)?)
+    })?;
     for prober in &mut callers {
         must_succeed(&prober.fire()?)?;
         run.quiet.push(prober.actor.pid() as u32);
@@ -151,7 +154,7 @@ fn nested(place: &Place, levels: u32) -> Result<Run> {
         (own, Scope::Exact(format!("uid {uid}")))
     };
     let others = refuses - callers.len() as u64;
-    let sleepers = Sleepers::start(others, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(others, || Ok(sys::become_uid(uid)?))?;
     run.fire(&mut callers, |p, a| {
         let limit = WantedLimit {
             scope: scope.clone(),

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 
 use super::{Place, Reach, Run, Scenario, probers, skip};
 use crate::attempt::Kind;
 use crate::expect::Expect;
-use crate::sys;
 
 pub const SCENARIOS: &[Scenario] = &[Scenario {
     name: "sched_deadline",
@@ -16,7 +16,9 @@ pub const SCENARIOS: &[Scenario] = &[Scenario {
 
 fn run(place: &Place) -> Result<Run> {
     let mut run = Run::default();
-    let mut callers = match probers("dl", Kind::ALL, place.count, sys::sched_deadline) {
+    let mut callers = match probers("dl", Kind::ALL, place.count, || {
+        Ok(sys::sched_deadline(10)?)
+    }) {
         Ok(callers) => callers,
         Err(error) => return skip(format!("{error:#}")),
     };

@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::Errno;
 
 use super::{Place, Reach, Run, Scenario, probers, skip};
 use crate::attempt::{Attempt, Kind};
 use crate::bpf_scheduler::{self, NAME, Scheduler};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::sys;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -40,7 +40,7 @@ fn refused(place: &Place, tag: &str, errno: i32) -> Result<Run> {
         return skip("on one processor only");
     }
     let mut run = Run::default();
-    let nice = || sys::be_nice(bpf_scheduler::NICE);
+    let nice = || Ok(sys::be_nice(None, bpf_scheduler::NICE)?);
     let mut callers = probers(tag, Kind::ALL, place.count, nice)?;
     let scheduler = Scheduler::new(errno)?;
     for caller in &mut callers {

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Result, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::seccomp::{Action, install, install_32};
+use forktrace::provoke::sys;
 
 use super::{Place, Reach, Run, Scenario, must_fail, must_succeed, probers, skip};
-use crate::actor::{self, Actor};
-use crate::attempt::{Kind, attempt, attempts, exec, reap};
-use crate::cgroup::Tree;
+use crate::actor::Actor;
+use crate::arch::{CREATIONS, compat};
+use crate::attempt::{Kind, attempt, attempts, exec};
 use crate::expect::{Expect, WantedLimit};
-use crate::seccomp::{Action, install, install_32};
-use crate::sys;
 
 /// Of a session without `--seccomp`.
 pub const WITHOUT_OPTION: &[Scenario] = &[Scenario {
@@ -55,33 +55,10 @@ pub const WITH_OPTION: &[Scenario] = &[
     },
 ];
 
-#[cfg(target_arch = "x86_64")]
-const CREATIONS: &[i64] = &[
-    libc::SYS_fork,
-    libc::SYS_vfork,
-    libc::SYS_clone,
-    libc::SYS_clone3,
-];
-#[cfg(not(target_arch = "x86_64"))]
-const CREATIONS: &[i64] = &[libc::SYS_clone, libc::SYS_clone3];
-
-/// Every way to ask.
-#[cfg(target_arch = "x86_64")]
-const KINDS: &[Kind] = &[
-    Kind::Fork,
-    Kind::Vfork,
-    Kind::CloneProcess,
-    Kind::CloneThread,
-    Kind::Clone3,
-    Kind::Clone3Thread,
-];
-#[cfg(not(target_arch = "x86_64"))]
-const KINDS: &[Kind] = &[Kind::CloneProcess, Kind::CloneThread, Kind::Clone3];
-
 fn refused(place: &Place, tag: &str, errno: i32, times: u32) -> Result<Run> {
     let mut run = Run::default();
-    let mut callers = probers(tag, KINDS, place.count * times, || {
-        install(CREATIONS, Action::Errno(errno))
+    let mut callers = probers(tag, Kind::EVERY, place.count * times, || {
+        Ok(install(CREATIONS, Action::Errno(errno))?)
     })?;
     run.fire(&mut callers, |p, a| Expect::of(&p.actor, a, Cause::Seccomp))?;
     ensure!(
@@ -108,48 +85,42 @@ fn unasked(place: &Place) -> Result<Run> {
     Ok(run)
 }
 
-/// 32-bit calls have other numbers: 57 and 58, which are fork and vfork of
-/// 64-bit code, are setpgid and ulimit there, and no creations.
+/// 32-bit calls have other numbers: what has a creation's number of 64-bit code is something else there.
 fn compat(place: &Place) -> Result<Run> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if !crate::attempt::compat::works() {
-            return skip("this kernel has no 32-bit system calls");
-        }
-        if place.by_tracepoint() {
-            return skip("tracepoints don't show 32-bit system calls");
-        }
-        let mut run = Run::default();
-        let kinds = &[Kind::Fork32, Kind::Vfork32];
-        let mut callers = probers("sc32", kinds, place.count, || {
-            install_32(&[2, 120, 190, 435], Action::Errno(libc::EAGAIN))
-        })?;
-        run.fire(&mut callers, |p, a| Expect::of(&p.actor, a, Cause::Seccomp))?;
-        run.keep(callers);
-        let (caller, _) = Actor::start("sc32-others", |link| {
-            install_32(&[56, 57, 58], Action::Errno(libc::EAGAIN))?;
-            for number in [56, 57, 58] {
-                let answer = crate::attempt::compat::refused_call(number);
-                ensure!(
-                    answer == -libc::EAGAIN as isize,
-                    "32-bit call {number} answered {answer}"
-                );
-            }
-            link.step();
-            Ok(())
-        })?;
-        run.quiet.push(caller.pid() as u32);
-        run.keep(caller);
-        Ok(run)
+    if !compat::works() {
+        return skip("this kernel has no 32-bit system calls");
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    skip("32-bit system calls are x86's here")
+    if place.by_tracepoint() {
+        return skip("tracepoints don't show 32-bit system calls");
+    }
+    let mut run = Run::default();
+    let kinds = &[Kind::Fork32, Kind::Vfork32];
+    let mut callers = probers("sc32", kinds, place.count, || {
+        Ok(install_32(compat::CREATIONS, Action::Errno(libc::EAGAIN))?)
+    })?;
+    run.fire(&mut callers, |p, a| Expect::of(&p.actor, a, Cause::Seccomp))?;
+    run.keep(callers);
+    let (caller, _) = Actor::start("sc32-others", |link| {
+        install_32(compat::OTHERS, Action::Errno(libc::EAGAIN))?;
+        for number in compat::OTHERS {
+            let answer = compat::refused_call(*number);
+            ensure!(
+                answer == -libc::EAGAIN as isize,
+                "32-bit call {number} answered {answer}"
+            );
+        }
+        link.step();
+        Ok(())
+    })?;
+    run.quiet.push(caller.pid() as u32);
+    run.keep(caller);
+    Ok(run)
 }
 
 /// A filter that lets forks pass, and a limit that refuses them; then threads,
 /// which it refuses. Each is told once, by its own cause.
 fn beside_a_limit(place: &Place) -> Result<Run> {
-    let tree = Tree::new(&place.cgroups, "scp")?;
+    let tree = place.cgroups.tree("scp")?;
     let home = tree.top();
     let mut run = Run::default();
     let (mut caller, _) = Actor::start("sc-beside", |link| {
@@ -191,7 +162,7 @@ fn quiet(_place: &Place) -> Result<Run> {
     // Another errno.
     let (caller, _) = Actor::start("scq-eperm", |link| {
         install(CREATIONS, Action::Errno(libc::EPERM))?;
-        for kind in KINDS {
+        for kind in Kind::EVERY {
             let errno = attempt(*kind).errno;
             ensure!(errno == libc::EPERM, "{} answered {errno}", kind.label());
         }
@@ -205,13 +176,13 @@ fn quiet(_place: &Place) -> Result<Run> {
         let calls = [libc::SYS_getppid, libc::SYS_execve];
         install(&calls, Action::Errno(libc::EAGAIN))?;
         for _ in 0..30 {
-            // SAFETY: takes nothing.
+            // SAFETY: takes nothing. libc alone says when it is refused.
             let answer = unsafe { libc::syscall(libc::SYS_getppid) };
             ensure!(answer == -1, "getppid answered {answer}");
         }
         let answer = exec::execve();
         ensure!(answer == -libc::EAGAIN as isize, "execve answered {answer}");
-        for kind in KINDS {
+        for kind in Kind::EVERY {
             must_succeed(&[attempt(*kind)])?;
         }
         link.step();
@@ -221,9 +192,7 @@ fn quiet(_place: &Place) -> Result<Run> {
     run.keep(caller);
     // A signal in the call's place.
     let (caller, _) = Actor::start("scq-trap", |link| {
-        let handler = count_trap as extern "C" fn(i32) as libc::sighandler_t;
-        // SAFETY: the handler only counts.
-        unsafe { libc::signal(libc::SIGSYS, handler) };
+        sys::signal::handle(libc::SIGSYS, count_trap)?;
         install(CREATIONS, Action::Trap)?;
         attempt(Kind::CloneProcess);
         ensure!(TRAPS.load(Ordering::Relaxed) == 1, "no SIGSYS came");
@@ -243,18 +212,14 @@ fn quiet(_place: &Place) -> Result<Run> {
     run.quiet.push(caller.pid() as u32);
     run.keep(caller);
     // Death in the call's place.
-    // SAFETY: one thread; the child dies of its filter, or leaves by `exit`.
-    let pid = unsafe { libc::fork() };
-    sys::check(i64::from(pid), "fork")?;
-    if pid == 0 {
+    let pid = sys::child("fork", || {
         sys::die_with_parent();
-        let status = match install(CREATIONS, Action::Kill) {
+        match install(CREATIONS, Action::Kill) {
             Ok(()) => attempt(Kind::CloneProcess).errno,
             Err(_) => 99,
-        };
-        actor::exit(status);
-    }
-    let status = reap(pid).unwrap_or(0);
+        }
+    })?;
+    let status = sys::reap(pid).unwrap_or(0);
     ensure!(
         libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSYS,
         "the filter did not kill (wait status {status:#x})"

@@ -3,12 +3,15 @@
 
 use anyhow::{Result, bail};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 
 use super::{Place, Reach, Run, Scenario, must_fail, probers};
-use crate::actor::{self, Actor};
+use crate::actor::Actor;
 use crate::attempt::Kind;
 use crate::expect::{Expect, Number, WantedLimit};
-use crate::sys::{self, Sysctl};
+use crate::machine;
+use crate::setting;
+use crate::sleepers;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -31,9 +34,9 @@ pub const SCENARIOS: &[Scenario] = &[
 /// The limit comes down to less than there is.
 fn below_use(place: &Place, tag: &str, uid: u32, less: u64) -> Result<Run> {
     let mut run = Run::default();
-    let mut callers = probers(tag, Kind::ALL, place.count, || sys::become_uid(uid))?;
-    let value = sys::settled_tasks_on_host()? - less;
-    let sysctl = Sysctl::set("kernel/threads-max", value)?;
+    let mut callers = probers(tag, Kind::ALL, place.count, || Ok(sys::become_uid(uid)?))?;
+    let value = machine::settled_tasks_on_host()? - less;
+    let sysctl = setting::set("kernel/threads-max", value)?;
     run.fire(&mut callers, |p, a| {
         Expect::of(&p.actor, a, Cause::ThreadsMax)
             .uid(uid)
@@ -50,12 +53,12 @@ fn exact(place: &Place) -> Result<Run> {
     let mut callers = probers("tme", Kind::ALL, place.count, || Ok(()))?;
     let (mut filler, _) = Actor::start("tme-fill", |link| {
         link.step();
-        let (_, refused) = actor::fill(Kind::PLAIN, 100);
+        let (_, refused) = sleepers::fill(Kind::PLAIN, 100);
         link.ready(Vec::from_iter(refused));
         Ok(())
     })?;
-    let value = sys::settled_tasks_on_host()? + 11;
-    let sysctl = Sysctl::set("kernel/threads-max", value)?;
+    let value = machine::settled_tasks_on_host()? + 11;
+    let sysctl = setting::set("kernel/threads-max", value)?;
     let refused = filler.go()?.attempts;
     if refused.is_empty() {
         bail!("{value} tasks could not be made");

@@ -18,17 +18,17 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-
-use crate::cgroup::Hierarchies;
-use crate::scenario::Place;
-use crate::sys;
-use crate::tracer::{NotStarted, Scratch, Tracer};
+use forktrace::provoke::sys;
 use judge::{Truth, judge};
 use oracle::{Oracle, Owner, Refusal};
 use rng::Rng;
 use tally::Tally;
 use told::{BySeq, Records};
 use world::{Note, Stage, WORLDS, World};
+
+use crate::cgroup::Hierarchies;
+use crate::scenario::Place;
+use crate::tracer::{NotStarted, Scratch, Tracer};
 
 /// forktrace tells counts each second.
 const SETTLE: Duration = Duration::from_secs(30);

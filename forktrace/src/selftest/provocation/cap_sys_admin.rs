@@ -3,17 +3,18 @@
 use super::{Provocation, Provoked, number, refused};
 use crate::{
     model::{Cause, Errno},
-    selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
+    provoke::{Trouble, create, sys},
+    selftest::{Actor, expect::Expected, world::World},
 };
 
 pub const ALL: &[Provocation] = &[Provocation::own(Cause::CapSysAdmin, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let uid = world.fresh_uid()?;
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         sys::become_uid(uid)?;
-        link.tell(&[]);
-        link.tell(&[sys::attempt(libc::CLONE_NEWUTS) as u64]);
+        link.step();
+        link.ready([create::attempt(libc::CLONE_NEWUTS) as u64]);
         Ok(())
     })?;
     refused(number(&actor.go()?, 0)?, Errno::EPERM)?;

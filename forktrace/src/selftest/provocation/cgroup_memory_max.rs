@@ -1,17 +1,19 @@
 //! A memory cgroup at its limit in which the OOM killer finds nobody: all that
 //! lives in it has oom_score_adj -1000. The kernel's log gets a report of it.
 
-use std::{fs, io, ptr};
+use std::{fs, ptr};
 
 use super::{Provocation, Provoked, number, refused};
 use crate::{
     host::cgroup::{Resource, Version},
     model::{Cause, Errno},
+    provoke::{
+        Trouble,
+        sys::{self, Mapping},
+    },
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
         world::World,
     },
 };
@@ -38,7 +40,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     let place = world.place(Resource::Memory)?;
     let tree = world.tree(Resource::Memory)?;
     let home = tree.top();
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         // Before moving in: from here on nobody in the cgroup can be killed.
         fs::write("/proc/self/oom_score_adj", "-1000").map_err(|error| {
             Trouble::Skip(format!(
@@ -48,12 +50,10 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
         home.enter()?;
         let stacks = sys::map((TASKS * STACK) as u64)?;
         // Nothing may be swapped out to make room, nor be missing later.
-        // SAFETY: takes a number only.
-        let locked = unsafe { libc::mlockall(libc::MCL_CURRENT) };
-        sys::check(locked, "mlockall").map_err(Trouble::into_skip)?;
-        link.tell(&[]);
-        let errno = share_until_refused(stacks);
-        link.tell(&[errno as u64]);
+        sys::lock_present().map_err(Trouble::into_skip)?;
+        link.step();
+        let errno = share_until_refused(&stacks);
+        link.ready([errno as u64]);
         Ok(())
     })?;
     let in_use = home.read(match place.version {
@@ -64,7 +64,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     home.limit(value)?;
     refused(number(&actor.go()?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::CgroupMemoryMax, Errno::ENOMEM, 1).limit(
-        Scope::Cgroup(home.tail()),
+        Scope::Cgroup(home.shown()),
         Number::Exact(value),
         Number::Between(value.saturating_sub(ROOM), value + ROOM),
     );
@@ -74,7 +74,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
 /// Creates tasks that share this memory until one is refused; the errno.
 /// A copy of the address space would need memory for itself, which a cgroup
 /// without any can't give: such a child would fault for ever.
-fn share_until_refused(stacks: *mut u8) -> i32 {
+fn share_until_refused(stacks: &Mapping) -> i32 {
     extern "C" fn exist(parent: *mut libc::c_void) -> libc::c_int {
         sys::die_with(parent.addr() as i32);
         sys::sleep_for_ever()
@@ -86,13 +86,13 @@ fn share_until_refused(stacks: *mut u8) -> i32 {
         let pid = unsafe {
             libc::clone(
                 exist,
-                stacks.add(n * STACK).cast(),
+                stacks.start().add(n * STACK).cast(),
                 libc::CLONE_VM | libc::SIGCHLD,
                 ptr::without_provenance_mut(parent),
             )
         };
         if pid < 0 {
-            return io::Error::last_os_error().raw_os_error().unwrap_or(0);
+            return sys::errno();
         }
     }
     0

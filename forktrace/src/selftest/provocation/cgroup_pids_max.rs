@@ -5,12 +5,14 @@ use super::{Provocation, Provoked, number, refused};
 use crate::{
     host::cgroup::Resource,
     model::{Cause, Errno},
-    selftest::{
-        actor::Actor,
+    provoke::{
+        Trouble,
         cgroup::{Cgroup, Tree},
+        sleeper,
+    },
+    selftest::{
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
         world::World,
     },
 };
@@ -23,7 +25,7 @@ pub const ALL: &[Provocation] = &[
     }),
     Provocation::own(Cause::CgroupPidsMax, |world| {
         let tree = world.tree(Resource::Pids)?;
-        let home = tree.below("home")?;
+        let home = tree.at(&["home"])?;
         let limited = tree.top();
         fill(world, tree, &home, &limited)
     })
@@ -34,23 +36,23 @@ const LIMIT: u64 = 3;
 
 fn fill(world: &World, tree: Tree, home: &Cgroup, limited: &Cgroup) -> Result<Provoked, Trouble> {
     limited.limit(LIMIT)?;
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         home.enter()?;
-        link.tell(&[]);
-        let (made, errno) = sys::fill(LIMIT);
-        link.tell(&[made, errno as u64]);
+        link.step();
+        let (made, errno) = sleeper::fill(LIMIT);
+        link.ready([made, errno as u64]);
         Ok(())
     })?;
-    let told = actor.go()?;
-    refused(number(&told, 1)?, Errno::EAGAIN)?;
-    let usage = number(&told, 0)? + 1;
+    let report = actor.go()?;
+    refused(number(&report, 1)?, Errno::EAGAIN)?;
+    let usage = number(&report, 0)? + 1;
     if usage != LIMIT {
         return Err(Trouble::Odd(format!(
             "it was refused with {usage} tasks under a limit of {LIMIT}"
         )));
     }
     let expected = Expected::new(Cause::CgroupPidsMax, Errno::EAGAIN, 1).limit(
-        Scope::Cgroup(limited.tail()),
+        Scope::Cgroup(limited.shown()),
         Number::Exact(LIMIT),
         Number::Exact(LIMIT),
     );

@@ -3,7 +3,8 @@
 use super::{Provocation, Provoked, number, refused};
 use crate::{
     model::{Cause, Errno},
-    selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
+    provoke::{Trouble, create, sys},
+    selftest::{Actor, expect::Expected, world::World},
 };
 
 pub const ALL: &[Provocation] = &[Provocation::own(Cause::Chroot, run)];
@@ -20,13 +21,13 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
             "kernel.unprivileged_userns_clone is 0 here".to_owned(),
         ));
     }
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         std::os::unix::fs::chroot(ROOT)
             .map_err(Trouble::at("chroot"))
             .map_err(Trouble::into_skip)?;
         sys::become_uid(uid)?;
-        link.tell(&[]);
-        link.tell(&[sys::attempt(libc::CLONE_NEWUSER) as u64]);
+        link.step();
+        link.ready([create::attempt(libc::CLONE_NEWUSER) as u64]);
         Ok(())
     })?;
     let answer = number(&actor.go()?, 0)?;

@@ -3,17 +3,18 @@
 use super::{Provocation, Provoked, number, refused};
 use crate::{
     model::{Cause, Errno},
-    selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
+    provoke::{Trouble, create},
+    selftest::{Actor, expect::Expected, world::World},
 };
 
 pub const ALL: &[Provocation] = &[Provocation::own(Cause::CloneFlags, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
-    let (actor, _) = Actor::start(&world.comm, |link| {
-        link.tell(&[]);
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
+        link.step();
         // Were it granted after all it would have no stack of its own; no
         // kernel grants it.
-        link.tell(&[sys::attempt(libc::CLONE_THREAD) as u64]);
+        link.ready([create::attempt(libc::CLONE_THREAD) as u64]);
         Ok(())
     })?;
     refused(number(&actor.go()?, 0)?, Errno::EINVAL)?;

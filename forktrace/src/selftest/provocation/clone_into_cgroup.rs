@@ -5,16 +5,17 @@ use std::{fs::File, os::fd::AsRawFd as _};
 use super::{Provocation, Provoked, clone3_takes, number, refused};
 use crate::{
     model::{Cause, Errno},
-    selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
+    provoke::{Trouble, create},
+    selftest::{Actor, expect::Expected, world::World},
 };
 
 pub const ALL: &[Provocation] = &[Provocation::own(Cause::CloneIntoCgroup, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         let folder = File::open("/proc").map_err(Trouble::at("opening /proc"))?;
-        link.tell(&[]);
-        link.tell(&[sys::attempt_into_cgroup(folder.as_raw_fd()) as u64]);
+        link.step();
+        link.ready([create::attempt_into_cgroup(folder.as_raw_fd()) as u64]);
         Ok(())
     })?;
     let answer = clone3_takes(number(&actor.go()?, 0)?, "cgroup", "5.7")?;

@@ -4,23 +4,22 @@
 use super::{Provocation, Provoked, number, refused};
 use crate::{
     model::{Cause, Errno},
-    selftest::{
-        actor::Actor, expect::Expected, held_exec::HeldExec, sys, trouble::Trouble, world::World,
-    },
+    provoke::{Trouble, create, held_exec::HeldExec},
+    selftest::{Actor, expect::Expected, world::World},
 };
 
 pub const ALL: &[Provocation] = &[Provocation::own(Cause::ExecInProgress, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         let doing = "holding an execve of a file in memory";
         let forbidden = |error| Trouble::at(doing)(error).into_skip();
         let held = HeldExec::new().map_err(forbidden)?;
-        link.tell(&[]);
+        link.step();
         let errno = held
-            .during(|| sys::attempt(libc::CLONE_FS))
+            .during(|| create::attempt(libc::CLONE_FS))
             .map_err(forbidden)?;
-        link.tell(&[errno as u64]);
+        link.ready([errno as u64]);
         Ok(())
     })?;
     refused(number(&actor.go()?, 0)?, Errno::EAGAIN)?;

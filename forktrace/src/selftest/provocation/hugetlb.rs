@@ -5,20 +5,17 @@ use crate::{
     evidence::HugePool,
     host::huge_pages,
     model::{Cause, Errno, Owner},
+    provoke::{Trouble, arch::HUGE_PAGE, create, setting::Setting, sys},
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
-        undo::Setting,
         world::World,
     },
 };
 
 pub const ALL: &[Provocation] = &[Provocation::host(Cause::Hugetlb, run)];
 
-/// The size that vm.nr_hugepages is about, as good as everywhere.
-const PAGE: u64 = 2 << 20;
+const PAGE: u64 = HUGE_PAGE as u64;
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     if sys::kernel() < (5, 12) {
@@ -44,13 +41,12 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     if pool()?.total != wanted {
         return Err(Trouble::Skip("no room for one more huge page".to_owned()));
     }
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         let page = sys::map_huge(PAGE).map_err(Trouble::into_skip)?;
-        // SAFETY: the first byte of the mapping.
-        unsafe { page.write_volatile(1) };
-        sys::pin(page, PAGE as usize).map_err(Trouble::into_skip)?;
-        link.tell(&[]);
-        link.tell(&[sys::attempt(0) as u64]);
+        page.touch();
+        sys::pin_pages(&page, HUGE_PAGE).map_err(Trouble::into_skip)?;
+        link.step();
+        link.ready([create::attempt(0) as u64]);
         Ok(())
     })?;
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::ENOMEM)?;

@@ -5,11 +5,10 @@ use std::fs;
 use super::{Provocation, Provoked, inode, number, refused};
 use crate::{
     model::{Cause, Errno, Owner},
+    provoke::{Trouble, create, sys},
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
         world::World,
     },
 };
@@ -21,19 +20,19 @@ pub const ALL: &[Provocation] = &[Provocation::own(Cause::MaxNamespaces, run)];
 const FILE: &str = "/proc/sys/user/max_uts_namespaces";
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
-    let (actor, told) = Actor::start(&world.comm, |link| {
+    let (mut actor, report) = Actor::start(&world.comm, |link| {
         sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER").map_err(Trouble::into_skip)?;
         fs::write(FILE, "1")
             .map_err(Trouble::at(format!("writing 1 to {FILE}")))
             .map_err(Trouble::into_skip)?;
         sys::unshare(libc::CLONE_NEWUTS, "CLONE_NEWUTS").map_err(Trouble::into_skip)?;
-        link.tell(&[sys::namespace("user")?]);
-        link.tell(&[sys::attempt(libc::CLONE_NEWUTS) as u64]);
+        link.ready([sys::namespace("user")?]);
+        link.ready([create::attempt(libc::CLONE_NEWUTS) as u64]);
         Ok(())
     })?;
     refused(number(&actor.go()?, 0)?, Errno::ENOSPC)?;
     let expected = Expected::new(Cause::MaxNamespaces, Errno::ENOSPC, 1).limit(
-        Scope::Exact(Owner::user_namespace(inode(&told, 0)?)),
+        Scope::Exact(Owner::user_namespace(inode(&report, 0)?)),
         Number::Exact(1),
         Number::Exact(1),
     );

@@ -27,8 +27,11 @@ mod unprivileged_userns;
 
 use std::{any::Any, time::Duration};
 
-use super::{expect::Expected, trouble::Trouble, world::World};
-use crate::model::{Cause, Errno};
+use super::{expect::Expected, world::World};
+use crate::{
+    model::{Cause, Errno},
+    provoke::Trouble,
+};
 
 /// How long a setting of the whole host may stay changed for one step. It takes
 /// milliseconds, unless something is wrong.
@@ -179,16 +182,16 @@ fn clone3_takes(answer: u64, what: &str, since: &str) -> Result<u64, Trouble> {
     Ok(answer)
 }
 
-/// The number at `at` of what an actor told.
-fn number(told: &[u64], at: usize) -> Result<u64, Trouble> {
-    told.get(at)
-        .copied()
-        .ok_or_else(|| Trouble::Odd("a process of the selftest's own told too little".to_owned()))
+/// The number at `at` of an actor's report.
+fn number(report: &[u64], at: usize) -> Result<u64, Trouble> {
+    report.get(at).copied().ok_or_else(|| {
+        Trouble::Odd("a process of the selftest's own reported too little".to_owned())
+    })
 }
 
 /// The same of a namespace's inode number.
-fn inode(told: &[u64], at: usize) -> Result<u32, Trouble> {
-    let number = number(told, at)?;
+fn inode(report: &[u64], at: usize) -> Result<u32, Trouble> {
+    let number = number(report, at)?;
     u32::try_from(number).map_err(|_| Trouble::Odd(format!("{number} is no namespace's number")))
 }
 

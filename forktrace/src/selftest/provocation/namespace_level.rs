@@ -1,16 +1,15 @@
 //! Namespaces nested as deep as the kernel allows: user namespaces, and pid
 //! namespaces.
 
-use std::{fs, io};
+use std::fs;
 
 use super::{Provocation, Provoked, number, refused};
 use crate::{
     model::{Cause, Errno, Owner},
+    provoke::{Trouble, create, sys},
     selftest::{
-        actor::{Actor, Link},
+        Actor, Link,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
         world::World,
     },
 };
@@ -42,11 +41,11 @@ fn too_deep(
             // Refused early where this is not the outermost of them.
             enter().map_err(Trouble::into_skip)?;
         }
-        link.tell(&[]);
-        link.tell(&[sys::attempt(flag) as u64]);
+        link.step();
+        link.ready([create::attempt(flag) as u64]);
         Ok(())
     };
-    let (actor, _) = Actor::start(&world.comm, nest)?;
+    let (mut actor, _) = Actor::start(&world.comm, nest)?;
     refused(number(&actor.go()?, 0)?, Errno::ENOSPC)?;
     let expected = Expected::new(cause, Errno::ENOSPC, 1).limit(
         Scope::Exact(Owner::Process),
@@ -70,18 +69,6 @@ fn enter_user_namespace() -> Result<(), Trouble> {
 
 /// Goes on as the first process of a pid namespace, which ends with it.
 fn enter_pid_namespace() -> Result<(), Trouble> {
-    sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
-    if let Some(init) = sys::fork_on("starting the namespace's init")? {
-        // The link is the child's now.
-        sys::close_from(0);
-        sys::reap(init);
-        sys::exit(0);
-    }
-    sys::die_with_parent();
-    match sys::pid() {
-        1 => Ok(()),
-        pid => Err(Trouble::at("entering a pid namespace")(io::Error::other(
-            format!("the first process of it has the id {pid}"),
-        ))),
-    }
+    sys::enter_pid_namespace(0)?;
+    Ok(())
 }

@@ -3,12 +3,14 @@
 use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     model::{Cause, Errno, Owner},
+    provoke::{
+        Trouble, create,
+        setting::Setting,
+        sys::{self, Resource},
+    },
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
-        undo::Setting,
         world::World,
     },
 };
@@ -22,12 +24,11 @@ const LIMIT: u64 = 2 * BOUND;
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let setting = Setting::keep(&world.undo, "fs/nr_open")?;
-    let (actor, _) = Actor::start(&world.comm, |link| {
-        sys::limit(libc::RLIMIT_NOFILE, "RLIMIT_NOFILE", LIMIT, LIMIT)
-            .map_err(Trouble::into_skip)?;
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
+        sys::limit(Resource::Nofile, LIMIT, LIMIT).map_err(Trouble::into_skip)?;
         sys::open_at((BOUND + 500) as i32).map_err(Trouble::into_skip)?;
-        link.tell(&[]);
-        link.tell(&[sys::attempt(0) as u64]);
+        link.step();
+        link.ready([create::attempt(0) as u64]);
         Ok(())
     })?;
     setting.change(BOUND)?;

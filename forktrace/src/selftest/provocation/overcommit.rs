@@ -5,12 +5,10 @@ use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     host::limits::HostNow,
     model::{Cause, Errno, Owner},
+    provoke::{Trouble, create, setting::Setting, sys},
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
-        undo::Setting,
         world::World,
     },
 };
@@ -40,8 +38,8 @@ fn there_is() -> Result<(u64, u64), Trouble> {
 fn large(world: &World, bytes: u64) -> Result<Actor, Trouble> {
     let (actor, _) = Actor::start(&world.comm, |link| {
         sys::map(bytes).map_err(Trouble::into_skip)?;
-        link.tell(&[]);
-        link.tell(&[sys::attempt(0) as u64]);
+        link.step();
+        link.ready([create::attempt(0) as u64]);
         Ok(())
     })?;
     Ok(actor)
@@ -53,7 +51,7 @@ fn heuristic(world: &World) -> Result<Provoked, Trouble> {
     let (memory, swap) = there_is()?;
     let mode = Setting::keep(&world.undo, MODE)?;
     mode.change(1)?;
-    let actor = large(world, (memory + swap) / 2 * 3)?;
+    let mut actor = large(world, (memory + swap) / 2 * 3)?;
     mode.change(0)?;
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::Overcommit, Errno::ENOMEM, 1).limit(
@@ -74,7 +72,7 @@ fn strict(world: &World) -> Result<Provoked, Trouble> {
         .max((swap + 64 * MIB).saturating_sub(promised()) * 2);
     let mode = Setting::keep(&world.undo, MODE)?;
     let limit = keep_commit_limit(world)?;
-    let actor = large(world, bytes)?;
+    let mut actor = large(world, bytes)?;
     let before = promised();
     let kbytes = (before + bytes / 2).saturating_sub(swap) / 1024;
     limit.change_other(KBYTES, kbytes)?;

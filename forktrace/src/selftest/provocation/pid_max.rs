@@ -1,18 +1,16 @@
 //! No process id left: in a pid namespace with a pid_max of its own (Linux
 //! 6.14+), and on the whole host.
 
-use std::{fs, io, path::Path};
+use std::{fs, path::Path};
 
 use super::{Provocation, Provoked, SHORT, inode, number, refused};
 use crate::{
     evidence::RESERVED_PIDS,
     model::{Cause, Errno, Owner},
+    provoke::{Trouble, setting::Setting, sleeper, sys},
     selftest::{
-        actor::{Actor, Link},
+        Actor, Link,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
-        undo::Setting,
         world::World,
     },
 };
@@ -31,16 +29,13 @@ const MOST: u64 = 4096;
 /// The smallest pid_max that the kernel is sure to take (kernel/pid.c
 /// `pid_idr_init`: 8 for each possible processor), with some room.
 fn small_pid_max() -> Result<u64, Trouble> {
-    // SAFETY: takes a number only.
-    let processors = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
     let listed = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
-    let last = listed
+    let processors = listed
         .trim()
         .rsplit(['-', ','])
         .next()
         .and_then(|n| n.parse::<u64>().ok())
-        .map_or(0, |n| n + 1);
-    let processors = u64::try_from(processors).unwrap_or(1).max(last);
+        .map_or(1, |n| n + 1);
     let value = (8 * processors + 1).max(RESERVED_PIDS + ROOM);
     if value > MOST {
         return Err(Trouble::Skip(format!(
@@ -48,28 +43,6 @@ fn small_pid_max() -> Result<u64, Trouble> {
         )));
     }
     Ok(value)
-}
-
-/// Moves the namespace's cursor past the ids that are given out once only, so
-/// that only the others are left.
-fn pass_reserved_ids() -> Result<(), Trouble> {
-    for _ in 0..=RESERVED_PIDS {
-        match sys::fork(0) {
-            Ok(None) => sys::exit(0),
-            Ok(Some(pid)) => {
-                sys::reap(pid);
-                if pid as u64 > RESERVED_PIDS {
-                    return Ok(());
-                }
-            }
-            Err(errno) => {
-                return Err(Trouble::at("using ids up")(io::Error::from_raw_os_error(
-                    errno,
-                )));
-            }
-        }
-    }
-    Err(Trouble::Odd(format!("the ids stay below {RESERVED_PIDS}")))
 }
 
 fn namespace(world: &World) -> Result<Provoked, Trouble> {
@@ -82,10 +55,10 @@ fn namespace(world: &World) -> Result<Provoked, Trouble> {
     let value = small_pid_max()?;
     // Should this kernel have one for all after all, it comes back.
     let host = Setting::keep(&world.undo, "kernel/pid_max")?;
-    let (actor, told) = Actor::start(&world.comm, |link| in_namespace(link, value))?;
+    let (actor, report) = Actor::start(&world.comm, |link| in_namespace(link, value))?;
     drop(host);
-    refused(number(&told, 1)?, Errno::EAGAIN)?;
-    let inum = inode(&told, 2)?;
+    refused(number(&report, 1)?, Errno::EAGAIN)?;
+    let inum = inode(&report, 2)?;
     let expected = Expected::new(Cause::PidMax, Errno::EAGAIN, 1).limit(
         Scope::Exact(Owner::PidNamespace { inum }),
         Number::Exact(value),
@@ -98,21 +71,14 @@ fn namespace(world: &World) -> Result<Provoked, Trouble> {
 /// Goes on as the first process of a pid namespace, which ends with it.
 fn in_namespace(link: &Link, value: u64) -> Result<(), Trouble> {
     sys::own_mounts().map_err(Trouble::into_skip)?;
-    sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID").map_err(Trouble::into_skip)?;
-    if let Some(init) = sys::fork_on("starting the namespace's init")? {
-        // The link is the child's now.
-        sys::close_from(3);
-        sys::reap(init);
-        sys::exit(0);
-    }
-    sys::die_with_parent();
-    sys::mount("proc", Path::new("/proc"), "proc", 0).map_err(Trouble::into_skip)?;
+    sys::enter_pid_namespace(0).map_err(Trouble::into_skip)?;
+    sys::mount("proc", Path::new("/proc"), "proc", "").map_err(Trouble::into_skip)?;
     fs::write(PID_MAX, value.to_string())
         .map_err(Trouble::at(format!("writing {value} to {PID_MAX}")))
         .map_err(Trouble::into_skip)?;
-    pass_reserved_ids()?;
-    let (made, errno) = sys::fill(value);
-    link.tell(&[made, errno as u64, sys::namespace("pid")?]);
+    sleeper::pass_reserved_ids()?;
+    let (made, errno) = sleeper::fill(value);
+    link.ready([made, errno as u64, sys::namespace("pid")?]);
     Ok(())
 }
 
@@ -120,23 +86,21 @@ fn in_namespace(link: &Link, value: u64) -> Result<(), Trouble> {
 /// host goes without for one attempt only.
 fn host(world: &World) -> Result<Provoked, Trouble> {
     let value = small_pid_max()?;
-    let (actor, _) = Actor::start(&world.comm, |link| {
-        pass_reserved_ids()?;
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
+        sleeper::pass_reserved_ids()?;
         for pid in RESERVED_PIDS..value {
-            match sys::sleeper_numbered(pid as i32) {
+            match sleeper::sleeper_numbered(pid as i32) {
                 Ok(_) => {}
                 Err(libc::EEXIST) => {}
                 Err(errno) => {
-                    return Err(Trouble::at("taking an id by clone3(2) set_tid")(
-                        io::Error::from_raw_os_error(errno),
-                    ));
+                    return Err(Trouble::errno("taking an id by clone3(2) set_tid", errno));
                 }
             }
         }
-        link.tell(&[]);
+        link.step();
         // What ends meanwhile leaves an id.
-        let (_, errno) = sys::fill(value);
-        link.tell(&[errno as u64]);
+        let (_, errno) = sleeper::fill(value);
+        link.ready([errno as u64]);
         Ok(())
     })?;
     let setting = Setting::keep(&world.undo, "kernel/pid_max")?;

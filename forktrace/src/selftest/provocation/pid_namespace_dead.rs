@@ -3,11 +3,10 @@
 use super::{Provocation, Provoked, inode, number, refused};
 use crate::{
     model::{Cause, Errno, Owner},
+    provoke::{Trouble, create, sleeper, sys},
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
         world::World,
     },
 };
@@ -15,25 +14,21 @@ use crate::{
 pub const ALL: &[Provocation] = &[Provocation::own(Cause::PidNamespaceDead, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
-    let (actor, told) = Actor::start(&world.comm, |link| {
+    let (mut actor, report) = Actor::start(&world.comm, |link| {
         sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID").map_err(Trouble::into_skip)?;
-        let init = sys::sleeper().map_err(|errno| Trouble::Refused {
-            doing: "starting the namespace's init".to_owned(),
-            source: std::io::Error::from_raw_os_error(errno),
-        })?;
+        let init = sleeper::sleeper()
+            .map_err(|errno| Trouble::errno("starting the namespace's init", errno))?;
         // The namespace shows only while it has an init.
         let inode = sys::namespace("pid_for_children");
-        // SAFETY: not waited for yet, so the pid is its.
-        unsafe { libc::kill(init, libc::SIGKILL) };
-        sys::reap(init);
-        link.tell(&[inode?]);
-        link.tell(&[sys::attempt(0) as u64]);
+        sys::end(init);
+        link.ready([inode?]);
+        link.ready([create::attempt(0) as u64]);
         Ok(())
     })?;
     refused(number(&actor.go()?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::PidNamespaceDead, Errno::ENOMEM, 1).limit(
         Scope::Exact(Owner::PidNamespace {
-            inum: inode(&told, 0)?,
+            inum: inode(&report, 0)?,
         }),
         Number::Any,
         Number::Any,

@@ -3,11 +3,13 @@
 use super::{Provocation, Provoked, number, refused};
 use crate::{
     model::{Cause, Errno, Owner},
+    provoke::{
+        Trouble, create,
+        sys::{self, Resource},
+    },
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
         world::World,
     },
 };
@@ -18,11 +20,11 @@ pub const ALL: &[Provocation] = &[Provocation::own(Cause::RlimitNofile, run)];
 const LIMIT: u64 = 23;
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
-    let (actor, _) = Actor::start(&world.comm, |link| {
-        sys::limit(libc::RLIMIT_NOFILE, "RLIMIT_NOFILE", LIMIT, LIMIT)?;
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
+        sys::limit(Resource::Nofile, LIMIT, LIMIT)?;
         sys::fill_descriptors();
-        link.tell(&[]);
-        link.tell(&[sys::attempt_with_pidfd() as u64]);
+        link.step();
+        link.ready([create::attempt_with_pidfd() as u64]);
         Ok(())
     })?;
     let answer = number(&actor.go()?, 0)?;

@@ -4,11 +4,10 @@
 use super::{Provocation, Provoked, number, refused};
 use crate::{
     model::{Cause, Errno, Owner},
+    provoke::{Trouble, sleeper, sys},
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
         world::World,
     },
 };
@@ -25,17 +24,17 @@ const OWN: u64 = 6;
 
 fn plain(world: &World) -> Result<Provoked, Trouble> {
     let uid = world.fresh_uid()?;
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         sys::limit_nproc(LIMIT, LIMIT)?;
         sys::become_uid(uid)?;
-        link.tell(&[]);
-        let (made, errno) = sys::fill(LIMIT);
-        link.tell(&[made, errno as u64]);
+        link.step();
+        let (made, errno) = sleeper::fill(LIMIT);
+        link.ready([made, errno as u64]);
         Ok(())
     })?;
-    let told = actor.go()?;
-    refused(number(&told, 1)?, Errno::EAGAIN)?;
-    let usage = number(&told, 0)? + 1;
+    let report = actor.go()?;
+    refused(number(&report, 1)?, Errno::EAGAIN)?;
+    let usage = number(&report, 0)? + 1;
     if usage != LIMIT {
         return Err(Trouble::Odd(format!(
             "uid {uid} was refused with {usage} tasks under a limit of {LIMIT}"
@@ -53,22 +52,22 @@ fn plain(world: &World) -> Result<Provoked, Trouble> {
 
 fn nested(world: &World) -> Result<Provoked, Trouble> {
     let uid = world.fresh_uid()?;
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         sys::limit_nproc(LIMIT, OWN)?;
         sys::become_uid(uid)?;
         sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER").map_err(|trouble| {
             Trouble::Skip(format!("an unprivileged user may not do this: {trouble}"))
         })?;
         sys::limit_nproc(OWN, OWN)?;
-        link.tell(&[]);
-        let (made, errno) = sys::fill(OWN);
-        link.tell(&[made, errno as u64]);
+        link.step();
+        let (made, errno) = sleeper::fill(OWN);
+        link.ready([made, errno as u64]);
         Ok(())
     })?;
-    let told = actor.go()?;
-    refused(number(&told, 1)?, Errno::EAGAIN)?;
+    let report = actor.go()?;
+    refused(number(&report, 1)?, Errno::EAGAIN)?;
     // The creator's limit counts since Linux 5.14; before, only the own one.
-    let usage = number(&told, 0)? + 1;
+    let usage = number(&report, 0)? + 1;
     let scope = match usage {
         LIMIT => Scope::UserNamespace,
         OWN => Scope::Exact(Owner::user(uid)),

@@ -4,7 +4,8 @@
 use super::{Provocation, Provoked, clone3_takes, number, refused};
 use crate::{
     model::{Cause, Errno},
-    selftest::{actor::Actor, expect::Expected, sys, trouble::Trouble, world::World},
+    provoke::{Trouble, create, sys},
+    selftest::{Actor, expect::Expected, world::World},
 };
 
 pub const ALL: &[Provocation] = &[
@@ -45,12 +46,12 @@ fn asked(
     uid: Option<u32>,
     id: impl Fn() -> i32,
 ) -> Result<Provoked, Trouble> {
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         if let Some(uid) = uid {
             sys::become_uid(uid)?;
         }
-        link.tell(&[]);
-        link.tell(&[sys::attempt_numbered(&[id()]) as u64]);
+        link.step();
+        link.ready([create::attempt_numbered(&[id()]) as u64]);
         Ok(())
     })?;
     let answer = clone3_takes(number(&actor.go()?, 0)?, "ids", "5.5")?;

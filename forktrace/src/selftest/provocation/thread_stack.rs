@@ -2,17 +2,20 @@
 //! RLIMIT_MEMLOCK, and vm.max_map_count. No thread is ever asked for: what
 //! pthread_create(3) would do before it is enough.
 
-use std::{fs::File, io::Read as _};
+use std::{fs::File, io::Read as _, ptr};
 
 use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     model::{Cause, Errno, Owner},
+    provoke::{
+        Trouble,
+        arch::PAGE,
+        setting::Setting,
+        sys::{self, Resource},
+    },
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
-        undo::Setting,
         world::World,
     },
 };
@@ -32,8 +35,7 @@ const ROOM: u64 = 3 * MIB;
 /// A limit of a process on its memory.
 struct Rlimit {
     cause: Cause,
-    which: libc::__rlimit_resource_t,
-    name: &'static str,
+    which: Resource,
     /// The line of /proc/self/status that is compared with it.
     usage: &'static str,
     errno: Errno,
@@ -43,24 +45,21 @@ struct Rlimit {
 
 const AS: Rlimit = Rlimit {
     cause: Cause::RlimitAs,
-    which: libc::RLIMIT_AS,
-    name: "RLIMIT_AS",
+    which: Resource::As,
     usage: "VmSize",
     errno: Errno::ENOMEM,
     locked: false,
 };
 const DATA: Rlimit = Rlimit {
     cause: Cause::RlimitData,
-    which: libc::RLIMIT_DATA,
-    name: "RLIMIT_DATA",
+    which: Resource::Data,
     usage: "VmData",
     errno: Errno::ENOMEM,
     locked: false,
 };
 const MEMLOCK: Rlimit = Rlimit {
     cause: Cause::RlimitMemlock,
-    which: libc::RLIMIT_MEMLOCK,
-    name: "RLIMIT_MEMLOCK",
+    which: Resource::Memlock,
     usage: "VmLck",
     errno: Errno::EAGAIN,
     locked: true,
@@ -71,39 +70,65 @@ fn limited(world: &World, limit: &Rlimit) -> Result<Provoked, Trouble> {
         true => world.fresh_uid()?,
         false => 0,
     };
-    let (actor, told) = Actor::start(&world.comm, |link| {
-        let none = libc::RLIM_INFINITY;
+    let (mut actor, report) = Actor::start(&world.comm, |link| {
+        let none = sys::INFINITY;
         // Whatever the host sets: only one limit is to be reached.
         for other in [&AS, &DATA] {
-            sys::limit(other.which, other.name, none, none).map_err(Trouble::into_skip)?;
+            sys::limit(other.which, none, none).map_err(Trouble::into_skip)?;
         }
         // Not a limit on what isn't locked; where it can't be lifted, what
         // there is may do.
-        let lifted = sys::limit(MEMLOCK.which, MEMLOCK.name, none, none);
+        let lifted = sys::limit(MEMLOCK.which, none, none);
         drop(lifted);
         if limit.locked {
             sys::become_uid(uid)?;
         }
         // Not a whole number of pages: the kernel compares pages.
         let value = status(limit.usage)? + ROOM + 123;
-        sys::limit(limit.which, limit.name, value, value).map_err(Trouble::into_skip)?;
+        sys::limit(limit.which, value, value).map_err(Trouble::into_skip)?;
         if limit.locked {
             sys::lock_future().map_err(Trouble::into_skip)?;
         }
-        link.tell(&[value]);
+        link.ready([value]);
         let usage = status(limit.usage)?;
-        let errno = sys::thread_stack(STACK).err().unwrap_or(0);
-        link.tell(&[errno as u64, usage]);
+        let errno = stack(STACK).err().unwrap_or(0);
+        link.ready([errno as u64, usage]);
         Ok(())
     })?;
     let after = actor.go()?;
     refused(number(&after, 0)?, limit.errno)?;
     let expected = Expected::new(limit.cause, limit.errno, 1).uid(uid).limit(
         Scope::Exact(Owner::Process),
-        Number::Exact(number(&told, 0)?),
+        Number::Exact(number(&report, 0)?),
         Number::Exact(number(&after, 1)?),
     );
     Ok(Provoked::new(expected).keep(actor))
+}
+
+/// What pthread_create(3) does before it asks for a thread: mmap of the stack
+/// with a guard below, then mprotect of the stack. The errno when either is
+/// refused. What is granted stays.
+fn stack(bytes: u64) -> Result<(), i32> {
+    const GUARD: u64 = PAGE as u64;
+    // SAFETY: a new mapping, nothing that exists is touched; then a part of it.
+    unsafe {
+        let at = libc::mmap(
+            ptr::null_mut(),
+            (bytes + GUARD) as usize,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK,
+            -1,
+            0,
+        );
+        if at == libc::MAP_FAILED {
+            return Err(sys::errno());
+        }
+        let stack = at.byte_add(GUARD as usize);
+        match libc::mprotect(stack, bytes as usize, libc::PROT_READ | libc::PROT_WRITE) {
+            0 => Ok(()),
+            _ => Err(sys::errno()),
+        }
+    }
 }
 
 /// A line of /proc/self/status in kB, as bytes; read without asking for memory,
@@ -126,25 +151,26 @@ fn status(name: &str) -> Result<u64, Trouble> {
 }
 
 /// So many mappings that hardly anybody else has as many.
-const PAIRS: u64 = 15_000;
+const PAIRS: usize = 15_000;
 
 /// The setting goes below what one process has, for one attempt.
 fn mappings(world: &World) -> Result<Provoked, Trouble> {
     let setting = Setting::keep(&world.undo, "vm/max_map_count")?;
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         sys::map_many(PAIRS).map_err(Trouble::into_skip)?;
-        link.tell(&[]);
-        let errno = sys::thread_stack(STACK).err().unwrap_or(0);
-        link.tell(&[errno as u64]);
+        link.step();
+        let errno = stack(STACK).err().unwrap_or(0);
+        link.ready([errno as u64]);
         Ok(())
     })?;
-    let value = 2 * PAIRS - 9;
+    let pairs = PAIRS as u64;
+    let value = 2 * pairs - 9;
     setting.change(value)?;
     refused(number(&actor.go_within(SHORT)?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::MaxMapCount, Errno::ENOMEM, 1).limit(
         Scope::Exact(Owner::Process),
         Number::Exact(value),
-        Number::Between(2 * PAIRS - 2, 2 * PAIRS + 1000),
+        Number::Between(2 * pairs - 2, 2 * pairs + 1000),
     );
     Ok(Provoked::new(expected).keep(setting).keep(actor))
 }

@@ -4,12 +4,10 @@ use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     host::limits::HostNow,
     model::{Cause, Errno, Owner},
+    provoke::{Trouble, create, setting::Setting},
     selftest::{
-        actor::Actor,
+        Actor,
         expect::{Expected, Number, Scope},
-        sys,
-        trouble::Trouble,
-        undo::Setting,
         world::World,
     },
 };
@@ -20,9 +18,9 @@ pub const ALL: &[Provocation] = &[Provocation::host(Cause::ThreadsMax, run)];
 const LEAST: u64 = 20;
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
-    let (actor, _) = Actor::start(&world.comm, |link| {
-        link.tell(&[]);
-        link.tell(&[sys::attempt(0) as u64]);
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
+        link.step();
+        link.ready([create::attempt(0) as u64]);
         Ok(())
     })?;
     let tasks = HostNow::read().threads.unwrap_or(0);

@@ -5,9 +5,8 @@ use std::path::Path;
 use super::{Provocation, Provoked, SHORT, number, refused};
 use crate::{
     model::{Cause, Errno},
-    selftest::{
-        actor::Actor, expect::Expected, sys, trouble::Trouble, undo::Setting, world::World,
-    },
+    provoke::{Trouble, create, setting::Setting, sys},
+    selftest::{Actor, expect::Expected, world::World},
 };
 
 pub const ALL: &[Provocation] = &[Provocation::host(Cause::UnprivilegedUserns, run)];
@@ -22,10 +21,10 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     }
     let uid = world.fresh_uid()?;
     let setting = Setting::keep(&world.undo, NAME)?;
-    let (actor, _) = Actor::start(&world.comm, |link| {
+    let (mut actor, _) = Actor::start(&world.comm, |link| {
         sys::become_uid(uid)?;
-        link.tell(&[]);
-        link.tell(&[sys::attempt(libc::CLONE_NEWUSER) as u64]);
+        link.step();
+        link.ready([create::attempt(libc::CLONE_NEWUSER) as u64]);
         Ok(())
     })?;
     setting.change(0)?;

@@ -3,16 +3,19 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sleeper;
+use forktrace::provoke::sys;
 use serde_json::Value;
 
 use super::{check, pid_of, row};
-use crate::actor::{Actor, Prober, Sleepers};
+use crate::actor::{Actor, Prober};
 use crate::attempt::Kind;
 use crate::behaviour::{forktrace, provoke};
-use crate::cgroup::Tree;
+use crate::machine;
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
-use crate::sys::{self, Sysctl};
+use crate::setting;
+use crate::sleepers::{self, Sleepers};
 
 /// Nothing is near. On somebody's host something may be; then for this process.
 pub(super) fn healthy(tests: &Tests) -> Result<()> {
@@ -23,16 +26,16 @@ pub(super) fn healthy(tests: &Tests) -> Result<()> {
     };
     ensure!(value["near"] == 0, "{value}");
     let threads = row(&value, "kernel.threads-max", "host")?;
-    let now = sys::tasks_on_host()?;
+    let now = machine::tasks_on_host()?;
     let usage = threads["usage"].as_u64().context("usage")?;
     ensure!(usage.abs_diff(now) <= 20, "{usage} tasks, now {now}");
-    ensure!(threads["value"] == Sysctl::read("kernel/threads-max")?);
+    ensure!(threads["value"] == setting::read("kernel/threads-max")?);
     let ids = row(&value, "kernel.pid_max", "host")?;
-    ensure!(ids["value"] == Sysctl::read("kernel/pid_max")?, "{ids}");
+    ensure!(ids["value"] == setting::read("kernel/pid_max")?, "{ids}");
     let memory = &value["memory"];
-    ensure!(memory["total"] == sys::meminfo("MemTotal")?, "{memory}");
+    ensure!(memory["total"] == machine::meminfo("MemTotal")?, "{memory}");
     ensure!(
-        memory["commit_limit"] == sys::meminfo("CommitLimit")?,
+        memory["commit_limit"] == machine::meminfo("CommitLimit")?,
         "{memory}"
     );
     // Overcommit is no limit but in mode 2.
@@ -65,15 +68,15 @@ pub(super) fn pid_max(tests: &Tests) -> Result<()> {
     if tests.at == Where::Host {
         return skip("kernel.pid_max is for test machines");
     }
-    sys::settled_tasks_on_host()?;
+    machine::settled_tasks_on_host()?;
     let (mut filler, _) = Actor::start("check-ids", |link| {
-        crate::actor::pass_reserved_ids()?;
+        sleeper::pass_reserved_ids()?;
         link.step();
-        let (_, refused) = crate::actor::fill(Kind::PLAIN, 100);
+        let (_, refused) = sleepers::fill(Kind::PLAIN, 100);
         link.ready(Vec::from_iter(refused));
         Ok(())
     })?;
-    let setting = Sysctl::set("kernel/pid_max", 400)?;
+    let setting = setting::set("kernel/pid_max", 400)?;
     let there = ids_within(300..400)?;
     // forktrace itself has one.
     let wanted = 94u64.checked_sub(there).context("too many tasks")?;
@@ -102,16 +105,19 @@ pub(super) fn overcommit(tests: &Tests) -> Result<()> {
         return skip("vm.overcommit_memory is for test machines");
     }
     let mut prober = Prober::start("check-big", Kind::PLAIN, 1, || {
-        let bytes = sys::meminfo("MemTotal")? / 2;
-        sys::map(usize::try_from(bytes)?)?;
+        let bytes = machine::meminfo("MemTotal")? / 2;
+        sys::map(bytes)?;
         Ok(vec![bytes])
     })?;
     let mapped = *prober.numbers.first().context("its size")?;
-    let _ratio = Sysctl::set("vm/overcommit_ratio", 90)?;
-    let _mode = Sysctl::set("vm/overcommit_memory", 2)?;
+    let _ratio = setting::set("vm/overcommit_ratio", 90)?;
+    let _mode = setting::set("vm/overcommit_memory", 2)?;
     let value = check(tests, &["--pid", &pid_of(prober.actor.pid())], 1)?;
     let limit = row(&value, "CommitLimit", "host")?;
-    ensure!(limit["value"] == sys::meminfo("CommitLimit")?, "{limit}");
+    ensure!(
+        limit["value"] == machine::meminfo("CommitLimit")?,
+        "{limit}"
+    );
     ensure!(limit["requested"].as_u64() >= Some(mapped), "{limit}");
     ensure!(limit["percent"].as_f64() > Some(100.0), "{limit}");
     ensure!(limit["refuses"] == "processes", "{limit}");
@@ -126,7 +132,7 @@ pub(super) fn overcommit(tests: &Tests) -> Result<()> {
 
 /// What the kernel itself has logged; what root's programs write is no kernel's.
 pub(super) fn kernel_log(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "check-log")?;
+    let tree = tests.place.cgroups.tree("check-log")?;
     let home = tree.at(&["forks"])?;
     let mut prober = Prober::start("check-log", Kind::PLAIN, 1, || {
         home.enter()?;
@@ -157,7 +163,7 @@ pub(super) fn kernel_log(tests: &Tests) -> Result<()> {
 
 /// After two sysctls and a unit's limit were changed, these are told.
 pub(super) fn baseline(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "check-drift")?;
+    let tree = tests.place.cgroups.tree("check-drift")?;
     let unit = format!("forktrace-drift-{}.service", std::process::id());
     let home = tree.at(&[&*unit])?;
     let path = tests.scratch.path("baseline.json");
@@ -175,9 +181,9 @@ pub(super) fn baseline(tests: &Tests) -> Result<()> {
     home.limit(100)?;
     let mut kept = Vec::new();
     if tests.at == Where::TestMachine {
-        let ratio = Sysctl::read("vm/overcommit_ratio")?;
-        kept.push(Sysctl::set("vm/overcommit_ratio", ratio + 7)?);
-        kept.push(Sysctl::set("vm/overcommit_memory", 1)?);
+        let ratio = setting::read("vm/overcommit_ratio")?;
+        kept.push(setting::set("vm/overcommit_ratio", ratio + 7)?);
+        kept.push(setting::set("vm/overcommit_memory", 1)?);
         wanted.push("vm.overcommit_memory was 0, is 1".to_owned());
         wanted.push(format!("vm.overcommit_ratio was {ratio}, is {}", ratio + 7));
     }
@@ -212,7 +218,7 @@ pub(super) fn kernel_memory(tests: &Tests) -> Result<()> {
     if hierarchy.pids_is_v2 || tests.place.kernel >= (5, 16) {
         return skip("only cgroup v1 before 5.16 has such a limit");
     }
-    let tree = Tree::new(&hierarchy, "check-kmem")?;
+    let tree = hierarchy.tree("check-kmem")?;
     let file = tree.top().dir.join("memory.kmem.limit_in_bytes");
     fs::write(&file, "8388608")?;
     let name = "memory.kmem.limit_in_bytes";

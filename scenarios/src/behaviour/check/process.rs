@@ -1,27 +1,23 @@
 //! How the process is that was asked for.
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys;
 
 use super::{check, pid_of};
-use crate::actor::{Actor, Prober, Sleepers};
+use crate::actor::{Actor, Prober};
 use crate::attempt::Kind;
 use crate::behaviour::{forktrace, provoke};
 use crate::runner::Tests;
-use crate::sys;
+use crate::sleepers::Sleepers;
 
 /// Every fork is refused, at whatever limits.
 pub(super) fn dead_pid_namespace(tests: &Tests) -> Result<()> {
     let mut prober = Prober::start("check-dead-ns", Kind::PLAIN, 1, || {
-        // SAFETY: back to the default, so that the child can be waited for.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        // So that the child can be waited for.
+        sys::signal::default(libc::SIGCHLD);
         sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
-        // SAFETY: the child leaves at once.
-        let init = unsafe { libc::fork() };
-        sys::check(i64::from(init), "fork")?;
-        if init == 0 {
-            crate::actor::exit(0);
-        }
-        crate::attempt::reap(init);
+        let init = sys::child("fork", || 0)?;
+        sys::reap(init);
         Ok(Vec::new())
     })?;
     let value = check(tests, &["--pid", &pid_of(prober.actor.pid())], 1)?;
@@ -46,21 +42,13 @@ pub(super) fn dead_pid_namespace(tests: &Tests) -> Result<()> {
 /// living one.
 pub(super) fn zombies(tests: &Tests) -> Result<()> {
     let (parent, report) = Actor::start("check-parent", |link| {
-        // SAFETY: back to the default, so that children stay until reaped.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        // So that children stay until reaped.
+        sys::signal::default(libc::SIGCHLD);
         let mut pids = Vec::new();
         for _ in 0..3 {
-            // SAFETY: the child leaves at once.
-            let pid = unsafe { libc::fork() };
-            sys::check(i64::from(pid), "fork")?;
-            if pid == 0 {
-                crate::actor::exit(0);
-            }
+            let pid = sys::child("fork", || 0)?;
             pids.push(pid as u64);
-            let mut info: libc::siginfo_t = unsafe_zeroed();
-            let flags = libc::WEXITED | libc::WNOWAIT;
-            // SAFETY: waits for the child's end, and leaves it a zombie.
-            unsafe { libc::waitid(libc::P_PID, pid as u32, &raw mut info, flags) };
+            sys::await_zombie(pid);
         }
         link.ready(pids);
         Ok(())
@@ -79,9 +67,4 @@ pub(super) fn zombies(tests: &Tests) -> Result<()> {
     let wanted = format!("process {} has not reaped it", parent.pid());
     ensure!(running.printed().contains(&wanted), "{}", running.printed());
     Ok(())
-}
-
-fn unsafe_zeroed() -> libc::siginfo_t {
-    // SAFETY: all-zero is a siginfo_t.
-    unsafe { std::mem::zeroed() }
 }

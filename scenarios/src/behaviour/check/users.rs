@@ -1,21 +1,22 @@
 //! RLIMIT_NPROC: a user's tasks, as the kernel counts them.
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys;
 
 use super::{check, numbers, pid_of, row};
-use crate::actor::{Actor, Prober, Sleepers};
+use crate::actor::{Actor, Prober};
 use crate::attempt::Kind;
 use crate::behaviour::provoke;
 use crate::runner::Tests;
 use crate::scenario::must_succeed;
-use crate::sys;
+use crate::sleepers::Sleepers;
 
 /// Processes, threads: as many as the kernel counts, since the next is refused.
 pub(super) fn nproc(tests: &Tests) -> Result<()> {
     let uid = tests.place.uid(131);
     let be = || {
         sys::limit_nproc(10, 10)?;
-        sys::become_uid(uid)
+        Ok(sys::become_uid(uid)?)
     };
     let _processes = Sleepers::start(6, be)?;
     // With its first, two tasks.
@@ -66,7 +67,7 @@ pub(super) fn nested(tests: &Tests) -> Result<()> {
         Err(error) => return crate::scenario::skip(format!("a user namespace: {error:#}")),
     };
     let namespace = report.numbers.first().context("a namespace")?;
-    let _outside = Sleepers::start(3, || sys::become_uid(uid))?;
+    let _outside = Sleepers::start(3, || Ok(sys::become_uid(uid)?))?;
     let by_namespace = sys::kernel() >= (5, 14);
     let value = check(tests, &["--pid", &pid_of(inside.pid())], 0)?;
     let (scope, usage) = match by_namespace {

@@ -6,14 +6,15 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys::Signal;
 use serde_json::Value;
 
 use super::{as_user, check, object, row};
-use crate::actor::Sleepers;
 use crate::behaviour::{forktrace, no_panic};
-use crate::cgroup::Tree;
+use crate::machine;
 use crate::runner::Tests;
-use crate::sys;
+use crate::setting;
+use crate::sleepers::Sleepers;
 use crate::tracer::Running;
 
 /// Everything that anybody may read, and the rest by its name.
@@ -30,7 +31,7 @@ pub(super) fn unprivileged(tests: &Tests) -> Result<()> {
         hidden.contains("mappings of process 1") && hidden.contains("CAP_SYS_PTRACE"),
         "{hidden}"
     );
-    let restricted = sys::Sysctl::read("kernel/dmesg_restrict")? == 1;
+    let restricted = setting::read("kernel/dmesg_restrict")? == 1;
     let log = &value["log"]["unreadable"];
     ensure!(log.is_string() == restricted, "log: {log}");
     let mut running = as_user(tests, "unprivileged-text", &["--warn", "1000"])?;
@@ -119,9 +120,9 @@ pub(super) fn files(tests: &Tests) -> Result<()> {
 
 /// Readings until Ctrl-C; the status is the last one's.
 pub(super) fn watch(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "check-watch")?;
+    let tree = tests.place.cgroups.tree("check-watch")?;
     let home = tree.at(&["inner"])?;
-    let _tasks = Sleepers::start(19, || home.enter())?;
+    let _tasks = Sleepers::start(19, || Ok(home.enter()?))?;
     tree.top().limit(100)?;
     let shown = home.shown();
     let mut command = Command::new(&tests.binary);
@@ -129,7 +130,7 @@ pub(super) fn watch(tests: &Tests) -> Result<()> {
     command.args(["--format", "json"]);
     let mut running = Running::start(&tests.scratch, "watch", &mut command)?;
     let near = |running: &Running, wanted: u64| {
-        sys::await_some(Duration::from_secs(20), || {
+        machine::await_some(Duration::from_secs(20), || {
             let printed = running.printed();
             // The last one may be half written.
             let mut whole = printed.split_inclusive('\n').filter(|l| l.ends_with('\n'));
@@ -140,13 +141,13 @@ pub(super) fn watch(tests: &Tests) -> Result<()> {
     near(&running, 0).context("no healthy reading")?;
     tree.top().limit(20)?;
     near(&running, 1).context("the limit is not told as near")?;
-    running.signal(libc::SIGINT);
+    running.signal(Signal::INT);
     running.wait_for_exit(1)?;
     ensure!(running.said().is_empty(), "it said {}", running.said());
     tree.top().limit(100)?;
     let mut running = Running::start(&tests.scratch, "watch-again", &mut command)?;
     near(&running, 0).context("no healthy reading")?;
-    running.signal(libc::SIGTERM);
+    running.signal(Signal::TERM);
     running.wait_for_exit(0)?;
     check(tests, &["--cgroup", &shown], 0)?;
     Ok(())

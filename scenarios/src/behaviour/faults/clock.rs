@@ -6,15 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
 use forktrace::host::clock::Clock;
+use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::{Owner, Record};
+use rustix::time::{ClockId, Timespec, clock_settime};
 
 use super::super::{Behaviour, await_failures, provoke, record, refused_user};
 use crate::actor::Prober;
 use crate::attempt::Kind;
-use crate::cgroup::Tree;
+use crate::machine;
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
-use crate::sys;
 use crate::tracer::Tracer;
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -45,14 +46,11 @@ fn around() -> (String, String) {
 /// Moves the wall clock.
 fn step(seconds: i64) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let to = libc::timespec {
+    let to = Timespec {
         tv_sec: now.as_secs() as i64 + seconds,
         tv_nsec: 0,
     };
-    // SAFETY: the struct outlives the call.
-    let answer = unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &raw const to) };
-    sys::check(i64::from(answer), "clock_settime")?;
-    Ok(())
+    clock_settime(ClockId::Realtime, to).context("clock_settime")
 }
 
 /// Times of the failures of a process, in the order in which they were told.
@@ -99,7 +97,7 @@ fn steps(tests: &Tests) -> Result<()> {
 /// As in a suspend: who was refused is gone with its cgroup when forktrace goes on, and everything
 /// that the kernel side saw is told, at its time.
 fn stopped(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "gone")?;
+    let tree = tests.place.cgroups.tree("gone")?;
     let home = tree.at(&["inner"])?;
     let mut tracer = record(tests, &["--comm", "gone-soon"])?;
     let mut prober = Prober::start("gone-soon", Kind::PLAIN, 2, || {
@@ -108,17 +106,17 @@ fn stopped(tests: &Tests) -> Result<()> {
     })?;
     let pid = prober.actor.pid();
     home.limit(1)?;
-    tracer.running.signal(libc::SIGSTOP);
+    tracer.running.signal(Signal::STOP);
     let (from, _) = around();
     provoke(&mut prober)?;
     let (_, to) = around();
     drop(prober);
-    sys::await_some(Duration::from_secs(10), || {
+    machine::await_some(Duration::from_secs(10), || {
         fs::remove_dir(&home.dir).is_ok().then_some(())
     })
     .context("the cgroup can't be removed")?;
     std::thread::sleep(Duration::from_secs(3));
-    tracer.running.signal(libc::SIGCONT);
+    tracer.running.signal(Signal::CONT);
     await_failures(&mut tracer, pid, 2)?;
     for line in &tracer.lines {
         if let Record::Failure(f) = &line.record {

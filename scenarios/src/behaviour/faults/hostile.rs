@@ -4,18 +4,18 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::Record;
 use forktrace::view::is_harmful;
 
 use super::super::{Behaviour, forktrace, own_program, record};
-use crate::cgroup::{Cgroup, Tree};
+use crate::cgroup::Cgroup;
+use crate::machine::{self, await_some};
 use crate::runner::Tests;
-use crate::sys::{self, await_some};
 use crate::tracer::{PATIENCE, Running};
 
 pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
@@ -32,7 +32,7 @@ const CGROUPS: [&[u8]; 2] = [
 ];
 
 fn names(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "hostile")?;
+    let tree = tests.place.cgroups.tree("hostile")?;
     let mut tracer = record(tests, &["--verbose"])?;
     let mut live = Command::new(&tests.binary);
     live.args(["live", "--verbose"]);
@@ -61,10 +61,10 @@ fn names(tests: &Tests) -> Result<()> {
     for caller in &mut callers {
         caller.wait_for_exit(0)?;
     }
-    tracer.running.signal(libc::SIGUSR1);
+    tracer.running.signal(Signal::USR1);
     await_text(|| tracer.running.said(), "Callers")?;
     tracer.end()?;
-    live.signal(libc::SIGINT);
+    live.signal(Signal::INT);
     live.wait_for_exit(0)?;
     harmless("live", &live.printed())?;
     harmless("the digest", &tracer.running.said())?;
@@ -83,8 +83,7 @@ fn start(tests: &Tests, n: usize, home: &Cgroup, until: &Path) -> Result<Running
     let mut command = Command::new(&program);
     command.args(["helper", "hostile-until"]).arg(until);
     let enter = home.clone();
-    // SAFETY: between fork and exec of a process with one thread.
-    unsafe { command.pre_exec(move || enter.enter().map_err(std::io::Error::other)) };
+    sys::before_exec(&mut command, move || enter.enter());
     Running::start(&tests.scratch, &format!("hostile-{n}"), &mut command)
 }
 
@@ -151,6 +150,6 @@ fn path(path: &Path) -> Result<&str> {
 }
 
 fn await_text(printed: impl Fn() -> String, text: &str) -> Result<()> {
-    sys::await_some(PATIENCE, || printed().contains(text).then_some(()))
+    machine::await_some(PATIENCE, || printed().contains(text).then_some(()))
         .with_context(|| format!("it does not say {text:?}: {}", printed().escape_debug()))
 }

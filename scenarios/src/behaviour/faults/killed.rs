@@ -5,14 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys::{self, Signal};
 
 use super::super::{
     Behaviour, await_failures, count_of, in_own_mounts, provoke, record, refused_user, trace_left,
 };
 use crate::actor::Prober;
+use crate::machine::await_some;
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
-use crate::sys::{self, await_some};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
@@ -44,8 +45,8 @@ impl Hooks {
     /// Mounts what shows them, in a mount namespace of the caller's own.
     fn mount() {
         // Where lockdown refuses, what is left is compared.
-        let _ = sys::mount("none", Path::new("/sys/kernel/debug"), "debugfs", 0, "");
-        let _ = sys::mount("none", Path::new("/sys/kernel/tracing"), "tracefs", 0, "");
+        let _ = sys::mount("none", Path::new("/sys/kernel/debug"), "debugfs", "");
+        let _ = sys::mount("none", Path::new("/sys/kernel/tracing"), "tracefs", "");
     }
 
     fn now() -> Self {
@@ -120,7 +121,7 @@ fn kill_one(tests: &Tests, style: &str, users: &mut [Prober]) -> Result<()> {
         (count_of(&tracer, users[0].actor.pid()) > 0).then_some(())
     })
     .context("the storm is not recorded")?;
-    tracer.running.signal(libc::SIGKILL);
+    tracer.running.signal(Signal::KILL);
     tracer.running.wait(Duration::from_secs(20))?;
     for user in &mut *users {
         user.actor.hear()?;

@@ -2,17 +2,17 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::Record;
 
 use super::super::{Behaviour, refused_user};
 use crate::actor::Prober;
+use crate::arch::PAGE;
+use crate::machine::await_some;
 use crate::runner::Tests;
-use crate::sys::{self, await_some};
 use crate::tracer::{PATIENCE, parse};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -45,21 +45,13 @@ impl Piped {
     fn start(tests: &Tests, comm: &str) -> Result<Self> {
         let mut command = Command::new(&tests.binary);
         command.args(["live", "--format", "json", "--comm", comm]);
-        // SAFETY: one system call between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                sys::die_with_parent();
-                Ok(())
-            })
-        };
+        sys::dies_with_parent(&mut command);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
         let out = child.stdout.take().context("no pipe")?;
-        // SAFETY: numbers only.
-        let size = unsafe { libc::fcntl(out.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) };
-        sys::check(i64::from(size), "F_SETPIPE_SZ")?;
+        rustix::pipe::fcntl_setpipe_size(&out, PAGE).context("F_SETPIPE_SZ")?;
         let mut out = BufReader::new(out);
         let mut line = String::new();
         out.read_line(&mut line)?;
@@ -89,9 +81,8 @@ impl Piped {
         Ok(())
     }
 
-    fn signal(&self, signal: i32) {
-        // SAFETY: not waited for yet.
-        unsafe { libc::kill(self.child.id() as i32, signal) };
+    fn signal(&self, signal: Signal) {
+        sys::kill(self.child.id() as i32, signal);
     }
 }
 
@@ -149,7 +140,7 @@ fn blocks(tests: &Tests) -> Result<()> {
     }
     let grown = resident(&piped.child)?.saturating_sub(before);
     ensure!(grown < 4 << 20, "grown by {grown} bytes while it waited");
-    piped.signal(libc::SIGTERM);
+    piped.signal(Signal::TERM);
     let mut rest = String::new();
     let mut out = piped.out.take().context("open")?;
     out.read_to_string(&mut rest)?;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys::Signal;
 use forktrace::record::{LossReason, Record};
 
 use super::super::{Behaviour, provoke, record, refused_user};
 use crate::expect::Line;
+use crate::machine;
 use crate::runner::Tests;
-use crate::sys;
 use crate::tracer::Tracer;
 
 pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
@@ -25,13 +26,13 @@ fn overflows(tests: &Tests) -> Result<()> {
     let mut tracer = record(tests, &["--comm", "overflows", "--ring-size", "64K"])?;
     let mut user = refused_user("overflows", tests.place.uid(139), 1)?;
     let pid = user.actor.pid() as u32;
-    tracer.running.signal(libc::SIGSTOP);
+    tracer.running.signal(Signal::STOP);
     for _ in 0..REFUSED {
         provoke(&mut user)?;
         std::thread::sleep(Duration::from_millis(1100));
     }
-    tracer.running.signal(libc::SIGCONT);
-    let awaited = sys::await_some(Duration::from_secs(10), || {
+    tracer.running.signal(Signal::CONT);
+    let awaited = machine::await_some(Duration::from_secs(10), || {
         let read = tracer.read();
         (read.is_err() || lost(&tracer) > 0).then_some(())
     });

@@ -1,20 +1,19 @@
 //! forktrace short of memory, and of room on the disk.
 
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::{LossReason, Record};
 
 use super::super::{
     Behaviour, await_failures, forktrace, in_own_mounts, provoke, refused_user, started,
 };
-use crate::cgroup::Tree;
+use crate::machine::await_some;
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
-use crate::sys::{self, await_some};
 use crate::tracer::{Running, Tracer};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -38,7 +37,7 @@ fn short_of_memory(tests: &Tests) -> Result<()> {
     let Some(hierarchy) = tests.place.cgroups.memory() else {
         return skip("no memory controller is mounted");
     };
-    let tree = Tree::new(&hierarchy, "tight")?;
+    let tree = hierarchy.tree("tight")?;
     let home = tree.top();
     let name = if hierarchy.pids_is_v2 {
         let folder = home.dir.parent().context("a parent")?;
@@ -56,8 +55,7 @@ fn short_of_memory(tests: &Tests) -> Result<()> {
         .arg("-o")
         .arg(&file);
     let enter = home.clone();
-    // SAFETY: between fork and exec of a process with one thread.
-    unsafe { command.pre_exec(move || enter.enter().map_err(std::io::Error::other)) };
+    sys::before_exec(&mut command, move || enter.enter());
     let running = Running::start(&tests.scratch, "tight", &mut command)?;
     let mut tracer = started(Tracer::follow(running, &file))?;
     // Once it runs: reading the kernel's types takes more.
@@ -89,7 +87,7 @@ fn short_of_memory(tests: &Tests) -> Result<()> {
 fn full_and_back(tests: &Tests) -> Result<()> {
     let dir = tests.scratch.dir.join("full-and-back");
     fs::create_dir(&dir)?;
-    sys::mount("tmpfs", &dir, "tmpfs", 0, "size=1m")?;
+    sys::mount("tmpfs", &dir, "tmpfs", "size=1m")?;
     let file = dir.join("x.ndjson");
     let filler = dir.join("filler");
     let mut user = refused_user("no-room", tests.place.uid(153), 4)?;
@@ -105,7 +103,7 @@ fn full_and_back(tests: &Tests) -> Result<()> {
     let full = fs::metadata(&file)?.len();
     provoke(&mut user)?;
     // SIGUSR1 makes it read all that there is, and say so.
-    tracer.running.signal(libc::SIGUSR1);
+    tracer.running.signal(Signal::USR1);
     await_some(Duration::from_secs(20), || {
         tracer.running.said().contains("8 failures").then_some(())
     })

@@ -1,23 +1,21 @@
 //! Two forktraces, one that somebody else traces, and one that is refused a fork itself.
 
 use std::ffi::CString;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::Record;
 
 use super::super::{
     Behaviour, await_failures, count_of, no_panic, own_program, provoke, record, refused_user,
 };
 use crate::actor::Actor;
-use crate::cgroup::Tree;
+use crate::machine::await_some;
 use crate::runner::Tests;
-use crate::sys::{self, await_some};
 use crate::tracer::{PATIENCE, Running, parse_file};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -114,18 +112,15 @@ fn start_traced(tests: &Tests, file: &Path) -> Result<i32> {
     let arguments = arguments.map(|a| CString::new(a).unwrap_or_default());
     let mut pointers: Vec<_> = arguments.iter().map(|a| a.as_ptr()).collect();
     pointers.push(std::ptr::null());
-    // SAFETY: the actor has one thread; the child only makes system calls, on strings that live.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
+    let pid = sys::child("fork", || {
         sys::die_with_parent();
-        // SAFETY: as above.
+        // SAFETY: strings that live, and an ended list of them.
         unsafe {
             libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
             libc::execv(pointers[0], pointers.as_ptr());
         }
-        crate::actor::exit(99);
-    }
-    sys::check(i64::from(pid), "fork")?;
+        99
+    })?;
     let stopped = wait(pid)?;
     ensure!(libc::WIFSTOPPED(stopped), "wait status {stopped:#x}");
     Ok(pid)
@@ -151,22 +146,12 @@ fn follow(pid: i32) -> Result<i32> {
 }
 
 fn wait(pid: i32) -> Result<i32> {
-    let mut status = 0;
-    loop {
-        // SAFETY: room for a status.
-        if unsafe { libc::waitpid(pid, &raw mut status, 0) } == pid {
-            return Ok(status);
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error).context("waitpid");
-        }
-    }
+    sys::reap(pid).context("waitpid")
 }
 
 /// The fork that forktrace makes for its command is refused: told once, and not tried again.
 fn own_fork(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "own-fork")?;
+    let tree = tests.place.cgroups.tree("own-fork")?;
     let home = tree.top();
     home.limit(1)?;
     let program = own_program();
@@ -175,8 +160,7 @@ fn own_fork(tests: &Tests) -> Result<()> {
         "live", "--format", "json", "--", &program, "helper", "exit", "0",
     ]);
     let enter = home;
-    // SAFETY: between fork and exec of a process with one thread.
-    unsafe { command.pre_exec(move || enter.enter().map_err(io::Error::other)) };
+    sys::before_exec(&mut command, move || enter.enter());
     let mut running = Running::start(&tests.scratch, "own-fork", &mut command)?;
     running.wait_for_exit(4)?;
     no_panic(&running.said())?;

@@ -6,16 +6,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::{Failure, Inside, Owner, Record};
 
 use super::super::{
     Behaviour, await_failures, forktrace, in_own_mounts, own_program, provoke, record, refused_user,
 };
-use crate::actor::{self, Actor, Prober, Sleepers};
+use crate::actor::{Actor, Prober};
 use crate::attempt::Kind;
-use crate::cgroup::Tree;
 use crate::runner::Tests;
-use crate::sys;
+use crate::sleepers::Sleepers;
 use crate::tracer::{Tracer, parse_file};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -68,17 +68,11 @@ fn container(tests: &Tests) -> Result<()> {
 }
 
 fn enter_container() -> Result<()> {
-    actor::enter_pid_namespace(libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP)?;
-    sys::mount(
-        "none",
-        Path::new("/"),
-        "",
-        libc::MS_REC | libc::MS_PRIVATE,
-        "",
-    )?;
-    sys::mount("proc", Path::new("/proc"), "proc", 0, "")?;
-    // SAFETY: back to the default, so that Command can wait.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    sys::enter_pid_namespace(libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP)?;
+    sys::private_mounts()?;
+    sys::mount("proc", Path::new("/proc"), "proc", "")?;
+    // So that Command can wait.
+    sys::signal::default(libc::SIGCHLD);
     Ok(())
 }
 
@@ -143,9 +137,9 @@ fn hidden(tests: &Tests) -> Result<()> {
     let uid = tests.place.uid(133);
     let (mut watcher, _) = Actor::start("watcher", |link| {
         sys::own_mounts()?;
-        sys::mount("proc", Path::new("/proc"), "proc", 0, "hidepid=2")?;
-        // SAFETY: as in `enter_container`.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        sys::mount("proc", Path::new("/proc"), "proc", "hidepid=2")?;
+        // As in `enter_container`.
+        sys::signal::default(libc::SIGCHLD);
         sys::become_uid_with_capabilities(uid, &[CAP_SYS_PTRACE])?;
         ensure!(
             !Path::new(&format!("/proc/{pid}")).exists(),
@@ -180,7 +174,7 @@ fn hidden(tests: &Tests) -> Result<()> {
 
 /// The limit is named by the kernel's own path, though no folder shows it.
 fn no_cgroup(tests: &Tests) -> Result<()> {
-    let tree = Tree::new(&tests.place.cgroups, "unseen")?;
+    let tree = tests.place.cgroups.tree("unseen")?;
     let home = tree.top();
     in_own_mounts(|| {
         let mut prober = Prober::start("unseen", Kind::PLAIN, 2, || {
@@ -189,9 +183,7 @@ fn no_cgroup(tests: &Tests) -> Result<()> {
         })?;
         home.limit(1)?;
         while is_mounted("/sys/fs/cgroup")? {
-            // SAFETY: a path.
-            let answer = unsafe { libc::umount2(c"/sys/fs/cgroup".as_ptr(), libc::MNT_DETACH) };
-            sys::check(i64::from(answer), "umount /sys/fs/cgroup")?;
+            sys::unmount(Path::new("/sys/fs/cgroup"))?;
         }
         let mut tracer = record(tests, &["--comm", "unseen"])?;
         provoke(&mut prober)?;

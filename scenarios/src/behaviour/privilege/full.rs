@@ -5,14 +5,15 @@ use std::os::unix::fs::{PermissionsExt, chown};
 
 use anyhow::{Context, Result, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::{Failure, HolderKind, Owner, Record};
 
-use crate::actor::{Prober, Sleepers};
+use crate::actor::Prober;
 use crate::attempt::Kind;
 use crate::behaviour::{await_failures, own_program, provoke};
 use crate::cgroup::Tree;
 use crate::runner::Tests;
-use crate::sys;
+use crate::sleepers::Sleepers;
 use crate::tracer::Tracer;
 
 /// A cgroup that is full of another user's tasks, in a folder that is closed to others.
@@ -26,12 +27,12 @@ const SLEEPERS: u64 = 4;
 
 impl Full {
     pub fn new(tests: &Tests) -> Result<Self> {
-        let tree = Tree::new(&tests.place.cgroups, "privilege")?;
+        let tree = tests.place.cgroups.tree("privilege")?;
         let home = tree.at(&["closed"])?;
         let (one, other) = (tests.place.uid(170), tests.place.uid(171));
         let _sleepers = Sleepers::start(SLEEPERS, || {
             home.enter()?;
-            sys::become_uid(one)
+            Ok(sys::become_uid(one)?)
         })?;
         let caller = Prober::start("confined", Kind::PLAIN, 1, || {
             home.enter()?;

@@ -14,15 +14,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use forktrace::probe::preempt;
+use forktrace::provoke::sys::Signal;
 use forktrace::record::Session;
-
-use super::{Behaviour, forktrace, provoke};
-use crate::runner::{Tests, Where};
-use crate::sys::{self, await_some};
-use crate::tracer::{Running, Tracer};
 use full::Full;
 use started::Started;
 use status::Privilege;
+
+use super::{Behaviour, forktrace, provoke};
+use crate::machine::await_some;
+use crate::runner::{Tests, Where};
+use crate::setting;
+use crate::tracer::{Running, Tracer};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
@@ -87,7 +89,7 @@ fn kept(tests: &Tests, session: &Session) -> u64 {
 }
 
 fn kept_for_maps(tests: &Tests) -> u64 {
-    let open = sys::Sysctl::read("kernel/unprivileged_bpf_disabled").map_or(true, |v| v == 0);
+    let open = setting::read("kernel/unprivileged_bpf_disabled").map_or(true, |v| v == 0);
     if open || tests.place.kernel < (5, 19) {
         CAP_BPF
     } else {
@@ -159,7 +161,7 @@ fn rotates(
         );
         seen.extend(names()?);
     }
-    tracer.running.signal(libc::SIGTERM);
+    tracer.running.signal(Signal::TERM);
     tracer.running.wait_for_exit(0)?;
     let left = names()?;
     ensure!(
@@ -199,7 +201,7 @@ fn command_keeps_its_own(tests: &Tests) -> Result<()> {
 /// Debian has a level 3 of kernel.perf_event_paranoid, its default, at which its kernel 5.10 asks
 /// for CAP_SYS_ADMIN.
 fn two_capabilities_kprobe(tests: &Tests, style: &str) -> Result<()> {
-    let _level = sys::Sysctl::set("kernel/perf_event_paranoid", 2)?;
+    let _level = setting::set("kernel/perf_event_paranoid", 2)?;
     two_capabilities(tests, style)
 }
 

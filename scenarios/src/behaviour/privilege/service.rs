@@ -6,7 +6,6 @@ use super::full::Full;
 use super::started::Started;
 use super::status::Privilege;
 use crate::behaviour::provoke;
-use crate::cgroup::Tree;
 use crate::runner::{Tests, Where};
 
 const UNIT: &str = include_str!("../../../../contrib/forktrace.service");
@@ -56,11 +55,13 @@ pub fn as_the_service(tests: &Tests) -> Result<()> {
         // What the unit says to add where tracepoints are all there is.
         Where::Host => bits(names)? | bits("CAP_SYS_ADMIN")?,
     };
-    let slice = Tree::new(&tests.place.cgroups, "service")?;
+    let slice = tests.place.cgroups.tree("service")?;
     let home = slice.at(&["unit"])?;
     home.limit(directive("TasksMax")?.parse()?)?;
     let mut full = Full::new(tests)?;
-    let mut started = Started::with(tests, "service", capabilities, &arguments, || home.enter())?;
+    let mut started = Started::with(tests, "service", capabilities, &arguments, || {
+        Ok(home.enter()?)
+    })?;
     let session = started.session()?;
     let lacking: Vec<_> = session
         .absent

@@ -5,15 +5,15 @@ use std::os::unix::fs::chown;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
+use forktrace::provoke::sys::{self, Resource, Signal};
 use forktrace::record::{Failure, Record, Session};
 
 use super::folder;
 use crate::actor::Actor;
-use crate::attempt::reap;
 use crate::behaviour::starved;
 use crate::expect::Line;
+use crate::machine::await_some;
 use crate::runner::Tests;
-use crate::sys::{self, await_some};
 use crate::tracer::{PATIENCE, Tail};
 
 /// A `forktrace record` by a user that is nobody, in a folder of the user's own.
@@ -42,9 +42,9 @@ impl Started {
         let said = tests.scratch.path(&format!("{name}.err"));
         let (mut actor, _) = Actor::start(name, |link| {
             setup()?;
-            let all = libc::RLIM_INFINITY;
+            let all = sys::INFINITY;
             // Refused to a root without CAP_SYS_RESOURCE, where it doesn't count either.
-            let _ = sys::limit(libc::RLIMIT_MEMLOCK, all, all);
+            let _ = sys::limit(Resource::Memlock, all, all);
             sys::become_uid_with_only(uid, capabilities)?;
             starved::redirect(&said)?;
             link.step();
@@ -92,10 +92,9 @@ impl Started {
 
     /// Ends it, by SIGTERM.
     pub fn end(mut self) -> Result<()> {
-        // SAFETY: not waited for yet, so the pid is its.
-        unsafe { libc::kill(self.pid(), libc::SIGTERM) };
+        sys::kill(self.pid(), Signal::TERM);
         self.record(|record| matches!(record, Record::Summary(_)))?;
-        let status = reap(self.pid());
+        let status = sys::reap(self.pid());
         ensure!(
             status == Some(0),
             "it ended with {status:?}: {}",

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 
 use super::{answered, by_clone, by_clone3, expect_all, own};
 use crate::attempt::{Attempt, CloneArgs, Kind, THREAD_FLAGS, clone3};
 use crate::scenario::{Place, Run, Scenario, pid_namespace_dead, skip};
-use crate::sys;
 
 pub const SCENARIOS: &[Scenario] = &[
     own("set_tid", set_tid),

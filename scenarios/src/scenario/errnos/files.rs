@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys::{self, Resource};
 use forktrace::record::Unit;
 
 use super::{by_clone3, expect_all, host, own};
 use crate::attempt::{Attempt, CloneArgs, Kind, attempt, attempt_into_cgroup};
-use crate::cgroup::Tree;
 use crate::expect::{Number, Scope, WantedLimit};
 use crate::scenario::{Place, Run, Scenario, skip};
-use crate::sys::{self, Sysctl};
+use crate::setting;
 
 pub const SCENARIOS: &[Scenario] = &[
     own("pidfd_nofile", pidfd),
@@ -49,9 +49,8 @@ fn pidfd(place: &Place) -> Result<Run> {
         },
         |_| {
             sys::become_uid(uid)?;
-            sys::limit(libc::RLIMIT_NOFILE, FILES, FILES)?;
-            // SAFETY: a copy of standard input's descriptor.
-            while unsafe { libc::dup(0) } >= 0 {}
+            sys::limit(Resource::Nofile, FILES, FILES)?;
+            sys::fill_descriptors();
             // A fork needs none.
             if attempt(Kind::PLAIN).errno != 0 {
                 bail!("a plain fork without free descriptors was refused");
@@ -77,7 +76,7 @@ fn pidfd_file_max(place: &Place) -> Result<Run> {
     const FILES: u64 = 10;
     let mut run = Run::default();
     let uid = place.uid(84);
-    let sysctl = Sysctl::keep("fs/file-max")?;
+    let sysctl = setting::keep("fs/file-max")?;
     expect_all(
         &mut run,
         "pidfd-file-max",
@@ -109,7 +108,7 @@ fn pidfd_file_max(place: &Place) -> Result<Run> {
 fn nr_open(_: &Place) -> Result<Run> {
     const BOUND: u64 = 1024;
     let mut run = Run::default();
-    let sysctl = Sysctl::keep("fs/nr_open")?;
+    let sysctl = setting::keep("fs/nr_open")?;
     expect_all(
         &mut run,
         "nr-open",
@@ -126,10 +125,8 @@ fn nr_open(_: &Place) -> Result<Run> {
             })
         },
         |_| {
-            sys::limit(libc::RLIMIT_NOFILE, 4096, 4096)?;
-            // SAFETY: a copy of standard input's descriptor.
-            let answer = unsafe { libc::dup2(0, 1500) };
-            sys::check(i64::from(answer), "dup2 to 1500")?;
+            sys::limit(Resource::Nofile, 4096, 4096)?;
+            sys::open_at(1500)?;
             sysctl.change(BOUND)?;
             let attempts = vec![attempt(Kind::PLAIN), attempt(Kind::CloneProcess)];
             // A thread shares the table.
@@ -168,7 +165,7 @@ fn into_foreign_cgroup(place: &Place) -> Result<Run> {
     }
     let mut run = Run::default();
     let uid = place.uid(83);
-    let tree = Tree::new(&place.cgroups, "foreign")?;
+    let tree = place.cgroups.tree("foreign")?;
     let target = tree.at(&["target"])?;
     expect_all(
         &mut run,
@@ -193,7 +190,7 @@ fn into_inner_cgroup(place: &Place) -> Result<Run> {
         return skip("the pids controller is not in the v2 hierarchy");
     }
     let mut run = Run::default();
-    let tree = Tree::new(&place.cgroups, "inner")?;
+    let tree = place.cgroups.tree("inner")?;
     let target = tree.at(&["target"])?;
     let top = tree.top();
     let root = top.dir.parent().context("the hierarchy's root")?;

@@ -9,10 +9,11 @@ mod namespaces;
 
 use anyhow::{Result, bail};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 
 use super::{Place, Reach, Run, Scenario, negative, sched_ext};
 use crate::actor::{Actor, Link};
-use crate::attempt::{Attempt, CloneArgs, Kind, clone, clone3, gettid};
+use crate::attempt::{Attempt, CloneArgs, Kind, clone, clone3};
 use crate::expect::Expect;
 
 /// All of them, in the order in which they run.
@@ -78,7 +79,7 @@ pub fn by_clone3(args: &CloneArgs) -> Attempt {
 fn answered(kind: Kind, answer: isize) -> Attempt {
     Attempt {
         kind,
-        tid: gettid(),
+        tid: sys::tid(),
         errno: if answer < 0 { -answer as i32 } else { 0 },
     }
 }

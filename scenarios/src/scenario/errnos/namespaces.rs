@@ -4,14 +4,15 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::Unit;
 
 use super::{by_clone, expect_all, host, own};
-use crate::actor::{self, Sleepers};
 use crate::attempt::CloneArgs;
 use crate::expect::{Number, Scope, WantedLimit};
 use crate::scenario::{Place, Run, Scenario, skip};
-use crate::sys::{self, Sysctl};
+use crate::setting;
+use crate::sleepers::Sleepers;
 
 pub const SCENARIOS: &[Scenario] = &[
     host("max_user_namespaces", |place| users(place, 71, 71)),
@@ -44,9 +45,9 @@ fn users(place: &Place, real: u32, effective: u32) -> Result<Run> {
     let mut run = Run::default();
     let sleepers = Sleepers::start(HELD, || {
         sys::become_uid(effective)?;
-        sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")
+        Ok(sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?)
     })?;
-    let sysctl = Sysctl::set("user/max_user_namespaces", HELD)?;
+    let sysctl = setting::set("user/max_user_namespaces", HELD)?;
     expect_all(
         &mut run,
         "max-userns",
@@ -61,9 +62,7 @@ fn users(place: &Place, real: u32, effective: u32) -> Result<Run> {
             ))
         },
         |_| {
-            // SAFETY: takes numbers only.
-            let answer = unsafe { libc::setresuid(real, effective, effective) };
-            sys::check(i64::from(answer), "setresuid")?;
+            sys::become_uids(real, effective)?;
             let all = [
                 libc::CLONE_NEWUSER,
                 libc::CLONE_NEWUSER | libc::CLONE_NEWPID,
@@ -163,8 +162,8 @@ fn of_parent(place: &Place) -> Result<Run> {
 fn two_full(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     let uid = place.uid(76);
-    let users = Sysctl::set("user/max_user_namespaces", 1)?;
-    let pids = Sysctl::set("user/max_pid_namespaces", 0)?;
+    let users = setting::set("user/max_user_namespaces", 1)?;
+    let pids = setting::set("user/max_pid_namespaces", 0)?;
     expect_all(
         &mut run,
         "two-full",
@@ -192,8 +191,7 @@ fn two_full(place: &Place) -> Result<Run> {
 /// Maps the caller's only id, `outside` in the user namespace above, to 0.
 fn map_own(outside: u32) -> Result<()> {
     // Files of a process that has changed its uid are root's otherwise.
-    // SAFETY: takes numbers only.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
+    sys::own_proc_files();
     // Before an unprivileged gid_map (user_namespaces(7)).
     let _ = fs::write("/proc/self/setgroups", "deny");
     for file in ["/proc/self/uid_map", "/proc/self/gid_map"] {
@@ -244,7 +242,7 @@ fn pidns_depth(_: &Place) -> Result<Run> {
         |e, numbers| e.pid(numbers[0]).limit(levels(32)),
         |_| {
             for level in 0..32 {
-                actor::enter_pid_namespace(0).with_context(|| format!("at level {level}"))?;
+                sys::enter_pid_namespace(0).with_context(|| format!("at level {level}"))?;
             }
             // /proc is the initial namespace's.
             let own = fs::read_link("/proc/self").context("/proc/self")?;
@@ -282,7 +280,7 @@ fn cap_sys_admin(place: &Place) -> Result<Run> {
 fn userns_clone_off(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     let uid = place.uid(78);
-    let Ok(sysctl) = Sysctl::set("kernel/unprivileged_userns_clone", 0) else {
+    let Ok(sysctl) = setting::set("kernel/unprivileged_userns_clone", 0) else {
         return skip("this kernel has no kernel.unprivileged_userns_clone");
     };
     expect_all(

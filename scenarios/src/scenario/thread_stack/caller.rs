@@ -3,14 +3,16 @@
 
 use anyhow::{Result, ensure};
 use forktrace::cause::Cause;
+use forktrace::provoke::sys::{self, Resource};
 use forktrace::record::{Errno, Unit};
 
 use crate::actor::{Actor, Link, Report};
-use crate::attempt::{Attempt, Kind, gettid};
+use crate::arch::PAGE;
+use crate::attempt::{Attempt, Kind};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
+use crate::machine;
 use crate::pthread::{self, GUARD, Stack};
 use crate::scenario::{Run, must_succeed};
-use crate::sys;
 
 pub const MIB: u64 = 1 << 20;
 
@@ -30,9 +32,9 @@ pub fn bare(mib: u64) -> Stack {
 
 /// One stack that is larger than RAM and swap, by half.
 pub fn huge(guard: bool) -> Result<Stack> {
-    let there = sys::meminfo("MemTotal")? + sys::meminfo("SwapTotal")?;
+    let there = machine::meminfo("MemTotal")? + machine::meminfo("SwapTotal")?;
     Ok(Stack {
-        bytes: there / 2 * 3 / 4096 * 4096,
+        bytes: there / 2 * 3 / PAGE as u64 * PAGE as u64,
         guard,
     })
 }
@@ -42,14 +44,14 @@ pub fn huge(guard: bool) -> Result<Stack> {
 pub fn thread(stack: Stack) -> Attempt {
     Attempt {
         kind: Kind::StackMmap,
-        tid: gettid(),
+        tid: sys::tid(),
         errno: pthread::create(stack),
     }
 }
 
 /// A resource limit on a process's memory.
 pub struct Rlimit {
-    which: libc::__rlimit_resource_t,
+    which: Resource,
     name: &'static str,
     /// Line of /proc/self/status that the limit is compared with.
     pub usage: &'static str,
@@ -60,21 +62,21 @@ pub struct Rlimit {
 
 impl Rlimit {
     pub const AS: Self = Self {
-        which: libc::RLIMIT_AS,
+        which: Resource::As,
         name: "RLIMIT_AS",
         usage: "VmSize",
         cause: Cause::RlimitAs,
         errno: Errno::ENOMEM,
     };
     pub const DATA: Self = Self {
-        which: libc::RLIMIT_DATA,
+        which: Resource::Data,
         name: "RLIMIT_DATA",
         usage: "VmData",
         cause: Cause::RlimitData,
         errno: Errno::ENOMEM,
     };
     pub const MEMLOCK: Self = Self {
-        which: libc::RLIMIT_MEMLOCK,
+        which: Resource::Memlock,
         name: "RLIMIT_MEMLOCK",
         usage: "VmLck",
         cause: Cause::RlimitMemlock,
@@ -167,11 +169,7 @@ pub fn caller(
     let (actor, report) = Actor::start(wanted.comm, |link| {
         // Up to 5.15 a user may lock 64 KiB only (MLOCK_LIMIT, include/uapi/linux/resource.h).
         // Where it may not be raised, what there is will do, or lowering it fails.
-        let _ = sys::limit(
-            libc::RLIMIT_MEMLOCK,
-            libc::RLIM_INFINITY,
-            libc::RLIM_INFINITY,
-        );
+        let _ = sys::limit(Resource::Memlock, sys::INFINITY, sys::INFINITY);
         sys::become_uid(wanted.uid)?;
         let mut all = Vec::with_capacity(wanted.count as usize);
         // What pthread_create sets up once.

@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use forktrace::cause::Cause;
+use forktrace::provoke::sys;
 use forktrace::record::{Errno, Unit};
 
 use super::caller::{
@@ -11,36 +12,27 @@ use super::caller::{
 use crate::actor::Actor;
 use crate::attempt::{Attempt, Kind};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
+use crate::machine;
 use crate::pthread;
 use crate::scenario::overcommit::CommitLimit;
 use crate::scenario::{Place, Run};
-use crate::sys::{self, Sysctl};
+use crate::setting;
 
 /// So many mappings that can't be merged.
 const MAPPINGS: usize = 431;
-
-fn many_mappings() -> Result<()> {
-    let at = sys::map(2 * MAPPINGS * 4096)?;
-    for n in 0..MAPPINGS {
-        // SAFETY: a page of the caller's own mapping.
-        let answer = unsafe { libc::mprotect(at.add(2 * n * 4096).cast(), 4096, libc::PROT_READ) };
-        sys::check(i64::from(answer), "mprotect")?;
-    }
-    Ok(())
-}
 
 /// vm.max_map_count below what the caller has (mmap refuses), or at it
 /// (mprotect refuses to split the guard off); with RLIMIT_AS exhausted as well,
 /// which the kernel looks at later.
 pub fn maps(place: &Place, tag: &str, kind: Kind, as_room: Option<u64>) -> Result<Run> {
-    let sysctl = Sysctl::keep("vm/max_map_count")?;
+    let sysctl = setting::keep("vm/max_map_count")?;
     let mut run = Run::default();
     let mut callers = Vec::new();
     for (who, uid) in [("root", 0), ("user", place.uid(74))] {
         let comm = format!("{tag}-{who}");
         let (actor, report) = Actor::start(&comm, |link| {
             sys::become_uid(uid)?;
-            many_mappings()?;
+            sys::map_many(MAPPINGS)?;
             pthread::mappings()?;
             if let Some(room) = as_room {
                 Rlimit::AS.leave_room(room)?;
@@ -112,7 +104,7 @@ fn refused_by_host(
 /// Mode 2, with room for less than any of the stacks. The callers are there
 /// before, while everything is allowed.
 pub fn never(place: &Place) -> Result<Run> {
-    let mode = Sysctl::set("vm/overcommit_memory", 1)?;
+    let mode = setting::set("vm/overcommit_memory", 1)?;
     let kept = CommitLimit::keep()?;
     let mut run = Run::default();
     let mut callers = Vec::new();
@@ -124,11 +116,11 @@ pub fn never(place: &Place) -> Result<Run> {
         let caller = unlimited(&wanted)?;
         callers.push((wanted, caller));
     }
-    let committed = sys::meminfo("Committed_AS")?;
+    let committed = machine::meminfo("Committed_AS")?;
     let room = committed + 70 * MIB;
     std::fs::write("/proc/sys/vm/overcommit_kbytes", (room / 1024).to_string())?;
     mode.change(2)?;
-    let limit = sys::meminfo("CommitLimit")?;
+    let limit = machine::meminfo("CommitLimit")?;
     // The kernel's count of what is promised is exact to a batch per CPU.
     let slack = 16 * MIB;
     for (wanted, caller) in callers {

@@ -1,12 +1,12 @@
 //! Limits of the process: on its addresses, on its data, on what it locks.
 
 use anyhow::Result;
+use forktrace::provoke::sys::{self, Resource};
 
 use super::caller::{MIB, Rlimit, Wanted, bare, caller, fire, granted, guarded, huge, thread};
 use crate::attempt::Kind;
 use crate::expect::Number;
 use crate::scenario::{Place, Run};
-use crate::sys;
 
 /// A caller that does `limits` is refused by `limit`, whose value they answer.
 fn refused_by(
@@ -72,7 +72,7 @@ pub fn data(place: &Place) -> Result<Run> {
         refused_by(&mut run, &Rlimit::DATA, &wanted, || {
             let value = Rlimit::DATA.leave_room(3 * MIB)?;
             if soft_0 {
-                sys::limit(libc::RLIMIT_DATA, 0, value)?;
+                sys::limit(Resource::Data, 0, value)?;
             }
             Ok(value)
         })?;
@@ -83,9 +83,7 @@ pub fn data(place: &Place) -> Result<Run> {
 /// Everything that is mapped from now on is locked, up to `room` bytes.
 fn lock_future(room: u64) -> Result<u64> {
     let value = Rlimit::MEMLOCK.leave_room(room)?;
-    // SAFETY: changes the caller's own mappings.
-    let answer = unsafe { libc::mlockall(libc::MCL_FUTURE) };
-    sys::check(i64::from(answer), "mlockall")?;
+    sys::lock_future()?;
     Ok(value)
 }
 

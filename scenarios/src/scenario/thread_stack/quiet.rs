@@ -4,10 +4,10 @@
 use std::io;
 
 use anyhow::{Result, ensure};
+use forktrace::provoke::sys;
 
 use super::caller::{MIB, Rlimit, bare, granted, guarded, must_be_refused, thread, untold};
 use crate::scenario::{Place, Run};
-use crate::sys;
 
 pub fn success(place: &Place) -> Result<Run> {
     let mut run = Run::default();

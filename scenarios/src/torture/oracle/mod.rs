@@ -16,12 +16,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use derive::{Seen, Story};
 use forktrace::btf::Btf;
+use forktrace::provoke::sys;
 
 pub use derive::{Owner, Refusal};
-use derive::{Seen, Story};
-
-use crate::sys;
 
 /// Where it mounts tracefs: in a mount namespace that only the harness and what it starts are in.
 const MOUNT: &str = "/run/torture-tracefs";
@@ -56,7 +55,7 @@ impl Oracle {
     pub fn new() -> Result<Self> {
         let mount = Path::new(MOUNT);
         fs::create_dir_all(mount)?;
-        sys::mount("tracefs", mount, "tracefs", 0, "")?;
+        sys::mount("tracefs", mount, "tracefs", "")?;
         let instance = mount.join(INSTANCE);
         fs::create_dir(&instance).context("an instance of tracefs")?;
         write(&instance.join("trace_clock"), "mono")?;

@@ -5,8 +5,9 @@
 //! tell stays undecided.
 
 use forktrace::btf::Btf;
+use forktrace::provoke::sys;
 
-use crate::sys;
+use crate::arch::{FIRST, FOURTH, THIRD};
 
 /// A place to look at.
 pub struct Probe {
@@ -48,8 +49,8 @@ impl Types<'_> {
         let most = self.at("user_namespace", "rlimit_max[0]")?;
         let above = self.at("user_namespace", "ucounts")?;
         let inum = self.at("user_namespace", "ns.inum")?;
-        let mut at = "%di".to_owned();
-        let mut text = "lim=%dx:u64".to_owned();
+        let mut at = FIRST.to_owned();
+        let mut text = format!("lim={THIRD}:u64");
         for level in 0..self.levels {
             text += &format!(
                 " c{level}=+{count}({at}):s64 u{level}=+{uid}({at}):u32 \
@@ -67,7 +68,7 @@ impl Types<'_> {
         let level = self.at("pid_namespace", "level")?;
         let parent = self.at("pid_namespace", "parent")?;
         let most = self.at("pid_namespace", "pid_max");
-        let mut at = "%di".to_owned();
+        let mut at = FIRST.to_owned();
         let mut text = String::new();
         for n in 0..self.levels {
             text +=
@@ -87,28 +88,31 @@ impl Types<'_> {
         if let Some(file) = self.at("pids_cgroup", "events_local_file") {
             let field = |name| {
                 let at = i64::from(self.at("pids_cgroup", name)?) - i64::from(file);
-                Some(format!("{at:+}(%di)"))
+                Some(format!("{at:+}({FIRST})"))
             };
             return Some(format!(
                 "{} c={}:s64 m={}:s64",
-                self.cgroup_id("%di", file)?,
+                self.cgroup_id(FIRST, file)?,
                 field("counter")?,
                 field("limit")?,
             ));
         }
         let file = self.at("pids_cgroup", "events_file")?;
-        self.cgroup_id("%di", file)
+        self.cgroup_id(FIRST, file)
     }
 
     fn memory(&self) -> Option<String> {
         let most = self.at("mem_cgroup", "memory.max")?;
-        Some(format!("{} m=+{most}(%di):u64", self.cgroup_id("%di", 0)?))
+        Some(format!(
+            "{} m=+{most}({FIRST}):u64",
+            self.cgroup_id(FIRST, 0)?
+        ))
     }
 
     fn child(&self) -> Option<String> {
         let pid = self.at("task_struct", "pid")?;
         let tgid = self.at("task_struct", "tgid")?;
-        Some(format!("pid=+{pid}(%di):s32 tgid=+{tgid}(%di):s32"))
+        Some(format!("pid=+{pid}({FIRST}):s32 tgid=+{tgid}({FIRST}):s32"))
     }
 }
 
@@ -152,7 +156,9 @@ pub fn all(btf: &Btf) -> Vec<Probe> {
             "begin",
             "copy_process",
             // `flags` is the first member of its last argument (`struct kernel_clone_args`).
-            Some("tasks=@nr_threads:s32 most=@max_threads:s32 flags=+0(%cx):u64".to_owned()),
+            Some(format!(
+                "tasks=@nr_threads:s32 most=@max_threads:s32 flags=+0({FOURTH}):u64"
+            )),
         ),
         answer("end", "copy_process", "s64"),
         // What the creation was of, where it succeeded.

@@ -6,9 +6,10 @@ use std::os::fd::AsRawFd;
 use anyhow::Result;
 
 use super::{Keep, Stage, caller, meanwhile, move_to};
-use crate::actor::{Actor, Sleepers};
+use crate::actor::Actor;
 use crate::attempt::attempt_into_cgroup;
 use crate::cgroup::Cgroup;
+use crate::sleepers::Sleepers;
 
 /// 1 to 80 cgroups deep, several limits full or nearly so; the nearest to the caller refuses.
 pub fn nested(stage: &mut Stage<'_>) -> Result<Keep> {
@@ -24,7 +25,7 @@ pub fn nested(stage: &mut Stage<'_>) -> Result<Keep> {
         .map(|_| stage.burst(120))
         .collect();
     let others = stage.rng.between(0, 3);
-    let sleepers = Sleepers::start(others, || home.enter())?;
+    let sleepers = Sleepers::start(others, || Ok(home.enter()?))?;
     let (mut actor, _) = caller("t-nest", &plan, || {
         home.enter()?;
         Ok(Vec::new())

@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
+use forktrace::provoke::sys;
 
 use super::{Burst, Keep, NO_THREADS, Stage, caller, limit_of, meanwhile};
-use crate::actor::{self, Actor};
-use crate::attempt::{Kind, attempt, reap};
-use crate::sys::{self, Sysctl, settled_tasks_on_host};
+use crate::actor::Actor;
+use crate::attempt::{Kind, attempt};
+use crate::machine::settled_tasks_on_host;
+use crate::setting;
 
 /// Callers of one user in one cgroup, that take each other's room.
 pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
@@ -16,8 +18,8 @@ pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
     let tree = stage.tree("t-crowd")?;
     let chain = stage.chain(&tree, "w", 1)?;
     let home = &chain[1];
-    let threads = Sysctl::keep("kernel/threads-max")?;
-    let plenty = Sysctl::read("kernel/threads-max")?;
+    let threads = setting::keep("kernel/threads-max")?;
+    let plenty = setting::read("kernel/threads-max")?;
     let count = stage.rng.between(2, 4);
     let room = stage.rng.between(0, 1);
     let by = stage.rng.between(0, 3);
@@ -81,19 +83,16 @@ pub fn many(stage: &mut Stage<'_>) -> Result<Keep> {
 
 /// A process that is refused once: by its user's limit, or by its cgroup.
 fn short_life(uid: Option<u32>) -> Result<bool> {
-    // SAFETY: the actor has one thread; the child leaves by `exit`.
-    let child = unsafe { libc::fork() };
-    sys::check(i64::from(child), "fork of a short life")?;
-    if child == 0 {
+    let child = sys::child("fork of a short life", || {
         if let Some(uid) = uid
             && (sys::limit_nproc(1, 1).is_err() || sys::become_uid(uid).is_err())
         {
-            actor::exit(2);
+            return 2;
         }
         let refused = attempt(Kind::PLAIN).errno != 0;
-        actor::exit(i32::from(!refused));
-    }
-    let status = reap(child).context("wait for a short life")?;
+        i32::from(!refused)
+    })?;
+    let status = sys::reap(child).context("wait for a short life")?;
     Ok(status == 0)
 }
 
@@ -102,7 +101,7 @@ fn short_life(uid: Option<u32>) -> Result<bool> {
 pub fn waiting(stage: &mut Stage<'_>) -> Result<Keep> {
     stage.race = true;
     let threads = stage.rng.between(8, 24);
-    let bytes = (stage.rng.between(16, 48) << 20) as usize;
+    let bytes = stage.rng.between(16, 48) << 20;
     let uid = stage.uid();
     let mut bursts = vec![stage.burst(1)];
     bursts[0].count = stage.rng.between(40, 80) as u32;
@@ -119,11 +118,7 @@ pub fn waiting(stage: &mut Stage<'_>) -> Result<Keep> {
     let full = stage.rng.chance(50);
     let (mut large, _) = Actor::start("t-large", |link| {
         home.enter()?;
-        let at = sys::map(bytes)?;
-        for page in (0..bytes).step_by(4096) {
-            // SAFETY: within the mapping, which is this process's own.
-            unsafe { at.add(page).write_volatile(1) };
-        }
+        sys::map(bytes)?.touch();
         let stop = sys::shared_counter()?;
         let go = || stop.load(Ordering::Relaxed) == 0;
         std::thread::scope(|scope| {
@@ -145,7 +140,7 @@ pub fn waiting(stage: &mut Stage<'_>) -> Result<Keep> {
     if full {
         stage.limit(&home, 1)?;
     }
-    let host = Sysctl::keep("kernel/threads-max")?;
+    let host = setting::keep("kernel/threads-max")?;
     if stage.rng.chance(50) {
         limit_of(pid, 1)?;
     } else {

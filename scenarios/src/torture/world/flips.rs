@@ -1,9 +1,10 @@
 //! Limits that another process changes while tasks are created.
 
 use anyhow::Result;
+use forktrace::provoke::sys;
 
 use super::{Keep, NO_THREADS, Stage, caller, limit_of, meanwhile};
-use crate::sys::{self, Sysctl};
+use crate::setting;
 
 /// A limit that is full all the time, and one that is asked before it and goes to and fro.
 pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
@@ -12,8 +13,8 @@ pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
     let tree = stage.tree("t-flip")?;
     let chain = stage.chain(&tree, "f", 2)?;
     let (parent, child) = (&chain[1], &chain[2]);
-    let threads = Sysctl::keep("kernel/threads-max")?;
-    let plenty = Sysctl::read("kernel/threads-max")?;
+    let threads = setting::keep("kernel/threads-max")?;
+    let plenty = setting::read("kernel/threads-max")?;
     let mut burst = stage.burst(1);
     burst.count = stage.rng.between(80, 200) as u32;
     burst.pause = stage.rng.between(0, 2) * 300;
@@ -34,7 +35,7 @@ pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
     let mut set = |what: &str, is_full: bool| -> Result<()> {
         match what {
             "user" => limit_of(pid, if is_full { 1 } else { 10_000 }),
-            "host" => threads.change(if is_full { NO_THREADS } else { plenty }),
+            "host" => Ok(threads.change(if is_full { NO_THREADS } else { plenty })?),
             "child" => stage.limit(child, if is_full { 1 } else { 1000 }),
             _ => stage.limit(parent, if is_full { 1 } else { 1000 }),
         }

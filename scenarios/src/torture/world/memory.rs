@@ -4,13 +4,15 @@ use std::fs;
 use std::io::Write;
 
 use anyhow::Result;
+use forktrace::provoke::{create, sys};
 
 use super::{Burst, Keep, Stage, caller, limit_of};
 use crate::actor::Actor;
-use crate::attempt::{CloneArgs, Kind, attempt, short_of_memory};
+use crate::attempt::{Kind, attempt, short_of_memory};
+use crate::machine;
 use crate::scenario::memory::{ballast, fill, touch_everything, under, way_out};
 use crate::scenario::pid_namespace_dead::outlive_namespace;
-use crate::sys::{self, Sysctl};
+use crate::setting;
 
 /// Mode 2, with room for a part of what the caller has. Parts of its address space aren't copied
 /// (MADV_DONTFORK), and parts are promised though they can't be written to any more.
@@ -25,31 +27,24 @@ pub fn overcommit(stage: &mut Stage<'_>) -> Result<Keep> {
             ..stage.burst(40)
         })
         .collect();
-    let mode = Sysctl::set("vm/overcommit_memory", 1)?;
+    let mode = setting::set("vm/overcommit_memory", 1)?;
     let (mut actor, _) = caller("t-commit", &plan, || {
         if uid != 0 {
             sys::become_uid(uid)?;
         }
-        let at = sys::map((copied << 20) as usize)?;
-        let other = sys::map(((kept + 1) << 20) as usize)?;
-        // SAFETY: this function's own mappings, which nobody looks into.
-        unsafe {
-            libc::madvise(
-                other.cast(),
-                ((kept + 1) << 20) as usize,
-                libc::MADV_DONTFORK,
-            );
-            if read_only {
-                // Accounted once it was written to, and for good (newer kernels give a mapping back
-                // that never was).
-                at.write_volatile(1);
-                libc::mprotect(at.cast(), (copied << 20) as usize, libc::PROT_READ);
-            }
+        let bytes = copied << 20;
+        let large = sys::map(bytes)?;
+        sys::map((kept + 1) << 20)?.not_for_children()?;
+        if read_only {
+            // Accounted once it was written to, and for good (newer kernels give a mapping back
+            // that never was).
+            large.touch_first();
+            large.make_read_only(0, bytes as usize)?;
         }
         Ok(Vec::new())
     })?;
     stage.uids.insert(actor.pid() as u32, uid);
-    let committed = sys::meminfo("Committed_AS")?;
+    let committed = machine::meminfo("Committed_AS")?;
     let room = committed + (copied << 20) / 2;
     fs::write("/proc/sys/vm/overcommit_kbytes", (room / 1024).to_string())?;
     mode.change(2)?;
@@ -79,7 +74,7 @@ pub fn full(stage: &mut Stage<'_>) -> Result<Keep> {
         let names: Vec<String> = (1..=level).map(|n| format!("below-{n}")).collect();
         stage.know(&tree.at(&names)?)?;
     }
-    let console = Sysctl::set("kernel/printk", 1)?;
+    let console = setting::set("kernel/printk", 1)?;
     let bytes = stage.rng.between(9, 14) << 20;
     fs::write(tree.top().dir.join("memory.max"), bytes.to_string())?;
     let kind = stage.kind();
@@ -117,14 +112,14 @@ pub fn before(stage: &mut Stage<'_>) -> Result<Keep> {
     };
     let tree = stage.tree("t-stale")?;
     let home = tree.top();
-    let console = Sysctl::set("kernel/printk", 1)?;
+    let console = setting::set("kernel/printk", 1)?;
     let bytes = stage.rng.between(9, 14) << 20;
     fs::write(home.dir.join("memory.max"), bytes.to_string())?;
     let count = stage.rng.between(1, 5) as u32;
     let (mut actor, report) = Actor::start("t-stale", |link| {
         let inode = outlive_namespace(0)?;
         // Each in a page table of its own, which is charged when it is first read.
-        let far = sys::map(FAR_PAGES << 21)?;
+        let far = sys::map((FAR_PAGES as u64) << 21)?;
         // What attempts touch.
         attempt(Kind::CloneProcess);
         fs::write("/proc/self/oom_score_adj", "-1000")?;
@@ -134,7 +129,9 @@ pub fn before(stage: &mut Stage<'_>) -> Result<Keep> {
         let mut faults = 0;
         for n in 0..FAR_PAGES {
             fill(&ballast)?;
-            let answer = clone3_at(far as usize + (n << 21));
+            // SAFETY: in a mapping of zeros that is not touched. Children go to a namespace that takes
+            // none.
+            let answer = unsafe { create::clone3_at(far.start() as usize + (n << 21)) };
             faults += u64::from(answer == -(libc::EFAULT as isize));
             if faults > 0 {
                 break;
@@ -157,17 +154,3 @@ pub fn before(stage: &mut Stage<'_>) -> Result<Keep> {
 }
 
 const FAR_PAGES: usize = 200;
-
-/// clone3(2) with its arguments at this address: zeros, if they can be read.
-fn clone3_at(address: usize) -> isize {
-    // SAFETY: the kernel reads there, and the address is a mapping's. Children go to a namespace
-    // that takes none.
-    let answer = unsafe { libc::syscall(libc::SYS_clone3, address, size_of::<CloneArgs>()) };
-    if answer == 0 {
-        crate::actor::exit(0);
-    }
-    if answer > 0 {
-        return answer as isize;
-    }
-    -(std::io::Error::last_os_error().raw_os_error().unwrap_or(0) as isize)
-}

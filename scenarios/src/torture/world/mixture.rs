@@ -2,9 +2,10 @@
 //! mixed up.
 
 use anyhow::Result;
+use forktrace::provoke::sys;
 
 use super::{Keep, NO_THREADS, Stage, caller, limit_of};
-use crate::sys::{self, Sysctl};
+use crate::setting;
 
 /// The limits, in the order of the kernel's checks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
     let plan: Vec<_> = (0..stage.rng.between(4, 9))
         .map(|_| stage.burst(150))
         .collect();
-    let threads = Sysctl::keep("kernel/threads-max")?;
-    let plenty = Sysctl::read("kernel/threads-max")?;
+    let threads = setting::keep("kernel/threads-max")?;
+    let plenty = setting::read("kernel/threads-max")?;
     let (mut actor, _) = caller("t-mix", &plan, || {
         child.enter()?;
         if uid != 0 {

@@ -18,6 +18,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forktrace::provoke::sys::{self, Resource};
 
 use super::clock;
 use super::rng::Rng;
@@ -25,7 +26,6 @@ use crate::actor::Actor;
 use crate::attempt::{Kind, attempt};
 use crate::cgroup::{Cgroup, Tree};
 use crate::scenario::Place;
-use crate::sys;
 
 /// What is to stand until forktrace has told everything; dropped in this order.
 pub type Keep = Vec<Box<dyn Any>>;
@@ -196,7 +196,7 @@ impl<'a> Stage<'a> {
 
     /// A tree of cgroups.
     pub fn tree(&mut self, name: &str) -> Result<Tree> {
-        let tree = Tree::new(&self.place.cgroups, name)?;
+        let tree = self.place.cgroups.tree(name)?;
         self.know(&tree.top())?;
         Ok(tree)
     }
@@ -222,7 +222,7 @@ impl<'a> Stage<'a> {
     /// Sets pids.max.
     pub fn limit(&mut self, cgroup: &Cgroup, tasks: u64) -> Result<()> {
         self.limited.insert(cgroup.shown());
-        cgroup.limit(tasks)
+        Ok(cgroup.limit(tasks)?)
     }
 
     /// From now on the process is refused for this.
@@ -246,7 +246,7 @@ impl<'a> Stage<'a> {
     }
 
     pub fn kind(&mut self) -> Kind {
-        *self.rng.pick(KINDS)
+        *self.rng.pick(Kind::EVERY)
     }
 
     /// A burst of any kind of creation.
@@ -264,18 +264,6 @@ impl<'a> Stage<'a> {
         }
     }
 }
-
-/// What the worlds ask for.
-const KINDS: &[Kind] = &[
-    #[cfg(target_arch = "x86_64")]
-    Kind::Fork,
-    #[cfg(target_arch = "x86_64")]
-    Kind::Vfork,
-    Kind::CloneProcess,
-    Kind::CloneThread,
-    Kind::Clone3,
-    Kind::Clone3Thread,
-];
 
 /// Attempts one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -339,21 +327,8 @@ pub fn meanwhile(callers: &mut [Actor], mut disturb: impl FnMut() -> Result<()>)
 
 /// RLIMIT_NPROC of another process: its soft limit.
 pub fn limit_of(pid: i32, soft: u64) -> Result<()> {
-    let limit = libc::rlimit {
-        rlim_cur: soft,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: the struct outlives the call; the old limit isn't asked for.
-    let answer = unsafe {
-        libc::prlimit(
-            pid,
-            libc::RLIMIT_NPROC,
-            &raw const limit,
-            std::ptr::null_mut(),
-        )
-    };
-    sys::check(i64::from(answer), "prlimit").context("RLIMIT_NPROC of a caller")?;
-    Ok(())
+    let limited = sys::limit_of(pid, Resource::Nproc, soft, sys::INFINITY);
+    limited.context("RLIMIT_NPROC of a caller")
 }
 
 /// Moves a process into a cgroup.

@@ -4,12 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use forktrace::provoke::sleeper;
+use forktrace::provoke::sys;
 
 use super::{ANYONE, Burst, Keep, Stage, caller};
-use crate::actor::{self, Actor};
+use crate::actor::Actor;
 use crate::attempt::Kind;
 use crate::scenario::pid_namespace_dead::outlive_namespace;
-use crate::sys::{self, Sysctl};
+use crate::setting;
+use crate::sleepers;
 
 /// What makes a process: a thread of a caller whose children go elsewhere is refused with EINVAL.
 fn processes(stage: &mut Stage<'_>, most: u32) -> Vec<Burst> {
@@ -49,12 +52,12 @@ pub fn own_ids(stage: &mut Stage<'_>) -> Result<Keep> {
     let most = stage.rng.between(305, 330);
     let plan: Vec<_> = (0..2).map(|_| stage.burst(60)).collect();
     let (mut actor, report) = Actor::start("t-ownids", |link| {
-        let pid = actor::enter_pid_namespace(0)?;
+        let pid = sys::enter_pid_namespace(0)?;
         sys::own_mounts()?;
-        sys::mount("proc", Path::new("/proc"), "proc", 0, "")?;
+        sys::mount("proc", Path::new("/proc"), "proc", "")?;
         fs::write("/proc/sys/kernel/pid_max", most.to_string()).context("write pid_max")?;
-        actor::pass_reserved_ids()?;
-        let (_sleepers, _) = actor::fill(Kind::PLAIN, most as usize);
+        sleeper::pass_reserved_ids()?;
+        let (_sleepers, _) = sleepers::fill(Kind::PLAIN, most as usize);
         link.ready(vec![pid as u64, sys::namespace("pid")?]);
         for burst in &plan {
             link.ready(vec![burst.play()]);
@@ -82,11 +85,11 @@ pub fn host_ids(stage: &mut Stage<'_>) -> Result<Keep> {
     };
     let (mut actor, report) = Actor::start("t-ids", |link| {
         let pid = if inner {
-            actor::enter_pid_namespace(0)?
+            sys::enter_pid_namespace(0)?
         } else {
             0
         };
-        let (_sleepers, _) = actor::fill(Kind::PLAIN, company as usize);
+        let (_sleepers, _) = sleepers::fill(Kind::PLAIN, company as usize);
         link.ready(vec![pid as u64]);
         for burst in &plan {
             link.ready(vec![burst.play()]);
@@ -94,13 +97,13 @@ pub fn host_ids(stage: &mut Stage<'_>) -> Result<Keep> {
         Ok(())
     })?;
     let (mut filler, _) = Actor::start("t-fill", |link| {
-        actor::pass_reserved_ids()?;
+        sleeper::pass_reserved_ids()?;
         link.step();
-        let (pids, _) = actor::fill(Kind::PLAIN, most as usize);
+        let (pids, _) = sleepers::fill(Kind::PLAIN, most as usize);
         link.ready(vec![pids.len() as u64]);
         Ok(())
     })?;
-    let sysctl = Sysctl::set("kernel/pid_max", most)?;
+    let sysctl = setting::set("kernel/pid_max", most)?;
     filler.go()?;
     let process = match report.numbers[0] {
         0 => actor.pid(),
@@ -123,12 +126,12 @@ pub fn outer_ids(stage: &mut Stage<'_>) -> Result<Keep> {
     let own = stage.rng.between(310, 340);
     let plan: Vec<_> = (0..2).map(|_| stage.burst(60)).collect();
     let (mut actor, report) = Actor::start("t-outer", |link| {
-        let outer = actor::enter_pid_namespace(0)?;
+        let outer = sys::enter_pid_namespace(0)?;
         sys::own_mounts()?;
-        sys::mount("proc", Path::new("/proc"), "proc", 0, "")?;
+        sys::mount("proc", Path::new("/proc"), "proc", "")?;
         fs::write("/proc/sys/kernel/pid_max", most.to_string()).context("write pid_max")?;
         let inode = sys::namespace("pid")?;
-        actor::pass_reserved_ids()?;
+        sleeper::pass_reserved_ids()?;
         let (word, told) = std::os::unix::net::UnixStream::pair()?;
         // The one who asks is within; this one stays, and fills what is around it.
         sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
@@ -137,13 +140,13 @@ pub fn outer_ids(stage: &mut Stage<'_>) -> Result<Keep> {
         sys::check(i64::from(inner), "fork into a pid namespace")?;
         if inner == 0 {
             sys::die_with_parent();
-            sys::mount("proc", Path::new("/proc"), "proc", 0, "")?;
+            sys::mount("proc", Path::new("/proc"), "proc", "")?;
             fs::write("/proc/sys/kernel/pid_max", own.to_string()).context("write pid_max")?;
-            let (_sleepers, _) = actor::fill(Kind::PLAIN, (most + own) as usize);
+            let (_sleepers, _) = sleepers::fill(Kind::PLAIN, (most + own) as usize);
             let refused: u64 = plan.iter().map(|burst| burst.play()).sum();
             use std::io::Write;
             (&word).write_all(&refused.to_le_bytes())?;
-            actor::sleep_for_ever();
+            sys::sleep_for_ever();
         }
         link.ready(vec![outer as u64, inode]);
         let mut refused = [0; 8];

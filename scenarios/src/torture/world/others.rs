@@ -1,13 +1,13 @@
 //! What refuses without a limit: a security module, SCHED_DEADLINE, an execve in progress.
 
 use anyhow::{Context, Result};
-use forktrace::selftest::held_exec::HeldExec;
+use forktrace::provoke::held_exec::HeldExec;
+use forktrace::provoke::sys;
 
 use super::{Burst, Keep, Stage, caller, limit_of};
 use crate::actor::Actor;
 use crate::attempt::Kind;
 use crate::bpf_lsm;
-use crate::sys;
 
 /// A module that refuses a user with an errno of limits, and the user's limit before it.
 pub fn security_module(stage: &mut Stage<'_>) -> Result<Keep> {
@@ -43,7 +43,7 @@ pub fn deadline(stage: &mut Stage<'_>) -> Result<Keep> {
         ..stage.burst(40)
     };
     let (mut actor, _) = caller("t-deadline", &[burst], || {
-        sys::sched_deadline()?;
+        sys::sched_deadline(10)?;
         Ok(Vec::new())
     })?;
     stage.note(actor.pid(), "sched_deadline", None);
@@ -66,7 +66,7 @@ pub fn exec(stage: &mut Stage<'_>) -> Result<Keep> {
         link.step();
         let asked = held.during(|| {
             if by_module {
-                real_uid(uid)?;
+                sys::become_real_uid(uid)?;
             }
             anyhow::Ok(burst.play())
         });
@@ -81,12 +81,4 @@ pub fn exec(stage: &mut Stage<'_>) -> Result<Keep> {
     stage.note(actor.pid(), cause, None);
     actor.go()?;
     Ok(vec![Box::new(actor), Box::new(refusal)])
-}
-
-/// Of this thread alone, which keeps its effective uid of 0: it has a lease to give back.
-fn real_uid(uid: u32) -> Result<()> {
-    // SAFETY: takes numbers only; libc's own function would change every thread's.
-    let answer = unsafe { libc::syscall(libc::SYS_setresuid, uid, -1, -1) };
-    sys::check(answer, "setresuid of a thread")?;
-    Ok(())
 }

@@ -1,11 +1,13 @@
 //! RLIMIT_NPROC: users, set-uid callers, user namespaces.
 
 use anyhow::Result;
+use forktrace::provoke::sys;
 
 use super::{Burst, Keep, NO_THREADS, Stage, caller};
-use crate::actor::{Actor, Sleepers};
+use crate::actor::Actor;
 use crate::attempt;
-use crate::sys::{self, Sysctl};
+use crate::setting;
+use crate::sleepers::Sleepers;
 
 /// A user with as many tasks as its limit allows. Some of its callers have another effective uid,
 /// or an effective uid of 0, which exempts them: threads-max refuses those.
@@ -15,8 +17,8 @@ pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
     let sleeping = stage.rng.between(0, 6);
     let used = callers + sleeping;
     let limit = stage.rng.between(1.max(used.saturating_sub(2)), used);
-    let threads = Sysctl::keep("kernel/threads-max")?;
-    let sleepers = Sleepers::start(sleeping, || sys::become_uid(uid))?;
+    let threads = setting::keep("kernel/threads-max")?;
+    let sleepers = Sleepers::start(sleeping, || Ok(sys::become_uid(uid)?))?;
     let mut all = Vec::new();
     for n in 0..callers {
         let plan: Vec<_> = (0..2).map(|_| stage.burst(90)).collect();
@@ -48,16 +50,8 @@ pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
 
 /// Real and effective uid apart, as a set-uid program has them.
 fn set_uids(real: u32, effective: u32) -> Result<()> {
-    // SAFETY: no memory is passed.
-    unsafe {
-        sys::check(i64::from(libc::setgroups(0, std::ptr::null())), "setgroups")?;
-        sys::check(
-            i64::from(libc::setresuid(real, effective, effective)),
-            "setresuid",
-        )?;
-    }
-    sys::die_with_parent();
-    Ok(())
+    sys::no_groups()?;
+    Ok(sys::become_uids(real, effective)?)
 }
 
 /// User namespaces one within the other, made under limits of their own; some callers ask for one
@@ -76,15 +70,15 @@ pub fn namespaces(stage: &mut Stage<'_>) -> Result<Keep> {
     let with_user = stage.rng.chance(50);
     let bursts = stage.rng.between(1, 4);
     let plan: Vec<Burst> = (0..bursts).map(|_| stage.burst(60)).collect();
-    let sleepers = Sleepers::start(used - 1, || sys::become_uid(uid))?;
+    let sleepers = Sleepers::start(used - 1, || Ok(sys::become_uid(uid)?))?;
     let (mut actor, _) = Actor::start("t-userns", |link| {
-        sys::limit_nproc(limits.first().copied().unwrap_or(own), libc::RLIM_INFINITY)?;
+        sys::limit_nproc(limits.first().copied().unwrap_or(own), sys::INFINITY)?;
         sys::become_uid(uid)?;
         for level in 0..levels as usize {
             sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?;
             sys::map_own_ids(uid)?;
             let next = limits.get(level + 1).copied().unwrap_or(own);
-            sys::limit_nproc(next, libc::RLIM_INFINITY)?;
+            sys::limit_nproc(next, sys::INFINITY)?;
         }
         link.step();
         for burst in &plan {
@@ -96,7 +90,7 @@ pub fn namespaces(stage: &mut Stage<'_>) -> Result<Keep> {
                     -(attempt::attempt(burst.kind).errno as isize)
                 };
                 if answer > 0 {
-                    attempt::reap(answer as i32);
+                    sys::reap(answer as i32);
                 }
                 refused += u64::from(answer < 0);
             }

@@ -1,10 +1,8 @@
-//! seccomp filters for the scenarios (include/uapi/linux/seccomp.h, filter.h).
+//! seccomp filters (include/uapi/linux/seccomp.h, filter.h).
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
-use anyhow::Result;
-
-use crate::sys;
+use super::{arch::AUDIT_COMPAT, sys, trouble::Trouble};
 
 /// What a filter does with a call.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +32,6 @@ impl Action {
 }
 
 const ALLOW: u32 = 0x7fff_0000;
-/// AUDIT_ARCH_I386 (include/uapi/linux/audit.h).
-const I386: u32 = 0x4000_0003;
 
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
@@ -51,23 +47,32 @@ fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
 
 /// Gives the calling process a filter that does `action` with these calls and
 /// allows all others. Numbers are those of 64-bit calls.
-pub fn install(calls: &[i64], action: Action) -> Result<()> {
+///
+/// # Errors
+/// It was refused.
+pub fn install(calls: &[i64], action: Action) -> Result<(), Trouble> {
     install_for(false, calls, action)
 }
 
-/// The same for 32-bit calls on x86-64, by their numbers.
-pub fn install_32(calls: &[i64], action: Action) -> Result<()> {
+/// The same for 32-bit calls, by their numbers.
+///
+/// # Errors
+/// It was refused.
+pub fn install_32(calls: &[i64], action: Action) -> Result<(), Trouble> {
     install_for(true, calls, action)
 }
 
 /// Gives the calling process a filter that asks a supervisor about these calls: the supervisor's
 /// descriptor. While that is open and nobody answers, such a call sleeps.
-pub fn supervise(calls: &[i64]) -> Result<OwnedFd> {
+///
+/// # Errors
+/// It was refused.
+pub fn supervise(calls: &[i64]) -> Result<OwnedFd, Trouble> {
     let mut program = program(false, calls, Action::Supervisor);
     let program = head(&mut program);
+    no_new_privileges()?;
     // SAFETY: the program outlives the call, which copies it; a new descriptor is nobody else's.
     unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         let answer = libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
@@ -91,9 +96,9 @@ fn program(compat: bool, calls: &[i64], action: Action) -> Vec<libc::sock_filter
         instruction(LOAD, 0, 0, ARCHITECTURE),
         // Over the "allow" that is next, to the numbers.
         if compat {
-            instruction(IF_EQUAL, 1, 0, I386)
+            instruction(IF_EQUAL, 1, 0, AUDIT_COMPAT)
         } else {
-            instruction(IF_EQUAL, 0, 1, I386)
+            instruction(IF_EQUAL, 0, 1, AUDIT_COMPAT)
         },
         instruction(RETURN, 0, 0, ALLOW),
         instruction(LOAD, 0, 0, NUMBER),
@@ -106,18 +111,21 @@ fn program(compat: bool, calls: &[i64], action: Action) -> Vec<libc::sock_filter
     program
 }
 
-fn install_for(compat: bool, calls: &[i64], action: Action) -> Result<()> {
+fn install_for(compat: bool, calls: &[i64], action: Action) -> Result<(), Trouble> {
     let mut program = program(compat, calls, action);
     let program = head(&mut program);
+    no_new_privileges()?;
+    let mode = libc::SECCOMP_MODE_FILTER;
     // SAFETY: the program outlives the call, which copies it.
-    unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        let answer = libc::prctl(
-            libc::PR_SET_SECCOMP,
-            libc::SECCOMP_MODE_FILTER,
-            &raw const program,
-        );
-        sys::check(i64::from(answer), "prctl(PR_SET_SECCOMP)")?;
-    }
+    let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) };
+    sys::check(answer, "prctl(PR_SET_SECCOMP)")?;
     Ok(())
+}
+
+/// What a filter takes of who has no privilege.
+///
+/// # Errors
+/// It was refused.
+pub fn no_new_privileges() -> Result<(), Trouble> {
+    rustix::thread::set_no_new_privs(true).map_err(Trouble::at("prctl(PR_SET_NO_NEW_PRIVS)"))
 }

@@ -1,11 +1,14 @@
 //! Signals that ask for an end: noted, so that everything is put back first.
 
 use std::{
-    io, mem, ptr,
+    io,
     sync::atomic::{AtomicI32, Ordering},
 };
 
-use super::trouble::Trouble;
+use super::{
+    sys::signal::{self, Action},
+    trouble::Trouble,
+};
 
 /// The signal that came; 0 for none.
 static CAME: AtomicI32 = AtomicI32::new(0);
@@ -14,7 +17,7 @@ const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 /// The handlers, while it lives.
 pub struct Handlers {
-    before: Vec<(i32, libc::sigaction)>,
+    before: Vec<(i32, Action)>,
 }
 
 extern "C" fn note(signal: i32) {
@@ -24,28 +27,17 @@ extern "C" fn note(signal: i32) {
 impl Handlers {
     /// Notes SIGINT, SIGTERM and SIGHUP from now on. One that is ignored
     /// (nohup) stays so.
+    ///
+    /// # Errors
+    /// The kernel's answer.
     pub fn install() -> io::Result<Self> {
         CAME.store(0, Ordering::Relaxed);
         let mut installed = Self { before: Vec::new() };
         for signal in SIGNALS {
-            // SAFETY: all-zero is a sigaction; without SA_RESTART, so that
-            // waits return.
-            let mut action: libc::sigaction = unsafe { mem::zeroed() };
-            action.sa_sigaction = note as extern "C" fn(i32) as usize;
-            // SAFETY: as above.
-            let mut before: libc::sigaction = unsafe { mem::zeroed() };
-            // SAFETY: live structs; the handler only stores to an atomic.
-            let answer = unsafe {
-                if libc::sigaction(signal, ptr::null(), &raw mut before) == 0
-                    && before.sa_sigaction == libc::SIG_IGN
-                {
-                    continue;
-                }
-                libc::sigaction(signal, &raw const action, &raw mut before)
-            };
-            if answer != 0 {
-                return Err(io::Error::last_os_error());
+            if signal::is_ignored(signal)? {
+                continue;
             }
+            let before = signal::handle(signal, note)?;
             installed.before.push((signal, before));
         }
         Ok(installed)
@@ -55,8 +47,7 @@ impl Handlers {
 impl Drop for Handlers {
     fn drop(&mut self) {
         for (signal, before) in &self.before {
-            // SAFETY: the action that was there before.
-            unsafe { libc::sigaction(*signal, &raw const *before, ptr::null_mut()) };
+            signal::put_back(*signal, before);
         }
     }
 }
@@ -67,6 +58,9 @@ pub fn came() -> Option<i32> {
 }
 
 /// An error once a signal has come.
+///
+/// # Errors
+/// [`Trouble::Interrupted`].
 pub fn check() -> Result<(), Trouble> {
     match came() {
         Some(_) => Err(Trouble::Interrupted),
@@ -77,15 +71,13 @@ pub fn check() -> Result<(), Trouble> {
 /// In a child: signals act as they do on any process.
 pub fn reset_in_child() {
     for signal in SIGNALS.into_iter().chain([libc::SIGPIPE]) {
-        // SAFETY: a signal's default action.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        signal::default(signal);
     }
 }
 
 /// In the child that outlives a Ctrl-C: none of them acts.
 pub fn ignore_in_child() {
     for signal in SIGNALS.into_iter().chain([libc::SIGPIPE, libc::SIGQUIT]) {
-        // SAFETY: ignores a signal.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
+        signal::ignore(signal);
     }
 }

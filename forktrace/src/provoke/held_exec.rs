@@ -9,12 +9,14 @@
 
 use std::{
     ffi::{CStr, CString},
-    fs::{self, File},
+    fs::File,
     io::{self, Write as _},
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd, OwnedFd},
     ptr, thread,
     time::{Duration, Instant},
 };
+
+use rustix::{fs::MemfdFlags, io::FdFlags};
 
 /// How long the kernel may take to get there. Generous: emulated machines.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,9 +35,9 @@ impl HeldExec {
     /// The host takes no memfd, forbids to execute it (`vm.memfd_noexec`), or
     /// gives no leases (`fs.leases-enable`).
     pub fn new() -> io::Result<Self> {
-        let interpreter = memory_file(c"forktrace-interpreter", b"no program\n")?;
+        let interpreter = memory_file("forktrace-interpreter", b"no program\n")?;
         let script = format!("#!{}\n", path_of(&interpreter));
-        let script = memory_file(c"forktrace-script", script.as_bytes())?;
+        let script = memory_file("forktrace-script", script.as_bytes())?;
         let path = CString::new(path_of(&script)).map_err(io::Error::other)?;
         Ok(Self {
             interpreter,
@@ -94,26 +96,17 @@ fn execve(path: &CStr) -> io::Error {
     io::Error::last_os_error()
 }
 
-fn path_of(file: &OwnedFd) -> String {
+fn path_of(file: &impl AsRawFd) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 /// A file in memory, open for reading only: what is open for writing is neither
 /// leased nor executed. Without O_CLOEXEC, which would hide it from the kernel
 /// while it executes it.
-fn memory_file(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
-    // SAFETY: a string that outlives the call.
-    let fd = unsafe { libc::memfd_create(name.as_ptr(), 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just made it, nobody else has it.
-    let mut file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(rustix::fs::memfd_create(name, MemfdFlags::empty())?);
     file.write_all(bytes)?;
-    let reading = fs::File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    // SAFETY: takes a number only.
-    match unsafe { libc::fcntl(reading.as_raw_fd(), libc::F_SETFD, 0) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(reading.into()),
-    }
+    let reading = File::open(path_of(&file))?;
+    rustix::io::fcntl_setfd(&reading, FdFlags::empty())?;
+    Ok(reading.into())
 }

@@ -1,16 +1,17 @@
-//! Puts back what the selftest changes, however it ends.
+//! Puts back what is changed on a host, however this process ends.
 //!
-//! A guard restores each change when it is dropped. For the end that no guard
-//! sees (SIGKILL), a child keeps a list of what has to be put back: it is told
-//! before a change and after its restoration, over a pipe, and when the pipe
-//! ends it restores what is still on the list. It has a session of its own, so
-//! that Ctrl-C and what kills a process group pass it by.
+//! A guard ([`Setting`](super::setting::Setting), [`Tree`](super::cgroup::Tree)) restores each change
+//! when it is dropped. For the end that no guard sees (SIGKILL), a child keeps a list of what has to be
+//! put back: each change is announced to it before, and its restoration after, over a pipe, and when
+//! the pipe ends it restores what is still on the list. It has a session of its own, so
+//! that Ctrl-C and what kills a process group pass it by. A test machine, whose settings nobody needs
+//! afterwards, goes without the child.
 
 use std::{
     cell::RefCell,
     fs, io,
     io::{Read as _, Write as _},
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::{fd::OwnedFd, unix::ffi::OsStringExt as _},
     path::{Path, PathBuf},
     rc::Rc,
     time::{Duration, Instant},
@@ -26,12 +27,12 @@ const DONE: u8 = b'C';
 /// The child's answer.
 const HEARD: u8 = b'a';
 
-/// How long a task that was killed may stay in a cgroup.
+/// How long the child may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The list, and the child that has a copy of it.
 #[derive(Clone)]
-pub struct Undo(Rc<RefCell<Keeper>>);
+pub struct Undo(Option<Rc<RefCell<Keeper>>>);
 
 struct Keeper {
     pid: i32,
@@ -45,46 +46,71 @@ struct Keeper {
 impl Undo {
     /// Starts the child. To be called before anything is changed, and while
     /// this process has one thread.
+    ///
+    /// # Errors
+    /// There could be none.
     pub fn start() -> Result<Self, Trouble> {
         let (their_in, to) = sys::pipe()?;
         let (from, their_out) = sys::pipe()?;
-        // SAFETY: one thread; the child goes on in `keep` only.
-        let pid = unsafe { libc::fork() };
-        sys::check(pid, "starting the process that restores settings")?;
-        if pid == 0 {
-            keep(their_in, their_out);
-        }
-        Ok(Self(Rc::new(RefCell::new(Keeper {
+        let Some(pid) = sys::fork("starting the process that restores settings")? else {
+            keep([their_in, their_out])
+        };
+        Ok(Self(Some(Rc::new(RefCell::new(Keeper {
             pid,
             to: Some(fs::File::from(to)),
             from,
             next: 0,
             left: Vec::new(),
-        }))))
+        })))))
+    }
+
+    /// Without a child: what no guard restores stays, and what one couldn't is said on standard error.
+    pub fn by_guards_alone() -> Self {
+        Self(None)
     }
 
     /// What could not be put back, one sentence each.
     pub fn left(&self) -> Vec<String> {
-        self.0.borrow().left.clone()
+        let left = |keeper: &Rc<RefCell<Keeper>>| keeper.borrow().left.clone();
+        self.0.as_ref().map(left).unwrap_or_default()
     }
 
     /// Before a folder is made.
+    ///
+    /// # Errors
+    /// The child doesn't answer.
     pub fn folder(&self, path: &Path) -> Result<u32, Trouble> {
-        self.0.borrow_mut().ask(FOLDER, path, "")
+        self.ask(FOLDER, path, "")
     }
 
-    fn file(&self, path: &Path, content: &str) -> Result<u32, Trouble> {
-        self.0.borrow_mut().ask(FILE, path, content)
+    /// Before a file is written to.
+    ///
+    /// # Errors
+    /// The child doesn't answer.
+    pub fn file(&self, path: &Path, content: &str) -> Result<u32, Trouble> {
+        self.ask(FILE, path, content)
+    }
+
+    fn ask(&self, kind: u8, path: &Path, content: &str) -> Result<u32, Trouble> {
+        match &self.0 {
+            Some(keeper) => keeper.borrow_mut().ask(kind, path, content),
+            None => Ok(0),
+        }
     }
 
     /// After it was put back. A child that is gone is no trouble any more.
     pub fn done(&self, id: u32) {
-        let _ = self.0.borrow_mut().send(DONE, id, b"", b"");
+        if let Some(keeper) = &self.0 {
+            let _ = keeper.borrow_mut().send(DONE, id, b"", b"");
+        }
     }
 
     /// Remembers what could not be put back; the child tries again at the end.
     pub fn failed(&self, sentence: String) {
-        self.0.borrow_mut().left.push(sentence);
+        match &self.0 {
+            Some(keeper) => keeper.borrow_mut().left.push(sentence),
+            None => eprintln!("{sentence}"),
+        }
     }
 }
 
@@ -102,15 +128,13 @@ impl Keeper {
         .map_err(Trouble::at(doing))?;
         let end = Instant::now() + PATIENCE;
         // Not broken off by a signal: the answer would be taken for the next.
-        while !sys::readable(&self.from, 50) {
+        while !sys::readable(&self.from, Duration::from_millis(50)) {
             if Instant::now() >= end {
                 return Err(Trouble::Odd(format!("{doing}: it did not answer")));
             }
         }
-        let mut answer = 0u8;
-        // SAFETY: one live byte.
-        let n = unsafe { libc::read(self.from.as_raw_fd(), (&raw mut answer).cast(), 1) };
-        if n != 1 || answer != HEARD {
+        let mut answer = [0u8];
+        if rustix::io::read(&self.from, &mut answer) != Ok(1) || answer != [HEARD] {
             return Err(Trouble::Odd(format!("{doing}: it is gone")));
         }
         Ok(id)
@@ -147,38 +171,16 @@ enum Change {
 }
 
 /// The child: remembers until the pipe ends, restores, ends.
-fn keep(their_in: OwnedFd, their_out: OwnedFd) -> ! {
-    // Moved to the lowest numbers after the standard ones; the rest is closed,
-    // above all the other end of the pipe.
-    // SAFETY: descriptors that only this child has from now on.
-    unsafe {
-        libc::setsid();
-        let a = libc::fcntl(their_in.as_raw_fd(), libc::F_DUPFD, 100);
-        let b = libc::fcntl(their_out.as_raw_fd(), libc::F_DUPFD, 100);
-        libc::dup2(a, 3);
-        libc::dup2(b, 4);
-    }
-    std::mem::forget((their_in, their_out));
-    sys::close_from(5);
+fn keep(pipes: [OwnedFd; 2]) -> ! {
+    let _ = rustix::process::setsid();
+    // Above all not the other end of the pipe.
+    let [mut pipe, answers] = sys::keep_only(pipes).map(fs::File::from);
     interrupt::ignore_in_child();
     sys::set_comm("forktrace-undo");
-    // Whoever reads the selftest's output must not wait for this process.
-    // SAFETY: standard input and output are not used here.
-    unsafe {
-        libc::close(0);
-        libc::close(1);
-    }
-    // SAFETY: the descriptors were put there above.
-    let (mut pipe, answers) = unsafe {
-        use std::os::fd::FromRawFd as _;
-        (fs::File::from_raw_fd(3), fs::File::from_raw_fd(4))
-    };
+    sys::leave_input_and_output();
     let mut list: Vec<(u32, Change)> = Vec::new();
     while let Ok((kind, id, path, content)) = receive(&mut pipe) {
-        let path = {
-            use std::os::unix::ffi::OsStringExt as _;
-            PathBuf::from(std::ffi::OsString::from_vec(path))
-        };
+        let path = PathBuf::from(std::ffi::OsString::from_vec(path));
         match kind {
             FILE => list.push((id, Change::File(path, content))),
             FOLDER => list.push((id, Change::Folder(path))),
@@ -195,7 +197,7 @@ fn keep(their_in: OwnedFd, their_out: OwnedFd) -> ! {
     for (_, change) in list.iter().rev() {
         let undone = match change {
             Change::File(path, content) => fs::write(path, content),
-            Change::Folder(path) => remove(path, PATIENCE),
+            Change::Folder(path) => remove(path),
         };
         if let (Err(error), Change::File(path, _) | Change::Folder(path)) = (undone, change) {
             let mut message = format!("forktrace selftest: restoring {}: {error}", path.display());
@@ -220,70 +222,4 @@ fn receive(pipe: &mut fs::File) -> io::Result<(u8, u32, Vec<u8>, Vec<u8>)> {
     pipe.read_exact(&mut path)?;
     pipe.read_exact(&mut content)?;
     Ok((head[0], id, path, content))
-}
-
-/// A setting of the host (a file below /proc/sys) that gets its value back.
-pub struct Setting {
-    undo: Undo,
-    id: u32,
-    path: PathBuf,
-    before: String,
-}
-
-impl Setting {
-    /// Remembers the value of `name`, a path below /proc/sys, here and in the
-    /// child. Nothing is changed yet.
-    pub fn keep(undo: &Undo, name: &str) -> Result<Self, Trouble> {
-        let path = Path::new("/proc/sys").join(name);
-        let before = fs::read_to_string(&path)
-            .map_err(Trouble::at(format!("reading {}", path.display())))?
-            .trim()
-            .to_owned();
-        let id = undo.file(&path, &before)?;
-        Ok(Self {
-            undo: undo.clone(),
-            id,
-            path,
-            before,
-        })
-    }
-
-    /// Sets another. A host that doesn't allow that at all (a container's
-    /// read-only /proc/sys) is a reason to leave the provocation out.
-    pub fn change(&self, value: u64) -> Result<(), Trouble> {
-        write(&self.path, value)
-    }
-
-    /// Sets another file, which changes this one too: writing this one's value
-    /// back restores both.
-    pub fn change_other(&self, name: &str, value: u64) -> Result<(), Trouble> {
-        write(&Path::new("/proc/sys").join(name), value)
-    }
-}
-
-fn write(path: &Path, value: u64) -> Result<(), Trouble> {
-    let doing = format!("writing {value} to {}", path.display());
-    fs::write(path, value.to_string()).map_err(|error| match error.raw_os_error() {
-        Some(libc::EROFS | libc::EACCES | libc::EPERM) => Trouble::at(doing)(error).into_skip(),
-        _ => Trouble::at(doing)(error),
-    })
-}
-
-impl Drop for Setting {
-    fn drop(&mut self) {
-        // Where it can't be written it can't have changed either.
-        let same = fs::read_to_string(&self.path).is_ok_and(|now| now.trim() == self.before);
-        let restored = match same {
-            true => Ok(()),
-            false => fs::write(&self.path, &self.before),
-        };
-        match restored {
-            Ok(()) => self.undo.done(self.id),
-            Err(error) => self.undo.failed(format!(
-                "writing {} back to {}: {error}",
-                self.before,
-                self.path.display()
-            )),
-        }
-    }
 }

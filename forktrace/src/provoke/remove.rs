@@ -7,10 +7,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Removes a cgroup of the selftest's own with what still lives in it. A
-/// cgroup is busy until the last task in it is gone, hence the time.
-pub fn remove(folder: &Path, patience: Duration) -> io::Result<()> {
-    let end = Instant::now() + patience;
+use super::sys::{self, Signal};
+
+/// How long tasks that were killed may stay: a cgroup is busy until the last is gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Removes a cgroup of one's own with what still lives in it.
+///
+/// # Errors
+/// What lives there doesn't end.
+pub fn remove(folder: &Path) -> io::Result<()> {
+    let end = Instant::now() + PATIENCE;
     loop {
         let error = match fs::remove_dir(folder) {
             Ok(()) => return Ok(()),
@@ -21,9 +28,7 @@ pub fn remove(folder: &Path, patience: Duration) -> io::Result<()> {
             return Err(error);
         }
         for pid in tasks(folder) {
-            // SAFETY: plain integers; in this cgroup there are only processes
-            // of the selftest's own.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
+            sys::kill(pid, Signal::KILL);
         }
         thread::sleep(Duration::from_millis(2));
     }

@@ -3,6 +3,15 @@
 
 use std::ffi::CStr;
 
+use forktrace::provoke::arch::PAGE;
+use forktrace::provoke::sys;
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+/// Those that create: fork, clone, vfork, clone3.
+pub const CREATIONS: &[i64] = &[2, 120, 190, 435];
+/// mpx, setpgid and ulimit, whose numbers are those of clone, fork and vfork in 64-bit code.
+pub const OTHERS: &[i64] = &[56, 57, 58];
+
 const FORK: usize = 2;
 const EXECVE: usize = 11;
 const GETPPID: usize = 64;
@@ -53,14 +62,12 @@ unsafe fn call(number: usize, ebx: usize, ecx: usize, edx: usize) -> isize {
 /// Whether the kernel has 32-bit calls at all.
 pub fn works() -> bool {
     // In a child: without them it is a fault.
-    // SAFETY: the child makes one system call and leaves.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
+    let child = sys::child("fork to try 32-bit calls", || {
         // SAFETY: takes nothing.
         let parent = unsafe { call(GETPPID, 0, 0, 0) };
-        crate::actor::exit(i32::from(parent <= 0));
-    }
-    super::reap(pid) == Some(0)
+        i32::from(parent <= 0)
+    });
+    child.is_ok_and(|pid| sys::reap(pid) == Some(0))
 }
 
 /// fork(2).
@@ -76,38 +83,29 @@ pub fn vfork() -> isize {
 }
 
 /// A call that a filter refuses, by number and without arguments.
-pub fn refused_call(number: usize) -> isize {
+pub fn refused_call(number: i64) -> isize {
     // SAFETY: takes nothing, and isn't made.
-    unsafe { call(number, 0, 0, 0) }
+    unsafe { call(number as usize, 0, 0, 0) }
 }
 
 /// execve(2) of this program. Returns when it is refused.
 pub fn execve() -> isize {
     const PROGRAM: &CStr = c"/proc/self/exe";
-    // Everything that it is told has to be where 32 bits reach.
-    // SAFETY: a new mapping.
-    let page = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            4096,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT,
-            -1,
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
-        return -(libc::ENOMEM as isize);
-    }
+    const ARGUMENTS: usize = 256;
+    // Its arguments have to be where 32 bits reach.
+    let prot = ProtFlags::READ | ProtFlags::WRITE;
+    let flags = MapFlags::PRIVATE | MapFlags::from_bits_retain(libc::MAP_32BIT as u32);
     let bytes = PROGRAM.to_bytes_with_nul();
-    let (base, argv) = (page as usize, page as usize + 256);
-    // SAFETY: all within the page, which is nobody else's.
-    let answer = unsafe {
+    // SAFETY: a new mapping, which is nobody else's, and what is written and read is within it.
+    unsafe {
+        let Ok(page) = mmap_anonymous(std::ptr::null_mut(), PAGE, prot, flags) else {
+            return -(libc::ENOMEM as isize);
+        };
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), page.cast(), bytes.len());
+        let (base, argv) = (page as usize, page as usize + ARGUMENTS);
         (argv as *mut u32).write(base as u32);
-        call(EXECVE, base, argv, argv + 4)
-    };
-    // SAFETY: the mapping just made.
-    unsafe { libc::munmap(page, 4096) };
-    answer
+        let answer = call(EXECVE, base, argv, argv + 4);
+        let _ = munmap(page, PAGE);
+        answer
+    }
 }

@@ -1,0 +1,13 @@
+//! What the scenarios have to know of a processor's architecture.
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+pub use aarch64::*;
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::*;
+
+pub use forktrace::provoke::arch::{HUGE_PAGE, PAGE};
