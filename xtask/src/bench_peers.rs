@@ -2,6 +2,7 @@
 //! instructions, and what they say of a refused fork.
 
 use crate::apt;
+use crate::arch::BCC_LIBRARIES;
 use crate::bench::Table;
 use crate::guest::{self, Measure, Programs};
 use crate::kernel::{self, Kernel};
@@ -21,11 +22,7 @@ const TOOLS: [(&str, &str); 3] = [
 
 /// What bcc needs beside the kernel's headers: Python, and the compiler as a library; its program,
 /// Python's own modules and bcc's.
-const BCC: [&str; 3] = [
-    "/usr/bin/python3",
-    "/usr/lib/x86_64-linux-gnu/libbcc.so.0",
-    "/usr/lib/x86_64-linux-gnu/librt.so.1",
-];
+const BCC: [&str; 3] = ["/usr/bin/python3", BCC_LIBRARIES[0], BCC_LIBRARIES[1]];
 const BCC_AS_IT_IS: [&str; 3] = [
     "/usr/sbin/trace-bpfcc",
     "/usr/lib/python3.11",

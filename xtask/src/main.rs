@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod apt;
+mod arch;
 mod bench;
 mod bench_holders;
 mod bench_latency;

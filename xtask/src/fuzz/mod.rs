@@ -6,13 +6,13 @@
 
 mod seeds;
 
+use crate::arch::TRIPLE;
 use crate::{apt, paths, run};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 const SEEDS: [&str; 2] = [
     "forktrace/tests/data/schema-1.ndjson",
     "forktrace/tests/data/oom-kill.ndjson",

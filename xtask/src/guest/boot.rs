@@ -2,6 +2,7 @@
 
 use super::accel::{self, Accel};
 use super::console::{self, Console};
+use crate::arch::{CONSOLE, CPU, CPU_MEASURED, QEMU, QEMU_FILE, QEMU_PACKAGE};
 use crate::{apt, run};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fmt;
@@ -11,8 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
-
-const QEMU: &str = "qemu-system-x86_64";
 
 /// Init runs about 3 seconds after the start on an idle machine; a loaded one takes longer.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
@@ -216,13 +215,7 @@ impl Boot<'_> {
             "-accel",
             accel.name(),
             "-cpu",
-            // Measured machines must not draw random numbers: they would lay
-            // memory out anew in each boot.
-            if self.icount {
-                "max,-rdrand,-rdseed"
-            } else {
-                "max"
-            },
+            if self.icount { CPU_MEASURED } else { CPU },
             "-no-reboot",
             "-net",
             "none",
@@ -238,7 +231,7 @@ impl Boot<'_> {
             .arg("-initrd")
             .arg(&self.initramfs);
         command.arg("-append").arg(format!(
-            "console=ttyS0 quiet panic=-1 softlockup_panic=1 watchdog_thresh=30 \
+            "console={CONSOLE} quiet panic=-1 softlockup_panic=1 watchdog_thresh=30 \
              sysrq_always_enabled ft.cgroup={} {}",
             self.cgroup, self.append
         ));
@@ -269,9 +262,8 @@ pub fn qemu() -> Result<()> {
     if apt::find(QEMU).is_some() {
         return Ok(());
     }
-    let program = Path::new("/usr/bin").join(QEMU);
     apt::require(
-        &[apt::Package::new("qemu-system-x86", &program)],
+        &[apt::Package::new(QEMU_PACKAGE, Path::new(QEMU_FILE))],
         "booting test kernels",
     )
 }

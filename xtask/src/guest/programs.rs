@@ -1,11 +1,11 @@
 //! The two programs that go into a test machine, linked statically: it has no libraries.
 
+use crate::arch::TRIPLE;
 use crate::{paths, run};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// With an explicit --target the flags reach the programs and not the proc macros.
 const FLAGS: &str = "-Ctarget-feature=+crt-static";
 
@@ -41,11 +41,11 @@ impl Programs {
         }
         if !packages.is_empty() {
             let mut cargo = cargo(&target);
-            cargo.args(["build", "--quiet", "--release", "--target", TARGET]);
+            cargo.args(["build", "--quiet", "--release", "--target", TRIPLE]);
             run::loud(cargo.args(packages))
                 .context("building the static programs for the test machine")?;
         }
-        let built = target.join(TARGET).join("release");
+        let built = target.join(TRIPLE).join("release");
         let programs = Self {
             forktrace: forktrace.unwrap_or_else(|| built.join("forktrace")),
             scenarios: scenarios.unwrap_or_else(|| built.join("scenarios")),
@@ -59,7 +59,7 @@ impl Programs {
         let mut cargo = short_cargo("build")?;
         cargo.args(SHORT).args(["--lib", "--bins", "--tests"]);
         run::loud(&mut cargo).context("building the programs and the unit tests")?;
-        let built = short_folder()?.join(TARGET).join("guest");
+        let built = short_folder()?.join(TRIPLE).join("guest");
         let programs = Self {
             forktrace: built.join("forktrace"),
             scenarios: built.join("scenarios"),
@@ -80,7 +80,7 @@ impl Programs {
 /// Cargo with what all of a short run's builds have in common, so that nothing is built twice.
 pub fn short_cargo(command: &str) -> Result<Command> {
     let mut cargo = cargo(&short_folder()?);
-    cargo.args([command, "--quiet", "--profile", "guest", "--target", TARGET]);
+    cargo.args([command, "--quiet", "--profile", "guest", "--target", TRIPLE]);
     Ok(cargo)
 }
 

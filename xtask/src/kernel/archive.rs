@@ -2,6 +2,7 @@
 //! stays as it is. Its proxy and authentication settings still hold.
 
 use super::{age, mirror, resolve::Package};
+use crate::arch::DEBIAN;
 use crate::{paths, run};
 use anyhow::{Context, Result, anyhow};
 use std::fs;
@@ -49,7 +50,9 @@ impl Archive {
         let trees = MAIN.map(|suite| (&mirror.main, suite)).into_iter();
         let trees = trees.chain(SECURITY.map(|suite| (&mirror.security, suite)));
         let sources: String = trees
-            .map(|(tree, suite)| format!("deb [arch=amd64 signed-by={KEYS}] {tree} {suite} main\n"))
+            .map(|(tree, suite)| {
+                format!("deb [arch={DEBIAN} signed-by={KEYS}] {tree} {suite} main\n")
+            })
             .collect();
         fs::write(self.home.join("sources.list"), sources)?;
         fs::write(self.home.join("status"), "")?;
@@ -70,7 +73,7 @@ Acquire::Retries "3";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 APT::Sandbox::User "";
-APT::Architecture "amd64";
+APT::Architecture "{DEBIAN}";
 #clear APT::Architectures;
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;

@@ -1,5 +1,6 @@
 //! Takes the kernel image out of a Debian package.
 
+use crate::arch::boot_image;
 use crate::run;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -30,7 +31,7 @@ pub fn extract(deb: &Path) -> Result<Vec<u8>> {
         .context("starting tar")?;
     let unpacked = unpacking.wait()?;
     // tar complains about the pattern that matched nothing; what counts is what came out.
-    if !unpacked.success() || !is_kernel(&out.stdout) {
+    if !unpacked.success() || !boot_image::is_one(&out.stdout) {
         bail!(
             "{}: no kernel image in it (dpkg-deb: {unpacked})",
             deb.display()
@@ -38,9 +39,4 @@ pub fn extract(deb: &Path) -> Result<Vec<u8>> {
     }
     fs::remove_file(deb)?;
     Ok(out.stdout)
-}
-
-/// The x86 boot protocol's signature.
-fn is_kernel(bytes: &[u8]) -> bool {
-    bytes.get(0x202..0x206) == Some(b"HdrS".as_slice())
 }

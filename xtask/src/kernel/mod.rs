@@ -2,7 +2,7 @@
 //!
 //! Only the image is kept; nothing that forktrace is tested with sits in a module.
 
-use crate::paths;
+use crate::{arch, paths};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,9 +57,10 @@ fn one(name: &str, archive: &mut Option<Archive>) -> Result<Kernel> {
         return file(name);
     }
     resolve::check_name(name)?;
-    if !cfg!(target_arch = "x86_64") {
+    if !arch::IS_HERE {
         bail!(
-            "the test kernels are x86-64, and this machine is {}",
+            "the test kernels are {}, and this machine is {}",
+            arch::NAME,
             std::env::consts::ARCH
         );
     }

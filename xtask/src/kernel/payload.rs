@@ -1,10 +1,11 @@
-//! Unpacks the kernel out of a bootable x86 image.
+//! Unpacks the kernel out of a bootable image.
 //!
-//! Documentation/arch/x86/boot.rst says where the payload lies and how it may
-//! be packed; scripts/extract-vmlinux in the kernel's tree searches for it.
+//! The header says where the payload lies ([`boot_image`]); scripts/extract-vmlinux in the kernel's
+//! tree searches for it.
 //! Debian packs cloud kernels with LZ4 up to 6.1 and with zstd since, others up to 6.1 with xz.
 
 use crate::apt;
+use crate::arch::boot_image;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -16,32 +17,9 @@ const WINDOW: u64 = 128 << 20;
 /// No kernel is larger; what claims to be is corrupt.
 const LARGEST: u64 = 1 << 30;
 
-/// What `uname -r` says on this kernel.
-pub fn release(image: &[u8]) -> Result<String> {
-    let text = number(image, 0x20e, 2)
-        .and_then(|at| image.get(at as usize + 0x200..))
-        .context("no boot header")?;
-    let end = text.iter().position(|byte| *byte <= b' ');
-    let text = text.get(..end.unwrap_or(0)).unwrap_or_default();
-    if text.is_empty() || !text.is_ascii() {
-        bail!("no version in the boot header");
-    }
-    Ok(String::from_utf8_lossy(text).into_owned())
-}
-
 /// The kernel itself, an ELF file.
 pub fn kernel(image: &[u8]) -> Result<Vec<u8>> {
-    let header = || {
-        // As long as the kernel can be: 0 stands for 4.
-        let sectors = match number(image, 0x1f1, 1)? {
-            0 => 4,
-            sectors => sectors,
-        };
-        let start = (sectors + 1) * 512 + number(image, 0x248, 4)?;
-        let end = start + number(image, 0x24c, 4)?;
-        image.get(start as usize..end as usize)
-    };
-    let payload = header().context("no payload where the boot header says")?;
+    let payload = boot_image::payload(image).context("no payload where the boot header says")?;
     // The build appends the unpacked size.
     let (packed, size) = payload
         .split_last_chunk::<4>()
@@ -113,36 +91,10 @@ fn lz4(mut blocks: &[u8]) -> Result<Vec<u8>> {
     Ok(unpacked)
 }
 
-/// A little-endian number of the boot header.
-fn number(image: &[u8], at: usize, bytes: usize) -> Option<u64> {
-    let bytes = image.get(at..at + bytes)?;
-    Some(
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |value, byte| value << 8 | u64::from(*byte)),
-    )
-}
-
 #[cfg(test)]
 pub mod tests {
-    use super::{kernel, release};
-
-    /// A bootable image with this payload, of which the size is added.
-    pub fn image(payload: &[u8], size: usize) -> Vec<u8> {
-        let mut image = vec![0; 1024];
-        image[0x1f1] = 1;
-        image[0x20e..0x210].copy_from_slice(&0x100_u16.to_le_bytes());
-        image[0x300..0x310].copy_from_slice(b"7.4-rc1 (me) #1 ");
-        let end = payload.len() as u32 + 4;
-        image[0x248..0x24c].copy_from_slice(&16_u32.to_le_bytes());
-        image[0x24c..0x250].copy_from_slice(&end.to_le_bytes());
-        image.extend([0; 16]);
-        image.extend(payload);
-        image.extend((size as u32).to_le_bytes());
-        image.extend([0xaa; 32]);
-        image
-    }
+    use super::kernel;
+    use crate::arch::boot_image::tests::image;
 
     pub fn zstd(bytes: &[u8]) -> Vec<u8> {
         ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
@@ -162,7 +114,6 @@ pub mod tests {
         }
         let packed = image(&lz4, kernel_bytes.len());
         assert_eq!(kernel(&packed).unwrap(), kernel_bytes);
-        assert_eq!(release(&packed).unwrap(), "7.4-rc1");
     }
 
     #[test]
@@ -175,6 +126,5 @@ pub mod tests {
         assert!(why(&image(b"\xfd7zXZ\0", 6)).contains("xz"));
         assert!(why(&image(&[0x02, 0x21, 0x4c, 0x18, 9, 0, 0, 0, 1], 1)).contains("cut"));
         assert!(why(b"").contains("no payload"));
-        assert!(release(&[0; 600]).is_err() && release(b"").is_err());
     }
 }

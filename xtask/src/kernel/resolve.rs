@@ -2,6 +2,7 @@
 //! what there is today is taken.
 
 use super::archive::Archive;
+use crate::arch::{CLOUD_KERNEL, RT_KERNEL};
 use anyhow::{Result, anyhow, bail};
 use std::process::Command;
 
@@ -24,15 +25,14 @@ const HOME: [(&str, &str); 3] = [
 
 /// What a name's end says of how the kernel was built, and what Debian's packages of that kind end
 /// in. Cloud kernels are the smallest that boot here; of PREEMPT_RT Debian builds no cloud kernel.
-const RT: (&str, &str) = ("-rt", "rt-amd64");
-const CLOUD: &str = "cloud-amd64";
+const RT: (&str, &str) = ("-rt", RT_KERNEL);
 
 /// The version, or `newest`, and the end of the package's name.
 fn parts(name: &str) -> (&str, &'static str) {
     let (suffix, package) = RT;
     match name.strip_suffix(suffix) {
         Some(version) => (version, package),
-        None => (name, CLOUD),
+        None => (name, CLOUD_KERNEL),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A kernel's description of its own types (BTF), out of its image.
 
 use super::payload;
+use crate::arch::boot_image;
 use anyhow::{Context, Result};
 use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object, ObjectSection};
@@ -28,15 +29,16 @@ fn from(image: &[u8]) -> Result<Types> {
         .section_by_name(".BTF")
         .context("built without CONFIG_DEBUG_INFO_BTF: it has no section .BTF")?;
     Ok(Types {
-        release: payload::release(image)?,
+        release: boot_image::release(image)?,
         btf: section.data()?.to_vec(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::payload::tests::{image, zstd};
+    use super::super::payload::tests::zstd;
     use super::from;
+    use crate::arch::boot_image::tests::image;
 
     /// An ELF file with one section and the names of its sections.
     fn elf(name: &str, data: &[u8]) -> Vec<u8> {

@@ -2,6 +2,7 @@
 //! LLVM. A linker with an older LLVM than the compiler's cannot read its bitcode, so everything
 //! follows from the LLVM version that rustc names.
 
+use crate::arch::LIBRARIES;
 use crate::{apt, paths, run};
 use anyhow::{Context, Result, anyhow};
 use std::fs;
@@ -136,7 +137,7 @@ fn linker(llvm_version: &str, major: &str) -> Result<PathBuf> {
 /// The shared library of LLVM that the compiler itself runs with.
 fn shared_llvm(major: &str) -> Result<PathBuf> {
     let start = format!("libLLVM.so.{major}");
-    for folder in ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"] {
+    for folder in LIBRARIES {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(&start) {
                 return Ok(entry.path());

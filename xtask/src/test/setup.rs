@@ -2,11 +2,12 @@
 //! time.
 
 use crate::apt::{self, Package};
+use crate::arch::{QEMU_FILE, QEMU_PACKAGE};
 use std::path::Path;
 
 /// Packages, each with a file that only it brings.
 const PACKAGES: [(&str, &str); 8] = [
-    ("qemu-system-x86", "/usr/bin/qemu-system-x86_64"),
+    (QEMU_PACKAGE, QEMU_FILE),
     ("busybox-static", "/usr/share/doc/busybox-static"),
     ("rustc-web", "/usr/share/doc/rustc-web"),
     (
