@@ -291,7 +291,7 @@ fn corrupted_anywhere() {
     };
     for _ in 0..5_000 {
         let mut bad = good.clone();
-        for _ in 0..1 + random() % 4 {
+        for _ in 0..=(random() % 4) {
             // Past the header, so that most of it parses.
             let at = 24 + random() % (bad.len() - 24);
             bad[at] = random() as u8;

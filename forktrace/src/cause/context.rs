@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What is known of a limit and of this forktrace when a refusal is answered.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// Who fills the limit. Empty where nobody was counted.
     pub holders: Vec<Holder>,

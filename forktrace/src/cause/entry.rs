@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// That a cause is the one, and how sure that is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub certainty: Certainty,
     /// The limit that refused; `None` for a cause that is none.

@@ -3,7 +3,7 @@
 use crate::model::{Candidate, Cause, Certainty, Limit};
 
 /// What forktrace has to say about a failing return.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub cause: Cause,
     pub certainty: Certainty,

@@ -20,6 +20,6 @@ impl Sink for Printer {
     }
 
     fn sum_up(&mut self) -> anyhow::Result<()> {
-        Printer::sum_up(self)
+        Self::sum_up(self)
     }
 }

@@ -191,7 +191,7 @@ impl Threads {
 }
 
 /// A failing return.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     pub errno: Errno,
     pub operation: Operation,

@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 /// A refused creation, explained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// Numbers the failures of a session from 1; `repeat` refers to it.
     pub seq: u64,

@@ -88,7 +88,7 @@ pub struct Totals {
 }
 
 /// One thing to do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
     pub failures: u64,
     /// Whose limit, how large, how full.
@@ -117,7 +117,7 @@ pub struct Count {
 }
 
 /// The rows with the most failures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Top<R> {
     pub rows: Vec<R>,
     /// Failures that belong to none of the rows.
@@ -138,7 +138,7 @@ impl<R> Default for Top<R> {
 }
 
 /// A limit and its owner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LimitRow {
     pub failures: u64,
     pub host: String,
@@ -274,7 +274,7 @@ pub struct SessionRow {
 }
 
 /// OOM kills: no failures, and counted in none of the totals.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OomReport {
     /// Processes that the OOM killer made its victims.
     pub kills: u64,

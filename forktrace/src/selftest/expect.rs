@@ -126,7 +126,7 @@ impl Expected {
 }
 
 /// What the records said.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
     pub outcome: Outcome,
     pub said: Option<Cause>,

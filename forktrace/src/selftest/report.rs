@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Cause, Certainty, Errno, Limit};
 
 /// One line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Line {
     /// First: where, and how it is traced.
@@ -73,7 +73,7 @@ impl Outcome {
 }
 
 /// One provocation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Case {
     /// What was provoked.
     pub cause: Cause,

@@ -198,9 +198,10 @@ pub fn no_panic(said: &str) -> Result<()> {
 
 /// This program, to run under `forktrace live --`.
 pub fn own_program() -> String {
-    std::env::current_exe()
-        .map(|path| path.to_string_lossy().into_owned())
-        .unwrap_or_else(|_| "/proc/self/exe".to_owned())
+    std::env::current_exe().map_or_else(
+        |_| "/proc/self/exe".to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
 }
 
 /// `scenarios helper`: what the tests run under forktrace. True is exit status

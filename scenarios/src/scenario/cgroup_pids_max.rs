@@ -151,7 +151,7 @@ fn ancestor(place: &Place, tag: &str, levels: usize, at: usize, limit: u64) -> R
     let home = tree.at(&names)?;
     let limited = tree.at(&names[..at])?;
     tree.top().limit(limit + 1)?;
-    tree.at(&names[..at + 1])?.limit(limit * 50)?;
+    tree.at(&names[..=at])?.limit(limit * 50)?;
     tree.at(&names[..at + 2])?.limit(limit + 1)?;
     let sibling = tree.at(&["sibling"])?;
     sibling.limit(0)?;

@@ -59,7 +59,7 @@ impl Archive {
         let home = self.home.display();
         // The hooks would clean the machine's own cache, and DEP-11 is 10 MB for nothing.
         let config = format!(
-            r##"Dir::Etc::sourcelist "{home}/sources.list";
+            r#"Dir::Etc::sourcelist "{home}/sources.list";
 Dir::Etc::sourceparts "-";
 Dir::State "{home}";
 Dir::State::lists "{home}/lists";
@@ -78,7 +78,7 @@ APT::Architecture "{DEBIAN}";
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
-"##
+"#
         );
         fs::write(self.home.join("apt.conf"), config).context("writing the private apt.conf")
     }

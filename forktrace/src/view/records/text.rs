@@ -33,11 +33,11 @@ fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Record> + 'a> {
 
 impl<W: Write> Output<Record> for Screen<W> {
     fn show(&mut self, record: &Record) -> io::Result<()> {
-        Screen::show(self, record)
+        Self::show(self, record)
     }
 
     fn settle(&mut self) -> io::Result<()> {
-        Screen::settle(self)
+        Self::settle(self)
     }
 }
 
