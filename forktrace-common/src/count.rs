@@ -5,10 +5,10 @@
 //! adds and arrive as `repeat`, with the times of the first and the last of that reading (each
 //! count keeps two, by whether the reading's number is even). There are two coarser keys above
 //! (`forktrace-common/src/count.rs`): all but the process; and the check alone. Each has a
-//! number of failures that it may tell in a second, and the rarer a failure is among its kin,
-//! the more of that and of the ring buffer's room it may use: a rare cause is told in the
-//! middle of a storm, and the storm's detail gives way where user space falls behind. A key is
-//! made for a process when it is told; what isn't is counted by the finest key that there is,
+//! number of failures that it may report in full in a second. The rarer a failure is among those
+//! of its key, the more of that number and of the ring buffer's room it may use: a rare cause is
+//! reported in the middle of a storm, and the storm's detail gives way where user space falls
+//! behind. A process gets a key when it is reported; the rest is counted by the finest key there is,
 //! so that a hundred thousand processes need no more room than a few. Such repeats say what
 //! they have in common with the failure that they repeat (`alike`). What only the check is
 //! known of has a cause where that check has had a single one, and is a `loss` otherwise. User
@@ -18,7 +18,7 @@
 //! attached, so that none is judged by half of them, to when the last counts are read, which
 //! don't change meanwhile.
 
-/// What makes two failures "the same": repeats of a key are counted, not told.
+/// What makes two failures "the same": repeats of a key are counted, not reported in full.
 ///
 /// It holds everything that a verdict is made of (what the checks said, which limits were full, whose
 /// they are), so that two failures of one key have one cause and one owner. A coarser key has zeroes
@@ -47,21 +47,27 @@ pub struct Key {
     /// The system call's number, and the top bit set where it is a 32-bit one; 0 where the kernel
     /// itself asked.
     pub syscall: u16,
+    /// Padding, zero.
     pub reserved: [u16; 3],
 }
 
 /// Bits of [`Key::operation`].
 pub mod operation {
+    /// CLONE_THREAD.
     pub const THREAD: u8 = 1;
+    /// CLONE_VFORK.
     pub const VFORK: u8 = 1 << 1;
     /// CLONE_VM: no address space is copied.
     pub const VM: u8 = 1 << 2;
     /// CLONE_FS: only then can an execve of another thread refuse.
     pub const FS: u8 = 1 << 3;
+    /// CLONE_NEWUSER.
     pub const NEWUSER: u8 = 1 << 4;
+    /// CLONE_INTO_CGROUP.
     pub const INTO_CGROUP: u8 = 1 << 5;
     /// A kernel thread, or one that the kernel makes.
     pub const KERNEL: u8 = 1 << 6;
+    /// A worker of io_uring, or another `io_thread`.
     pub const IO_WORKER: u8 = 1 << 7;
 }
 
@@ -80,7 +86,7 @@ impl Key {
         reserved: [0; 3],
     };
 
-    /// What processes that a storm leaves no time to tell apart have in common.
+    /// The key without the process: what is left where a storm gives no time to report each process.
     #[inline(always)]
     pub fn group(&self) -> Self {
         Self { tgid: 0, ..*self }
@@ -110,20 +116,23 @@ pub mod room {
     pub const CHECKS: u32 = 512;
 }
 
-/// How many failures of one second travel in full: what user space can tell in two hundredths of a
+/// How many failures of one second travel in full: what user space can report in two hundredths of a
 /// processor's time.
 ///
-/// The first failure of a process is told before the second of another, and one of another cgroup,
+/// The first failure of a process is reported before the second of another, and one of another cgroup,
 /// user or limit before a further one of the same, so that a rare failure isn't drowned by a common one.
 pub mod detail {
-    /// Of one [`super::Key::group`], from processes that have been told in this second already, and with
+    /// Of one [`super::Key::group`], from processes that have been reported in this second already, and with
     /// those that have not.
     pub const GROUP_AGAIN: u64 = 32;
+    /// Of one group, with processes that have not been reported in this second.
     pub const GROUP: u64 = 64;
-    /// Of one [`super::Key::check`]: of processes told already; with those that have not been; with the
+    /// Of one [`super::Key::check`]: of processes reported already; with those that have not been; with the
     /// first of each group.
     pub const CHECK_AGAIN: u64 = 48;
+    /// Of one check, with processes that have not been reported in this second.
     pub const CHECK: u64 = 80;
+    /// Of one check, with the first of each group.
     pub const CHECK_GROUPS: u64 = 96;
 }
 
@@ -137,12 +146,14 @@ pub struct Count {
     pub lost: u64,
     /// CLOCK_MONOTONIC, nanoseconds, of the latest.
     pub last_ns: u64,
-    /// The same of the first of `suppressed` in a reading's window, by whether the window's number
-    /// is even, and the numbers of the two windows.
+    /// CLOCK_MONOTONIC, nanoseconds, of the first of `suppressed` in a reading's window, by whether
+    /// the window's number is even, and the numbers of the two windows.
     pub first_ns: [u64; 2],
+    /// Numbers of the windows that `first_ns` are of.
     pub first_window: [u64; 2],
-    /// Start of the current second, and what is told in full of it.
+    /// Start of the current second, and how many are reported in full in it.
     pub window_ns: u64,
+    /// How many are reported in full in that second.
     pub in_window: u64,
 }
 
@@ -158,7 +169,7 @@ pub mod total {
     pub const MISSED: u32 = 4;
     /// Processes that the OOM killer has marked and the filters let pass.
     pub const OOM_KILLS: u32 = 5;
-    /// Of these, those that could not be told.
+    /// Of these, those that could not be reported.
     pub const OOM_LOST: u32 = 6;
     /// Number of slots.
     pub const SLOTS: u32 = 8;

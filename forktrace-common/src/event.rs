@@ -14,13 +14,13 @@ pub const NAME_BYTES: usize = 256;
 /// Paths in one event: v2, pids hierarchy, memory hierarchy.
 pub const PATHS: usize = 3;
 
-/// How far `copy_process()` (kernel/fork.c) came, told by what the failing
+/// How far `copy_process()` (kernel/fork.c) came, seen by what the failing
 /// attempt left behind. One value may cover neighbouring checks that answer
 /// different errnos.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Not seen: tracepoint style, or the probe that tells is missing.
+    /// Not seen: tracepoint style, or the probe that shows it is missing.
     Unseen = 0,
     /// Before `perf_event_init_task` had ended: `dup_task_struct`, `copy_creds`, RLIMIT_NPROC,
     /// threads-max, `mpol_dup`, `sched_fork`.
@@ -82,8 +82,11 @@ impl Stage {
 
 /// `FailureEvent::style`: which probe saw the return.
 pub mod style {
+    /// A trampoline at the exit of a function.
     pub const FEXIT: u8 = 1;
+    /// A kprobe or kretprobe.
     pub const KPROBE: u8 = 2;
+    /// Tracepoints of system calls.
     pub const TRACEPOINT: u8 = 3;
 }
 
@@ -114,8 +117,8 @@ pub mod flag {
     pub const HAVE_SYSCALL: u32 = 1 << 18;
     /// The caller was being killed, and its creation was cut short by that.
     pub const DYING: u32 = 1 << 19;
-    /// `cousins` is filled.
-    pub const HAVE_COUSINS: u32 = 1 << 20;
+    /// `other_errnos` is filled.
+    pub const HAVE_OTHER_ERRNOS: u32 = 1 << 20;
     /// CAP_SYS_ADMIN in the caller's own user namespace.
     pub const OWN_SYS_ADMIN: u32 = 1 << 21;
     /// The caller is the init of a pid namespace (SIGNAL_UNKILLABLE).
@@ -174,6 +177,7 @@ pub struct UserNsLimit {
     /// Inode number of the namespace whose creation set `limit`; 0 at the
     /// first level, where it is the caller's own rlimit.
     pub limit_ns: u32,
+    /// Padding, zero.
     pub reserved: u32,
 }
 
@@ -181,11 +185,13 @@ pub struct UserNsLimit {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PidNsLimit {
+    /// Inode number of the namespace.
     pub inum: u32,
     /// `pid_allocated` as stored: bit 31 is PIDNS_ADDING. Ids below 300 count.
     pub allocated: u32,
     /// This namespace's own (6.14+), else 0.
     pub pid_max: u32,
+    /// Nesting depth; 0 is the initial one.
     pub level: u32,
 }
 
@@ -193,32 +199,48 @@ pub struct PidNsLimit {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overcommit {
+    /// `vm_committed_as`: pages that are promised.
     pub committed: i64,
+    /// Pages of RAM.
     pub totalram: u64,
+    /// Pages of swap.
     pub swap: i64,
     /// vm.overcommit_kbytes, admin and user reserve: kilobytes.
     pub kbytes: u64,
+    /// vm.admin_reserve_kbytes.
     pub admin_reserve_kbytes: u64,
+    /// vm.user_reserve_kbytes.
     pub user_reserve_kbytes: u64,
+    /// vm.overcommit_memory.
     pub mode: i32,
     /// vm.overcommit_ratio, percent.
     pub ratio: i32,
     /// The caller's address space: all, private writable, stack.
     pub total_vm: u64,
+    /// Pages of private writable mappings.
     pub data_vm: u64,
+    /// Pages of stacks.
     pub stack_vm: u64,
 }
 
 /// Kinds of namespaces that `user.max_*_namespaces` limit: `enum ucount_type`
 /// (include/linux/user_namespace.h), the same from 5.10 to 7.3.
 pub mod ns_kind {
+    /// User namespaces.
     pub const USER: u32 = 0;
+    /// Pid namespaces.
     pub const PID: u32 = 1;
+    /// UTS namespaces.
     pub const UTS: u32 = 2;
+    /// IPC namespaces.
     pub const IPC: u32 = 3;
+    /// Network namespaces.
     pub const NET: u32 = 4;
+    /// Mount namespaces.
     pub const MNT: u32 = 5;
+    /// Cgroup namespaces.
     pub const CGROUP: u32 = 6;
+    /// Time namespaces.
     pub const TIME: u32 = 7;
 }
 
@@ -227,7 +249,9 @@ pub mod ns_kind {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NsLimit {
+    /// Namespaces that are counted.
     pub usage: i64,
+    /// What `usage` is compared with.
     pub limit: i64,
     /// Inode number of the user namespace.
     pub inum: u32,
@@ -239,13 +263,13 @@ pub struct NsLimit {
     pub level: i32,
 }
 
-/// Entries of `Cousins::set_tid`.
+/// Entries of `OtherErrnos::set_tid`.
 pub const SET_TID: usize = 4;
 
 /// What refuses with other errnos than EAGAIN and ENOMEM.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cousins {
+pub struct OtherErrnos {
     /// `user.max_user_namespaces`, where it is full.
     pub user_full: NsLimit,
     /// Of the other kinds that were asked for, the first in the kernel's order
@@ -262,9 +286,11 @@ pub struct Cousins {
     /// `set_tid_size` of clone3, and the first ids asked for, those of the
     /// child's own namespace first.
     pub set_tid_size: u32,
+    /// The first ids that clone3 asked for.
     pub set_tid: [i32; SET_TID],
     /// Of use to the program only: the kind of namespace that it is at.
     pub kind: u32,
+    /// Padding, zero.
     pub reserved: u32,
 }
 
@@ -279,6 +305,7 @@ pub struct CgroupPath {
     /// Where the names start in `names`, and how many bytes they fill: names
     /// each ended by a NUL, leaf first, the root's empty name left out.
     pub start: u32,
+    /// Bytes of `names` that the path fills.
     pub len: u32,
     /// 1: there was more than fits.
     pub truncated: u32,
@@ -290,31 +317,49 @@ pub struct CgroupPath {
 pub struct FailureEvent {
     /// CLOCK_MONOTONIC, nanoseconds.
     pub time_ns: u64,
+    /// What the failure is counted by.
     pub key: crate::count::Key,
+    /// Flags of the creation, see [`crate::clone`].
     pub clone_flags: u64,
+    /// Bits of [`flag`].
     pub flags: u32,
+    /// Thread, as the initial pid namespace numbers it.
     pub tid: u32,
+    /// Thread group.
     pub tgid: u32,
+    /// Thread group of the parent.
     pub ppid: u32,
     /// Real and effective uid, numbers of the initial user namespace.
     pub uid: u32,
+    /// Effective uid.
     pub euid: u32,
     /// System call number, where `HAVE_SYSCALL`.
     pub syscall: i32,
     /// Negative errno as returned.
     pub ret: i32,
+    /// One of [`style`].
     pub style: u8,
+    /// A [`Stage`] as a number.
     pub stage: u8,
     /// How many entries of the lists below are filled.
     pub user_ns_len: u8,
+    /// Entries of `pid_ns`.
     pub pid_ns_len: u8,
+    /// Entries of `pids`.
     pub pids_len: u8,
+    /// Entries of `memory`.
     pub memory_len: u8,
+    /// Padding, zero.
     pub reserved0: [u8; 2],
+    /// Scheduling policy (include/uapi/linux/sched.h).
     pub policy: i32,
+    /// `seccomp.mode` of the caller.
     pub seccomp_mode: i32,
+    /// The thread's name, NUL-padded.
     pub comm: [u8; 16],
+    /// Padding, zero.
     pub reserved1: u32,
+    /// kernel.pid_max, where `HAVE_PID_MAX`.
     pub pid_max: i32,
     /// Bytes of `names` in use.
     pub names_len: u32,
@@ -335,17 +380,24 @@ pub struct FailureEvent {
     /// Page tables of the caller's address space, in bytes: what a child that
     /// was half made can have charged, and given back by now.
     pub pgtables_bytes: u64,
+    /// Where `HAVE_OVERCOMMIT`, and the address space of any caller that has one.
     pub overcommit: Overcommit,
     /// Where `stage` is StackMmap or StackMprotect.
     pub space: crate::stack::Space,
-    /// Where `HAVE_COUSINS`.
-    pub cousins: Cousins,
+    /// Where `HAVE_OTHER_ERRNOS`.
+    pub other_errnos: OtherErrnos,
     /// Where `stage` is OomKill.
     pub oom: crate::oom::Kill,
+    /// RLIMIT_NPROC along the user namespaces, the nearest first.
     pub user_ns: [UserNsLimit; USER_NS_LEVELS],
+    /// Pid namespaces on the way up, the nearest first.
     pub pid_ns: [PidNsLimit; PID_NS_LEVELS],
+    /// pids.max on the way up.
     pub pids: [CgroupLimit; CGROUP_LEVELS],
+    /// memory.max on the way up.
     pub memory: [CgroupLimit; CGROUP_LEVELS],
+    /// Paths of cgroups.
     pub paths: [CgroupPath; PATHS],
+    /// Names that the paths are made of.
     pub names: [u8; NAMES_BYTES],
 }

@@ -1,5 +1,5 @@
 //! What a verdict is made of: what the checks said, and which limits were full when the creation
-//! failed. Gathered at each failing return, told in full or not, because failures are counted by it.
+//! failed. Gathered at each failing return, reported in full or not, because failures are counted by it.
 
 use crate::event::CgroupLimit;
 
@@ -32,15 +32,18 @@ pub mod fact {
     pub const DEADLINE: u32 = 1 << 10;
     /// A pid namespace has no id to give; several have none.
     pub const PID_FULL: u32 = 1 << 11;
+    /// Several pid namespaces have no id to give.
     pub const PID_SEVERAL: u32 = 1 << 12;
     /// A pid namespace has no init.
     pub const PID_DEAD: u32 = 1 << 13;
     /// A cgroup has no room for a task; several have none.
     pub const PIDS_FULL: u32 = 1 << 14;
+    /// Several cgroups have no room for a task.
     pub const PIDS_SEVERAL: u32 = 1 << 15;
     /// Tracepoint style: the pids controller's count of refusals rose; the memory cgroups' OOM events
     /// did.
     pub const PIDS_DELTA: u32 = 1 << 16;
+    /// Tracepoint style: the memory cgroups' OOM events rose.
     pub const MEMCG_DELTA: u32 = 1 << 17;
     /// There are more levels of cgroups above than were looked at.
     pub const PIDS_CUT: u32 = 1 << 18;
@@ -72,18 +75,24 @@ pub struct Facts {
     pub nproc_level: u8,
     /// Where `PID_FULL`: the first one that has no id.
     pub pid_level: u8,
+    /// Padding, zero.
     pub reserved: [u8; 2],
     /// Where `NPROC_FULL`: tasks without the one that was refused, what they were compared with, whose
     /// they are, and the inode number of the namespace that set the limit (0: the caller's own).
     pub nproc_usage: i64,
+    /// What `nproc_usage` was compared with.
     pub nproc_limit: i64,
+    /// Whose tasks they are.
     pub nproc_uid: u32,
+    /// The namespace that set the limit; 0: the caller's own.
     pub nproc_limit_ns: u32,
     /// Where `HAVE_THREADS`.
     pub nr_threads: i32,
+    /// kernel.threads-max.
     pub max_threads: i32,
     /// Where `OVERCOMMIT_REFUSED`: pages that were asked for, and those that were promised.
     pub overcommit_pages: i64,
+    /// Pages that were promised.
     pub overcommit_committed: i64,
     /// The cgroup that was seen to refuse (`PIDS_SEEN`), or the first that is full (`PIDS_FULL`).
     pub pids: CgroupLimit,

@@ -2,6 +2,7 @@
 //! space. Everything is `repr(C)`, without padding that is not named, so that
 //! the bytes of a ring-buffer record can be read back on the other side.
 #![no_std]
+#![warn(missing_docs, unreachable_pub)]
 
 pub mod clone;
 pub mod count;
@@ -30,7 +31,7 @@ mod pod {
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::settings::Settings {}
     // SAFETY: as above.
-    unsafe impl aya::Pod for crate::stack::Asked {}
+    unsafe impl aya::Pod for crate::stack::Request {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::task::Query {}
     // SAFETY: as above.

@@ -16,17 +16,22 @@ pub struct Note {
     pub memcg_arg: u64,
     /// When `memcg_oom` was noted, and when `overcommit_pages` was: CLOCK_MONOTONIC, nanoseconds.
     pub memcg_ns: u64,
+    /// When `overcommit_pages` was noted: CLOCK_MONOTONIC, nanoseconds.
     pub overcommit_ns: u64,
     /// css of the pids controller that refused.
     pub pids_css: u64,
+    /// The memory cgroup whose OOM killer found no victim; `id` 0: none.
     pub memcg_oom: CgroupLimit,
     /// kernfs id of the first memory cgroup on the way up that is full by its numbers, where none was
     /// seen to refuse; 0: none is.
     pub memcg_full: u64,
+    /// What was seen and what was full.
     pub facts: Facts,
     /// What the failure is counted by, finest first: here and not on the stack, which is short.
     pub key: Key,
+    /// [`Key::group`] of `key`.
     pub group: Key,
+    /// [`Key::check`] of `key`.
     pub check: Key,
     /// The failing return itself, while it is reported.
     pub failed: Failed,
@@ -37,10 +42,10 @@ pub struct Note {
     /// The program (a number from 1) that has reported the failing return,
     /// where another one sits on it as well; 0: none has.
     pub reported: u8,
-    /// Likewise, which one looked at the wreck.
-    pub wrecked: u8,
-    /// Whether the failure that is reported is to be told in full.
-    pub told: u8,
+    /// The program (a number from 1) that has seen the half-made child cleared away; 0: none has.
+    pub cleanup_seen: u8,
+    /// Whether the failure that is reported is to be reported in full.
+    pub in_full: u8,
 }
 
 impl Note {
@@ -61,8 +66,8 @@ impl Note {
         child_flags: 0,
         stage: Stage::Unseen as u8,
         reported: 0,
-        wrecked: 0,
-        told: 0,
+        cleanup_seen: 0,
+        in_full: 0,
     };
 }
 
@@ -84,9 +89,11 @@ pub struct Failed {
     /// Tracepoint style, from the entry: flags, css that the child would be
     /// charged to, refusals that the pids controller counted since.
     pub clone_flags: u64,
+    /// css that the child would be charged to.
     pub pids_css: u64,
+    /// Refusals that the pids controller counted since the entry.
     pub pids_delta: i64,
-    /// Likewise, OOM events of the memory cgroups.
+    /// Tracepoint style: OOM events of the memory cgroups since the entry.
     pub memcg_delta: i64,
     /// What was returned: a negative errno. In a tracing program the verifier
     /// takes it for a pointer, which it lets one compare and store; read back
@@ -94,12 +101,14 @@ pub struct Failed {
     pub ret: i64,
     /// Flags known to the probe.
     pub flags: u32,
+    /// One of [`crate::event::style`].
     pub style: u8,
     /// A [`Stage`] as a number, where the probe on the return knows it by
     /// itself; `Unseen`: the note says.
     pub stage: u8,
     /// Which of two programs on this return reports it, from 1; 0: it is alone.
     pub program: u8,
+    /// Padding, zero.
     pub reserved: u8,
 }
 

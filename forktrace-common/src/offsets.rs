@@ -17,7 +17,11 @@ macro_rules! offsets {
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Offsets {
-            $($(#[$doc])* pub $name: u64,)*
+            $(
+                #[doc = concat!("Offset of `", stringify!($name), "`.")]
+                $(#[$doc])*
+                pub $name: u64,
+            )*
         }
 
         impl Offsets {
@@ -217,7 +221,7 @@ offsets! {
 }
 
 /// Addresses of kernel variables from /proc/kallsyms; 0 where the kernel
-/// doesn't tell (no CONFIG_KALLSYMS_ALL, `kptr_restrict`, no CAP_SYSLOG).
+/// doesn't show them (no CONFIG_KALLSYMS_ALL, `kptr_restrict`, no CAP_SYSLOG).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
@@ -229,13 +233,19 @@ pub struct Symbols {
     pub pid_max: u64,
     /// `vm_committed_as` (mm/util.c), a percpu_counter in pages.
     pub vm_committed_as: u64,
+    /// mm/util.c: vm.overcommit_memory.
     pub sysctl_overcommit_memory: u64,
+    /// mm/util.c: vm.overcommit_ratio.
     pub sysctl_overcommit_ratio: u64,
+    /// mm/util.c: vm.overcommit_kbytes.
     pub sysctl_overcommit_kbytes: u64,
+    /// mm/util.c: vm.admin_reserve_kbytes.
     pub sysctl_admin_reserve_kbytes: u64,
+    /// mm/util.c: vm.user_reserve_kbytes.
     pub sysctl_user_reserve_kbytes: u64,
     /// `_totalram_pages`.
     pub totalram_pages: u64,
+    /// `total_swap_pages` (mm/swapfile.c).
     pub total_swap_pages: u64,
     /// mm/util.c: vm.max_map_count.
     pub sysctl_max_map_count: u64,
@@ -243,5 +253,6 @@ pub struct Symbols {
     pub ucounts_hashtable: u64,
     /// `copy_process` (kernel/fork.c), and where the next function begins.
     pub copy_process: u64,
+    /// Where the function behind `copy_process` begins.
     pub copy_process_end: u64,
 }

@@ -12,6 +12,7 @@ pub struct Choice {
     pub dying: u32,
     /// Thread group that was chosen: with `memory.oom.group` others go with it.
     pub tgid: u32,
+    /// Padding, zero.
     pub reserved: u32,
     /// The memory cgroup whose limit was hit; `id` 0: none.
     pub limit: CgroupLimit,
@@ -21,8 +22,11 @@ pub struct Choice {
 pub mod constraint {
     /// The host has no memory left, or sysrq asked.
     pub const NONE: u32 = 0;
+    /// The nodes of a cpuset have no memory left.
     pub const CPUSET: u32 = 1;
+    /// The nodes of a memory policy have none left.
     pub const MEMORY_POLICY: u32 = 2;
+    /// A memory cgroup is full.
     pub const MEMCG: u32 = 3;
     /// Not seen.
     pub const UNKNOWN: u32 = u32::MAX;
@@ -35,7 +39,9 @@ pub mod constraint {
 pub struct Kill {
     /// Who needed memory: thread group, thread.
     pub by_tgid: u32,
+    /// Thread that needed memory.
     pub by_tid: u32,
+    /// Its name, NUL-padded.
     pub by_comm: [u8; 16],
     /// `signal->oom_score_adj` of the victim, from -1000 to 1000.
     pub score_adj: i32,
@@ -43,5 +49,6 @@ pub struct Kill {
     pub constraint: u32,
     /// 1: the victim was dying already; 0: it was not; [`constraint::UNKNOWN`]: not known.
     pub dying: u32,
+    /// Padding, zero.
     pub reserved: u32,
 }

@@ -1,4 +1,4 @@
-//! What user space tells the programs before they are loaded.
+//! Settings that user space gives the programs before they are loaded.
 
 /// Which filters are on, and what to read; frozen in `.rodata`.
 #[repr(C)]
@@ -8,16 +8,18 @@ pub struct Settings {
     pub tgid: u32,
     /// 1: only callers whose real uid is `uid`.
     pub uid_set: u32,
+    /// Real uid that callers must have, where `uid_set`.
     pub uid: u32,
     /// 1: `comm` holds the name, NUL-padded, that the caller must have.
     pub comm_set: u32,
+    /// Name that callers must have, where `comm_set`.
     pub comm: [u8; 16],
     /// Only callers in the subtree of the cgroup with this kernfs id (any
     /// hierarchy); 0 for all.
     pub cgroup: u64,
     /// What `__secure_computing` looks like: one of [`seccomp_return`].
     pub seccomp_return: u32,
-    /// 1: also tell when a thread's stack can't be mapped (`--thread-stacks`).
+    /// 1: also report when a thread's stack can't be mapped (`--thread-stacks`).
     pub thread_stacks: u32,
     /// Which errnos are reported, see [`errnos`].
     pub errnos: u32,
@@ -28,9 +30,9 @@ pub struct Settings {
     /// Size of a kernel stack in bytes (x86-64: 16 KiB).
     pub thread_size: u32,
     /// 1: two programs sit on the failing return (where the kernel preempts
-    /// itself, but for kprobes): the first to run reports, the other one is told.
+    /// itself, but for kprobes): the first to run reports, the other one finds its mark.
     pub two_programs: u32,
-    /// 1: the same of system-call tracepoints, whose programs few kernels let be
+    /// 1: two programs sit on each system-call tracepoint, whose programs few kernels let be
     /// preempted.
     pub two_tracepoints: u32,
 }

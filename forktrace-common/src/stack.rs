@@ -4,7 +4,7 @@
 /// A mapping for a thread's stack, as it was asked for.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct Request {
     /// Where it is; 0 for a mapping that was refused.
     pub start: u64,
     /// Bytes, as passed.
@@ -19,16 +19,21 @@ pub struct Asked {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Space {
-    pub asked: Asked,
+    /// The mapping that was asked for.
+    pub request: Request,
     /// Pages: all mappings, private writable ones, locked ones.
     pub total_vm: u64,
+    /// Pages of private writable mappings.
     pub data_vm: u64,
+    /// Pages that are locked.
     pub locked_vm: u64,
     /// `mm->def_flags`: VM_LOCKED after mlockall(MCL_FUTURE).
     pub def_flags: u64,
     /// Soft limits in bytes, RLIM_INFINITY for none.
     pub rlimit_as: u64,
+    /// RLIMIT_DATA, soft.
     pub rlimit_data: u64,
+    /// RLIMIT_MEMLOCK, soft.
     pub rlimit_memlock: u64,
     /// The hard limit, which counts where the soft one is 0.
     pub rlimit_data_max: u64,
@@ -38,6 +43,7 @@ pub struct Space {
     pub max_map_count: i32,
     /// Bits below.
     pub flags: u32,
+    /// Padding, zero.
     pub reserved: u32,
 }
 

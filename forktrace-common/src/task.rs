@@ -1,6 +1,6 @@
-//! Tasks as the BPF task iterator tells them, to count who fills a limit.
+//! Tasks as the BPF task iterator lists them, to count who fills a limit.
 
-/// Whose tasks are told; user space writes it before each reading.
+/// Whose tasks are listed; user space writes it before each reading.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -12,10 +12,11 @@ pub struct Query {
     pub uid: u32,
     /// Inode number of a namespace.
     pub inum: u32,
+    /// Padding, zero.
     pub reserved: u32,
 }
 
-/// [`Query::of`]. Only those of cgroups are told thread by thread; of the others each process once.
+/// [`Query::of`]. Tasks of cgroups are listed thread by thread; of the others each process once.
 pub mod of {
     /// All processes.
     pub const HOST: u32 = 0;
@@ -41,6 +42,7 @@ pub struct Task {
     pub cgroups: u64,
     /// Thread and process, in the initial pid namespace.
     pub tid: u32,
+    /// Process, in the initial pid namespace.
     pub tgid: u32,
     /// The parent's process.
     pub ppid: u32,

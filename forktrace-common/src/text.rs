@@ -17,6 +17,7 @@ pub struct Wanted {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Text {
+    /// The code.
     pub bytes: [u8; CHUNK],
 }
 
@@ -25,6 +26,8 @@ pub struct Text {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uncharge {
+    /// Offset in bytes of the register in `struct pt_regs`.
     pub register: u32,
+    /// What is added to the register.
     pub displacement: i32,
 }

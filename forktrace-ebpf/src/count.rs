@@ -52,7 +52,7 @@ pub fn unkept() {
     }
 }
 
-/// Counts one failure of the key, and notes whether it is to be told in full.
+/// Counts one failure of the key, and notes whether it is to be reported in full.
 ///
 /// Several functions, so that their keys and counts don't lie on one stack; and the answer goes by
 /// the note, which the verifier knows nothing of: what follows is then walked once, and not once for
@@ -60,7 +60,7 @@ pub fn unkept() {
 #[inline(never)]
 pub fn hit(note: *mut Note) {
     // SAFETY: a live map value.
-    unsafe { (*note).told = 0 };
+    unsafe { (*note).in_full = 0 };
     let window = window();
     if window == 0 {
         return;
@@ -84,7 +84,7 @@ pub fn hit(note: *mut Note) {
     if wanted.is_granted() {
         grant(note, now);
         // SAFETY: as above.
-        unsafe { (*note).told = 1 };
+        unsafe { (*note).in_full = 1 };
     } else {
         suppress(note, now, window);
     }
@@ -92,7 +92,7 @@ pub fn hit(note: *mut Note) {
 
 /// A failure that its process has room for.
 struct Wanted {
-    /// What has been told in this second of the process, of the group, of the check. Where there is
+    /// What has been reported in this second of the process, of the group, of the check. Where there is
     /// no room to count a group, none of it.
     before: u64,
     in_group: u64,
@@ -153,7 +153,7 @@ fn so_far_of(map: &HashMap<Key, Count>, key: *const Key, now: u64) -> u64 {
     entry(map, key).map_or(0, |counts| so_far(counts, now))
 }
 
-/// It is told: counts it on all levels, the process's made where it is new.
+/// Counts a failure that is reported in full, on all levels. A process that is new gets a key.
 #[inline(never)]
 fn grant(note: *mut Note, now: u64) {
     if let Some(own) = entry(&COUNTS, process(note)) {
@@ -168,7 +168,7 @@ fn grant(note: *mut Note, now: u64) {
     }
 }
 
-/// One more that isn't told. The first of a window has its time noted; a window that
+/// Counts one more that isn't reported in full. The first of a window has its time noted; a window that
 /// user space is reading keeps its own beside the next one's.
 #[inline(always)]
 fn suppressed(counts: *mut Count, now: u64, window: u64) {
@@ -187,7 +187,7 @@ fn suppressed(counts: *mut Count, now: u64, window: u64) {
     }
 }
 
-/// Counts what isn't told, by the finest key that there is.
+/// Counts what isn't reported in full, by the finest key that there is.
 #[inline(never)]
 fn suppress(note: *mut Note, now: u64, window: u64) {
     match finest(note) {
@@ -242,7 +242,7 @@ fn is_unread(parts: u64) -> bool {
     EVENTS.query(AVAIL_DATA) * parts > EVENTS.query(RING_SIZE)
 }
 
-/// How many of the key are told in its second so far.
+/// How many of the key have been reported in its second so far.
 #[inline(always)]
 fn so_far(counts: *mut Count, now: u64) -> u64 {
     // SAFETY: a map value; the window's words are only a rate limit, so a race

@@ -114,23 +114,23 @@ fn refused(style: u8, program: u8, entered: u64) {
         ..report::unknown()
     };
     if let Some(note) = report::begin(&failed, tid) {
-        tell(note, tid);
+        send(note, tid);
         report::end(note, tid, program);
     }
 }
 
-/// As `report::tell`, with the one limit that can refuse an execve. There are
+/// Sends the failure as `report::send` does, with the one limit that can refuse an execve. There are
 /// several of these programs, and the verifier walks each for itself: all the
 /// limits of a creation would treble the time that forktrace takes to start.
 #[inline(never)]
-fn tell(note: *mut Note, tid: u32) {
+fn send(note: *mut Note, tid: u32) {
     let task = task::current();
     if !filter::passes(task) {
         return;
     }
     let cset = mem::pointer(task, offset!(task_cgroups));
     let pids_css = mem::pointer(cset, offset!(cset_pids));
-    facts::asked(note, task);
+    facts::request(note, task);
     // As a creation's, with the caller among those who are counted.
     limits::nproc_of(note, task, 1);
     facts::keys(note, task, pids_css);

@@ -11,11 +11,11 @@ use forktrace_common::{
 };
 
 use crate::{
-    asked, cgroup, ids, limits,
+    cgroup, ids, limits,
     maps::offset,
     mem, note,
     report::{EAGAIN, ENOMEM},
-    snapshot, task,
+    request, snapshot, task,
 };
 
 /// SCHED_DEADLINE (include/uapi/linux/sched.h).
@@ -132,7 +132,7 @@ fn of_caller(note: *mut Note, task: u64) {
 /// Completes what was asked for: flags and who asked, from the arguments where
 /// they are at hand, else from the half-made child.
 #[inline(never)]
-pub fn asked(note: *mut Note, task: u64) {
+pub fn request(note: *mut Note, task: u64) {
     // SAFETY: a live map value that this task alone uses.
     unsafe {
         let failed = &mut (*note).failed;
@@ -165,7 +165,7 @@ pub fn asked(note: *mut Note, task: u64) {
 fn of_kernel(failed: &mut Failed, child_flags: u32, task: u64) {
     let (number, compat) = task::syscall(task);
     let kthread = mem::field::<u32>(task, offset!(task_flags)) & PF_KTHREAD != 0;
-    if !kthread && asked::creates(number, compat) {
+    if !kthread && request::creates(number, compat) {
         return;
     }
     if child_flags & PF_IO_WORKER != 0 || (child_flags == 0 && !kthread) {

@@ -7,7 +7,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 use aya_log_ebpf::debug;
-use forktrace_common::{event::style, note::Failed, stack::Asked};
+use forktrace_common::{event::style, note::Failed, stack::Request};
 
 use crate::{note, report, stack, stage, task, within};
 
@@ -18,7 +18,7 @@ fn fexit_copy_process(ctx: FExitContext) -> u32 {
     copy_process_returned(&ctx, 1)
 }
 
-/// The same again, attached where the kernel is preemptible, see
+/// The second program on this return, attached where the kernel is preemptible: see
 /// `report::failed`.
 #[fexit(function = "copy_process")]
 fn fexit_copy_process_again(ctx: FExitContext) -> u32 {
@@ -58,15 +58,15 @@ fn copy_process_failed(ctx: &FExitContext, program: u8) {
 /// security_task_free(struct task_struct *task)`: both on the error path of
 /// copy_process().
 #[fentry(function = "perf_event_free_task")]
-fn fentry_wreck(ctx: FEntryContext) -> u32 {
-    stage::wreck(ctx.arg::<u64>(0), 1);
+fn fentry_cleanup(ctx: FEntryContext) -> u32 {
+    stage::cleanup(ctx.arg::<u64>(0), 1);
     0
 }
 
-/// The same again, where the kernel is preemptible.
+/// The second program on this function, where the kernel is preemptible.
 #[fentry(function = "perf_event_free_task")]
-fn fentry_wreck_again(ctx: FEntryContext) -> u32 {
-    stage::wreck(ctx.arg::<u64>(0), 2);
+fn fentry_cleanup_again(ctx: FEntryContext) -> u32 {
+    stage::cleanup(ctx.arg::<u64>(0), 2);
     0
 }
 
@@ -96,13 +96,13 @@ fn fentry_cgroup_cancel_fork(_: FEntryContext) -> u32 {
 fn fexit_stack_mmap(ctx: FExitContext) -> u32 {
     let flags = ctx.arg::<u64>(4);
     if stack::is_stack(flags) {
-        let asked = Asked {
+        let request = Request {
             start: 0,
             len: ctx.arg::<u64>(2),
             prot: ctx.arg::<u64>(3),
             flags,
         };
-        stack::mapped(ctx.arg::<i64>(6), &asked, style::FEXIT);
+        stack::mapped(ctx.arg::<i64>(6), &request, style::FEXIT);
     }
     0
 }

@@ -2,7 +2,7 @@
 //!
 //! kernel/pid.c `alloc_pid` takes the next free one of `[300, pid_max)` (before the
 //! numbers have wrapped round for the first time: of `[1, pid_max)`). How many ids
-//! are in use doesn't tell: those below 300 are given once and never again, and
+//! are in use says nothing of that: those below 300 are given once and never again, and
 //! those above a `pid_max` that was lowered stay. The tree that they are kept in
 //! (lib/idr.c, lib/radix-tree.c) marks in each node which slots have something
 //! free below, so a few words say whether anything is.
@@ -123,8 +123,8 @@ const DEPTH: usize = 4;
 /// Marks of what is free between two ids, both included; 0: nothing.
 ///
 /// A range touches, on each level, two nodes in part (that of its first id and that
-/// of its last, which can be one), and all between them as a whole, of which their
-/// parents' marks tell. So nothing has to be searched, and there is nothing that the
+/// of its last, which can be one), and all between them as a whole, for which their
+/// parents have marks. So nothing has to be searched, and there is nothing that the
 /// verifier would walk twice.
 #[inline(always)]
 fn free_between(root: u64, first: u64, last: u64) -> u64 {

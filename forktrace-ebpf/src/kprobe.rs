@@ -10,7 +10,7 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use forktrace_common::{event::style, note::Failed};
 
-use crate::{asked, maps::UNCHARGE, mem, note, report, stack, stage, task, within};
+use crate::{maps::UNCHARGE, mem, note, report, request, stack, stage, task, within};
 
 /// Behind each call of `copy_process`, where its answer is in the register of return
 /// values: costs no more than a kretprobe, and there is room for any number of tasks
@@ -58,11 +58,11 @@ fn copy_process_failed<C: EbpfContext>(ctx: &C, ret: i64) {
         style: style::KPROBE,
         ..report::unknown()
     };
-    // What the kernel itself asks for is told by the half-made child.
-    if asked::creates(number, compat) {
-        let asked = asked::by_registers(number, compat);
-        failed.clone_flags = asked.clone_flags;
-        failed.pids_css = asked.into_css;
+    // A request of the kernel's own is seen at the half-made child.
+    if request::creates(number, compat) {
+        let request = request::by_registers(number, compat);
+        failed.clone_flags = request.clone_flags;
+        failed.pids_css = request.into_css;
     }
     report::failed(&failed);
 }
@@ -114,8 +114,8 @@ fn kprobe_overcommit_refused(ctx: ProbeContext) -> u32 {
 }
 
 #[kprobe]
-fn kprobe_wreck(ctx: ProbeContext) -> u32 {
-    stage::wreck(ctx.arg::<u64>(0).unwrap_or(0), 1);
+fn kprobe_cleanup(ctx: ProbeContext) -> u32 {
+    stage::cleanup(ctx.arg::<u64>(0).unwrap_or(0), 1);
     0
 }
 

@@ -52,7 +52,7 @@ pub fn nproc_of(note: *mut Note, task: u64, counted: i64) {
     }
 }
 
-/// The same of a child in a user namespace of its own (CLONE_NEWUSER), as its
+/// RLIMIT_NPROC of a child in a user namespace of its own (CLONE_NEWUSER), as its
 /// credentials are given back: the kernel's way begins in the new namespace, and
 /// goes on with the *effective* user who made it. The child isn't counted any more.
 /// The new namespace's own bound is the caller's soft limit.

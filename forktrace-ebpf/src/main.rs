@@ -4,22 +4,20 @@
 //! which every creation goes, whoever asks. Probes on the stages in between
 //! leave a note on the task when they refuse ([`note`]); the failing return
 //! completes it with what the checks compared ([`facts`]), counts by it, takes a
-//! snapshot of every limit ([`snapshot`]) and sends it ([`report`]). On a creation that succeeds the probes compare one return
-//! value and are done.
+//! snapshot of every limit ([`snapshot`]) and sends it ([`report`]). On a creation that succeeds
+//! the probes compare one return value and are done.
 //!
 //! Entry points are thin: [`fexit`], [`kprobe`] and [`tracepoint`] hold one
 //! function a probe, in the attach style of their name. What is refused before
 //! `copy_process()` has a file of its own with its entry points in all styles:
-//! [`exec`], [`seccomp`]. No failure at all is what [`oom`] and [`task_iter`] tell.
+//! [`exec`], [`seccomp`]. [`oom`] and [`task_iter`] report no failures: OOM kills, and tasks.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
 #![allow(unstable_features)]
 
-mod asked;
 mod cgroup;
 mod count;
-mod cousins;
 mod exec;
 mod facts;
 mod fexit;
@@ -31,7 +29,9 @@ mod maps;
 mod mem;
 mod note;
 mod oom;
+mod other_errnos;
 mod report;
+mod request;
 mod seccomp;
 mod snapshot;
 mod stack;

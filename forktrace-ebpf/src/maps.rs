@@ -13,7 +13,7 @@ use forktrace_common::{
 use forktrace_common::{
     note::Note,
     oom::Choice,
-    stack::Asked,
+    stack::Request,
     task::Query,
     text::{Text, Uncharge, Wanted},
 };
@@ -131,18 +131,18 @@ pub static EXECS: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
 /// made and has not made accessible yet, or the one that it is refused. LRU,
 /// because a thread need not go on with what it has mapped.
 #[map]
-pub static STACKS: LruHashMap<u32, Asked> = LruHashMap::with_max_entries(1024, 0);
+pub static STACKS: LruHashMap<u32, Request> = LruHashMap::with_max_entries(1024, 0);
 
 /// What `oom_kill_process()` is at, by the thread id of who runs it; gone when it returns.
 #[map]
 pub static CHOICES: LruHashMap<u32, Choice> = LruHashMap::with_max_entries(64, 0);
 
-/// Victims of the OOM killer that have been told, by process id and the time at which they were
+/// Victims of the OOM killer that have been reported, by process id and the time at which they were
 /// started: threads of one process can be marked one by one.
 #[map]
 pub static VICTIMS: LruHashMap<[u64; 2], u32> = LruHashMap::with_max_entries(256, 0);
 
-/// Whose tasks the task iterator tells.
+/// Whose tasks the task iterator lists.
 #[map]
 pub static TASKS_OF: Array<Query> = Array::with_max_entries(1, 0);
 

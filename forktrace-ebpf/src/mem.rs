@@ -55,7 +55,7 @@ pub fn field<T: Plain>(base: u64, offset: u64) -> T {
     unsafe { value.assume_init() }
 }
 
-/// The same number, but the verifier doesn't know: neither its value, nor that it
+/// A number that the verifier knows nothing of: neither its value, nor that it
 /// is a pointer that a tracing program got as an argument, to which it lets nobody
 /// add [`MISSING`].
 #[inline(always)]
@@ -132,7 +132,7 @@ pub fn user<T: Plain>(address: u64) -> T {
     }
 }
 
-/// The same number, but the compiler doesn't know: it may not replace an offset
+/// A number that the compiler knows nothing of: it may not replace an offset
 /// by a running pointer, whose bounds the verifier couldn't see, nor arithmetic
 /// by a branch, nor compute with what the verifier takes for a pointer.
 #[inline(always)]

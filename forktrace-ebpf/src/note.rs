@@ -54,7 +54,7 @@ pub fn open(tid: u32) -> Option<*mut Note> {
 }
 
 /// As [`open`], for a stage of the attempt under way. The child's credentials are
-/// the last thing that a refused creation tells of, so a note that has them is an
+/// the last thing that a refused creation notes, so a note that has them is an
 /// earlier attempt's, whose return was not reported.
 #[inline(always)]
 pub fn stage(tid: u32) -> Option<*mut Note> {

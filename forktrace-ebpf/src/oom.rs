@@ -139,7 +139,7 @@ fn by_pid(pid: u32) -> u64 {
     }
 }
 
-/// A victim has been marked: tells it, if its process was not told yet.
+/// A victim has been marked: reports it, if its process was not reported yet.
 #[inline(never)]
 fn marked(victim: u64) {
     let tgid = mem::field::<u32>(victim, offset!(task_tgid));

@@ -1,4 +1,4 @@
-//! The failing return: filter, count, and tell.
+//! The failing return: filter, count, and send.
 
 use core::mem::MaybeUninit;
 
@@ -12,11 +12,11 @@ use forktrace_common::{
 };
 
 use crate::{
-    cgroup, count, cousins, facts, filter, limits,
+    cgroup, count, facts, filter, limits,
     maps::{EVENTS, offset, setting},
     mem,
     mem::opaque,
-    note,
+    note, other_errnos,
     snapshot::{self, Subject},
     task,
 };
@@ -64,12 +64,12 @@ pub fn reported(ret: i64) -> bool {
 pub fn failed(failed: &Failed) {
     let tid = task::tid();
     if let Some(note) = begin(failed, tid) {
-        tell(note, tid);
+        send(note, tid);
         end(note, tid, failed.program);
     }
 }
 
-/// The note that a failing return is told from; `None` when it has been told
+/// The note that a failing return is reported from; `None` when it has been reported
 /// already, or can't be.
 #[inline(always)]
 pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
@@ -82,7 +82,7 @@ pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
         }
     }
     let Some(note) = note::open(tid) else {
-        // No memory for a note: counted, and told as a loss.
+        // No memory for a note: counted, and reported as a loss.
         count::unkept();
         return None;
     };
@@ -114,7 +114,7 @@ pub fn number(program: u8) -> u8 {
     }
 }
 
-/// The same on a tracepoint.
+/// The number of one of two programs on a tracepoint; 0 where it is the only one.
 #[inline(always)]
 pub fn tracepoint_number(program: u8) -> u8 {
     if setting!(two_tracepoints) != 0 {
@@ -124,7 +124,7 @@ pub fn tracepoint_number(program: u8) -> u8 {
     }
 }
 
-/// It is told: `program` is the one of two that did it, 0 the only one.
+/// Ends a report. `program`: which of two programs on the return made it, from 1; 0: it is alone.
 #[inline(always)]
 pub fn end(note: *mut Note, tid: u32, program: u8) {
     if program != 0 {
@@ -135,8 +135,9 @@ pub fn end(note: *mut Note, tid: u32, program: u8) {
     }
 }
 
+/// Filters and counts the return that is in the note, and sends what its limits held.
 #[inline(never)]
-fn tell(note: *mut Note, tid: u32) {
+fn send(note: *mut Note, tid: u32) {
     let current = task::current();
     // SAFETY: a live map value, here and below.
     let failed = unsafe { &(*note).failed };
@@ -156,7 +157,7 @@ fn tell(note: *mut Note, tid: u32) {
     if !filter::passes(current) {
         return;
     }
-    facts::asked(note, current);
+    facts::request(note, current);
     let cset = mem::pointer(current, offset!(task_cgroups));
     let pids_css = charged(note, current, cset);
     facts::gather(note, current, pids_css);
@@ -170,12 +171,12 @@ fn tell(note: *mut Note, tid: u32) {
     limits::overcommit(ev, current);
     snapshot::cgroups(ev, cset, pids_css);
     if others {
-        cousins::fill(ev, current, note);
+        other_errnos::fill(ev, current, note);
     }
     entry.submit(0);
 }
 
-/// css of the pids controller whose way up is told: the child's, and where the
+/// css of the pids controller whose way up is sent: the child's, and where the
 /// cgroup that was seen to refuse isn't on it (a task can be moved as soon as its
 /// creation has failed), that cgroup's.
 #[inline(never)]
@@ -199,12 +200,12 @@ fn charged(note: *mut Note, current: u64, cset: u64) -> u64 {
 }
 
 /// Counts a failure, and begins its record: who asked for what, and where they
-/// live. `None`: it is told by the counts alone.
+/// live. `None`: the counts alone have it.
 #[inline(always)]
 pub fn event(note: *mut Note, task: u64, tid: u32) -> Option<RingBufEntry<FailureEvent>> {
     count::hit(note);
     // SAFETY: a live map value.
-    if unsafe { (*note).told } == 0 {
+    if unsafe { (*note).in_full } == 0 {
         return None;
     }
     let Some(mut entry) = EVENTS.reserve::<FailureEvent>(0) else {

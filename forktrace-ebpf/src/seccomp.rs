@@ -19,7 +19,7 @@ use forktrace_common::{
     settings::seccomp_return,
 };
 
-use crate::{asked, maps::setting, note, report, task};
+use crate::{maps::setting, note, report, request, task};
 
 #[fexit(function = "__secure_computing")]
 fn fexit_seccomp(ctx: FExitContext) -> u32 {
@@ -29,7 +29,7 @@ fn fexit_seccomp(ctx: FExitContext) -> u32 {
     0
 }
 
-// The same again, where the kernel is preemptible: see `report::failed`.
+// The second program on this return, where the kernel is preemptible: see `report::failed`.
 #[fexit(function = "__secure_computing")]
 fn fexit_seccomp_again(ctx: FExitContext) -> u32 {
     if skips(&ctx) {
@@ -68,23 +68,23 @@ fn by_trampoline(program: u8) {
 }
 
 /// A system call is skipped: reported if it would have created a task, and is
-/// answered an errno that is told.
+/// answered an errno that is reported.
 #[inline(never)]
 fn skipped(style: u8, program: u8) {
     let task = task::current();
     let (number, compat) = task::syscall(task);
-    if !asked::creates(number, compat) {
+    if !request::creates(number, compat) {
         return;
     }
     let ret = task::answer(task);
     if !report::reported(ret) {
         return;
     }
-    let asked = asked::by_registers(number, compat);
+    let request = request::by_registers(number, compat);
     note::forget_unreported(task::tid());
     report::failed(&Failed {
-        clone_flags: asked.clone_flags,
-        pids_css: asked.into_css,
+        clone_flags: request.clone_flags,
+        pids_css: request.into_css,
         ret,
         style,
         stage: Stage::Filtered as u8,

@@ -3,14 +3,14 @@
 //! pthread_create(3) maps a thread's stack before it asks for the thread:
 //! `mmap(PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK)`, then `mprotect` of
 //! all but the guard (glibc's nptl/allocatestack.c; without a guard, mmap asks
-//! for PROT_READ|PROT_WRITE at once). A mapping tells itself by MAP_STACK; an
+//! for PROT_READ|PROT_WRITE at once). MAP_STACK marks a mapping; an
 //! mprotect is a stack's when it is the thread's first one since and stays
 //! within what was mapped. These programs are loaded with the option only.
 
 use forktrace_common::{
     event::{FailureEvent, Stage},
     note::{Failed, Note},
-    stack::{Asked, CAP_IPC_LOCK, HAVE_MAX_MAP_COUNT, Space},
+    stack::{CAP_IPC_LOCK, HAVE_MAX_MAP_COUNT, Request, Space},
 };
 
 use crate::{
@@ -53,14 +53,14 @@ fn is_refusal(ret: i64) -> bool {
 
 /// mmap of a stack ([`is_stack`]) has returned: an address, or a negative errno.
 #[inline(never)]
-pub fn mapped(ret: i64, asked: &Asked, style: u8) {
+pub fn mapped(ret: i64, request: &Request, style: u8) {
     let tid = task::tid();
     if is_refusal(ret) {
-        let _ = STACKS.insert(tid, asked, 0);
+        let _ = STACKS.insert(tid, request, 0);
         refused(tid, Stage::StackMmap, ret, style);
-    } else if (ret as u64) < -4095i64 as u64 && asked.prot & PROT_WRITE == 0 {
+    } else if (ret as u64) < -4095i64 as u64 && request.prot & PROT_WRITE == 0 {
         // Its mprotect is to follow. What is writable already needs none.
-        let _ = STACKS.insert(tid, asked, 0);
+        let _ = STACKS.insert(tid, request, 0);
         if let Some(stack) = STACKS.get_ptr_mut(tid) {
             // SAFETY: a map value that this task alone uses.
             unsafe { (*stack).start = ret as u64 };
@@ -106,7 +106,7 @@ fn refused(tid: u32, stage: Stage, ret: i64, style: u8) {
             (*note).failed.style = style;
             (*note).stage = stage as u8;
         }
-        tell(note, tid);
+        send(note, tid);
         note::remove(tid);
     } else {
         count::unkept();
@@ -120,14 +120,14 @@ static NO_RETURN: Failed = Failed::NONE;
 /// Filters, counts and sends the return that is in the note. Apart from
 /// `report::failed`, so that the programs of creations stay as they are.
 #[inline(never)]
-fn tell(note: *mut Note, tid: u32) {
+fn send(note: *mut Note, tid: u32) {
     let current = task::current();
     if !filter::passes(current) {
         return;
     }
     let cset = mem::pointer(current, offset!(task_cgroups));
     let pids_css = mem::pointer(cset, offset!(cset_pids));
-    facts::asked(note, current);
+    facts::request(note, current);
     facts::keys(note, current, pids_css);
     let Some(mut entry) = report::event(note, current, tid) else {
         return;
@@ -148,10 +148,10 @@ fn address_space(ev: *mut FailureEvent, task: u64, tid: u32) {
     let space: *mut Space = unsafe { &raw mut (*ev).space };
     // SAFETY: as above.
     unsafe {
-        if let Some(asked) = STACKS.get_ptr(tid) {
-            (*space).asked = *asked;
+        if let Some(request) = STACKS.get_ptr(tid) {
+            (*space).request = *request;
         } else {
-            (*space).asked = NOTHING;
+            (*space).request = NOTHING;
         }
         (*space).total_vm = mem::field::<u64>(mm, offset!(mm_total_vm));
         (*space).data_vm = mem::field::<u64>(mm, offset!(mm_data_vm));
@@ -175,7 +175,7 @@ fn address_space(ev: *mut FailureEvent, task: u64, tid: u32) {
     }
 }
 
-/// A limit that this kernel doesn't tell passes for none (RLIM_INFINITY).
+/// A limit that can't be read on this kernel counts as none (RLIM_INFINITY).
 #[inline(always)]
 fn rlimit(signal: u64, offset: u64) -> u64 {
     if mem::has(offset) {
@@ -185,7 +185,7 @@ fn rlimit(signal: u64, offset: u64) -> u64 {
     }
 }
 
-static NOTHING: Asked = Asked {
+static NOTHING: Request = Request {
     start: 0,
     len: 0,
     prot: 0,
@@ -212,7 +212,7 @@ pub fn mmap_returned(ret: i64, style: u8) {
     }
     mapped(
         ret,
-        &Asked {
+        &Request {
             start: 0,
             len: mem::field::<u64>(regs, task::REG_ARG_1),
             prot: mem::field::<u64>(regs, task::REG_ARG_2),
@@ -222,7 +222,7 @@ pub fn mmap_returned(ret: i64, style: u8) {
     );
 }
 
-/// Likewise of mprotect.
+/// mprotect has returned, seen without its arguments.
 #[inline(always)]
 pub fn mprotect_returned(ret: i64, style: u8) {
     if STACKS.get_ptr(task::tid()).is_none() {

@@ -1,14 +1,13 @@
-//! What the probed stages have to say when they refuse.
+//! What probed stages note when they refuse.
 //!
 //! In the `fexit` style one function that every creation goes through is hooked, the exit of
 //! `copy_process` (the errno). A hook there costs about 200 instructions, so everything else
 //! hangs on what runs on the error path alone and costs a successful fork nothing.
-//! `perf_event_free_task` gets the half-made child, the *wreck*, and what the child still holds
-//! tells how far it came: `p->pid` is its own once `alloc_pid` has succeeded, `p->nsproxy` and
+//! `perf_event_free_task` gets the half-made child, and what that still holds shows how far it
+//! came: `p->pid` is its own once `alloc_pid` has succeeded, `p->nsproxy` and
 //! `p->fs` are null once `copy_namespaces` and `copy_fs` had succeeded and were undone.
-//! `cgroup_cancel_fork` tells that the cgroups had agreed, `mem_cgroup_out_of_memory` that a
-//! memory cgroup had not. No wreck at all means one of the first checks. See
-//! `forktrace-ebpf/src/stage.rs`.
+//! `cgroup_cancel_fork` runs where the cgroups had agreed, `mem_cgroup_out_of_memory` where a
+//! memory cgroup had not. No half-made child at all means one of the first checks.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use forktrace_common::{event::Stage, facts::fact, note::Note};
@@ -149,7 +148,7 @@ pub fn cgroups_had_agreed() {
 /// A half-made child is being cleared away: `copy_process()` is on its error
 /// path past `perf_event_init_task`.
 ///
-/// What the child still holds tells how far it came, because each undone step
+/// What the child still holds shows how far it came, because each undone step
 /// leaves its pointer null: `exit_fs()` clears `p->fs`,
 /// `exit_task_namespaces()` (7.3: `exit_nsproxy_namespaces()`) clears
 /// `p->nsproxy`, and `p->pid` is its own, not its parent's, once `alloc_pid()`
@@ -157,7 +156,7 @@ pub fn cgroups_had_agreed() {
 ///
 /// `program`: which of two programs looks, from 1. Both see and write the same.
 #[inline(never)]
-pub fn wreck(child: u64, program: u8) {
+pub fn cleanup(child: u64, program: u8) {
     let child = mem::unknown(child);
     // `security_task_free`, the stand-in where `perf_event_free_task` can't be
     // probed, also runs for tasks that have lived: these have an exit state.
@@ -181,9 +180,9 @@ pub fn wreck(child: u64, program: u8) {
     // SAFETY: a map value that this task alone uses.
     unsafe {
         let noted = (*note).stage;
-        let again = (*note).wrecked != 0 && (*note).wrecked != program;
+        let again = (*note).cleanup_seen != 0 && (*note).cleanup_seen != program;
         if noted > Stage::Unseen as u8 && noted <= Stage::Cgroups as u8 && !again {
-            // An earlier wreck whose return was not reported.
+            // An earlier half-made child, whose return was not reported.
             note::forget(tid);
         }
     }
@@ -197,6 +196,6 @@ pub fn wreck(child: u64, program: u8) {
         if in_exec != 0 {
             (*note).facts.bits |= fact::IN_EXEC;
         }
-        (*note).wrecked = program;
+        (*note).cleanup_seen = program;
     }
 }

@@ -1,4 +1,4 @@
-//! The task iterator: tells the tasks that a limit counts, one [`Task`] each, to who reads from its
+//! The task iterator: writes the tasks that a limit counts, one [`Task`] each, for who reads from its
 //! descriptor. It runs in that reader's context, and never by itself.
 //!
 //! The kernel (kernel/bpf/task_iter.c, 5.8+) goes through the ids of the reader's pid namespace, zombies
@@ -41,7 +41,7 @@ fn iter_task(ctx: *mut c_void) -> i32 {
     let Some(query) = TASKS_OF.get_ptr(0) else {
         return 0;
     };
-    let mut told = Task {
+    let mut out = Task {
         cgroup: 0,
         cgroups: 0,
         tid: 0,
@@ -52,41 +52,41 @@ fn iter_task(ctx: *mut c_void) -> i32 {
         flags: 0,
         comm: [0; 16],
     };
-    if !counts(query, task, &raw mut told) {
+    if !counts(query, task, &raw mut out) {
         return 0;
     }
-    describe(task, &raw mut told);
-    // SAFETY: the file is the reader's, and `told` as long as is said. What there was no room for the
-    // kernel asks for again.
+    describe(task, &raw mut out);
+    // SAFETY: the file is the reader's, and `out` has that many bytes. The kernel calls again with a
+    // task that the reader's buffer had no room for.
     unsafe {
         bpf_seq_write(
             file as *mut seq_file,
-            (&raw const told).cast_mut().cast(),
+            (&raw const out).cast_mut().cast(),
             Task::BYTES as u32,
         );
     }
     0
 }
 
-/// Whether the limit counts this task, or, where processes are told, this process.
+/// Whether the limit counts this task, or, where processes are listed, this process.
 #[inline(never)]
-fn counts(query: *const Query, task: u64, told: *mut Task) -> bool {
+fn counts(query: *const Query, task: u64, out: *mut Task) -> bool {
     // SAFETY: a map value, and the caller's variable.
-    let (query, told) = unsafe { (&*query, &mut *told) };
+    let (query, out) = unsafe { (&*query, &mut *out) };
     let cset = mem::pointer(task, offset!(task_cgroups));
     let own = if query.of == of::PIDS_CGROUP {
         mem::pointer(mem::pointer(cset, offset!(cset_pids)), offset!(css_cgroup))
     } else {
         mem::pointer(cset, offset!(cset_dfl_cgrp))
     };
-    told.cgroup = cgroup::id(own);
-    told.cgroups = cset;
-    told.tid = mem::field::<u32>(task, offset!(task_pid));
-    told.tgid = mem::field::<u32>(task, offset!(task_tgid));
+    out.cgroup = cgroup::id(own);
+    out.cgroups = cset;
+    out.tid = mem::field::<u32>(task, offset!(task_pid));
+    out.tgid = mem::field::<u32>(task, offset!(task_tgid));
     if query.of == of::CGROUP || query.of == of::PIDS_CGROUP {
         return cgroup::find::within(own, query.cgroup);
     }
-    if told.tid != told.tgid {
+    if out.tid != out.tgid {
         return false;
     }
     if query.of == of::UID {
@@ -192,16 +192,16 @@ impl Walk for ToPidNamespace {
 
 /// Fills in what is not needed to choose.
 #[inline(never)]
-fn describe(task: u64, told: *mut Task) {
+fn describe(task: u64, out: *mut Task) {
     // SAFETY: the caller's variable.
-    let told = unsafe { &mut *told };
+    let out = unsafe { &mut *out };
     let leader = mem::pointer(task, offset!(task_group_leader));
     let parent = mem::pointer(leader, offset!(task_real_parent));
     let signal = mem::pointer(leader, offset!(task_signal));
-    told.ppid = mem::field::<u32>(parent, offset!(task_tgid));
-    told.uid = uid(leader);
-    told.threads = mem::field::<u32>(signal, offset!(signal_nr_threads));
-    told.comm = mem::field::<[u8; 16]>(leader, offset!(task_comm));
+    out.ppid = mem::field::<u32>(parent, offset!(task_tgid));
+    out.uid = uid(leader);
+    out.threads = mem::field::<u32>(signal, offset!(signal_nr_threads));
+    out.comm = mem::field::<[u8; 16]>(leader, offset!(task_comm));
     let own = mem::field::<u32>(task, offset!(task_flags));
     let mut flags = 0;
     if mem::field::<u32>(leader, offset!(task_exit_state)) != 0 {
@@ -213,5 +213,5 @@ fn describe(task: u64, told: *mut Task) {
     if own & PF_EXITING != 0 {
         flags |= flag::EXITING;
     }
-    told.flags = flags;
+    out.flags = flags;
 }

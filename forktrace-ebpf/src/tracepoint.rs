@@ -7,7 +7,7 @@
 //! Where neither trampolines nor kprobes are allowed, the system-call tracepoints show the
 //! errno; the pids controller's count of refusals is compared between enter and return, limits
 //! are read at the return, and the first exhausted one in the order of the kernel's checks is
-//! the verdict, marked `inferred`. Limits that were others at the entry tell nothing.
+//! the verdict, marked `inferred`. Limits that were others at the entry prove nothing.
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use aya_log_ebpf::debug;
@@ -17,9 +17,9 @@ use forktrace_common::{
 };
 
 use crate::{
-    asked, cgroup,
+    cgroup,
     maps::{ENTERED, offset, symbol},
-    mem, report, stack, task,
+    mem, report, request, stack, task,
 };
 
 /// What the entry of a creation leaves for its return, in the words that the
@@ -86,13 +86,13 @@ fn enter(ctx: &TracePointContext) {
 
 #[inline(always)]
 fn entered(nr: i32, arg0: u64, arg1: u64) -> Entered {
-    let asked = asked::by_call(nr, arg0, arg1);
+    let request = request::by_call(nr, arg0, arg1);
     let mut flags = 0;
-    let mut pids_css = asked.into_css;
+    let mut pids_css = request.into_css;
     if pids_css != 0 {
         flags |= flag::INTO_CGROUP;
     } else {
-        pids_css = asked::own_css();
+        pids_css = request::own_css();
     }
     if pids_css != 0 && mem::has(offset!(pids_forkfail)) {
         flags |= flag::HAVE_PIDS_DELTA;
@@ -101,7 +101,7 @@ fn entered(nr: i32, arg0: u64, arg1: u64) -> Entered {
         flags |= flag::HAVE_MEMCG_DELTA;
     }
     Entered {
-        clone_flags: asked.clone_flags,
+        clone_flags: request.clone_flags,
         pids_css,
         forkfail: cgroup::pids_forkfail(pids_css),
         memcg_oom: cgroup::memcg_oom_events(memory_css()),
@@ -114,7 +114,7 @@ fn entered(nr: i32, arg0: u64, arg1: u64) -> Entered {
 }
 
 /// The limits that somebody else can change meanwhile and that no counter of refusals
-/// tells of, in one number.
+/// covers, in one number.
 #[inline(always)]
 fn limits() -> u64 {
     let signal = mem::pointer(task::current(), offset!(task_signal));
@@ -129,7 +129,7 @@ fn binding(entered: u64, flags: u32) -> u64 {
     if flags & flag::INTO_CGROUP != 0 {
         entered
     } else {
-        asked::own_css()
+        request::own_css()
     }
 }
 
@@ -214,7 +214,7 @@ fn exit(ctx: &TracePointContext, program: u8) {
     }
     if failed.stage == Stage::NotEntered as u8 {
         let (number, compat) = task::syscall(task::current());
-        failed.clone_flags = asked::flags_by_registers(number, compat);
+        failed.clone_flags = request::flags_by_registers(number, compat);
     }
     debug!(ctx, "sys_exit: {}, thread {}", ret, tid);
     report::failed(&failed);

@@ -14,7 +14,7 @@ use crate::{
 /// Frames that are looked at. Reclaim on behalf of a charge is some forty deep.
 pub const FRAMES: usize = 64;
 
-/// `ctx`: the program's own context. False also where the kernel doesn't tell
+/// `ctx`: the program's own context. False also where the kernel doesn't show
 /// where `copy_process` lies: what is noted then is nothing.
 #[inline(always)]
 pub fn copy_process(ctx: *mut core::ffi::c_void) -> bool {

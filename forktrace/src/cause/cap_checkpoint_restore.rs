@@ -25,7 +25,7 @@ pub const ENTRY: Entry = Entry {
     },
     // Those of other namespaces may be missing, which don't show here.
     exhausted: |e| {
-        let own = e.cousins.as_ref().is_some_and(|c| !c.own_sys_admin);
+        let own = e.other_errnos.as_ref().is_some_and(|c| !c.own_sys_admin);
         if asked(e) && own {
             Finding::inferred(None)
         } else {
@@ -38,7 +38,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn asked(e: &Evidence) -> bool {
-    e.errno == Errno::EPERM && e.cousins.as_ref().is_some_and(|c| c.set_tid_size > 0)
+    e.errno == Errno::EPERM && e.other_errnos.as_ref().is_some_and(|c| c.set_tid_size > 0)
 }
 
 fn summary(_: &Verdict, subject: &Subject<'_>) -> String {

@@ -45,7 +45,7 @@ fn lacks(e: &Evidence) -> bool {
     e.errno == Errno::EPERM
         && e.clone_flags & OTHERS != 0
         && e.clone_flags & clone::NEWUSER == 0
-        && e.cousins.as_ref().is_some_and(|c| !c.own_sys_admin)
+        && e.other_errnos.as_ref().is_some_and(|c| !c.own_sys_admin)
 }
 
 fn summary(_: &Verdict, subject: &Subject<'_>) -> String {

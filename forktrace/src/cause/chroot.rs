@@ -39,7 +39,7 @@ pub const ENTRY: Entry = Entry {
 fn refused(e: &Evidence) -> bool {
     e.errno == Errno::EPERM
         && e.clone_flags & clone::NEWUSER != 0
-        && e.cousins.as_ref().is_some_and(|c| c.chrooted)
+        && e.other_errnos.as_ref().is_some_and(|c| c.chrooted)
 }
 
 fn summary(_: &Verdict, subject: &Subject<'_>) -> String {

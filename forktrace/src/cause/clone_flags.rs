@@ -14,7 +14,7 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::fix,
     },
-    evidence::{Cousins, Evidence, Stage},
+    evidence::{Evidence, OtherErrnos, Stage},
     model::{Errno, Fix},
 };
 
@@ -52,7 +52,7 @@ struct Conflict {
 
 /// The first check that refuses such flags.
 fn conflict(e: &Evidence) -> Option<Conflict> {
-    let c = e.cousins.as_ref()?;
+    let c = e.other_errnos.as_ref()?;
     if e.errno == Errno::EPERM {
         return unkillable(e.clone_flags, c).then_some(Conflict {
             late: false,
@@ -100,7 +100,7 @@ fn conflict(e: &Evidence) -> Option<Conflict> {
 
 /// CLONE_PIDFD_AUTOKILL without CLONE_NNP takes CAP_SYS_ADMIN. Debian's
 /// kernel.unprivileged_userns_clone is asked before.
-fn unkillable(flags: u64, c: &Cousins) -> bool {
+fn unkillable(flags: u64, c: &OtherErrnos) -> bool {
     flags & clone::PIDFD_AUTOKILL != 0
         && flags & clone::NNP == 0
         && !c.own_sys_admin

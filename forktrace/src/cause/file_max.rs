@@ -41,7 +41,7 @@ fn asked(e: &Evidence) -> bool {
 /// With the numbers of a moment later; where they would refuse nobody (somebody
 /// has closed files, or raised the limit), none are told.
 fn limit(e: &Evidence) -> Option<Limit> {
-    let files = e.cousins.as_ref()?.open_files?;
+    let files = e.other_errnos.as_ref()?.open_files?;
     (files.now >= files.max).then(|| Limit {
         value: Some(files.max),
         usage: Some(files.now),

@@ -37,7 +37,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    let c = e.cousins.as_ref()?;
+    let c = e.other_errnos.as_ref()?;
     match e.stage {
         _ if e.errno != Errno::ENOSPC => None,
         Stage::Early => Finding::observed(limit(c.user_full.as_ref()?)),
@@ -52,7 +52,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
 }
 
 fn exhausted(e: &Evidence) -> Option<Finding> {
-    let c = e.cousins.as_ref()?;
+    let c = e.other_errnos.as_ref()?;
     if e.errno != Errno::ENOSPC {
         return None;
     }

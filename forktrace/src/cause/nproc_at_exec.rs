@@ -137,7 +137,7 @@ mod tests {
             uid: 33,
             clone_flags: 0,
             dying: false,
-            cousins: None,
+            other_errnos: None,
             shares_vm: false,
             into_cgroup: false,
             nproc_exempt: false,

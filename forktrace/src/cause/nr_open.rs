@@ -33,7 +33,7 @@ fn too_high(e: &Evidence) -> Option<Limit> {
     if e.errno != Errno::EMFILE || e.clone_flags & clone::FILES != 0 {
         return None;
     }
-    let c = e.cousins.as_ref()?;
+    let c = e.other_errnos.as_ref()?;
     let nr_open = c.nr_open?;
     // The highest descriptor lies within the caller's own table.
     (c.fd_slots > nr_open).then(|| Limit {

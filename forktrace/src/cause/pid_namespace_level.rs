@@ -37,7 +37,7 @@ fn too_deep(e: &Evidence) -> Option<Limit> {
         return None;
     }
     // Made before it: what is full there refused first.
-    let c = e.cousins.as_ref()?;
+    let c = e.other_errnos.as_ref()?;
     let before = |kind| matches!(kind, NsKind::Mnt | NsKind::Uts | NsKind::Ipc);
     if c.other_full.is_some_and(|full| before(full.kind)) {
         return None;

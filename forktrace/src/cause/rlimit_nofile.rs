@@ -36,7 +36,7 @@ fn refused(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EMFILE || e.clone_flags & clone::PIDFD == 0 {
         return None;
     }
-    let c = e.cousins.as_ref()?;
+    let c = e.other_errnos.as_ref()?;
     let value = c.nofile?;
     // EMFILE says that no descriptor below it is free: all of them are in use.
     let limit = Limit {

@@ -31,7 +31,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn asked(e: &Evidence) -> bool {
-    e.errno == Errno::EEXIST && e.cousins.as_ref().is_some_and(|c| c.set_tid_size > 0)
+    e.errno == Errno::EEXIST && e.other_errnos.as_ref().is_some_and(|c| c.set_tid_size > 0)
 }
 
 fn summary(_: &Verdict, subject: &Subject<'_>) -> String {

@@ -33,12 +33,12 @@ pub const ENTRY: Entry = Entry {
 };
 
 fn asked(e: &Evidence) -> bool {
-    e.errno == Errno::EINVAL && e.cousins.as_ref().is_some_and(|c| c.set_tid_size > 0)
+    e.errno == Errno::EINVAL && e.other_errnos.as_ref().is_some_and(|c| c.set_tid_size > 0)
 }
 
 /// By the numbers alone.
 fn impossible(e: &Evidence) -> bool {
-    let Some(c) = e.cousins.as_ref().filter(|_| asked(e)) else {
+    let Some(c) = e.other_errnos.as_ref().filter(|_| asked(e)) else {
         return false;
     };
     let out_of_range = c.set_tid.iter().zip(&e.pid_ns).any(|(&tid, ns)| {

@@ -38,7 +38,7 @@ pub const ENTRY: Entry = Entry {
 fn off(e: &Evidence) -> bool {
     e.errno == Errno::EPERM
         && e.clone_flags & clone::NEWUSER != 0
-        && e.cousins
+        && e.other_errnos
             .as_ref()
             // In a nested user namespace a capability doesn't help.
             .is_some_and(|c| c.userns_clone_off && (!c.own_sys_admin || c.user_ns_level > 0))

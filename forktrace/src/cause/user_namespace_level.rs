@@ -30,7 +30,7 @@ pub const ENTRY: Entry = Entry {
 const DEEPEST: u32 = 33;
 
 fn too_deep(e: &Evidence) -> Option<Limit> {
-    let level = e.cousins.as_ref()?.user_ns_level;
+    let level = e.other_errnos.as_ref()?.user_ns_level;
     let asked = e.errno == Errno::ENOSPC && e.clone_flags & clone::NEWUSER != 0;
     (asked && level >= DEEPEST).then(|| Limit {
         value: Some(u64::from(DEEPEST)),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use forktrace::{
     arch::THREAD_SIZE,
     cause::Cause,
-    host::{cgroup::Hierarchies, passwd::Passwd, vantage},
+    host::{cgroup::Hierarchies, own_namespaces, passwd::Passwd},
     record::Errno,
     tracer::{Options, Selection, own_thread_group},
 };
@@ -118,10 +118,10 @@ fn selection(
         let names: Vec<_> = filter.errno.iter().map(|e| e.name()).collect();
         filters.insert("errno".to_owned(), names.join(","));
     }
-    let (told, errnos) = errnos(&filter.errno);
-    settings.errnos = told;
+    let (reported, errnos) = errnos(&filter.errno);
+    settings.errnos = reported;
     for cause in &filter.cause {
-        check_cause(*cause, told)?;
+        check_cause(*cause, reported)?;
     }
     Ok(Selection {
         causes: filter.cause.clone(),
@@ -131,18 +131,18 @@ fn selection(
 }
 
 /// A cause that only other errnos have would filter everything out, silently.
-fn check_cause(cause: Cause, told: u32) -> Result<(), UsageError> {
+fn check_cause(cause: Cause, reported: u32) -> Result<(), UsageError> {
     let ids = cause.page().errno;
     let by_default = |id: &&str| matches!(*id, "any" | "EAGAIN" | "ENOMEM");
-    let needs = if cause.caller_killed() && told != errnos::ALL {
+    let needs = if cause.caller_killed() && reported != errnos::ALL {
         "all".to_owned()
-    } else if told == errnos::LIMITS && !ids.iter().any(by_default) {
+    } else if reported == errnos::LIMITS && !ids.iter().any(by_default) {
         ids.join(",")
     } else {
         return Ok(());
     };
     Err(UsageError(format!(
-        "--cause {}: these failures are told with --errno {needs} only",
+        "--cause {}: these failures are reported with --errno {needs} only",
         cause.id()
     )))
 }
@@ -158,18 +158,18 @@ fn errnos(choices: &[ErrnoChoice]) -> (u32, Vec<Errno>) {
         }
     }
     let of_limits = wanted.iter().all(|e| e.is_of_limits());
-    let told = if of_limits {
+    let reported = if of_limits {
         errnos::LIMITS
     } else {
         errnos::OTHERS
     };
-    (told, wanted)
+    (reported, wanted)
 }
 
 /// The thread group of a process or thread, as the initial pid namespace
 /// numbers it.
 fn thread_group(pid: u32) -> Result<u32, UsageError> {
-    if !vantage::proc_is_hosts(Path::new("/proc")) {
+    if !own_namespaces::proc_is_hosts(Path::new("/proc")) {
         return Err(UsageError(format!(
             "--pid {pid}: inside a pid namespace it isn't known which process of the host that is; \
              filter by --comm, --user or --cgroup, give a command, or use the host's /proc \

@@ -3,14 +3,14 @@
 //! [`crate::cause`] judges it without asking anybody else, so a verdict can be
 //! tested without a kernel.
 
-mod cousins;
 mod huge_pages;
+mod other_errnos;
 mod overcommit;
 mod sched_ext;
 pub mod thread_stack;
 
-pub use cousins::{Cousins, NsKind, NsLimit, OpenFiles};
 pub use huge_pages::{HugePages, HugePool};
+pub use other_errnos::{NsKind, NsLimit, OpenFiles, OtherErrnos};
 pub use overcommit::{Overcommit, OvercommitMode, Refused};
 pub use sched_ext::SchedExt;
 pub use thread_stack::ThreadStack;
@@ -28,8 +28,8 @@ pub enum Stage {
     Early,
     /// `audit_alloc` to `copy_fs`, and no nearer.
     SecurityToFs,
-    /// The same of a creation that `copy_fs` can't have refused with EAGAIN:
-    /// it doesn't share its parent's file-system state.
+    /// `audit_alloc` to `copy_files`: `copy_fs` can't have refused the creation with EAGAIN,
+    /// because it doesn't share its parent's file-system state.
     SecurityToFiles,
     /// `copy_sighand` to `copy_namespaces`.
     SighandToNamespaces,
@@ -46,7 +46,7 @@ pub enum Stage {
     Filtered,
     /// No creation: execve's own check of RLIMIT_NPROC refused.
     Exec,
-    /// The same, concluded from what the system call returned.
+    /// execve's own check of RLIMIT_NPROC, concluded from what the system call returned.
     ExecReturned,
     /// execve answered EAGAIN, and what made it was not seen.
     ExecUnseen,
@@ -119,8 +119,8 @@ pub struct PidNs {
     pub allocated: u64,
     /// The bound that holds here; `None`: not known.
     pub pid_max: Option<u64>,
-    /// No id was free, as the kernel looks for one. That can't be told by
-    /// `allocated`: ids below 300 are given once, and those above a bound that was
+    /// No id was free, as the kernel looks for one. `allocated` doesn't
+    /// say so: ids below 300 are given once, and those above a bound that was
     /// lowered stay.
     pub full: bool,
 }
@@ -163,7 +163,7 @@ pub enum Sign {
 pub struct Signs {
     /// RLIMIT_NPROC was over, of a caller without the capabilities that exempt.
     pub nproc_asked: Sign,
-    /// The same of a caller who has one, and to whom it was denied.
+    /// RLIMIT_NPROC was over, of a caller who has a capability that exempts and was denied it.
     pub capability_denied: bool,
     /// The half-made child's credentials were given back: `copy_creds` had made them.
     pub child: Sign,
@@ -201,7 +201,7 @@ pub struct Evidence {
     /// The caller was being killed, which cut the creation short.
     pub dying: bool,
     /// What refuses with other errnos; `None` where these are not reported.
-    pub cousins: Option<Cousins>,
+    pub other_errnos: Option<OtherErrnos>,
     /// Real uid.
     pub uid: u32,
     /// CLONE_VM: the address space is shared, not copied.
@@ -289,7 +289,7 @@ impl Evidence {
     }
 
     /// The first memory cgroup on the way up that was full, as far as can be
-    /// told after the half-made child has given back what it had charged.
+    /// known after the half-made child has given back what it had charged.
     pub fn full_memory(&self) -> Option<&CgroupLimit> {
         self.memory.iter().find(|c| {
             c.limit

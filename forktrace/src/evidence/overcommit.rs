@@ -91,8 +91,8 @@ impl Overcommit {
     }
 
     /// The comparison that the kernel makes for each mapping, for the copy of
-    /// the whole address space, as far as the numbers at the return tell: true when
-    /// one of its mappings is refused. `None`: they don't tell, because what a fork
+    /// the whole address space, as far as the numbers at the return say: true when
+    /// one of its mappings is refused. `None`: they don't say, because what a fork
     /// promises isn't known (a mapping can be exempt, MADV_DONTFORK and huge pages;
     /// a read-only one can be promised).
     pub fn refuses_copy(&self) -> Option<bool> {
@@ -108,7 +108,7 @@ impl Overcommit {
         }
     }
 
-    /// The same where nothing better is known of what a fork promises than the size
+    /// The comparison where nothing better is known of what a fork promises than the size
     /// of all that is private and writable, huge pages aside.
     pub fn seems_to_refuse_copy(&self) -> bool {
         let promised = self.private_writable.saturating_sub(self.huge);

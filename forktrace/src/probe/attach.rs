@@ -24,13 +24,13 @@ use super::{
 
 /// What to attach.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
+pub struct Plan {
     /// `None`: the best that the kernel accepts.
     pub style: Option<Style>,
     /// The kernel preempts itself: two programs are attached to the failing
     /// return, as trampolines.
     pub preemptible: bool,
-    /// The same to system-call tracepoints.
+    /// Two programs are attached to each system-call tracepoint.
     pub two_tracepoints: bool,
     /// What filters refuse, too (the tracepoint style shows it anyway).
     pub seccomp: bool,
@@ -49,20 +49,15 @@ pub fn hooked_functions() -> impl Iterator<Item = &'static str> {
 }
 
 /// kernel/kprobes.c `register_kretprobe`.
-const FEW_INSTANCES: &str = "execve, and with --seccomp the filters, are seen by kretprobes, which serve few calls at once: while more of them sleep, a refusal can go untold; how many did";
+const FEW_INSTANCES: &str = "execve, and with --seccomp the filters, are seen by kretprobes, which serve few calls at once: while more of them sleep, a refusal can go unseen; how many did";
 
 /// Attaches what can be attached.
 ///
 /// The programs stay attached as long as `ebpf` and the outcome live, and no
 /// longer than this process, however it ends.
-pub fn attach(
-    ebpf: &mut Ebpf,
-    kernel_btf: Option<&Btf>,
-    kernel: &Kernel,
-    wanted: Wanted,
-) -> Outcome {
+pub fn attach(ebpf: &mut Ebpf, kernel_btf: Option<&Btf>, kernel: &Kernel, plan: Plan) -> Outcome {
     let mut outcome = Outcome::default();
-    let styles: &[Style] = match wanted.style {
+    let styles: &[Style] = match plan.style {
         None => &[Style::Fexit, Style::Kprobe],
         Some(Style::Fexit) => &[Style::Fexit],
         Some(Style::Kprobe) => &[Style::Kprobe],
@@ -72,7 +67,7 @@ pub fn attach(
         ebpf,
         kernel_btf,
         kernel,
-        wanted,
+        plan,
         outcome: &mut outcome,
         kretprobes: Vec::new(),
     };
@@ -82,19 +77,19 @@ pub fn attach(
         attacher.errors(&sites);
         // The stages' functions run on error paths alone, so a kprobe costs a
         // successful creation nothing, and it is never skipped.
-        let stages: &[Style] = match wanted.style {
-            None if wanted.preemptible && attacher.outcome.style() == Some(Style::Fexit) => {
+        let stages: &[Style] = match plan.style {
+            None if plan.preemptible && attacher.outcome.style() == Some(Style::Fexit) => {
                 &[Style::Kprobe, Style::Fexit]
             }
             _ => styles,
         };
-        for hook in HOOKS[1..].iter().chain(wanted.seccomp.then_some(&SECCOMP)) {
+        for hook in HOOKS[1..].iter().chain(plan.seccomp.then_some(&SECCOMP)) {
             // What is no stage runs on what succeeds as well, and a kretprobe
             // can run out: trampolines are better there.
             let styles = if hook.role.reports() { styles } else { stages };
             attacher.hook(hook, styles);
         }
-        if wanted.thread_stacks {
+        if plan.thread_stacks {
             attacher.stacks(styles);
         }
         if attacher.kernel.has_types() {
@@ -106,7 +101,7 @@ pub fn attach(
         attacher.count_missed_returns();
         return outcome;
     }
-    if wanted.style.is_none_or(|s| s == Style::Tracepoint) {
+    if plan.style.is_none_or(|s| s == Style::Tracepoint) {
         attacher.tracepoints();
         if attacher.kernel.has_types() {
             attacher.oom_kills(false);
@@ -119,7 +114,7 @@ struct Attacher<'a> {
     ebpf: &'a mut Ebpf,
     kernel_btf: Option<&'a Btf>,
     kernel: &'a Kernel,
-    wanted: Wanted,
+    plan: Plan,
     outcome: &'a mut Outcome,
     /// Ids of the programs of those kretprobes that see a failing return.
     kretprobes: Vec<u32>,
@@ -135,7 +130,7 @@ impl Attacher<'_> {
         for target in hook.targets {
             for &style in styles {
                 let came = self.attach(hook, target, style);
-                if self.tell(Some(hook.role), (*target).to_owned(), style, came) {
+                if self.note(Some(hook.role), (*target).to_owned(), style, came) {
                     return true;
                 }
             }
@@ -144,7 +139,7 @@ impl Attacher<'_> {
     }
 
     /// Notes what came of a probe, and answers whether it is in place.
-    fn tell(
+    fn note(
         &mut self,
         role: Option<Role>,
         target: String,
@@ -191,7 +186,7 @@ impl Attacher<'_> {
                 if hook.role.reports() {
                     self.remember_kretprobes(hook.kprobes);
                 }
-                if self.wanted.preemptible {
+                if self.plan.preemptible {
                     self.watch(hook);
                 }
                 Ok(())
@@ -205,10 +200,10 @@ impl Attacher<'_> {
             return Err(Why::text("the kernel has no BTF"));
         };
         let (Trampoline::Fentry(names) | Trampoline::Fexit(names)) = trampoline;
-        let wanted = names
+        let programs = names
             .iter()
-            .filter(|name| self.wanted.preemptible || !name.ends_with("_again"));
-        for name in wanted.clone() {
+            .filter(|name| self.plan.preemptible || !name.ends_with("_again"));
+        for name in programs.clone() {
             if let Err(why) = load_trampoline(self.ebpf, name, target, btf) {
                 // Of use only whole: one that stayed would report beside the
                 // style that is tried next.
@@ -216,8 +211,8 @@ impl Attacher<'_> {
                 return Err(why);
             }
         }
-        let wanted: Vec<&str> = wanted.copied().collect();
-        self.pair(spot, &wanted);
+        let programs: Vec<&str> = programs.copied().collect();
+        self.pair(spot, &programs);
         Ok(())
     }
 
@@ -270,7 +265,7 @@ impl Attacher<'_> {
                 Err(error) => format!("can't be read: {error}"),
             }
         } else {
-            "this kernel doesn't tell (before 6.7)".to_owned()
+            "this kernel doesn't count them (before 6.7)".to_owned()
         };
         self.outcome.absent.push(format!("{FEW_INSTANCES} {why}"));
     }
@@ -302,13 +297,13 @@ impl Attacher<'_> {
         Ok(())
     }
 
-    /// Threads' stacks. One program on each return: what it is skipped for is
-    /// told, successes included, as that which can have gone unseen.
+    /// Threads' stacks. One program on each return: the calls that it is skipped for are
+    /// reported, successes included, as that which can have gone unseen.
     fn stacks(&mut self, styles: &[Style]) {
         for hook in stacks::HOOKS {
             self.hook(hook, styles);
             if let (true, Some(Trampoline::Fentry(names) | Trampoline::Fexit(names))) =
-                (self.wanted.preemptible, &hook.trampoline)
+                (self.plan.preemptible, &hook.trampoline)
             {
                 for name in *names {
                     self.pair(Spot::Return, &[name, name]);
@@ -337,7 +332,7 @@ fn load_trampoline(ebpf: &mut Ebpf, name: &str, target: &str, btf: &Btf) -> Resu
 
 /// Detaches a program, and takes it from the kernel, if it was there.
 fn unload(ebpf: &mut Ebpf, name: &str) {
-    // Not loaded is the one error, and what is wanted.
+    // Not loaded is the one error, and that is what is asked for.
     let _ = match program(ebpf, name) {
         Ok(Program::FEntry(p)) => p.unload(),
         Ok(Program::FExit(p)) => p.unload(),

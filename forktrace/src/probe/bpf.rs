@@ -121,7 +121,7 @@ pub unsafe fn bpf<T>(command: libc::c_long, attributes: &mut T) -> io::Result<li
     Ok(answer)
 }
 
-/// The same of a command that answers a descriptor.
+/// Makes a bpf(2) call whose command answers a descriptor.
 ///
 /// # Errors
 /// As of [`bpf`].

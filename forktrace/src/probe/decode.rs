@@ -2,10 +2,10 @@
 //!
 //! What a rare refusal needs and no probe brings is read from /proc and /sys when its event is
 //! decoded, and only where it could be the cause (`probe/decode.rs` `read_later`,
-//! `probe/cousins.rs`): the BPF scheduler that is loaded (`host/sched_ext.rs`), the pools of
+//! `probe/other_errnos.rs`): the BPF scheduler that is loaded (`host/sched_ext.rs`), the pools of
 //! huge pages (`host/huge_pages.rs`), fs.file-max (`host/open_files.rs`), whether the caller is
 //! in a chroot. A verdict that rests on it is `inferred`, unless the stage and the errno leave
-//! one cause without it; numbers that would refuse nobody are not told.
+//! one cause without it; numbers that would refuse nobody are left out.
 
 mod numbers;
 mod paths;
@@ -30,10 +30,9 @@ use crate::{
         clock::Clock,
         huge_pages,
         limits::{Files, HostNow},
-        open_files,
+        open_files, own_namespaces,
         passwd::Passwd,
         sched_ext::Schedulers,
-        vantage,
     },
     model::{Caller, Cgroup, CgroupOwner, Errno, Limit, Owner, Unit},
     record::{InvokedBy, OomKill, Victim},
@@ -60,7 +59,7 @@ pub struct Decoded {
     pub evidence: Evidence,
 }
 
-/// What an event tells of.
+/// What an event is about.
 pub enum Event {
     /// A failing return.
     Failure(Box<Decoded>),
@@ -88,7 +87,7 @@ impl Decoder {
         Self {
             hierarchies,
             passwd,
-            proc_is_hosts: vantage::proc_is_hosts(std::path::Path::new("/proc")),
+            proc_is_hosts: own_namespaces::proc_is_hosts(std::path::Path::new("/proc")),
             files,
             schedulers: Schedulers::default(),
         }
@@ -147,7 +146,7 @@ impl Decoder {
         }
         let errno = Errno::from_number(-event.ret)?;
         // First, for the caller may be about to end.
-        let cousins = super::cousins::of(&event, &mut self.files, self.proc_is_hosts);
+        let other_errnos = super::other_errnos::of(&event, &mut self.files, self.proc_is_hosts);
         let paths = Paths::of(&event, &self.hierarchies);
         let host = HostNow::lacking(&mut self.files, &lacking(&event, errno));
         let has = |bit: u32| event.facts.bits & bit != 0;
@@ -159,7 +158,7 @@ impl Decoder {
             stage: stage::stage(&event, probes, doubted),
             clone_flags: clone_flags(&event),
             dying: event.flags & flag::DYING != 0,
-            cousins,
+            other_errnos,
             uid: event.uid,
             shares_vm: event.clone_flags & clone::VM != 0,
             into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,
@@ -202,7 +201,7 @@ impl Decoder {
         })
     }
 
-    /// What only files tell, and only where it could be the cause.
+    /// Reads what only files have, and only where it could be the cause.
     fn read_later(&mut self, evidence: &mut Evidence, pid: u32, host: &HostNow) {
         match evidence.stage {
             Stage::SighandToNamespaces

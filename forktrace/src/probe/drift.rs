@@ -127,8 +127,8 @@ fn paths(btf: &Btf, release: Release) -> impl Iterator<Item = String> {
     })
 }
 
-/// What a user would be told to lack without reason: [`super::kernel`] tells a
-/// kernel's age by its structs.
+/// Evidence that would be reported as missing without reason: [`super::kernel`] concludes a
+/// kernel's age from its structs.
 fn said_in_vain(btf: &Btf, release: Release) -> impl Iterator<Item = String> {
     let lacking: Vec<_> = offsets::resolve(btf).lacking().collect();
     lacking

@@ -1,10 +1,10 @@
 //! The kernel functions that forktrace hooks, and what they have to look like.
 //!
-//! A hook reads parameters and return values by position. A function of the
-//! same name but other parameters would give wrong evidence, or worse: 6.1's
-//! BTF describes an `mm_init` that isn't the one at the address, and a probe
-//! on it panicked the kernel. So nothing is attached to a function whose
-//! prototype differs from the table.
+//! A hook reads parameters and return values by position. Where two functions
+//! of one kernel share a name, BTF can have the types of the one and kallsyms
+//! the address of the other: a hook would give wrong evidence, or read memory
+//! that isn't there. So nothing is attached to a function whose prototype
+//! differs from the table.
 //!
 //! The versions say where BTF is expected to have the function, for
 //! [`super::drift`]; whether one is hooked doesn't depend on them.
@@ -450,7 +450,7 @@ mod tests {
         );
     }
 
-    /// As with `mm_init` on 6.1: a second function of the name.
+    /// A name that stands twice, with the types of another function.
     #[test]
     fn two_of_the_same_name() {
         let mut b = add_batch(&["fbc", "amount", "batch"], false);
@@ -468,7 +468,7 @@ mod tests {
             })
         );
         assert!(matches!(
-            check_function(&btf, "mm_init"),
+            check_function(&btf, "snprintf"),
             Err(SignatureMismatch::Unlisted { .. })
         ));
     }

@@ -5,7 +5,7 @@
 //! kernel/kprobes.c `register_kretprobe` takes ten, or twice the processors; up to
 //! 5.x without CONFIG_PREEMPTION one a processor). A call that finds none returns
 //! unseen: where more calls sleep at once than there are instances, as with a seccomp
-//! filter's supervisor, every other one does. Since 6.7 the kernel tells the number
+//! filter's supervisor, every other one does. Since 6.7 the kernel shows the number
 //! of a perf link (dd8657894c11). It counts returns that succeed as well, so it is an
 //! upper bound of what went unseen.
 

@@ -23,7 +23,7 @@ pub enum Absence {
     Ambiguous,
 }
 
-/// What /proc/kallsyms tells.
+/// What /proc/kallsyms lists.
 #[derive(Clone, Debug, Default)]
 pub struct Resolved {
     /// Addresses; 0 where absent.
@@ -63,7 +63,7 @@ pub fn resolve(functions: bool) -> io::Result<Resolved> {
 /// variable: of those that all versions have, none.
 ///
 /// It isn't asked for the addresses: of a name that several variables share it
-/// would tell any.
+/// would answer any.
 fn lists_functions_alone() -> bool {
     let lacks = |name| matches!(lookup::has_symbol(name), Ok(false));
     lacks("max_threads") && lacks("nr_threads") && lacks("_totalram_pages")
@@ -107,7 +107,7 @@ struct Table {
     open: Vec<&'static str>,
 }
 
-/// The same from another source.
+/// Reads the addresses from a file of kallsyms' form.
 pub fn read(mut file: impl Read) -> io::Result<Resolved> {
     let mut table = Table::default();
     let mut buffer = vec![0; BUFFER];

@@ -111,7 +111,7 @@ impl Kernel {
     }
 
     /// Whether programs on system-call tracepoints can be preempted, where the
-    /// kernel is. True also when that can't be told.
+    /// kernel is. True also where that isn't known.
     pub fn preempts_tracepoints(&self) -> bool {
         let name = functions::FAULTABLE_TRACEPOINTS.name;
         self.btf
@@ -120,7 +120,7 @@ impl Kernel {
     }
 
     /// Whether the kernel counts the runs of kprobes' programs that it skips: since 6.7
-    /// (dd8657894c11), with the series that tells of missed probes in a link's information.
+    /// (dd8657894c11), with the series that has missed probes in a link's information.
     pub fn counts_skipped_kprobes(&self) -> bool {
         self.btf.as_ref().is_some_and(|btf| {
             btf.field("bpf_link_info", "perf_event.kprobe.missed")
@@ -161,7 +161,7 @@ impl Kernel {
     }
 }
 
-/// The addresses that the kernel tells; what it doesn't tell is said.
+/// The addresses that /proc/kallsyms shows; `absent` gets a sentence on those it doesn't.
 fn symbols(offsets: &Offsets, absent: &mut Vec<String>) -> (Symbols, Functions) {
     // Functions are of use for kprobes alone.
     match kallsyms::resolve(perf::has_kprobes().is_ok()) {
@@ -178,7 +178,7 @@ fn symbols(offsets: &Offsets, absent: &mut Vec<String>) -> (Symbols, Functions) 
                 .collect();
             if !lacking.is_empty() {
                 absent.push(format!(
-                    "/proc/kallsyms doesn't tell {}: read from /proc just after the failure instead",
+                    "/proc/kallsyms doesn't show {}: read from /proc just after the failure instead",
                     lacking.join(", ")
                 ));
             }

@@ -4,7 +4,6 @@
 pub mod attach;
 pub mod batch;
 mod bpf;
-mod cousins;
 pub mod decode;
 pub mod drift;
 pub mod functions;
@@ -15,6 +14,7 @@ mod lookup;
 pub mod object;
 pub mod offsets;
 pub mod oom;
+mod other_errnos;
 pub mod outcome;
 pub mod own_id;
 mod perf;

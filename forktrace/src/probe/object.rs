@@ -8,7 +8,7 @@
 //! (`MISSING`), so that nothing need be compared, and what would be a constant on one way and
 //! unknown on another goes through a map, the record, or `mem::unknown`. The kernel's types are
 //! parsed by `btf` alone; aya gets the numbers of the functions that are hooked
-//! (`btf/functions_alone.rs`). `record -v` tells the time by stage.
+//! (`btf/functions_alone.rs`). `record -v` prints the time by stage.
 
 use aya::{Ebpf, EbpfLoader};
 use forktrace_common::{

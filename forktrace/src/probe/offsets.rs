@@ -51,8 +51,8 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// What this kernel should have and hasn't. Its age is told by its structs,
-    /// not by its version: what was ported back counts.
+    /// What this kernel should have and hasn't. Its age follows from its structs,
+    /// not from its version: what was ported back counts.
     pub fn lacking(&self) -> impl Iterator<Item = &'static Slot> {
         let age = self.age;
         self.missing
@@ -96,7 +96,7 @@ table! {
         // arch/x86/include/asm/thread_info.h
         task_status: int("task_struct", "thread_info.status");
     }
-    "whether the caller was being killed: a fork cut short would be told as a failure" {
+    "whether the caller was being killed: a fork cut short would be reported as a failure" {
         task_signal: word("task_struct", "signal");
         task_pending_signal: word("task_struct", "pending.signal.sig[0]");
         // include/linux/sched/signal.h

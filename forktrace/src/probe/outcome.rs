@@ -39,7 +39,7 @@ pub struct Outcome {
     pub pairs: Vec<Pair>,
     /// The kprobes of creations, where the kernel can skip them.
     pub kprobes: Watch,
-    /// The kretprobes of what fails, where the kernel tells what they miss.
+    /// The kretprobes of what fails, where the kernel counts what they miss.
     pub returns: Returns,
     /// Evidence that can't be had for want of a probe, one sentence each.
     pub absent: Vec<String>,

@@ -1,6 +1,6 @@
 //! This process's thread group id as the kernel side numbers it.
 //!
-//! Inside a pid namespace no file tells what the initial one calls a process. A BPF program's
+//! Inside a pid namespace no file says what the initial one calls a process. A BPF program's
 //! helper does, so one is run once, in this task (BPF_PROG_TEST_RUN of a raw tracepoint's program,
 //! net/bpf/test_run.c `bpf_prog_test_run_raw_tp`, since Linux 5.10), attached to nothing.
 

@@ -29,7 +29,7 @@ struct Attr {
 }
 
 /// Whether the kernel has kprobes at all (CONFIG_KPROBE_EVENTS), by the file that
-/// tells their type.
+/// has their type.
 ///
 /// # Errors
 /// It has none, or sysfs isn't mounted.

@@ -14,7 +14,7 @@ pub enum Read {
     Bytes(u32),
     /// A yes or no: the byte that holds it.
     FlagByte,
-    /// The same: the bits of that byte.
+    /// A yes or no: the bits of the byte that holds it.
     FlagMask,
 }
 
@@ -61,7 +61,7 @@ pub const fn address(of: &'static str, path: &'static str) -> Place {
     place(of, path, Read::Address)
 }
 
-/// The byte that holds a flag, be that a bitfield or a number. A number is told
+/// The byte that holds a flag, be that a bitfield or a number. A number is read
 /// by its low byte: the kernel only stores 0 and 1 in these, and forktrace runs
 /// on little-endian machines.
 pub const fn flag_byte(of: &'static str, path: &'static str) -> Place {

@@ -9,7 +9,7 @@
 //! preempts itself (`probe/preempt.rs`) two programs sit on the failing return, and whichever
 //! runs first reports (on system-call tracepoints since 7.x only, which runs their programs
 //! preemptibly as well); the stages, which are on error paths alone, are hooked by kprobes,
-//! which can't be preempted. What both programs were skipped for is told: the kernel counts the
+//! which can't be preempted. What both programs were skipped for is reported: the kernel counts the
 //! skips (`probe/skips.rs`). A kprobe is skipped too, while anybody's `bpf()` call on a map is
 //! preempted on its CPU; a verdict that rests on a stage's silence, or on a note that may be an
 //! earlier creation's, is then made from the numbers alone. Before 6.7 the kernel doesn't count
@@ -51,7 +51,7 @@ fn by_version(version: &str) -> Option<bool> {
     (!version.contains("PREEMPT_DYNAMIC")).then_some(true)
 }
 
-/// Kernels that choose at boot tell their mode in debugfs, as in
+/// Kernels that choose at boot show their mode in debugfs, as in
 /// `none (voluntary) full`.
 fn by_mode(mode: &str) -> bool {
     !(mode.contains("(voluntary)") || mode.contains("(none)"))

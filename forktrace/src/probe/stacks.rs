@@ -3,7 +3,7 @@
 //!
 //! Threads' stacks (`--thread-stacks`) are refused where no creation is tried, in mmap and
 //! mprotect. `probe/stacks.rs` lists the hooks, which only this option attaches;
-//! `forktrace-ebpf/src/stack.rs` tells stacks from other mappings: by MAP_STACK, and an
+//! `forktrace-ebpf/src/stack.rs` recognises a stack's mapping by MAP_STACK, and an
 //! mprotect by the thread's own mmap right before it (a map entry by thread id, which any
 //! mprotect of the thread removes). The refusal travels as the same event with a stage of its
 //! own and the numbers of the address space; `evidence/thread_stack.rs` makes the kernel's
@@ -76,10 +76,10 @@ pub fn thread_stack(event: &FailureEvent) -> Option<ThreadStack> {
     };
     Some(ThreadStack {
         call,
-        requested: s.asked.len.div_ceil(PAGE).saturating_mul(PAGE),
-        writable: s.asked.prot & PROT_WRITE != 0,
-        no_reserve: s.asked.flags & MAP_NORESERVE != 0,
-        locked: s.asked.flags & MAP_LOCKED != 0 || s.def_flags & VM_LOCKED != 0,
+        requested: s.request.len.div_ceil(PAGE).saturating_mul(PAGE),
+        writable: s.request.prot & PROT_WRITE != 0,
+        no_reserve: s.request.flags & MAP_NORESERVE != 0,
+        locked: s.request.flags & MAP_LOCKED != 0 || s.def_flags & VM_LOCKED != 0,
         may_lock: s.flags & CAP_IPC_LOCK != 0,
         total: s.total_vm.saturating_mul(PAGE),
         data: s.data_vm.saturating_mul(PAGE),

@@ -9,7 +9,7 @@ use forktrace_common::{
 use super::{outcome::Outcome, skips::Spot, style::Role};
 use crate::evidence::{Sign, Signs, Stage};
 
-/// Whether this is of a creation, which the stages have a word on.
+/// Whether the event is a creation's, which the stages note.
 pub fn is_creation(event: &FailureEvent) -> bool {
     !matches!(
         Noted::from_u8(event.stage),
@@ -97,7 +97,7 @@ pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
         Noted::Cgroups => Stage::Cgroups,
         Noted::AfterCgroups => Stage::AfterCgroups,
         // Without a filter the entry was there, and its programs were skipped;
-        // where they ever were, that can't be told from a filter's answer.
+        // where they ever were, that looks like a filter's answer.
         Noted::NotEntered
             if event.seccomp_mode == SECCOMP_MODE_FILTER && probes.skipped(Spot::Entry) == 0 =>
         {
@@ -121,12 +121,12 @@ pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
 }
 
 fn no_note(event: &FailureEvent, probes: &Outcome) -> Stage {
-    if event.style == style::TRACEPOINT || !probes.has(Role::Wreck) {
+    if event.style == style::TRACEPOINT || !probes.has(Role::Cleanup) {
         return Stage::Unseen;
     }
-    // What was seen stands: these refuse before there is a wreck as well.
+    // What was seen stands: these refuse before there is a half-made child as well.
     let seen = event.facts.bits & (fact::MEMCG_SEEN | fact::NPROC_ASKED) != 0;
-    if probes.silence_is_doubtful && probes.is_by_kprobe(Role::Wreck) && !seen {
+    if probes.silence_is_doubtful && probes.is_by_kprobe(Role::Cleanup) && !seen {
         return Stage::Unseen;
     }
     Stage::Early

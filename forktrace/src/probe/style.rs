@@ -47,8 +47,8 @@ pub enum Role {
     Pids,
     /// The promise of memory that is refused is taken back.
     Overcommit,
-    /// How far a failed creation had come.
-    Wreck,
+    /// The half-made child is cleared away: how far a failed creation had come.
+    Cleanup,
     /// `cgroup_can_fork` had agreed, and the creation failed all the same.
     CancelFork,
     /// The memory cgroup OOM killer found no victim.
@@ -57,13 +57,13 @@ pub enum Role {
     Exec,
     /// A seccomp filter answered (`--seccomp`).
     Seccomp,
-    /// The OOM killer has a victim: no failure, told beside them.
+    /// The OOM killer has a victim: no failure, reported beside them.
     OomVictim,
-    /// Why it chose that one.
+    /// Why the OOM killer chose that victim.
     OomChoice,
     /// mmap, which may be of a thread's stack.
     StackMmap,
-    /// mprotect, likewise.
+    /// mprotect, which may be of a thread's stack.
     StackMprotect,
 }
 
@@ -97,7 +97,8 @@ pub enum Trampoline {
     Fexit(&'static [&'static str]),
 }
 
-/// Every function that is hooked; what is probed within functions: [`super::sites`]. Prototypes are checked in BTF before anything is attached.
+/// Every function that is hooked; what is probed within functions: [`super::sites`]. Prototypes are
+/// checked in BTF before anything is attached.
 pub const HOOKS: &[Hook] = &[
     Hook {
         role: Role::Return,
@@ -110,12 +111,15 @@ pub const HOOKS: &[Hook] = &[
         lost: "the failing return",
     },
     Hook {
-        role: Role::Wreck,
+        role: Role::Cleanup,
         // The second runs at the end of every task as well: only where the
         // first can't be probed.
         targets: &["perf_event_free_task", "security_task_free"],
-        trampoline: Some(Trampoline::Fentry(&["fentry_wreck", "fentry_wreck_again"])),
-        kprobes: &["kprobe_wreck"],
+        trampoline: Some(Trampoline::Fentry(&[
+            "fentry_cleanup",
+            "fentry_cleanup_again",
+        ])),
+        kprobes: &["kprobe_cleanup"],
         lost: "how far a failed creation came is not seen; causes are concluded from numbers",
     },
     Hook {

@@ -26,7 +26,7 @@ use forktrace_common::{
 use super::{bpf::bpf_fd, kernel::Kernel, object, uninterrupted::uninterrupted, why::Why};
 use crate::host::holders::Tasks;
 
-/// The program, and the map that says whose tasks it tells.
+/// The program, and the map that says whose tasks it lists.
 const PROGRAM: &str = "iter_task";
 const MAP: &str = "TASKS_OF";
 

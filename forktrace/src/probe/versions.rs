@@ -1,7 +1,7 @@
 //! Since and until which kernel version something is expected.
 //!
 //! Nothing is attached or read by version number: distributions carry patches
-//! forth and back, and the kernel's BTF tells what is there. Versions are what
+//! forth and back, and the kernel's BTF says what is there. Versions are what
 //! [`super::drift`] compares a kernel's BTF with, and what the tables say to
 //! people.
 

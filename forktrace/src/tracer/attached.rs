@@ -6,7 +6,7 @@ use super::{Options, StartError, StartTimes, log::KernelLog, privilege};
 use crate::{
     host::holders::Holders,
     probe::{
-        attach::{self, Wanted},
+        attach::{self, Plan},
         kernel::Kernel,
         object,
         outcome::Outcome,
@@ -64,7 +64,7 @@ pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
         &mut ebpf,
         own_btf.as_ref(),
         &kernel,
-        Wanted {
+        Plan {
             style: options.attach,
             preemptible,
             two_tracepoints,

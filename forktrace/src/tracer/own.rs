@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::{StartError, privilege};
-use crate::{host::vantage, probe::own_id};
+use crate::{host::own_namespaces, probe::own_id};
 
 /// This process's thread group id in the initial pid namespace, which the kernel side filters by.
 /// Inside another pid namespace the kernel has to be asked, which takes the privilege to trace.
 pub fn own_thread_group() -> Result<u32, StartError> {
     let proc = Path::new("/proc");
-    if vantage::proc_is_hosts(proc) {
+    if own_namespaces::proc_is_hosts(proc) {
         // Not getpid(2): /proc can be the host's where this process's pid namespace isn't.
-        return Ok(vantage::own_pid(proc).unwrap_or_else(std::process::id));
+        return Ok(own_namespaces::own_pid(proc).unwrap_or_else(std::process::id));
     }
     own_id::thread_group().map_err(|error| {
         privilege::lacking().unwrap_or_else(|| {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::options::Options;
 use crate::{
-    host::{clock::Clock, holders::Holders, limits::HostNow, vantage},
+    host::{clock::Clock, holders::Holders, limits::HostNow, own_namespaces},
     probe::{
         kernel::Kernel,
         oom,
@@ -21,7 +21,7 @@ const HIDDEN: &str = "/proc hides other users' processes (hidepid): their execut
 /// Evidence that is absent because a probe is, or because /proc doesn't show it, one sentence each.
 pub fn absent_evidence(probes: &Outcome, style: Style, seccomp: bool) -> Vec<String> {
     let proc = Path::new("/proc");
-    let hidden = (!vantage::proc_shows_others(proc)).then(|| HIDDEN.to_owned());
+    let hidden = (!own_namespaces::proc_shows_others(proc)).then(|| HIDDEN.to_owned());
     let oom_kills = (!probes.has(Role::OomVictim))
         .then(|| format!("no probe on {}:{}: {}", oom::CATEGORY, oom::NAME, oom::LOST));
     if style == Style::Tracepoint {
@@ -67,7 +67,7 @@ pub fn record(
             .collect(),
         absent: [kernel.absent.clone(), super::privilege::unreadable()].concat(),
         holders_by: holders_by(by_iterator).map(str::to_owned),
-        inside: vantage::inside(Path::new("/proc")),
+        inside: own_namespaces::inside(Path::new("/proc")),
         filters: options.filters.clone(),
         limits: HostLimits {
             pid_max: host.pid_max,

@@ -9,14 +9,14 @@ use super::{
 use crate::{
     cause::Cause,
     evidence::{
-        Cousins, Evidence, HugePages, HugePool, OpenFiles, OvercommitMode, SchedExt, Stage,
+        Evidence, HugePages, HugePool, OpenFiles, OtherErrnos, OvercommitMode, SchedExt, Stage,
     },
     model::{Certainty, Errno, LimitKind, Operation, Owner, Unit},
 };
 
 /// Nothing is full, nothing is wrong with the call.
-fn no_cousin() -> Cousins {
-    Cousins {
+fn no_other_errno() -> OtherErrnos {
+    OtherErrnos {
         user_full: None,
         other_full: None,
         others_full: 0,
@@ -40,7 +40,7 @@ fn with_flags(errno: Errno, stage: Stage, flags: u64) -> Evidence {
     let mut e = roomy(errno, stage);
     e.clone_flags = flags;
     e.shares_vm = flags & clone::VM != 0;
-    e.cousins = Some(no_cousin());
+    e.other_errnos = Some(no_other_errno());
     e
 }
 
@@ -204,7 +204,7 @@ fn enfile_of_a_pidfd_is_file_max() {
     let files = |now| Some(OpenFiles { now, max: 500 });
     let limit = |e: &Evidence| judge(e).limit.map(|l| (l.usage, l.value));
     for (now, told) in [(500, true), (612, true), (499, false)] {
-        e.cousins.as_mut().unwrap().open_files = files(now);
+        e.other_errnos.as_mut().unwrap().open_files = files(now);
         e.stage = Stage::IoToPid;
         assert_eq!(named(&e), (Cause::FileMax, Certainty::Observed));
         // Fewer than the limit refuse nobody.
@@ -216,7 +216,7 @@ fn enfile_of_a_pidfd_is_file_max() {
         };
         assert_eq!(named(&e), wanted);
     }
-    e.cousins.as_mut().unwrap().open_files = files(500);
+    e.other_errnos.as_mut().unwrap().open_files = files(500);
     e.stage = Stage::SighandToNamespaces;
     assert_eq!(named(&e), UNKNOWN);
     e.stage = Stage::IoToPid;
@@ -228,17 +228,17 @@ fn enfile_of_a_pidfd_is_file_max() {
 fn eperm_of_a_user_namespace_has_an_order() {
     let mut e = with_flags(Errno::EPERM, Stage::Early, clone::NEWUSER);
     assert_eq!(named(&e), UNKNOWN);
-    e.cousins.as_mut().unwrap().chrooted = true;
+    e.other_errnos.as_mut().unwrap().chrooted = true;
     assert_eq!(named(&e), (Cause::Chroot, Certainty::Inferred));
     // Debian's switch is asked first.
-    e.cousins.as_mut().unwrap().userns_clone_off = true;
+    e.other_errnos.as_mut().unwrap().userns_clone_off = true;
     assert_eq!(named(&e).0, Cause::UnprivilegedUserns);
     // In a chroot every other namespace is a question of the capability.
     let mut e = with_flags(Errno::EPERM, Stage::SighandToNamespaces, clone::NEWUTS);
-    e.cousins.as_mut().unwrap().chrooted = true;
+    e.other_errnos.as_mut().unwrap().chrooted = true;
     assert_eq!(named(&e).0, Cause::CapSysAdmin);
     let mut e = with_flags(Errno::EPERM, Stage::Early, 0);
-    e.cousins.as_mut().unwrap().chrooted = true;
+    e.other_errnos.as_mut().unwrap().chrooted = true;
     assert_eq!(named(&e), UNKNOWN);
 }
 
@@ -266,14 +266,14 @@ fn flags_of_7_1() {
     assert_eq!(early(Errno::EPERM, AUTOKILL), wanted);
     assert_eq!(early(Errno::EPERM, AUTOKILL | clone::NNP), UNKNOWN);
     let mut e = with_flags(Errno::EPERM, Stage::Early, AUTOKILL | clone::NEWUSER);
-    e.cousins.as_mut().unwrap().userns_clone_off = true;
+    e.other_errnos.as_mut().unwrap().userns_clone_off = true;
     assert_eq!(named(&e).0, Cause::UnprivilegedUserns);
     let mut e = with_flags(Errno::EPERM, Stage::Early, AUTOKILL);
-    e.cousins.as_mut().unwrap().own_sys_admin = true;
+    e.other_errnos.as_mut().unwrap().own_sys_admin = true;
     assert_eq!(named(&e), UNKNOWN);
     // Ids that can't be given are refused after all of these.
     let mut e = with_flags(Errno::EINVAL, Stage::Unseen, clone::PARENT);
-    let c = e.cousins.as_mut().unwrap();
+    let c = e.other_errnos.as_mut().unwrap();
     (c.set_tid_size, c.set_tid) = (1, vec![-1]);
     assert_eq!(named(&e).0, Cause::SetTidInvalid);
 }

@@ -15,7 +15,7 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
         stage,
         clone_flags: 0,
         dying: false,
-        cousins: None,
+        other_errnos: None,
         uid: 1000,
         shares_vm: false,
         into_cgroup: false,

@@ -41,7 +41,7 @@ pub use proc::parse_status;
 pub use scope::{Fill, Scope};
 pub use tasks::Tasks;
 
-use super::{passwd::Passwd, vantage};
+use super::{own_namespaces, passwd::Passwd};
 use crate::model::{Holder, Limit};
 use pace::{Key, Pace};
 use proc::Proc;
@@ -75,7 +75,7 @@ impl Holders {
     /// don't show the others.
     pub fn possible() -> bool {
         let proc = Path::new("/proc");
-        vantage::proc_is_hosts(proc) && vantage::proc_shows_others(proc)
+        own_namespaces::proc_is_hosts(proc) && own_namespaces::proc_shows_others(proc)
     }
 
     /// From another folder like /proc.

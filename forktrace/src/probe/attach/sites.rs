@@ -17,7 +17,7 @@ use crate::probe::{
 };
 
 /// kernel/trace/bpf_trace.c `trace_call_bpf`.
-const UNCOUNTED: &str = "this kernel preempts itself, and skips kprobes while a bpf() call on a map is preempted, without a count: what a kprobe didn't see is concluded from the numbers, and a refusal that only kprobes see can go untold";
+const UNCOUNTED: &str = "this kernel preempts itself, and skips kprobes while a bpf() call on a map is preempted, without a count: what a kprobe didn't see is concluded from the numbers, and a refusal that only kprobes see can go unseen";
 
 /// The name of an instruction, as the kernel writes it.
 fn named(site: &Site) -> String {
@@ -35,14 +35,14 @@ impl Attacher<'_> {
         if self.kernel.functions.is_empty() {
             self.outcome
                 .absent
-                .push("/proc/kallsyms doesn't tell where functions are: none is looked into, and what no function tells of is concluded from the numbers".to_owned());
+                .push("/proc/kallsyms doesn't show where functions are: none is looked into, and what no function shows is concluded from the numbers".to_owned());
             return Sites::default();
         }
         match sites::find(self.ebpf, &self.kernel.functions, &self.kernel.offsets) {
             Ok(sites) => sites,
             Err(error) => {
                 self.outcome.absent.push(format!(
-                    "reading the kernel's machine code: {error}; what no function tells of is concluded from the numbers"
+                    "reading the kernel's machine code: {error}; what no function shows is concluded from the numbers"
                 ));
                 Sites::default()
             }
@@ -80,7 +80,7 @@ impl Attacher<'_> {
     fn all_sites(&mut self, sites: &[Site]) -> bool {
         for site in sites {
             let came = self.site(site);
-            if !self.tell(Some(site.role), named(site), Style::Kprobe, came) {
+            if !self.note(Some(site.role), named(site), Style::Kprobe, came) {
                 unload(self.ebpf, site.program);
                 self.outcome.attached.retain(|a| a.role != Some(site.role));
                 return false;
@@ -108,7 +108,7 @@ impl Attacher<'_> {
         }
     }
 
-    /// Tells the program where the address is that it is about.
+    /// Gives the program the place of the address that it reads.
     fn how_to_uncharge(&mut self, found: &Sites) -> Result<(), String> {
         let error = |what: String| format!("writing the map UNCHARGE: {what}");
         let map = self
@@ -137,7 +137,7 @@ impl Attacher<'_> {
             p.load()?;
         }
         p.attach(site.function, site.offset)?;
-        if self.wanted.preemptible
+        if self.plan.preemptible
             && let Some(program) = self.descriptor(site.program)
         {
             self.outcome.kprobes.add(program);

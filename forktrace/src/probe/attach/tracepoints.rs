@@ -25,7 +25,7 @@ impl Attacher<'_> {
                 .and_then(|fs| self.tracepoint(&fs, oom::TRACEPOINT, oom::CATEGORY, oom::NAME))
                 .map(|link| self.outcome.tracepoints.push(link)),
         };
-        self.tell(Some(Role::OomVictim), target, Style::Tracepoint, attached);
+        self.note(Some(Role::OomVictim), target, Style::Tracepoint, attached);
     }
 
     fn stack_tracepoints(&mut self, tracefs: &Tracefs) {
@@ -33,10 +33,10 @@ impl Attacher<'_> {
             let attached = self
                 .tracepoint(tracefs, program, "syscalls", name)
                 .map(|link| self.outcome.tracepoints.push(link));
-            if attached.is_ok() && self.wanted.preemptible {
+            if attached.is_ok() && self.plan.preemptible {
                 self.pair(Spot::Return, &[program, program]);
             }
-            self.tell(
+            self.note(
                 None,
                 format!("syscalls:{name}"),
                 Style::Tracepoint,
@@ -50,14 +50,14 @@ impl Attacher<'_> {
             Ok(tracefs) => tracefs,
             Err(error) => {
                 let why = Why::io("mounting a private tracefs", &error);
-                self.tell(None, "syscalls".to_owned(), Style::Tracepoint, Err(why));
+                self.note(None, "syscalls".to_owned(), Style::Tracepoint, Err(why));
                 return;
             }
         };
         for group in TRACEPOINTS {
             self.tracepoints_of(&tracefs, group);
         }
-        if self.wanted.thread_stacks && self.kernel.has_types() {
+        if self.plan.thread_stacks && self.kernel.has_types() {
             self.stack_tracepoints(&tracefs);
         }
     }
@@ -65,7 +65,7 @@ impl Attacher<'_> {
     fn tracepoints_of(&mut self, tracefs: &Tracefs, group: &Tracepoints) {
         // Enter first, so that no return is seen whose entry was not.
         // The second of each is for what the first is skipped for.
-        let several = if self.wanted.two_tracepoints { 2 } else { 1 };
+        let several = if self.plan.two_tracepoints { 2 } else { 1 };
         for (spot, programs, prefix) in [
             (Spot::Entry, &group.enter[..several], "sys_enter_"),
             (Spot::Return, &group.exit[..several], "sys_exit_"),
@@ -77,7 +77,7 @@ impl Attacher<'_> {
                     .map(|program| self.tracepoint(tracefs, program, "syscalls", &name))
                     .collect();
                 let attached = links.map(|links| self.outcome.tracepoints.extend(links));
-                self.tell(
+                self.note(
                     None,
                     format!("syscalls:{name}"),
                     Style::Tracepoint,
@@ -86,7 +86,7 @@ impl Attacher<'_> {
             }
             match programs {
                 // Skipped where somebody's call on a map is preempted.
-                [only] if self.wanted.preemptible => self.pair(spot, &[only, only]),
+                [only] if self.plan.preemptible => self.pair(spot, &[only, only]),
                 _ => self.pair(spot, programs),
             }
         }

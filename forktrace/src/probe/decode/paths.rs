@@ -20,7 +20,7 @@ use crate::{
 pub struct Path {
     id: u64,
     pub v2: bool,
-    /// `None`: longer than the kernel side could tell, and gone since.
+    /// `None`: longer than an event holds, and gone since.
     components: Option<Vec<Vec<u8>>>,
 }
 

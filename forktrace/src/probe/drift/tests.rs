@@ -130,7 +130,7 @@ fn an_enumerator_that_is_gone() {
     );
 }
 
-/// A table that is wrong about a version is told both ways.
+/// A table that is wrong about a version is reported both ways.
 #[test]
 fn another_version_than_expected() {
     assert_eq!(

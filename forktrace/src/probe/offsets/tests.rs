@@ -179,7 +179,7 @@ fn a_slot_for_each_offset() {
     assert_eq!(slots, names);
 }
 
-/// What is missing is told by what else the kernel has.
+/// What a kernel should have follows from what else it has.
 #[test]
 fn lacking_by_age() {
     let mut b = Builder::new();

@@ -59,9 +59,13 @@ pub struct Sites {
 /// The evidence of a site that wasn't found, one phrase each.
 pub fn lost(role: Role) -> &'static str {
     match role {
-        Role::Nproc => "RLIMIT_NPROC is told from kernel.threads-max by their numbers only",
-        Role::Child => "SCHED_DEADLINE is told from kernel.threads-max by the numbers only",
-        Role::Security => "a security module is not told from an execve in another thread",
+        Role::Nproc => {
+            "RLIMIT_NPROC is distinguished from kernel.threads-max by their numbers only"
+        }
+        Role::Child => {
+            "SCHED_DEADLINE is distinguished from kernel.threads-max by the numbers only"
+        }
+        Role::Security => "a security module is not distinguished from an execve in another thread",
         Role::Pids => "whose pids.max refused is concluded from the numbers",
         Role::Overcommit => "overcommit is concluded from the numbers",
         _ => "the failing return is seen by a kretprobe, which has few instances",

@@ -1,12 +1,9 @@
-//! What this process sees the host through: the namespaces that it is in itself.
+//! The namespaces that this process is in itself.
 //!
-//! The kernel side names processes and cgroups as the host's initial namespaces do. Files do so
-//! only where this process is in these namespaces as well.
-//!
-//! The kernel side names processes and cgroups as the initial namespaces do, and so do records.
-//! `host/vantage.rs` says whether this process's files do: where not, nothing is looked up in
-//! them by such a name, and `live -- CMD`, which filters by forktrace's own id, asks the kernel
-//! for it (`probe/own_id.rs`).
+//! The kernel side names processes and cgroups as the host's initial namespaces do, and so do
+//! records. The files that this process reads do so only where it is in these namespaces as well:
+//! where not, nothing is looked up in them by such a name, and `live -- CMD`, which filters by
+//! forktrace's own id, asks the kernel for it (`probe/own_id.rs`).
 
 use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 

@@ -18,7 +18,7 @@ const CLONE_ARGS_CGROUP: u64 = 80;
 const CLONE_ARGS_SIZE_VER2: u64 = 88;
 
 /// What was asked for.
-pub struct Asked {
+pub struct Request {
     pub clone_flags: u64,
     /// css of the pids controller in the cgroup that CLONE_INTO_CGROUP names;
     /// 0: the child goes where its parent is.
@@ -36,7 +36,7 @@ pub fn creates(number: i32, compat: bool) -> bool {
 
 /// Of a 64-bit call with its first two arguments.
 #[inline(always)]
-pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Asked {
+pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Request {
     let clone_flags = flags(number, arg0);
     let mut into_css = 0;
     if number == NR_CLONE3 && clone_flags & clone::INTO_CGROUP != 0 && arg1 >= CLONE_ARGS_SIZE_VER2
@@ -45,7 +45,7 @@ pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Asked {
         into_css =
             cgroup::find::pids_css_within(cgroup::find::of_fd(task::current(), fd), own_css());
     }
-    Asked {
+    Request {
         clone_flags,
         into_css,
     }
@@ -67,7 +67,7 @@ fn flags(number: i32, arg0: u64) -> u64 {
 
 /// Of the creating system call that the current task is in, from its registers.
 #[inline(always)]
-pub fn by_registers(number: i32, compat: bool) -> Asked {
+pub fn by_registers(number: i32, compat: bool) -> Request {
     let (arg0, arg1) = task::arguments(task::current(), compat);
     by_call(native(number, compat), arg0, arg1)
 }

@@ -5,19 +5,17 @@
 //! `--errno` freezes into the programs which returns are failures; without it nothing beyond
 //! EAGAIN and ENOMEM is looked at. The verifier lets a tracing program compare and store its
 //! pointer-typed return value and nothing else, so the value goes into the note, and is a
-//! number when it is read back. What refuses with other errnos is read by
-//! `forktrace-ebpf/src/cousins.rs`, at the failing return alone.
+//! number when it is read back.
 
 use forktrace_common::{
     clone,
-    event::{Cousins, FailureEvent, NsLimit, SET_TID, flag, ns_kind},
+    event::{FailureEvent, NsLimit, OtherErrnos, SET_TID, flag, ns_kind},
     note::Note,
 };
 
 use crate::{
-    asked,
     maps::{offset, symbol},
-    mem, task,
+    mem, request, task,
 };
 
 const SIGNAL_UNKILLABLE: u32 = 0x40; // include/linux/sched/signal.h
@@ -33,13 +31,13 @@ const LEVELS: usize = forktrace_common::event::USER_NS_LEVELS;
 /// Entries of one bucket of the kernel's table that are looked at.
 const BUCKET: usize = 16;
 
-/// Fills `cousins`.
+/// Fills `other_errnos`.
 #[inline(never)]
 pub fn fill(ev: *mut FailureEvent, task: u64, note: *const Note) {
     // SAFETY: `ev` is a reserved ring-buffer record, `note` a live map value.
     let (clone_flags, args) = unsafe {
-        (*ev).cousins = NONE;
-        (*ev).flags |= flag::HAVE_COUSINS;
+        (*ev).other_errnos = NONE;
+        (*ev).flags |= flag::HAVE_OTHER_ERRNOS;
         ((*ev).clone_flags, (*note).failed.args)
     };
     state(ev, task);
@@ -89,7 +87,7 @@ struct Charged {
 }
 
 /// In read-only memory and not on the stack, which is short.
-static NONE: Cousins = Cousins {
+static NONE: OtherErrnos = OtherErrnos {
     user_full: NO_LIMIT,
     other_full: NO_LIMIT,
     nofile: 0,
@@ -120,9 +118,9 @@ fn state(ev: *mut FailureEvent, task: u64) {
     let table = mem::pointer(mem::pointer(task, offset!(task_files)), offset!(files_fdt));
     // SAFETY: `ev` is a reserved ring-buffer record.
     unsafe {
-        (*ev).cousins.user_ns_level = mem::field::<i32>(user_ns, offset!(userns_level));
-        (*ev).cousins.nofile = mem::field::<u64>(signal, offset!(signal_rlim_nofile));
-        (*ev).cousins.fd_slots = mem::field::<u32>(table, offset!(fdtable_max_fds));
+        (*ev).other_errnos.user_ns_level = mem::field::<i32>(user_ns, offset!(userns_level));
+        (*ev).other_errnos.nofile = mem::field::<u64>(signal, offset!(signal_rlim_nofile));
+        (*ev).other_errnos.fd_slots = mem::field::<u32>(table, offset!(fdtable_max_fds));
     }
     set(ev, task::own_sys_admin(task), flag::OWN_SYS_ADMIN);
     // kernel/user_namespace.c `create_user_ns` asks `current_chrooted`. A chroot into
@@ -173,8 +171,8 @@ fn set_tid(ev: *mut FailureEvent, args: u64) {
     let ids = mem::pointer(args, offset!(args_set_tid));
     // SAFETY: `ev` is a reserved ring-buffer record; the index is bounded.
     unsafe {
-        (*ev).cousins.set_tid_size = size;
-        let list = (&raw mut (*ev).cousins.set_tid).cast::<i32>();
+        (*ev).other_errnos.set_tid_size = size;
+        let list = (&raw mut (*ev).other_errnos.set_tid).cast::<i32>();
         for at in 0..SET_TID {
             if at as u32 >= size {
                 break;
@@ -184,7 +182,7 @@ fn set_tid(ev: *mut FailureEvent, args: u64) {
     }
 }
 
-/// The same from the caller's memory, where the kernel's copy isn't seen
+/// Reads `set_tid` from the caller's memory, where the kernel's copy isn't seen
 /// (tracepoint style). The caller could have changed it since; that would only
 /// misdescribe its own call.
 #[inline(never)]
@@ -192,15 +190,15 @@ fn set_tid_of_user(ev: *mut FailureEvent, task: u64) {
     // SAFETY: `ev` is a reserved ring-buffer record, here and below.
     let number = unsafe { (*ev).syscall };
     let (args, bytes) = task::arguments(task, false);
-    if number != asked::NR_CLONE3 || bytes < CLONE_ARGS_SIZE_VER1 {
+    if number != request::NR_CLONE3 || bytes < CLONE_ARGS_SIZE_VER1 {
         return;
     }
     let size = mem::user::<u64>(args + CLONE_ARGS_SET_TID_SIZE) as u32;
     let ids = mem::user::<u64>(args + CLONE_ARGS_SET_TID);
     // SAFETY: as above; the index is bounded.
     unsafe {
-        (*ev).cousins.set_tid_size = size;
-        let list = (&raw mut (*ev).cousins.set_tid).cast::<i32>();
+        (*ev).other_errnos.set_tid_size = size;
+        let list = (&raw mut (*ev).other_errnos.set_tid).cast::<i32>();
         for at in 0..SET_TID as u32 {
             if at >= size {
                 break;
@@ -223,7 +221,7 @@ fn set_tid_of_user(ev: *mut FailureEvent, task: u64) {
 fn namespaces(ev: *mut FailureEvent, of: &Charged, wanted: u64, kind: u32) {
     if wanted != 0 {
         // SAFETY: `ev` is a reserved ring-buffer record.
-        unsafe { (*ev).cousins.kind = kind };
+        unsafe { (*ev).other_errnos.kind = kind };
         first_full(ev, of);
     }
 }
@@ -231,7 +229,7 @@ fn namespaces(ev: *mut FailureEvent, of: &Charged, wanted: u64, kind: u32) {
 #[inline(never)]
 fn first_full(ev: *mut FailureEvent, of: &Charged) {
     // SAFETY: `ev` is a reserved ring-buffer record.
-    let kind = unsafe { (&raw const (*ev).cousins.kind).read_volatile() };
+    let kind = unsafe { (&raw const (*ev).other_errnos.kind).read_volatile() };
     let Charged {
         mut ns,
         mut uc,
@@ -257,12 +255,12 @@ fn first_full(ev: *mut FailureEvent, of: &Charged) {
             // SAFETY: `ev` is a reserved ring-buffer record.
             unsafe {
                 if kind == ns_kind::USER {
-                    (*ev).cousins.user_full = found;
+                    (*ev).other_errnos.user_full = found;
                 } else {
-                    if (*ev).cousins.others_full == 0 {
-                        (*ev).cousins.other_full = found;
+                    if (*ev).other_errnos.others_full == 0 {
+                        (*ev).other_errnos.other_full = found;
                     }
-                    (*ev).cousins.others_full += 1;
+                    (*ev).other_errnos.others_full += 1;
                 }
             }
             return;

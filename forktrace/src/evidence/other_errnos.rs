@@ -70,9 +70,9 @@ pub struct OpenFiles {
     pub max: u64,
 }
 
-/// See the module.
+/// What refuses with other errnos, in numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cousins {
+pub struct OtherErrnos {
     /// `user.max_user_namespaces` is full, and CLONE_NEWUSER was asked for.
     pub user_full: Option<NsLimit>,
     /// Of the other kinds that were asked for, the first full one in the order

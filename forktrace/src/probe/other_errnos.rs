@@ -6,24 +6,24 @@ use forktrace_common::{
 };
 
 use crate::{
-    evidence::{Cousins, NsKind, NsLimit},
+    evidence::{NsKind, NsLimit, OtherErrnos},
     host::{limits::Files, open_files, process},
 };
 
 /// `None` where the programs were not asked for it. `proc_is_hosts`: whether /proc numbers processes
 /// as events do.
-pub fn of(event: &FailureEvent, files: &mut Files, proc_is_hosts: bool) -> Option<Cousins> {
+pub fn of(event: &FailureEvent, files: &mut Files, proc_is_hosts: bool) -> Option<OtherErrnos> {
     let on = |bit: u32| event.flags & bit != 0;
-    if !on(flag::HAVE_COUSINS) {
+    if !on(flag::HAVE_OTHER_ERRNOS) {
         return None;
     }
     let asks_for_userns = event.clone_flags & clone::NEWUSER != 0;
     let chrooted = event.ret == -libc::EPERM
         && asks_for_userns
         && (on(flag::CHROOTED) || (proc_is_hosts && process::is_chrooted(event.tgid)));
-    let c = &event.cousins;
+    let c = &event.other_errnos;
     let set_tid_size = c.set_tid_size as usize;
-    Some(Cousins {
+    Some(OtherErrnos {
         user_full: limit(&c.user_full),
         other_full: limit(&c.other_full),
         others_full: c.others_full,
