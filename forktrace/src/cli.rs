@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 pub use check::CheckArgs;
 
-/// Tells why the kernel refused to create a process or thread.
+/// Says why the kernel refused to create a process or thread.
 #[derive(Debug, Parser)]
 #[command(
     name = "forktrace",
@@ -50,12 +50,12 @@ pub enum Command {
     Report(Box<ReportArgs>),
     /// Show what this kernel allows, and which evidence it gives.
     Probes(ProbesArgs),
-    /// Tell what a cause is, how to confirm it and what to do about it.
+    /// Explain a cause: what it is, how to confirm it and what to do about it.
     #[command(after_help = "Offline, and without privilege. Without CAUSE it lists all of them.")]
     Explain(ExplainArgs),
     /// Show how near each limit is that could refuse the next fork.
     #[command(
-        after_help = "Needs no privilege; what can't be read without is said. Exit status 1 when a limit that applies \
+        after_help = "Needs no privilege; names what it can't read. Exit status 1 when a limit that applies \
                       is at --warn or above."
     )]
     Check(CheckArgs),
@@ -169,7 +169,7 @@ pub struct KeepingArgs {
     /// Begin a new file with the first record after this time, e.g. 12h, 7d.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub max_age: Option<Duration>,
-    /// Keep so many of the old files, and remove older ones; without it all are
+    /// Keep N of the old files, and remove older ones; without it all are
     /// kept.
     #[arg(long, value_name = "N")]
     pub keep: Option<usize>,
@@ -197,7 +197,7 @@ pub struct PrintArgs {
     pub quiet: bool,
 }
 
-/// Which failures are told.
+/// Which failures are reported.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
 pub struct FilterArgs {
@@ -220,7 +220,7 @@ pub struct FilterArgs {
     #[arg(long, value_name = "CAUSE", value_parser = parse_cause)]
     pub cause: Vec<Cause>,
     /// Only failures with this errno, or `all` for every one; tracing without it
-    /// tells EAGAIN and ENOMEM. Several with commas between, or by giving it
+    /// reports EAGAIN and ENOMEM. Several with commas between, or by giving it
     /// several times.
     #[arg(long, value_name = "ERRNO", value_parser = parse_errno, value_delimiter = ',')]
     pub errno: Vec<ErrnoChoice>,
@@ -279,7 +279,7 @@ pub struct SelftestArgs {
 pub struct TraceArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Also tell when pthread_create fails before any thread is asked for: mmap
+    /// Also report when pthread_create fails before any thread is asked for: mmap
     /// or mprotect of the thread's stack is refused. Hooks every mmap and
     /// mprotect.
     #[arg(long)]
@@ -287,7 +287,7 @@ pub struct TraceArgs {
     /// How to attach; auto takes the best that this kernel accepts.
     #[arg(long, value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,
-    /// Also tell what a seccomp filter refuses (makes system calls of processes
+    /// Also report what a seccomp filter refuses (makes system calls of processes
     /// that have a filter slower; tracepoints show it without).
     #[arg(long)]
     pub seccomp: bool,

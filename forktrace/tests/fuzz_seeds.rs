@@ -12,7 +12,7 @@ mod reader;
 #[path = "../../xtask/src/fuzz/seeds.rs"]
 mod seeds;
 
-/// So many places at which a seed is cut off.
+/// Places at which a seed is cut off.
 const CUTS: usize = 32;
 
 const RECORDINGS: [&str; 2] = [

@@ -25,7 +25,7 @@ impl Bytes {
     pub(super) fn of_kernel(path: &Path) -> io::Result<Self> {
         match Mapping::of(path) {
             Ok(mapping) => Ok(Self::Mapped(mapping)),
-            // ENODEV on older kernels. Whatever it was, reading tells.
+            // ENODEV on older kernels. Whatever it was, reading shows it.
             Err(_) => Self::of_file(path),
         }
     }

@@ -1,4 +1,4 @@
-//! The same numbers with next to nothing behind them: types for aya, which only
+//! The numbers of functions with next to nothing behind them: types for aya, which only
 //! asks what number a function has.
 
 use aya_obj::btf::{BtfType, Func, FuncLinkage, Ptr};
@@ -7,7 +7,7 @@ use super::{Btf, raw::Kind};
 
 impl Btf {
     /// BTF in which each function of these names has the number that it has
-    /// here, and nothing else is told. aya keeps each type as a value of its own,
+    /// here, and that has nothing else. aya keeps each type as a value of its own,
     /// and takes 20 ms and 15 MB to parse all that a kernel has.
     /// Of several functions of one name the first has it; names that no
     /// function has are left out.

@@ -139,7 +139,7 @@ pub(super) fn word(data: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.try_into().ok()?))
 }
 
-/// Longest name that is told apart, in bytes; the kernel's KSYM_NAME_LEN is
+/// Bytes of a name that are compared; the kernel's KSYM_NAME_LEN is
 /// 512. The bound keeps hostile input, where every type has the same endless
 /// name, from taking hours.
 const MAX_NAME: usize = 1024;

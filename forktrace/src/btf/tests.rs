@@ -196,7 +196,7 @@ fn functions() {
     assert_eq!(btf.function("task_struct"), None);
 }
 
-/// 7.1+ tells how long kinds are that this parser doesn't know.
+/// 7.1+ says how long kinds are that this parser doesn't know.
 #[test]
 fn unknown_kinds() {
     let mut b = sample();

@@ -52,7 +52,7 @@ pub struct CheckArgs {
     /// Overwrite an existing file.
     #[arg(long, requires = "save")]
     pub force: bool,
-    /// Tell what has changed since this file was saved.
+    /// Show what has changed since this file was saved.
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
 }

@@ -63,14 +63,14 @@ fn take(
     })?;
     let mut headroom = headroom(&readings, args.warn);
     headroom.log = log();
-    tell_holders(&mut headroom);
+    add_holders(&mut headroom);
     headroom.drift = before.map(|before| baseline::drift_since(before, &headroom));
     Ok(headroom)
 }
 
-/// Of the limits that are near, and of the nearest in any case. Counting takes up to a second among
+/// Adds the holders of the limits that are near, and of the nearest in any case. Counting takes up to a second among
 /// tens of thousands of processes, so not of all.
-fn tell_holders(headroom: &mut Headroom) {
+fn add_holders(headroom: &mut Headroom) {
     const MOST: usize = 3;
     let mut holders = Holders::new(Passwd::load().unwrap_or_default());
     let warn = headroom.warn;

@@ -2,6 +2,7 @@
 
 mod check;
 mod child;
+mod digest;
 mod explain;
 mod live;
 mod print;
@@ -12,7 +13,6 @@ mod replay;
 mod report;
 mod selftest;
 mod setup;
-mod sums;
 mod terminal;
 mod trace;
 

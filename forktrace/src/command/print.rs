@@ -7,7 +7,7 @@ use forktrace::{
     view::{Format, Look, Output, Verbosity},
 };
 
-use super::{sums::Sums, terminal};
+use super::{digest::Digest, terminal};
 use crate::cli::PrintArgs;
 
 /// Prints records, one after the other.
@@ -15,7 +15,7 @@ pub struct Printer {
     format: &'static Format<Record>,
     output: Box<dyn Output<Record>>,
     /// Only where somebody can see them.
-    sums: Option<Sums>,
+    digest: Option<Digest>,
     look: Look,
 }
 
@@ -32,19 +32,19 @@ impl Printer {
         Self {
             format: args.format,
             output: args.format.open(Box::new(io::stdout()), look),
-            sums: args.format.for_people.then(Sums::default),
+            digest: args.format.for_people.then(Digest::default),
             look,
         }
     }
 
     /// Every line is flushed, for it may be waited for.
     pub fn show(&mut self, record: &Record) -> anyhow::Result<()> {
-        if let Some(sums) = &mut self.sums {
-            sums.add(record);
+        if let Some(digest) = &mut self.digest {
+            digest.add(record);
         }
         self.output.show(record)?;
-        // A single failure has just been told in full.
-        let failures = self.sums.as_ref().map_or(0, Sums::failures);
+        // A single failure has just been shown in full.
+        let failures = self.digest.as_ref().map_or(0, Digest::failures);
         let ends = matches!(record, Record::Summary(_)) && failures > 1;
         if ends && self.format.for_people && self.look.verbosity > Verbosity::Quiet {
             self.sum_up()?;
@@ -52,25 +52,25 @@ impl Printer {
         Ok(())
     }
 
-    /// Sums what is shown up in any format.
-    pub fn with_sums(mut self) -> Self {
-        self.sums.get_or_insert_default();
+    /// Digest what is shown up in any format.
+    pub fn with_digest(mut self) -> Self {
+        self.digest.get_or_insert_default();
         self
     }
 
     /// What has been shown so far, in sum; on standard error where standard output has lines for
     /// programs.
     pub fn sum_up(&mut self) -> anyhow::Result<()> {
-        let Some(sums) = &self.sums else {
+        let Some(digest) = &self.digest else {
             return Ok(());
         };
         if !self.format.for_people {
-            sums.tell();
+            digest.print_aside();
             return Ok(());
         }
         self.output.settle()?;
         let mut out = io::stdout().lock();
-        out.write_all(sums.digest(self.look).as_bytes())?;
+        out.write_all(digest.text(self.look).as_bytes())?;
         out.flush()?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use forktrace::{
 };
 
 use super::{
-    sums::Sums,
+    digest::Digest,
     trace::{self, Sink},
 };
 use crate::{
@@ -26,7 +26,7 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
             path: args.output.clone(),
             rotates,
             quiet: args.quiet,
-            sums: Sums::default(),
+            digest: Digest::default(),
         })
     })
 }
@@ -36,13 +36,13 @@ struct Recorder {
     path: PathBuf,
     rotates: bool,
     quiet: bool,
-    sums: Sums,
+    digest: Digest,
 }
 
 impl Sink for Recorder {
     fn take(&mut self, record: &Record) -> anyhow::Result<()> {
         self.recording.write(record)?;
-        self.sums.add(record);
+        self.digest.add(record);
         if let Some(warning) = self.recording.warning() {
             eprintln!("forktrace: {:#}", anyhow::Error::from(warning));
         }
@@ -68,7 +68,7 @@ impl Sink for Recorder {
     }
 
     fn sum_up(&mut self) -> anyhow::Result<()> {
-        self.sums.tell();
+        self.digest.print_aside();
         Ok(())
     }
 

@@ -42,7 +42,7 @@ pub fn wanted(args: &FilterArgs) -> Wanted {
 }
 
 /// Says on standard error what was passed over in a file.
-pub fn tell(path: &Path, damage: Damage) {
+pub fn report_damage(path: &Path, damage: Damage) {
     let path = path.to_string_lossy();
     let path = clean(&path);
     let Damage {

@@ -9,7 +9,7 @@ use forktrace::recording::{Damage, Filter, ReadError, Reader, Wanted};
 use self::follow::Followed;
 use super::{
     print::Printer,
-    recordings::{self, tell, wanted},
+    recordings::{self, report_damage, wanted},
 };
 use crate::{
     cli::ReplayArgs,
@@ -32,7 +32,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     for path in &args.files {
         let damage = replay(path, args.follow, &mut filter, &mut printer)?;
         if damage.is_any() {
-            tell(path, damage);
+            report_damage(path, damage);
         }
     }
     printer.settle()?;

@@ -14,7 +14,7 @@ use forktrace::{
 };
 
 use super::{
-    recordings::{self, tell, wanted},
+    recordings::{self, report_damage, wanted},
     terminal,
 };
 use crate::{
@@ -49,7 +49,7 @@ fn read(args: &ReportArgs) -> anyhow::Result<Report> {
         while reader.read_with(|line| report.take(line))?.is_some() {}
         report.add_damage(reader.damage());
         if reader.damage().is_any() {
-            tell(path, reader.damage());
+            report_damage(path, reader.damage());
         }
     }
     Ok(report.finish())

@@ -25,7 +25,7 @@ pub fn run(args: &SelftestArgs) -> anyhow::Result<Exit> {
     let mut output = args.format.open(Box::new(io::stdout()), look);
     match selftest::run(&options, |line| output.show(line)) {
         Ok(end) => Ok(match end.signal {
-            // As a shell tells it: neither passed nor failed.
+            // As a shell reports it: neither passed nor failed.
             Some(signal) => Exit::Command(u8::try_from(128 + signal).unwrap_or(1)),
             None if end.is_fine() => Exit::Done,
             None => Exit::Fault,

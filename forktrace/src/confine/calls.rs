@@ -45,10 +45,10 @@ const NEVER: &[libc::c_long] = &[
     libc::SYS_setfsgid,
 ];
 
-/// The same number on every machine since Linux 6.6; not in every C library.
+/// Its number is one on all machines, since Linux 6.6; not every C library has it.
 const FCHMODAT2: libc::c_long = 452;
 
-/// Those that only old machines have.
+/// System calls that only old machines have.
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 const NEVER_HERE: &[libc::c_long] = &[

@@ -17,7 +17,7 @@ const NAMES: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_
 /// Has it the value 0, or can't be read, bpf(2) may be closed to us later (see [`needed`]).
 const UNPRIVILEGED_BPF: &str = "/proc/sys/kernel/unprivileged_bpf_disabled";
 
-/// Capabilities in effect; none when the kernel doesn't tell.
+/// Capabilities in effect; none when the kernel doesn't say.
 pub fn effective() -> CapabilitySet {
     capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective)
 }

@@ -23,7 +23,7 @@ pub enum When {
     ForWriting {
         flags: u8,
     },
-    /// The same, but what creates a file that must not be there yet.
+    /// A file for writing, unless the call creates one that must not be there yet.
     ForWritingWhatThereIs {
         flags: u8,
     },

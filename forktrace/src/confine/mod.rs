@@ -3,7 +3,7 @@
 //!
 //! The kernel looks at privilege when programs are loaded and attached; they run on without. What
 //! is needed afterwards is to read names. Nothing here is an error: what can't be set, on an old
-//! kernel or for want of a capability, stays as it was, and is told.
+//! kernel or for want of a capability, stays as it was, and is reported.
 //!
 //! Landlock is not used, though it could bind a recorder to its folder: a process in a Landlock
 //! domain may not look at one outside of it (security/landlock/task.c, before 6.10 ptrace.c,

@@ -2,7 +2,7 @@
 //!
 //! In strict overcommit the kernel keeps `vm.admin_reserve_kbytes` (8 MiB) for who has
 //! CAP_SYS_ADMIN (mm/util.c `__vm_enough_memory`). Who gives that up while memory is there to be
-//! promised, and has to tell of refused forks when it isn't, has as much promised before.
+//! promised, and has to report refused forks when it isn't, has as much promised before.
 
 /// Bytes: what the kernel would keep.
 #[cfg(target_env = "gnu")]

@@ -91,7 +91,7 @@ fn own_unit(path: &str) -> Option<String> {
 /// The file that `--save` writes: one JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// The format's number; also what tells a baseline from other JSON.
+    /// The format's number; also what marks JSON as a baseline.
     pub forktrace_baseline: u32,
     pub version: String,
     pub time: String,

@@ -49,7 +49,7 @@ fn one(cgroup: &CgroupUse) -> Row {
     let fill_of = match cgroup.resource {
         Resource::Pids => Some(Fill::Tasks),
         Resource::Memory => Some(Fill::Resident),
-        // No file tells whose it is.
+        // No file says whose it is.
         Resource::KernelMemory => None,
     };
     let folder = cgroup.file.parent().zip(fill_of);

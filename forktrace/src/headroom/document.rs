@@ -31,7 +31,7 @@ pub struct Headroom {
     pub blocked: Vec<Blocked>,
     /// Nearest first; those that don't apply come last.
     pub limits: Vec<Row>,
-    /// The same limits where no number is set.
+    /// Limits that are not set to a number.
     pub unlimited: Vec<Row>,
     /// What could refuse as well, and can't be read.
     pub unreadable: Vec<Unreadable>,
@@ -101,7 +101,7 @@ pub struct Row {
     /// systemd unit, container or pod that the cgroup belongs to, or the user's
     /// name.
     pub owner: Option<String>,
-    /// Who fills it; told of the nearest limits.
+    /// Who fills it; counted for the nearest limits.
     pub holders: Vec<Holder>,
     /// Whom it counts; `None`: a limit that a process fills alone, or nobody knows.
     #[serde(skip)]
@@ -171,13 +171,13 @@ pub struct Log {
     pub unreadable: Option<String>,
 }
 
-/// What a line of the kernel's log tells of.
+/// What a line of the kernel's log reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogKind {
     /// The host was out of memory, and a process was killed.
     OomKill,
-    /// The same in a memory cgroup.
+    /// The OOM killer of a memory cgroup killed a process.
     CgroupOomKill,
     /// Nobody could be killed.
     OomNoVictim,

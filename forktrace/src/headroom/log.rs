@@ -1,4 +1,4 @@
-//! Which lines of the kernel's log tell of refused forks and of killed
+//! Which lines of the kernel's log report refused forks and killed
 //! processes.
 
 use super::{Log, LogKind, LogLine};
@@ -7,10 +7,10 @@ use crate::host::{clock::Clock, kernel_log::Message};
 /// How far back the log is looked at.
 pub const WINDOW_SECONDS: u64 = 3600;
 
-/// Lines that are told at most.
+/// Lines that are reported at most.
 const MOST: usize = 100;
 
-/// What a line tells of; `None`: nothing of interest.
+/// What a line reports; `None`: nothing of interest.
 ///
 /// mm/oom_kill.c `__oom_kill_process` and `out_of_memory`, kernel/cgroup/pids.c
 /// `pids_event`, mm/util.c `__vm_enough_memory` (since 6.1).

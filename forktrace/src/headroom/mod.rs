@@ -1,5 +1,5 @@
-//! How near each limit is that could refuse the next fork: from what the host
-//! tells ([`crate::host::readings`]) to one document ([`Headroom`]), and what has
+//! How near each limit is that could refuse the next fork: from what was read of
+//! the host ([`crate::host::readings`]) to one document ([`Headroom`]), and what has
 //! changed since a baseline. Reads nothing itself.
 //!
 //! Headroom (`check`). No BPF, no privilege: `host/readings.rs` reads once, `headroom/` makes

@@ -30,10 +30,10 @@ type Account = (u64, u32);
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
     let of_process = matches!(readings.subject, Subject::Process(_));
     let mut lowest: BTreeMap<Account, (&Status, u64, u64)> = BTreeMap::new();
-    // The first that no limit stops, to be told when that is so of all.
+    // The first that no limit stops, to be reported when that is so of all.
     let mut spared = None;
     let mut rows = Vec::new();
-    for process in asked(readings) {
+    for process in subjects(readings) {
         let Some(limits) = readings.limits.get(&process.pid) else {
             continue;
         };
@@ -87,8 +87,8 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
     rows
 }
 
-/// The processes whose limits are told.
-fn asked(readings: &Readings) -> impl Iterator<Item = &Status> {
+/// The processes whose limits are reported.
+fn subjects(readings: &Readings) -> impl Iterator<Item = &Status> {
     let one = readings.process().map(|p| p.pid);
     readings
         .processes

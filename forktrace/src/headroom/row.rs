@@ -66,7 +66,7 @@ pub(super) fn is_near(row: &Row, warn: f64) -> bool {
     row.exempt.is_none() && row.percent.is_some_and(|percent| percent >= warn)
 }
 
-/// Those that don't apply come last, however full.
+/// Sorts rows; limits that don't apply come last, however full.
 pub(super) fn nearest_first(rows: &mut [Row]) {
     rows.sort_by(|a, b| {
         let key = |row: &Row| row.percent.unwrap_or(0.0);

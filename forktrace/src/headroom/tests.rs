@@ -241,15 +241,15 @@ fn of_a_unit_the_lowest_limit_of_each_user() {
             .iter()
             .any(|r| r.limit.owner == Owner::from("uid 5"))
     );
-    // One that is limited is told once.
+    // One that is limited is reported once.
     r.main = Some(10);
     let h = headroom(&r, 90.0);
     assert_eq!(row(&h, "RLIMIT_NPROC", "uid 1000").limit.value, Some(6));
-    let told = h
+    let rows = h
         .limits
         .iter()
         .filter(|r| r.limit.owner == Owner::from("uid 1000"));
-    assert_eq!(told.count(), 1);
+    assert_eq!(rows.count(), 1);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn of_a_user() {
     );
     let root = of(0);
     assert!(row(&root, "RLIMIT_NPROC", "uid 0").exempt.is_some());
-    // Nobody's: nothing to tell but the host's.
+    // Nobody's: nothing to report but the host's.
     let nobody = of(4000);
     assert!(!nobody.limits.iter().any(|r| r.cause == Cause::RlimitNproc));
 }

@@ -25,7 +25,7 @@ words! {
 /// milliseconds after the refusal.
 ///
 /// Rows of one kind don't overlap, those of different kinds do: they are the same
-/// tasks, seen otherwise. Of each kind the largest are told, largest first.
+/// tasks, seen otherwise. Of each kind the largest are recorded, largest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
     /// What `name` is. `program`: processes of one name. `kernel`: the kernel's
@@ -50,7 +50,7 @@ pub struct Holder {
     /// transaction or not. Absent where there are no backends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<u64>,
-    /// For people: the states that PostgreSQL's backends tell in their titles,
+    /// For people: the states that PostgreSQL's backends have in their titles,
     /// in how many processes the tasks are, which process does not reap the
     /// zombies.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -28,7 +28,7 @@ pub struct Victim {
     pub tid: u32,
     /// Parent's thread group id.
     pub ppid: u32,
-    /// That thread's name; bytes that are no UTF-8 become U+FFFD.
+    /// Name of the thread that the kernel marked; bytes that are no UTF-8 become U+FFFD.
     pub comm: String,
     /// The raw bytes in hexadecimal, where `comm` had to be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +56,7 @@ pub struct InvokedBy {
 }
 
 /// A process that the OOM killer has made its victim: no failure, but what verdicts about memory have
-/// to be read with. Told once a process, as the kernel's tracepoint `oom:mark_victim` fires.
+/// to be read with. Recorded once a process, as the kernel's tracepoint `oom:mark_victim` fires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OomKill {
     /// UTC, RFC 3339.

@@ -40,7 +40,7 @@ pub const PROC: &str = "/proc";
 #[serde(rename_all = "snake_case")]
 pub enum Inside {
     /// Of process ids. `pid`, `tid` and `ppid` are the host's numbers all the same; what only
-    /// /proc tells of other processes (`exe`, `holders`) is missing.
+    /// /proc has of other processes (`exe`, `holders`) is missing.
     PidNamespace,
     /// Of cgroups. Paths are the host's all the same; the files of limits (`file`), and commands
     /// that would change them, are missing.
@@ -67,7 +67,7 @@ pub struct Session {
     pub probes: Vec<ProbeInUse>,
     /// Evidence that this kernel doesn't give, one sentence each.
     pub absent: Vec<String>,
-    /// What tells the holders of a limit on tasks: `iter/task` (a BPF task iterator) or `/proc`.
+    /// Where the holders of a limit on tasks are read: `iter/task` (a BPF task iterator) or `/proc`.
     /// Missing inside a pid namespace, where nothing is counted, and in recordings of versions that
     /// had /proc alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,16 +124,16 @@ pub struct Loss {
     /// UTC, RFC 3339: lost since then.
     pub since: String,
     /// Why: `ring_full`, `keys_full`, `return_missed`; `undecided`: counted together with failures of
-    /// several causes or owners, or of none that was told; `no_space`: not recorded,
+    /// several causes or owners, or of none that was recorded; `no_space`: not recorded,
     /// because the disk had less room than `--min-free`; `skipped`: the kernel ran
     /// no program on some returns, failing or not, so that at most `count`
-    /// failures are missing; `oom_kill`: `count` OOM kills are not told, and no failure is missing.
+    /// failures are missing; `oom_kill`: `count` OOM kills are not recorded, and no failure is missing.
     pub reason: LossReason,
 }
 
 impl Loss {
-    /// Whether it tells of failures that are counted: neither those that the kernel can have kept from
-    /// forktrace, which are at most so many, nor OOM kills.
+    /// Whether the loss is of failures that are counted: neither of those that the kernel can have kept
+    /// from forktrace, of which only an upper bound is known, nor of OOM kills.
     pub fn is_of_failures(&self) -> bool {
         !matches!(self.reason, LossReason::Skipped | LossReason::OomKill)
     }
@@ -150,7 +150,7 @@ pub struct Summary {
     pub causes: BTreeMap<String, u64>,
     /// Counted without detail.
     pub lost: u64,
-    /// Creations that a fatal signal cut short: no failures, told for
+    /// Creations that a fatal signal cut short: no failures, counted for
     /// completeness.
     pub killed: u64,
     /// Returns, failing or not, that the kernel may have kept from forktrace:

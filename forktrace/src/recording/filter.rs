@@ -43,9 +43,8 @@ impl Wanted {
             || !self.errnos.is_empty()
     }
 
-    /// Whether failures that are only known to be like another can be told from those that aren't
-    /// wanted.
-    pub fn can_tell(&self, alike: Alike) -> bool {
+    /// Whether the filters can judge failures of which only is known that they are like another.
+    pub fn can_judge(&self, alike: Alike) -> bool {
         let of_process = self.pid.is_some() || self.comm.is_some();
         let of_cgroup = self.user.is_some() || self.cgroup.is_some() || self.unit.is_some();
         match alike {
@@ -138,7 +137,7 @@ pub struct Filter {
     summary: Summary,
 }
 
-/// Failures whose repeats can be told: 64 MiB.
+/// Failures whose repeats can be recognised: 64 MiB.
 const MOST_TAKEN: u64 = 64 << 20;
 
 impl Filter {
@@ -167,7 +166,7 @@ impl Filter {
                 let cause = self.taken(repeat.of);
                 if !self.wanted.in_time(&repeat.first, &repeat.last)
                     || (cause.is_none() && self.wanted.chooses())
-                    || !self.wanted.can_tell(repeat.alike)
+                    || !self.wanted.can_judge(repeat.alike)
                 {
                     return None;
                 }

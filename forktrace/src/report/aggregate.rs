@@ -19,7 +19,8 @@ use crate::{
 
 /// Rows that each table keeps at least.
 const ROWS: usize = 1024;
-/// The same for the few that a digest shows: it is summed up by who must stay small.
+/// Rows that each table of a digest keeps at least: forktrace sums it up while it traces, and has
+/// to stay small.
 const DIGEST_ROWS: usize = 64;
 
 /// Sums lines of recordings up, in constant memory.
@@ -147,7 +148,7 @@ impl Aggregator {
             certainty: r.certainty,
         };
         if counted {
-            self.counts.told += 1;
+            self.counts.in_full += 1;
             self.counts.add(kind, 1, when);
             self.place(at, when, Some(kind.cause), 1);
         }
@@ -180,7 +181,7 @@ impl Aggregator {
         };
         match self.sessions.recall(at, repeat.of) {
             Some(Known::Counted(counted)) => self.repeats(at, counted, repeats),
-            Some(Known::Unwanted) if self.wanted.can_tell(repeat.alike) => {}
+            Some(Known::Unwanted) if self.wanted.can_judge(repeat.alike) => {}
             Some(Known::Unwanted) => add(&mut self.counts.unjudged, repeat.count),
             None => {
                 if let Some(back) = self.sessions.wait(at, repeat.of, repeats) {
@@ -191,7 +192,7 @@ impl Aggregator {
     }
 
     fn repeats(&mut self, at: usize, of: Counted, Waiting { count, when, alike }: Waiting) {
-        if !self.wanted.can_tell(alike) {
+        if !self.wanted.can_judge(alike) {
             add(&mut self.counts.unjudged, count);
             return;
         }

@@ -42,7 +42,7 @@ pub struct Counts {
     pub operations: BTreeMap<&'static str, u64>,
     pub certainties: BTreeMap<&'static str, u64>,
     /// `failure` records.
-    pub told: u64,
+    pub in_full: u64,
     /// Counted by `repeat` records whose failure was read.
     pub repeated: u64,
     /// Counted by `repeat` records whose failure was not.
@@ -82,7 +82,7 @@ impl Counts {
     /// All failures.
     pub fn failures(&self) -> u64 {
         let parts = [
-            self.told,
+            self.in_full,
             self.repeated,
             self.of_unknown.count,
             self.lost.count,
@@ -91,7 +91,7 @@ impl Counts {
     }
 }
 
-/// As records name it.
+/// Its name in records.
 fn operation(operation: Operation) -> &'static str {
     match operation {
         Operation::Process => "process",
@@ -104,7 +104,7 @@ fn operation(operation: Operation) -> &'static str {
     }
 }
 
-/// As records name it.
+/// Its name in records.
 fn certainty(certainty: Certainty) -> &'static str {
     match certainty {
         Certainty::Observed => "observed",

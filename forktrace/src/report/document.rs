@@ -45,7 +45,7 @@ pub struct Report {
     pub losses: Vec<Count>,
     pub hosts: Vec<HostRow>,
     pub sessions: Vec<SessionRow>,
-    /// Sessions beyond what is told apart, counted in the totals.
+    /// Sessions beyond those that have rows, counted in the totals.
     pub more_sessions: u64,
 }
 
@@ -72,12 +72,12 @@ pub struct Totals {
     pub cause_not_here: u64,
     /// Counted by `loss` records.
     pub lost: u64,
-    /// Failures that only the summaries tell of, in no record; not in `failures`.
+    /// Failures that only the summaries count, in no record; not in `failures`.
     pub only_in_summaries: u64,
     /// Lost, or repeats of a failure that is not in these files, so that nobody
     /// knows whether the filters want them; not in `failures`.
     pub unjudged: u64,
-    /// At most so many failures more were kept from forktrace by the kernel.
+    /// Failures that the kernel kept from forktrace: an upper bound.
     pub skipped_at_most: u64,
     /// Creations that a fatal signal cut short: no failures.
     pub killed: u64,
@@ -233,7 +233,7 @@ pub struct BurstRow {
     pub last: String,
     /// The cause of most of them; `null`: lost, or not in these files.
     pub cause: Option<Cause>,
-    /// Of that cause.
+    /// Failures of that cause.
     pub of_cause: u64,
 }
 
@@ -265,7 +265,7 @@ pub struct SessionRow {
     pub failures: u64,
     pub first: Option<String>,
     pub last: Option<String>,
-    /// Failures that its summary counts and these files don't tell.
+    /// Failures that its summary counts and these files don't hold.
     pub missing: u64,
     /// Of `missing`, those of which the summary says that their detail was lost.
     pub only_in_summary: u64,
@@ -280,7 +280,7 @@ pub struct OomReport {
     pub kills: u64,
     /// Of these, those that were dying already, so that nobody was killed.
     pub already_dying: u64,
-    /// Kills beside these that could not be told, or recorded.
+    /// Kills beside these that could not be reported, or recorded.
     pub lost: u64,
     pub first: Option<String>,
     pub last: Option<String>,

@@ -18,15 +18,15 @@ use super::{
 };
 use crate::model::amount;
 
-/// Rows of each table that are told.
+/// Rows of each table that are reported.
 const ROWS: usize = 100;
-/// Bursts that are told.
+/// Bursts that are reported.
 const BURSTS: usize = 10;
-/// Things to do that are told.
+/// Things to do that are reported.
 const ADVICE: usize = 5;
 
 impl Aggregator {
-    /// Ends.
+    /// Ends the counting.
     pub fn finish(mut self) -> Report {
         for (at, waiting) in self.sessions.still_waiting() {
             self.unknown(at, waiting);
@@ -35,7 +35,7 @@ impl Aggregator {
         let all = &self.sessions.all;
         let sessions: Vec<_> = all.iter().map(|s| session(s, filtered)).collect();
         let limits = top(self.limits, limit_row);
-        // All that the table holds, before it is cut to what is told.
+        // All that the table holds, before it is cut to what is reported.
         let (cgroups, others) = self.cgroups.finish();
         let cgroups: Vec<_> = cgroups.into_iter().map(cgroup_row).collect();
         let owners = |name: fn(&CgroupRow) -> Option<&String>| owners(&cgroups, name);
@@ -113,7 +113,7 @@ fn totals(counts: &super::counts::Counts, timeline: &Timeline, all: &[Followed])
     let killed = all.iter().filter_map(|s| s.summary.as_ref());
     Totals {
         failures: counts.failures(),
-        told: counts.told,
+        told: counts.in_full,
         repeated: counts.repeated,
         cause_not_here: counts.of_unknown.count,
         lost: counts.lost.count,

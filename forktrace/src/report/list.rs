@@ -13,7 +13,7 @@ const LONGEST: usize = 16 * 1024;
 pub enum List<'a, T> {
     /// As it stands in a line; empty where there is none.
     Json(&'a str),
-    /// Of a record that is no line.
+    /// A record that is no line.
     Of(&'a [T]),
 }
 

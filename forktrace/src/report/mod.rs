@@ -21,7 +21,7 @@
 //! nearly all of a recording, it borrows the fields that it counts (`report/line.rs`) and skips
 //! the rest; everything else is read as `Record`. Each table keeps the rows with the larger
 //! counts and adds what has to go to `others`, so that sums are exact whatever the size
-//! (`report/table.rs`). Files may come in any order: sessions are told by host, boot and start,
+//! (`report/table.rs`). Files may come in any order: sessions are known by host, boot and start,
 //! repeats that come before their failure wait for it, and what depends on time goes by the
 //! records' times.
 

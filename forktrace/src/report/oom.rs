@@ -16,13 +16,13 @@ use super::{
 };
 use crate::record::OomKill;
 
-/// So many seconds apart is near.
+/// Seconds apart that count as near.
 const NEAR_SECONDS: i64 = 60;
 /// Kills that are kept to be compared; what comes then is counted only.
 const KEPT: usize = 1024;
 /// Seconds with failures that are kept.
 const SECONDS: usize = 1 << 16;
-/// Rows that are told.
+/// Rows that are reported.
 const ROWS: usize = 100;
 
 /// What is known of them so far.
@@ -128,7 +128,7 @@ impl OomKills {
         add(self.refused.entry(second).or_default(), count);
     }
 
-    /// Ends.
+    /// Ends the counting.
     pub fn finish(mut self) -> OomReport {
         self.kept.sort_by_key(|kept| kept.at);
         let mut near = Vec::new();
@@ -324,12 +324,15 @@ mod tests {
         }
         assert_eq!((oom.refused.len(), oom.kept.len()), (SECONDS, KEPT));
         assert!(oom.victims.len() <= 32);
-        let told = oom.finish();
-        assert_eq!(told.kills, 3000);
-        let rows: u64 = told.victims.rows.iter().map(|row| row.kills).sum();
-        assert_eq!(rows + told.victims.others, 3000);
+        let report = oom.finish();
+        assert_eq!(report.kills, 3000);
+        let rows: u64 = report.victims.rows.iter().map(|row| row.kills).sum();
+        assert_eq!(rows + report.victims.others, 3000);
         assert_eq!(
-            (told.near.len() as u64 + told.more_near, told.near_exact),
+            (
+                report.near.len() as u64 + report.more_near,
+                report.near_exact
+            ),
             (1024, false)
         );
     }

@@ -13,12 +13,12 @@ use super::{
 };
 use crate::record::{Alike, Session, Summary};
 
-/// Sessions that are told apart; the rest share one.
+/// Sessions that have rows of their own; the rest share one.
 const SESSIONS: usize = 4096;
 /// Failures of one session that a repeat can refer to: it refers to one of the
-/// last second, and 16 of a key are told in that.
+/// last second, and 16 of a key are recorded in that.
 const RECENT: usize = 8192;
-/// Of all sessions. Beyond it the session that was read last keeps its own.
+/// Failures of all sessions that repeats can refer to. Beyond it the session that was read last keeps its own.
 const ALL_RECENT: usize = 1 << 18;
 /// Repeats that wait for their failure, of all sessions.
 const WAITING: usize = 1 << 16;
@@ -265,7 +265,7 @@ fn identity(about: &Session) -> Box<[u8]> {
     parts.join("\0").into_bytes().into()
 }
 
-/// What a report tells of it.
+/// What a report has of a session.
 fn bounded(about: &Session) -> Session {
     let own = |text: &str| clip(text).to_owned();
     Session {

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_counts_nothing_is_not_told() {
+    fn a_row_that_counts_nothing_is_not_reported() {
         let mut table = Table::new(4);
         table.add(b"a", 0, || 'a');
         assert_eq!(table.finish(), (Vec::new(), Others::default()));

@@ -77,7 +77,7 @@ pub fn session(host: &str, started: &str) -> Record {
     }))
 }
 
-pub fn told(seq: u64, time: &str) -> Record {
+pub fn failed(seq: u64, time: &str) -> Record {
     Record::Failure(Box::new(failure(seq, time)))
 }
 
@@ -166,7 +166,7 @@ fn adds_up(r: Report) -> Report {
 fn counts_add_up_and_the_summary_is_reconciled() {
     let r = report(&[&[
         session("web1", AT),
-        told(1, AT),
+        failed(1, AT),
         with(2, LATER, |f| {
             f.cause = Cause::Lsm;
             f.limit = None;
@@ -221,15 +221,15 @@ fn counts_add_up_and_the_summary_is_reconciled() {
 fn rotated_files_of_many_hosts_may_come_in_any_order() {
     let first = [
         session("web1", AT),
-        told(1, AT),
-        told(2, AT),
+        failed(1, AT),
+        failed(2, AT),
         repeat(1, 10, AT, AT),
     ];
     let second = [
         session("web1", AT),
         repeat(2, 100, AT, LATER),
         repeat(1, 1, AT, LATER),
-        told(3, LATER),
+        failed(3, LATER),
         summary(114, 0),
     ];
     let other = |seq, time: &str| {
@@ -267,8 +267,8 @@ fn rotated_files_of_many_hosts_may_come_in_any_order() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_given_twice_is_told() {
-    let first = [session("web1", AT), told(1, AT)];
+fn a_file_that_is_missing_or_given_twice_is_reported() {
+    let first = [session("web1", AT), failed(1, AT)];
     let second = [session("web1", AT), repeat(1, 12, AT, AT), summary(13, 0)];
     let r = report(&[&second]);
     assert_eq!((r.totals.failures, r.totals.cause_not_here), (12, 12));
@@ -277,7 +277,7 @@ fn a_file_that_is_missing_or_given_twice_is_told() {
     assert_eq!((r.totals.failures, r.totals.cause_not_here), (25, 0));
     assert_eq!(r.sessions[0].too_many, 12);
     // Without its session a file's failures count all the same, and are nobody's.
-    let r = report(&[&[repeat(1, 12, AT, AT), told(4, AT)], &[told(1, AT)]]);
+    let r = report(&[&[repeat(1, 12, AT, AT), failed(4, AT)], &[failed(1, AT)]]);
     assert_eq!((r.totals.failures, r.totals.cause_not_here), (14, 12));
     assert_eq!(r.sessions.len(), 2);
 }
@@ -330,7 +330,7 @@ fn fifty_thousand_callers_and_limits_take_no_more_room_and_totals_stay_exact() {
         write_line(&mut line, record).unwrap();
         String::from_utf8(line).unwrap()
     };
-    let usual = json(&told(1, AT));
+    let usual = json(&failed(1, AT));
     let strange = json(&with(1, AT, |f| {
         f.caller.comm = "p@".to_owned();
         f.cgroup.path = Some("/@".to_owned());
@@ -396,7 +396,7 @@ fn sessions_without_end_share_a_line_and_nothing_is_mixed_up_or_lost() {
 #[test]
 fn filters_count_what_is_wanted_repeats_included_in_any_order() {
     let java = |f: &mut Failure| f.caller.comm = "java".to_owned();
-    let first = [session("web1", AT), told(1, AT), with(2, AT, java)];
+    let first = [session("web1", AT), failed(1, AT), with(2, AT, java)];
     let second = [
         session("web1", AT),
         repeat(1, 10, AT, AT),
@@ -431,14 +431,14 @@ fn filters_count_what_is_wanted_repeats_included_in_any_order() {
 fn hostile_numbers_and_times_are_counted_at_the_most() {
     let r = report(&[&[
         session("web1", AT),
-        told(1, "not a time"),
-        told(2, "9999-12-30T22:00:00Z"),
-        told(3, "-009999-01-02T01:59:59Z"),
+        failed(1, "not a time"),
+        failed(2, "9999-12-30T22:00:00Z"),
+        failed(3, "-009999-01-02T01:59:59Z"),
     ]]);
     assert_eq!((r.totals.failures, r.totals.without_time), (3, 1));
     let mut all = Aggregator::new(Wanted::default());
     for record in [
-        told(1, AT),
+        failed(1, AT),
         repeat(1, u64::MAX, LATER, AT),
         repeat(1, u64::MAX, AT, "never"),
         repeat(2, u64::MAX, AT, AT),
@@ -474,7 +474,7 @@ fn what_is_no_record_is_refused_and_counts_nothing() {
 
 #[test]
 fn the_schema_describes_what_is_printed() {
-    let r = report(&[&[session("web1", AT), told(1, AT)]]);
+    let r = report(&[&[session("web1", AT), failed(1, AT)]]);
     let value = serde_json::to_value(&r).unwrap();
     let schema = json_schema();
     let known = schema["properties"].as_object().unwrap();

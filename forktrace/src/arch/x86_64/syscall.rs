@@ -1,4 +1,4 @@
-//! Names of the system calls that records tell of.
+//! Names of the system calls that records have.
 
 /// The name of a system call that creates, executes, or maps a thread's stack
 /// (x86-64, and its 32-bit calls); `None`

@@ -32,8 +32,8 @@ fn damaged() -> io::Error {
 /// Decompresses frame after frame.
 pub struct Frames {
     state: State,
-    /// Damage was told, and no whole frame has come since.
-    told: bool,
+    /// Damage was reported, and no whole frame has come since.
+    reported: bool,
 }
 
 enum State {
@@ -49,7 +49,7 @@ struct Within {
     decoder: Box<Decoder<'static, Source>>,
     /// Bytes of it that were handed on.
     given: u64,
-    /// Of these, so many come once more.
+    /// How many of these come once more.
     again: u64,
 }
 
@@ -92,7 +92,7 @@ impl Frames {
                 frame: 0,
                 bytewise: false,
             }),
-            told: false,
+            reported: false,
         }
     }
 }
@@ -102,7 +102,7 @@ impl Read for Frames {
         loop {
             match std::mem::replace(&mut self.state, State::Gone) {
                 State::Between(mut source) => {
-                    let found = next_frame(&mut source, &mut self.told);
+                    let found = next_frame(&mut source, &mut self.reported);
                     match found {
                         Ok(true) => {
                             source.bytewise = false;
@@ -147,7 +147,7 @@ impl Read for Frames {
                         }
                         source.back_to_the_frame(FRAME.len() as u64);
                         source.bytewise = false;
-                        self.told = true;
+                        self.reported = true;
                         self.state = State::Between(source);
                         return Err(damaged());
                     }
@@ -160,16 +160,16 @@ impl Read for Frames {
 
 /// Goes to where the next frame begins: here, unless something was damaged.
 /// False at the end; an error once for whatever is passed over, unless it was
-/// told.
-fn next_frame(source: &mut Source, told: &mut bool) -> io::Result<bool> {
+/// reported.
+fn next_frame(source: &mut Source, reported: &mut bool) -> io::Result<bool> {
     let mut head = [0; 4];
     let mut read = 0;
     let mut strange = false;
     loop {
         while read < head.len() {
             let Some(byte) = source.byte()? else {
-                let news = (strange || read > 0) && !*told;
-                *told |= news;
+                let news = (strange || read > 0) && !*reported;
+                *reported |= news;
                 return if news { Err(damaged()) } else { Ok(false) };
             };
             head[read] = byte;
@@ -178,11 +178,11 @@ fn next_frame(source: &mut Source, told: &mut bool) -> io::Result<bool> {
         if is_head(head) {
             source.frame = source.at - head.len() as u64;
             source.put_back(&head);
-            if strange && !*told {
-                *told = true;
+            if strange && !*reported {
+                *reported = true;
                 return Err(damaged());
             }
-            *told = false;
+            *reported = false;
             return Ok(true);
         }
         strange = true;

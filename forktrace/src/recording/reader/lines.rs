@@ -12,7 +12,7 @@ pub enum Line<'a> {
     Whole(&'a [u8]),
     /// Passed over.
     TooLong,
-    /// So many bytes without a newline, at the end.
+    /// The end has this number of bytes without a newline.
     Torn(u64),
     End,
 }

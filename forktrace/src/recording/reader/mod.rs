@@ -41,7 +41,7 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// Whether there is anything to tell.
+    /// Whether anything was damaged.
     pub fn is_any(&self) -> bool {
         *self != Self::default()
     }
@@ -100,7 +100,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a file, plain or compressed by zstd: its first bytes tell.
+    /// Opens a file, plain or compressed by zstd: its first bytes decide.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(|source| ReadError::Open {
             path: path.to_owned(),

@@ -26,10 +26,10 @@ use crate::{
 /// What becomes of a file that is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, and there is no recording.
+    /// The file stays, and there is no recording.
     #[default]
     Refuse,
-    /// It is emptied.
+    /// The file is emptied.
     Overwrite,
     /// A recording is continued.
     Append,
@@ -57,7 +57,7 @@ pub struct Keeping {
     pub max_size: Option<u64>,
     /// A new file is begun with the first record after this time.
     pub max_age: Option<Duration>,
-    /// So many earlier files are left; `None`: all.
+    /// How many earlier files are kept; `None`: all.
     pub keep: Option<usize>,
     pub sync: Sync,
     /// Nothing is written while the file system has less room, in bytes: what
@@ -287,7 +287,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// What a record that is not written tells of; `None`: nothing that is counted.
+/// The loss that a record leaves when it is not written; `None`: nothing that is counted.
 fn left_out(record: &Record) -> Option<Loss> {
     let (count, since, reason) = match record {
         Record::Failure(failure) => (1, &failure.time, LossReason::NoSpace),

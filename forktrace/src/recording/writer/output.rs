@@ -11,7 +11,7 @@ use zstd::stream::write::Encoder;
 
 use super::{super::Reader, Existing, WriteError};
 
-/// A frame is ended behind so many bytes of lines: what damage costs, at most.
+/// Bytes of lines behind which a frame ends: what damage costs, at most.
 const FRAME_BYTES: u64 = 256 << 10;
 /// Of the window, as a power of two: as large as a frame. Small, because a
 /// tracer that runs for weeks keeps it.

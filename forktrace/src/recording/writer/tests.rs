@@ -84,7 +84,7 @@ fn session() -> Record {
     }))
 }
 
-/// Tells itself from others by the count.
+/// A record that is recognised by its count.
 fn repeat(count: u64) -> Record {
     Record::Repeat(Repeat {
         of: 1,
@@ -240,7 +240,7 @@ fn a_rotation_that_fails_loses_nothing() {
         recording.write(&repeat(n)).unwrap();
         warned += usize::from(recording.warning().is_some());
     }
-    assert_eq!(warned, 1, "told once, and not tried with every record");
+    assert_eq!(warned, 1, "warned once, and not tried with every record");
     assert_eq!(read(&path).0.len(), 51);
     // Once it is possible again.
     fs::remove_dir(dir.join(".a.ndjson.new")).unwrap();
@@ -280,7 +280,7 @@ fn appended_to_any_part(name: &str, file: &str) {
     let path = dir.join(file);
     let mut recording = create(&path, Existing::Refuse).unwrap();
     recording.write(&session()).unwrap();
-    // Bytes of the file by which so many records are whole.
+    // Bytes of the file by which the first n records are whole.
     let mut whole = vec![path.metadata().unwrap().len()];
     for n in 1..=9 {
         recording.write(&repeat(n)).unwrap();

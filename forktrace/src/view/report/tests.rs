@@ -8,7 +8,7 @@ use crate::{
     record::Record,
     report::{
         Report,
-        tests::{AT, failure, loss, repeat, report, session, summary, told},
+        tests::{AT, failed, failure, loss, repeat, report, session, summary},
     },
     view::is_harmful,
 };
@@ -95,13 +95,13 @@ fn usual() -> Report {
     report(&[
         &[
             session("web1.example.net", AT),
-            told(1, AT),
+            failed(1, AT),
             repeat(1, 1234, AT, later),
             repeat(77, 3, AT, later),
             loss(2, "ring_full".into()),
             summary(1250, 2),
         ],
-        &[session("web2", AT), told(1, later)],
+        &[session("web2", AT), failed(1, later)],
     ])
 }
 

@@ -8,15 +8,15 @@ use forktrace::{
     view::{Look, report_digest},
 };
 
-/// Takes every record, and tells at any time what they come to.
+/// Takes every record, and sums them up at any time.
 #[derive(Default)]
-pub struct Sums {
+pub struct Digest {
     /// `None` until there is something to sum up: most sessions never see a failure.
     aggregator: Option<Aggregator>,
     failures: u64,
 }
 
-impl Sums {
+impl Digest {
     /// Takes a record. A `session` begins anew.
     pub fn add(&mut self, record: &Record) {
         match record {
@@ -33,13 +33,13 @@ impl Sums {
             .take_record(record);
     }
 
-    /// Failures told in full, and their repeats.
+    /// Failures shown in full, and their repeats.
     pub fn failures(&self) -> u64 {
         self.failures
     }
 
     /// What to do first, and the tables.
-    pub fn digest(&self, look: Look) -> String {
+    pub fn text(&self, look: Look) -> String {
         let digest = self.aggregator.as_ref().map_or_else(String::new, |sums| {
             report_digest(&sums.clone().finish(), look.colours, look.width)
         });
@@ -49,8 +49,8 @@ impl Sums {
         }
     }
 
-    /// The same on standard error, which nobody need listen to.
-    pub fn tell(&self) {
-        let _ = io::stderr().write_all(self.digest(Look::PLAIN).as_bytes());
+    /// Writes the digest to standard error, which nobody need listen to.
+    pub fn print_aside(&self) {
+        let _ = io::stderr().write_all(self.text(Look::PLAIN).as_bytes());
     }
 }
