@@ -35,7 +35,7 @@ pub fn main(args: &Args) -> Result<()> {
         None => println!("### this host\n"),
     }
     println!(
-        "| storm beside it | style | refused | told in full | p50, ms | p99, ms | most, ms |\n\
+        "| storm beside it | style | refused | reported in full | p50, ms | p99, ms | most, ms |\n\
          |---|---|---:|---:|---:|---:|---:|"
     );
     for style in &args.style {
@@ -67,10 +67,10 @@ pub fn main(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Of `style storm refused told p50 p99 most`, nanoseconds, separated by tabs.
+/// Of `style storm refused reported p50 p99 most`, nanoseconds, separated by tabs.
 fn row(line: &str) -> Result<String> {
     let columns: Vec<&str> = line.split('\t').map(str::trim).collect();
-    let [style, storm, refused, told, times @ ..] = &columns[..] else {
+    let [style, storm, refused, reported, times @ ..] = &columns[..] else {
         anyhow::bail!("too few numbers in {line:?}");
     };
     let milliseconds = times.iter().map(|time| {
@@ -79,6 +79,6 @@ fn row(line: &str) -> Result<String> {
     });
     let times = milliseconds.collect::<Result<Vec<_>>>()?.join(" | ");
     Ok(format!(
-        "| {storm} | {style} | {refused} | {told} | {times} |"
+        "| {storm} | {style} | {refused} | {reported} | {times} |"
     ))
 }

@@ -35,7 +35,7 @@ const ALONE: &str = "none, in their machine";
 /// baseline is bcc with a probe on what isn't called.
 const BCC_ALONE: &str = "none, beside bcc";
 
-/// The same in Python, and with the kernel's headers.
+/// Tools in Python, which need the kernel's headers.
 const BCC_PEERS: [(&str, &[&str]); 2] = [
     (
         BCC_ALONE,
@@ -57,7 +57,7 @@ const BCC_PEERS: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// What is run. Each tells process, call and errno of creations that fail, the host's where it can.
+/// What is run. Each names process, call and errno of creations that fail, the host's where it can.
 const PEERS: [(&str, &[&str]); 6] = [
     (ALONE, &[]),
     (
@@ -178,7 +178,7 @@ pub fn main(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The table of one kind of machine; `more` gets what each tool told.
+/// The table of one kind of machine; `more` gets what each tool printed.
 fn measured(kind: &Machines, image: &Path, programs: &Programs, more: &mut Vec<String>) -> String {
     let mut table = Table::default();
     let mut names = Vec::new();
@@ -195,8 +195,9 @@ fn measured(kind: &Machines, image: &Path, programs: &Programs, more: &mut Vec<S
             Ok(output) => {
                 table.read(&output);
                 names.push(*name);
-                let told = |line: &&str| line.starts_with("PEER\t") || line.starts_with("SAID\t");
-                more.extend(output.lines().filter(told).map(str::to_owned));
+                let printed =
+                    |line: &&str| line.starts_with("PEER\t") || line.starts_with("SAID\t");
+                more.extend(output.lines().filter(printed).map(str::to_owned));
             }
             Err(error) => eprintln!("xtask: {name}: {error:#}"),
         }

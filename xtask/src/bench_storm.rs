@@ -61,7 +61,7 @@ pub fn main(args: &Args) -> Result<()> {
         None => println!("### this host, nanoseconds\n"),
     }
     println!(
-        "| keys | style | refused | each | ratio | refused a second | forktrace's CPU | RSS before, most, after, KiB | counted | lost | skipped at most | told in full |\n\
+        "| keys | style | refused | each | ratio | refused a second | forktrace's CPU | RSS before, most, after, KiB | counted | lost | skipped at most | reported in full |\n\
          |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
     );
     for (keys, refusals) in rows.into_iter().filter(|(_, refusals)| *refusals > 0) {
@@ -129,7 +129,7 @@ impl Measured {
             counted,
             lost,
             skipped,
-            told,
+            reported,
         ] = self.0[..]
         else {
             return String::new();
@@ -144,7 +144,7 @@ impl Measured {
         });
         let share = 100.0 * cpu as f64 / took.max(1) as f64;
         format!(
-            "| {keys} | {style} | {refused} | {each} | {ratio} | {rate} | {share:.2} % | {before}, {most}, {after} | {counted} | {lost} | {skipped} | {told} |"
+            "| {keys} | {style} | {refused} | {each} | {ratio} | {rate} | {share:.2} % | {before}, {most}, {after} | {counted} | {lost} | {skipped} | {reported} |"
         )
     }
 }

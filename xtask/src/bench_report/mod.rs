@@ -4,7 +4,7 @@
 
 mod generate;
 
-use crate::{paths, readers, run};
+use crate::{json_tools, paths, run};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -18,7 +18,7 @@ pub struct Args {
     /// Failures in the recording that is generated
     #[arg(long, default_value_t = 1_000_000)]
     failures: u64,
-    /// Runs of each; the one with the least CPU time is told
+    /// Runs of each; the one with the least CPU time is printed
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
 }
@@ -119,7 +119,7 @@ fn contenders(file: &Path, args: &Args) -> Result<Vec<Contender>> {
         runs: args.runs,
         read: of_report,
     }];
-    let duckdb = readers::get()?.join("duckdb");
+    let duckdb = json_tools::get()?.join("duckdb");
     for (name, set) in [("duckdb, one thread", "SET threads = 1;"), ("duckdb", "")] {
         let sql = SQL.replace("FILE", &file.to_string_lossy().replace('\'', "''"));
         let mut command = Command::new(&duckdb);

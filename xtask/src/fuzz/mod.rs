@@ -62,7 +62,7 @@ pub const TARGETS: [Target; 4] = [
 /// Arguments of `cargo xtask fuzz`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// So many inputs for each target [default: what the tests run]
+    /// Inputs for each target [default: what the tests run]
     #[arg(long, value_name = "N")]
     runs: Option<u64>,
     /// Only this one: reader (recordings), btf, cgroup (mounts and paths), proc

@@ -86,7 +86,7 @@ impl Boot<'_> {
         self.measured(to).map(|ended| ended.code)
     }
 
-    /// The same, with what the boots took.
+    /// Runs the machine, and answers also what its boots took.
     pub fn measured(&self, to: &mut dyn Write) -> Result<Ended> {
         qemu()?;
         let mut attempt = 1;

@@ -23,11 +23,11 @@ pub fn in_place(file: &Path) -> String {
 
 /// The libraries of a program, its interpreter included, as the dynamic linker finds them.
 fn libraries(file: &Path) -> Result<Vec<PathBuf>> {
-    let told = run::capture(Command::new("ldd").arg(file))?;
+    let listed = run::capture(Command::new("ldd").arg(file))?;
     let path = |line: &str| {
         let mut words = line.split_whitespace();
         let path = words.find(|word| word.starts_with('/'))?;
         Some(PathBuf::from(path))
     };
-    Ok(told.lines().filter_map(path).collect())
+    Ok(listed.lines().filter_map(path).collect())
 }

@@ -7,7 +7,7 @@ use crate::kernel::Kernel;
 use anyhow::{Result, bail};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// So many each day.
+/// Corners each day.
 const A_DAY: usize = 2;
 
 /// The kernel side of forktrace, and what attaches and decodes it.

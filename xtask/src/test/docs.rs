@@ -1,7 +1,7 @@
 //! The examples of docs/recordings.md, with the real tools.
 
 use super::Tally;
-use crate::{paths, readers, run};
+use crate::{json_tools, paths, run};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub fn run(tally: &mut Tally) -> Result<()> {
         .with_context(|| format!("reading {DOCUMENT}"))?;
     let examples = examples(&text);
     ensure!(!examples.is_empty(), "{DOCUMENT} has no examples");
-    let tools = readers::get()?;
+    let tools = json_tools::get()?;
     let folder = paths::work_dir("docs")?;
     fs::copy(
         paths::root().join(RECORDING),

@@ -9,10 +9,10 @@ use std::process::Command;
 
 const UNIT: &str = "contrib/forktrace.service";
 const PROGRAM: &str = "/usr/local/bin/forktrace";
-/// Where the README tells the exposure, which follows.
+/// What stands before the exposure in the README.
 const README: &str = "exposure level of ";
 
-/// Checks that it is well formed, and that it exposes no more than the README tells.
+/// Checks that the unit is well formed, and that it exposes no more than the README says.
 pub fn run(tally: &mut Tally) -> Result<()> {
     let tool = Path::new("/usr/bin/systemd-analyze");
     apt::require(
@@ -30,7 +30,7 @@ pub fn run(tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// It tells of directives that it doesn't know, and still exits with 0.
+/// systemd-analyze prints directives that it doesn't know, and still exits with 0.
 fn verify(unit: &Path) -> Result<()> {
     let out = Command::new("systemd-analyze")
         .arg("verify")
@@ -48,10 +48,10 @@ fn verify(unit: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The number that the README tells, in tenths.
+/// The number that the README says, in tenths.
 fn documented() -> Result<u32> {
     let text = fs::read_to_string(paths::root().join("README.md"))?;
-    tenths(&text).with_context(|| format!("README.md doesn't tell the {README}N.N"))
+    tenths(&text).with_context(|| format!("README.md doesn't say the {README}N.N"))
 }
 
 fn tenths(text: &str) -> Option<u32> {

@@ -22,7 +22,7 @@ const MORE: Duration = Duration::from_secs(300);
 /// Arguments of `cargo xtask torture`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The worlds follow from it; made up and told where it is missing
+    /// The worlds follow from it; made up and printed where it is missing
     #[arg(long)]
     seed: Option<u64>,
     /// How long at most on each kernel in each style
