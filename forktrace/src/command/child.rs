@@ -24,7 +24,7 @@ const NOT_FOUND: u8 = 127;
 /// How starting it went.
 pub enum Started {
     Running(Child),
-    /// It isn't there, or is no program: said on standard error.
+    /// The command isn't there, or is no program: said on standard error.
     Impossible(Exit),
 }
 

@@ -1,7 +1,7 @@
 //! Huge pages of hugetlbfs, as they stood just after a copy of the address
 //! space was refused.
 
-/// Those of one size.
+/// Huge pages of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HugePool {
     /// Bytes of one page.

@@ -149,9 +149,9 @@ impl PidNs {
 /// What is known of a step that leaves a sign where it is come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Sign {
-    /// It was seen.
+    /// The step was seen.
     Seen,
-    /// It would have been seen, and was not.
+    /// The step would have been seen, and was not.
     NotSeen,
     /// There is no probe, or it can have been skipped.
     #[default]

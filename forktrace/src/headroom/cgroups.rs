@@ -74,7 +74,7 @@ fn one(cgroup: &CgroupUse) -> Row {
     row
 }
 
-/// Who the path says lives there.
+/// The service, container or pod that the cgroup's path names.
 pub(super) fn owner(path: &str) -> Option<String> {
     let who = identity::identify(path);
     if let Some(container) = who.container {

@@ -60,11 +60,11 @@ words! {
         Host = "host",
         /// A process's forks.
         Process = "process",
-        /// Those in a cgroup.
+        /// Forks in a cgroup.
         Cgroup = "cgroup",
-        /// Those in a systemd unit.
+        /// Forks in a systemd unit.
         Unit = "unit",
-        /// Those of a user.
+        /// Forks of a user.
         User = "user",
     }
 }

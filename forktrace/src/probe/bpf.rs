@@ -44,7 +44,7 @@ struct Load {
     flags: u32,
 }
 
-/// Those for BPF_PROG_TEST_RUN.
+/// Attributes of BPF_PROG_TEST_RUN.
 #[repr(C)]
 #[derive(Default)]
 struct TestRun {

@@ -271,7 +271,7 @@ pub enum SignatureMismatch {
         /// The function.
         function: &'static str,
     },
-    /// It takes or returns something else.
+    /// The function takes or returns something else.
     #[error("{function} is {found} in this kernel, known is {expected}")]
     Differs {
         /// The function.

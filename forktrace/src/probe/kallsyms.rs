@@ -62,7 +62,7 @@ pub fn resolve(functions: bool) -> io::Result<Resolved> {
 /// Without CONFIG_KALLSYMS_ALL the kernel knows functions by name, and no
 /// variable: of those that all versions have, none.
 ///
-/// It isn't asked for the addresses: of a name that several variables share it
+/// The kernel isn't asked for the addresses: of a name that several variables share it
 /// would answer any.
 fn lists_functions_alone() -> bool {
     let lacks = |name| matches!(lookup::has_symbol(name), Ok(false));

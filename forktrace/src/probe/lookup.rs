@@ -18,7 +18,7 @@ const KALLSYMS_LOOKUP_NAME: i32 = 179;
 /// Whether the running kernel has a symbol of this name.
 ///
 /// # Errors
-/// It can't be asked: no such helper, no CAP_BPF and CAP_PERFMON, or
+/// The kernel can't be asked: no such helper, no CAP_BPF and CAP_PERFMON, or
 /// kernel.kptr_restrict hides addresses.
 pub fn has_symbol(name: &str) -> io::Result<bool> {
     let program = instructions(name);

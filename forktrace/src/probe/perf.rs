@@ -32,7 +32,7 @@ struct Attr {
 /// has their type.
 ///
 /// # Errors
-/// It has none, or sysfs isn't mounted.
+/// The kernel has no kprobes, or sysfs isn't mounted.
 pub fn has_kprobes() -> Result<(), String> {
     const TYPE: &str = "/sys/bus/event_source/devices/kprobe/type";
     std::fs::metadata(TYPE)

@@ -87,7 +87,7 @@ pub enum NotThere {
         /// Its enumerator.
         enumerator: &'static str,
     },
-    /// It would be read wrongly.
+    /// The field would be read wrongly.
     #[error("has {found} bytes where {read} are read")]
     Size {
         /// Its size here, in bytes.

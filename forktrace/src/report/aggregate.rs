@@ -30,7 +30,7 @@ pub struct Aggregator {
     pub(super) files: u64,
     pub(super) damage: Damage,
     pub(super) sessions: Sessions,
-    /// Whose records are being read.
+    /// The session whose records are being read.
     current: Option<usize>,
     pub(super) counts: Counts,
     pub(super) limits: Table<LimitState>,

@@ -53,7 +53,7 @@ impl Programs {
         programs.there()
     }
 
-    /// Those of a short test run, by the profile `guest`. The unit tests are built with them: only
+    /// Programs of a short test run, by the profile `guest`. The unit tests are built with them: only
     /// so do both have the same features of the dependencies, which are compiled once then.
     pub fn short() -> Result<Self> {
         let mut cargo = short_cargo("build")?;

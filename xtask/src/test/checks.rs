@@ -26,7 +26,7 @@ pub fn run(tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// It is a workspace of its own, whose lock file a new dependency of forktrace's leaves behind.
+/// Checks the lock file of `fuzz`, a workspace of its own, which a new dependency of forktrace leaves out of date.
 fn fuzz_lock() -> Result<()> {
     run::quiet(
         run::plain_cargo()

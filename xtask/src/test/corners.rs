@@ -55,7 +55,7 @@ fn all(kernels: &[Kernel]) -> Vec<Corner> {
     all.into_iter().map(|(_, corner)| corner).collect()
 }
 
-/// Those that are asked for by name.
+/// Corners that are asked for by name.
 pub fn named(kernels: &[Kernel], names: &[String]) -> Result<Vec<Corner>> {
     let mut found = Vec::new();
     for name in names {
@@ -74,7 +74,7 @@ pub fn named(kernels: &[Kernel], names: &[String]) -> Result<Vec<Corner>> {
     Ok(found)
 }
 
-/// Those of a day: each in turn.
+/// Corners of a day: each in turn.
 pub fn of_day(kernels: &[Kernel], day: u64) -> Vec<Corner> {
     let mut all: Vec<Option<Corner>> = all(kernels).into_iter().map(Some).collect();
     let count = all.len();
@@ -89,7 +89,7 @@ pub fn today() -> u64 {
     now.map_or(0, |time| time.as_secs() / (24 * 3600))
 }
 
-/// Those that the files of the change name, and the first of these files.
+/// Corners that the files of the change name, and the first of these files.
 pub fn of_change(kernels: &[Kernel]) -> Result<(Vec<Corner>, String)> {
     Ok(of_files(kernels, &touched::files()?))
 }

@@ -53,7 +53,7 @@ pub fn full(kernels: &[Kernel]) -> Vec<Machine> {
     all
 }
 
-/// Those of a short run: the corners by all scenarios, the others by a few.
+/// Machines of a short run: the corners by all scenarios, the others by a few.
 pub fn short(kernels: &[Kernel], corners: Vec<Corner>) -> Vec<Machine> {
     let mut few = of(kernels, &BRIEF);
     few.retain(|machine| {

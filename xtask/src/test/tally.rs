@@ -92,7 +92,7 @@ impl fmt::Display for Tally {
 pub struct Read {
     /// Failures of this runner.
     pub failed: u32,
-    /// It ran to its end: it printed its closing line.
+    /// The part ran to its end: it printed its closing line.
     pub closed: bool,
 }
 

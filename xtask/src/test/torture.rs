@@ -10,13 +10,13 @@ use anyhow::{Result, bail};
 const SEED: u64 = 41;
 /// On each kernel in one style, of a short run.
 const FEW: u64 = 150;
-/// Of a full run, in all.
+/// Refusals of a full run, in all.
 const MANY: u64 = 20_000;
-/// Whose verdicts are `observed`. In the style `tracepoint` limits that are changed to and fro can't be
+/// Styles whose verdicts are `observed`. In the style `tracepoint` limits that are changed to and fro can't be
 /// seen, so that it doesn't keep to the bar in that world: `cargo xtask torture --style tracepoint`.
 const STYLES: [&str; 2] = ["fexit", "kprobe"];
 
-/// Plays them, on the kernels of the matrix that don't differ by their preemption alone.
+/// Plays random worlds, on the kernels of the matrix that don't differ by their preemption alone.
 pub fn run(
     programs: &Programs,
     kernels: &[Kernel],

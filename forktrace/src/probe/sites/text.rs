@@ -25,7 +25,7 @@ pub enum TextError {
     /// The program can't be run.
     #[error("running a BPF program: {0}")]
     Run(#[source] io::Error),
-    /// It reads nothing (lockdown=confidentiality), or addresses are made up.
+    /// The program reads nothing (lockdown=confidentiality), or addresses are made up.
     #[error("the kernel doesn't give its machine code to BPF programs")]
     Hidden,
 }
