@@ -1,6 +1,6 @@
 //! What is said of a verdict: the only place that makes its sentence and its fixes.
 
-use super::{Context, Subject, Verdict, leak, percentage, words::fix};
+use super::{Context, Subject, Verdict, knob, leak, percentage, words::fix};
 use crate::model::Fix;
 
 /// A verdict in words.
@@ -18,6 +18,11 @@ pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> An
     let entry = verdict.cause.entry();
     let mut fixes = (entry.fix)(verdict, subject, context);
     fixes.extend(leak::warnings(&context.holders));
+    let part = verdict
+        .limit
+        .as_ref()
+        .and_then(|limit| knob::cgroup::part_of_container(limit, &verdict.candidates));
+    fixes.extend(part.map(|part| fix(None, None, part)));
     if let (Some(percentage), Some(limit)) = (&context.percentage, &verdict.limit)
         && let Some(value) = limit.value
     {

@@ -8,9 +8,10 @@ use super::{
     Cause, Context, Entry, Finding, Subject, Verdict,
     cgroup_memory_max::explained_by_pid_ns,
     entry::AboutMemory,
+    knob::target,
     limits, outside,
     page::{Page, check, myth, remedy, step},
-    words::{fix, numbers, roomier, shell_word},
+    words::{fix, numbers, shell_word},
 };
 use crate::{
     evidence::{Evidence, Sign, Stage},
@@ -56,8 +57,8 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let limit = v.limit.as_ref();
     let now = limit
-        .and_then(|l| Some((shell_word(l.file.as_deref()?)?, l.value?)))
-        .map(|(file, value)| format!("echo {} > {file}", roomier(value)));
+        .and_then(|l| shell_word(l.file.as_deref()?))
+        .map(|file| format!("echo {} > {file}", target::bytes(limit)));
     let fix = fix(
         now,
         "leave memory.kmem.limit_in_bytes unset (Docker: no --kernel-memory)".to_owned(),

@@ -8,12 +8,16 @@ use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
         entry::AboutMemory,
+        knob::{
+            cgroup::{MEMORY, binds, lasting},
+            target,
+        },
         limits, outside,
-        owner::{MEMORY, lasting},
         page::{Page, check, myth, remedy, step},
-        words::{fix, numbers, roomier, shell_word},
+        words::{fix, numbers, shell_word},
     },
     evidence::{Evidence, Overcommit, Sign, Stage},
+    host::oom_score::Unkillable,
     model::{Errno, Fix, LimitKind},
 };
 
@@ -88,15 +92,62 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
-    let target = roomier(limit.value.max(limit.usage).unwrap_or(0));
+    let target = target::bytes(Some(limit));
     let now = limit
         .file
         .as_deref()
         .and_then(shell_word)
         .map(|file| format!("echo {target} > {file}"));
-    let persistent = lasting(&limit.owner, &MEMORY, target);
-    let note = "processes with oom_score_adj -1000 can't be killed to make room".to_owned();
-    outside::fixes(limit, subject, context, fix(now, persistent, note))
+    let raise = lasting(&limit.owner, &MEMORY, target);
+    let mut fixes = match context.unkillable.as_ref().and_then(spared) {
+        // Whatever the limit, it fills again: nobody can be killed at it.
+        Some((why, change)) => {
+            let mut fixes = outside::fixes(limit, subject, context, fix(now, change, why));
+            fixes.push(fix(
+                None,
+                None,
+                format!("a higher limit only lasts longer: {raise}"),
+            ));
+            fixes
+        }
+        None => {
+            let note = "processes with oom_score_adj -1000 can't be killed to make room".to_owned();
+            outside::fixes(limit, subject, context, fix(now, raise, note))
+        }
+    };
+    fixes.extend(binds(&limit.owner, &MEMORY).map(|note| fix(None, None, note)));
+    fixes
+}
+
+/// Why there is no victim, where it is so for most of the processes, and what to change.
+fn spared(u: &Unkillable) -> Option<(String, String)> {
+    if u.never == 0 || u.never * 2 < u.all {
+        return None;
+    }
+    let many = match u.never == u.all {
+        true => format!("all {} of its processes have", u.all),
+        false => format!("{} of its {} processes have", u.never, u.all),
+    };
+    let (from, whose) = match &u.from {
+        Some(from) => {
+            let who = format!("{} (pid {})", from.comm, from.pid);
+            match &from.unit {
+                Some(unit) => (format!(", inherited from {who} of {unit}"), unit.clone()),
+                None => (
+                    format!(", inherited from {who}"),
+                    format!("what starts {who}"),
+                ),
+            }
+        }
+        None => (
+            ", which is inherited by all that a process starts".to_owned(),
+            "what starts them".to_owned(),
+        ),
+    };
+    Some((
+        format!("{many} oom_score_adj -1000{from}: none of these can be killed to make room"),
+        format!("OOMScoreAdjust= of {whose} (or oom_score_adj as it sets it): another than -1000"),
+    ))
 }
 
 const PAGE: Page = Page {

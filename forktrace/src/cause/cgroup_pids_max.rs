@@ -7,10 +7,14 @@
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, limits, outside,
-        owner::{TASKS, lasting},
+        Cause, Context, Entry, Finding, Subject, Verdict,
+        knob::{
+            cgroup::{TASKS, binds, lasting},
+            target,
+        },
+        limits, outside,
         page::{Page, check, myth, remedy, step},
-        words::{fix, numbers, roomier, shell_word},
+        words::{fix, numbers, shell_word},
     },
     evidence::{Evidence, Sign, Stage},
     model::{Errno, Fix, LimitKind},
@@ -85,8 +89,7 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
-    // Usage above the limit: the limit was lowered, or tasks were moved in.
-    let target = roomier(limit.value.max(limit.usage).unwrap_or(0));
+    let target = target::tasks(Some(limit));
     let now = limit
         .file
         .as_deref()
@@ -94,7 +97,9 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
         .map(|file| format!("echo {target} > {file}"));
     let persistent = lasting(&limit.owner, &TASKS, target);
     let note = "it counts threads as well as processes, in the whole subtree".to_owned();
-    outside::fixes(limit, subject, context, fix(now, persistent, note))
+    let mut fixes = outside::fixes(limit, subject, context, fix(now, persistent, note));
+    fixes.extend(binds(&limit.owner, &TASKS).map(|note| fix(None, None, note)));
+    fixes
 }
 
 const PAGE: Page = Page {

@@ -57,7 +57,23 @@ fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
+fn fixes(_: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
+    if let Some(target) = context
+        .target
+        .as_ref()
+        .filter(|_| subject.errno == Errno::EBUSY)
+    {
+        let persistent = format!(
+            "put the child into a child of {path}, or clear its cgroup.subtree_control, which has: {}",
+            target.controllers,
+            path = target.path
+        );
+        let note = format!(
+            "{} is the only cgroup with controllers for its children whose folder the caller holds open",
+            target.path
+        );
+        return vec![fix(None, persistent, note)];
+    }
     let persistent = match subject.errno {
         Errno::EBUSY => {
             "put the child into a child of that cgroup, or clear its cgroup.subtree_control"

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::knob::nproc::Sources;
 use crate::{
-    host::percentages::Percentage,
+    host::{oom_score::Unkillable, open_cgroups::Target, percentages::Percentage},
     model::{Holder, Memory},
 };
 
@@ -18,6 +19,12 @@ pub struct Context {
     pub last_memory: Option<Memory>,
     /// Where the limit follows from a percentage that systemd was given.
     pub percentage: Option<Percentage>,
+    /// Who may have set the limit of a process, where it is one: the process and those above it.
+    pub sources: Sources,
+    /// Whom the OOM killer may not kill in the limit's cgroup.
+    pub unkillable: Option<Unkillable>,
+    /// The cgroup that refused to take a child.
+    pub target: Option<Target>,
     pub sight: Sight,
     /// forktrace is in a pid namespace of its own.
     pub in_pid_namespace: bool,

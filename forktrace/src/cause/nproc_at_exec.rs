@@ -8,12 +8,9 @@
 //! user root of the host.
 
 use crate::{
-    cause::{
-        Finding, Subject, Verdict, limits,
-        words::{fix, roomier},
-    },
+    cause::{Finding, Subject, Verdict, limits},
     evidence::{Evidence, NprocLevel, Stage},
-    model::{Certainty, Fix, Limit, Owner},
+    model::{Certainty, Limit, Owner},
 };
 
 /// Tasks that may have ended between the refusal and the look at the numbers.
@@ -74,42 +71,9 @@ pub fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-/// The limit belongs to the process, the count to the user that it has become:
-/// it is raised where the process has it from, before setuid.
-pub fn fixes(v: &Verdict, subject: &Subject<'_>) -> Vec<Fix> {
-    let usage = v.limit.as_ref().and_then(|l| l.usage).unwrap_or(0);
-    let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
-    let target = roomier(usage.max(value));
-    let owner = v.limit.as_ref().map(|limit| &limit.owner);
-    if !matches!(owner, None | Some(Owner::User { .. })) {
-        return vec![fix(
-            None,
-            format!(
-                "raise RLIMIT_NPROC of whoever creates the user namespace to {target}, before it is created"
-            ),
-            "the limit was fixed when the user namespace was created (Linux 5.14+)".to_owned(),
-        )];
-    }
-    // Of pid 1 every service would inherit it.
-    let now = (subject.caller.ppid > 1)
-        .then(|| format!("prlimit --pid {} --nproc={target}", subject.caller.ppid));
-    let persistent = match (&subject.cgroup.unit, &subject.caller.user) {
-        (Some(unit), _) if unit.ends_with(".service") => {
-            format!("systemctl edit {unit}: [Service] LimitNPROC={target}")
-        }
-        (_, Some(user)) => format!("/etc/security/limits.d/: {user} - nproc {target}"),
-        (_, None) => format!(
-            "raise `ulimit -u` of whatever becomes uid {}, before it does",
-            subject.caller.uid
-        ),
-    };
-    vec![fix(
-        now,
-        persistent,
-        "the limit is the one that the process brought along (from its parent, LimitNPROC=, or PAM's limits.conf); the count is the user's, threads included, in every session and container of the host (since Linux 5.14 per user namespace)"
-            .to_owned(),
-    )]
-}
+/// What to know: the limit belongs to the process, the count to the user that it has become, so it is
+/// raised where the process has it from, before setuid.
+pub const BROUGHT: &str = "the limit is the one that the process brought along (from its parent, LimitNPROC=, or PAM's limits.conf); the count is the user's, threads included, in every session and container of the host (since Linux 5.14 per user namespace)";
 
 #[cfg(test)]
 mod tests {

@@ -120,7 +120,7 @@ mod tests {
         let (lasting, notes) = of(Sight::None);
         assert_eq!(
             lasting,
-            "on the host: systemctl set-property x.service TasksMax=2"
+            "on the host: systemctl set-property x.service TasksMax=10"
         );
         assert!(notes[0].contains("changed there only"), "{notes:?}");
         let (lasting, notes) = of(Sight::Folder("/sys/fs/cgroup/b".into()));

@@ -4,6 +4,7 @@
 
 use super::{
     Cause, Context, Entry, Subject, Verdict,
+    knob::prlimit,
     page::{Page, check, myth, remedy, step},
     thread_stack,
     words::fix,
@@ -31,10 +32,10 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
     vec![fix(
-        format!("prlimit --pid {} --as={target}", subject.caller.pid),
+        prlimit::command(context.sources.process(), "as", target),
         "systemd: LimitAS=; limits.conf: as; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
         "it counts what is mapped, not what is used: stacks and reserved heaps with their full size".to_owned(),
     )]

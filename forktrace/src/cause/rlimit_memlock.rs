@@ -5,6 +5,7 @@
 
 use super::{
     Cause, Context, Entry, Subject, Verdict,
+    knob::prlimit,
     page::{Page, check, myth, remedy, step},
     thread_stack,
     words::fix,
@@ -32,10 +33,10 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
     vec![fix(
-        format!("prlimit --pid {} --memlock={target}", subject.caller.pid),
+        prlimit::command(context.sources.process(), "memlock", target),
         "systemd: LimitMEMLOCK=; limits.conf: memlock; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
         "CAP_IPC_LOCK lifts it; locked stacks take RAM with their full size".to_owned(),
     )]

@@ -8,6 +8,7 @@ use forktrace_common::clone;
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
+        knob::prlimit,
         page::{Page, check, myth, remedy, step},
         words::{fix, roomier},
     },
@@ -60,16 +61,18 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
+fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
+    let process = context.sources.process();
     let persistent = match &subject.cgroup.unit {
         Some(unit) if unit.ends_with(".service") => {
-            format!("systemctl edit {unit}: [Service] LimitNOFILE={target}")
+            let value = prlimit::with_hard(target, process.map(|p| p.bounds.hard));
+            format!("systemctl edit {unit}: [Service] LimitNOFILE={value}")
         }
         _ => format!("raise `ulimit -n` to {target} where it is started"),
     };
     vec![fix(
-        format!("prlimit --pid {} --nofile={target}", subject.caller.pid),
+        prlimit::command(process, "nofile", target),
         persistent,
         "look for descriptors that are never closed before raising it".to_owned(),
     )]

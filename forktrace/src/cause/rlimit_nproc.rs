@@ -7,9 +7,11 @@
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, limits, nproc_at_exec,
+        Cause, Context, Entry, Finding, Subject, Verdict,
+        knob::{nproc, target},
+        limits, nproc_at_exec,
         page::{Page, check, myth, remedy, step},
-        words::{fix, numbers, roomier},
+        words::{fix, numbers},
     },
     evidence::{Evidence, Sign, Stage},
     model::{Errno, Fix, LimitKind, Operation, Owner},
@@ -91,11 +93,8 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     }
 }
 
-fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
-    if subject.operation == Operation::Exec {
-        return nproc_at_exec::fixes(v, subject);
-    }
-    let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
+fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
+    let target = target::tasks(v.limit.as_ref());
     let owner = v.limit.as_ref().map(|limit| &limit.owner);
     if !matches!(owner, None | Some(Owner::User { .. })) {
         return vec![fix(
@@ -106,23 +105,20 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
             "the limit was fixed when the user namespace was created (Linux 5.14+)".to_owned(),
         )];
     }
-    let persistent = match (&subject.cgroup.unit, &subject.caller.user) {
-        (Some(unit), _) if unit.ends_with(".service") => {
-            format!("systemctl edit {unit}: [Service] LimitNPROC={target}")
-        }
-        (_, Some(user)) => format!("/etc/security/limits.d/: {user} - nproc {target}"),
-        (_, None) => format!(
-            "raise `ulimit -u` where uid {}'s processes are started",
-            subject.caller.uid
-        ),
+    let value = v.limit.as_ref().and_then(|l| l.value);
+    let knob = nproc::knob(value, target, subject, &context.sources);
+    let counted = match subject.operation {
+        Operation::Exec => nproc_at_exec::BROUGHT,
+        _ => COUNTED,
     };
-    vec![fix(
-        format!("prlimit --pid {} --nproc={target}", subject.caller.pid),
-        persistent,
-        "it counts threads too, of this uid in every session and container of the host (since Linux 5.14 per user namespace)"
-            .to_owned(),
-    )]
+    let mut fixes = vec![fix(knob.now, knob.lasting, counted.to_owned())];
+    let notes = knob.notes.into_iter();
+    let notes = notes.chain(nproc::shared(subject, &context.holders));
+    fixes.extend(notes.map(|note| fix(None, None, note)));
+    fixes
 }
+
+const COUNTED: &str = "it counts threads too, of this uid in every session and container of the host (since Linux 5.14 per user namespace)";
 
 const PAGE: Page = Page {
     cause: Cause::RlimitNproc,

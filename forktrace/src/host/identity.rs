@@ -80,26 +80,26 @@ fn qos(component: &str) -> Option<Qos> {
 }
 
 /// Units that have cgroups, slices apart.
-const UNITS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
+pub(super) const UNITS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
 
-fn is_unit(name: &str, suffix: &str) -> bool {
+pub(super) fn is_unit(name: &str, suffix: &str) -> bool {
     name.strip_suffix(suffix)
         .is_some_and(|stem| !stem.is_empty())
 }
 
 /// systemd puts `_` before names that could be taken for a cgroup's own files,
 /// such as memory.service (`cg_escape`).
-fn unescape_cgroup(component: &str) -> &str {
+pub(super) fn unescape_cgroup(component: &str) -> &str {
     component.strip_prefix('_').unwrap_or(component)
 }
 
-fn user_manager(unit: &str) -> Option<u32> {
+pub(super) fn user_manager(unit: &str) -> Option<u32> {
     let uid = unit.strip_prefix("user@")?.strip_suffix(".service")?;
     uid.parse().ok()
 }
 
 /// The container that a component names.
-fn container(parent: &str, component: &str) -> Option<String> {
+pub(super) fn container(parent: &str, component: &str) -> Option<String> {
     let stem = component.strip_suffix(".scope");
     // Docker, containerd, CRI-O, Podman: an id after the runtime's name
     // (`docker-ID.scope`, `libpod-ID`, `…:cri-containerd:ID`) or alone.
@@ -149,7 +149,7 @@ fn is_hex(text: &str, digits: usize) -> bool {
 /// The uid of the pod that a component names: `podUID`, or
 /// `kubepods-burstable-podUID.slice` with `_` for `-`. A UUID, or the 32
 /// digits of a pod from a node's own manifest.
-fn pod(component: &str) -> Option<String> {
+pub(super) fn pod(component: &str) -> Option<String> {
     let name = component.split(':').next().unwrap_or(component);
     let name = name.strip_suffix(".slice").unwrap_or(name);
     let uid = match name.strip_prefix("pod") {

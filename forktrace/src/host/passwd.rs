@@ -4,8 +4,10 @@
 //! threads, which a tool that explains refused forks must not need. Users of a
 //! directory service go by their number.
 
+use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 /// The accounts of a passwd(5) file.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +46,16 @@ impl Passwd {
     pub fn name(&self, uid: u32) -> Option<String> {
         let (name, _) = self.accounts().find(|&(_, of)| of == uid)?;
         Some(String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// The home folder of a uid.
+    pub fn home(&self, uid: u32) -> Option<PathBuf> {
+        let line = self.text.split(|&b| b == b'\n').find(|line| {
+            let of = line.split(|&b| b == b':').nth(2);
+            of.and_then(number) == Some(uid)
+        })?;
+        let home = line.split(|&b| b == b':').nth(5)?;
+        Some(PathBuf::from(OsStr::from_bytes(home)))
     }
 
     /// The uid of a user, given by name or by number. A name that consists of

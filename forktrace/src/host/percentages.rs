@@ -7,11 +7,12 @@
 //! the unit is loaded.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::cgroup::{Hierarchies, Resource};
 use super::limits::HostNow;
+use super::setter;
 use super::unit_files::UnitFiles;
 use crate::{arch::PAGE, model::Limit};
 
@@ -83,7 +84,8 @@ impl Percentages {
             Resource::Memory => true,
             Resource::KernelMemory => return None,
         };
-        let key = (unit.to_owned(), memory);
+        let key = (unit, memory);
+        let unit = &key.0;
         let fresh = |at: &Instant| at.elapsed() < FRESH;
         let known = self.known.get(&key).filter(|(at, _)| fresh(at));
         let found = match known {
@@ -120,24 +122,10 @@ impl Default for Percentages {
     }
 }
 
-/// The unit whose cgroup this is; a cgroup that a service has made below its own is nobody's.
-fn unit(path: &str) -> Option<&str> {
-    // Units of a user's manager have files elsewhere.
-    let above = path.rsplit_once('/')?.0;
-    if above
-        .split('/')
-        .any(|name| name.starts_with("user@") && name.ends_with(".service"))
-    {
-        return None;
-    }
-    let name = Path::new(path).file_name()?.to_str()?;
-    // systemd puts `_` before names that could be taken for a cgroup's own files.
-    let name = name.strip_prefix('_').unwrap_or(name);
-    let kinds = [".service", ".scope", ".slice", ".socket", ".mount", ".swap"];
-    kinds
-        .iter()
-        .any(|kind| name.ends_with(kind))
-        .then_some(name)
+/// The unit of this host's manager whose cgroup this is: a container's own systemd, and a user's
+/// manager, have their files elsewhere, and what a service has made below its own is nobody's.
+fn unit(path: &str) -> Option<String> {
+    setter::of(path).system_unit().map(str::to_owned)
 }
 
 fn tasks(files: &UnitFiles, unit: &str) -> Option<Percentage> {
@@ -239,6 +227,7 @@ mod tests {
             ("/system.slice/_memory.service", Some("memory.service")),
             ("/system.slice", Some("system.slice")),
             ("/system.slice/x.service/worker", None),
+            ("/lxc.payload.c1/system.slice/x.service", None),
             (
                 "/user.slice/user-7.slice/user@7.service",
                 Some("user@7.service"),
@@ -251,7 +240,7 @@ mod tests {
             ("/a", None),
             ("", None),
         ] {
-            assert_eq!(unit(path), wanted, "{path}");
+            assert_eq!(unit(path).as_deref(), wanted, "{path}");
         }
     }
 

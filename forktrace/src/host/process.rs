@@ -150,6 +150,8 @@ pub struct Limits {
     pub data: Bounds,
     /// RLIMIT_MEMLOCK, bytes.
     pub locked: Bounds,
+    /// RLIMIT_NOFILE, descriptors.
+    pub files: Bounds,
 }
 
 impl Limits {
@@ -179,6 +181,7 @@ impl Limits {
             address_space: bounds("Max address space ")?,
             data: bounds("Max data size ")?,
             locked: bounds("Max locked memory ")?,
+            files: bounds("Max open files ").unwrap_or_default(),
         })
     }
 }

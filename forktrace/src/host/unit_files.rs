@@ -42,6 +42,22 @@ const MANAGER: [&str; 5] = [
     "lib/systemd",
 ];
 
+/// Folders of a user's manager's units below `etc`, `run` and `usr`, and those of its `user.conf`.
+const USER_UNITS: [&str; 5] = [
+    "etc/systemd/user",
+    "run/systemd/user",
+    "usr/local/lib/systemd/user",
+    "usr/lib/systemd/user",
+    "lib/systemd/user",
+];
+
+/// And below the user's home, first ones first.
+const HOME_UNITS: [&str; 3] = [
+    ".config/systemd/user.control",
+    ".config/systemd/user",
+    ".local/share/systemd/user",
+];
+
 /// Longer files are read so far; more drop-ins of one folder aren't looked at.
 const LONGEST: u64 = 64 << 10;
 const MOST: usize = 256;
@@ -53,16 +69,48 @@ pub struct Assignment {
     pub file: PathBuf,
 }
 
-/// The system manager's unit files below a folder.
+/// A manager's unit files below a folder: the system's, or a user's.
 #[derive(Clone, Debug)]
 pub struct UnitFiles {
     root: PathBuf,
+    /// Folders of units, first ones first.
+    units: Vec<PathBuf>,
+    /// `system.conf` or `user.conf`.
+    manager: &'static str,
 }
 
 impl UnitFiles {
     /// Those below `root`; `/` for this machine's.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self {
+            units: UNITS.map(|folder| root.join(folder)).to_vec(),
+            manager: "system.conf",
+            root,
+        }
+    }
+
+    /// Those of the manager of a user with this uid and home (`/home/ann`).
+    pub fn of_user(root: PathBuf, uid: u32, home: Option<&Path>) -> Self {
+        let home = home.and_then(|home| home.strip_prefix("/").ok());
+        let homes = home.map(|home| HOME_UNITS.map(|folder| root.join(home).join(folder)));
+        let run = root.join(format!("run/user/{uid}/systemd"));
+        let units = [run.join("user.control"), run.join("transient")]
+            .into_iter()
+            .chain(homes.into_iter().flatten())
+            .chain(USER_UNITS.map(|folder| root.join(folder)));
+        Self {
+            units: units.collect(),
+            manager: "user.conf",
+            root,
+        }
+    }
+
+    /// Whether the unit has a file, its own or its template's.
+    pub fn has(&self, unit: &str) -> bool {
+        let names = names(unit).unwrap_or_default();
+        let own = names.iter().take(1 + usize::from(unit.contains('@')));
+        own.flat_map(|name| self.units.iter().map(move |folder| folder.join(name)))
+            .any(|file| file.is_file())
     }
 
     /// Whether systemd runs this machine (sd_booted(3)).
@@ -78,20 +126,25 @@ impl UnitFiles {
         // An instance's own file comes before its template's.
         let own = names.iter().take(1 + usize::from(unit.contains('@')));
         let main = own
-            .flat_map(|name| UNITS.map(|folder| self.root.join(folder).join(name)))
+            .flat_map(|name| self.units.iter().map(move |folder| folder.join(name)))
             .find_map(|file| Some((read(&file)?, file)));
-        let folders = names
-            .iter()
-            .flat_map(|name| UNITS.map(|folder| self.root.join(folder).join(format!("{name}.d"))));
+        let folders = names.iter().flat_map(|name| {
+            let own = format!("{name}.d");
+            self.units.iter().map(move |folder| folder.join(&own))
+        });
         last(main, drop_ins(folders), section, property)
     }
 
     /// The same of a setting of the manager (systemd-system.conf(5)).
     pub fn of_manager(&self, property: &str) -> Option<Assignment> {
         let folders = MANAGER.map(|folder| self.root.join(folder));
-        let main = folders.iter().map(|folder| folder.join("system.conf"));
+        let main = folders.iter().map(|folder| folder.join(self.manager));
         let main = main.clone().find_map(|file| Some((read(&file)?, file)));
-        let drop_ins = drop_ins(folders.iter().map(|folder| folder.join("system.conf.d")));
+        let drop_ins = drop_ins(
+            folders
+                .iter()
+                .map(|folder| folder.join(format!("{}.d", self.manager))),
+        );
         last(main, drop_ins, "Manager", property)
     }
 }

@@ -5,8 +5,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::knob::Knobs;
 use crate::{
-    cause::{Context, Sight, Verdict},
+    cause::{Context, Sight, Sources, Subject, Verdict},
     host::{
         cgroup::{Hierarchies, Resource},
         holders::{Holders, Scope},
@@ -14,7 +15,7 @@ use crate::{
         percentages::Percentages,
         readings::is_initial_pid_namespace,
     },
-    model::{Errno, Limit, Owner},
+    model::{Limit, Owner},
 };
 
 /// Cgroups that are remembered: where the path doesn't help, all are looked through for one.
@@ -27,24 +28,28 @@ pub struct Contexts {
     memory: AtVerdicts,
     percentages: Percentages,
     sights: HashMap<u64, Sight>,
+    knobs: Knobs,
     in_pid_namespace: bool,
 }
 
 impl Contexts {
     /// Of this host.
     pub fn new(hierarchies: Hierarchies, holders: Holders) -> Self {
+        let sees_host = !hierarchies.hides_ancestors();
         Self {
             hierarchies,
             holders,
             memory: AtVerdicts::new(),
             percentages: Percentages::new(),
             sights: HashMap::new(),
+            knobs: Knobs::new(sees_host),
             in_pid_namespace: !is_initial_pid_namespace(Path::new("/proc")),
         }
     }
 
-    /// Of a verdict on a refusal with this errno.
-    pub fn of(&mut self, verdict: &Verdict, errno: Errno) -> Context {
+    /// Of a verdict on this refusal.
+    pub fn of(&mut self, verdict: &Verdict, subject: &Subject<'_>) -> Context {
+        let errno = subject.errno;
         let limit = verdict.limit.as_ref();
         let sight = limit.map_or(Sight::Whole, |limit| self.sight(limit));
         let holders = limit.map(|limit| {
@@ -58,7 +63,11 @@ impl Contexts {
             .memory_matters(errno)
             .then(|| self.memory.read(verdict.cause, limit))
             .flatten();
+        let knobs = &mut self.knobs;
         Context {
+            sources: limit.map_or_else(Sources::default, |limit| knobs.sources(limit, subject)),
+            unkillable: limit.and_then(|limit| knobs.unkillable(limit, errno)),
+            target: knobs.target(subject.errno, subject.caller.pid, &self.hierarchies),
             holders: holders.unwrap_or_default(),
             memory,
             last_memory: self.memory.last().copied(),

@@ -6,6 +6,7 @@
 mod attached;
 mod context;
 mod counts;
+mod knob;
 mod level;
 mod log;
 pub mod options;
@@ -238,13 +239,13 @@ impl Tracer {
             .detailed(decoded.key, self.seq, &alike, decoded.time_ns);
         self.add(verdict.cause, 1);
         let errno = decoded.evidence.errno;
-        let context = self.contexts.of(&verdict, errno);
         let subject = Subject {
             caller: &decoded.caller,
             cgroup: &decoded.cgroup,
             operation: decoded.evidence.operation,
             errno,
         };
+        let context = self.contexts.of(&verdict, &subject);
         let Answer { summary, fix } = answer(&verdict, &subject, &context);
         Some(Record::Failure(Box::new(Failure {
             seq: self.seq,

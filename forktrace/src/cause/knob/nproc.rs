@@ -1,0 +1,381 @@
+//! RLIMIT_NPROC: every process has its own, from its parent on. Who has set it is who first had
+//! another than its parent; systemd's and PAM's files say which of them it was.
+
+use super::prlimit;
+use crate::{
+    cause::{Subject, words::shell_word},
+    host::{
+        lineage::Member,
+        pam_limits::{self, Which},
+        process::Bounds,
+        setter::{self, Kind, Runtime},
+        unit_files::Assignment,
+    },
+    model::{Holder, HolderKind, Operation},
+};
+
+/// What is read for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The refused process, its parent, and so on; empty where it has ended.
+    pub lineage: Vec<Member>,
+    /// What pid 1 has.
+    pub init: Option<Bounds>,
+    /// The unit's files, where there are some and they are of whom the unit is.
+    pub unit: Option<UnitSays>,
+    /// DefaultLimitNPROC= of the unit's manager.
+    pub manager: Option<Assignment>,
+    /// What a login of this user gets.
+    pub pam: pam_limits::Nproc,
+}
+
+impl Sources {
+    /// The refused process.
+    pub fn process(&self) -> Option<&Member> {
+        self.lineage.first()
+    }
+}
+
+/// What a unit's files say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitSays {
+    /// LimitNPROC=, where it is set.
+    pub limit: Option<Assignment>,
+}
+
+/// Who has set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin<'a> {
+    /// A line of limits.conf or limits.d.
+    Pam(&'a pam_limits::Line),
+    /// LimitNPROC= of the unit, in a file.
+    Unit(&'a Assignment),
+    /// DefaultLimitNPROC= of its manager.
+    Manager(&'a Assignment),
+    /// The unit's manager, or a program in it: its files can't be seen.
+    UnitPerhaps,
+    /// This process; its parent, where it is known, has another.
+    Process(&'a Member, Option<&'a Member>),
+    /// Some program in the unit that has ended, as no file of the unit does.
+    SomeProgram,
+    /// What has made the container.
+    Runtime(Runtime, String),
+    Slurm,
+    /// As pid 1 has it: nobody has changed it.
+    Kernel,
+    Unknown,
+}
+
+/// What to do about it, and what to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Knob {
+    pub now: Option<String>,
+    pub lasting: String,
+    pub notes: Vec<String>,
+}
+
+/// The knob of a limit of this value, to be turned to `target`.
+pub fn knob(value: Option<u64>, target: u64, subject: &Subject<'_>, sources: &Sources) -> Knob {
+    let origin = origin(value, subject, sources);
+    let hard = sources.lineage.first().map(|own| own.bounds.hard);
+    let mut notes = Vec::new();
+    let lasting = match &origin {
+        Origin::Pam(line) => {
+            let (text, note) = pam(line, &sources.pam, target);
+            notes.push(note);
+            text
+        }
+        Origin::Unit(set) => {
+            notes.push(format!("LimitNPROC={} stands in {}", set.value, set.file.display()));
+            edit_unit(subject, target, hard).unwrap_or_default()
+        }
+        Origin::Manager(set) => {
+            notes.push(format!(
+                "it is DefaultLimitNPROC={} in {}, which each unit without LimitNPROC= has",
+                set.value,
+                set.file.display()
+            ));
+            edit_unit(subject, target, hard).unwrap_or_default()
+        }
+        Origin::UnitPerhaps => {
+            notes.push(
+                "where the unit has no LimitNPROC=, a program in it has set the limit itself"
+                    .to_owned(),
+            );
+            edit_unit(subject, target, hard).unwrap_or_default()
+        }
+        Origin::Process(setter, parent) => by_itself(setter, *parent, subject, sources),
+        Origin::SomeProgram => {
+            "where a program of the unit sets the limit itself: no file of the unit has LimitNPROC="
+                .to_owned()
+        }
+        Origin::Runtime(runtime, name) => of_container(*runtime, name, target),
+        Origin::Slurm => {
+            "slurm.conf: PropagateResourceLimitsExcept=NPROC (it is the limit of whoever submits, on \
+             the host where that is)"
+                .to_owned()
+        }
+        Origin::Kernel => inherited(subject, target, hard),
+        Origin::Unknown => format!(
+            "raise `ulimit -u` where uid {}'s processes are started",
+            subject.caller.uid
+        ),
+    };
+    Knob {
+        now: now(value, target, subject, sources),
+        lasting,
+        notes,
+    }
+}
+
+fn origin<'a>(value: Option<u64>, subject: &Subject<'_>, sources: &'a Sources) -> Origin<'a> {
+    let path = subject.cgroup.path.as_deref().unwrap_or_default();
+    let place = setter::of(path);
+    let is = |set: &&Assignment| value.is_some() && soft(&set.value) == value;
+    if let Kind::Job { .. } = place.kind {
+        return Origin::Slurm;
+    }
+    let of_unit = sources.unit.as_ref();
+    if let Some(set) = of_unit.and_then(|says| says.limit.as_ref()).filter(is) {
+        return Origin::Unit(set);
+    }
+    let pam = sources.pam.soft.as_ref();
+    if let Some(line) = pam.filter(|line| value.is_some() && line.value == value) {
+        return Origin::Pam(line);
+    }
+    let unit_has_none = of_unit.is_some_and(|says| says.limit.is_none());
+    if let Some(set) = sources.manager.as_ref().filter(is)
+        && unit_has_none
+    {
+        return Origin::Manager(set);
+    }
+    let has_unit = unit(subject).is_some();
+    let run = sources.lineage.iter();
+    let run = run.take_while(|member| member.bounds.soft == value).count();
+    let Some(top) = run.checked_sub(1).and_then(|at| sources.lineage.get(at)) else {
+        return match (has_unit, unit_has_none) {
+            (true, true) => Origin::SomeProgram,
+            (true, false) => Origin::UnitPerhaps,
+            (false, _) => Origin::Unknown,
+        };
+    };
+    match sources.lineage.get(run) {
+        // Whoever makes a container's first process sets the limits of all in it.
+        Some(parent) if parent.levels < top.levels => match container(&place) {
+            Some((runtime, name)) => Origin::Runtime(runtime, name),
+            None => Origin::Process(top, Some(parent)),
+        },
+        // The first process of the unit, of which nothing but the unit or itself can be the reason.
+        Some(parent) if has_unit && !same_unit(parent, path) => match unit_has_none {
+            true => Origin::Process(top, Some(parent).filter(|parent| parent.pid != 1)),
+            false => Origin::UnitPerhaps,
+        },
+        Some(parent) => Origin::Process(top, Some(parent)),
+        None if sources.init.is_some_and(|init| init.soft == value) => Origin::Kernel,
+        None => Origin::Unknown,
+    }
+}
+
+/// The service that the caller runs in: one that has LimitNPROC=.
+fn unit(subject: &Subject<'_>) -> Option<(String, Option<u32>, Option<String>)> {
+    let path = subject.cgroup.path.as_deref()?;
+    service(path)
+}
+
+/// The innermost service of a path, whose user's manager has it, and the container that it is in.
+fn service(path: &str) -> Option<(String, Option<u32>, Option<String>)> {
+    let mut at = path;
+    loop {
+        let place = setter::of(at);
+        if let Kind::Unit { name, user } = &place.kind
+            && name.ends_with(".service")
+        {
+            let container = place.within.map(|within| within.name);
+            return Some((name.clone(), *user, container));
+        }
+        if let Kind::Container { .. } = place.kind {
+            return None;
+        }
+        at = at.rsplit_once('/')?.0;
+    }
+}
+
+fn same_unit(member: &Member, path: &str) -> bool {
+    let of = member.cgroup.as_deref().and_then(service);
+    of.is_some() && of == service(path)
+}
+
+fn container(place: &setter::Setter) -> Option<(Runtime, String)> {
+    match (&place.kind, &place.within) {
+        (Kind::Container { runtime, name, .. }, _) => Some((*runtime, name.clone())),
+        (_, Some(within)) => container(&setter::of(&within.path)),
+        _ => None,
+    }
+}
+
+/// The soft part of systemd's `soft:hard`.
+pub fn soft(text: &str) -> Option<u64> {
+    text.split(':').next()?.trim().parse().ok()
+}
+
+fn edit_unit(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> Option<String> {
+    let (name, user, container) = unit(subject)?;
+    let name = shell_word(&name)?;
+    let value = prlimit::with_hard(target, hard);
+    let edit = match user {
+        Some(uid) => format!(
+            "systemctl --user edit {name}: [Service] LimitNPROC={value} (as uid {uid}; more than the \
+             hard limit of user@{uid}.service it can't have)"
+        ),
+        None => format!("systemctl edit {name}: [Service] LimitNPROC={value}"),
+    };
+    Some(match container {
+        Some(container) => format!("in container {container}: {edit}"),
+        None => edit,
+    })
+}
+
+fn pam(line: &pam_limits::Line, all: &pam_limits::Nproc, target: u64) -> (String, String) {
+    let hard = all.hard.as_ref().map(|hard| hard.value);
+    let which = match hard {
+        // Only where the hard limit has room, or goes up with it.
+        Some(Some(hard)) if hard < target => Which::Both,
+        Some(_) if line.which == Which::Both => Which::Both,
+        _ => Which::Soft,
+    };
+    let text = format!(
+        "{}: {} {} nproc {target}",
+        line.file.display(),
+        line.domain,
+        which.word()
+    );
+    let value = line
+        .value
+        .map_or("unlimited".to_owned(), |value| value.to_string());
+    let note = format!(
+        "{} has `{} {} nproc {value}`: it counts from the next login or PAM session (su, cron) on",
+        line.file.display(),
+        line.domain,
+        line.which.word()
+    );
+    (text, note)
+}
+
+fn by_itself(
+    setter: &Member,
+    parent: Option<&Member>,
+    subject: &Subject<'_>,
+    sources: &Sources,
+) -> String {
+    let who = match setter.pid == subject.caller.pid {
+        true => format!("{} sets this limit itself", setter.comm),
+        false => format!(
+            "{} (pid {}) sets this limit itself",
+            setter.comm, setter.pid
+        ),
+    };
+    let mut why = Vec::new();
+    if let Some(parent) = parent {
+        let has = parent.bounds.soft;
+        let has = has.map_or("no limit".to_owned(), |soft| soft.to_string());
+        why.push(format!("its parent {} has {has}", parent.comm));
+    }
+    if sources
+        .unit
+        .as_ref()
+        .is_some_and(|says| says.limit.is_none())
+    {
+        why.push("no file of the unit has LimitNPROC=".to_owned());
+    }
+    let why = why.join(", ");
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(" ({why})")
+    };
+    format!("{who}{why}: raise it in its own configuration, or where it is started")
+}
+
+fn of_container(runtime: Runtime, name: &str, target: u64) -> String {
+    match runtime {
+        Runtime::Lxc => format!(
+            "configuration of container {name}: lxc.prlimit.nproc = {target} (Incus: incus config \
+             set {name} limits.kernel.nproc {target}), or an id range of its own"
+        ),
+        Runtime::Nspawn => format!("nspawn's settings of {name}: [Exec] LimitNPROC={target}"),
+        _ => format!(
+            "--ulimit nproc={target} when container {name} is created (Docker's default: \
+             default-ulimits in daemon.json)"
+        ),
+    }
+}
+
+/// Nobody has set another than the kernel's own.
+fn inherited(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> String {
+    if let Some(edit) = edit_unit(subject, target, hard) {
+        return edit;
+    }
+    match &subject.caller.user {
+        Some(user) => {
+            // `-` sets the hard limit too.
+            let which = match hard {
+                Some(Some(hard)) if hard < target => "-",
+                _ => "soft",
+            };
+            format!("/etc/security/limits.d/: {user} {which} nproc {target}")
+        }
+        None => format!(
+            "raise `ulimit -u` where uid {}'s processes are started",
+            subject.caller.uid
+        ),
+    }
+}
+
+/// Of the refused process if it lives on, else of a parent from which the next ones have it. An
+/// execve isn't tried again by the process, and its parent is what starts others' too.
+fn now(
+    value: Option<u64>,
+    target: u64,
+    subject: &Subject<'_>,
+    sources: &Sources,
+) -> Option<String> {
+    if subject.operation == Operation::Exec {
+        return None;
+    }
+    let has_it = |member: &&Member| member.bounds.soft == value;
+    let own = sources.lineage.first().filter(has_it)?;
+    if prlimit::lives_on(own) {
+        return prlimit::command(Some(own), "nproc", target);
+    }
+    let parent = sources.lineage.get(1).filter(has_it)?;
+    let is_manager = parent.pid <= 1 || parent.uid != own.uid || parent.comm.starts_with("systemd");
+    if is_manager {
+        return None;
+    }
+    prlimit::command(Some(parent), "nproc", target)
+}
+
+/// Other containers' processes that count with this user's, by where the holders are.
+pub fn shared(subject: &Subject<'_>, holders: &[Holder]) -> Option<String> {
+    let home = |path: &str| container(&setter::of(path)).map(|(_, name)| name);
+    let own = home(subject.cgroup.path.as_deref().unwrap_or_default());
+    let cgroups = holders.iter().filter(|h| h.kind == HolderKind::Cgroup);
+    let others = cgroups.filter_map(|h| home(&h.name).zip(Some(h.tasks)));
+    let mut others: Vec<(String, u64)> = others
+        .filter(|(name, _)| Some(name) != own.as_ref())
+        .collect();
+    others.sort_by_key(|(_, tasks)| std::cmp::Reverse(*tasks));
+    let (name, tasks) = others.first()?;
+    let name = match name.len() {
+        64 => name.get(..12).unwrap_or(name),
+        _ => name,
+    };
+    Some(format!(
+        "{tasks} of the tasks counted are container {name}'s, whose processes have the same uid: \
+         give one of them a uid (or id range) of its own, or bound the unit by TasksMax= instead"
+    ))
+}
+
+#[cfg(test)]
+#[path = "nproc_tests.rs"]
+mod tests;

@@ -1,0 +1,213 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::{
+    cause::subject::tests::caller,
+    model::{Caller, Cgroup, Errno},
+};
+
+fn member(pid: u32, comm: &str, soft: u64, cgroup: &str) -> Member {
+    Member {
+        pid,
+        comm: comm.to_owned(),
+        uid: if pid == 1 { 0 } else { 112 },
+        bounds: Bounds {
+            soft: Some(soft),
+            hard: Some(2000),
+        },
+        seconds: Some(60),
+        levels: 1,
+        cgroup: Some(cgroup.to_owned()),
+    }
+}
+
+fn assignment(value: &str, file: &str) -> Assignment {
+    Assignment {
+        value: value.to_owned(),
+        file: PathBuf::from(file),
+    }
+}
+
+fn says(limit: Option<&str>) -> Option<UnitSays> {
+    let limit = limit.map(|value| assignment(value, "/etc/systemd/system/x.service"));
+    Some(UnitSays { limit })
+}
+
+fn pam(value: u64, which: Which) -> pam_limits::Nproc {
+    let line = |which, value| pam_limits::Line {
+        file: PathBuf::from("/etc/security/limits.d/90-x.conf"),
+        domain: "postgres".to_owned(),
+        which,
+        value: Some(value),
+    };
+    pam_limits::Nproc {
+        soft: Some(line(which, value)),
+        hard: Some(line(Which::Hard, 2000)),
+    }
+}
+
+/// Of a limit of 40, to be 100.
+fn told(path: &str, operation: Operation, sources: &Sources) -> Knob {
+    let caller: Caller = caller();
+    let cgroup = Cgroup {
+        path: Some(path.to_owned()),
+        ..Cgroup::default()
+    };
+    let subject = Subject {
+        caller: &caller,
+        cgroup: &cgroup,
+        operation,
+        errno: Errno::EAGAIN,
+    };
+    knob(Some(40), 100, &subject, sources)
+}
+
+const SERVICE: &str = "/system.slice/x.service";
+const SESSION: &str = "/user.slice/user-112.slice/session-1.scope";
+
+#[test]
+fn a_line_of_limits_d() {
+    let sources = Sources {
+        pam: pam(40, Which::Soft),
+        unit: says(None),
+        ..Sources::default()
+    };
+    // A cron job: the process that PAM has limited is gone with its execve.
+    let knob = told(SERVICE, Operation::Exec, &sources);
+    assert_eq!(
+        knob.lasting,
+        "/etc/security/limits.d/90-x.conf: postgres soft nproc 100"
+    );
+    assert_eq!(knob.now, None);
+    assert!(knob.notes[0].contains("`postgres soft nproc 40`"));
+}
+
+#[test]
+fn a_unit_by_its_file_its_manager_or_perhaps() {
+    let at = |path, sources: Sources| told(path, Operation::Process, &sources);
+    let mut sources = Sources {
+        lineage: vec![
+            member(812, "x", 40, SERVICE),
+            member(1, "systemd", 2800, "/init.scope"),
+        ],
+        unit: says(Some("40")),
+        ..Sources::default()
+    };
+    let knob = at(SERVICE, sources.clone());
+    assert_eq!(
+        knob.lasting,
+        "systemctl edit x.service: [Service] LimitNPROC=100:2000"
+    );
+    assert!(knob.notes[0].contains("/etc/systemd/system/x.service"));
+    sources.unit = says(None);
+    sources.manager = Some(assignment("40:2000", "/etc/systemd/system.conf"));
+    let knob = at(SERVICE, sources.clone());
+    assert!(
+        knob.notes[0].contains("DefaultLimitNPROC=40:2000"),
+        "{knob:?}"
+    );
+    sources.manager = None;
+    let knob = at(SERVICE, sources.clone());
+    assert!(
+        knob.lasting.contains("itself") && !knob.lasting.contains("systemctl"),
+        "{knob:?}"
+    );
+    sources.unit = None;
+    let user = "/user.slice/user-7.slice/user@7.service/app.slice/x.service";
+    let knob = at(user, sources.clone());
+    assert!(
+        knob.lasting
+            .starts_with("systemctl --user edit x.service: "),
+        "{knob:?}"
+    );
+    let knob = at("/lxc.payload.c1/system.slice/x.service", sources);
+    assert!(
+        knob.lasting
+            .starts_with("in container c1: systemctl edit x.service"),
+        "{knob:?}"
+    );
+}
+
+#[test]
+fn a_program_that_lowers_its_own() {
+    let sources = Sources {
+        lineage: vec![
+            member(812, "ai-jail", 40, SESSION),
+            member(500, "bash", 1000, SESSION),
+        ],
+        ..Sources::default()
+    };
+    let knob = told(SESSION, Operation::Process, &sources);
+    assert!(
+        knob.lasting
+            .starts_with("ai-jail sets this limit itself (its parent bash has 1000)"),
+        "{knob:?}"
+    );
+    assert!(!knob.lasting.contains("limits.d"));
+    assert_eq!(knob.now.as_deref(), Some("prlimit --pid 812 --nproc=100:"));
+}
+
+#[test]
+fn a_container_has_it_from_its_runtime() {
+    let mut inner = member(812, "sh", 40, "/lxc.payload.c1");
+    inner.levels = 2;
+    let sources = Sources {
+        lineage: vec![inner, member(500, "lxc-start", 2800, "/lxc.monitor.c1")],
+        ..Sources::default()
+    };
+    let knob = told("/lxc.payload.c1", Operation::Process, &sources);
+    assert!(knob.lasting.contains("lxc.prlimit.nproc = 100"), "{knob:?}");
+}
+
+#[test]
+fn what_is_gone_is_not_named_and_no_manager_is_changed() {
+    let mut sources = Sources {
+        lineage: vec![
+            member(812, "worker", 40, SESSION),
+            member(500, "sh", 40, SESSION),
+            member(1, "init", 40, "/"),
+        ],
+        init: Some(member(1, "init", 40, "/").bounds),
+        ..Sources::default()
+    };
+    sources.lineage[0].seconds = Some(0);
+    let of = |sources: &Sources, operation| told(SESSION, operation, sources).now;
+    let parent = Some("prlimit --pid 500 --nproc=100:".to_owned());
+    assert_eq!(of(&sources, Operation::Process), parent);
+    assert_eq!(of(&sources, Operation::Exec), None);
+    sources.lineage[1].uid = 0;
+    assert_eq!(of(&sources, Operation::Process), None);
+    sources.lineage.clear();
+    assert_eq!(of(&sources, Operation::Process), None);
+}
+
+#[test]
+fn a_uid_shared_with_a_container() {
+    let caller = caller();
+    let cgroup = Cgroup {
+        path: Some(SERVICE.to_owned()),
+        ..Cgroup::default()
+    };
+    let subject = Subject {
+        caller: &caller,
+        cgroup: &cgroup,
+        operation: Operation::Process,
+        errno: Errno::EAGAIN,
+    };
+    let holder = |path: &str| Holder {
+        kind: HolderKind::Cgroup,
+        name: path.to_owned(),
+        tasks: 59,
+        zombies: 0,
+        bytes: None,
+        idle: None,
+        detail: None,
+    };
+    let shared = |path| shared(&subject, &[holder(SERVICE), holder(path)]);
+    assert!(
+        shared("/lxc.payload.c1/x")
+            .unwrap()
+            .starts_with("59 of the tasks counted are container c1's")
+    );
+    assert_eq!(shared("/system.slice/y.service"), None);
+}

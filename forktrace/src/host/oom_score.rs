@@ -1,0 +1,134 @@
+//! Whom the OOM killer of a memory cgroup may not kill: oom_score_adj -1000 is inherited by all
+//! that a process starts.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{identity, process::Status};
+
+/// Processes that are looked at, and folders.
+const MOST: usize = 4096;
+const GENERATIONS: usize = 32;
+/// mm/oom_kill.c: OOM_SCORE_ADJ_MIN.
+const NEVER: &str = "-1000";
+
+/// What is known of a cgroup's processes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unkillable {
+    /// Processes in it and below it.
+    pub all: u64,
+    /// Of these, those with -1000.
+    pub never: u64,
+    /// The first of those from whom they have it, where that lives outside of the cgroup.
+    pub from: Option<From>,
+}
+
+/// Whence it is inherited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct From {
+    pub pid: u32,
+    pub comm: String,
+    pub unit: Option<String>,
+}
+
+/// Of the cgroup with this folder; `None` where it can't be read.
+pub fn of(proc: &Path, folder: &Path) -> Option<Unkillable> {
+    let mut folders = vec![folder.to_owned()];
+    let mut pids: Vec<u32> = Vec::new();
+    let mut at = 0;
+    while let Some(folder) = folders.get(at).cloned() {
+        at += 1;
+        let text = fs::read_to_string(folder.join("cgroup.procs"));
+        match text {
+            Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok())),
+            Err(error) if at == 1 && error.kind() == std::io::ErrorKind::NotFound => return None,
+            // Threaded ones have no list of processes.
+            Err(_) => {}
+        }
+        if folders.len() < MOST {
+            folders.extend(below(&folder));
+        }
+    }
+    pids.truncate(MOST);
+    let never: Vec<u32> = pids
+        .iter()
+        .copied()
+        .filter(|pid| is_never(proc, *pid))
+        .collect();
+    Some(Unkillable {
+        all: pids.len() as u64,
+        never: never.len() as u64,
+        from: never.first().and_then(|pid| from(proc, *pid, &pids)),
+    })
+}
+
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| entry.path()).collect()
+}
+
+fn is_never(proc: &Path, pid: u32) -> bool {
+    let text = fs::read_to_string(proc.join(format!("{pid}/oom_score_adj")));
+    text.is_ok_and(|text| text.trim() == NEVER)
+}
+
+fn from(proc: &Path, pid: u32, inside: &[u32]) -> Option<From> {
+    let mut at = pid;
+    let mut top = None;
+    for _ in 0..GENERATIONS {
+        let parent = Status::read(proc, at).ok()?.parent;
+        if parent == 0 || !is_never(proc, parent) {
+            break;
+        }
+        at = parent;
+        top = Some(parent).filter(|parent| !inside.contains(parent));
+    }
+    let pid = top?;
+    let comm = Status::read(proc, pid).ok()?.comm;
+    let cgroups = fs::read_to_string(proc.join(format!("{pid}/cgroup"))).unwrap_or_default();
+    let mut paths = cgroups
+        .lines()
+        .filter_map(|line| line.splitn(3, ':').nth(2));
+    let unit = paths.find_map(|path| identity::identify(path).unit);
+    Some(From { pid, comm, unit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_counts_and_finds_whose_child_they_are() {
+        let root = std::env::temp_dir().join(format!("forktrace-oom-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        let put = |file: &str, text: &str| {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        for (pid, parent, adj) in [(1, 0, "0"), (5, 1, "-1000"), (6, 5, "-1000"), (7, 6, "0")] {
+            put(
+                &format!("proc/{pid}/status"),
+                &format!(
+                    "Name:\tp{pid}\nState:\tS\nTgid:\t{pid}\nPPid:\t{parent}\nUid:\t0\t0\nThreads:\t1\nCapEff:\t0\n"
+                ),
+            );
+            put(&format!("proc/{pid}/oom_score_adj"), adj);
+        }
+        put("proc/5/cgroup", "0::/system.slice/nomad.service\n");
+        put("cg/cgroup.procs", "6\n");
+        put("cg/a/cgroup.procs", "7\n");
+        let found = of(&root.join("proc"), &root.join("cg")).unwrap();
+        assert_eq!((found.all, found.never), (2, 1));
+        let from = found.from.unwrap();
+        assert_eq!(
+            (from.pid, &*from.comm, from.unit.as_deref()),
+            (5, "p5", Some("nomad.service"))
+        );
+        assert_eq!(of(&root.join("proc"), &root.join("none")), None);
+        fs::remove_dir_all(&root).unwrap();
+    }
+}

@@ -1,0 +1,252 @@
+//! What a login of a user gets by limits.conf(5), read as pam_limits reads it.
+//!
+//! modules/pam_limits/pam_limits.c: /etc/security/limits.conf first, then limits.d/*.conf in the
+//! order of their names. A user's own line counts before a group's, that before `*`
+//! (`LIMITS_DEF_*`); of lines that are as near, the last.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// More isn't read of a file, nor more files.
+const LONGEST: usize = 1 << 20;
+const MOST: usize = 256;
+
+/// Which of a user's two limits a line sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Soft,
+    Hard,
+    /// `-`
+    Both,
+}
+
+impl Which {
+    /// As the file has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Soft => "soft",
+            Self::Hard => "hard",
+            Self::Both => "-",
+        }
+    }
+}
+
+/// A line that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub file: PathBuf,
+    /// `ann`, `@staff`, `*`, `1000:2000`.
+    pub domain: String,
+    pub which: Which,
+    /// `None`: unlimited.
+    pub value: Option<u64>,
+}
+
+/// What the files say of nproc for one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nproc {
+    pub soft: Option<Line>,
+    pub hard: Option<Line>,
+}
+
+/// Whom lines are about.
+#[derive(Clone, Debug, Default)]
+struct User {
+    name: String,
+    uid: u32,
+    /// Names and ids of the groups.
+    groups: Vec<(String, u32)>,
+}
+
+/// nproc of the user with this name, by the files below `root`.
+pub fn nproc(root: &Path, name: &str, uid: u32) -> Nproc {
+    let user = User {
+        name: name.to_owned(),
+        uid,
+        groups: groups(root, name),
+    };
+    let mut found: [Option<(u8, Line)>; 2] = [None, None];
+    for file in files(root) {
+        let text = text(&file);
+        for line in text.lines() {
+            let Some((nearness, line)) = parse(line, &user, &file) else {
+                continue;
+            };
+            for (slot, other) in found.iter_mut().zip([Which::Hard, Which::Soft]) {
+                let better = slot.as_ref().is_none_or(|(had, _)| nearness <= *had);
+                if line.which != other && better {
+                    *slot = Some((nearness, line.clone()));
+                }
+            }
+        }
+    }
+    let [soft, hard] = found.map(|slot| slot.map(|(_, line)| line));
+    Nproc { soft, hard }
+}
+
+fn files(root: &Path) -> Vec<PathBuf> {
+    let folder = root.join("etc/security");
+    let mut more: Vec<PathBuf> = fs::read_dir(folder.join("limits.d"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "conf") && path.is_file())
+        .take(MOST)
+        .collect();
+    more.sort();
+    let mut files = vec![folder.join("limits.conf")];
+    files.append(&mut more);
+    files
+}
+
+fn text(file: &Path) -> String {
+    let mut bytes = match fs::metadata(file) {
+        Ok(meta) if meta.is_file() => fs::read(file).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    bytes.truncate(LONGEST);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The line and how near it is, smaller being nearer; `None` where it isn't about the user's nproc.
+fn parse(line: &str, user: &User, file: &Path) -> Option<(u8, Line)> {
+    let line = line.split('#').next()?;
+    let mut words = line.split_whitespace();
+    let (domain, which, item, value) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let which = match which {
+        "soft" => Which::Soft,
+        "hard" => Which::Hard,
+        "-" => Which::Both,
+        _ => return None,
+    };
+    let value = match value {
+        "unlimited" | "infinity" | "-1" => None,
+        number => Some(number.parse().ok()?),
+    };
+    let nearness = nearness(domain, user)?;
+    (item == "nproc").then(|| {
+        let line = Line {
+            file: file.to_owned(),
+            domain: domain.to_owned(),
+            which,
+            value,
+        };
+        (nearness, line)
+    })
+}
+
+fn nearness(domain: &str, user: &User) -> Option<u8> {
+    if domain == user.name {
+        return Some(0);
+    }
+    if domain == "*" {
+        // Of all but root.
+        return (user.uid != 0).then_some(2);
+    }
+    if let Some(group) = domain.strip_prefix('@') {
+        let is_in = user
+            .groups
+            .iter()
+            .any(|(name, gid)| name == group || in_range(group, *gid));
+        return is_in.then_some(1);
+    }
+    in_range(domain, user.uid).then_some(0)
+}
+
+/// `1000:2000`, `1000:`, `:1000` (one id).
+fn in_range(text: &str, id: u32) -> bool {
+    let Some((low, high)) = text.split_once(':') else {
+        return false;
+    };
+    match (low.parse::<u32>(), high.parse::<u32>()) {
+        (Ok(low), Ok(high)) => (low..=high).contains(&id),
+        (Ok(low), Err(_)) if high.is_empty() => id >= low,
+        (Err(_), Ok(only)) if low.is_empty() => id == only,
+        _ => false,
+    }
+}
+
+fn groups(root: &Path, name: &str) -> Vec<(String, u32)> {
+    let passwd = text(&root.join("etc/passwd"));
+    let account = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let own = account
+        .filter(|fields| fields.first() == Some(&name))
+        .find_map(|fields| fields.get(3)?.parse::<u32>().ok());
+    let group = text(&root.join("etc/group"));
+    let groups = group.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let gid: u32 = fields.get(2)?.parse().ok()?;
+        let member = fields.get(3)?.split(',').any(|member| member == name);
+        (member || Some(gid) == own).then(|| (fields[0].to_owned(), gid))
+    });
+    groups.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(name: &str, files: &[(&str, &str)]) -> (Option<(String, Option<u64>)>, Option<u64>) {
+        let root =
+            std::env::temp_dir().join(format!("forktrace-pam-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        let fixed = [
+            ("etc/passwd", "ann:x:1000:50::/:/bin/sh\n"),
+            ("etc/group", "staff:x:50:\nwheel:x:10:bob,ann\n"),
+        ];
+        for (file, text) in fixed.iter().chain(files) {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let found = nproc(&root, "ann", 1000);
+        fs::remove_dir_all(&root).unwrap();
+        let soft = found.soft.map(|line| {
+            let file = line
+                .file
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
+            (file, line.value)
+        });
+        (soft, found.hard.and_then(|line| line.value))
+    }
+
+    #[test]
+    fn the_nearest_line_counts_and_of_those_the_last() {
+        let file = "etc/security/limits.conf";
+        let soft = |file: &str, value| Some((file.to_owned(), Some(value)));
+        assert_eq!(
+            told("none", &[(file, "# ann - nproc 4\nbob - nproc 5\n")]),
+            (None, None)
+        );
+        let (found, hard) = told(
+            "own",
+            &[(
+                file,
+                "ann soft nproc 20 # few\nann hard nproc 2000\n* - nproc 9\n",
+            )],
+        );
+        assert_eq!((found, hard), (soft("limits.conf", 20), Some(2000)));
+        let (found, hard) = told(
+            "order",
+            &[
+                (file, "@staff - nproc 30\n"),
+                (
+                    "etc/security/limits.d/90-x.conf",
+                    "* - nproc 9\n@wheel - nproc 40\n",
+                ),
+                ("etc/security/limits.d/10-x.conf", "@wheel - nproc 50\n"),
+                ("etc/security/limits.d/99-x", "ann - nproc 1\n"),
+            ],
+        );
+        assert_eq!((found, hard), (soft("90-x.conf", 40), Some(40)));
+        let ranges = "999:1001 soft nproc 7\n:1000 hard nproc unlimited\n1001: - nproc 3\n@50:60 - nproc 2\n";
+        let (found, hard) = told("range", &[(file, ranges)]);
+        assert_eq!((found, hard), (soft("limits.conf", 7), None));
+    }
+}

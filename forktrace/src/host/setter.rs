@@ -1,0 +1,446 @@
+//! Who has set a cgroup's limits, by its path: a unit of which systemd, which container runtime,
+//! kubelet, a program below its own unit.
+//!
+//! Names alone are judged, level by level from the root: what a level is depends on those above it.
+//! Below a container begins another host: units there are those of the container's own systemd.
+
+use super::identity::{self, is_unit, unescape_cgroup};
+
+/// Who has set up the cgroup at the end of a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setter {
+    pub kind: Kind,
+    /// The container that it lies in; its own one isn't meant.
+    pub within: Option<Within>,
+}
+
+/// A container around.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Within {
+    pub name: String,
+    /// Path of the container's own cgroup, from the hierarchy's root.
+    pub path: String,
+}
+
+/// What kind of thing sets it up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A unit of a systemd; of a user's manager where there is a uid.
+    Unit { name: String, user: Option<u32> },
+    /// A container, by its runtime; of a user's own where there is a uid.
+    Container {
+        runtime: Runtime,
+        name: String,
+        user: Option<u32>,
+        /// The pod that it is one of.
+        pod: Option<String>,
+        /// The unit of the host that it is as well.
+        unit: Option<String>,
+    },
+    /// A pod as a whole: kubelet.
+    Pod { uid: String },
+    /// All pods of the node, or of a class: kubelet.
+    Pods,
+    /// A job, or a part of one: Slurm.
+    Job { name: Option<String> },
+    /// A program, below the cgroup of the unit that it runs in (`None`: below its container's).
+    Program { unit: Option<String> },
+    /// No name says.
+    #[default]
+    Unknown,
+}
+
+/// What runs containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    Docker,
+    Podman,
+    Containerd,
+    CriO,
+    Lxc,
+    Nspawn,
+    /// The path has an id and no runtime's name.
+    Unknown,
+}
+
+/// Who has set up the cgroup with this path from the hierarchy's root.
+pub fn of(path: &str) -> Setter {
+    let mut walk = Walk::default();
+    for component in path.split('/').filter(|c| !c.is_empty()) {
+        walk.step(component);
+    }
+    let Walk { kind, within, .. } = walk;
+    Setter { kind, within }
+}
+
+impl Setter {
+    /// The unit of this host's system manager whose own cgroup it is.
+    pub fn system_unit(&self) -> Option<&str> {
+        match &self.kind {
+            _ if self.within.is_some() => None,
+            Kind::Unit { name, user: None } => Some(name),
+            Kind::Container { unit, .. } => unit.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// What has been seen from the root down to here.
+#[derive(Default)]
+struct Walk {
+    /// Path so far, and its last name.
+    path: String,
+    parent: String,
+    kind: Kind,
+    within: Option<Within>,
+    /// Inside of a user's manager.
+    user: Option<u32>,
+    /// The innermost unit that isn't a slice.
+    unit: Option<String>,
+    in_pods: bool,
+    pod: Option<String>,
+}
+
+impl Walk {
+    fn step(&mut self, component: &str) {
+        self.enter_container(component);
+        self.kind = self.kind_of(component);
+        if let Kind::Unit { name, .. } = &self.kind {
+            if let Some(uid) = identity::user_manager(name) {
+                // What follows are its units.
+                self.user = Some(uid);
+                self.unit = None;
+            } else if !is_unit(name, ".slice") {
+                self.unit = Some(name.clone());
+            }
+        }
+        self.path.push('/');
+        self.path.push_str(component);
+        self.parent = component.to_owned();
+    }
+
+    /// Below a container's own cgroup begins the container's world.
+    fn enter_container(&mut self, component: &str) {
+        let Kind::Container { runtime, name, .. } = &self.kind else {
+            return;
+        };
+        if is_root_of(*runtime, component) {
+            return;
+        }
+        let within = Within {
+            name: name.clone(),
+            path: self.path.clone(),
+        };
+        *self = Self {
+            path: std::mem::take(&mut self.path),
+            parent: std::mem::take(&mut self.parent),
+            within: Some(within),
+            ..Self::default()
+        };
+    }
+
+    fn kind_of(&mut self, component: &str) -> Kind {
+        // The part of a container's cgroup that its runtime has made.
+        if let Kind::Container { .. } = &self.kind {
+            return self.kind.clone();
+        }
+        if let Some(pod) = identity::pod(component).filter(|_| is_pods(component) || self.in_pods) {
+            self.in_pods = true;
+            self.pod = Some(pod);
+        }
+        if let Some(name) = identity::container(&self.parent, component) {
+            let name_of_unit = unescape_cgroup(component);
+            let is_unit = name_of_unit.ends_with(".scope") || name_of_unit.ends_with(".service");
+            return Kind::Container {
+                runtime: runtime(&self.parent, component),
+                name,
+                user: self.user,
+                pod: self.pod.clone(),
+                unit: is_unit.then(|| name_of_unit.to_owned()),
+            };
+        }
+        if is_pods(component) {
+            self.in_pods = true;
+        }
+        if self.in_pods {
+            return match &self.pod {
+                Some(uid) if identity::pod(component).is_some() => Kind::Pod { uid: uid.clone() },
+                Some(_) => Kind::Program { unit: None },
+                None => Kind::Pods,
+            };
+        }
+        if let Some(job) = self.job(component) {
+            return job;
+        }
+        if self.unit.is_some() {
+            return Kind::Program {
+                unit: self.unit.clone(),
+            };
+        }
+        let name = unescape_cgroup(component);
+        let is = |kind: &str| is_unit(name, kind);
+        if identity::UNITS.iter().chain([&".slice"]).any(|k| is(k)) {
+            return Kind::Unit {
+                name: name.to_owned(),
+                user: self.user,
+            };
+        }
+        match (self.user, &self.within) {
+            (None, None) => Kind::Unknown,
+            _ => Kind::Program { unit: None },
+        }
+    }
+
+    /// `/slurm/uid_7/job_12/step_0`, `/system.slice/slurmstepd.scope/job_12/step_0/user/task_0`.
+    fn job(&self, component: &str) -> Option<Kind> {
+        let scope = self.unit.as_deref();
+        let below = match &self.kind {
+            Kind::Job { .. } => true,
+            _ => scope.is_some_and(|unit| unit.ends_with("slurmstepd.scope")),
+        };
+        if !below && (component != "slurm" || !self.path.is_empty()) {
+            return None;
+        }
+        let own = component.strip_prefix("job_").map(str::to_owned);
+        let above = match &self.kind {
+            Kind::Job { name } => name.clone(),
+            _ => None,
+        };
+        Some(Kind::Job {
+            name: own.or(above),
+        })
+    }
+}
+
+/// `kubepods`, `kubepods.slice`, `kubepods-burstable.slice`, `kubelet-kubepods-podUID.slice`.
+fn is_pods(component: &str) -> bool {
+    component.split(['-', '.']).any(|word| word == "kubepods")
+}
+
+/// Whether a folder below a container's is the container's own still.
+fn is_root_of(runtime: Runtime, component: &str) -> bool {
+    match runtime {
+        // crun's, below the scope that it asked systemd for.
+        Runtime::Podman => component == "container",
+        Runtime::Nspawn => matches!(component, "payload" | "supervisor"),
+        Runtime::Lxc => component == "ns",
+        _ => false,
+    }
+}
+
+fn runtime(parent: &str, component: &str) -> Runtime {
+    let named = |word: &str| {
+        component
+            .split(['-', ':'])
+            .any(|part| part == word || part.strip_prefix('/') == Some(word))
+    };
+    if component.starts_with("lxc.payload.") || parent == "lxc" {
+        Runtime::Lxc
+    } else if component.starts_with("systemd-nspawn@") || component.starts_with("machine-") {
+        Runtime::Nspawn
+    } else if named("libpod") {
+        Runtime::Podman
+    } else if named("crio") {
+        Runtime::CriO
+    } else if named("containerd") || named("nerdctl") || parent == "k8s.io" {
+        Runtime::Containerd
+    } else if named("docker") || parent == "docker" {
+        Runtime::Docker
+    } else {
+        Runtime::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const POD: &str = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f";
+
+    fn unit(name: &str) -> Kind {
+        Kind::Unit {
+            name: name.to_owned(),
+            user: None,
+        }
+    }
+
+    fn program(unit: &str) -> Kind {
+        Kind::Program {
+            unit: (!unit.is_empty()).then(|| unit.to_owned()),
+        }
+    }
+
+    fn set_up(path: &str) -> Setter {
+        let fill = path.replace("ID", ID).replace("POD", POD);
+        of(&fill.replace("P_D", &POD.replace('-', "_")))
+    }
+
+    #[test]
+    fn units_and_what_is_below_them() {
+        for (path, kind) in [
+            ("/system.slice", unit("system.slice")),
+            ("/user.slice/user-7.slice", unit("user-7.slice")),
+            (
+                "/user.slice/user-7.slice/session-3.scope",
+                unit("session-3.scope"),
+            ),
+            ("/system.slice/x.service", unit("x.service")),
+            ("/system.slice/_memory.service", unit("memory.service")),
+            ("/system.slice/x.service/box-3", program("x.service")),
+            ("/system.slice/x.service/a.slice/b", program("x.service")),
+            (
+                "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope",
+                unit("machine-qemu\\x2d1\\x2dvm.scope"),
+            ),
+            ("/a/b", Kind::Unknown),
+            ("/", Kind::Unknown),
+        ] {
+            let kind = Setter { kind, within: None };
+            assert_eq!(set_up(path), kind, "{path}");
+        }
+    }
+
+    #[test]
+    fn units_of_a_users_manager() {
+        let base = "/user.slice/user-7.slice/user@7.service";
+        let user = |name: &str| Kind::Unit {
+            name: name.to_owned(),
+            user: Some(7),
+        };
+        assert_eq!(set_up(base).kind, unit("user@7.service"));
+        let below = |path: &str| set_up(&format!("{base}{path}")).kind;
+        assert_eq!(below("/app.slice"), user("app.slice"));
+        assert_eq!(below("/app.slice/x.service"), user("x.service"));
+        assert_eq!(below("/app.slice/x.service/y"), program("x.service"));
+        assert_eq!(
+            set_up(&format!("{base}/app.slice/x.service")).system_unit(),
+            None
+        );
+        assert!(matches!(
+            below("/user.slice/libpod-ID.scope/container"),
+            Kind::Container {
+                runtime: Runtime::Podman,
+                user: Some(7),
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn containers_by_their_runtime() {
+        for (path, wanted) in [
+            ("/system.slice/docker-ID.scope", Runtime::Docker),
+            ("/docker/ID", Runtime::Docker),
+            ("/machine.slice/libpod-ID.scope/container", Runtime::Podman),
+            ("/libpod_parent/libpod-ID", Runtime::Podman),
+            (
+                "/kubepods.slice/kubepods-podP_D.slice/crio-ID.scope",
+                Runtime::CriO,
+            ),
+            ("/kubepods/burstable/podPOD/crio-ID", Runtime::CriO),
+            (
+                "/kubepods.slice/kubepods-podP_D.slice/cri-containerd-ID.scope",
+                Runtime::Containerd,
+            ),
+            (
+                "/system.slice/containerd.service/kubepods-burstable-podP_D.slice:cri-containerd:ID",
+                Runtime::Containerd,
+            ),
+            (
+                "/kubepods.slice/kubepods-podP_D.slice/docker-ID.scope",
+                Runtime::Docker,
+            ),
+            ("/kubepods/podPOD/ID", Runtime::Unknown),
+            ("/k8s.io/ID", Runtime::Containerd),
+            ("/lxc.payload.web", Runtime::Lxc),
+            ("/lxc/101/ns", Runtime::Lxc),
+            (
+                "/machine.slice/systemd-nspawn@web.service/payload",
+                Runtime::Nspawn,
+            ),
+            ("/machine.slice/machine-web.scope", Runtime::Nspawn),
+        ] {
+            let Kind::Container { runtime, pod, .. } = set_up(path).kind else {
+                panic!("{path}");
+            };
+            assert_eq!(runtime, wanted, "{path}");
+            assert_eq!(pod.is_some(), path.contains("kubepods"), "{path}");
+        }
+    }
+
+    #[test]
+    fn levels_of_kubelet() {
+        let pod = Kind::Pod {
+            uid: POD.to_owned(),
+        };
+        for (path, kind) in [
+            ("/kubepods", Kind::Pods),
+            ("/kubepods.slice", Kind::Pods),
+            ("/kubepods/burstable", Kind::Pods),
+            ("/kubepods.slice/kubepods-besteffort.slice", Kind::Pods),
+            ("/kubepods/burstable/podPOD", pod.clone()),
+            ("/kubepods.slice/kubepods-podP_D.slice", pod.clone()),
+            (
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podP_D.slice",
+                pod,
+            ),
+        ] {
+            assert_eq!(set_up(path).kind, kind, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_container_has_its_own_units_programs_and_containers() {
+        for (path, kind, container) in [
+            (
+                "/lxc.payload.c1/system.slice/x.service",
+                unit("x.service"),
+                "c1",
+            ),
+            ("/lxc.payload.c1/system.slice", unit("system.slice"), "c1"),
+            (
+                "/lxc.payload.c1/system.slice/x.service/y",
+                program("x.service"),
+                "c1",
+            ),
+            ("/lxc.payload.c1/y", program(""), "c1"),
+            (
+                "/machine.slice/systemd-nspawn@web.service/payload/system.slice/x.service",
+                unit("x.service"),
+                "web",
+            ),
+            ("/docker/ID/system.slice/x.service", unit("x.service"), ID),
+        ] {
+            let setter = set_up(path);
+            assert_eq!(setter.kind, kind, "{path}");
+            assert_eq!(setter.within.as_ref().unwrap().name, container, "{path}");
+            assert_eq!(setter.system_unit(), None);
+        }
+        let inner = set_up("/lxc.payload.c1/system.slice/docker-ID.scope");
+        assert!(matches!(
+            inner.kind,
+            Kind::Container {
+                runtime: Runtime::Docker,
+                ..
+            }
+        ));
+        assert_eq!(inner.within.unwrap().path, "/lxc.payload.c1");
+    }
+
+    #[test]
+    fn jobs_of_slurm() {
+        for (path, job) in [
+            ("/slurm/uid_7/job_12/step_0", Some("12")),
+            ("/slurm", None),
+            (
+                "/system.slice/slurmstepd.scope/job_12/step_0/user/task_0",
+                Some("12"),
+            ),
+            ("/system.slice/n1_slurmstepd.scope/system", None),
+        ] {
+            let name = job.map(str::to_owned);
+            assert_eq!(set_up(path).kind, Kind::Job { name }, "{path}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What is read to find who has set a limit: the refused process and those above it, unit files,
+//! limits.conf, whom the OOM killer spares.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    cause::{Sources, Subject, UnitSays},
+    host::{
+        cgroup::{Hierarchies, Resource},
+        lineage,
+        oom_score::{self, Unkillable},
+        open_cgroups::{self, Target},
+        own_namespaces, pam_limits,
+        passwd::Passwd,
+        process::{Bounds, Limits},
+        setter::{self, Kind},
+        unit_files::{Assignment, UnitFiles},
+    },
+    model::{Errno, Limit, LimitKind, Owner},
+};
+
+const PROC: &str = "/proc";
+/// Files are read again after this.
+const FRESH: Duration = Duration::from_secs(60);
+const REMEMBERED: usize = 256;
+
+/// Of whom the files are: a unit's, of a user's manager where there is a uid, and a user's logins.
+type Key = (Option<(String, Option<u32>)>, u32);
+
+/// Reads, and remembers what files say for a minute.
+pub struct Knobs {
+    /// Numbers of processes in /proc are those of the records, and so are paths of cgroups.
+    pids_are_hosts: bool,
+    sees_host: bool,
+    known: HashMap<Key, (Instant, Sources)>,
+    /// The last answer, and the folder that it is about: counting takes longer than a refusal.
+    unkillable: Option<(Instant, PathBuf, Option<Unkillable>)>,
+}
+
+impl Knobs {
+    /// `sees_host`: cgroups and files are the host's.
+    pub fn new(sees_host: bool) -> Self {
+        Self {
+            pids_are_hosts: own_namespaces::proc_is_hosts(Path::new(PROC)),
+            sees_host,
+            known: HashMap::new(),
+            unkillable: None,
+        }
+    }
+
+    /// Who may have set a limit that a process has by itself; nobody for others.
+    pub fn sources(&mut self, limit: &Limit, subject: &Subject<'_>) -> Sources {
+        let Some(resource) = resource(&limit.kind) else {
+            return Sources::default();
+        };
+        let is_nproc = limit.kind == LimitKind::RlimitNproc;
+        let mut sources = match is_nproc && matches!(limit.owner, Owner::User { .. }) {
+            true => self.files(subject),
+            false => Sources::default(),
+        };
+        if self.pids_are_hosts {
+            sources.lineage = lineage::of(Path::new(PROC), subject.caller.pid, resource);
+        }
+        sources
+    }
+
+    fn files(&mut self, subject: &Subject<'_>) -> Sources {
+        let unit = subject.cgroup.path.as_deref().and_then(service);
+        let key = (unit, subject.caller.uid);
+        if let Some((at, known)) = self.known.get(&key)
+            && at.elapsed() < FRESH
+        {
+            return known.clone();
+        }
+        let read = self.read(key.0.as_ref(), subject);
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        self.known.insert(key, (Instant::now(), read.clone()));
+        read
+    }
+
+    fn read(&self, unit: Option<&(String, Option<u32>)>, subject: &Subject<'_>) -> Sources {
+        let root = || PathBuf::from("/");
+        let mut sources = Sources::default();
+        if !self.sees_host {
+            return sources;
+        }
+        let init = Limits::read(Path::new(PROC), 1).ok();
+        sources.init = init.map(|limits| limits.processes);
+        if let Some((name, user)) = unit
+            && UnitFiles::new(root()).are_in_use()
+        {
+            let files = match user {
+                Some(uid) => {
+                    let home = Passwd::load().unwrap_or_default().home(*uid);
+                    UnitFiles::of_user(root(), *uid, home.as_deref())
+                }
+                None => UnitFiles::new(root()),
+            };
+            let says = |limit: Option<Assignment>| UnitSays { limit };
+            sources.unit = files
+                .has(name)
+                .then(|| says(files.of_unit(name, "LimitNPROC")));
+            sources.manager = files.of_manager("DefaultLimitNPROC");
+        }
+        let in_container = subject.cgroup.container.is_some();
+        if let Some(name) = subject.caller.user.as_deref().filter(|_| !in_container) {
+            sources.pam = pam_limits::nproc(&root(), name, subject.caller.uid);
+        }
+        sources
+    }
+
+    /// Whom the OOM killer may not kill, where it found nobody.
+    pub fn unkillable(&mut self, limit: &Limit, errno: Errno) -> Option<Unkillable> {
+        if errno != Errno::ENOMEM || Resource::of_limit(&limit.kind) != Some(Resource::Memory) {
+            return None;
+        }
+        let folder = Path::new(limit.file.as_deref()?).parent()?;
+        if !self.pids_are_hosts {
+            return None;
+        }
+        if let Some((at, of, known)) = &self.unkillable
+            && of == folder
+            && at.elapsed() < Duration::from_secs(1)
+        {
+            return known.clone();
+        }
+        let found = oom_score::of(Path::new(PROC), folder);
+        self.unkillable = Some((Instant::now(), folder.to_owned(), found.clone()));
+        found
+    }
+
+    /// The cgroup that a child should have gone into.
+    pub fn target(&self, errno: Errno, pid: u32, hierarchies: &Hierarchies) -> Option<Target> {
+        if errno != Errno::EBUSY || !self.pids_are_hosts {
+            return None;
+        }
+        open_cgroups::with_controllers(Path::new(PROC), pid, hierarchies)
+    }
+}
+
+fn resource(kind: &LimitKind) -> Option<fn(&Limits) -> Bounds> {
+    Some(match kind {
+        LimitKind::RlimitNproc => |limits| limits.processes,
+        LimitKind::RlimitAs => |limits| limits.address_space,
+        LimitKind::RlimitData => |limits| limits.data,
+        LimitKind::RlimitMemlock => |limits| limits.locked,
+        LimitKind::RlimitNofile => |limits| limits.files,
+        _ => return None,
+    })
+}
+
+/// The innermost service of the host that a cgroup belongs to, and whose user's manager has it.
+fn service(path: &str) -> Option<(String, Option<u32>)> {
+    let mut at = path;
+    loop {
+        let place = setter::of(at);
+        if place.within.is_some() {
+            return None;
+        }
+        match place.kind {
+            Kind::Unit { name, user } if name.ends_with(".service") => return Some((name, user)),
+            Kind::Container { .. } => return None,
+            _ => at = at.rsplit_once('/')?.0,
+        }
+    }
+}
