@@ -1,12 +1,17 @@
 //! Privilege: what is missing, and how to get it.
 
+use std::{os::unix::fs::MetadataExt as _, path::Path};
+
 use aya::EbpfError;
 
 use super::StartError;
-use crate::probe::{
-    kernel::Kernel,
-    outcome::Outcome,
-    style::{Role, Style},
+use crate::{
+    model::initial,
+    probe::{
+        kernel::Kernel,
+        outcome::Outcome,
+        style::{Role, Style},
+    },
 };
 
 const CAP_DAC_READ_SEARCH: u32 = 2;
@@ -63,9 +68,24 @@ const HOW: &str = "run it as root (sudo forktrace …), or give the binary the c
     setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_syslog+ep /path/to/forktrace\n\
     (the tracepoint style needs CAP_SYS_ADMIN for a private tracefs)";
 
+/// kernel/bpf/syscall.c asks `capable`, not `ns_capable`: the host's capabilities count (BPF tokens,
+/// since 6.9, aside).
+const IN_USER_NAMESPACE: &str = "tracing needs CAP_BPF and CAP_PERFMON of the host, and this process is in a user namespace, \
+    whose root has none of the host's capabilities.\n\
+    run it on the host, which sees this container as well; here, `forktrace check` shows how near the limits are";
+
+/// Whether this process is in another user namespace than the initial one.
+fn in_user_namespace(proc: &Path) -> bool {
+    let own = std::fs::metadata(proc.join("self/ns/user"));
+    own.is_ok_and(|own| own.ino() != u64::from(initial::USER))
+}
+
 /// What privilege is missing, and how to get it; `None` when none is.
 pub fn lacking() -> Option<StartError> {
     let missing = missing_capabilities();
+    if in_user_namespace(Path::new("/proc")) {
+        return Some(StartError::Privilege(IN_USER_NAMESPACE.to_owned()));
+    }
     if missing.is_empty() {
         return None;
     }

@@ -38,6 +38,12 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
     readings.ids_outside = namespaces::ids_outside(&readings, proc);
     let hierarchies = Hierarchies::discover().unwrap_or_default();
     readings.hides_cgroups = hierarchies.hides_ancestors();
+    if hierarchies.of(Resource::Pids).is_none() {
+        readings.unreadable.push(Missing {
+            what: "limits of this process's own cgroup and of those above it".to_owned(),
+            why: "no cgroup file system is mounted here; run it on the host".to_owned(),
+        });
+    }
     let members = members(subject, &readings.processes, proc);
     readings.main = main(subject, &members, &readings.processes, proc)?;
     read_cgroups(&mut readings, &hierarchies, &members, proc);

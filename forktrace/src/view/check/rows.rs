@@ -44,6 +44,18 @@ impl Text<'_> {
                 let _ = writeln!(self.out, "{bad}{line}{bad:#}");
             }
         }
+        // What can't be seen comes before what seems to be fine.
+        for missing in self
+            .h
+            .unreadable
+            .iter()
+            .filter(|u| u.what.contains("cgroup"))
+        {
+            let text = format!("{} can't be read: {}", missing.what, missing.why);
+            for line in wrap(&clean(&text), self.width) {
+                let _ = writeln!(self.out, "{bad}{line}{bad:#}");
+            }
+        }
         let Some(first) = self.h.limits.first() else {
             return self.line("no limit could be read");
         };
@@ -178,11 +190,19 @@ fn percentage(percent: f64) -> String {
 fn owner(row: &Row) -> String {
     let owner = &row.limit.owner;
     match &row.owner {
-        Some(name) if matches!(owner, Owner::User { .. }) || row.is_in_container() => {
+        Some(name)
+            if matches!(owner, Owner::User { .. })
+                || row.is_in_container() && !owner.to_string().contains(bare(name)) =>
+        {
             format!("{owner} ({name})")
         }
         _ => owner.to_string(),
     }
+}
+
+/// `c1` of `container c1`: what the path says already needs no room.
+fn bare(name: &str) -> &str {
+    name.rsplit(' ').next().unwrap_or(name)
 }
 
 /// What counts against it.

@@ -3,6 +3,7 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     fmt::Write as _,
     io::{self, Write},
 };
@@ -63,6 +64,8 @@ pub struct Screen<W> {
     /// What the last failure looked like, and how often it came again: repeats
     /// collapse on screen.
     last: Option<Alike>,
+    /// Of the session.
+    filters: BTreeMap<String, String>,
 }
 
 /// Failures that differ in nothing that a reader would act upon.
@@ -92,6 +95,7 @@ impl<W: Write> Screen<W> {
             verbosity,
             width: width.max(40),
             last: None,
+            filters: BTreeMap::new(),
         }
     }
 
@@ -109,6 +113,7 @@ impl<W: Write> Screen<W> {
     }
 
     fn session(&mut self, s: &Session) -> io::Result<()> {
+        self.filters = s.filters.clone();
         if self.verbosity == Verbosity::Quiet {
             return Ok(());
         }
@@ -318,7 +323,8 @@ impl<W: Write> Screen<W> {
             writeln!(self.out, "{}", oom_kills(s.oom_kills))?;
         }
         if s.failures == 0 {
-            return writeln!(self.out, "{dim}No failed creation was seen.{dim:#}");
+            let nothing = nothing(&self.filters);
+            return writeln!(self.out, "{dim}{nothing}{dim:#}");
         }
         let mut causes: Vec<_> = s.causes.iter().collect();
         causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
@@ -358,6 +364,31 @@ impl<W: Write> Screen<W> {
         }
         Ok(())
     }
+}
+
+/// That there was nothing, of what was looked for: a failure beside that is no success.
+fn nothing(filters: &BTreeMap<String, String>) -> String {
+    let mut text = match filters.get("errno").map(String::as_str) {
+        None => "No creation failed with EAGAIN or ENOMEM (other errnos: --errno all)".to_owned(),
+        Some("all") => "No creation failed".to_owned(),
+        Some(names) => format!(
+            "No creation failed with {} (other errnos: --errno all)",
+            clean(names)
+        ),
+    };
+    let others: Vec<String> = filters
+        .iter()
+        .filter(|(name, _)| *name != "errno")
+        .map(|(name, value)| format!("{}={}", clean(name), clean(value)))
+        .collect();
+    if !others.is_empty() {
+        text.push_str(&format!(
+            ", of those that {} lets through",
+            others.join(", ")
+        ));
+    }
+    text.push('.');
+    text
 }
 
 /// "13:14:15" of an RFC 3339 time.
@@ -499,6 +530,22 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_said_of_what_was_looked_for_alone() {
+        let of = |filters: &[(&str, &str)]| {
+            let filters = filters
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            nothing(&filters.collect())
+        };
+        assert!(of(&[]).contains("EAGAIN or ENOMEM (other errnos: --errno all)"));
+        assert_eq!(of(&[("errno", "all")]), "No creation failed.");
+        assert_eq!(
+            of(&[("errno", "EBUSY"), ("uid", "7")]),
+            "No creation failed with EBUSY (other errnos: --errno all), of those that uid=7 lets through."
+        );
+    }
+
+    #[test]
     fn the_summary_counts_them_apart() {
         let mut out = Vec::new();
         let mut screen = Screen::new(&mut out, false, Verbosity::Normal, 80);
@@ -509,6 +556,9 @@ mod tests {
         screen.show(&Record::Summary(end)).unwrap();
         drop(screen);
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "2 OOM kills\nNo failed creation was seen.\n");
+        assert_eq!(
+            text,
+            "2 OOM kills\nNo creation failed with EAGAIN or ENOMEM (other errnos: --errno all).\n"
+        );
     }
 }
