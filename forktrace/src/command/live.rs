@@ -10,7 +10,7 @@ use crate::{cli::LiveArgs, exit::Exit};
 
 pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
     trace::run(&args.trace, || {
-        Ok(Printer::new(&args.print, args.trace.verbose).with_digest())
+        Ok(Printer::new(&args.print, args.trace.verbose, false).with_digest())
     })
 }
 

@@ -20,13 +20,15 @@ pub struct Printer {
 }
 
 impl Printer {
-    pub fn new(args: &PrintArgs, verbose: bool) -> Self {
+    /// `chosen`: the reader of a recording has filters.
+    pub fn new(args: &PrintArgs, verbose: bool, chosen: bool) -> Self {
         let look = Look {
             verbosity: match (args.quiet, verbose) {
                 (true, _) => Verbosity::Quiet,
                 (_, true) => Verbosity::Verbose,
                 _ => Verbosity::Normal,
             },
+            chosen,
             ..terminal::look(args.color)
         };
         Self {

@@ -23,12 +23,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     if args.follow {
         follow::end_quietly();
     }
-    let mut filter = Filter::new(Wanted {
+    let wanted = Wanted {
         since: args.since,
         until: args.until,
         ..wanted(&args.filter)
-    });
-    let mut printer = Printer::new(&args.print, args.verbose);
+    };
+    let mut printer = Printer::new(&args.print, args.verbose, wanted.is_active());
+    let mut filter = Filter::new(wanted);
     for path in &args.files {
         let damage = replay(path, args.follow, &mut filter, &mut printer)?;
         if damage.is_any() {

@@ -12,6 +12,7 @@ pub fn look(color: Color) -> Look {
         colours: colours(color),
         width: width(),
         verbosity: Verbosity::Normal,
+        chosen: false,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Look {
     /// In columns.
     pub width: usize,
     pub verbosity: Verbosity,
+    /// It gets the records alone that a filter of the reader's lets through.
+    pub chosen: bool,
 }
 
 impl Look {
@@ -30,6 +32,7 @@ impl Look {
         colours: false,
         width: 80,
         verbosity: Verbosity::Normal,
+        chosen: false,
     };
 }
 

@@ -29,7 +29,10 @@ pub const FORMAT: Format<Record> = Format {
 };
 
 fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Record> + 'a> {
-    Box::new(Screen::new(out, look.colours, look.verbosity, look.width))
+    Box::new(Screen {
+        chosen: look.chosen,
+        ..Screen::new(out, look.colours, look.verbosity, look.width)
+    })
 }
 
 impl<W: Write> Output<Record> for Screen<W> {
@@ -66,6 +69,8 @@ pub struct Screen<W> {
     last: Option<Alike>,
     /// Of the session.
     filters: BTreeMap<String, String>,
+    /// Whether the reader of the recording has left records out.
+    chosen: bool,
 }
 
 /// Failures that differ in nothing that a reader would act upon.
@@ -96,6 +101,7 @@ impl<W: Write> Screen<W> {
             width: width.max(40),
             last: None,
             filters: BTreeMap::new(),
+            chosen: false,
         }
     }
 
@@ -323,7 +329,7 @@ impl<W: Write> Screen<W> {
             writeln!(self.out, "{}", oom_kills(s.oom_kills))?;
         }
         if s.failures == 0 {
-            let nothing = nothing(&self.filters);
+            let nothing = nothing(&self.filters, self.chosen);
             return writeln!(self.out, "{dim}{nothing}{dim:#}");
         }
         let mut causes: Vec<_> = s.causes.iter().collect();
@@ -367,12 +373,15 @@ impl<W: Write> Screen<W> {
 }
 
 /// That there was nothing, of what was looked for: a failure beside that is no success.
-fn nothing(filters: &BTreeMap<String, String>) -> String {
+fn nothing(filters: &BTreeMap<String, String>, chosen: bool) -> String {
+    if chosen {
+        return "No failed creation that the filters given let through.".to_owned();
+    }
     let mut text = match filters.get("errno").map(String::as_str) {
-        None => "No creation failed with EAGAIN or ENOMEM (other errnos: --errno all)".to_owned(),
-        Some("all") => "No creation failed".to_owned(),
+        None => "No failed creation with EAGAIN or ENOMEM (other errnos: --errno all)".to_owned(),
+        Some("all") => "No failed creation".to_owned(),
         Some(names) => format!(
-            "No creation failed with {} (other errnos: --errno all)",
+            "No failed creation with {} (other errnos: --errno all)",
             clean(names)
         ),
     };
@@ -535,13 +544,14 @@ mod tests {
             let filters = filters
                 .iter()
                 .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
-            nothing(&filters.collect())
+            nothing(&filters.collect(), false)
         };
         assert!(of(&[]).contains("EAGAIN or ENOMEM (other errnos: --errno all)"));
-        assert_eq!(of(&[("errno", "all")]), "No creation failed.");
+        assert!(nothing(&BTreeMap::new(), true).contains("the filters given"));
+        assert_eq!(of(&[("errno", "all")]), "No failed creation.");
         assert_eq!(
             of(&[("errno", "EBUSY"), ("uid", "7")]),
-            "No creation failed with EBUSY (other errnos: --errno all), of those that uid=7 lets through."
+            "No failed creation with EBUSY (other errnos: --errno all), of those that uid=7 lets through."
         );
     }
 
@@ -558,7 +568,7 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
             text,
-            "2 OOM kills\nNo creation failed with EAGAIN or ENOMEM (other errnos: --errno all).\n"
+            "2 OOM kills\nNo failed creation with EAGAIN or ENOMEM (other errnos: --errno all).\n"
         );
     }
 }
