@@ -38,7 +38,14 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "lsm_pidfd",
         reach: Reach::Host,
-        run: |place| beside(place.uid(167), "file_alloc_security", true, with_pidfd),
+        run: |place| {
+            // Since 6.9 a pidfd is opened as a file of pidfs; later kernels keep BPF from the first.
+            let hook = match sys::kernel() >= (6, 9) {
+                true => "file_open",
+                false => "file_alloc_security",
+            };
+            beside(place.uid(167), hook, true, with_pidfd)
+        },
     },
 ];
 
