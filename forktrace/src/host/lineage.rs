@@ -3,10 +3,13 @@
 
 use std::{fs, path::Path};
 
-use super::process::{Bounds, Limits, Status, started};
+use super::{
+    cgroup::{Controller, Hierarchies, Hierarchy},
+    process::{Bounds, Limits, Status, started},
+};
 
-/// Generations that are followed.
-const GENERATIONS: usize = 32;
+/// Generations that are worth following.
+pub const GENERATIONS: usize = 32;
 
 /// One of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,16 +27,22 @@ pub struct Member {
     pub cgroup: Option<String>,
 }
 
-/// The process, its parent, and so on up to init; empty where it has ended. `of` picks the resource.
-pub fn of(proc: &Path, pid: u32, of: fn(&Limits) -> Bounds) -> Vec<Member> {
+/// The process, its parent, and so on up to the first that has another soft limit, or to init; empty
+/// where it has ended. So many generations at most; `of` picks the resource.
+pub fn of(proc: &Path, pid: u32, generations: usize, of: fn(&Limits) -> Bounds) -> Vec<Member> {
     let uptime = uptime(proc);
     let mut members: Vec<Member> = Vec::new();
     let mut at = pid;
-    while at != 0 && members.len() < GENERATIONS {
+    while at != 0 && members.len() < generations {
         let Some((member, parent)) = member(proc, at, of, uptime) else {
             break;
         };
+        let differs = |first: &Member| first.bounds.soft != member.bounds.soft;
+        let is_last = members.first().is_some_and(differs);
         members.push(member);
+        if is_last {
+            break;
+        }
         at = parent;
     }
     members
@@ -61,17 +70,10 @@ fn member(
 }
 
 fn cgroup(proc: &Path, pid: u32) -> Option<String> {
-    let text = fs::read(proc.join(format!("{pid}/cgroup"))).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let of = |wanted: fn(&str) -> bool| {
-        text.lines().find_map(|line| {
-            let mut fields = line.splitn(3, ':').skip(1);
-            let (controllers, path) = (fields.next()?, fields.next()?);
-            wanted(controllers).then(|| path.to_owned())
-        })
-    };
-    let unified = of(str::is_empty).filter(|path| path != "/");
-    unified.or_else(|| of(|controllers| controllers.split(',').any(|c| c == "pids")))
+    let path = |hierarchy| Hierarchies::path_of_process(proc, pid, hierarchy);
+    let unified = path(Hierarchy::V2).filter(|path| path != Path::new("/"));
+    let path = unified.or_else(|| path(Hierarchy::V1(Controller::Pids)))?;
+    Some(path.to_string_lossy().into_owned())
 }
 
 fn uptime(proc: &Path) -> Option<u64> {
@@ -93,7 +95,9 @@ mod tests {
     #[test]
     fn this_process_and_its_parents() {
         let proc = Path::new("/proc");
-        let own = of(proc, std::process::id(), |limits| limits.processes);
+        let own = of(proc, std::process::id(), GENERATIONS, |limits| {
+            limits.processes
+        });
         assert!(own.len() > 1, "{own:?}");
         assert_eq!(own[0].pid, std::process::id());
         assert_eq!(
@@ -101,6 +105,6 @@ mod tests {
             Limits::read(proc, own[0].pid).unwrap().processes
         );
         assert!(own[0].seconds.unwrap() < 3600 && own[0].levels > 0);
-        assert!(of(proc, u32::MAX - 1, |limits| limits.processes).is_empty());
+        assert!(of(proc, u32::MAX - 1, GENERATIONS, |limits| limits.processes).is_empty());
     }
 }

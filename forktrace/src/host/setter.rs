@@ -73,6 +73,35 @@ pub fn of(path: &str) -> Setter {
     Setter { kind, within }
 }
 
+/// A service of a systemd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub name: String,
+    /// Whose user's manager has it; `None`: the system's.
+    pub user: Option<u32>,
+    /// The container whose own systemd that is.
+    pub container: Option<String>,
+}
+
+/// The innermost service that the cgroup with this path belongs to, up to the container around.
+pub fn service(path: &str) -> Option<Service> {
+    let mut at = path;
+    loop {
+        let place = of(at);
+        match place.kind {
+            Kind::Unit { name, user } if name.ends_with(".service") => {
+                return Some(Service {
+                    name,
+                    user,
+                    container: place.within.map(|within| within.name),
+                });
+            }
+            Kind::Container { .. } => return None,
+            _ => at = at.rsplit_once('/')?.0,
+        }
+    }
+}
+
 impl Setter {
     /// The unit of this host's system manager whose own cgroup it is.
     pub fn system_unit(&self) -> Option<&str> {

@@ -95,10 +95,7 @@ fn units(proc: &Path, hierarchies: &Hierarchies) -> Vec<Value> {
     };
     let mut first: BTreeMap<String, (u64, u32)> = BTreeMap::new();
     for status in process::all(proc).unwrap_or_default() {
-        let Ok(text) = fs::read(proc.join(format!("{}/cgroup", status.pid))) else {
-            continue;
-        };
-        let path = Hierarchies::path_in(&String::from_utf8_lossy(&text), hierarchy);
+        let path = Hierarchies::path_of_process(proc, status.pid, hierarchy);
         let who = identity::identify(&path.unwrap_or_default().to_string_lossy());
         let (Some(unit), None, Some(started)) = (
             who.unit,

@@ -11,7 +11,7 @@
 
 use std::{io, os::fd::RawFd};
 
-use super::bpf;
+use super::{bpf, fdinfo};
 
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15; // include/uapi/linux/bpf.h
 
@@ -97,13 +97,12 @@ fn missed(link: RawFd) -> io::Result<u64> {
 /// (kernel/bpf/syscall.c `bpf_link_show_fdinfo`).
 fn links_of(programs: &[u32]) -> io::Result<Vec<RawFd>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc/self/fdinfo")? {
-        let entry = entry?;
-        let Some(descriptor) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
+    for entry in std::fs::read_dir(fdinfo::FOLDER)? {
+        let Some(descriptor) = entry?.file_name().to_str().and_then(|n| n.parse().ok()) else {
             continue;
         };
         // The folder's own descriptor is among them, and gone by the end.
-        let Ok(text) = std::fs::read_to_string(entry.path()) else {
+        let Ok(text) = fdinfo::read(descriptor) else {
             continue;
         };
         if program_of(&text).is_some_and(|program| programs.contains(&program)) {
@@ -114,13 +113,9 @@ fn links_of(programs: &[u32]) -> io::Result<Vec<RawFd>> {
 }
 
 /// The program of a link, by its descriptor's information; `None`: it is no link.
-fn program_of(fdinfo: &str) -> Option<u32> {
-    let value = |key: &str| {
-        let mut lines = fdinfo.lines();
-        lines.find_map(|line| line.strip_prefix(key)).map(str::trim)
-    };
-    value("link_id:")?;
-    value("prog_id:")?.parse().ok()
+fn program_of(text: &str) -> Option<u32> {
+    fdinfo::number::<u32>(text, "link_id:")?;
+    fdinfo::number(text, "prog_id:")
 }
 
 #[cfg(test)]

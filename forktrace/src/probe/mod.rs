@@ -6,6 +6,7 @@ pub mod batch;
 mod bpf;
 pub mod decode;
 pub mod drift;
+mod fdinfo;
 pub mod functions;
 mod instances;
 pub mod kallsyms;

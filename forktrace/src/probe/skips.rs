@@ -16,6 +16,8 @@
 
 use std::{cell::Cell, os::fd::RawFd};
 
+use super::fdinfo;
+
 /// What two programs sit on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spot {
@@ -81,17 +83,14 @@ impl Watch {
 /// `recursion_misses` of a program (kernel/bpf/syscall.c
 /// `bpf_prog_show_fdinfo`).
 fn skipped(program: RawFd) -> u64 {
-    std::fs::read_to_string(format!("/proc/self/fdinfo/{program}"))
+    fdinfo::read(program)
         .ok()
         .and_then(|text| parse(&text))
         .unwrap_or(0)
 }
 
-fn parse(fdinfo: &str) -> Option<u64> {
-    fdinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("recursion_misses:"))
-        .and_then(|n| n.trim().parse().ok())
+fn parse(text: &str) -> Option<u64> {
+    fdinfo::number(text, "recursion_misses:")
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::{
         own_namespaces, pam_limits,
         passwd::Passwd,
         process::{Bounds, Limits},
-        setter::{self, Kind},
+        setter,
         unit_files::{Assignment, UnitFiles},
     },
     model::{Errno, Limit, LimitKind, Owner},
@@ -63,7 +63,10 @@ impl Knobs {
             false => Sources::default(),
         };
         if self.pids_are_hosts {
-            sources.lineage = lineage::of(Path::new(PROC), subject.caller.pid, resource);
+            // Of the others nobody asks who has set them.
+            let generations = if is_nproc { lineage::GENERATIONS } else { 1 };
+            let pid = subject.caller.pid;
+            sources.lineage = lineage::of(Path::new(PROC), pid, generations, resource);
         }
         sources
     }
@@ -157,16 +160,6 @@ fn resource(kind: &LimitKind) -> Option<fn(&Limits) -> Bounds> {
 
 /// The innermost service of the host that a cgroup belongs to, and whose user's manager has it.
 fn service(path: &str) -> Option<(String, Option<u32>)> {
-    let mut at = path;
-    loop {
-        let place = setter::of(at);
-        if place.within.is_some() {
-            return None;
-        }
-        match place.kind {
-            Kind::Unit { name, user } if name.ends_with(".service") => return Some((name, user)),
-            Kind::Container { .. } => return None,
-            _ => at = at.rsplit_once('/')?.0,
-        }
-    }
+    let service = setter::service(path).filter(|service| service.container.is_none())?;
+    Some((service.name, service.user))
 }

@@ -53,6 +53,9 @@ pub const MEMORY: Setting = Setting {
     slurm: "what the job asked for (sbatch --mem, --mem-per-cpu), within AllowedRAMSpace= of cgroup.conf",
 };
 
+/// Where no name says who has set it, or none that a command could have.
+const WHERE_SET_UP: &str = "raise the limit where this cgroup is set up";
+
 /// How to set the limit of this cgroup to `target`, so that it lasts.
 pub fn lasting(owner: &Owner, setting: &Setting, target: u64) -> String {
     let setter = setter::of(owner.cgroup_path().unwrap_or_default());
@@ -99,7 +102,7 @@ fn at_home(setter: &Setter, owner: &Owner, setting: &Setting, target: u64) -> St
                 None => by_whom(&format!("the program that has set up {name} has its limit")),
             }
         }
-        Kind::Unknown => "raise the limit where this cgroup is set up".to_owned(),
+        Kind::Unknown => WHERE_SET_UP.to_owned(),
     }
 }
 
@@ -151,7 +154,7 @@ fn docker(option: &str, target: u64, name: &str) -> String {
 
 fn unit(name: &str, user: Option<u32>, setting: &Setting, target: u64) -> String {
     let Some(word) = shell_word(name) else {
-        return "raise the limit where this cgroup is set up".to_owned();
+        return WHERE_SET_UP.to_owned();
     };
     let Setting { property, .. } = setting;
     let set = match user {
@@ -239,7 +242,7 @@ pub fn part_of_container(limit: &Limit, others: &[Limit]) -> Option<String> {
 }
 
 /// A container's id is known by its first digits.
-fn short(name: &str) -> String {
+pub(super) fn short(name: &str) -> String {
     match name.len() {
         64 => name.chars().take(12).collect(),
         _ => name.to_owned(),

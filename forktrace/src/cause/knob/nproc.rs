@@ -1,14 +1,14 @@
 //! RLIMIT_NPROC: every process has its own, from its parent on. Who has set it is who first had
 //! another than its parent; systemd's and PAM's files say which of them it was.
 
-use super::prlimit;
+use super::{cgroup::short, prlimit};
 use crate::{
     cause::{Subject, words::shell_word},
     host::{
         lineage::Member,
         pam_limits::{self, Which},
         process::Bounds,
-        setter::{self, Kind, Runtime},
+        setter::{self, Kind, Runtime, Service},
         unit_files::Assignment,
     },
     model::{Holder, HolderKind, Operation},
@@ -116,10 +116,7 @@ pub fn knob(value: Option<u64>, target: u64, subject: &Subject<'_>, sources: &So
                 .to_owned()
         }
         Origin::Kernel => inherited(subject, target, hard),
-        Origin::Unknown => format!(
-            "raise `ulimit -u` where uid {}'s processes are started",
-            subject.caller.uid
-        ),
+        Origin::Unknown => where_started(subject),
     };
     Knob {
         now: now(value, target, subject, sources),
@@ -177,32 +174,13 @@ fn origin<'a>(value: Option<u64>, subject: &Subject<'_>, sources: &'a Sources) -
 }
 
 /// The service that the caller runs in: one that has LimitNPROC=.
-fn unit(subject: &Subject<'_>) -> Option<(String, Option<u32>, Option<String>)> {
-    let path = subject.cgroup.path.as_deref()?;
-    service(path)
-}
-
-/// The innermost service of a path, whose user's manager has it, and the container that it is in.
-fn service(path: &str) -> Option<(String, Option<u32>, Option<String>)> {
-    let mut at = path;
-    loop {
-        let place = setter::of(at);
-        if let Kind::Unit { name, user } = &place.kind
-            && name.ends_with(".service")
-        {
-            let container = place.within.map(|within| within.name);
-            return Some((name.clone(), *user, container));
-        }
-        if let Kind::Container { .. } = place.kind {
-            return None;
-        }
-        at = at.rsplit_once('/')?.0;
-    }
+fn unit(subject: &Subject<'_>) -> Option<Service> {
+    setter::service(subject.cgroup.path.as_deref()?)
 }
 
 fn same_unit(member: &Member, path: &str) -> bool {
-    let of = member.cgroup.as_deref().and_then(service);
-    of.is_some() && of == service(path)
+    let of = member.cgroup.as_deref().and_then(setter::service);
+    of.is_some() && of == setter::service(path)
 }
 
 fn container(place: &setter::Setter) -> Option<(Runtime, String)> {
@@ -219,7 +197,11 @@ pub fn soft(text: &str) -> Option<u64> {
 }
 
 fn edit_unit(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> Option<String> {
-    let (name, user, container) = unit(subject)?;
+    let Service {
+        name,
+        user,
+        container,
+    } = unit(subject)?;
     let name = shell_word(&name)?;
     let value = prlimit::with_hard(target, hard);
     let edit = match user {
@@ -324,11 +306,16 @@ fn inherited(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> S
             };
             format!("/etc/security/limits.d/: {user} {which} nproc {target}")
         }
-        None => format!(
-            "raise `ulimit -u` where uid {}'s processes are started",
-            subject.caller.uid
-        ),
+        None => where_started(subject),
     }
+}
+
+/// All that is left where nobody is known to have set it.
+fn where_started(subject: &Subject<'_>) -> String {
+    format!(
+        "raise `ulimit -u` where uid {}'s processes are started",
+        subject.caller.uid
+    )
 }
 
 /// Of the refused process if it lives on, else of a parent from which the next ones have it. An
@@ -366,10 +353,7 @@ pub fn shared(subject: &Subject<'_>, holders: &[Holder]) -> Option<String> {
         .collect();
     others.sort_by_key(|(_, tasks)| std::cmp::Reverse(*tasks));
     let (name, tasks) = others.first()?;
-    let name = match name.len() {
-        64 => name.get(..12).unwrap_or(name),
-        _ => name,
-    };
+    let name = short(name);
     Some(format!(
         "{tasks} of the tasks counted are container {name}'s, whose processes have the same uid: \
          give one of them a uid (or id range) of its own, or bound the unit by TasksMax= instead"

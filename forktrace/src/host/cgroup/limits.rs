@@ -78,6 +78,12 @@ impl Hierarchies {
         Ok(readings)
     }
 
+    /// The path of a process's cgroup in one hierarchy; `None` where it has ended, or isn't in that.
+    pub fn path_of_process(proc: &Path, pid: u32, hierarchy: Hierarchy) -> Option<PathBuf> {
+        let text = fs::read(proc.join(format!("{pid}/cgroup"))).ok()?;
+        Self::path_in(&String::from_utf8_lossy(&text), hierarchy)
+    }
+
     /// The path in one hierarchy from the text of /proc/PID/cgroup (cgroups(7)).
     pub fn path_in(text: &str, hierarchy: Hierarchy) -> Option<PathBuf> {
         let controller = match hierarchy {

@@ -8,7 +8,7 @@ use super::{
     CgroupUse, Details, Hierarchies, HostNow, Limits, Missing, Passwd, Percentages, Readings,
     ReadingsError, Resource, Status, Subject, UserNamespaces, namespaces,
 };
-use crate::host::cgroup::{Hierarchy, Reading};
+use crate::host::cgroup::Reading;
 use crate::host::{limits, mappings, process};
 
 pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsError> {
@@ -81,7 +81,10 @@ fn members(subject: &Subject, processes: &[Status], proc: &Path) -> Vec<u32> {
         Subject::Cgroup {
             hierarchy, path, ..
         } => pids
-            .filter(|pid| cgroup_of(proc, *pid, *hierarchy).is_some_and(|at| at.starts_with(path)))
+            .filter(|pid| {
+                Hierarchies::path_of_process(proc, *pid, *hierarchy)
+                    .is_some_and(|at| at.starts_with(path))
+            })
             .collect(),
     }
 }
@@ -117,11 +120,6 @@ fn main(
     }
 }
 
-fn cgroup_of(proc: &Path, pid: u32, hierarchy: Hierarchy) -> Option<PathBuf> {
-    let text = fs::read(proc.join(format!("{pid}/cgroup"))).ok()?;
-    Hierarchies::path_in(&String::from_utf8_lossy(&text), hierarchy)
-}
-
 fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u32], proc: &Path) {
     for resource in [Resource::Pids, Resource::Memory, Resource::KernelMemory] {
         let found = match &readings.subject {
@@ -142,7 +140,7 @@ fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u
                 };
                 let pids = readings.main.iter().chain(members);
                 let paths: BTreeSet<PathBuf> = pids
-                    .filter_map(|pid| cgroup_of(proc, *pid, hierarchy))
+                    .filter_map(|pid| Hierarchies::path_of_process(proc, *pid, hierarchy))
                     .collect();
                 let chains = paths
                     .iter()
@@ -208,7 +206,7 @@ fn details(
         });
     }
     let hierarchy = hierarchies.of(Resource::Pids);
-    let path = hierarchy.and_then(|hierarchy| cgroup_of(proc, pid, hierarchy));
+    let path = hierarchy.and_then(|hierarchy| Hierarchies::path_of_process(proc, pid, hierarchy));
     Details {
         mappings: mappings.ok().filter(|count| *count > 0),
         max_map_count: limits::max_map_count(),
