@@ -58,8 +58,8 @@ fn above_container(owner: &Owner, caller: &Cgroup) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
-        cause::{Cause, Verdict, answer, subject::tests::caller},
-        model::{Certainty, Errno, LimitKind, Operation, Unit},
+        cause::{Cause, Verdict, answer},
+        model::{Certainty, Errno, LimitKind, Operation, Unit, caller::tests::caller},
     };
 
     /// The first fix's lasting way, and the notes after it.

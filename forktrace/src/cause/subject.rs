@@ -50,24 +50,9 @@ impl Subject<'_> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
-
-    /// A process of postgres's.
-    pub fn caller() -> Caller {
-        Caller {
-            pid: 812,
-            tid: 812,
-            ppid: 1,
-            comm: "postgres".to_owned(),
-            comm_hex: None,
-            uid: 112,
-            euid: 112,
-            user: Some("postgres".to_owned()),
-            exe: None,
-            exe_hex: None,
-        }
-    }
+    use crate::model::caller::tests::caller;
 
     #[test]
     fn a_sentence_opens_with_who_wanted_what() {

@@ -57,3 +57,24 @@ pub enum Qos {
     Burstable,
     BestEffort,
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::Caller;
+
+    /// A process of postgres's.
+    pub fn caller() -> Caller {
+        Caller {
+            pid: 812,
+            tid: 812,
+            ppid: 1,
+            comm: "postgres".to_owned(),
+            comm_hex: None,
+            uid: 112,
+            euid: 112,
+            user: Some("postgres".to_owned()),
+            exe: None,
+            exe_hex: None,
+        }
+    }
+}

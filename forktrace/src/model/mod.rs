@@ -3,7 +3,7 @@
 //! uses no other room.
 
 mod amount;
-mod caller;
+pub mod caller;
 mod cause;
 mod creation;
 mod errno;

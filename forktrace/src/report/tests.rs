@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     model::{
-        Caller, Cause, Certainty, Cgroup, Errno, Fix, Holder, HolderKind, Limit, LimitKind,
-        LossReason, Operation, Owner, Unit,
+        Cause, Certainty, Cgroup, Errno, Fix, Holder, HolderKind, Limit, LimitKind, LossReason,
+        Operation, Owner, Unit,
     },
     record::{Failure, Loss, Record, Repeat, Session, Summary, write_line},
     recording::Wanted,
@@ -17,18 +17,7 @@ pub fn failure(seq: u64, time: &str) -> Failure {
         operation: Operation::Process,
         syscall: Some("clone".to_owned()),
         errno: Errno::EAGAIN,
-        caller: Caller {
-            pid: 812,
-            tid: 812,
-            ppid: 1,
-            comm: "postgres".to_owned(),
-            comm_hex: None,
-            uid: 112,
-            euid: 112,
-            user: Some("postgres".to_owned()),
-            exe: None,
-            exe_hex: None,
-        },
+        caller: crate::model::caller::tests::caller(),
         cgroup: Cgroup {
             path: Some("/system.slice/postgresql.service".to_owned()),
             unit: Some("postgresql.service".to_owned()),

@@ -1,10 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::{
-    cause::subject::tests::caller,
-    model::{Caller, Cgroup, Errno},
-};
+use crate::model::{Caller, Cgroup, Errno, caller::tests::caller};
 
 fn member(pid: u32, comm: &str, soft: u64, cgroup: &str) -> Member {
     Member {

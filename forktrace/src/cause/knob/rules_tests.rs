@@ -1,9 +1,12 @@
 //! What holds for the advice of every cause, whatever the owner.
 
 use crate::{
-    cause::{Context, Sources, Subject, Verdict, answer, catalogue, subject::tests::caller},
+    cause::{Context, Sources, Subject, Verdict, answer, catalogue},
     host::{lineage::Member, process::Bounds},
-    model::{Certainty, Cgroup, Errno, Fix, Limit, LimitKind, Operation, Owner, Unit},
+    model::{
+        Certainty, Cgroup, Errno, Fix, Limit, LimitKind, Operation, Owner, Unit,
+        caller::tests::caller,
+    },
 };
 
 const VALUE: u64 = 4000;
