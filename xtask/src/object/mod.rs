@@ -71,26 +71,7 @@ fn replace(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
 
 /// The check of `--check`, for the test command too.
 pub fn check() -> Result<()> {
-    let manifest = Manifest::read(&manifest_path())?;
-    let mut committed = Vec::new();
-    for variant in &VARIANTS {
-        let path = object_path(variant);
-        let bytes = fs::read(&path)
-            .with_context(|| format!("reading {}; run `cargo xtask ebpf`", path.display()))?;
-        if manifest.object_sha256.get(variant.name) != Some(&manifest::sha256(&bytes)) {
-            bail!(
-                "{} is not the object that manifest.toml beside it describes; run `cargo xtask ebpf`",
-                path.display()
-            );
-        }
-        committed.push((variant, bytes));
-    }
-    if sources::hash(&paths::root())? != manifest.sources_sha256 {
-        bail!(
-            "the sources of the BPF objects have changed since they were built; run `cargo xtask \
-             ebpf` and commit forktrace/bpf"
-        );
-    }
+    let Recorded { manifest, objects } = recorded()?;
     if !apt::can_install() && !Toolchain::present() {
         println!("ebpf: sources match; not rebuilt, because the BPF toolchain is not installed");
         return Ok(());
@@ -104,7 +85,7 @@ pub fn check() -> Result<()> {
             manifest.rustc, manifest.bpf_linker, toolchain.rustc_version, toolchain.linker_version
         );
     }
-    for (variant, committed) in &committed {
+    for (variant, committed) in &objects {
         // They must build all the same.
         let rebuilt = build::object(&toolchain, variant)?;
         if same {
@@ -112,6 +93,44 @@ pub fn check() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether this file, as git calls it, is an object, or one that decides its bytes. (Versions and settings that stand
+/// elsewhere are part of the recorded hash.)
+pub fn is_of_it(file: &str) -> bool {
+    const OTHERS: [&str; 2] = ["forktrace/bpf/", "xtask/src/object/"];
+    sources::contains(file) || OTHERS.iter().any(|folder| file.starts_with(folder))
+}
+
+/// What is committed.
+pub struct Recorded {
+    manifest: Manifest,
+    objects: Vec<(&'static Variant, Vec<u8>)>,
+}
+
+/// The committed objects, as the manifest describes them: built from the sources that stand here.
+pub fn recorded() -> Result<Recorded> {
+    let manifest = Manifest::read(&manifest_path())?;
+    let mut objects = Vec::new();
+    for variant in &VARIANTS {
+        let path = object_path(variant);
+        let bytes = fs::read(&path)
+            .with_context(|| format!("reading {}; run `cargo xtask ebpf`", path.display()))?;
+        if manifest.object_sha256.get(variant.name) != Some(&manifest::sha256(&bytes)) {
+            bail!(
+                "{} is not the object that manifest.toml beside it describes; run `cargo xtask ebpf`",
+                path.display()
+            );
+        }
+        objects.push((variant, bytes));
+    }
+    if sources::hash(&paths::root())? != manifest.sources_sha256 {
+        bail!(
+            "the sources of the BPF objects have changed since they were built; run `cargo xtask \
+             ebpf` and commit forktrace/bpf"
+        );
+    }
+    Ok(Recorded { manifest, objects })
 }
 
 fn compare(variant: &Variant, committed: &[u8], rebuilt: &[u8]) -> Result<()> {
@@ -132,4 +151,22 @@ fn compare(variant: &Variant, committed: &[u8], rebuilt: &[u8]) -> Result<()> {
         committed.len()
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_it;
+
+    #[test]
+    fn what_makes_the_objects() {
+        for file in [
+            "forktrace-ebpf/src/note.rs",
+            "forktrace-common/Cargo.toml",
+            "forktrace/bpf/manifest.toml",
+            "xtask/src/object/build.rs",
+        ] {
+            assert!(is_of_it(file), "{file}");
+        }
+        assert!(!is_of_it("forktrace/src/probe/object.rs"));
+    }
 }

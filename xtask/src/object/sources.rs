@@ -8,6 +8,14 @@ use std::path::{Path, PathBuf};
 
 /// The package whose dependencies count.
 const PACKAGE: &str = "forktrace-ebpf";
+/// The crates whose every file counts.
+const FOLDERS: [&str; 2] = ["forktrace-common", PACKAGE];
+
+/// Whether this file, as git calls it, is one of a crate that goes in.
+pub fn contains(file: &str) -> bool {
+    let first = file.split('/').next();
+    FOLDERS.iter().any(|folder| first == Some(folder))
+}
 
 /// The hash over the crates' files, the workspace's settings, the build's settings and the locked
 /// versions of all crates that go in.
@@ -16,7 +24,7 @@ pub fn hash(root: &Path) -> Result<String> {
     let mut add = |name: &str, content: &[u8]| {
         all.push_str(&format!("{name} {}\n", sha256(content)));
     };
-    for folder in ["forktrace-common", PACKAGE] {
+    for folder in FOLDERS {
         for file in files(&root.join(folder))? {
             let name = file
                 .strip_prefix(root)

@@ -2,14 +2,13 @@
 
 use super::corners::Corner;
 use super::parts::{BRIEF, On, PARTS, Part};
-use super::{Args, Matrix, Tally, Times, times};
+use super::{Args, Matrix, Shared, Tally, times};
 use crate::guest::{self, Boot, Ended, Image, Programs};
 use crate::kernel::Kernel;
 use crate::paths;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,10 +38,13 @@ const CORNER: Duration = Duration::from_secs(150);
 /// What building xtask itself has taken, before the run began to count.
 const BEFORE: Duration = Duration::from_secs(60);
 
-/// What everything of a run shares.
-pub struct Shared<'a> {
-    pub results: Mutex<(&'a mut Tally, &'a mut Matrix)>,
-    pub times: &'a Times,
+/// What is done beside the machines.
+#[derive(Default)]
+pub struct Beside<'a> {
+    /// Takes a processor: the place of a machine.
+    pub heavy: Vec<&'a (dyn Fn() + Sync)>,
+    /// Waits for the most part.
+    pub light: Vec<&'a (dyn Fn() + Sync)>,
 }
 
 /// The machines of a full run.
@@ -96,19 +98,25 @@ fn of(kernels: &[Kernel], parts: &[Part]) -> Vec<Machine> {
         .collect()
 }
 
-/// Boots the machines, some at a time, and counts what the guests report. `beside` takes the place of
-/// a machine with one processor, where there is something to be done beside them.
+/// What takes the place of a machine.
+enum Job<'a> {
+    Machine(&'a Machine, &'a Programs),
+    Other(&'a (dyn Fn() + Sync)),
+}
+
+/// Boots the machines, some at a time, and counts what the guests report. Those with one processor come
+/// first, and what is done beside them; those with more have the host for themselves.
 pub fn run(
-    programs: &Programs,
+    programs: Option<&Programs>,
     machines: &[Machine],
     args: &Args,
     shared: &Shared<'_>,
-    beside: Option<&(dyn Fn() + Sync)>,
+    beside: &Beside<'_>,
 ) -> Result<()> {
     let folder = paths::work_dir("initramfs")?;
     let logs = paths::work_dir("logs")?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    for processors in [2, 1] {
+    for processors in [1, 2] {
         let of_these = machines
             .iter()
             .filter(|machine| machine.part.processors == processors)
@@ -116,26 +124,31 @@ pub fn run(
             .filter(|machine| {
                 args.scenarios.is_empty() || matches!(machine.part.name, "fexit" | "pids")
             });
-        let beside = beside.filter(|_| processors == 1);
-        let jobs: Vec<Option<&Machine>> = beside
-            .map(|_| None)
-            .into_iter()
-            .chain(of_these.map(Some))
+        let of_these = of_these.zip(programs.into_iter().cycle());
+        let (heavy, light) = match processors {
+            1 => (&beside.heavy[..], &beside.light[..]),
+            _ => (&[][..], &[][..]),
+        };
+        let heavy = heavy.iter().map(|job| Job::Other(*job));
+        let jobs: Vec<Job<'_>> = heavy
+            .chain(of_these.map(|(machine, programs)| Job::Machine(machine, programs)))
             .collect();
         let next = AtomicUsize::new(0);
         // Each with processors of its own: one that has to share them is slowed down until its
         // timers outrun what they interrupt.
         let many = args.jobs.unwrap_or(cores / processors as usize);
         thread::scope(|scope| {
+            for job in light {
+                scope.spawn(job);
+            }
             for _ in 0..many.clamp(1, jobs.len().max(1)) {
                 scope.spawn(|| {
                     while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        match (job, beside) {
-                            (Some(machine), _) => {
+                        match job {
+                            Job::Machine(machine, programs) => {
                                 play(machine, args, programs, &folder, &logs, shared);
                             }
-                            (None, Some(beside)) => beside(),
-                            (None, None) => {}
+                            Job::Other(job) => job(),
                         }
                     }
                 });

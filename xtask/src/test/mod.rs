@@ -24,6 +24,7 @@ mod native;
 mod parts;
 mod service;
 mod setup;
+mod shared;
 mod spelling;
 mod tally;
 mod tier;
@@ -34,8 +35,9 @@ mod units;
 
 pub use args::Args;
 use args::Wanted;
-use machines::{Budget, Shared};
+use machines::{Beside, Budget, Machine};
 use matrix::Matrix;
+use shared::Shared;
 pub use tally::Tally;
 use tier::Tier;
 use times::Times;
@@ -74,24 +76,58 @@ pub fn main(args: &Args) -> Result<ExitCode> {
 
 fn run(args: &Args, times: &Times, tally: &mut Tally, matrix: &mut Matrix) -> Result<()> {
     let (tier, wanted) = (args.tier(), args.wanted());
+    let (kernels, programs) = fetched(args, times)?;
+    let shared = Shared {
+        results: Mutex::new((tally, matrix)),
+        times,
+    };
+    // Compiles for the most part, so that it takes the place of a machine.
+    let object = || {
+        times.part("bpf object", || {
+            shared.step("bpf object", &object(tier));
+        });
+    };
+    let checks = || compiled(tier, wanted, &shared);
+    let native = || {
+        if let Some(programs) = &programs {
+            times.part("native", || {
+                native::run(tier, programs, &args.scenarios, &shared);
+            });
+        }
+    };
+    let mut beside = Beside::default();
+    if wanted.unit || wanted.docs || wanted.fuzz {
+        beside.heavy.push(&checks);
+    }
+    if wanted.unit {
+        beside.heavy.push(&object);
+    }
+    // With machines beside it, a scenario there waits longer; a full run is as strict as it can be.
+    match tier {
+        Tier::Full if wanted.native => native(),
+        Tier::Short if wanted.native => beside.light.push(&native),
+        _ => {}
+    }
+    on_kernels(args, programs.as_ref(), &kernels, &shared, &beside)
+}
+
+/// What is downloaded, and beside it what is compiled for the test machines: their programs.
+fn fetched(args: &Args, times: &Times) -> Result<(Vec<Kernel>, Option<Programs>)> {
+    let (tier, wanted) = (args.tier(), args.wanted());
     let names = args.kernel.clone();
-    // Downloads, and what is compiled with one processor for the most part, run beside the builds.
-    let (kernels, programs) = thread::scope(|scope| {
+    thread::scope(|scope| {
         let kernels = (wanted.drift || wanted.vm || wanted.torture)
             .then(|| scope.spawn(|| times.part("kernels", || kernel::get(&names))));
-        let object = wanted.unit.then(|| {
-            scope.spawn(|| {
-                if wanted.all {
-                    times.part("packages", setup::packages);
-                }
-                times.part("bpf object", object::check)
-            })
-        });
-        let programs = builds(tier, wanted, times, tally)?;
-        if let Some(object) = object {
-            let object = object.join();
-            let object = object.unwrap_or_else(|_| Err(anyhow!("the object's check panicked")));
-            tally.step("bpf object", &object);
+        let packages = wanted
+            .all
+            .then(|| scope.spawn(|| times.part("packages", setup::packages)));
+        let on_kernels = wanted.native || wanted.vm || wanted.torture;
+        // A short run's unit tests are built with them.
+        let programs = (on_kernels || tier == Tier::Short && wanted.unit)
+            .then(|| times.part("programs", || tier.programs()))
+            .transpose()?;
+        if packages.is_some_and(|packages| packages.join().is_err()) {
+            return Err(anyhow!("the installation of packages panicked"));
         }
         let kernels = match kernels.map(thread::ScopedJoinHandle::join) {
             Some(Ok(kernels)) => kernels?,
@@ -99,120 +135,126 @@ fn run(args: &Args, times: &Times, tally: &mut Tally, matrix: &mut Matrix) -> Re
             None => Vec::new(),
         };
         Ok((kernels, programs))
-    })?;
-    if wanted.native {
-        times.part("systemd unit", || service::run(tally))?;
-    }
-    if wanted.drift {
-        times.part("drift", || drift::run(tier, &kernels, tally))?;
-    }
-    if let Some(programs) = &programs {
-        on_kernels(args, programs, &kernels, times, tally, matrix)?;
-    }
-    Ok(())
+    })
 }
 
-/// What is compiled, and the tests that need nothing else; gives the programs of the test machines.
-fn builds(
-    tier: Tier,
-    wanted: Wanted,
-    times: &Times,
-    tally: &mut Tally,
-) -> Result<Option<Programs>> {
-    let on_kernels = wanted.native || wanted.vm || wanted.torture;
-    // A short run's unit tests are built with them.
-    let programs = (on_kernels || tier == Tier::Short && wanted.unit)
-        .then(|| times.part("programs", || tier.programs()))
-        .transpose()?;
-    if wanted.unit {
-        times.part("unit tests", || units::run(tier, tally))?;
-        times.part("formatting and lints", || checks::run(tally))?;
+/// The BPF objects. A short run rebuilds them where the change touches what they are made of.
+fn object(tier: Tier) -> Result<()> {
+    match touched::files() {
+        Ok(files) if tier == Tier::Short && !files.iter().any(|file| object::is_of_it(file)) => {
+            println!("ebpf: not rebuilt, because the change touches nothing that they are made of");
+            object::recorded().map(drop)
+        }
+        _ => object::check(),
     }
-    if wanted.docs {
-        times.part("documented examples", || docs::run(tally))?;
-    }
-    if wanted.fuzz {
-        let counts = fuzz::TARGETS.map(|t| format!("{} for {}", t.runs_in_tests, t.name));
-        let name = format!("fuzz: inputs: {}", counts.join(", "));
-        tally.step(&name, &times.part("fuzz targets", fuzz::test));
-    }
-    Ok(programs)
 }
 
-/// What runs forktrace: on this machine's kernel, and on the test kernels.
+/// The tests that need no kernel, and lints.
+fn compiled(tier: Tier, wanted: Wanted, shared: &Shared<'_>) {
+    // Not the shared one: machines that end meanwhile would wait for it.
+    let (mut tally, times) = (Tally::default(), shared.times);
+    let result = (|| {
+        if wanted.unit {
+            times.part("unit tests", || units::run(tier, &mut tally))?;
+            times.part("formatting and lints", || checks::run(&mut tally))?;
+        }
+        if wanted.docs {
+            times.part("documented examples", || docs::run(&mut tally))?;
+        }
+        if wanted.fuzz {
+            let counts = fuzz::TARGETS.map(|t| format!("{} for {}", t.runs_in_tests, t.name));
+            let name = format!("fuzz: inputs: {}", counts.join(", "));
+            tally.step(&name, &times.part("fuzz targets", fuzz::test));
+        }
+        Ok(())
+    })();
+    shared.add(tally);
+    if result.is_err() {
+        shared.step("tests without a kernel", &result);
+    }
+}
+
+/// What runs forktrace on the test kernels, and what runs beside it.
 fn on_kernels(
     args: &Args,
-    programs: &Programs,
+    programs: Option<&Programs>,
     kernels: &[Kernel],
-    times: &Times,
-    tally: &mut Tally,
-    matrix: &mut Matrix,
+    shared: &Shared<'_>,
+    beside: &Beside<'_>,
 ) -> Result<()> {
-    let (tier, wanted) = (args.tier(), args.wanted());
+    let (tier, wanted, times) = (args.tier(), args.wanted(), shared.times);
+    if wanted.native {
+        let result = times.part("systemd unit", service::run)?;
+        shared.add(result);
+    }
+    if wanted.drift {
+        let mut tally = Tally::default();
+        times.part("drift", || drift::run(tier, kernels, &mut tally))?;
+        shared.add(tally);
+    }
     if wanted.vm || wanted.torture {
         guest::qemu()?;
         guest::busybox()?;
     }
-    let budget = Duration::from_secs(60 * args.minutes);
-    let mut later = Vec::new();
-    let machines = match tier {
-        _ if !wanted.vm => Vec::new(),
+    let (machines, later) = machines_of(args, kernels, shared)?;
+    times.part("test machines", || {
+        machines::run(programs, &machines, args, shared, beside)
+    })?;
+    let Some(programs) = programs else {
+        return Ok(());
+    };
+    if wanted.torture {
+        let mut tally = Tally::default();
+        times.part("torture", || {
+            torture::run(programs, kernels, (tier, args.day()), &mut tally, times);
+        });
+        shared.add(tally);
+    }
+    if !later.is_empty() {
+        times.part("corners of the change", || {
+            machines::run(Some(programs), &later, args, shared, &Beside::default())
+        })?;
+    }
+    Ok(())
+}
+
+/// Machines that are run, and those after them that are only begun while there is time.
+fn machines_of(
+    args: &Args,
+    kernels: &[Kernel],
+    shared: &Shared<'_>,
+) -> Result<(Vec<Machine>, Vec<Machine>)> {
+    let only = match args.tier() {
+        _ if !args.wanted().vm => Vec::new(),
         Tier::Full => machines::full(kernels),
         // Arguments given by hand choose among all scenarios.
         Tier::Short if !args.scenarios.is_empty() => machines::full(kernels),
         Tier::Short if !args.corner.is_empty() => {
             machines::of_corners(corners::named(kernels, &args.corner)?, None)
         }
-        Tier::Short => {
-            let of_day = corners::of_day(kernels, args.day());
-            let names: Vec<String> = of_day.iter().map(corners::Corner::name).collect();
-            println!("xtask: today by all scenarios: {}", names.join(", "));
-            match corners::of_change(kernels) {
-                Ok((mut of_change, file)) => {
-                    of_change.retain(|corner| !names.contains(&corner.name()));
-                    let within = Budget {
-                        run: budget,
-                        because: format!("the change touches {file}"),
-                    };
-                    later = machines::of_corners(of_change, Some(within));
-                }
-                Err(error) => tally.skip("corners of the change", &format!("{error:#}")),
-            }
-            machines::short(kernels, of_day)
+        Tier::Short => return Ok(short(args, kernels, shared)),
+    };
+    Ok((only, Vec::new()))
+}
+
+/// Machines of a short run, and of its change.
+fn short(args: &Args, kernels: &[Kernel], shared: &Shared<'_>) -> (Vec<Machine>, Vec<Machine>) {
+    let of_day = corners::of_day(kernels, args.day());
+    let names: Vec<String> = of_day.iter().map(corners::Corner::name).collect();
+    println!("xtask: today by all scenarios: {}", names.join(", "));
+    let later = match corners::of_change(kernels) {
+        Ok((mut of_change, file)) => {
+            of_change.retain(|corner| !names.contains(&corner.name()));
+            let within = Budget {
+                run: Duration::from_secs(60 * args.minutes),
+                because: format!("the change touches {file}"),
+            };
+            machines::of_corners(of_change, Some(within))
+        }
+        Err(error) => {
+            shared.skip("corners of the change", &format!("{error:#}"));
+            Vec::new()
         }
     };
-    let shared = Shared {
-        results: Mutex::new((&mut *tally, matrix)),
-        times,
-    };
-    let native = || {
-        times.part("native", || {
-            native::run(tier, programs, &args.scenarios, &shared);
-        });
-    };
-    // With a machine beside it, a scenario there waits longer; a full run is as strict as it can be.
-    let beside = wanted.native && tier == Tier::Short && !machines.is_empty();
-    if wanted.native && !beside {
-        native();
-    }
-    if !machines.is_empty() {
-        let beside = beside.then_some(&native as &(dyn Fn() + Sync));
-        times.part("test machines", || {
-            machines::run(programs, &machines, args, &shared, beside)
-        })?;
-    }
-    if wanted.torture
-        && let Ok(mut results) = shared.results.lock()
-    {
-        let day = args.day();
-        times.part("torture", || {
-            torture::run(programs, kernels, (tier, day), results.0, times);
-        });
-    }
-    if !later.is_empty() {
-        times.part("corners of the change", || {
-            machines::run(programs, &later, args, &shared, None)
-        })?;
-    }
-    Ok(())
+    (machines::short(kernels, of_day), later)
 }

@@ -1,7 +1,6 @@
 //! The scenarios on this machine's own kernel.
 
-use super::machines::Shared;
-use super::{Matrix, Tally, Tier};
+use super::{Matrix, Shared, Tally, Tier};
 use crate::guest::{Programs, reader};
 use crate::{apt, paths, run};
 use anyhow::{Context, Result, bail};

@@ -50,7 +50,7 @@ impl On {
 const WITH_TWO_PROCESSORS: &[&str] = &["5.10", "6.18"];
 
 /// Built with PREEMPT_RT: nearly everything can be preempted, and spinlocks sleep.
-const REAL_TIME: &[&str] = &["6.1-rt", "6.12-rt"];
+pub const REAL_TIME: &[&str] = &["6.1-rt", "6.12-rt"];
 
 /// The kernel that is booted with [`FULL`] as well.
 const WITH_FULL_PREEMPTION: &[&str] = &["6.18"];

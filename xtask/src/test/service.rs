@@ -13,7 +13,8 @@ const PROGRAM: &str = "/usr/local/bin/forktrace";
 const README: &str = "exposure level of ";
 
 /// Checks that the unit is well formed, and that it exposes no more than the README says.
-pub fn run(tally: &mut Tally) -> Result<()> {
+pub fn run() -> Result<Tally> {
+    let mut tally = Tally::default();
     let tool = Path::new("/usr/bin/systemd-analyze");
     apt::require(
         &[apt::Package::new("systemd", tool)],
@@ -27,7 +28,7 @@ pub fn run(tally: &mut Tally) -> Result<()> {
     tally.step("the unit: systemd-analyze verify", &verify(&copy));
     let exposure = documented().and_then(|most| exposure(&copy, most));
     tally.step("the unit: systemd-analyze security", &exposure);
-    Ok(())
+    Ok(tally)
 }
 
 /// systemd-analyze prints directives that it doesn't know, and still exits with 0.

@@ -41,6 +41,14 @@ impl Tally {
         self.skipped += 1;
     }
 
+    /// Adds what another one has counted and printed.
+    pub fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.failures.extend(other.failures);
+    }
+
     /// Counts and prints what a scenario runner printed; `place` says where it ran. Gives the
     /// runner's own failures.
     pub fn read(&mut self, place: &str, output: &str) -> Read {

@@ -8,8 +8,10 @@ use anyhow::{Result, bail};
 
 /// Which worlds there are, and in which order; timing differs all the same.
 const SEED: u64 = 41;
-/// On each kernel in one style, of a short run.
+/// In each corner of a short run.
 const FEW: u64 = 150;
+/// Corners of a short run.
+const CORNERS: usize = 2;
 /// Refusals of a full run, in all.
 const MANY: u64 = 20_000;
 /// Styles whose verdicts are `observed`. In the style `tracepoint` limits that are changed to and fro can't be
@@ -33,23 +35,15 @@ pub fn run(
         .iter()
         .flat_map(|kernel| STYLES.map(|style| (kernel.clone(), style.to_owned())))
         .collect();
-    let (refusals, minutes, of_each) = match tier {
-        Tier::Full => (MANY.div_ceil(all.len().max(1) as u64), 30, STYLES.len()),
-        Tier::Short => (FEW, 3, 1),
+    let (refusals, minutes, corners) = match tier {
+        Tier::Full => (MANY.div_ceil(all.len().max(1) as u64), 30, all),
+        Tier::Short => {
+            // Others each day.
+            let from = day as usize * CORNERS;
+            let turn = all.iter().cycle().skip(from % all.len().max(1));
+            (FEW, 3, turn.take(CORNERS.min(all.len())).cloned().collect())
+        }
     };
-    // Of a kernel's styles another one each day, and another than its neighbours'.
-    let corners: Vec<_> = all
-        .chunks(STYLES.len())
-        .enumerate()
-        .flat_map(|(n, styles)| {
-            styles
-                .iter()
-                .cycle()
-                .skip((day as usize + n) % STYLES.len())
-                .take(of_each)
-        })
-        .cloned()
-        .collect();
     let plan = Plan {
         seed: SEED,
         minutes,
@@ -58,10 +52,11 @@ pub fn run(
         phase: None,
         append: String::new(),
     };
-    let name = format!(
-        "torture: {refusals} refusals on each kernel in {of_each} of {}",
-        STYLES.join(", ")
-    );
+    let names: Vec<String> = corners
+        .iter()
+        .map(|(kernel, style)| format!("{} {style}", kernel.name))
+        .collect();
+    let name = format!("torture: {refusals} refusals on {}", names.join(", "));
     tally.step(&name, &kept(programs, &corners, &plan, times));
 }
 
