@@ -1,5 +1,5 @@
 //! The two clocks: the kernel's, which its tracer and BPF programs read, and the wall's, which
-//! records tell.
+//! records state.
 
 use rustix::time::{ClockId, clock_gettime};
 

@@ -7,9 +7,9 @@
 mod clock;
 mod judge;
 mod oracle;
+mod reported;
 mod rng;
 mod tally;
-mod told;
 mod world;
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,18 +21,18 @@ use anyhow::{Context, Result, bail, ensure};
 use forktrace::provoke::sys;
 use judge::{Truth, judge};
 use oracle::{Oracle, Owner, Refusal};
+use reported::{BySeq, Records};
 use rng::Rng;
 use tally::Tally;
-use told::{BySeq, Records};
 use world::{Note, Stage, WORLDS, World};
 
 use crate::cgroup::Hierarchies;
 use crate::scenario::Place;
 use crate::tracer::{NotStarted, Scratch, Tracer};
 
-/// forktrace tells counts each second.
+/// forktrace reports counts each second.
 const SETTLE: Duration = Duration::from_secs(30);
-/// Of one kind in a phase so many findings are told; the sums tell all.
+/// Of one kind in a phase so many findings are printed; the sums count all.
 const MOST_TOLD: usize = 3;
 
 /// What to run.
@@ -48,7 +48,7 @@ pub struct Plan<'a> {
     pub phase: Option<u64>,
 }
 
-/// Plays phases, tells each finding, and ends with a line of sums. The bar is xtask's.
+/// Plays phases, prints each finding, and ends with a line of sums. The bar is xtask's.
 pub fn run(forktrace: &Path, plan: &Plan<'_>) -> Result<()> {
     sys::own_mounts()?;
     let place = Place::find(1)?;
@@ -188,24 +188,24 @@ impl Run<'_> {
             *n_th += 1;
             if *n_th <= MOST_TOLD {
                 println!(
-                    "WRONG\tseed={} phase={n} {} {}\t{:?} x{} {:?}\ttold: {}\tseen: {}",
+                    "WRONG\tseed={} phase={n} {} {}\t{:?} x{} {:?}\treported: {}\tseen: {}",
                     self.plan.seed,
                     world.name,
                     if scene.race { "race" } else { "still" },
                     wrong.fault,
                     wrong.count,
                     wrong.certainty,
-                    wrong.told,
+                    wrong.reported,
                     wrong.seen
                 );
             }
         }
         println!(
-            "phase {n}\t{}\t{}\t{} refused, {} told, {} wrong, {} missed, {} extra, {} unknown, {} undecided\t{:.1} s",
+            "phase {n}\t{}\t{}\t{} refused, {} reported, {} wrong, {} missed, {} extra, {} unknown, {} undecided\t{:.1} s",
             world.name,
             if scene.race { "race" } else { "still" },
             verdict.refusals,
-            records.told.len(),
+            records.failures.len(),
             verdict.wrong.len(),
             verdict.missed,
             verdict.extra,
@@ -216,7 +216,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until forktrace has told as many as there were, or has had the time to.
+    /// Waits until forktrace has reported as many as there were, or has had the time to.
     fn settle(&mut self, refusals: &mut Vec<Refusal>, records: &mut Records) -> Result<()> {
         let end = Instant::now() + SETTLE;
         loop {
@@ -225,9 +225,9 @@ impl Run<'_> {
             self.tally.add("gaps", sight.gaps);
             self.tally.add("other_errnos", sight.others);
             self.tracer.read()?;
-            let before = records.told.len();
+            let before = records.failures.len();
             records.take(self.tracer.lines.drain(..), self.ahead)?;
-            self.known.learn(&records.told[before..]);
+            self.known.learn(&records.failures[before..]);
             if records.total() >= refusals.len() as u64 || Instant::now() >= end {
                 return Ok(());
             }
@@ -238,7 +238,7 @@ impl Run<'_> {
         }
     }
 
-    /// What is known of a refusal: by the oracle, and by the world where it can't tell.
+    /// What is known of a refusal: by the oracle, and by the world where the oracle leaves it open.
     fn truth(&mut self, refusal: &Refusal, scene: &Scene) -> Truth {
         let of_process = |note: &&Note| {
             (note.process == refusal.process || note.process == world::ANYONE as u32)

@@ -39,7 +39,9 @@ impl Tally {
                 Fault::Owner => "owner",
                 Fault::Numbers => "numbers",
                 // Counted above.
-                Fault::Count if wrong.told.starts_with("EXTRA") || wrong.told == "MISSED" => {
+                Fault::Count
+                    if wrong.reported.starts_with("EXTRA") || wrong.reported == "MISSED" =>
+                {
                     continue;
                 }
                 Fault::Count => "count",

@@ -1,8 +1,8 @@
-//! What forktrace told beside what the kernel's checks answered. Pure.
+//! What forktrace reported beside what the kernel's checks answered. Pure.
 //!
 //! Creations of one task come one after the other, and so do the records of them: each `failure`
-//! meets a refusal of its thread, in order, so that their times agree best ([`pair`]). What isn't
-//! told singly is compared by counts ([`pool`]): the refusals that are left over against the
+//! meets a refusal of its thread, in order, so that their times agree best ([`pair`]). What has no
+//! record of its own is compared by counts ([`pool`]): the refusals that are left over against the
 //! `repeat`s, by process, cause and owner.
 
 mod pair;
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use forktrace::record::{Alike, Certainty};
 
-use super::told::{BySeq, Records, Told};
+use super::reported::{BySeq, Records, Reported};
 use pair::{near, pair};
 use pool::Pool;
 
@@ -53,7 +53,7 @@ pub struct Wrong {
     pub certainty: Certainty,
     /// How many refusals.
     pub count: u64,
-    pub told: String,
+    pub reported: String,
     pub seen: String,
 }
 
@@ -61,7 +61,7 @@ pub struct Wrong {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub refusals: u64,
-    /// By certainty: observed, inferred; what was told or repeated with a cause.
+    /// By certainty: observed, inferred; what was reported or repeated with a cause.
     pub observed: u64,
     pub inferred: u64,
     pub unknown: u64,
@@ -69,9 +69,9 @@ pub struct Verdict {
     pub undecided: u64,
     pub undecided_owner: u64,
     pub lost: u64,
-    /// Neither told, repeated nor lost.
+    /// Neither reported, repeated nor lost.
     pub missed: u64,
-    /// Told without a refusal.
+    /// Reported without a refusal.
     pub extra: u64,
     pub wrong: Vec<Wrong>,
 }
@@ -87,19 +87,19 @@ pub fn judge(truths: &[Truth], records: &Records, known: &BySeq) -> Verdict {
         lost: records.lost,
         ..Verdict::default()
     };
-    let (pairs, strangers) = pair(truths, &records.told);
-    for &(truth, told) in &pairs {
-        certainty(&mut verdict, told, 1);
-        verdict.wrong.extend(compare(truth, told));
+    let (pairs, strangers) = pair(truths, &records.failures);
+    for &(truth, reported) in &pairs {
+        certainty(&mut verdict, reported, 1);
+        verdict.wrong.extend(compare(truth, reported));
     }
-    for told in &strangers {
+    for reported in &strangers {
         verdict.extra += 1;
         verdict.wrong.push(Wrong {
             fault: Fault::Count,
-            certainty: told.certainty,
+            certainty: reported.certainty,
             count: 1,
-            told: format!("EXTRA {}", told.words),
-            seen: format!("no such refusal; {}", near(truths, told)),
+            reported: format!("EXTRA {}", reported.words),
+            seen: format!("no such refusal; {}", near(truths, reported)),
         });
     }
     let paired: BTreeSet<*const Truth> =
@@ -111,23 +111,23 @@ pub fn judge(truths: &[Truth], records: &Records, known: &BySeq) -> Verdict {
     let mut repeats = Vec::new();
     for repeat in &records.repeated {
         match known.get(repeat.of) {
-            Some(told) => repeats.push((repeat, told)),
+            Some(reported) => repeats.push((repeat, reported)),
             None => verdict.extra += repeat.count,
         }
     }
     // The finest first: what a coarser one could take may be a finer one's. What names no cause
     // could take anything, so it is last.
-    repeats.sort_by_key(|(repeat, told)| {
+    repeats.sort_by_key(|(repeat, reported)| {
         let level = match repeat.alike {
             Alike::Process => 0,
             Alike::UserAndCgroup => 1,
             Alike::Check => 2,
         };
-        (told.certainty == Certainty::Unknown, level)
+        (reported.certainty == Certainty::Unknown, level)
     });
-    for (repeat, told) in repeats {
-        certainty(&mut verdict, told, repeat.count);
-        pool.claim(told, repeat.count, repeat.alike);
+    for (repeat, reported) in repeats {
+        certainty(&mut verdict, reported, repeat.count);
+        pool.claim(reported, repeat.count, repeat.alike);
     }
     verdict.extra += pool.settle(&mut verdict.wrong);
     // What is said to be lost, or that it may be, is not missed silently.
@@ -137,7 +137,7 @@ pub fn judge(truths: &[Truth], records: &Records, known: &BySeq) -> Verdict {
             fault: Fault::Count,
             certainty: Certainty::Unknown,
             count: verdict.missed,
-            told: "MISSED".to_owned(),
+            reported: "MISSED".to_owned(),
             seen: pool.words(),
         });
     }
@@ -148,8 +148,8 @@ fn count(truths: &[Truth], of: impl Fn(&Truth) -> bool) -> u64 {
     truths.iter().filter(|truth| of(truth)).count() as u64
 }
 
-fn certainty(verdict: &mut Verdict, told: &Told, count: u64) {
-    match told.certainty {
+fn certainty(verdict: &mut Verdict, reported: &Reported, count: u64) {
+    match reported.certainty {
         Certainty::Observed => verdict.observed += count,
         Certainty::Inferred => verdict.inferred += count,
         Certainty::Unknown => verdict.unknown += count,
@@ -169,12 +169,12 @@ pub fn has_owner(cause: &str) -> bool {
     )
 }
 
-fn compare(truth: &Truth, told: &Told) -> Vec<Wrong> {
+fn compare(truth: &Truth, reported: &Reported) -> Vec<Wrong> {
     let wrong = |fault| Wrong {
         fault,
-        certainty: told.certainty,
+        certainty: reported.certainty,
         count: 1,
-        told: told.words.clone(),
+        reported: reported.words.clone(),
         seen: format!(
             "{} {:?} {}",
             truth.cause.unwrap_or("undecided"),
@@ -183,21 +183,21 @@ fn compare(truth: &Truth, told: &Told) -> Vec<Wrong> {
         ),
     };
     let mut all = Vec::new();
-    if told.errno != truth.errno {
+    if reported.errno != truth.errno {
         all.push(wrong(Fault::Cause));
         return all;
     }
-    if told.certainty == Certainty::Unknown {
+    if reported.certainty == Certainty::Unknown {
         return all;
     }
-    if truth.cause.is_some_and(|cause| cause != told.cause) {
+    if truth.cause.is_some_and(|cause| cause != reported.cause) {
         all.push(wrong(Fault::Cause));
         return all;
     }
-    let Some(limit) = &told.limit else {
+    let Some(limit) = &reported.limit else {
         return all;
     };
-    if truth.cause.is_some() && !owner_agrees(truth, told) {
+    if truth.cause.is_some() && !owner_agrees(truth, reported) {
         all.push(wrong(Fault::Owner));
         return all;
     }
@@ -205,27 +205,28 @@ fn compare(truth: &Truth, told: &Told) -> Vec<Wrong> {
         (Some(wanted), Some(got)) => wanted != got,
         _ => false,
     };
-    if differs(truth.value, limit.value) || differs(truth.usage, limit.usage) || has_room(told) {
+    if differs(truth.value, limit.value) || differs(truth.usage, limit.usage) || has_room(reported)
+    {
         all.push(wrong(Fault::Numbers));
     }
     all
 }
 
 /// It says that a limit was full, and its numbers say that it wasn't.
-fn has_room(told: &Told) -> bool {
+fn has_room(reported: &Reported) -> bool {
     // Of memory, what was asked for counts too.
     let exact = matches!(
-        told.cause.as_str(),
+        reported.cause.as_str(),
         "rlimit_nproc" | "threads_max" | "pid_max" | "cgroup_pids_max"
     );
-    let Some(limit) = &told.limit else {
+    let Some(limit) = &reported.limit else {
         return false;
     };
     exact && matches!((limit.usage, limit.usable), (Some(usage), Some(bound)) if usage < bound)
 }
 
-fn owner_agrees(truth: &Truth, told: &Told) -> bool {
-    match &told.limit {
+fn owner_agrees(truth: &Truth, reported: &Reported) -> bool {
+    match &reported.limit {
         Some(limit) => truth.owners.is_empty() || truth.owners.contains(&limit.scope),
         None => true,
     }

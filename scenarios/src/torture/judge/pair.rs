@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Truth, compare};
-use crate::torture::told::Told;
+use crate::torture::reported::Reported;
 
 /// A record that is farther from every refusal than this, nanoseconds, is none's. Generous: between
 /// two looks at the clock a task may be kept from its processor, and the whole machine from its host's.
@@ -11,48 +11,48 @@ const FAR: u64 = 2_000_000_000;
 
 /// What a record that says something else than a refusal is farther from it, nanoseconds: forktrace reads
 /// two clocks for a record's time, one after the other, and the trace has microseconds, so that of two
-/// refusals so close the times can't tell which one a record is of. What it says can.
+/// refusals so close the times don't show which one a record is of. What it says does.
 const CLOSE: u64 = 100_000;
 
 /// Each `failure` with its refusal, and those that have none.
 pub fn pair<'a>(
     truths: &'a [Truth],
-    told: &'a [Told],
-) -> (Vec<(&'a Truth, &'a Told)>, Vec<&'a Told>) {
-    let mut of_task: HashMap<u32, (Vec<&Truth>, Vec<&Told>)> = HashMap::new();
+    reported: &'a [Reported],
+) -> (Vec<(&'a Truth, &'a Reported)>, Vec<&'a Reported>) {
+    let mut of_task: HashMap<u32, (Vec<&Truth>, Vec<&Reported>)> = HashMap::new();
     for truth in truths {
         of_task.entry(truth.tid).or_default().0.push(truth);
     }
-    for told in told {
-        of_task.entry(told.tid).or_default().1.push(told);
+    for reported in reported {
+        of_task.entry(reported.tid).or_default().1.push(reported);
     }
     let (mut pairs, mut strangers) = (Vec::new(), Vec::new());
-    for (mut truths, mut told) in of_task.into_values() {
+    for (mut truths, mut reported) in of_task.into_values() {
         truths.sort_by_key(|truth| truth.end);
-        told.sort_by_key(|told| (told.time, told.seq));
-        align(&truths, &told, &mut pairs, &mut strangers);
+        reported.sort_by_key(|reported| (reported.time, reported.seq));
+        align(&truths, &reported, &mut pairs, &mut strangers);
     }
-    pairs.sort_by_key(|(_, told)| told.seq);
-    strangers.sort_by_key(|told| told.seq);
+    pairs.sort_by_key(|(_, reported)| reported.seq);
+    strangers.sort_by_key(|reported| reported.seq);
     (pairs, strangers)
 }
 
 /// One thread's: in order on both sides, so that the sum of the distances is the least.
 fn align<'a>(
     truths: &[&'a Truth],
-    told: &[&'a Told],
-    pairs: &mut Vec<(&'a Truth, &'a Told)>,
-    strangers: &mut Vec<&'a Told>,
+    reported: &[&'a Reported],
+    pairs: &mut Vec<(&'a Truth, &'a Reported)>,
+    strangers: &mut Vec<&'a Reported>,
 ) {
     let wide = truths.len() + 1;
     // By how many of each are looked at.
-    let mut least = vec![0; (told.len() + 1) * wide];
+    let mut least = vec![0; (reported.len() + 1) * wide];
     let met = |least: &[u64], i: usize, j: usize| {
-        let (truth, told) = (truths[j - 1], told[i - 1]);
-        let says_else = u64::from(!compare(truth, told).is_empty());
-        least[(i - 1) * wide + j - 1] + distance(truth, told.time) + says_else * CLOSE
+        let (truth, reported) = (truths[j - 1], reported[i - 1]);
+        let says_else = u64::from(!compare(truth, reported).is_empty());
+        least[(i - 1) * wide + j - 1] + distance(truth, reported.time) + says_else * CLOSE
     };
-    for i in 1..=told.len() {
+    for i in 1..=reported.len() {
         least[i * wide] = i as u64 * FAR;
         for j in 1..wide {
             least[i * wide + j] = met(&least, i, j)
@@ -60,17 +60,17 @@ fn align<'a>(
                 .min(least[(i - 1) * wide + j] + FAR);
         }
     }
-    let (mut i, mut j) = (told.len(), truths.len());
+    let (mut i, mut j) = (reported.len(), truths.len());
     while i > 0 {
         let here = least[i * wide + j];
         if j > 0 && here == least[i * wide + j - 1] {
             j -= 1;
         } else if j > 0 && here == met(&least, i, j) {
             (i, j) = (i - 1, j - 1);
-            pairs.push((truths[j], told[i]));
+            pairs.push((truths[j], reported[i]));
         } else {
             i -= 1;
-            strangers.push(told[i]);
+            strangers.push(reported[i]);
         }
     }
 }
@@ -87,11 +87,11 @@ fn distance(truth: &Truth, time: u64) -> u64 {
 
 /// When the refusals around it came back, in microseconds before and after: those of its thread, and
 /// the nearest of any.
-pub fn near(truths: &[Truth], told: &Told) -> String {
-    let at = |truth: &Truth| (truth.end as i64 - told.time as i64) / 1000;
+pub fn near(truths: &[Truth], reported: &Reported) -> String {
+    let at = |truth: &Truth| (truth.end as i64 - reported.time as i64) / 1000;
     let mut own: Vec<i64> = truths
         .iter()
-        .filter(|truth| truth.tid == told.tid)
+        .filter(|truth| truth.tid == reported.tid)
         .map(at)
         .collect();
     own.sort_by_key(|at| at.abs());

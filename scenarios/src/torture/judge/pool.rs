@@ -1,18 +1,18 @@
-//! Refusals that are told by their number alone.
+//! Refusals that are reported by their number alone.
 
 use std::collections::BTreeMap;
 
 use forktrace::record::{Alike, Certainty};
 
 use super::{Fault, Truth, Wrong};
-use crate::torture::told::Told;
+use crate::torture::reported::Reported;
 
-/// Refusals that no `failure` tells, by what a repeat says of them.
+/// Refusals that no `failure` record describes, by what a repeat says of them.
 pub struct Pool {
     /// Process, cause, owners.
     left: BTreeMap<Key, u64>,
     /// What repeats claimed and nobody had.
-    unmet: Vec<(Told, u64, Alike)>,
+    unmet: Vec<(Reported, u64, Alike)>,
 }
 
 type Key = (u32, Option<&'static str>, Vec<String>);
@@ -30,16 +30,16 @@ impl Pool {
         }
     }
 
-    /// So many refusals are said to be like `told`.
-    pub fn claim(&mut self, told: &Told, mut count: u64, alike: Alike) {
-        let mine = |key: &Key| alike != Alike::Process || key.0 == told.process;
+    /// So many refusals are said to be like `reported`.
+    pub fn claim(&mut self, reported: &Reported, mut count: u64, alike: Alike) {
+        let mine = |key: &Key| alike != Alike::Process || key.0 == reported.process;
         // What agrees in full, then what the oracle leaves open.
         for pass in 0..3 {
             for (key, left) in &mut self.left {
                 let fits = match pass {
-                    0 => agrees(key, told, alike) && key.1.is_some() && !key.2.is_empty(),
-                    1 => agrees(key, told, alike) && key.1.is_some(),
-                    _ => agrees(key, told, alike),
+                    0 => agrees(key, reported, alike) && key.1.is_some() && !key.2.is_empty(),
+                    1 => agrees(key, reported, alike) && key.1.is_some(),
+                    _ => agrees(key, reported, alike),
                 };
                 if mine(key) && fits {
                     let taken = count.min(*left);
@@ -49,17 +49,17 @@ impl Pool {
             }
         }
         if count > 0 {
-            self.unmet.push((told.clone(), count, alike));
+            self.unmet.push((reported.clone(), count, alike));
         }
     }
 
-    /// Claims that nobody agrees to were made of other refusals: those are told wrongly. What is
+    /// Claims that nobody agrees to were made of other refusals: those are reported wrongly. What is
     /// then still claimed is more than there was.
     pub fn settle(&mut self, wrong: &mut Vec<Wrong>) -> u64 {
         let mut extra = 0;
-        for (told, mut count, alike) in std::mem::take(&mut self.unmet) {
+        for (reported, mut count, alike) in std::mem::take(&mut self.unmet) {
             for (key, left) in &mut self.left {
-                let mine = alike != Alike::Process || key.0 == told.process;
+                let mine = alike != Alike::Process || key.0 == reported.process;
                 let taken = if mine { count.min(*left) } else { 0 };
                 if taken == 0 {
                     continue;
@@ -68,9 +68,9 @@ impl Pool {
                 count -= taken;
                 wrong.push(Wrong {
                     fault: Fault::Count,
-                    certainty: told.certainty,
+                    certainty: reported.certainty,
                     count: taken,
-                    told: format!("REPEATS of {}", told.words),
+                    reported: format!("REPEATS of {}", reported.words),
                     seen: format!(
                         "{taken} of process {}: {} {:?}",
                         key.0,
@@ -83,9 +83,9 @@ impl Pool {
                 extra += count;
                 wrong.push(Wrong {
                     fault: Fault::Count,
-                    certainty: told.certainty,
+                    certainty: reported.certainty,
                     count,
-                    told: format!("EXTRA repeats of {}", told.words),
+                    reported: format!("EXTRA repeats of {}", reported.words),
                     seen: "no such refusals".to_owned(),
                 });
             }
@@ -111,16 +111,16 @@ impl Pool {
     }
 }
 
-/// Whether a repeat of `told` may stand for refusals of this key.
-fn agrees(key: &Key, told: &Told, alike: Alike) -> bool {
-    if told.certainty == Certainty::Unknown {
+/// Whether a repeat of `reported` may stand for refusals of this key.
+fn agrees(key: &Key, reported: &Reported, alike: Alike) -> bool {
+    if reported.certainty == Certainty::Unknown {
         return true;
     }
-    let cause = key.1.is_none_or(|cause| cause == told.cause);
+    let cause = key.1.is_none_or(|cause| cause == reported.cause);
     // Where only the check is the same, no owner is claimed.
     let owner = alike == Alike::Check
         || key.2.is_empty()
-        || told
+        || reported
             .limit
             .as_ref()
             .is_none_or(|limit| key.2.contains(&limit.scope));

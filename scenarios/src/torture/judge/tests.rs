@@ -1,7 +1,7 @@
 //! Made-up refusals and records.
 
 use super::*;
-use crate::torture::told::{Bound, Repeated};
+use crate::torture::reported::{Bound, Repeated};
 
 fn truth(tid: u32, begin: u64, cause: &'static str, owner: &str) -> Truth {
     Truth {
@@ -16,8 +16,8 @@ fn truth(tid: u32, begin: u64, cause: &'static str, owner: &str) -> Truth {
     }
 }
 
-fn told(seq: u64, tid: u32, time: u64, cause: &str, owner: &str) -> Told {
-    Told {
+fn reported(seq: u64, tid: u32, time: u64, cause: &str, owner: &str) -> Reported {
+    Reported {
         seq,
         tid,
         process: tid,
@@ -33,16 +33,16 @@ fn told(seq: u64, tid: u32, time: u64, cause: &str, owner: &str) -> Told {
     }
 }
 
-fn judged(truths: &[Truth], told: Vec<Told>, repeats: &[(u64, u64)], lost: u64) -> Verdict {
+fn judged(truths: &[Truth], reported: Vec<Reported>, repeats: &[(u64, u64)], lost: u64) -> Verdict {
     let mut known = BySeq::default();
-    known.learn(&told);
+    known.learn(&reported);
     let repeated = repeats.iter().map(|&(of, count)| Repeated {
         of,
         count,
         alike: Alike::Process,
     });
     let records = Records {
-        told,
+        failures: reported,
         repeated: repeated.collect(),
         lost,
         skipped: 0,
@@ -68,9 +68,9 @@ fn each_record_meets_its_refusal() {
         truth(8, MS, "pid_max", "host"),
     ];
     let right = vec![
-        told(1, 7, MS + 50_000, "threads_max", "host"),
-        told(2, 7, 2 * MS + 50_000, "rlimit_nproc", "uid 5"),
-        told(3, 8, MS + 50_000, "pid_max", "host"),
+        reported(1, 7, MS + 50_000, "threads_max", "host"),
+        reported(2, 7, 2 * MS + 50_000, "rlimit_nproc", "uid 5"),
+        reported(3, 8, MS + 50_000, "pid_max", "host"),
     ];
     let verdict = judged(&truths, right, &[], 0);
     assert_eq!(
@@ -78,8 +78,8 @@ fn each_record_meets_its_refusal() {
         (vec![], 0, 3)
     );
     let swapped = vec![
-        told(1, 7, MS + 50_000, "rlimit_nproc", "uid 5"),
-        told(2, 7, 2 * MS + 50_000, "rlimit_nproc", "uid 6"),
+        reported(1, 7, MS + 50_000, "rlimit_nproc", "uid 5"),
+        reported(2, 7, 2 * MS + 50_000, "rlimit_nproc", "uid 6"),
     ];
     let verdict = judged(&truths, swapped, &[], 1);
     assert_eq!(faults(&verdict), [(Fault::Cause, 1), (Fault::Owner, 1)]);
@@ -94,7 +94,7 @@ fn a_time_within_the_call_or_after_it() {
             .map(|n| truth(7, MS + n * 100_000, ["pid_max", "lsm"][n as usize % 2], "x"))
             .collect();
         let all = (0..20).map(|n| {
-            told(
+            reported(
                 n,
                 7,
                 MS + n * 100_000 + off,
@@ -113,14 +113,19 @@ fn missed_and_extra() {
         truth(7, MS, "pid_max", "host"),
         truth(7, 2 * MS, "pid_max", "host"),
     ];
-    let verdict = judged(&truths, vec![told(1, 7, MS + 9, "pid_max", "host")], &[], 0);
+    let verdict = judged(
+        &truths,
+        vec![reported(1, 7, MS + 9, "pid_max", "host")],
+        &[],
+        0,
+    );
     assert_eq!((verdict.missed, verdict.extra), (1, 0));
-    let three = (1..=3).map(|n| told(n, 7, n * MS + 9, "pid_max", "host"));
+    let three = (1..=3).map(|n| reported(n, 7, n * MS + 9, "pid_max", "host"));
     let verdict = judged(&truths, three.collect(), &[], 0);
     assert_eq!((verdict.missed, verdict.extra), (0, 1));
     let verdict = judged(
         &truths,
-        vec![told(1, 7, MS + 9, "pid_max", "host")],
+        vec![reported(1, 7, MS + 9, "pid_max", "host")],
         &[(1, 4)],
         0,
     );
@@ -132,13 +137,13 @@ fn repeats_by_cause_and_owner() {
     let mut truths = vec![truth(7, MS, "rlimit_nproc", "uid 5")];
     truths.extend((2..=4).map(|n| truth(7, n * MS, "rlimit_nproc", "uid 5")));
     truths.extend((5..=9).map(|n| truth(7, n * MS, "threads_max", "host")));
-    let first = || vec![told(1, 7, MS + 9, "rlimit_nproc", "uid 5")];
+    let first = || vec![reported(1, 7, MS + 9, "rlimit_nproc", "uid 5")];
     // All eight as the neighbour's.
     let verdict = judged(&truths, first(), &[(1, 8)], 0);
     assert_eq!(faults(&verdict), [(Fault::Count, 5)]);
     assert_eq!((verdict.missed, verdict.extra), (0, 0));
     // Said to be undecided: nothing is wrong.
-    let mut open = told(2, 7, 5 * MS + 9, "unknown", "");
+    let mut open = reported(2, 7, 5 * MS + 9, "unknown", "");
     open.certainty = Certainty::Unknown;
     let mut both = first();
     both.push(open);
@@ -151,21 +156,21 @@ fn what_the_oracle_leaves_open_is_not_compared() {
     let mut open = truth(7, MS, "pid_max", "host");
     open.cause = None;
     open.owners.clear();
-    let verdict = judged(&[open], vec![told(1, 7, MS + 9, "lsm", "x")], &[], 0);
+    let verdict = judged(&[open], vec![reported(1, 7, MS + 9, "lsm", "x")], &[], 0);
     assert_eq!((verdict.wrong, verdict.undecided), (vec![], 1));
 }
 
 #[test]
 fn numbers_that_contradict() {
     let full = |usage, value| {
-        let mut told = told(1, 7, MS + 9, "cgroup_pids_max", "/a");
-        told.limit = Some(Bound {
+        let mut reported = reported(1, 7, MS + 9, "cgroup_pids_max", "/a");
+        reported.limit = Some(Bound {
             scope: "/a".to_owned(),
             value: Some(value),
             usable: Some(value),
             usage: Some(usage),
         });
-        vec![told]
+        vec![reported]
     };
     let mut truths = [truth(7, MS, "cgroup_pids_max", "/a")];
     assert_eq!(faults(&judged(&truths, full(3, 3), &[], 0)), []);
@@ -188,8 +193,8 @@ fn of_two_refusals_that_are_close_a_record_is_of_the_one_that_it_names() {
             truth(7, MS + apart, "cgroup_pids_max", "/b"),
         ];
         // Nearer to the second by the clocks' disagreement.
-        let told = vec![told(1, 7, MS + apart + 10_000, "cgroup_pids_max", "/a")];
-        faults(&judged(&truths, told, &[], 1))
+        let reported = vec![reported(1, 7, MS + apart + 10_000, "cgroup_pids_max", "/a")];
+        faults(&judged(&truths, reported, &[], 1))
     };
     assert_eq!(close(90_000), []);
     assert_eq!(close(900_000), [(Fault::Owner, 1)]);
@@ -206,10 +211,10 @@ fn repeats_without_a_cause_take_what_no_other_names() {
             _ => truth(7, n * MS, "rlimit_nproc", "uid 5"),
         })
         .collect();
-    let mut unknown = told(1, 7, MS + 50_000, "unknown", "");
+    let mut unknown = reported(1, 7, MS + 50_000, "unknown", "");
     unknown.certainty = Certainty::Unknown;
     unknown.limit = None;
-    let named = told(2, 7, 3 * MS + 50_000, "rlimit_nproc", "uid 5");
+    let named = reported(2, 7, 3 * MS + 50_000, "rlimit_nproc", "uid 5");
     let repeats = [(1, 1), (2, 1)];
     let verdict = judged(&truths, vec![unknown, named], &repeats, 0);
     assert_eq!((faults(&verdict), verdict.unknown), (vec![], 2));

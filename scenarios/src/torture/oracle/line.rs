@@ -6,10 +6,10 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     pub tid: u32,
-    /// CLOCK_MONOTONIC, nanoseconds; the line tells microseconds.
+    /// CLOCK_MONOTONIC, nanoseconds; the line has microseconds.
     pub time: u64,
     pub name: String,
-    /// What was read there. A number below zero is told as its two's complement.
+    /// What was read there. A number below zero stands as its two's complement.
     pub values: HashMap<String, i64>,
 }
 

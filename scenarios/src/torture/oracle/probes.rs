@@ -2,7 +2,7 @@
 //!
 //! Each probe has one form or more in the language of tracefs's `kprobe_events`; the first that the
 //! kernel takes is used. A function that this kernel has inlined has no probe, and what only it could
-//! tell stays undecided.
+//! show stays undecided.
 
 use forktrace::btf::Btf;
 use forktrace::provoke::sys;
@@ -82,8 +82,8 @@ impl Types<'_> {
         Some(text)
     }
 
-    /// Who is told that pids.max refused: 6.11+ the cgroup whose limit it is, with its numbers;
-    /// before, the one that was forked in.
+    /// The cgroup that the kernel names at a refusal of pids.max: 6.11+ the one whose limit it is,
+    /// with its numbers; before, the one that was forked in.
     fn refuser(&self) -> Option<String> {
         if let Some(file) = self.at("pids_cgroup", "events_local_file") {
             let field = |name| {

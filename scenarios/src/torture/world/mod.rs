@@ -1,7 +1,7 @@
 //! Worlds: what a phase sets up, and who is refused in it. Everything is drawn from the seed.
 //!
 //! A world says what it knows by its own construction ([`Stage::note`]). That is compared with the
-//! oracle where both know, and stands in for it where the oracle can't tell. In a `race` something
+//! oracle where both know, and stands in for it where the oracle leaves it open. In a `race` something
 //! changes while tasks are created, and only the oracle is asked.
 
 mod cgroups;
@@ -27,7 +27,7 @@ use crate::attempt::{Kind, attempt};
 use crate::cgroup::{Cgroup, Tree};
 use crate::scenario::Place;
 
-/// What is to stand until forktrace has told everything; dropped in this order.
+/// What is to stand until forktrace has reported everything; dropped in this order.
 pub type Keep = Vec<Box<dyn Any>>;
 
 /// One kind of world.
@@ -251,7 +251,7 @@ impl<'a> Stage<'a> {
 
     /// A burst of any kind of creation.
     pub fn burst(&mut self, most: u32) -> Burst {
-        // Few, that are all told singly, and many, that are repeats for the most part.
+        // Few, each with a record of its own, and many, that are repeats for the most part.
         let most = if self.rng.chance(50) {
             most.min(14)
         } else {

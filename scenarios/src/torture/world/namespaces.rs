@@ -132,7 +132,7 @@ pub fn outer_ids(stage: &mut Stage<'_>) -> Result<Keep> {
         fs::write("/proc/sys/kernel/pid_max", most.to_string()).context("write pid_max")?;
         let inode = sys::namespace("pid")?;
         sleeper::pass_reserved_ids()?;
-        let (word, told) = std::os::unix::net::UnixStream::pair()?;
+        let (answer, asked) = std::os::unix::net::UnixStream::pair()?;
         // The one who asks is within; this one stays, and fills what is around it.
         sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
         // SAFETY: the actor has one thread; the child goes on below and leaves by `exit`.
@@ -145,13 +145,13 @@ pub fn outer_ids(stage: &mut Stage<'_>) -> Result<Keep> {
             let (_sleepers, _) = sleepers::fill(Kind::PLAIN, (most + own) as usize);
             let refused: u64 = plan.iter().map(|burst| burst.play()).sum();
             use std::io::Write;
-            (&word).write_all(&refused.to_le_bytes())?;
+            (&answer).write_all(&refused.to_le_bytes())?;
             sys::sleep_for_ever();
         }
         link.ready(vec![outer as u64, inode]);
         let mut refused = [0; 8];
         use std::io::Read;
-        (&told).read_exact(&mut refused)?;
+        (&asked).read_exact(&mut refused)?;
         link.ready(vec![u64::from_le_bytes(refused)]);
         Ok(())
     })?;

@@ -22,7 +22,7 @@ const RESERVED: u64 = 300;
 pub enum Owner {
     /// By its kernfs id.
     Cgroup(u64),
-    /// The one below or at which the limit is: only the forking cgroup was told.
+    /// The one below or at which the limit is: the kernel named the forking cgroup only.
     Above(u64),
     Uid(u32),
     /// By its inode number.

@@ -44,7 +44,7 @@ fn the_users_limit_and_the_hosts() {
 }
 
 #[test]
-fn before_5_14_copy_creds_tells() {
+fn before_5_14_copy_creds_names_the_check() {
     let asked = ["begin", "capable ret=0", "capable ret=0", "end ret=-11"];
     assert_eq!(play(&asked, false).unwrap().cause, Some("rlimit_nproc"));
     let past = ["begin", "creds ret=0", "end ret=-11"];

@@ -1,4 +1,4 @@
-//! What forktrace told, in the judge's terms.
+//! What forktrace reported, in the judge's terms.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use forktrace::record::{Alike, Certainty, Failure, LossReason, Operation, Record
 
 use crate::expect::Line;
 
-/// A `failure`.
+/// A `failure` record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Reported {
     pub seq: u64,
     pub tid: u32,
     pub process: u32,
@@ -23,7 +23,7 @@ pub struct Told {
     pub words: String,
 }
 
-/// Its `limit`.
+/// The limit that a `failure` record names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bound {
     pub scope: String,
@@ -33,7 +33,7 @@ pub struct Bound {
     pub usage: Option<u64>,
 }
 
-/// A `repeat`.
+/// A `repeat` record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeated {
     pub of: u64,
@@ -44,7 +44,7 @@ pub struct Repeated {
 /// All that came between two looks.
 #[derive(Default)]
 pub struct Records {
-    pub told: Vec<Told>,
+    pub failures: Vec<Reported>,
     pub repeated: Vec<Repeated>,
     /// Counted without detail.
     pub lost: u64,
@@ -58,7 +58,7 @@ impl Records {
         for line in lines {
             match line.record {
                 Record::Failure(failure) if failure.operation != Operation::Exec => {
-                    self.told.push(told(&failure, ahead)?);
+                    self.failures.push(reported(&failure, ahead)?);
                 }
                 Record::Repeat(Repeat {
                     of, count, alike, ..
@@ -76,11 +76,11 @@ impl Records {
     /// Failures that are accounted for.
     pub fn total(&self) -> u64 {
         let repeated: u64 = self.repeated.iter().map(|repeat| repeat.count).sum();
-        self.told.len() as u64 + repeated + self.lost
+        self.failures.len() as u64 + repeated + self.lost
     }
 }
 
-fn told(failure: &Failure, ahead: i128) -> Result<Told> {
+fn reported(failure: &Failure, ahead: i128) -> Result<Reported> {
     let time: jiff::Timestamp = failure.time.parse().context("the time of a failure")?;
     let limit = failure.limit.as_ref().map(|limit| Bound {
         scope: limit.owner.to_string(),
@@ -88,7 +88,7 @@ fn told(failure: &Failure, ahead: i128) -> Result<Told> {
         usable: limit.bound(),
         usage: limit.usage,
     });
-    Ok(Told {
+    Ok(Reported {
         seq: failure.seq,
         tid: failure.caller.tid,
         process: failure.caller.pid,
@@ -119,15 +119,18 @@ fn errno(failure: &Failure) -> i32 {
 
 /// What `repeat`s refer to, over the whole session.
 #[derive(Default)]
-pub struct BySeq(BTreeMap<u64, Told>);
+pub struct BySeq(BTreeMap<u64, Reported>);
 
 impl BySeq {
-    pub fn learn(&mut self, told: &[Told]) {
-        self.0
-            .extend(told.iter().map(|told| (told.seq, told.clone())));
+    pub fn learn(&mut self, reported: &[Reported]) {
+        self.0.extend(
+            reported
+                .iter()
+                .map(|reported| (reported.seq, reported.clone())),
+        );
     }
 
-    pub fn get(&self, seq: u64) -> Option<&Told> {
+    pub fn get(&self, seq: u64) -> Option<&Reported> {
         self.0.get(&seq)
     }
 }
