@@ -20,7 +20,7 @@ use crate::tracer::{NotStarted, Scratch, Tracer};
 
 /// Batches of each operation. Many, and small where the operation is large: so
 /// most of them meet neither a timer tick nor what the kernel puts off (RCU
-/// callbacks free the tasks that have ended), and the median tells their price.
+/// callbacks free the tasks that have ended), and the median is their price.
 const BATCHES: usize = 201;
 
 struct Operation {
@@ -219,7 +219,7 @@ impl Operation {
         (self.prepare)();
         let batches = measure(self.batch, self.run);
         (self.finish)();
-        tell(style, self.name, &batches);
+        print_line(style, self.name, &batches);
     }
 }
 
@@ -242,7 +242,7 @@ fn measure(batch: u32, run: fn()) -> Vec<u64> {
     all
 }
 
-fn tell(style: &str, operation: &str, batches: &[u64]) {
+fn print_line(style: &str, operation: &str, batches: &[u64]) {
     let (least, median) = (batches[0], batches[batches.len() / 2]);
     println!("BENCH\t{style}\t{operation}\t{median}");
     println!("BENCH-MIN\t{style}\t{operation}\t{least}");
@@ -261,7 +261,7 @@ fn filtered(style: &str) -> Result<()> {
         Ok(())
     })?;
     let batches = actor.go()?.numbers;
-    tell(style, "getppid_filtered", &batches);
+    print_line(style, "getppid_filtered", &batches);
     Ok(())
 }
 
@@ -284,7 +284,7 @@ fn failing(style: &str) -> Result<()> {
     })?;
     home.limit(1)?;
     let batches = actor.go()?.numbers;
-    tell(style, "failing_fork", &batches);
+    print_line(style, "failing_fork", &batches);
     drop(actor);
     Ok(())
 }

@@ -24,7 +24,7 @@ const SPARE: u64 = 4000;
 /// What a sleeping process takes of memory, kernel stack and page tables
 /// included, at most.
 const KIB_OF_A_PROCESS: u64 = 400;
-/// Counts of each kind; the fastest is told.
+/// Counts of each kind; the fastest is printed.
 const RUNS: u32 = 3;
 
 /// Makes up to `tasks` tasks, half of them processes and half threads, and prints
@@ -57,7 +57,7 @@ pub fn run(tasks: u64) -> Result<()> {
     println!(
         "{tasks} tasks: {processes} processes, and {groups} with {THREADS} threads each; {used} others\n"
     );
-    let mut told = match TaskIter::alone(None) {
+    let mut iterated = match TaskIter::alone(None) {
         Ok(iterator) => Some(Holders::new(Passwd::default()).with_tasks(Some(Box::new(iterator)))),
         Err(why) => {
             println!("no task iterator: {why}\n");
@@ -74,8 +74,8 @@ pub fn run(tasks: u64) -> Result<()> {
         let mut read = Holders::new(Passwd::default());
         let from_proc = measure(name, || count(&mut read))?;
         // Memory is counted from /proc in any case.
-        let by_iterator = match &mut told {
-            Some(told) if scope.fill() == Fill::Tasks => Some(measure(name, || count(told))?),
+        let by_iterator = match &mut iterated {
+            Some(holders) if scope.fill() == Fill::Tasks => Some(measure(name, || count(holders))?),
             _ => None,
         };
         row(name, by_iterator, from_proc);

@@ -45,7 +45,7 @@ pub fn run(forktrace: &Path, style: &str, samples: u32) -> Result<()> {
         let storm = storm.transpose()?;
         let mut times = measure(&mut live, place.uid(2500), samples)?;
         drop(storm);
-        ensure!(!times.is_empty(), "none was told in full");
+        ensure!(!times.is_empty(), "none was recorded in full");
         times.sort_unstable();
         let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
         println!(
@@ -60,7 +60,7 @@ pub fn run(forktrace: &Path, style: &str, samples: u32) -> Result<()> {
 }
 
 /// Nanoseconds of each refusal, from the return of its call to its line being read. Each is by a
-/// process of its own, for what has been told of one before may be counted only.
+/// process of its own, for the later ones of a process may be counted only.
 fn measure(live: &mut Live, uid: u32, samples: u32) -> Result<Vec<u64>> {
     let mut times = Vec::new();
     // The first one reads the host's tables.
@@ -76,7 +76,7 @@ fn measure(live: &mut Live, uid: u32, samples: u32) -> Result<Vec<u64>> {
         actor.send()?;
         let read = live.await_failure_of(actor.pid() as u32)?;
         let [refused, returned] = actor.hear()?.numbers[..] else {
-            bail!("the probe told no numbers");
+            bail!("the probe sent no numbers");
         };
         ensure!(refused == 1, "the probe's fork was granted");
         // A line that is read before the caller is back has cost it nothing.
@@ -94,7 +94,7 @@ struct Live {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
     /// The numbers of the probes' failures.
-    told: HashSet<u64>,
+    recorded: HashSet<u64>,
 }
 
 impl Live {
@@ -110,7 +110,7 @@ impl Live {
         let mut live = Self {
             child,
             lines: BufReader::new(out),
-            told: HashSet::new(),
+            recorded: HashSet::new(),
         };
         match live.next()? {
             Record::Session(_) => Ok(live),
@@ -140,12 +140,12 @@ impl Live {
             }
             match serde_json::from_str(&line).with_context(|| format!("reading {line:?}"))? {
                 Record::Failure(failure) if failure.caller.comm == PROBE => {
-                    self.told.insert(failure.seq);
+                    self.recorded.insert(failure.seq);
                     if failure.caller.pid == pid {
                         return Ok(Some(now));
                     }
                 }
-                Record::Repeat(repeat) if self.told.contains(&repeat.of) => return Ok(None),
+                Record::Repeat(repeat) if self.recorded.contains(&repeat.of) => return Ok(None),
                 _ => {}
             }
         }

@@ -22,7 +22,7 @@ const LOOKS: u32 = 4000;
 const SHOWN: usize = 3;
 
 /// Runs `words` (in which `@PID@` stands for this process) and measures under it; without words,
-/// what the operations cost in its machine. A peer whose name begins with `none` need not tell of the
+/// what the operations cost in its machine. A peer whose name begins with `none` need not report the
 /// refused fork.
 pub fn run(peer: &str, words: &[String]) -> Result<()> {
     // Where systemd mounts it.
@@ -68,7 +68,7 @@ pub fn run(peer: &str, words: &[String]) -> Result<()> {
     let shown: Vec<&str> = refused.take(SHOWN).collect();
     ensure!(
         !shown.is_empty() || peer.starts_with("none"),
-        "it tells no refused fork: {}",
+        "it reports no refused fork: {}",
         text.trim()
     );
     for line in shown {

@@ -26,7 +26,7 @@ struct Cost {
     counted: u64,
     lost: u64,
     skipped: u64,
-    told: usize,
+    recorded: usize,
 }
 
 /// Measures under `style` (`none`: without forktrace) and prints one line of numbers.
@@ -79,8 +79,8 @@ pub fn run(forktrace: &Path, style: &str, keys: &str, refusals: u32) -> Result<(
         cost.counted = summary.failures;
         cost.lost = summary.lost;
         cost.skipped = summary.skipped;
-        let told = |line: &&crate::expect::Line| matches!(line.record, Record::Failure(_));
-        cost.told = tracer.lines.iter().filter(told).count();
+        let is_failure = |line: &&crate::expect::Line| matches!(line.record, Record::Failure(_));
+        cost.recorded = tracer.lines.iter().filter(is_failure).count();
         ensure!(
             cost.counted <= refused && cost.counted + cost.skipped >= refused,
             "{refused} were refused, the summary says {summary:?}"
@@ -95,7 +95,7 @@ pub fn run(forktrace: &Path, style: &str, keys: &str, refusals: u32) -> Result<(
         cost.counted,
         cost.lost,
         cost.skipped,
-        cost.told,
+        cost.recorded,
     );
     Ok(())
 }

@@ -104,7 +104,7 @@ impl WantedLimit {
 pub enum FromTracepoint {
     /// It has to conclude the cause.
     Inferred,
-    /// The cause leaves nothing behind that it could always tell by.
+    /// The cause doesn't always leave something behind that names it.
     MayBeUnknown,
 }
 
@@ -188,7 +188,7 @@ impl Expect {
         self
     }
 
-    /// There is nothing to tell the cause by: then none may be named.
+    /// Nothing shows the cause: then none may be named.
     pub fn unknown(mut self) -> Self {
         self.cause = Cause::Unknown;
         self
@@ -324,17 +324,17 @@ fn too_many_of_one(recorded: &Recorded, pid: u32, wanted: &[&Expect]) -> Vec<Str
         }
         let owner = failure.limit.as_ref().map(|limit| limit.owner.to_string());
         let key = (format!("{:?}", failure.cause), owner);
-        let (told, could) = counts.entry(key).or_default();
-        *told += 1 + recorded.repeats.get(&failure.seq).copied().unwrap_or(0);
+        let (said, could) = counts.entry(key).or_default();
+        *said += 1 + recorded.repeats.get(&failure.seq).copied().unwrap_or(0);
         *could = wanted.iter().filter(|e| e.is_of(failure)).count() as u64;
     }
     counts
         .into_iter()
         // Of what nothing was wanted, more is said below.
-        .filter(|(_, (told, could))| *could > 0 && told > could)
-        .map(|((cause, owner), (told, could))| {
+        .filter(|(_, (said, could))| *could > 0 && said > could)
+        .map(|((cause, owner), (said, could))| {
             let owner = owner.unwrap_or_default();
-            format!("{told} are said to be {cause} of {owner:?}, which refused {could}")
+            format!("{said} are said to be {cause} of {owner:?}, which refused {could}")
         })
         .collect()
 }
@@ -343,7 +343,7 @@ fn too_many_of_one(recorded: &Recorded, pid: u32, wanted: &[&Expect]) -> Vec<Str
 /// second answer is what is wrong.
 ///
 /// So many as `skipped` says may be missing; as many as are, are taken off. What
-/// was told may then be `unknown` because a stage's program was skipped, and
+/// was recorded may then be `unknown` because a stage's program was skipped, and
 /// where that is `doubted`, inferred.
 pub fn compare(
     recorded: &Recorded,
@@ -362,7 +362,7 @@ pub fn compare(
         *skipped -= missing;
     } else if count != wanted.len() as u64 {
         wrong.push(format!(
-            "{} refused, {count} told (repeats included)",
+            "{} refused, {count} recorded (repeats included)",
             wanted.len()
         ));
     }

@@ -64,18 +64,18 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// One record at least tells the holders (the others come within the five
+    /// One record at least names the holders (the others come within the five
     /// seconds in which they are not counted again), and each that does is right.
     pub fn check(&self, recorded: &Recorded) -> Result<()> {
         let pids = recorded.pids();
         let all: Vec<&Failure> = pids.iter().flat_map(|pid| recorded.of(*pid)).collect();
-        let told: Vec<&&Failure> = all.iter().filter(|f| !f.holders.is_empty()).collect();
+        let naming: Vec<&&Failure> = all.iter().filter(|f| !f.holders.is_empty()).collect();
         // Whether one may be without a limit is the other comparison's to say.
         ensure!(
-            !told.is_empty() || all.iter().all(|f| f.limit.is_none()),
-            "no record tells who fills the limit"
+            !naming.is_empty() || all.iter().all(|f| f.limit.is_none()),
+            "no record names who fills the limit"
         );
-        for failure in told {
+        for failure in naming {
             self.check_one(failure)?;
         }
         Ok(())

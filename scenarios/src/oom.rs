@@ -20,7 +20,7 @@ pub struct WantedKill {
     pub by: Option<u32>,
 }
 
-/// The kills that are told of this process.
+/// The records of this process's kill.
 fn of(lines: &[Line], pid: u32) -> Vec<&OomKill> {
     let kills = lines.iter().filter_map(|l| match &l.record {
         Record::OomKill(kill) if kill.victim.pid == pid => Some(&**kill),
@@ -29,24 +29,27 @@ fn of(lines: &[Line], pid: u32) -> Vec<&OomKill> {
     kills.collect()
 }
 
-/// Whether it is told already.
-pub fn is_told(lines: &[Line], pid: u32) -> bool {
+/// Whether the kill of `pid` is recorded already.
+pub fn is_recorded(lines: &[Line], pid: u32) -> bool {
     !of(lines, pid).is_empty()
 }
 
 /// Nobody was killed for memory's sake.
 pub fn none(lines: &[Line], pids: &[u32]) -> Result<()> {
     for pid in pids {
-        ensure!(!is_told(lines, *pid), "an OOM kill of {pid} is told");
+        ensure!(
+            !is_recorded(lines, *pid),
+            "an OOM kill of {pid} is recorded"
+        );
     }
     Ok(())
 }
 
 /// Compares; `style` is the session's.
 pub fn compare(lines: &[Line], want: &WantedKill, style: &str) -> Result<()> {
-    let told = of(lines, want.pid);
-    ensure!(told.len() == 1, "one kill, {} told", told.len());
-    let got = told[0];
+    let kills = of(lines, want.pid);
+    ensure!(kills.len() == 1, "one kill, {} recorded", kills.len());
+    let got = kills[0];
     macro_rules! same {
         ($what:literal, $got:expr, $want:expr) => {
             ensure!($got == $want, "{} is {:?}, wanted {:?}", $what, $got, $want)

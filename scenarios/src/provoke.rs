@@ -28,7 +28,7 @@ pub fn run(name: Option<&str>, count: u32) -> Result<bool> {
         );
     }
     println!(
-        "{} refused, {} callers that nothing may be told of",
+        "{} refused, {} callers of which nothing may be recorded",
         run.expects.len(),
         run.quiet.len()
     );

@@ -200,13 +200,13 @@ fn one_session(tests: &mut Tests, style: &str, session: Session) {
     let holders_by = tracer.session.holders_by.clone();
     tests.place.by_iterator = holders_by.as_deref() == Some(TASK_ITER);
     if tests.at == Where::TestMachine && !tests.place.by_iterator {
-        let text = format!("the session says that holders are told by {holders_by:?}");
+        let text = format!("the session says that holders are counted by {holders_by:?}");
         tests.report.fail(&session, &text);
     }
 
     let mut done: Vec<Done> = Vec::new();
     let mut patience = Duration::from_secs(10);
-    for (scenario, told) in &scenarios {
+    for (scenario, recorded) in &scenarios {
         let begun = Instant::now();
         let name = format!("{prefix}/{}", scenario.name);
         let mut run = match (scenario.run)(&tests.place) {
@@ -219,7 +219,7 @@ fn one_session(tests: &mut Tests, style: &str, session: Session) {
                 continue;
             }
         };
-        if !told {
+        if !recorded {
             run.silence();
         }
         tests.provoked.add(scenario.name, &run);
@@ -280,7 +280,7 @@ fn one_session(tests: &mut Tests, style: &str, session: Session) {
             done.recorded.add(line);
         }
     }
-    // Told, and at the end added up: the kernel skips some in a storm, where it
+    // Recorded, and at the end added up: the kernel skips some in a storm, where it
     // preempts itself.
     let mut skipped = match &summary {
         Ok(summary) => summary.skipped,
@@ -324,7 +324,7 @@ pub fn counts_skipped_kprobes() -> bool {
 }
 
 /// Kernels built without preemption give a kretprobe one instance a CPU
-/// (kernel/kprobes.c `register_kretprobe`, up to 5.x), and what it misses is told
+/// (kernel/kprobes.c `register_kretprobe`, up to 5.x), and what it misses is recorded
 /// as a loss. They skip no program.
 pub fn without_preemption() -> bool {
     std::fs::read_to_string("/proc/version").is_ok_and(|v| !v.contains("PREEMPT"))
@@ -375,14 +375,14 @@ fn settle(
             ));
             return Some(());
         }
-        let told = wanted
+        let complete = wanted
             .iter()
             .all(|(pid, count)| recorded.count(*pid) >= *count);
         let mut kills = run.kills.iter();
-        (told && kills.all(|kill| oom::is_told(&tracer.lines, kill.pid))).then_some(())
+        (complete && kills.all(|kill| oom::is_recorded(&tracer.lines, kill.pid))).then_some(())
     });
     if settled.is_none() {
-        // Something is missing: the comparison will tell. Don't wait as long
+        // Something is missing: the comparison will say what. Don't wait as long
         // for the next.
         *patience = (*patience / 2).max(Duration::from_millis(500));
     }
@@ -468,7 +468,7 @@ fn compare_scenario(
 /// Of callers that were killed in the middle of a fork, some were caught there,
 /// and nothing else is said of any.
 fn only_dying(done: &Done) -> Result<()> {
-    let mut told = 0;
+    let mut recorded = 0;
     for pid in &done.dying {
         for failure in done.recorded.of(*pid) {
             anyhow::ensure!(
@@ -477,10 +477,14 @@ fn only_dying(done: &Done) -> Result<()> {
                 failure.cause,
                 failure.errno
             );
-            told += 1;
+            recorded += 1;
         }
     }
-    anyhow::ensure!(told > 0, "{} were killed, none is told", done.dying.len());
+    anyhow::ensure!(
+        recorded > 0,
+        "{} were killed, none is recorded",
+        done.dying.len()
+    );
     Ok(())
 }
 
@@ -513,10 +517,10 @@ fn totals(
         "the summary says {} lost, the records {lost}",
         summary.lost
     );
-    let told = losses(|loss| loss.reason == LossReason::Skipped);
+    let recorded = losses(|loss| loss.reason == LossReason::Skipped);
     anyhow::ensure!(
-        summary.skipped == told,
-        "the summary says {} skipped, the records {told}",
+        summary.skipped == recorded,
+        "the summary says {} skipped, the records {recorded}",
         summary.skipped
     );
     let by_cause: u64 = summary.causes.values().sum();

@@ -25,7 +25,7 @@ pub fn of(style: &str, at: Where, brief: bool) -> Vec<Session> {
     let mut plain = Session {
         prefix: style.to_owned(),
         options: &[],
-        scenarios: told(scenario::all()),
+        scenarios: recorded(scenario::all()),
     };
     let others = scenario::errnos::all_quiet();
     plain
@@ -41,12 +41,12 @@ pub fn of(style: &str, at: Where, brief: bool) -> Vec<Session> {
         Session {
             prefix: format!("{style}+more"),
             options: &["--seccomp", "--thread-stacks"],
-            scenarios: told(scenario::with_options()),
+            scenarios: recorded(scenario::with_options()),
         },
         Session {
             prefix: format!("{style}+errnos"),
             options: &["--errno", "all"],
-            scenarios: told(scenario::errnos::all()),
+            scenarios: recorded(scenario::errnos::all()),
         },
     ]
 }
@@ -54,7 +54,7 @@ pub fn of(style: &str, at: Where, brief: bool) -> Vec<Session> {
 /// Two, because starting a forktrace under emulation takes longer than most scenarios: one as users
 /// start it, one with everything that can be asked for.
 fn of_brief(style: &str) -> Vec<Session> {
-    let mut plain = told(scenario::all());
+    let mut plain = recorded(scenario::all());
     plain.retain(|(s, _)| brief::has(s.name));
     let mut more = scenario::with_options();
     more.extend(scenario::errnos::all());
@@ -68,11 +68,11 @@ fn of_brief(style: &str) -> Vec<Session> {
         Session {
             prefix: format!("{style}+all"),
             options: &["--seccomp", "--thread-stacks", "--errno", "all"],
-            scenarios: told(more),
+            scenarios: recorded(more),
         },
     ]
 }
 
-fn told(scenarios: Vec<Scenario>) -> Vec<(Scenario, bool)> {
+fn recorded(scenarios: Vec<Scenario>) -> Vec<(Scenario, bool)> {
     scenarios.into_iter().map(|s| (s, true)).collect()
 }

@@ -53,7 +53,7 @@ pub fn run(forktrace: &Path, style: Option<&str>, minutes: u64) -> Result<()> {
     let end = begin + Duration::from_secs(60 * minutes);
     let mut looks = Vec::new();
     let (mut refused, mut said, mut rounds) = (0, 0, 0u32);
-    let (mut told, mut repeated, mut lost) = (0, 0, 0);
+    let (mut recorded, mut repeated, mut lost) = (0, 0, 0);
     println!("| minute | refused | RSS, KiB | descriptors |\n|---:|---:|---:|---:|");
     while Instant::now() < end {
         for storm in &mut storms {
@@ -83,14 +83,14 @@ pub fn run(forktrace: &Path, style: Option<&str>, minutes: u64) -> Result<()> {
             );
         }
         tracer.read()?;
-        count(&mut tracer, &mut told, &mut repeated, &mut lost);
+        count(&mut tracer, &mut recorded, &mut repeated, &mut lost);
     }
     drop(storms);
     let summary = tracer.end()?;
-    count(&mut tracer, &mut told, &mut repeated, &mut lost);
+    count(&mut tracer, &mut recorded, &mut repeated, &mut lost);
     println!(
         "\n{refused} refused in {rounds} rounds; the summary: {} failures, {} lost, {} skipped at most; \
-         {told} told, {repeated} repeated",
+         {recorded} recorded, {repeated} repeated",
         summary.failures, summary.lost, summary.skipped
     );
     ensure!(
@@ -98,17 +98,17 @@ pub fn run(forktrace: &Path, style: Option<&str>, minutes: u64) -> Result<()> {
         "not all of them are counted"
     );
     ensure!(
-        told + repeated + lost == summary.failures,
+        recorded + repeated + lost == summary.failures,
         "{lost} are lost, and they don't add up"
     );
     flat(&looks)
 }
 
 /// Takes the lines that have come, which would fill this process's memory.
-fn count(tracer: &mut Tracer, told: &mut u64, repeated: &mut u64, lost: &mut u64) {
+fn count(tracer: &mut Tracer, recorded: &mut u64, repeated: &mut u64, lost: &mut u64) {
     for line in tracer.lines.drain(..) {
         match line.record {
-            Record::Failure(_) => *told += 1,
+            Record::Failure(_) => *recorded += 1,
             Record::Repeat(repeat) => *repeated += repeat.count,
             Record::Loss(loss) if loss.is_of_failures() => *lost += loss.count,
             _ => {}

@@ -63,7 +63,7 @@ impl Storm {
     /// Waits for the part's end: how many forks were refused.
     pub fn end(&mut self) -> Result<u64> {
         let refused = self.actor.hear()?.numbers;
-        refused.first().copied().context("the storm told no number")
+        refused.first().copied().context("the storm sent no number")
     }
 }
 

@@ -193,7 +193,7 @@ impl Running {
         }
     }
 
-    /// Waits for the end and wants an exit status; anything else is told with
+    /// Waits for the end and wants an exit status; anything else is an error with
     /// what it printed.
     pub fn wait_for_exit(&mut self, wanted: i32) -> Result<()> {
         let status = self.wait(PATIENCE)?;

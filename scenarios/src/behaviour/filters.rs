@@ -76,7 +76,7 @@ fn select(tests: &Tests, flag: &str, name: fn(&Chosen) -> String) -> Result<()> 
         count_of(&tracer, chosen.actor.pid()) == 2,
         "not 2 records in the end"
     );
-    ensure!(given, "the session does not tell the filter");
+    ensure!(given, "the session does not name the filter");
     // The cause is known only after the kernel's filters.
     if flag != "--cause" {
         ensure!(

@@ -1,4 +1,4 @@
-//! Who fills a limit, told by the task iterator and by /proc: the same.
+//! Who fills a limit, counted by the task iterator and from /proc: the same.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ fn agree(tests: &Tests) -> Result<()> {
         Err(why) if tests.at == Where::Host => return skip(why),
         Err(why) => anyhow::bail!("the task iterator is refused: {why}"),
     };
-    let mut told = Holders::new(Passwd::default()).with_tasks(Some(Box::new(iterator)));
+    let mut iterated = Holders::new(Passwd::default()).with_tasks(Some(Box::new(iterator)));
     let mut read = Holders::new(Passwd::default());
 
     let place = &tests.place;
@@ -59,7 +59,9 @@ fn agree(tests: &Tests) -> Result<()> {
         version,
         fill: Fill::Tasks,
     };
-    let rows = told.count(&cgroup, Some(tasks)).context("not counted")?;
+    let rows = iterated
+        .count(&cgroup, Some(tasks))
+        .context("not counted")?;
     for row in [
         Row::program("sleeper", 7),
         Row::program("sleeper-t", 8).detail(format!("pid {}", threads.pid().unwrap_or(0))),
@@ -77,7 +79,7 @@ fn agree(tests: &Tests) -> Result<()> {
         ensure!(rows.iter().any(|got| row.is(got)), "no {row:?} in {rows:?}");
     }
     let files = read.count(&cgroup, Some(tasks)).context("not read")?;
-    // In v1 /proc doesn't tell whose cgroup a zombie's was.
+    // In v1 /proc doesn't say which cgroup was a zombie's.
     let exact = version == Version::V2;
     same(&rows, &files, |row| exact || row.kind != HolderKind::Cgroup)?;
     if exact {
@@ -109,7 +111,7 @@ fn agree(tests: &Tests) -> Result<()> {
         let host = matches!(scope, Scope::Host { .. });
         let wanted =
             |row: &Holder| !host || matches!(row.kind, HolderKind::Program | HolderKind::Process);
-        let rows = told.count(&scope, None).context("not counted")?;
+        let rows = iterated.count(&scope, None).context("not counted")?;
         let files = read.count(&scope, None).context("not read")?;
         ensure!(!rows.is_empty(), "nobody in {scope:?}");
         same(&rows, &files, wanted).with_context(|| format!("{scope:?}"))?;
@@ -149,6 +151,6 @@ fn same(one: &[Holder], other: &[Holder], wanted: impl Fn(&Holder) -> bool) -> R
         rows
     };
     let (one, other) = (sorted(one), sorted(other));
-    ensure!(one == other, "the iterator tells {one:?}, /proc {other:?}");
+    ensure!(one == other, "the iterator counts {one:?}, /proc {other:?}");
     Ok(())
 }

@@ -40,23 +40,23 @@ fn run_out(tests: &Tests) -> Result<()> {
     let pid = refused.actor.pid();
     let summary = tracer.end()?;
     drop(sleepers);
-    let told = count_of(&tracer, pid);
+    let recorded = count_of(&tracer, pid);
     let all = u64::from(REFUSED);
     ensure!(
-        told < all,
-        "no call went without an instance: {told} of {all}"
+        recorded < all,
+        "no call went without an instance: {recorded} of {all}"
     );
     if counts_skipped_kprobes() {
         ensure!(
-            told + summary.skipped >= all,
-            "{told} of {all} are recorded, and {} said to be skipped",
+            recorded + summary.skipped >= all,
+            "{recorded} of {all} are recorded, and {} said to be skipped",
             summary.skipped
         );
     } else {
         let absent = &tracer.session.absent;
         ensure!(
             absent.iter().any(|a| a.contains("serve few calls at once")),
-            "{told} of {all} are recorded, and nothing says why: {absent:?}"
+            "{recorded} of {all} are recorded, and nothing says why: {absent:?}"
         );
     }
     Ok(())

@@ -164,7 +164,7 @@ fn hostile(tests: &Tests) -> Result<()> {
     }
     ensure!(
         running.printed().contains("RLIMIT_NPROC"),
-        "the failure is not told: {}",
+        "the failure is not printed: {}",
         running.printed()
     );
     Ok(())
@@ -194,7 +194,7 @@ fn hostile_json(tests: &Tests) -> Result<()> {
     Ok(())
 }
 
-/// Two users, one refused more often than the other: SIGUSR1 tells both, the worse one first, and
+/// Two users, one refused more often than the other: SIGUSR1 prints both, the worse one first, and
 /// so does the end.
 fn sums_up(tests: &Tests) -> Result<()> {
     let mut command = Command::new(&tests.binary);
@@ -215,7 +215,7 @@ fn sums_up(tests: &Tests) -> Result<()> {
     let digests: Vec<_> = printed.split("What to do first").skip(1).collect();
     ensure!(digests.len() == 2, "{} digests: {printed}", digests.len());
     for digest in digests {
-        tells_both(digest, &uids)?;
+        names_both(digest, &uids)?;
     }
     Ok(())
 }
@@ -230,7 +230,7 @@ fn record_sums_up(tests: &Tests) -> Result<()> {
     .context("seven failures are not recorded")?;
     tracer.running.signal(Signal::USR1);
     await_text(|| tracer.running.said(), "Callers")?;
-    tells_both(&tracer.running.said(), &uids)?;
+    names_both(&tracer.running.said(), &uids)?;
     tracer.end()?;
     Ok(())
 }
@@ -245,12 +245,12 @@ fn refuse_two(tests: &Tests) -> Result<[String; 2]> {
     Ok(uids.map(|uid| format!("uid {uid}")))
 }
 
-fn tells_both(digest: &str, uids: &[String; 2]) -> Result<()> {
+fn names_both(digest: &str, uids: &[String; 2]) -> Result<()> {
     let [many, few] = ["  1. 5 failures: ", "  2. 2 failures: "]
         .map(|start| digest.lines().find(|line| line.starts_with(start)));
-    let tells = |line: Option<&str>, uid: &str| line.is_some_and(|line| line.contains(uid));
+    let names = |line: Option<&str>, uid: &str| line.is_some_and(|line| line.contains(uid));
     ensure!(
-        tells(many, &uids[0]) && tells(few, &uids[1]),
+        names(many, &uids[0]) && names(few, &uids[1]),
         "wanted 5 of {} and 2 of {}: {digest}",
         uids[0],
         uids[1]

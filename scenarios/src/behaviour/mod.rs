@@ -282,8 +282,8 @@ fn daemon() -> Result<bool> {
     // The writing end is the grandchild's alone.
     drop(to);
     let mut word = [0];
-    let told = rustix::io::read(&from, &mut word);
-    sys::exit(if told == Ok(1) && word == *b"y" { 7 } else { 1 })
+    let read = rustix::io::read(&from, &mut word);
+    sys::exit(if read == Ok(1) && word == *b"y" { 7 } else { 1 })
 }
 
 /// Is refused, by its user's limit.

@@ -41,10 +41,10 @@ fn of_a_unit(tests: &Tests) -> Result<()> {
         provoke(&mut prober)?;
         await_failures(&mut tracer, prober.actor.pid(), 1)?;
         pids.push(prober.actor.pid() as u32);
-        let told = forktrace(tests, &["check", "--format", "json", "--unit", &unit], 1)?;
+        let checked = forktrace(tests, &["check", "--format", "json", "--unit", &unit], 1)?;
         let wanted = format!("TasksMax={value} in {}", file.display());
-        let is_told = told.printed().contains(&wanted);
-        ensure!(is_told == (name == "part"), "{}", told.printed());
+        let is_named = checked.printed().contains(&wanted);
+        ensure!(is_named == (name == "part"), "{}", checked.printed());
         files.push(wanted);
     }
     let notes = |pid: u32| -> Result<String> {
@@ -56,14 +56,17 @@ fn of_a_unit(tests: &Tests) -> Result<()> {
         let notes = failure.fix.iter().filter_map(|fix| fix.note.clone());
         Ok(notes.collect::<Vec<_>>().join("\n"))
     };
-    let told = notes(pids[0])?;
+    let of_part = notes(pids[0])?;
     let most = ["kernel/pid_max", "kernel/threads-max"].map(setting::read);
     let [pid_max, threads_max] = most;
     let today = pid_max?.min(threads_max?) * 15 / 100;
     let today = format!("evaluated now it would be {today}, not 2");
-    ensure!(told.contains(&files[0]) && told.contains(&today), "{told}");
-    let told = notes(pids[1])?;
-    ensure!(!told.contains("evaluated"), "{told}");
+    ensure!(
+        of_part.contains(&files[0]) && of_part.contains(&today),
+        "{of_part}"
+    );
+    let of_number = notes(pids[1])?;
+    ensure!(!of_number.contains("evaluated"), "{of_number}");
     tracer.end()?;
     Ok(())
 }

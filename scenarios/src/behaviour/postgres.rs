@@ -260,7 +260,7 @@ impl Server {
             .stderr(Stdio::null());
         let mut child = psql.spawn().context("starting psql")?;
         let stdin = child.stdin.as_mut().context("psql has no standard input")?;
-        writeln!(stdin, "{sql}").context("telling psql")?;
+        writeln!(stdin, "{sql}").context("writing to psql")?;
         Ok(Client(child))
     }
 }

@@ -52,7 +52,7 @@ fn strict_overcommit(tests: &Tests) -> Result<()> {
     let _admin = setting::set("vm/admin_reserve_kbytes", 0)?;
     let _user = setting::set("vm/user_reserve_kbytes", 0)?;
     let mode = setting::set("vm/overcommit_memory", 2)?;
-    // Room for less and less of the fork, and for a client to say what it was told; the kernel's
+    // Room for less and less of the fork, and for a client to print its answer; the kernel's
     // counter is some megabytes off the sum that meminfo shows.
     let mut said = None;
     let mut failure = None;
@@ -86,7 +86,7 @@ fn strict_overcommit(tests: &Tests) -> Result<()> {
 /// What psql complains of, if it does.
 fn connect_again(mut psql: Child) -> Result<Option<String>> {
     let mut stdin = psql.stdin.take().context("psql has no standard input")?;
-    stdin.write_all(b"\\c\n\\q\n").context("telling psql")?;
+    stdin.write_all(b"\\c\n\\q\n").context("writing to psql")?;
     drop(stdin);
     let ended = psql.wait_with_output()?;
     match ended.status.success() {

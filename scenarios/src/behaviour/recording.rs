@@ -120,7 +120,7 @@ fn sessions(path: &Path) -> usize {
     read(path).map_or(0, |f| f.records.iter().filter(is_session).count())
 }
 
-/// Failures that records tell of, repeats included.
+/// Failures that records count, repeats included.
 fn failures(records: &[Record]) -> u64 {
     let counts = records.iter().map(|record| match record {
         Record::Failure(_) => 1,
@@ -159,7 +159,7 @@ fn folder(tests: &Tests, name: &str) -> Result<PathBuf> {
     Ok(dir.join(name))
 }
 
-/// Many users are refused at once, so that much is told in full; every failure
+/// Many users are refused at once, so that much is recorded in full; every failure
 /// is in one file, and in one only.
 fn rotates(tests: &Tests, name: &str, size: &str) -> Result<()> {
     const USERS: u32 = 24;
@@ -169,12 +169,12 @@ fn rotates(tests: &Tests, name: &str, size: &str) -> Result<()> {
     let mut users = (0..USERS)
         .map(|n| refused_user("rotate-storm", tests.place.uid(140 + n), EACH))
         .collect::<Result<Vec<_>>>()?;
-    // Room for all that is told, so that the files alone can lose anything.
+    // Room for all records, so that the files alone can lose anything.
     let more = ["--max-size", size, "--ring-size", "16M"];
     let recorder = Recorder::start(tests, &path, "rotate-storm", &more)?;
     for round in 0..ROUNDS {
         if round > 0 {
-            // Each second some are told in full.
+            // Each second some are recorded in full.
             sleep(Duration::from_secs(1));
         }
         for user in &mut users {
@@ -280,7 +280,7 @@ fn leaves_room(tests: &Tests) -> Result<()> {
     let mut user = refused_user("no-room", tests.place.uid(166), 5)?;
     let recorder = Recorder::start(tests, &path, "no-room", &["--min-free", "1000000T"])?;
     provoke(&mut user)?;
-    // Nothing tells that they have been seen but the end.
+    // Nothing shows that they have been seen but the end.
     recorder.end()?;
     let File { records, .. } = read(&path)?;
     let kinds: Vec<&str> = records
@@ -297,7 +297,7 @@ fn leaves_room(tests: &Tests) -> Result<()> {
 }
 
 /// `replay --follow` goes on in the file that takes the name, and ends at once
-/// when it is told to.
+/// at a signal.
 fn follows(tests: &Tests) -> Result<()> {
     let path = folder(tests, "follow.ndjson")?;
     let mut user = refused_user("followed", tests.place.uid(167), 2)?;

@@ -57,7 +57,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         },
     },
     Behaviour {
-        name: "selftest_tells_a_difference",
+        name: "selftest_names_a_difference",
         run: difference,
     },
     Behaviour {
@@ -378,7 +378,7 @@ fn without_root(tests: &Tests) -> Result<()> {
     Ok(())
 }
 
-/// A setting that somebody else changes while it runs is told, and exit 1.
+/// A setting that somebody else changes while it runs is named, and exit 1.
 fn difference(tests: &Tests) -> Result<()> {
     if tests.at == Where::Host {
         return skip("changes a setting of the host");
@@ -401,7 +401,7 @@ fn difference(tests: &Tests) -> Result<()> {
     );
     ensure!(
         printed.contains(&wanted) && !printed.contains("not named"),
-        "it does not tell the difference: {printed}"
+        "it does not name the difference: {printed}"
     );
     Ok(())
 }

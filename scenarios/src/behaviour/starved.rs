@@ -58,7 +58,7 @@ struct Exec {
 }
 
 impl Exec {
-    /// A process that does `setup`, and when told, execs forktrace.
+    /// A process that does `setup`, and at a word from here execs forktrace.
     fn prepare(tests: &Tests, name: &str, setup: impl FnOnce() -> Result<()>) -> Result<Self> {
         let file = tests.scratch.path(&format!("{name}.ndjson"));
         let said = tests.scratch.path(&format!("{name}.err"));
@@ -79,7 +79,7 @@ impl Exec {
         String::from_utf8_lossy(&fs::read(&self.said).unwrap_or_default()).into_owned()
     }
 
-    /// Tells it to exec and waits for the session line.
+    /// Lets it exec and waits for the session line.
     fn start(&mut self) -> Result<Tail> {
         self.actor.send()?;
         let mut tail = None;

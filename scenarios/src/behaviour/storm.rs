@@ -1,4 +1,4 @@
-//! Storms: counted exactly whatever the number of keys, and a rare refusal is told all the same.
+//! Storms: counted exactly whatever the number of keys, and a rare refusal is recorded all the same.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -69,7 +69,7 @@ fn processes(tests: &Tests) -> Result<()> {
         refused,
         u64::from(RARE),
     )?;
-    let told = |pid: i32| {
+    let recorded = |pid: i32| {
         let own =
             |record: &&Record| matches!(record, Record::Failure(f) if f.caller.pid == pid as u32);
         records(&tracer).filter(own).count()
@@ -77,9 +77,9 @@ fn processes(tests: &Tests) -> Result<()> {
     for rare in &rare {
         let pid = rare.actor.pid();
         ensure!(
-            told(pid) == 1,
-            "{} failures of the rare {pid} are told",
-            told(pid)
+            recorded(pid) == 1,
+            "{} failures of the rare {pid} are recorded",
+            recorded(pid)
         );
     }
     let times = records(&tracer).filter_map(|record| match record {
@@ -89,13 +89,16 @@ fn processes(tests: &Tests) -> Result<()> {
     let busiest = in_a_second(times)?;
     // A second of the limit's may begin in the middle of this one.
     let most = 2 * detail::GROUP as usize;
-    ensure!(busiest <= most, "{busiest} were told in full in a second");
+    ensure!(
+        busiest <= most,
+        "{busiest} were recorded in full in a second"
+    );
     let by_group = records(&tracer)
         .any(|r| matches!(r, Record::Repeat(repeat) if repeat.alike == Alike::UserAndCgroup));
-    let told = records(&tracer).filter(|r| matches!(r, Record::Failure(_)));
+    let in_full = records(&tracer).filter(|r| matches!(r, Record::Failure(_)));
     // An emulated machine may be too slow for a storm.
     ensure!(
-        by_group || told.count() as u64 == refused + u64::from(RARE),
+        by_group || in_full.count() as u64 == refused + u64::from(RARE),
         "none was counted by user and cgroup"
     );
     Ok(())
@@ -142,7 +145,7 @@ fn around(tests: &Tests, style: &str) -> Result<()> {
     before_and_after(tests, style)
 }
 
-/// One that is under way when forktrace starts, and when it ends: what is counted is what is told,
+/// One that is under way when forktrace starts, and when it ends: what is counted is what is recorded,
 /// and nothing was seen by half of the probes.
 fn before_and_after(tests: &Tests, style: &str) -> Result<()> {
     let tree = tests.place.cgroups.tree("storm-b")?;
@@ -161,21 +164,21 @@ fn before_and_after(tests: &Tests, style: &str) -> Result<()> {
     machine::await_some(Duration::from_millis(1500), || None::<()>);
     let summary = tracer.end()?;
     drop(storm);
-    let mut told = 0;
+    let mut recorded = 0;
     let mut lost = 0;
     for record in records(&tracer) {
         match record {
-            Record::Failure(_) => told += 1,
-            Record::Repeat(repeat) => told += repeat.count,
+            Record::Failure(_) => recorded += 1,
+            Record::Repeat(repeat) => recorded += repeat.count,
             Record::Loss(loss) if loss.is_of_failures() => lost += loss.count,
             _ => {}
         }
     }
     ensure!(
-        told + lost == summary.failures && lost == summary.lost,
-        "{told} are told or repeated, {lost} lost, the summary says {summary:?}"
+        recorded + lost == summary.failures && lost == summary.lost,
+        "{recorded} are recorded or repeated, {lost} lost, the summary says {summary:?}"
     );
-    ensure!(told > 0, "none is told");
+    ensure!(recorded > 0, "none is recorded");
     ensure!(
         !without_preemption() || lost == 0,
         "{lost} are lost: {summary:?}"
@@ -191,7 +194,7 @@ fn before_and_after(tests: &Tests, style: &str) -> Result<()> {
 /// Every refusal is counted once, under its cause.
 fn exact(tracer: &Tracer, summary: &Summary, cause: &str, refused: u64, rare: u64) -> Result<()> {
     let of = |cause: &str| summary.causes.get(cause).copied().unwrap_or_default();
-    let told: u64 = records(tracer)
+    let recorded: u64 = records(tracer)
         .map(|record| match record {
             Record::Failure(_) => 1,
             Record::Repeat(repeat) => repeat.count,
@@ -199,8 +202,8 @@ fn exact(tracer: &Tracer, summary: &Summary, cause: &str, refused: u64, rare: u6
         })
         .sum();
     ensure!(
-        told + summary.lost == summary.failures,
-        "{told} are told or repeated, {} lost, the summary says {}",
+        recorded + summary.lost == summary.failures,
+        "{recorded} are recorded or repeated, {} lost, the summary says {}",
         summary.lost,
         summary.failures
     );

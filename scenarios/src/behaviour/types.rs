@@ -24,7 +24,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
 
 const FOLDER: &str = "/sys/kernel/btf";
 
-/// Without types each failure is told all the same, and nothing of it is claimed to have been seen;
+/// Without types each failure is recorded all the same, and nothing of it is claimed to have been seen;
 /// with a file of them it is as ever.
 fn hidden(tests: &Tests) -> Result<()> {
     let copy = tests.scratch.path("vmlinux.btf");

@@ -72,9 +72,9 @@ fn of_a_cgroup(place: &Place) -> Result<Run> {
             .within(&place.cgroups, &one)
     })?;
     let leader = threads.pid().context("threads without a process")?;
-    // In v1 /proc doesn't tell where a zombie has been.
-    let told = place.cgroups.pids_is_v2 || place.by_iterator;
-    let zombies = if told { 4 } else { 0 };
+    // In v1 /proc doesn't say where a zombie has been.
+    let shown = place.cgroups.pids_is_v2 || place.by_iterator;
+    let zombies = if shown { 4 } else { 0 };
     run.holders = Some(Wanted {
         rows: vec![
             Row::program("sleeper-t", 8).detail(format!("pid {leader}")),

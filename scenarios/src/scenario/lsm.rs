@@ -95,7 +95,7 @@ fn refused(place: &Place, tag: &str, uid: u32, errno: i32) -> Result<Run> {
     let mut callers = probers(tag, Kind::ALL, place.count, || Ok(sys::become_uid(uid)?))?;
     let refusal = Refusal::new(uid, errno)?;
     run.fire(&mut callers, |p, a| {
-        // ENOMEM can be that of an allocation. EAGAIN is told from an execve's in another
+        // ENOMEM can be that of an allocation. EAGAIN is told apart from an execve's in another
         // thread where it is seen that the modules weren't undone.
         let certain = errno == libc::EAGAIN && (silence_counts || !a.kind.is_thread());
         let cause = if certain { Cause::Lsm } else { Cause::Unknown };

@@ -90,7 +90,7 @@ pub struct Run {
     pub expects: Vec<Expect>,
     /// Who fills the limit that refuses all of them.
     pub holders: Option<Wanted>,
-    /// Callers of which no record may tell.
+    /// Callers of which there may be no record.
     pub quiet: Vec<u32>,
     /// Callers that were being killed: with `--errno all` records may say so,
     /// and nothing else.
@@ -104,7 +104,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// What was expected is not to be told.
+    /// Takes what was expected for what must not be recorded.
     pub fn silence(&mut self) {
         self.quiet.extend(self.expects.drain(..).map(|e| e.pid));
         self.quiet.sort_unstable();
@@ -221,7 +221,7 @@ pub fn all() -> Vec<Scenario> {
         holders::SCENARIOS,
         rlimit_nproc::SCENARIOS,
         // Before the storms: once the kernel has skipped the programs at an
-        // entry, a call that was answered without one can't be told from it.
+        // entry, a call that was answered without one can't be told apart from it.
         seccomp::WITHOUT_OPTION,
         cgroup_pids_max::SCENARIOS,
         pid_namespace_dead::SCENARIOS,

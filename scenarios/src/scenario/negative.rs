@@ -1,4 +1,4 @@
-//! What is no failure, and must not be told: creations that succeed, that the
+//! What is no failure, and must not be recorded: creations that succeed, that the
 //! kernel restarts, that answer another errno, that a fatal signal cuts short;
 //! and memory refused where nothing was to be created.
 

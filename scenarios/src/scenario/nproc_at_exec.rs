@@ -240,7 +240,7 @@ fn compat(place: &Place) -> Result<Run> {
 }
 
 /// What service managers and `su` do: a program of its own that becomes the
-/// user and executes what it was told to. The standard library's way, which
+/// user and executes what it was asked to. The standard library's way, which
 /// hands the errno back.
 fn program(place: &Place) -> Result<Run> {
     use std::os::unix::process::CommandExt as _;
@@ -250,7 +250,7 @@ fn program(place: &Place) -> Result<Run> {
     let (caller, report) = Actor::start("launcher", |link| {
         sys::limit_nproc(12, 12)?;
         let (from, to) = std::io::pipe()?;
-        let tell = std::os::fd::AsRawFd::as_raw_fd(&to);
+        let writer = std::os::fd::AsRawFd::as_raw_fd(&to);
         let mut command = std::process::Command::new("/proc/self/exe");
         command.args(["helper", "exit", "0"]).uid(uid).gid(uid);
         // Runs after setuid, before execve.
@@ -258,7 +258,7 @@ fn program(place: &Place) -> Result<Run> {
         unsafe {
             command.pre_exec(move || {
                 let pid = libc::getpid();
-                libc::write(tell, (&raw const pid).cast(), 4);
+                libc::write(writer, (&raw const pid).cast(), 4);
                 Ok(())
             });
         }
@@ -274,7 +274,7 @@ fn program(place: &Place) -> Result<Run> {
         Ok(())
     })?;
     let [pid, errno] = report.numbers[..] else {
-        bail!("the launcher told nothing");
+        bail!("the launcher sent nothing");
     };
     ensure!(errno == libc::EAGAIN as u64, "spawn answered errno {errno}");
     let attempt = Attempt {
@@ -371,7 +371,7 @@ fn filtered(place: &Place) -> Result<Run> {
     Ok(run)
 }
 
-/// What must not be told: an execve that works, that answers another errno, and
+/// What must not be recorded: an execve that works, that answers another errno, and
 /// an EAGAIN of somebody else.
 fn quiet(place: &Place) -> Result<Run> {
     let mut run = Run::default();

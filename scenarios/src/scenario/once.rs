@@ -1,4 +1,4 @@
-//! Exactly once: every refusal is told, by a record or in the count of a
+//! Exactly once: every refusal is counted, by a record or in the count of a
 //! `repeat`, and none twice, however fast they come.
 
 use anyhow::Result;

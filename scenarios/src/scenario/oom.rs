@@ -1,4 +1,4 @@
-//! OOM kills, which are no failures and are told beside them: in a memory cgroup of one's own, in
+//! OOM kills, which are no failures and are recorded beside them: in a memory cgroup of one's own, in
 //! one two levels below the one that is limited, with all that live there, and on the whole host.
 
 use std::fs;
@@ -102,7 +102,7 @@ fn touch(bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// It must not live to tell.
+/// Fails if the victim lives to answer.
 fn dies(victim: &mut Actor) -> Result<()> {
     match victim.hear() {
         Ok(_) => bail!("{} was not killed", victim.comm()),

@@ -66,7 +66,7 @@ fn expected(actor: &crate::actor::Actor, a: &Attempt, errno: i32) -> Result<Expe
             unit: None,
             file: None,
         })
-        // Nothing tells it from a security module there.
+        // Nothing there tells it apart from a security module.
         .may_be_unknown();
     expect.errno = Errno::from_number(errno).unwrap_or(Errno::EAGAIN);
     // Memory for other things is asked for at the same stage.

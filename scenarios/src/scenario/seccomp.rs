@@ -118,7 +118,7 @@ fn compat(place: &Place) -> Result<Run> {
 }
 
 /// A filter that lets forks pass, and a limit that refuses them; then threads,
-/// which it refuses. Each is told once, by its own cause.
+/// which it refuses. Each is recorded once, with its own cause.
 fn beside_a_limit(place: &Place) -> Result<Run> {
     let tree = place.cgroups.tree("scp")?;
     let home = tree.top();

@@ -224,7 +224,7 @@ pub const BRIEF: [Part; 10] = [
             "--only",
             "starved_over_nproc_capabilities",
             "--only",
-            "selftest_tells_a_difference",
+            "selftest_names_a_difference",
             "--only",
             "selftest_sig",
             "--only",

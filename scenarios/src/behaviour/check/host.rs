@@ -161,7 +161,7 @@ pub(super) fn kernel_log(tests: &Tests) -> Result<()> {
     Ok(())
 }
 
-/// After two sysctls and a unit's limit were changed, these are told.
+/// After two sysctls and a unit's limit were changed, these are named.
 pub(super) fn baseline(tests: &Tests) -> Result<()> {
     let tree = tests.place.cgroups.tree("check-drift")?;
     let unit = format!("forktrace-drift-{}.service", std::process::id());
@@ -187,12 +187,15 @@ pub(super) fn baseline(tests: &Tests) -> Result<()> {
         wanted.push("vm.overcommit_memory was 0, is 1".to_owned());
         wanted.push(format!("vm.overcommit_ratio was {ratio}, is {}", ratio + 7));
     }
-    let told = texts(&check(tests, &against, 0)?);
+    let drift = texts(&check(tests, &against, 0)?);
     for text in &wanted {
-        ensure!(told.contains(text), "no {text:?} in {told:?}");
+        ensure!(drift.contains(text), "no {text:?} in {drift:?}");
     }
     if tests.at == Where::TestMachine {
-        ensure!(told.len() == wanted.len(), "more than {wanted:?}: {told:?}");
+        ensure!(
+            drift.len() == wanted.len(),
+            "more than {wanted:?}: {drift:?}"
+        );
     }
     let running = forktrace(tests, &[&["check"], &against[..]].concat(), 0)?;
     ensure!(
@@ -202,10 +205,10 @@ pub(super) fn baseline(tests: &Tests) -> Result<()> {
     );
     drop(kept);
     home.unlimit()?;
-    let told = texts(&check(tests, &against, 0)?);
+    let drift = texts(&check(tests, &against, 0)?);
     ensure!(
-        !told.iter().any(|text| wanted.contains(text)),
-        "all is as before: {told:?}"
+        !drift.iter().any(|text| wanted.contains(text)),
+        "all is as before: {drift:?}"
     );
     Ok(())
 }

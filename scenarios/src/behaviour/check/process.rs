@@ -38,7 +38,7 @@ pub(super) fn dead_pid_namespace(tests: &Tests) -> Result<()> {
     Ok(())
 }
 
-/// Children that have ended are told of a living process, and a zombie is no
+/// Children that have ended are reported of a living process, and a zombie is no
 /// living one.
 pub(super) fn zombies(tests: &Tests) -> Result<()> {
     let (parent, report) = Actor::start("check-parent", |link| {

@@ -140,7 +140,7 @@ pub(super) fn watch(tests: &Tests) -> Result<()> {
     };
     near(&running, 0).context("no healthy reading")?;
     tree.top().limit(20)?;
-    near(&running, 1).context("the limit is not told as near")?;
+    near(&running, 1).context("the limit is not reported as near")?;
     running.signal(Signal::INT);
     running.wait_for_exit(1)?;
     ensure!(running.said().is_empty(), "it said {}", running.said());

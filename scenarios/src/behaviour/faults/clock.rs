@@ -53,7 +53,7 @@ fn step(seconds: i64) -> Result<()> {
     clock_settime(ClockId::Realtime, to).context("clock_settime")
 }
 
-/// Times of the failures of a process, in the order in which they were told.
+/// Times of the failures of a process, in the order of their records.
 fn times(tracer: &Tracer, pid: i32) -> Vec<&str> {
     let failures = tracer.lines.iter().filter_map(|l| match &l.record {
         Record::Failure(f) if f.caller.pid == pid as u32 => Some(f.time.as_str()),
@@ -95,7 +95,7 @@ fn steps(tests: &Tests) -> Result<()> {
 }
 
 /// As in a suspend: who was refused is gone with its cgroup when forktrace goes on, and everything
-/// that the kernel side saw is told, at its time.
+/// that the kernel side saw is recorded, at its time.
 fn stopped(tests: &Tests) -> Result<()> {
     let tree = tests.place.cgroups.tree("gone")?;
     let home = tree.at(&["inner"])?;

@@ -43,7 +43,7 @@ fn names(tests: &Tests) -> Result<()> {
     for (n, cgroup) in CGROUPS.into_iter().enumerate() {
         callers.push(start(tests, n, &tree.at(&[cgroup, NAME])?, &until)?);
     }
-    let told = await_some(PATIENCE, || {
+    let named = await_some(PATIENCE, || {
         tracer.read().ok()?;
         let containers = tracer.lines.iter().filter_map(|l| match &l.record {
             Record::Failure(f) => f.cgroup.container.as_ref(),
@@ -52,11 +52,11 @@ fn names(tests: &Tests) -> Result<()> {
         let hostile = containers.filter(|c| c.contains('\x1b')).count();
         (hostile >= 2 && live.printed().contains("alert(1)")).then_some(())
     });
-    told.context("containers of that name are not told")?;
+    named.context("no container of that name is reported")?;
     let exe = tracer.lines.iter().any(
         |l| matches!(&l.record, Record::Failure(f) if f.caller.exe.as_ref().is_some_and(|e| e.contains('\x1b'))),
     );
-    ensure!(exe, "no executable of that name is told");
+    ensure!(exe, "no executable of that name is reported");
     fs::write(&until, "")?;
     for caller in &mut callers {
         caller.wait_for_exit(0)?;
@@ -87,7 +87,7 @@ fn start(tests: &Tests, n: usize, home: &Cgroup, until: &Path) -> Result<Running
     Running::start(&tests.scratch, &format!("hostile-{n}"), &mut command)
 }
 
-/// The recording, told again and summed up.
+/// The recording, replayed and summed up.
 fn afterwards(tests: &Tests, lines: &[crate::expect::Line]) -> Result<()> {
     let file = tests.scratch.path("hostile.ndjson");
     let text: String = lines.iter().map(|l| format!("{}\n", l.raw)).collect();
@@ -109,7 +109,7 @@ fn afterwards(tests: &Tests, lines: &[crate::expect::Line]) -> Result<()> {
     }
     let page = fs::read_to_string(&page).context("the page is no UTF-8")?;
     harmless("the page", &page)?;
-    ensure!(page.contains("alert(1)"), "the page doesn't tell of it");
+    ensure!(page.contains("alert(1)"), "the page doesn't name it");
     ensure!(
         !page.contains("<script>alert"),
         "names are markup in the page"
@@ -128,7 +128,7 @@ fn check(tests: &Tests, home: &Cgroup) -> Result<()> {
     harmless("check", &running.said())?;
     ensure!(
         running.printed().contains("alert(1)"),
-        "check doesn't tell of it: {}{}",
+        "check doesn't name it: {}{}",
         running.printed(),
         running.said()
     );

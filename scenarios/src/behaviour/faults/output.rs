@@ -26,7 +26,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     },
 ];
 
-/// Users that are refused at once: each is told 16 times a second in full.
+/// Users that are refused at once: each has 16 records a second in full.
 const USERS: u32 = 12;
 const EACH: u32 = 400;
 /// The first records of [`USERS`] are more than a pipe of a page holds.
@@ -160,7 +160,7 @@ fn blocks(tests: &Tests) -> Result<()> {
     let wanted = STORM * ROUNDS - summary.skipped.min(STORM);
     ensure!(
         counted >= wanted && counted <= STORM * ROUNDS && summary.failures == counted,
-        "{counted} failures are told and {} summed up, of {}",
+        "{counted} failures are recorded and {} summed up, of {}",
         summary.failures,
         STORM * ROUNDS
     );

@@ -18,7 +18,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
 }];
 
 /// Refusals while nobody reads, one in each second: each is its check's first of that second, so all
-/// the room there is is its own, and when that is gone it is lost, and told as lost.
+/// the room there is is its own, and when that is gone it is lost, and recorded as lost.
 const REFUSED: u64 = 14;
 
 fn overflows(tests: &Tests) -> Result<()> {
@@ -36,28 +36,28 @@ fn overflows(tests: &Tests) -> Result<()> {
         let read = tracer.read();
         (read.is_err() || lost(&tracer) > 0).then_some(())
     });
-    awaited.context("no loss is told")?;
-    let before = told(&tracer, pid);
+    awaited.context("no loss is recorded")?;
+    let before = recorded(&tracer, pid);
     // It goes on as before.
     provoke(&mut user)?;
     let summary = tracer.end()?;
-    let (told, lost) = (told(&tracer, pid), lost(&tracer));
+    let (recorded, lost) = (recorded(&tracer, pid), lost(&tracer));
     ensure!(
-        (5..=9).contains(&before) && told == before + 1,
-        "{before} were told of what was there, {told} in the end"
+        (5..=9).contains(&before) && recorded == before + 1,
+        "{before} were recorded of what was there, {recorded} in the end"
     );
     ensure!(
-        told + lost == REFUSED + 1 && summary.lost == lost && summary.failures == REFUSED + 1,
-        "{told} told and {lost} lost; summed up as {} lost of {}",
+        recorded + lost == REFUSED + 1 && summary.lost == lost && summary.failures == REFUSED + 1,
+        "{recorded} recorded and {lost} lost; summed up as {} lost of {}",
         summary.lost,
         summary.failures
     );
     Ok(())
 }
 
-fn told(tracer: &Tracer, pid: u32) -> u64 {
-    let is_told = |l: &&Line| matches!(&l.record, Record::Failure(f) if f.caller.pid == pid);
-    tracer.lines.iter().filter(is_told).count() as u64
+fn recorded(tracer: &Tracer, pid: u32) -> u64 {
+    let is_of_it = |l: &&Line| matches!(&l.record, Record::Failure(f) if f.caller.pid == pid);
+    tracer.lines.iter().filter(is_of_it).count() as u64
 }
 
 /// What the ring buffer had no room for.

@@ -126,7 +126,7 @@ fn full_and_back(tests: &Tests) -> Result<()> {
         .sum();
     ensure!(
         lost == 4 && summary.failures == 12,
-        "{lost} are told as lost, {} summed up",
+        "{lost} are recorded as lost, {} summed up",
         summary.failures
     );
     let path = file.to_str().context("a path")?;

@@ -33,13 +33,13 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     },
 ];
 
-/// Each tells each failure, once.
+/// Two tracers at once: each records each failure, once.
 fn two(tests: &Tests) -> Result<()> {
     const EACH: u32 = 300;
-    let mut user = refused_user("told-twice", tests.place.uid(136), EACH)?;
-    let mut first = record(tests, &["--comm", "told-twice"])?;
+    let mut user = refused_user("seen-twice", tests.place.uid(136), EACH)?;
+    let mut first = record(tests, &["--comm", "seen-twice"])?;
     // Its file is another: the first one's stays open.
-    let mut second = record(tests, &["--comm", "told-twice"])?;
+    let mut second = record(tests, &["--comm", "seen-twice"])?;
     provoke(&mut user)?;
     let pid = user.actor.pid();
     for tracer in [&mut first, &mut second] {
@@ -50,14 +50,14 @@ fn two(tests: &Tests) -> Result<()> {
         let counted = count_of(tracer, pid);
         ensure!(
             counted == u64::from(EACH) && summary.failures == counted && summary.lost == 0,
-            "{counted} are told and {} summed up, of {EACH}",
+            "{counted} are recorded and {} summed up, of {EACH}",
             summary.failures
         );
     }
     Ok(())
 }
 
-/// Every system call of it stops twice, and it tells what it always does.
+/// Every system call of forktrace stops twice, and it records what it always does.
 fn traced(tests: &Tests) -> Result<()> {
     let file = tests.scratch.path("traced.ndjson");
     let mut user = refused_user("watched", tests.place.uid(137), 5)?;
@@ -86,7 +86,11 @@ fn traced(tests: &Tests) -> Result<()> {
         .iter()
         .filter(|l| matches!(&l.record, Record::Failure(f) if f.caller.pid == pid as u32))
         .collect();
-    ensure!(failures.len() == 5, "{} failures are told", failures.len());
+    ensure!(
+        failures.len() == 5,
+        "{} failures are recorded",
+        failures.len()
+    );
     match lines.last().map(|l| &l.record) {
         Some(Record::Summary(summary)) => {
             ensure!(summary.failures == 5, "{} are summed up", summary.failures);
@@ -149,7 +153,7 @@ fn wait(pid: i32) -> Result<i32> {
     sys::reap(pid).context("waitpid")
 }
 
-/// The fork that forktrace makes for its command is refused: told once, and not tried again.
+/// The fork that forktrace makes for its command is refused: recorded once, and not tried again.
 fn own_fork(tests: &Tests) -> Result<()> {
     let tree = tests.place.cgroups.tree("own-fork")?;
     let home = tree.top();

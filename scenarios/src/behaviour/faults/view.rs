@@ -100,7 +100,7 @@ fn check_container(tracer: &Tracer, pid: u32) -> Result<()> {
         );
         ensure!(
             failure.caller.exe.is_none(),
-            "another process's executable is told: {:?}",
+            "another process's executable is named: {:?}",
             failure.caller.exe
         );
         ensure!(failure.holders.is_empty(), "holders: {:?}", failure.holders);
@@ -108,7 +108,7 @@ fn check_container(tracer: &Tracer, pid: u32) -> Result<()> {
     Ok(())
 }
 
-/// The command is forktrace's child by the host's numbers, which nothing inside tells.
+/// The command is forktrace's child by the host's numbers, which nothing inside shows.
 fn a_command_inside(tests: &Tests) -> Result<()> {
     let program = own_program();
     let arguments = [
@@ -120,7 +120,10 @@ fn a_command_inside(tests: &Tests) -> Result<()> {
         .iter()
         .filter(|l| matches!(l.record, Record::Failure(_)))
         .count();
-    ensure!(failures == 1, "{failures} failures of the command are told");
+    ensure!(
+        failures == 1,
+        "{failures} failures of the command are recorded"
+    );
     let arguments = ["live", "--", &program, "helper", "hostile"];
     let printed = forktrace(tests, &arguments, 0)?.printed();
     for line in ["inside a pid namespace: ", "inside a cgroup namespace: "] {
@@ -150,7 +153,7 @@ fn hidden(tests: &Tests) -> Result<()> {
         await_failures(&mut tracer, pid, 3)?;
         ensure!(tracer.session.inside.is_empty(), "it is on the host");
         let said = tracer.session.absent.join("\n");
-        ensure!(said.contains("hidepid"), "hidepid is not told: {said}");
+        ensure!(said.contains("hidepid"), "hidepid is not named: {said}");
         for failure in of(&tracer, pid as u32) {
             ensure!(
                 failure.cause == Cause::RlimitNproc && failure.caller.exe.is_none(),

@@ -1,4 +1,4 @@
-//! What a running forktrace may still do, as the kernel tells it, and that this is enough.
+//! What a running forktrace may still do, by what the kernel says of it, and that this is enough.
 
 mod full;
 mod service;
@@ -79,7 +79,7 @@ fn on_a_machine(tests: &Tests, style: &str, test: fn(&Tests, &str) -> Result<()>
     }
 }
 
-/// Those that are kept of all, as the README tells.
+/// The capabilities that are kept of all, as the README lists them.
 fn kept(tests: &Tests, session: &Session) -> u64 {
     let mut kept = CAP_SYS_PTRACE | CAP_DAC_READ_SEARCH;
     if session.probes.iter().any(|p| p.style == "kprobe") && preempt::possible() {
@@ -150,12 +150,12 @@ fn rotates(
     for user in &mut users {
         provoke(user)?;
         let wanted = user.actor.pid().to_string();
-        let told = await_some(Duration::from_secs(20), || {
+        let recorded = await_some(Duration::from_secs(20), || {
             let text = fs::read_to_string(file).ok()?;
             text.contains(&format!("\"pid\":{wanted},")).then_some(())
         });
         ensure!(
-            told.is_some(),
+            recorded.is_some(),
             "no record of pid {wanted}; it said: {}",
             tracer.running.said()
         );

@@ -1,4 +1,4 @@
-//! What a process may do, as /proc/PID/status tells it.
+//! What a process may do, by its /proc/PID/status.
 
 use std::fs;
 

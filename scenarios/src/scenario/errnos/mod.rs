@@ -1,6 +1,6 @@
 //! What `--errno all` adds: failures with other errnos than EAGAIN and ENOMEM.
 //! These run in a session of their own that asks for them; and again in the
-//! others, where none may be told.
+//! others, where none may be recorded.
 
 mod arguments;
 pub mod files;
@@ -37,7 +37,7 @@ pub fn all() -> Vec<Scenario> {
         .collect()
 }
 
-/// Those of which a session that doesn't ask for other errnos may tell nothing.
+/// Scenarios that a session which doesn't ask for other errnos may not record.
 /// Its own scenarios have the rest.
 pub fn all_quiet() -> Vec<Scenario> {
     let mut all = all();
@@ -84,7 +84,7 @@ fn answered(kind: Kind, answer: isize) -> Attempt {
     }
 }
 
-/// An actor that tells numbers after its set-up, and then what its attempts
+/// An actor that sends numbers after its set-up, and then what its attempts
 /// came to, each of which has to answer `errno`.
 fn refused(
     comm: &str,

@@ -170,7 +170,7 @@ fn two_full(place: &Place) -> Result<Run> {
         libc::ENOSPC,
         Cause::MaxNamespaces,
         |e, _| {
-            // The tracepoint style can't tell which of the two it was.
+            // In the tracepoint style nothing shows which of the two it was.
             e.uid(uid).may_be_unknown().limit(limit(
                 "user.max_pid_namespaces",
                 format!("uid {uid}"),

@@ -247,8 +247,8 @@ pub fn must_be_refused(attempts: &[Attempt]) -> Result<()> {
     Ok(())
 }
 
-/// A caller of which no record may tell; answers its attempts.
-pub fn untold(
+/// A caller of which there may be no record; answers its attempts.
+pub fn unrecorded(
     run: &mut Run,
     comm: &str,
     body: impl FnOnce(&Link) -> Result<()>,
@@ -260,7 +260,7 @@ pub fn untold(
     Ok(attempts)
 }
 
-/// The same, whose threads are all created.
+/// A caller whose threads are all created: there may be no record of it.
 pub fn granted(run: &mut Run, comm: &str, body: impl FnOnce(&Link) -> Result<()>) -> Result<()> {
-    must_succeed(&untold(run, comm, body)?)
+    must_succeed(&unrecorded(run, comm, body)?)
 }

@@ -66,7 +66,7 @@ pub fn maps(place: &Place, tag: &str, kind: Kind, as_room: Option<u64>) -> Resul
             ..e.uid(uid).limit(limit.clone())
         })?;
     }
-    // Where the symbol isn't told, the value is read after the failure.
+    // Where the kernel doesn't show the symbol, the value is read after the failure.
     run.keep(sysctl);
     Ok(run)
 }

@@ -1,4 +1,4 @@
-//! What must not be told: threads that are created, memory that is no thread's
+//! What must not be recorded: threads that are created, memory that is no thread's
 //! stack, and stacks where nobody asked for them.
 
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use anyhow::{Result, ensure};
 use forktrace::provoke::sys;
 
-use super::caller::{MIB, Rlimit, bare, granted, guarded, must_be_refused, thread, untold};
+use super::caller::{MIB, Rlimit, bare, granted, guarded, must_be_refused, thread, unrecorded};
 use crate::scenario::{Place, Run};
 
 pub fn success(place: &Place) -> Result<Run> {
@@ -87,7 +87,7 @@ pub fn ordinary(_: &Place) -> Result<Run> {
     let private = libc::MAP_PRIVATE;
     let stack = libc::MAP_PRIVATE | libc::MAP_STACK;
     let mut run = Run::default();
-    untold(&mut run, "st-ordinary", |link| {
+    unrecorded(&mut run, "st-ordinary", |link| {
         link.step();
         Rlimit::AS.leave_room(900 * MIB)?;
         Rlimit::DATA.leave_room(8 * MIB)?;
@@ -129,7 +129,7 @@ pub fn ordinary(_: &Place) -> Result<Run> {
 
 pub fn without_option(_: &Place) -> Result<Run> {
     let mut run = Run::default();
-    let attempts = untold(&mut run, "st-untold", |link| {
+    let attempts = unrecorded(&mut run, "st-unasked", |link| {
         link.step();
         Rlimit::AS.leave_room(10 * MIB)?;
         link.ready(vec![thread(guarded(12))]);
