@@ -80,7 +80,7 @@ pub struct Expected {
     pub errno: Errno,
     /// The caller's real user.
     pub uid: u32,
-    /// Creations that were refused: as many have to be told.
+    /// Creations that were refused: as many have to be recorded.
     pub refused: u64,
     /// `None` for a cause that is no limit.
     pub limit: Option<ExpectedLimit>,
@@ -137,8 +137,8 @@ pub struct Judged {
 }
 
 /// Compares the records of a provocation's callers with what they have to say.
-/// `told` are the failures with their number of repeats.
-pub fn compare(expected: &Expected, told: &[(Failure, u64)]) -> Judged {
+/// `recorded` are the failures with their number of repeats.
+pub fn compare(expected: &Expected, recorded: &[(Failure, u64)]) -> Judged {
     let mut judged = Judged {
         outcome: Outcome::Missed,
         said: None,
@@ -147,16 +147,19 @@ pub fn compare(expected: &Expected, told: &[(Failure, u64)]) -> Judged {
         why: Vec::new(),
     };
     // The one that is furthest from the expectation stands for all.
-    let other = told
+    let other = recorded
         .iter()
         .map(|(f, _)| f)
         .find(|f| f.cause != expected.cause && !f.cause.is_unknown());
-    let right: Vec<&Failure> = told
+    let right: Vec<&Failure> = recorded
         .iter()
         .map(|(f, _)| f)
         .filter(|f| f.cause == expected.cause)
         .collect();
-    let unknown = told.iter().map(|(f, _)| f).find(|f| f.cause.is_unknown());
+    let unknown = recorded
+        .iter()
+        .map(|(f, _)| f)
+        .find(|f| f.cause.is_unknown());
     let shown = match (other, unknown, right.first()) {
         (Some(f), ..) => {
             judged.outcome = Outcome::Misnamed;
@@ -177,21 +180,20 @@ pub fn compare(expected: &Expected, told: &[(Failure, u64)]) -> Judged {
             f
         }
         (None, None, None) => {
-            judged.why.push(format!(
-                "{} refused, no record tells of it",
-                expected.refused
-            ));
+            judged
+                .why
+                .push(format!("{} refused, no record names it", expected.refused));
             return judged;
         }
     };
     judged.said = Some(shown.cause);
     judged.certainty = Some(shown.certainty);
     judged.limit = shown.limit.clone();
-    let count: u64 = told.iter().map(|(_, repeats)| 1 + repeats).sum();
+    let count: u64 = recorded.iter().map(|(_, repeats)| 1 + repeats).sum();
     if count != expected.refused {
         judged
             .why
-            .push(format!("{} refused, {count} told", expected.refused));
+            .push(format!("{} refused, {count} recorded", expected.refused));
     }
     for failure in &right {
         differences(expected, failure, &mut judged.why);
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_is_told_once() {
+    fn each_refusal_is_recorded_once() {
         let twice = [(right(), 0), (right(), 0)];
         assert_eq!(compare(&expected(), &twice).outcome, Outcome::Wrong);
         assert_eq!(
@@ -352,8 +354,8 @@ mod tests {
         );
         let mut three = expected();
         three.refused = 3;
-        let told = [(right(), 1), (right(), 0)];
-        assert_eq!(compare(&three, &told).outcome, Outcome::Named);
+        let one_repeated = [(right(), 1), (right(), 0)];
+        assert_eq!(compare(&three, &one_repeated).outcome, Outcome::Named);
     }
 
     #[test]

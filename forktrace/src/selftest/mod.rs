@@ -107,7 +107,7 @@ pub fn run(options: &Options, mut sink: impl FnMut(&Line) -> io::Result<()>) -> 
     let mut run = Run {
         tracer,
         world: World::new(undo.clone(), start.attach != Style::Tracepoint.name()),
-        told: Told::default(),
+        records: Records::default(),
     };
     sink(&Line::SelftestStart(start)).map_err(Error::Write)?;
 
@@ -231,22 +231,22 @@ fn case(cause: Cause, variant: &str, outcome: Outcome, why: impl Into<String>) -
     }
 }
 
-/// A tracer and what it has told so far.
+/// A tracer and what it has recorded so far.
 struct Run {
     tracer: Tracer,
     world: World,
-    told: Told,
+    records: Records,
 }
 
-/// Records, until somebody asks for them.
+/// Failures and repeats that no provocation has taken yet, and what was lost.
 #[derive(Default)]
-struct Told {
+struct Records {
     failures: Vec<Failure>,
     repeats: HashMap<u64, u64>,
     lost: u64,
 }
 
-impl Told {
+impl Records {
     fn add(&mut self, record: &Record) {
         match record {
             // Processes of its own that it kills: nobody was refused.
@@ -254,7 +254,7 @@ impl Told {
             Record::Failure(failure) => self.failures.push((**failure).clone()),
             Record::Repeat(repeat) => *self.repeats.entry(repeat.of).or_default() += repeat.count,
             // Not what was lost but what can have been, of anybody's mappings
-            // too: here it is known what has to be told.
+            // too: here it is known what has to be recorded.
             Record::Loss(loss) if !loss.is_of_failures() => {}
             Record::Loss(loss) => self.lost += loss.count,
             // Of others: the selftest's own are no victims.
@@ -324,7 +324,10 @@ impl Run {
         // What was set up goes, settings of the host first.
         drop(keep);
         heard?;
-        let judged = compare(&expected, &self.told.take(&self.world.comm, expected.aside));
+        let judged = compare(
+            &expected,
+            &self.records.take(&self.world.comm, expected.aside),
+        );
         Ok(Case {
             cause: provocation.cause,
             variant: provocation.variant.to_owned(),
@@ -338,13 +341,13 @@ impl Run {
         })
     }
 
-    /// Reads until as many refusals are told as there were.
+    /// Reads until as many refusals are recorded as there were.
     fn hear(&mut self, expected: &Expected, patience: Duration) -> Result<(), Trouble> {
         let end = Instant::now() + patience;
         loop {
             self.drain();
-            let told = self.told.count(&self.world.comm, expected.aside);
-            if told >= expected.refused || Instant::now() >= end {
+            let recorded = self.records.count(&self.world.comm, expected.aside);
+            if recorded >= expected.refused || Instant::now() >= end {
                 return Ok(());
             }
             interrupt::check()?;
@@ -353,32 +356,36 @@ impl Run {
     }
 
     fn drain(&mut self) {
-        let Self { tracer, told, .. } = self;
+        let Self {
+            tracer, records, ..
+        } = self;
         let mut add = |record: &Record| -> Result<(), Infallible> {
-            told.add(record);
+            records.add(record);
             Ok(())
         };
         let Ok(()) = tracer.drain(&mut add);
         let Ok(_) = tracer.tick(&mut add);
     }
 
-    /// Ends the tracing: what was told of nobody, and what was lost.
+    /// Ends the tracing: failures that were not provoked, and what was lost.
     fn strangers(mut self) -> Vec<String> {
         self.drain();
         let Self {
-            tracer, mut told, ..
+            tracer,
+            mut records,
+            ..
         } = self;
         let Ok(()) = tracer.finish(|record| -> Result<(), Infallible> {
-            told.add(record);
+            records.add(record);
             Ok(())
         });
-        let mut all: Vec<String> = told
+        let mut all: Vec<String> = records
             .failures
             .iter()
-            .map(|f| format!("a refusal that was not provoked is told: {}", f.summary))
+            .map(|f| format!("a refusal that was not provoked is recorded: {}", f.summary))
             .collect();
-        if told.lost > 0 {
-            all.push(format!("{} refusals were lost", told.lost));
+        if records.lost > 0 {
+            all.push(format!("{} refusals were lost", records.lost));
         }
         all
     }

@@ -44,7 +44,7 @@ pub enum Outcome {
     Misnamed,
     /// The right cause; something else in the record is wrong.
     Wrong,
-    /// Refused, and no record tells of it.
+    /// Refused, and no record names it.
     Missed,
     /// It could not be provoked, though it should have been.
     Failed,

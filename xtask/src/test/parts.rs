@@ -119,7 +119,7 @@ pub const PARTS: [Part; 10] = [
         on: On::AllBut(WITH_TWO_PROCESSORS),
         ..FEXIT
     },
-    // It skips kprobes without counting it (before 6.7), so that refusals go untold.
+    // It skips kprobes without counting it (before 6.7), so that refusals go unrecorded.
     Part {
         on: On::AllBut(&["6.1-rt"]),
         ..KPROBE

@@ -25,7 +25,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     }
     if !world.sees_stages {
         return Err(Trouble::Skip(
-            "the style tracepoint can't tell it from other causes of ENOMEM".to_owned(),
+            "the style tracepoint can't tell it apart from other causes of ENOMEM".to_owned(),
         ));
     }
     let before = pool()?;

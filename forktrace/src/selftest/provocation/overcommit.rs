@@ -28,7 +28,7 @@ fn there_is() -> Result<(u64, u64), Trouble> {
     match (now.mem_total, now.swap_total) {
         (Some(memory), Some(swap)) => Ok((memory * 1024, swap * 1024)),
         _ => Err(Trouble::Skip(
-            "/proc/meminfo tells no MemTotal and SwapTotal".to_owned(),
+            "/proc/meminfo has no MemTotal and SwapTotal".to_owned(),
         )),
     }
 }
