@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_told_as_such() {
+    fn a_missing_file_is_an_error_of_that_kind() {
         let missing = Path::new("/sys/kernel/btf/no such kernel");
         let error = Bytes::of_kernel(missing).err().map(|e| e.kind());
         assert_eq!(error, Some(io::ErrorKind::NotFound));

@@ -48,7 +48,7 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::EAGAIN {
         return None;
     }
-    // Which cgroup had no room is told by limits as they are now.
+    // Which cgroup had no room is concluded from limits as they are now.
     let full = e.pids_full.as_ref().filter(|_| !e.pids_limits_changed);
     let limit = full.map(limits::pids);
     match e.pids_delta {

@@ -23,7 +23,7 @@ pub const ENTRY: Entry = Entry {
         _ => None,
     },
     // Of what answers ENFILE (a new network namespace's sockets could) a table
-    // that is full tells this one.
+    // that is full shows this one.
     exhausted: |e| match limit(e) {
         Some(limit) if asked(e) => Finding::inferred(limit),
         _ => None,
@@ -39,7 +39,7 @@ fn asked(e: &Evidence) -> bool {
 }
 
 /// With the numbers of a moment later; where they would refuse nobody (somebody
-/// has closed files, or raised the limit), none are told.
+/// has closed files, or raised the limit), none are named.
 fn limit(e: &Evidence) -> Option<Limit> {
     let files = e.other_errnos.as_ref()?.open_files?;
     (files.now >= files.max).then(|| Limit {

@@ -2,7 +2,7 @@
 //! huge page is free: ENOMEM.
 //!
 //! mm/hugetlb.c `copy_hugetlb_page_range`, called by kernel/fork.c (7.x:
-//! mm/mmap.c) `dup_mmap`, 5.12+. Which pages are pinned no file tells; so this
+//! mm/mmap.c) `dup_mmap`, 5.12+. Which pages are pinned no file says; so this
 //! is concluded, and only where neither overcommit nor a memory cgroup is the
 //! one, both of which come first in the catalogue.
 

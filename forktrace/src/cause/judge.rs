@@ -1,13 +1,13 @@
 //! Judging: from evidence to the verdict.
 //!
-//! `forktrace-ebpf/src/facts.rs` gathers at each failing return, told or not, what the verdict
+//! `forktrace-ebpf/src/facts.rs` gathers at each failing return, recorded or not, what the verdict
 //! is made of (`forktrace-common/src/facts.rs`): what was seen, which limits are full and whose
 //! they are. The key that failures are counted by is made of the same, so what is counted
 //! together has one cause and one owner; where user space finds two all the same, the repeats
 //! are a `loss` of the reason `undecided`, never one of the two. A pid namespace is full when
 //! its tree of ids has nothing free between 300 and pid_max (`ids.rs`), not when many ids are
 //! in use. `cause/judge.rs` `without_contradiction` is the one place that every verdict passes:
-//! one whose own numbers say that there was room is not told (`inferred`), or told without them
+//! one whose own numbers say that there was room is not named (`inferred`), or named without them
 //! (`observed`).
 
 use crate::{
@@ -95,7 +95,7 @@ fn by_snapshot(evidence: &Evidence) -> (Cause, Finding) {
     let Some(first) = found.next() else {
         return UNKNOWN;
     };
-    // They are told by limits that were others a moment before.
+    // They are concluded from limits that were others a moment before.
     if evidence.limits_changed && matches!(first.0, Cause::RlimitNproc | Cause::ThreadsMax) {
         return UNKNOWN;
     }

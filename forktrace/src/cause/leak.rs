@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn zombies_from_a_quarter_on() {
-        let told = |tasks, zombies| {
+        let of = |tasks, zombies| {
             notes(&[
                 holder("program", "worker", 0, zombies, None),
                 holder("program", "nginx", tasks, 0, None),
@@ -72,9 +72,9 @@ mod tests {
                 holder("cgroup", "/a", tasks, zombies, None),
             ])
         };
-        assert!(told(61, 20).is_empty());
-        assert!(told(2, 2).is_empty());
-        let notes = told(60, 20);
+        assert!(of(61, 20).is_empty());
+        assert!(of(2, 2).is_empty());
+        let notes = of(60, 20);
         assert!(
             notes[0]
                 .starts_with("20 of the 80 tasks counted are zombies (zombies of pid 812 nginx): "),
@@ -85,14 +85,14 @@ mod tests {
 
     #[test]
     fn idle_backends_from_half_on() {
-        let told = |idle| {
+        let of = |idle| {
             notes(&[
                 holder("program", "postgres", 97, 0, idle),
                 holder("program", "bash", 3, 0, None),
             ])
         };
-        assert!(told(None).is_empty() && told(Some(49)).is_empty());
-        let notes = told(Some(91));
+        assert!(of(None).is_empty() && of(Some(49)).is_empty());
+        let notes = of(Some(91));
         assert!(
             notes[0].starts_with("91 of the 100 tasks counted are postgres backends"),
             "{notes:?}"

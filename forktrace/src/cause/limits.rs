@@ -45,7 +45,7 @@ pub fn threads(threads: &Threads) -> Limit {
 }
 
 /// kernel.pid_max in one pid namespace. Where no id is free, all that can be given are
-/// in use; how many of the others there are is not told by the count of all.
+/// in use; how many of the others there are, the count of all doesn't say.
 pub fn pid_max(ns: &PidNs) -> Limit {
     let usable = ns.usable();
     Limit {

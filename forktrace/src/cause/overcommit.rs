@@ -70,7 +70,7 @@ fn by_numbers(e: &Evidence, overcommit: &Overcommit) -> Option<Finding> {
 }
 
 /// Less room than a fork's first allocations can need (a kernel stack, page
-/// tables): what refused can't be told by the numbers.
+/// tables): the numbers don't show what refused.
 fn nearly_full(cgroup: &crate::evidence::CgroupLimit) -> bool {
     const FORK_NEEDS: u64 = 1 << 20;
     cgroup

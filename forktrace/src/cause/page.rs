@@ -1,4 +1,4 @@
-//! What `forktrace explain` tells of a cause: static text, one page a cause,
+//! What `forktrace explain` says of a cause: static text, one page a cause,
 //! kept in the cause's own file as its `PAGE`.
 //!
 //! Texts are plain sentences; what stands between backticks is code, as in

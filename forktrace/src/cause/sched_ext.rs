@@ -19,7 +19,7 @@ use crate::{
 
 pub const ENTRY: Entry = Entry {
     seen,
-    // Nothing that could be read at the return tells it from a security module.
+    // Nothing that could be read at the return tells it apart from a security module.
     exhausted: |_| None,
     fix: fixes,
     summary,
@@ -47,7 +47,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
     None
 }
 
-/// The scheduler's name is the only thing to be told of it.
+/// The limit that stands for a BPF scheduler: its name is all that is known of it.
 fn limit(name: Option<&str>) -> Option<Limit> {
     let name = name?.to_owned();
     Some(Limit {

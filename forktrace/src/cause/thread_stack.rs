@@ -112,7 +112,7 @@ pub fn roomier(limit: &Limit) -> u64 {
     wanted.div_ceil(1 << 20).saturating_mul(1 << 20)
 }
 
-/// What a thread's creator is told.
+/// What a thread's creator gets as its errno.
 pub const ERRNO_NOTE: &str = "That is what mmap or mprotect answers; glibc's pthread_create \
     makes EAGAIN of it. fork, vfork and clone never meet this limit.";
 

@@ -182,7 +182,7 @@ impl<S: Sink> Loop<'_, S> {
                     ready.context("waiting for the ring buffer")?;
                     self.drain()?;
                     tick.get_or_insert_with(|| Instant::now() + TICK);
-                    if self.count.is_some_and(|count| self.tracer.told() >= count) {
+                    if self.count.is_some_and(|count| self.tracer.recorded() >= count) {
                         break Exit::Done;
                     }
                 }

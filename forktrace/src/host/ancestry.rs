@@ -5,7 +5,7 @@
 const GENERATIONS: usize = 64;
 
 /// Whether a process is `ancestor` or descends from it, as far as /proc still
-/// tells.
+/// shows.
 pub fn descends_from(pid: u32, ancestor: u32) -> bool {
     let mut at = pid;
     for _ in 0..GENERATIONS {

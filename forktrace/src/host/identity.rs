@@ -26,7 +26,7 @@ pub struct Identity {
 
 /// What the path, from the hierarchy's root, names.
 ///
-/// Of nested containers the innermost is told: that is where the process is.
+/// Of nested containers the innermost is named: that is where the process is.
 /// The unit is the last one at or above the outermost.
 pub fn identify(path: &str) -> Identity {
     let mut identity = Identity::default();

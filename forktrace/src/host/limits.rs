@@ -10,7 +10,7 @@ use std::path::Path;
 use files::Buffer;
 pub use files::Files;
 
-/// The host-wide limits at one moment; `None` where /proc doesn't tell.
+/// The host-wide limits at one moment; `None` where /proc doesn't say.
 /// The files are read one after the other, so related numbers may be apart by
 /// what happened meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

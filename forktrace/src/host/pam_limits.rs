@@ -189,7 +189,10 @@ fn groups(root: &Path, name: &str) -> Vec<(String, u32)> {
 mod tests {
     use super::*;
 
-    fn told(name: &str, files: &[(&str, &str)]) -> (Option<(String, Option<u64>)>, Option<u64>) {
+    fn limit_of(
+        name: &str,
+        files: &[(&str, &str)],
+    ) -> (Option<(String, Option<u64>)>, Option<u64>) {
         let root =
             std::env::temp_dir().join(format!("forktrace-pam-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
@@ -221,10 +224,10 @@ mod tests {
         let file = "etc/security/limits.conf";
         let soft = |file: &str, value| Some((file.to_owned(), Some(value)));
         assert_eq!(
-            told("none", &[(file, "# ann - nproc 4\nbob - nproc 5\n")]),
+            limit_of("none", &[(file, "# ann - nproc 4\nbob - nproc 5\n")]),
             (None, None)
         );
-        let (found, hard) = told(
+        let (found, hard) = limit_of(
             "own",
             &[(
                 file,
@@ -232,7 +235,7 @@ mod tests {
             )],
         );
         assert_eq!((found, hard), (soft("limits.conf", 20), Some(2000)));
-        let (found, hard) = told(
+        let (found, hard) = limit_of(
             "order",
             &[
                 (file, "@staff - nproc 30\n"),
@@ -246,7 +249,7 @@ mod tests {
         );
         assert_eq!((found, hard), (soft("90-x.conf", 40), Some(40)));
         let ranges = "999:1001 soft nproc 7\n:1000 hard nproc unlimited\n1001: - nproc 3\n@50:60 - nproc 2\n";
-        let (found, hard) = told("range", &[(file, ranges)]);
+        let (found, hard) = limit_of("range", &[(file, ranges)]);
         assert_eq!((found, hard), (soft("limits.conf", 7), None));
     }
 }

@@ -34,7 +34,7 @@ pub struct Percentage {
     pub text: String,
     /// The file that sets it; `None`: systemd's own default.
     pub file: Option<PathBuf>,
-    /// What it comes to now, in tasks or bytes, where that can be told.
+    /// What it comes to now, in tasks or bytes, where that can be computed.
     pub today: Option<u64>,
 }
 

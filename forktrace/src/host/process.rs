@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-/// What /proc/PID/status tells (fs/proc/array.c `proc_pid_status`). Numbers are
+/// What /proc/PID/status says (fs/proc/array.c `proc_pid_status`). Numbers are
 /// those of the reader's pid and user namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {

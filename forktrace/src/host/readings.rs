@@ -97,7 +97,7 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// Reads /proc and the cgroups. What can't be read is told in `unreadable`.
+    /// Reads /proc and the cgroups. What can't be read is named in `unreadable`.
     pub fn read(subject: &Subject) -> Result<Self, ReadingsError> {
         gather::read(subject, Path::new("/proc"))
     }

@@ -41,7 +41,7 @@ pub struct UserNamespaces {
 
 impl UserNamespaces {
     /// Those of these processes. Without the privilege to trace a process,
-    /// its namespace is told by its uid map, when that is the caller's own.
+    /// its namespace is known by its uid map, when that is the caller's own.
     pub fn read(proc: &Path, processes: &[Status]) -> io::Result<Self> {
         let own = fs::metadata(proc.join("self/ns/user"))?.ino();
         let own_map = fs::read(proc.join("self/uid_map")).unwrap_or_default();

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_near_a_failure_is_told_beside_it_in_whatever_order() {
+    fn a_kill_near_a_failure_stands_beside_it_in_whatever_order() {
         let kills = [
             session("web1", START),
             killed("2026-01-01T00:10:00Z"),
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_told_is_no_lost_failure() {
+    fn a_lost_kill_is_no_lost_failure() {
         let files: [&[Record]; 1] = [&[
             session("web1", START),
             loss(3, LossReason::OomKill),

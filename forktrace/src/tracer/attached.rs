@@ -24,7 +24,7 @@ pub struct Attached {
     /// Programs that log use its map: it lives as long as they.
     pub log: KernelLog,
     pub times: StartTimes,
-    /// What tells tasks, or why the kernel doesn't take it: /proc serves then.
+    /// The iterator that counts tasks, or why the kernel doesn't take it: /proc serves then.
     pub tasks: Result<TaskIter, String>,
 }
 

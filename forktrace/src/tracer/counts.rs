@@ -1,4 +1,4 @@
-//! What the kernel counted and did not tell.
+//! Failures that the kernel side counted and sent no event of.
 
 use std::{collections::HashMap, io, ops::RangeInclusive};
 
@@ -13,7 +13,7 @@ use forktrace_common::{
     note::Note,
 };
 
-use super::level::{Alike as SameVerdict, Counted, Level, Like, Told};
+use super::level::{Alike as SameVerdict, Counted, Level, Like, Recorded};
 use crate::{
     host::clock::Clock,
     model::{Cause, LossReason},
@@ -50,7 +50,7 @@ pub struct Totals {
     pub keys_full: u64,
     pub killed: u64,
     pub missed: u64,
-    /// Victims of the OOM killer, and those of them that could not be told.
+    /// Victims of the OOM killer, and those of them that could not be recorded.
     pub oom_kills: u64,
     pub oom_lost: u64,
 }
@@ -65,14 +65,14 @@ pub struct News {
 #[derive(Default)]
 struct Tally {
     news: Vec<News>,
-    /// Counted for keys of which nothing was told, or nothing that holds for all, by the check that
+    /// Counted for keys of which nothing was recorded, or nothing that holds for all, by the check that
     /// refused.
-    untold: HashMap<Key, Untold>,
+    unrecorded: HashMap<Key, Unrecorded>,
     ring_full: u64,
 }
 
 #[derive(Default)]
-struct Untold {
+struct Unrecorded {
     count: u64,
     first_ns: u64,
     last_ns: u64,
@@ -118,16 +118,16 @@ impl Counts {
             .map_err(io::Error::other)
     }
 
-    /// A failure of this key was told in full.
+    /// A failure of this key was recorded in full.
     pub fn detailed(&mut self, key: Key, seq: u64, alike: &SameVerdict, time_ns: u64) {
-        self.processes.told(key, seq, alike, time_ns);
-        self.groups.told(key.group(), seq, alike, time_ns);
+        self.processes.recorded(key, seq, alike, time_ns);
+        self.groups.recorded(key.group(), seq, alike, time_ns);
         // Of a check the cause alone is said.
         let cause = SameVerdict {
             cause: alike.cause,
             owner: None,
         };
-        self.checks.told(key.check(), seq, &cause, time_ns);
+        self.checks.recorded(key.check(), seq, &cause, time_ns);
     }
 
     /// A failure of this key was filtered out.
@@ -157,17 +157,17 @@ impl Counts {
         }
         // The cause of what is known by its check alone is certain only where that check has had one.
         let mut undecided = 0;
-        for (check, untold) in std::mem::take(&mut tally.untold) {
+        for (check, unrecorded) in std::mem::take(&mut tally.unrecorded) {
             match self.checks.all_like(&check) {
-                Like::Told(told) => tally.repeat(
-                    &told,
-                    untold.count,
-                    untold.first_ns..=untold.last_ns,
+                Like::Recorded(recorded) => tally.repeat(
+                    &recorded,
+                    unrecorded.count,
+                    unrecorded.first_ns..=unrecorded.last_ns,
                     Alike::Check,
                     clock,
                 ),
                 Like::Ignored => {}
-                Like::Unknown => undecided += untold.count,
+                Like::Unknown => undecided += unrecorded.count,
             }
         }
         self.report_losses(tally.ring_full, undecided, clock, &mut tally.news);
@@ -313,14 +313,16 @@ impl Tally {
         match counted.like {
             Like::Ignored => return,
             _ if counted.suppressed == 0 => {}
-            Like::Told(told) => self.repeat(&told, counted.suppressed, times, alike, clock),
+            Like::Recorded(recorded) => {
+                self.repeat(&recorded, counted.suppressed, times, alike, clock)
+            }
             Like::Unknown => {
-                let untold = self.untold.entry(check).or_default();
-                if untold.count == 0 || counted.first_ns < untold.first_ns {
-                    untold.first_ns = counted.first_ns;
+                let unrecorded = self.unrecorded.entry(check).or_default();
+                if unrecorded.count == 0 || counted.first_ns < unrecorded.first_ns {
+                    unrecorded.first_ns = counted.first_ns;
                 }
-                untold.count += counted.suppressed;
-                untold.last_ns = counted.last_ns.max(untold.last_ns);
+                unrecorded.count += counted.suppressed;
+                unrecorded.last_ns = counted.last_ns.max(unrecorded.last_ns);
             }
         }
         self.ring_full += counted.lost;
@@ -328,7 +330,7 @@ impl Tally {
 
     fn repeat(
         &mut self,
-        of: &Told,
+        of: &Recorded,
         count: u64,
         times: RangeInclusive<u64>,
         alike: Alike,

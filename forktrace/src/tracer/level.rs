@@ -28,13 +28,13 @@ pub struct Level {
 /// What is known of a key.
 #[derive(Default)]
 struct Known {
-    /// The latest of its failures that was told.
-    told: Option<Told>,
+    /// The latest of its failures that was recorded.
+    recorded: Option<Recorded>,
     alike: Option<Alike>,
     /// The latest was filtered out by what only user space knows.
     ignored: bool,
-    /// Not all of its failures are the same: several causes or owners, or told and filtered out. What
-    /// isn't told of it is then like none of them.
+    /// Not all of its failures are the same: several causes or owners, or recorded and filtered out. What
+    /// isn't recorded of it is then like none of them.
     mixed: bool,
     /// As last read.
     suppressed: u64,
@@ -44,7 +44,7 @@ struct Known {
 
 /// A failure that others repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Recorded {
     pub seq: u64,
     pub cause: Cause,
 }
@@ -60,10 +60,10 @@ pub struct Alike {
 /// Which failure counts refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Like {
-    Told(Told),
+    Recorded(Recorded),
     /// One that isn't wanted.
     Ignored,
-    /// None was told, or none alone.
+    /// None was recorded, or none alone.
     Unknown,
 }
 
@@ -71,7 +71,7 @@ pub enum Like {
 #[derive(Clone, Copy, Debug)]
 pub struct Counted {
     pub like: Like,
-    /// Never meant to be told in full.
+    /// Never meant to be recorded in full.
     pub suppressed: u64,
     /// The ring buffer had no room.
     pub lost: u64,
@@ -100,12 +100,12 @@ impl Level {
         })
     }
 
-    /// A failure of this key was told in full.
-    pub fn told(&mut self, key: Key, seq: u64, alike: &Alike, time_ns: u64) {
+    /// A failure of this key was recorded in full.
+    pub fn recorded(&mut self, key: Key, seq: u64, alike: &Alike, time_ns: u64) {
         let known = self.keys.entry(key).or_default();
-        known.mixed |= known.ignored || known.alike.as_ref().is_some_and(|told| told != alike);
+        known.mixed |= known.ignored || known.alike.as_ref().is_some_and(|last| last != alike);
         known.ignored = false;
-        known.told = Some(Told {
+        known.recorded = Some(Recorded {
             seq,
             cause: alike.cause,
         });
@@ -116,7 +116,7 @@ impl Level {
     /// A failure of this key was filtered out.
     pub fn ignore(&mut self, key: Key, time_ns: u64) {
         let known = self.keys.entry(key).or_default();
-        known.mixed |= known.told.is_some();
+        known.mixed |= known.recorded.is_some();
         known.ignored = true;
         known.last_ns = time_ns.max(known.last_ns);
     }
@@ -147,7 +147,7 @@ impl Level {
             };
             news.push((key, counted));
         };
-        // What can't be read now is told by the next reading, or as a loss.
+        // What can't be read now is recorded at the next reading, or as a loss.
         let _ = self.batches.each(see);
         news
     }
@@ -175,7 +175,7 @@ impl Level {
     }
 }
 
-/// When the first came that is counted for a reading and not told.
+/// When the first came that is counted for a reading and not recorded.
 fn first_of(count: &Count, window: u64) -> Option<u64> {
     let at = (window & 1) as usize;
     let of = *count.first_window.get(at)?;
@@ -193,10 +193,10 @@ fn removed(answer: Result<(), MapError>) -> bool {
 
 impl Known {
     fn like(&self) -> Like {
-        match self.told {
+        match self.recorded {
             _ if self.mixed => Like::Unknown,
             _ if self.ignored => Like::Ignored,
-            Some(told) => Like::Told(told),
+            Some(recorded) => Like::Recorded(recorded),
             None => Like::Unknown,
         }
     }

@@ -108,7 +108,7 @@ impl AsRawFd for Ring {
 }
 
 impl Tracer {
-    /// Starts tracing. Failures from before the `session` record are not told.
+    /// Starts tracing. Failures from before the `session` record are not reported.
     pub fn start(options: Options) -> Result<(Self, Record), StartError> {
         let Attached {
             mut kernel,
@@ -190,7 +190,7 @@ impl Tracer {
     /// Reads what has come, and hands every record to `sink`.
     pub fn drain<E>(&mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<(), E> {
         while let Some(event) = self.next_event() {
-            // For each: while one is told the wall clock can be set, and others come.
+            // For each: while one is handled the wall clock can be set, and others come.
             self.clock = Clock::now();
             let record = match event {
                 Event::Failure(decoded) => self.explain(*decoded),
@@ -290,12 +290,12 @@ impl Tracer {
         self.counts.are_readable()
     }
 
-    /// Failures told in full so far.
-    pub fn told(&self) -> u64 {
+    /// Failures recorded in full so far.
+    pub fn recorded(&self) -> u64 {
         self.seq
     }
 
-    /// Reads the counts and hands on what was counted but not told. Returns
+    /// Reads the counts and hands on what was counted but not recorded. Returns
     /// whether anything had changed: while it does, call it again.
     pub fn tick<E>(&mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<bool, E> {
         self.clock = Clock::now();
@@ -366,13 +366,13 @@ impl Tracer {
 
     /// Ends: the last events, the last counts, the totals.
     pub fn finish<E>(mut self, mut sink: impl FnMut(&Record) -> Result<(), E>) -> Result<(), E> {
-        // Where it can't be written, what comes meanwhile is told as a loss.
+        // Where it can't be written, what comes meanwhile is recorded as a loss.
         let _ = self.counts.count(false);
         self.drain(&mut sink)?;
         self.tick(&mut sink)?;
         let unreported = self.missed_returns();
         self.lose(unreported, LossReason::ReturnMissed, &mut sink)?;
-        let told: u64 = self.summary.causes.values().sum();
+        let recorded: u64 = self.summary.causes.values().sum();
         let totals = self.counts.totals();
         self.summary.ended = Clock::now().wall();
         self.summary.killed = totals.killed;
@@ -382,11 +382,11 @@ impl Tracer {
         // The kernel counts what it passed on, not what was selected here.
         if !self.selection.is_active() {
             // Missed returns are lost and not among the kernel's failures.
-            let accounted = told + self.summary.lost.saturating_sub(totals.missed + unreported);
+            let accounted = recorded + self.summary.lost.saturating_sub(totals.missed + unreported);
             let unaccounted = totals.failures.saturating_sub(accounted);
             self.lose(unaccounted, LossReason::KeysFull, &mut sink)?;
         }
-        self.summary.failures = told + self.summary.lost;
+        self.summary.failures = recorded + self.summary.lost;
         sink(&Record::Summary(self.summary))
     }
 }

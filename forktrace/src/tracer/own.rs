@@ -16,7 +16,7 @@ pub fn own_thread_group() -> Result<u32, StartError> {
     own_id::thread_group().map_err(|error| {
         privilege::lacking().unwrap_or_else(|| {
             StartError::Unsupported(format!(
-                "inside a pid namespace, the kernel did not tell which process of the host this is \
+                "inside a pid namespace, the kernel did not say which process of the host this is \
                  ({error}; it can since Linux 5.10), and a command can't be traced by itself: run \
                  forktrace in the host's pid namespace (docker run --pid=host), or without a command"
             ))

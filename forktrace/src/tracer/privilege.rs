@@ -42,7 +42,7 @@ pub fn unreadable() -> Vec<String> {
     [
         (
             CAP_SYS_PTRACE,
-            "without CAP_SYS_PTRACE: other users' executables, and which user and pid namespace their processes are in, are not told",
+            "without CAP_SYS_PTRACE: other users' executables, and which user and pid namespace their processes are in, stay unknown",
         ),
         (
             CAP_DAC_READ_SEARCH,

@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// What `hidepid` keeps from forktrace.
-const HIDDEN: &str = "/proc hides other users' processes (hidepid): their executables are not told, \
-    nor who fills a limit; CAP_SYS_PTRACE sees them";
+const HIDDEN: &str = "/proc hides other users' processes (hidepid): their executables stay unknown, \
+    and who fills a limit; CAP_SYS_PTRACE sees them";
 
 /// Evidence that is absent because a probe is, or because /proc doesn't show it, one sentence each.
 pub fn absent_evidence(probes: &Outcome, style: Style, seccomp: bool) -> Vec<String> {

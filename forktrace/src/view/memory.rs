@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn check_tells_all_of_it() {
+    fn check_prints_all_of_it() {
         assert_eq!(promises(&memory(2)).len(), 4);
         assert!(promises(&memory(0))[1].ends_with("CommitLimit 6.0 GiB (a limit in mode 2 only)"));
         assert!(promises(&Memory::default()).is_empty());

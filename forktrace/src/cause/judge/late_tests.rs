@@ -157,7 +157,7 @@ fn a_pinned_huge_page_finds_none_free() {
     assert_eq!(limit.kind, LimitKind::HugePages);
     assert_eq!((limit.usage, limit.value), (Some(32), Some(32)));
     assert_eq!((limit.owner, limit.unit), (Owner::Host, Unit::HugePages));
-    // Which size it was, two that are used up don't tell.
+    // Which size it was, two that are used up don't show.
     let other = HugePool {
         page: 1 << 30,
         ..USED_UP
@@ -203,14 +203,14 @@ fn enfile_of_a_pidfd_is_file_max() {
     );
     let files = |now| Some(OpenFiles { now, max: 500 });
     let limit = |e: &Evidence| judge(e).limit.map(|l| (l.usage, l.value));
-    for (now, told) in [(500, true), (612, true), (499, false)] {
+    for (now, full) in [(500, true), (612, true), (499, false)] {
         e.other_errnos.as_mut().unwrap().open_files = files(now);
         e.stage = Stage::IoToPid;
         assert_eq!(named(&e), (Cause::FileMax, Certainty::Observed));
         // Fewer than the limit refuse nobody.
-        assert_eq!(limit(&e), told.then_some((Some(now), Some(500))));
+        assert_eq!(limit(&e), full.then_some((Some(now), Some(500))));
         e.stage = Stage::Unseen;
-        let wanted = match told {
+        let wanted = match full {
             true => (Cause::FileMax, Certainty::Inferred),
             false => UNKNOWN,
         };

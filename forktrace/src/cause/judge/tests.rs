@@ -116,7 +116,7 @@ fn both_full(stage: Stage) -> Evidence {
 }
 
 #[test]
-fn limits_that_change_meanwhile_tell_nothing() {
+fn limits_that_change_meanwhile_prove_nothing() {
     let mut e = both_full(Stage::Unseen);
     e.limits_changed = true;
     assert_eq!(verdict(&e).0, Cause::Unknown);
@@ -405,7 +405,7 @@ fn whose_pids_max_refused_is_not_known_once_it_has_changed() {
 }
 
 #[test]
-fn the_refusing_cgroup_is_told_as_it_was_at_the_refusal() {
+fn the_refusing_cgroup_is_named_as_it_was_at_the_refusal() {
     let mut e = roomy(Errno::EAGAIN, Stage::Cgroups);
     e.pids_full = Some(cgroup("/a", 50, Some(50)));
     let scope = Some("/a".to_owned());

@@ -32,7 +32,7 @@ pub struct Unreadable {
     pub source: io::Error,
 }
 
-/// A cgroup's limit, or why it can't be told.
+/// A cgroup's limit, or why it is unknown.
 pub type Reading = Result<CgroupUse, Unreadable>;
 
 impl Hierarchies {

@@ -45,7 +45,7 @@ pub fn count(proc: &mut Proc, scope: &Scope, usage: Option<u64>) -> Option<Tally
         } => {
             let mut all = Namespaces::new("user");
             add_each(proc, &mut tally, |proc, process| {
-                // Without CAP_SYS_PTRACE others' namespaces are not told: then the
+                // Without CAP_SYS_PTRACE others' namespaces stay unknown: then the
                 // uid alone counts, which is right where there are no more.
                 all.of(proc, process.pid)
                     .map_or(process.uid == *uid, |(own, above)| {
@@ -92,7 +92,7 @@ fn add_each(
     Some(())
 }
 
-/// Adds a process of which `tasks` tasks count, with its title where that tells something.
+/// Adds a process of which `tasks` tasks count, with its title where that says something.
 pub fn add(proc: &mut Proc, tally: &mut Tally, process: &Process, tasks: u64) -> Amount {
     let title = is_postgres(&process.comm).then(|| proc.title(process.pid));
     tally.add(process, tasks, title.flatten().as_deref())

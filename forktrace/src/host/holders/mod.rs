@@ -1,7 +1,7 @@
 //! Who fills a limit: the tasks, zombies or memory of programs, processes,
 //! cgroups and users, counted over the limit's own scope.
 //!
-//! Tasks are told by the kernel itself where it takes a program for that
+//! Tasks are listed by the kernel itself where it takes a program for that
 //! ([`Tasks`]), in any attach style. Memory, and tasks elsewhere, are counted from
 //! cgroup files and /proc, which every kernel has: that reads one file a process,
 //! with one file and one folder open at a time. Neither makes a thread, and what
@@ -9,7 +9,7 @@
 //! it needn't add up to the number that refused.
 //!
 //! Who fills the limit is counted in user space, after the verdict: `host/holders/scope.rs`
-//! says whose tasks or memory the limit counts, its neighbours count them. Tasks are told by a
+//! says whose tasks or memory the limit counts, its neighbours count them. Tasks are listed by a
 //! BPF task iterator where the kernel takes one (`probe/task_iter.rs`,
 //! `forktrace-ebpf/src/task_iter.rs`, in any attach style): the program runs only while it is
 //! read from, and picks those that the limit counts by the kernel's own structs, zombies
@@ -89,7 +89,7 @@ impl Holders {
         }
     }
 
-    /// Asks this source first for tasks, and files for what it can't tell.
+    /// Asks this source first for tasks, and files for what it can't list.
     pub fn with_tasks(self, tasks: Option<Box<dyn Tasks>>) -> Self {
         Self { tasks, ..self }
     }
@@ -113,9 +113,9 @@ impl Holders {
     /// The same at once, however often it is asked. `usage`: what the limit says
     /// is in use, where that is known. `None` where it can't be counted.
     pub fn count(&mut self, scope: &Scope, usage: Option<u64>) -> Option<Vec<Holder>> {
-        let told = self.tasks.as_deref_mut();
-        let told = told.map(|told| tasks::count(told, &mut self.proc, scope));
-        let tally = match told {
+        let listed = self.tasks.as_deref_mut();
+        let listed = listed.map(|source| tasks::count(source, &mut self.proc, scope));
+        let tally = match listed {
             Some(Ok(tally)) => tally,
             Some(Err(Uncounted::Late)) => return None,
             Some(Err(Uncounted::NotHere)) | None => count::count(&mut self.proc, scope, usage)?,

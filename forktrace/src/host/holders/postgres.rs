@@ -29,7 +29,7 @@ pub enum State {
     Starting,
 }
 
-/// In the order in which they are told.
+/// The states of a backend and their names, in the order in which they are printed.
 const STATES: [(State, &str); 6] = [
     (State::Idle, "idle"),
     (State::IdleInTransaction, "idle in transaction"),

@@ -17,7 +17,7 @@ use std::time::Instant;
 /// more where a process has hundreds of groups.
 const BUFFER: usize = 32 << 10;
 
-/// What /proc/PID/status tells of a process, or of a thread.
+/// What /proc/PID/status says of a process, or of a thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// Id of the process (thread group).
@@ -97,7 +97,7 @@ impl Proc {
 
     /// The title of a process: its command line up to the first NUL. Empty for
     /// zombies and kernel threads. This can wait for the process's memory map,
-    /// so it is asked for where a title is known to tell something only.
+    /// so it is asked for where a title is known to say something only.
     pub fn title(&mut self, pid: u32) -> Option<Vec<u8>> {
         let text = self.content(pid, "cmdline")?;
         let end = memchr::memchr(0, text).unwrap_or(text.len());

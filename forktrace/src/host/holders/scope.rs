@@ -15,7 +15,7 @@ pub enum Fill {
     /// By resident anonymous and shared memory (RssAnon, RssShmem). A page is
     /// charged to the cgroup that first used it: what a child shares with a parent
     /// elsewhere is resident and not charged here. Page cache and the kernel's own
-    /// memory are charged, and can't be told by process.
+    /// memory are charged, and no file says by whom.
     Resident,
     /// By private writable address space (VmData, VmStk), used or not: what
     /// Committed_AS adds up, but for shared memory.
@@ -67,7 +67,7 @@ impl Scope {
 
     /// Whom a limit counts; `None` for one that only the caller fills (RLIMIT_AS,
     /// vm.max_map_count), that is about one request (vm.overcommit_memory=0), or whose
-    /// holders no file tells (kernel memory, namespaces).
+    /// holders no file names (kernel memory, namespaces).
     pub fn of_limit(limit: &Limit, hierarchies: &Hierarchies) -> Option<Self> {
         let fill = Fill::of_limit(&limit.kind)?;
         match &limit.owner {

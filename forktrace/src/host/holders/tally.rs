@@ -1,4 +1,4 @@
-//! Sums of what was counted, and the few rows of them that are told.
+//! Sums of what was counted, and the few rows of them that are kept.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Counts the tasks of a scope as a source tells them that knows which the limit counts.
+//! Counts the tasks of a scope, from a source that knows which of them the limit counts.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,12 +17,12 @@ use crate::host::cgroup::{Version, folders};
 /// count from /proc takes less memory.
 const PROCESSES: usize = 1 << 16;
 
-/// Tells tasks.
+/// A source of the tasks that a limit counts.
 pub trait Tasks {
     /// Calls `see` with each task of a query, until it breaks off.
     ///
     /// # Errors
-    /// It can't tell such tasks here, or not now.
+    /// It can't list such tasks here, or not now.
     fn each(
         &mut self,
         query: &Query,
@@ -35,7 +35,7 @@ pub trait Tasks {
 pub enum Uncounted {
     /// It takes longer than `proc` has time.
     Late,
-    /// Not by tasks: memory, or what the source can't tell.
+    /// Not by tasks: memory, or what the source can't list.
     NotHere,
 }
 
@@ -99,7 +99,7 @@ fn query(scope: &Scope) -> Option<Query> {
     })
 }
 
-/// What a cgroup holds, and a task by which /proc tells its path.
+/// What a cgroup holds, and a task in whose /proc folder its path stands.
 #[derive(Default)]
 struct Held {
     amount: Amount,
@@ -114,7 +114,7 @@ struct Count {
     by_cgroup: bool,
     /// Processes of several threads, and the tasks of each by cgroup.
     several: HashMap<u32, (Task, Vec<(u64, u64)>)>,
-    /// By the cgroup's id where one is counted, else by what tells all of a task's cgroups.
+    /// By the cgroup's id where one is counted, else by what stands for all of a task's cgroups.
     cgroups: HashMap<u64, Held>,
     stopped: Option<Uncounted>,
 }

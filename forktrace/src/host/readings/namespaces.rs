@@ -13,7 +13,7 @@ pub fn is_initial_pid_namespace(proc: &Path) -> bool {
     meta.is_ok_and(|meta| meta.ino() == u64::from(initial::PID))
 }
 
-/// It matters only where there are several namespaces; the kernel's types tell,
+/// It matters only where there are several namespaces; the kernel's types say so,
 /// and where there are none, its version does.
 pub(super) fn counts_by_namespace(namespaces: &UserNamespaces) -> bool {
     if namespaces.all.len() < 2 {

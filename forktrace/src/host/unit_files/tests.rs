@@ -30,7 +30,7 @@ impl Drop for Root {
     }
 }
 
-fn told(value: &str, file: &str) -> Option<(String, String)> {
+fn found(value: &str, file: &str) -> Option<(String, String)> {
     Some((value.to_owned(), file.to_owned()))
 }
 
@@ -73,7 +73,7 @@ fn the_last_assignment_in_the_order_of_names_counts() {
     );
     assert_eq!(
         root.of("x.service"),
-        told("30%", "usr/lib/systemd/system/x.service.d/50-a.conf")
+        found("30%", "usr/lib/systemd/system/x.service.d/50-a.conf")
     );
     assert_eq!(root.of("y.service"), None);
 }
@@ -99,16 +99,16 @@ fn templates_prefixes_and_types() {
     );
     assert_eq!(
         root.of("getty@tty1.service"),
-        told("1%", "lib/systemd/system/getty@.service")
+        found("1%", "lib/systemd/system/getty@.service")
     );
     assert_eq!(
         root.of("user-1000.slice"),
-        told("33%", "lib/systemd/system/user-.slice.d/10-defaults.conf")
+        found("33%", "lib/systemd/system/user-.slice.d/10-defaults.conf")
     );
     assert_eq!(root.of("user.slice"), None);
     assert_eq!(
         root.of("session-1.scope"),
-        told("5%", "etc/systemd/system/scope.d/a.conf")
+        found("5%", "etc/systemd/system/scope.d/a.conf")
     );
     assert_eq!(
         names("a-b-c@i.service").unwrap(),

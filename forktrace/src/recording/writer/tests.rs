@@ -376,7 +376,7 @@ fn one_writer_a_file() {
 }
 
 #[test]
-fn below_the_floor_failures_are_counted_and_told() {
+fn below_the_floor_failures_are_counted_and_recorded() {
     let dir = folder("floor");
     let path = dir.join("a.ndjson");
     let mut recording = create(&path, Existing::Refuse).unwrap();

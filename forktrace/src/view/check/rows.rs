@@ -9,9 +9,9 @@ use crate::{
     view::{clean, holders, report::table::Table, wrap::wrap},
 };
 
-/// Rows of the table; what is near is always told.
+/// Rows of the table; what is near is always printed.
 const ROWS: usize = 12;
-/// From this percentage on a row's notes are told.
+/// From this percentage on a row's notes are printed.
 const PRESSES: f64 = 50.0;
 
 impl Text<'_> {

@@ -156,7 +156,7 @@ fn the_page_shows_every_part() {
 }
 
 #[test]
-fn oom_kills_are_told_beside_the_failures_near_by() {
+fn oom_kills_stand_beside_the_failures_near_by() {
     use crate::record::{OomKill, oom_kill::tests::kill};
     let mut hostile = kill("2026-01-01T00:00:05Z");
     hostile.victim.comm = "\u{1b}[31m<b>".to_owned();

@@ -11,7 +11,7 @@ use crate::host::holders::Holders;
 use crate::host::passwd::Passwd;
 use crate::model::Holder;
 
-/// Tells these, or nothing at all.
+/// A source of these tasks, or one that refuses.
 struct Made {
     tasks: Option<Vec<Task>>,
     asked: Rc<RefCell<Vec<Query>>>,
@@ -224,7 +224,7 @@ fn what_is_asked_for() {
 }
 
 #[test]
-fn files_serve_where_tasks_are_not_told() {
+fn files_serve_where_no_source_has_the_tasks() {
     let dir = Dir::new("files");
     let status = "Name:\tread\nState:\tS\nTgid:\t9\nPPid:\t1\nUid:\t0\t0\nThreads:\t1\n";
     fs::create_dir(dir.0.join("proc/9")).unwrap();
@@ -234,11 +234,11 @@ fn files_serve_where_tasks_are_not_told() {
         let rows = holders.count(&host(fill), None).unwrap();
         rows.iter().map(show).collect::<Vec<_>>()
     };
-    let told = || vec![task(5, "told")];
+    let iterated = || vec![task(5, "iterated")];
     let mut refused = dir.holders(None);
     assert_eq!(rows(&mut refused, Fill::Tasks), ["program read 1+0 -"]);
-    let mut holders = dir.holders(Some(told()));
-    assert_eq!(rows(&mut holders, Fill::Tasks), ["program told 1+0 -"]);
+    let mut holders = dir.holders(Some(iterated()));
+    assert_eq!(rows(&mut holders, Fill::Tasks), ["program iterated 1+0 -"]);
     // Memory is no matter of tasks.
     let status = status.replace("Threads", "VmData:\t8 kB\nThreads");
     fs::write(dir.0.join("proc/9/status"), status).unwrap();
@@ -261,7 +261,7 @@ fn files_serve_where_tasks_are_not_told() {
 fn a_count_that_takes_too_long_is_none() {
     let mut proc = Proc::new(Path::new("/proc").to_owned());
     let mut made = Made {
-        tasks: Some(vec![task(5, "told")]),
+        tasks: Some(vec![task(5, "iterated")]),
         asked: Rc::default(),
     };
     let scope = Scope::Host { fill: Fill::Tasks };
