@@ -257,7 +257,7 @@ mod tests {
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     const POD: &str = "01234567-89ab-cdef-0123-456789abcdef";
 
-    fn told(path: &str, setting: &Setting) -> String {
+    fn command(path: &str, setting: &Setting) -> String {
         let path = path.replace("POD", POD).replace("ID", ID);
         lasting(&Owner::cgroup(path), setting, 4096).replace(ID, "ID")
     }
@@ -310,13 +310,13 @@ mod tests {
                 "systemctl set-property systemd-nspawn@web.service TasksMax=4096",
             ),
         ] {
-            assert_eq!(told(path, &TASKS), tasks.replace("POD", POD), "{path}");
+            assert_eq!(command(path, &TASKS), tasks.replace("POD", POD), "{path}");
         }
-        assert!(told("/machine.slice/libpod-ID.scope", &TASKS).starts_with("podman update "));
-        assert!(told("/kubepods.slice", &TASKS).contains("kubeReserved"));
-        assert!(told("/slurm/uid_7/job_1", &MEMORY).contains("--mem"));
+        assert!(command("/machine.slice/libpod-ID.scope", &TASKS).starts_with("podman update "));
+        assert!(command("/kubepods.slice", &TASKS).contains("kubeReserved"));
+        assert!(command("/slurm/uid_7/job_1", &MEMORY).contains("--mem"));
         assert_eq!(
-            told("/kubepods/podPOD/ID", &MEMORY),
+            command("/kubepods/podPOD/ID", &MEMORY),
             format!(
                 "pod specification, of this container: resources.limits.memory: 4096 (pod {POD})"
             )
@@ -326,7 +326,7 @@ mod tests {
     /// The limits of other levels aren't this one's knob.
     #[test]
     fn no_other_level_is_named() {
-        let crio = told(
+        let crio = command(
             "/kubepods.slice/kubepods-podPOD.slice/crio-ID.scope",
             &TASKS,
         );
@@ -335,7 +335,7 @@ mod tests {
             "{crio}"
         );
         for path in ["/system.slice/go.service/box-3", "/docker/ID/box-3"] {
-            let own = told(path, &TASKS);
+            let own = command(path, &TASKS);
             assert!(
                 own.contains("box-3") && !own.contains("set-property"),
                 "{own}"

@@ -44,7 +44,7 @@ fn pam(value: u64, which: Which) -> pam_limits::Nproc {
 }
 
 /// Of a limit of 40, to be 100.
-fn told(path: &str, operation: Operation, sources: &Sources) -> Knob {
+fn knob_of(path: &str, operation: Operation, sources: &Sources) -> Knob {
     let caller: Caller = caller();
     let cgroup = Cgroup {
         path: Some(path.to_owned()),
@@ -70,7 +70,7 @@ fn a_line_of_limits_d() {
         ..Sources::default()
     };
     // A cron job: the process that PAM has limited is gone with its execve.
-    let knob = told(SERVICE, Operation::Exec, &sources);
+    let knob = knob_of(SERVICE, Operation::Exec, &sources);
     assert_eq!(
         knob.lasting,
         "/etc/security/limits.d/90-x.conf: postgres soft nproc 100"
@@ -81,7 +81,7 @@ fn a_line_of_limits_d() {
 
 #[test]
 fn a_unit_by_its_file_its_manager_or_perhaps() {
-    let at = |path, sources: Sources| told(path, Operation::Process, &sources);
+    let at = |path, sources: Sources| knob_of(path, Operation::Process, &sources);
     let mut sources = Sources {
         lineage: vec![
             member(812, "x", 40, SERVICE),
@@ -134,7 +134,7 @@ fn a_program_that_lowers_its_own() {
         ],
         ..Sources::default()
     };
-    let knob = told(SESSION, Operation::Process, &sources);
+    let knob = knob_of(SESSION, Operation::Process, &sources);
     assert!(
         knob.lasting
             .starts_with("ai-jail sets this limit itself (its parent bash has 1000)"),
@@ -152,7 +152,7 @@ fn a_container_has_it_from_its_runtime() {
         lineage: vec![inner, member(500, "lxc-start", 2800, "/lxc.monitor.c1")],
         ..Sources::default()
     };
-    let knob = told("/lxc.payload.c1", Operation::Process, &sources);
+    let knob = knob_of("/lxc.payload.c1", Operation::Process, &sources);
     assert!(knob.lasting.contains("lxc.prlimit.nproc = 100"), "{knob:?}");
 }
 
@@ -168,7 +168,7 @@ fn what_is_gone_is_not_named_and_no_manager_is_changed() {
         ..Sources::default()
     };
     sources.lineage[0].seconds = Some(0);
-    let of = |sources: &Sources, operation| told(SESSION, operation, sources).now;
+    let of = |sources: &Sources, operation| knob_of(SESSION, operation, sources).now;
     let parent = Some("prlimit --pid 500 --nproc=100:".to_owned());
     assert_eq!(of(&sources, Operation::Process), parent);
     assert_eq!(of(&sources, Operation::Exec), None);
