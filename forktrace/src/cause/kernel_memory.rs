@@ -40,8 +40,8 @@ const PAGE: Page = Page {
             "set_kthread_struct",
             "5.17 to 7.3",
             "Kernel threads only: without memory for what is kept of one, `copy_process` answers \
-             EAGAIN, the errno of threads-max, which it has just compared. No program is told, \
-             and no verdict names it, for nothing tells it from the checks beside it.",
+             EAGAIN, the errno of threads-max, which it has just compared. No program gets it, \
+             and no verdict names it, for nothing tells it apart from the checks beside it.",
         ),
         check(
             "kernel/futex/core.c",

@@ -23,7 +23,7 @@ const OPENING: &str = "\
 
 # Why process and thread creation fails
 
-Every cause that forktrace knows, as `forktrace explain` tells it. The facts hold for Linux 5.10 to 7.3; where versions
+Every cause that forktrace knows, as `forktrace explain` prints it. The facts hold for Linux 5.10 to 7.3; where versions
 differ, they are named. File names are those of 6.1. Commands are for a POSIX shell, as root; what is written `$PID` or
 `$UNIT` has to be set first.
 

@@ -27,7 +27,7 @@ fn text(probes: &Probes) -> String {
         let _ = writeln!(out, "  {target:<28} {style}");
     }
     let by = probes.holders_by.unwrap_or("nobody");
-    let _ = write!(out, "\nHolders of a limit on tasks are told by {by}");
+    let _ = write!(out, "\nHolders of a limit on tasks are counted by {by}");
     let _ = match &probes.holders_why {
         None => writeln!(out, "."),
         Some(why) => writeln!(out, ": {TASK_ITER}: {}", clean(why)),

@@ -49,10 +49,10 @@ impl<W: Write> Output<Record> for Screen<W> {
 fn from_inside(inside: Inside) -> &'static str {
     match inside {
         Inside::PidNamespace => {
-            "inside a pid namespace: pids, in commands too, are the host's; executables and holders can't be told"
+            "inside a pid namespace: pids, in commands too, are the host's; executables and holders stay unknown"
         }
         Inside::CgroupNamespace => {
-            "inside a cgroup namespace: cgroup paths are the host's; files of limits can't be told"
+            "inside a cgroup namespace: cgroup paths are the host's; files of limits stay unknown"
         }
     }
 }
@@ -302,7 +302,7 @@ impl<W: Write> Screen<W> {
         match &l.reason {
             LossReason::OomKill => {
                 let kills = oom_kills(l.count);
-                writeln!(self.out, "{bad}  … {kills} could not be told{bad:#}")
+                writeln!(self.out, "{bad}  … {kills} could not be recorded{bad:#}")
             }
             LossReason::Skipped => writeln!(
                 self.out,
