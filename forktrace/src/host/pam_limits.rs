@@ -7,6 +7,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::passwd::Passwd;
+
 /// More isn't read of a file, nor more files.
 const LONGEST: usize = 1 << 20;
 const MOST: usize = 256;
@@ -168,13 +170,9 @@ fn in_range(text: &str, id: u32) -> bool {
 }
 
 fn groups(root: &Path, name: &str) -> Vec<(String, u32)> {
-    let passwd = text(&root.join("etc/passwd"));
-    let account = passwd
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>());
-    let own = account
-        .filter(|fields| fields.first() == Some(&name))
-        .find_map(|fields| fields.get(3)?.parse::<u32>().ok());
+    let own = Passwd::from_file(&root.join("etc/passwd"))
+        .ok()
+        .and_then(|passwd| passwd.group(name));
     let group = text(&root.join("etc/group"));
     let groups = group.lines().filter_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();

@@ -58,6 +58,15 @@ impl Passwd {
         Some(PathBuf::from(OsStr::from_bytes(home)))
     }
 
+    /// The primary group of the user with this name.
+    pub fn group(&self, user: &str) -> Option<u32> {
+        let line = self.text.split(|&b| b == b'\n').find(|line| {
+            let name = line.split(|&b| b == b':').next();
+            !user.is_empty() && name == Some(user.as_bytes())
+        })?;
+        number(line.split(|&b| b == b':').nth(3)?)
+    }
+
     /// The uid of a user, given by name or by number. A name that consists of
     /// digits goes before the number, as for chown(1).
     pub fn uid(&self, user: &str) -> Result<u32, UserError> {
@@ -154,6 +163,13 @@ mod tests {
                 "{user}"
             );
         }
+    }
+
+    #[test]
+    fn primary_groups() {
+        let group = |user| sample().group(user);
+        assert_eq!((group("daemon"), group("last")), (Some(1), Some(1002)));
+        assert_eq!((group("nobody"), group("short"), group("")), (None, None, None));
     }
 
     #[test]
