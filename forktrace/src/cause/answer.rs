@@ -1,6 +1,6 @@
 //! What is said of a verdict: the only place that makes its sentence and its fixes.
 
-use super::{Context, Subject, Verdict, knob, leak, percentage, words::fix};
+use super::{Context, Subject, Verdict, knob, leak, unit_limit, words::fix};
 use crate::model::Fix;
 
 /// A verdict in words.
@@ -23,10 +23,10 @@ pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> An
         .as_ref()
         .and_then(|limit| knob::cgroup::part_of_container(limit, &verdict.candidates));
     fixes.extend(part.map(|part| fix(None, None, part)));
-    if let (Some(percentage), Some(limit)) = (&context.percentage, &verdict.limit)
+    if let (Some(unit_limit), Some(limit)) = (&context.unit_limit, &verdict.limit)
         && let Some(value) = limit.value
     {
-        let note = percentage::note(percentage, value, limit.unit);
+        let note = unit_limit::note(unit_limit, value, limit.unit);
         fixes.push(fix(None, None, note));
     }
     Answer {

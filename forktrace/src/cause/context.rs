@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::knob::nproc::Sources;
 use crate::{
-    host::{oom_score::Unkillable, open_cgroups::Target, percentages::Percentage},
+    host::{oom_score::Unkillable, open_cgroups::Target, unit_limits::UnitLimit},
     model::{Holder, Memory},
 };
 
@@ -17,8 +17,8 @@ pub struct Context {
     pub memory: Option<Memory>,
     /// As it was read last: settings that seldom change.
     pub last_memory: Option<Memory>,
-    /// Where the limit follows from a percentage that systemd was given.
-    pub percentage: Option<Percentage>,
+    /// What a file of systemd's says of the limit.
+    pub unit_limit: Option<UnitLimit>,
     /// Who may have set the limit of a process, where it is one: the process and those above it.
     pub sources: Sources,
     /// Whom the OOM killer may not kill in the limit's cgroup.

@@ -6,17 +6,20 @@ mod watch;
 use std::{
     io::{self, Write as _},
     os::unix::ffi::OsStrExt as _,
+    path::PathBuf,
 };
 
 use forktrace::{
     headroom::{Baseline, Headroom, Log, WINDOW_SECONDS, headroom, kind_of, lines},
     host::{
-        cgroup::{CgroupError, Found, Hierarchies},
+        at_start,
+        cgroup::{CgroupError, Found, Hierarchies, Resource},
         clock::Clock,
         holders::Holders,
         kernel_log,
         passwd::Passwd,
         readings::{Readings, ReadingsError, Subject},
+        unit_files::UnitFiles,
     },
     view::clean,
 };
@@ -135,7 +138,14 @@ fn subject(args: &CheckArgs) -> anyhow::Result<Subject> {
         });
     }
     if let Some(unit) = &args.unit {
-        let found = found(Hierarchies::discover()?.find_unit(unit))?;
+        let hierarchies = Hierarchies::discover()?;
+        let answer = hierarchies.find_unit(unit);
+        if let Err(CgroupError::NoUnit { unit }) = &answer
+            && let Some(subject) = not_running(unit, &hierarchies)
+        {
+            return Ok(subject);
+        }
+        let found = found(answer)?;
         let last = found.path.file_name().unwrap_or_default().to_string_lossy();
         return Ok(Subject::Cgroup {
             hierarchy: found.hierarchy,
@@ -144,4 +154,15 @@ fn subject(args: &CheckArgs) -> anyhow::Result<Subject> {
         });
     }
     Ok(Subject::Host)
+}
+
+/// A unit that isn't running, where it has a file by which it would be started.
+fn not_running(unit: &str, hierarchies: &Hierarchies) -> Option<Subject> {
+    let files = UnitFiles::new(PathBuf::from("/"));
+    let known = files.are_in_use() && files.has(unit);
+    Some(Subject::Cgroup {
+        hierarchy: hierarchies.of(Resource::Pids)?,
+        path: at_start::place(&files, unit).filter(|_| known)?,
+        unit: Some(unit.to_owned()),
+    })
 }

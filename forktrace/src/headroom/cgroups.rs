@@ -9,7 +9,7 @@ use super::{
     row::{fill, limit, row},
 };
 use crate::{
-    cause::percentage,
+    cause::unit_limit,
     host::{
         cgroup::{CgroupUse, Resource},
         holders::{Fill, Scope},
@@ -22,8 +22,8 @@ use crate::{
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
     let row = |cgroup: &CgroupUse| {
         let mut row = one(cgroup);
-        let percentage = readings.percentages.get(&cgroup.file).zip(cgroup.limit);
-        let note = percentage.map(|(p, value)| percentage::note(p, value, row.limit.unit));
+        let unit_limit = readings.unit_limits.get(&cgroup.file).zip(cgroup.limit);
+        let note = unit_limit.map(|(p, value)| unit_limit::note(p, value, row.limit.unit));
         row.notes.extend(note);
         row
     };

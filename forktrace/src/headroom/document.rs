@@ -81,6 +81,16 @@ pub enum Refuses {
     Threads,
 }
 
+/// What would be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Next {
+    /// The unit.
+    Start,
+    /// A session of the user.
+    Login,
+}
+
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
@@ -96,6 +106,10 @@ pub struct Row {
     /// Of `usage`, what the kernel takes back before it refuses (page cache).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reclaimable: Option<u64>,
+    /// It isn't what runs that has this limit, but what would be started: `start` of the unit, `login`
+    /// of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
     /// Why this limit doesn't apply here, where it doesn't.
     pub exempt: Option<String>,
     /// systemd unit, container or pod that the cgroup belongs to, or the user's

@@ -17,6 +17,7 @@ mod document;
 mod drift;
 mod host_wide;
 mod log;
+mod next;
 mod nproc;
 mod overcommit;
 mod process;
@@ -26,8 +27,8 @@ mod tests;
 
 pub use baseline::{Baseline, BaselineError, Setting, SettingKind};
 pub use document::{
-    Blocked, Headroom, Log, LogKind, LogLine, Of, Process, Refuses, Row, SubjectKind, Unreadable,
-    json_schema,
+    Blocked, Headroom, Log, LogKind, LogLine, Next, Of, Process, Refuses, Row, SubjectKind,
+    Unreadable, json_schema,
 };
 pub use drift::{Change, Drift, drift};
 pub use log::{WINDOW_SECONDS, kind_of, lines};
@@ -45,6 +46,7 @@ pub fn headroom(readings: &Readings, warn: f64) -> Headroom {
     rows.extend(overcommit::policy(readings));
     rows.extend(nproc::rows(readings));
     rows.extend(process::rows(readings));
+    rows.extend(next::rows(readings));
     let (mut limits, unlimited): (Vec<Row>, Vec<Row>) =
         rows.into_iter().partition(|row| row.percent.is_some());
     row::nearest_first(&mut limits);

@@ -120,14 +120,18 @@ fn one(readings: &Readings, process: &Status, value: Option<u64>, exempt: Option
     limit.file = Some(format!("/proc/{}/limits", process.pid));
     let mut row = row(Refuses::Tasks, limit);
     row.owner = readings.user(process.uid).map(str::to_owned);
-    row.counts = Some(Scope::User {
-        uid: process.uid,
-        userns: (readings.counts_by_namespace)
-            .then(|| u32::try_from(namespace).ok())
-            .flatten(),
-    });
+    row.counts = Some(counted(readings, process.uid, namespace));
     row.exempt = exempt;
     row
+}
+
+/// Whose tasks are held against a limit of this uid.
+pub(super) fn counted(readings: &Readings, uid: u32, namespace: u64) -> Scope {
+    let known = u32::try_from(namespace).ok();
+    Scope::User {
+        uid,
+        userns: known.filter(|_| readings.counts_by_namespace),
+    }
 }
 
 /// What exempts it: a real uid 0 of the host (INIT_USER), or a capability in the

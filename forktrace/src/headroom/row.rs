@@ -26,6 +26,7 @@ pub(super) fn row(refuses: Refuses, limit: Limit) -> Row {
         refuses,
         percent: None,
         reclaimable: None,
+        next: None,
         exempt: None,
         owner: None,
         holders: Vec::new(),

@@ -1,14 +1,15 @@
 use super::*;
 use crate::{
     host::{
+        at_start::{self, Given, What},
         cgroup::{CgroupUse, Hierarchy, Resource, Version},
         clock::Clock,
         kernel_log::Message,
         limits::HostNow,
-        percentages::Percentage,
         process::{Bounds, Limits, Status},
         readings::Details,
         settings::Value,
+        unit_limits::UnitLimit,
         user_namespace::{INITIAL, Namespace},
     },
     model::{Cause, Owner},
@@ -153,13 +154,13 @@ fn a_cgroup_above_refuses() {
         cgroup("/system.slice/x.service", Some(1000), 95),
         cgroup("/system.slice", Some(100), 95),
     ];
-    let percentage = Percentage {
+    let percentage = UnitLimit {
         setting: "TasksMax",
         text: "15%".to_owned(),
         file: Some("/etc/x.conf".into()),
         today: Some(200),
     };
-    r.percentages
+    r.unit_limits
         .insert("/sys/fs/cgroup/system.slice/pids.max".into(), percentage);
     let h = headroom(&r, 90.0);
     let notes = &h.limits[0].notes;
@@ -470,4 +471,69 @@ fn saved(sysctls: &[(&str, &str)]) -> Baseline {
         .iter()
         .map(|(name, value)| Value::Sysctl((*name).to_owned(), (*value).to_owned()));
     Baseline::new("2026-01-01T00:00:00Z", "h", "6.1", values.collect())
+}
+
+fn given(text: &str, value: u64) -> Given {
+    Given {
+        text: text.to_owned(),
+        file: Some("/etc/x.conf".into()),
+        value: Some(value),
+    }
+}
+
+#[test]
+fn what_a_login_would_get_is_a_row_beside_what_runs() {
+    let mut r = readings(Subject::User(1000));
+    r.next = Some(at_start::Next {
+        what: What::Login,
+        cgroup: Some("/user.slice/user-1000.slice".into()),
+        tasks: Some(given("TasksMax=33%", 330)),
+        processes: Some((1000, given("ann - nproc 5", 5))),
+    });
+    let h = headroom(&r, 90.0);
+    let mut login = h.limits.iter().filter(|row| row.next == Some(Next::Login));
+    let nproc = login.next().unwrap();
+    assert_eq!((nproc.limit.value, nproc.limit.usage), (Some(5), Some(5)));
+    assert_eq!(nproc.percent, Some(100.0));
+    assert!(nproc.notes[0].contains("`ann - nproc 5` in /etc/x.conf"));
+    assert!(h.near > 0);
+    let slice = login.next().unwrap();
+    assert_eq!((slice.limit.value, slice.limit.usage), (Some(330), Some(0)));
+    // What runs is told as before.
+    assert_eq!(row(&h, "RLIMIT_NPROC", "uid 1000").limit.value, Some(5));
+    let runs = h.limits.iter().filter(|row| row.next.is_none());
+    assert!(runs.into_iter().any(|row| row.limit.value == Some(6)));
+}
+
+#[test]
+fn what_a_start_would_get_is_told_where_it_differs() {
+    let path = "/system.slice/x.service";
+    let mut r = readings(Subject::Cgroup {
+        hierarchy: Hierarchy::V2,
+        path: path.into(),
+        unit: Some("x.service".to_owned()),
+    });
+    r.main = Some(10);
+    r.cgroups = vec![cgroup(path, Some(100), 60)];
+    let mut next = at_start::Next {
+        what: What::Start,
+        cgroup: Some(path.into()),
+        tasks: Some(given("TasksMax=64", 64)),
+        processes: Some((1000, given("LimitNPROC=100", 100))),
+    };
+    let told = |r: &Readings| {
+        let h = headroom(r, 90.0);
+        let rows = h
+            .limits
+            .into_iter()
+            .filter(|row| row.next == Some(Next::Start));
+        rows.map(|row| (row.limit.value, row.limit.usage))
+            .collect::<Vec<_>>()
+    };
+    r.next = Some(next.clone());
+    assert_eq!(told(&r), [(Some(64), Some(60))]);
+    next.tasks = Some(given("TasksMax=100", 100));
+    next.processes = Some((1000, given("LimitNPROC=7", 7)));
+    r.next = Some(next);
+    assert_eq!(told(&r), [(Some(7), Some(5))]);
 }

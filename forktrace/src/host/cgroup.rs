@@ -384,11 +384,7 @@ impl Hierarchies {
         if unit.is_empty() || unit.contains(['/', '\0']) || unit.starts_with('.') {
             return Err(CgroupError::InvalidUnit(unit.to_owned()));
         }
-        let name = if UNIT_SUFFIXES.iter().any(|suffix| unit.ends_with(suffix)) {
-            unit.to_owned()
-        } else {
-            format!("{unit}.service")
-        };
+        let name = unit_name(unit);
         // systemd puts `_` before names that could be taken for a cgroup's
         // own files, such as memory.service.
         let escaped = format!("_{name}");
@@ -451,6 +447,14 @@ impl Hierarchies {
             });
             found.map(|folder| (mount, folder))
         })
+    }
+}
+
+/// A unit's name with its suffix: one without means a service, as for systemctl.
+pub fn unit_name(unit: &str) -> String {
+    match UNIT_SUFFIXES.iter().any(|suffix| unit.ends_with(suffix)) {
+        true => unit.to_owned(),
+        false => format!("{unit}.service"),
     }
 }
 

@@ -2,6 +2,7 @@
 //! no helper command, no NSS.
 
 pub mod ancestry;
+pub mod at_start;
 pub mod cgroup;
 pub mod clock;
 pub mod holders;
@@ -18,11 +19,11 @@ pub mod open_files;
 pub mod own_namespaces;
 pub mod pam_limits;
 pub mod passwd;
-pub mod percentages;
 pub mod process;
 pub mod readings;
 pub mod sched_ext;
 pub mod setter;
 pub mod settings;
 pub mod unit_files;
+pub mod unit_limits;
 pub mod user_namespace;

@@ -4,8 +4,8 @@
 //! order of their names. A user's own line counts before a group's, that before `*`
 //! (`LIMITS_DEF_*`); of lines that are as near, the last.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use super::passwd::Passwd;
 
@@ -42,6 +42,18 @@ pub struct Line {
     pub which: Which,
     /// `None`: unlimited.
     pub value: Option<u64>,
+}
+
+/// As the file has it.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let which = self.which.word();
+        write!(f, "{} {which} nproc ", self.domain)?;
+        match self.value {
+            Some(value) => write!(f, "{value}"),
+            None => f.write_str("unlimited"),
+        }
+    }
 }
 
 /// What the files say of nproc for one user.
@@ -84,6 +96,20 @@ pub fn nproc(root: &Path, name: &str, uid: u32) -> Nproc {
     }
     let [soft, hard] = found.map(|slot| slot.map(|(_, line)| line));
     Nproc { soft, hard }
+}
+
+/// Whether any of PAM's services asks pam_limits; true where it has no files of services.
+pub fn are_in_use(root: &Path) -> bool {
+    let folders = ["etc/pam.d", "usr/lib/pam.d"].map(|folder| fs::read_dir(root.join(folder)));
+    let files = folders.into_iter().flatten().flatten().flatten();
+    let mut files = files.map(|entry| entry.path()).take(MOST).peekable();
+    let none = files.peek().is_none();
+    let asks = |line: &str| {
+        line.split('#')
+            .next()
+            .is_some_and(|l| l.contains("pam_limits.so"))
+    };
+    none || files.any(|file| text(&file).lines().any(asks))
 }
 
 fn files(root: &Path) -> Vec<PathBuf> {

@@ -169,7 +169,10 @@ mod tests {
     fn primary_groups() {
         let group = |user| sample().group(user);
         assert_eq!((group("daemon"), group("last")), (Some(1), Some(1002)));
-        assert_eq!((group("nobody"), group("short"), group("")), (None, None, None));
+        assert_eq!(
+            (group("nobody"), group("short"), group("")),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{
+    at_start::{self, Next},
     cgroup::{CgroupUse, Hierarchies, Hierarchy, Resource},
     limits::HostNow,
     passwd::Passwd,
-    percentages::{Percentage, Percentages},
     process::{Limits, Status},
+    unit_limits::{UnitLimit, UnitLimits},
     user_namespace::{INITIAL, UserNamespaces},
 };
 
@@ -86,8 +87,10 @@ pub struct Readings {
     pub limits: BTreeMap<u32, Limits>,
     /// Limits of the cgroups that are asked for, those without a number too.
     pub cgroups: Vec<CgroupUse>,
-    /// By the limit's file, of those among them that systemd was given as a percentage.
-    pub percentages: BTreeMap<PathBuf, Percentage>,
+    /// By the limit's file, of those among them that a file of systemd's says.
+    pub unit_limits: BTreeMap<PathBuf, UnitLimit>,
+    /// What a start of the unit, or a login of the user, would get.
+    pub next: Option<Next>,
     /// The process that is asked for, or the first of a unit or cgroup.
     pub main: Option<u32>,
     pub details: Option<Details>,

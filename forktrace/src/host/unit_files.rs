@@ -6,7 +6,7 @@
 //! those before it. Aliases of a unit, and what was changed since systemd has read them, aren't seen.
 //!
 //! Where a limit comes from is read from systemd's files (`host/unit_files.rs`,
-//! `host/percentages.rs`), each unit's once a minute at most; `cause/outside.rs` words what of
+//! `host/unit_limits.rs`), each unit's once a minute at most; `cause/outside.rs` words what of
 //! the refusing cgroup forktrace's own namespace shows.
 
 use std::collections::BTreeMap;

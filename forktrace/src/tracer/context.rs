@@ -12,8 +12,8 @@ use crate::{
         cgroup::{Hierarchies, Resource},
         holders::{Holders, Scope},
         memory::AtVerdicts,
-        percentages::Percentages,
         readings::is_initial_pid_namespace,
+        unit_limits::UnitLimits,
     },
     model::{Limit, Owner},
 };
@@ -26,7 +26,7 @@ pub struct Contexts {
     hierarchies: Hierarchies,
     holders: Holders,
     memory: AtVerdicts,
-    percentages: Percentages,
+    unit_limits: UnitLimits,
     sights: HashMap<u64, Sight>,
     knobs: Knobs,
     in_pid_namespace: bool,
@@ -40,7 +40,7 @@ impl Contexts {
             hierarchies,
             holders,
             memory: AtVerdicts::new(),
-            percentages: Percentages::new(),
+            unit_limits: UnitLimits::new(),
             sights: HashMap::new(),
             knobs: Knobs::new(sees_host),
             in_pid_namespace: !is_initial_pid_namespace(Path::new("/proc")),
@@ -56,8 +56,8 @@ impl Contexts {
             let scope = || Scope::of_limit(limit, &self.hierarchies);
             self.holders.of(limit, scope)
         });
-        let percentage =
-            limit.and_then(|limit| self.percentages.of_limit(limit, &self.hierarchies));
+        let unit_limit =
+            limit.and_then(|limit| self.unit_limits.of_limit(limit, &self.hierarchies));
         let memory = verdict
             .cause
             .memory_matters(errno)
@@ -71,7 +71,7 @@ impl Contexts {
             holders: holders.unwrap_or_default(),
             memory,
             last_memory: self.memory.last().copied(),
-            percentage,
+            unit_limit,
             sight,
             in_pid_namespace: self.in_pid_namespace,
         }

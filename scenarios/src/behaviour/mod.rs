@@ -11,7 +11,6 @@ mod inside;
 mod instances;
 mod live;
 mod out_of_sight;
-mod percentage;
 mod postgres;
 mod postgres_overcommit;
 mod privilege;
@@ -24,6 +23,7 @@ mod starved;
 mod storm;
 mod trace_left;
 mod types;
+mod unit_limit;
 
 use std::fs;
 use std::path::Path;
@@ -58,7 +58,7 @@ pub fn run(tests: &mut Tests) {
         report::BEHAVIOURS,
         full_disk::BEHAVIOURS,
         out_of_sight::BEHAVIOURS,
-        percentage::BEHAVIOURS,
+        unit_limit::BEHAVIOURS,
         postgres::BEHAVIOURS,
         postgres_overcommit::BEHAVIOURS,
         starved::BEHAVIOURS,

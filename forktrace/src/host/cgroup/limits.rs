@@ -46,6 +46,15 @@ impl Hierarchies {
             .find(|&hierarchy| self.mounts(hierarchy).next().is_some())
     }
 
+    /// pids.max of the root that this process sees: none but a cgroup namespace's has one.
+    pub fn root_tasks_max(&self) -> Option<u64> {
+        let hierarchy = self.of(Resource::Pids)?;
+        let folder = self.visible(hierarchy, Path::new("/"))?;
+        read(Resource::Pids, hierarchy, Path::new("/"), &folder)?
+            .ok()?
+            .limit
+    }
+
     /// The limits of a cgroup and of each above it, innermost first. Where the
     /// resource's hierarchy hasn't got that cgroup, the nearest above that it
     /// has. The root has none.

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{
-    CgroupUse, Details, Hierarchies, HostNow, Limits, Missing, Passwd, Percentages, Readings,
-    ReadingsError, Resource, Status, Subject, UserNamespaces, namespaces,
+    CgroupUse, Details, Hierarchies, HostNow, Limits, Missing, Passwd, Readings, ReadingsError,
+    Resource, Status, Subject, UnitLimits, UserNamespaces, at_start, namespaces,
 };
 use crate::host::cgroup::Reading;
-use crate::host::{limits, mappings, process};
+use crate::host::process::Bounds;
+use crate::host::{limits, mappings, process, unit_limits};
 
 pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsError> {
     let failed = |source| ReadingsError::Proc {
@@ -44,10 +45,23 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
             why: "no cgroup file system is mounted here; run it on the host".to_owned(),
         });
     }
+    let passwd = Passwd::load().unwrap_or_default();
+    let files = Path::new("/");
+    readings.next = match subject {
+        Subject::User(uid) => passwd.name(*uid).map(|name| {
+            at_start::of_login(files, &name, *uid, most_tasks(&readings, &hierarchies))
+        }),
+        Subject::Cgroup {
+            unit: Some(_),
+            path,
+            ..
+        } => at_start::of_unit(files, path, most_tasks(&readings, &hierarchies), init(proc)),
+        _ => None,
+    };
     let members = members(subject, &readings.processes, proc);
     readings.main = main(subject, &members, &readings.processes, proc)?;
     read_cgroups(&mut readings, &hierarchies, &members, proc);
-    read_percentages(&mut readings, &hierarchies);
+    read_unit_limits(&mut readings, &hierarchies);
     for &pid in readings.main.iter().chain(&members) {
         if let Ok(limits) = Limits::read(proc, pid) {
             readings.limits.insert(pid, limits);
@@ -59,13 +73,33 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
             namespaces::pid_namespace_is_dead(&readings.processes, proc, pid);
         readings.details = Some(details);
     }
-    let passwd = Passwd::load().unwrap_or_default();
-    let uids: BTreeSet<u32> = readings.processes.iter().map(|p| p.uid).collect();
+    let mut uids: BTreeSet<u32> = readings.processes.iter().map(|p| p.uid).collect();
+    // Of whom nothing may run yet.
+    let next = readings
+        .next
+        .as_ref()
+        .and_then(|next| next.processes.as_ref());
+    uids.extend(next.map(|(uid, _)| *uid));
+    if let Subject::User(uid) = subject {
+        uids.insert(*uid);
+    }
     let named = uids
         .into_iter()
         .filter_map(|uid| Some((uid, passwd.name(uid)?)));
     readings.users = named.collect();
     Ok(readings)
+}
+
+/// Of what systemd takes percentages of tasks.
+fn most_tasks(readings: &Readings, hierarchies: &Hierarchies) -> Option<u64> {
+    let host = unit_limits::most_tasks(&readings.host)?;
+    let root = hierarchies.root_tasks_max();
+    Some(root.map_or(host, |root| root.min(host)))
+}
+
+/// RLIMIT_NPROC of pid 1.
+fn init(proc: &Path) -> Option<Bounds> {
+    Some(Limits::read(proc, 1).ok()?.processes)
 }
 
 /// The processes whose forks are meant; for one process, none beside it.
@@ -139,8 +173,11 @@ fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u
                     continue;
                 };
                 let pids = readings.main.iter().chain(members);
+                // Where a login would go, though nothing of the user's may be there now.
+                let slice = readings.next.as_ref().and_then(|next| next.cgroup.clone());
                 let paths: BTreeSet<PathBuf> = pids
                     .filter_map(|pid| Hierarchies::path_of_process(proc, *pid, hierarchy))
+                    .chain(slice)
                     .collect();
                 let chains = paths
                     .iter()
@@ -153,25 +190,25 @@ fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u
 }
 
 /// Of so many cgroups at most, the fullest first: each may take a hundred folders to look into.
-const PERCENTAGES: usize = 100;
+const UNIT_LIMITS: usize = 100;
 
-fn read_percentages(readings: &mut Readings, hierarchies: &Hierarchies) {
+fn read_unit_limits(readings: &mut Readings, hierarchies: &Hierarchies) {
     let mut limited: Vec<(u64, &CgroupUse)> = readings
         .cgroups
         .iter()
         .filter_map(|cgroup| Some((cgroup.limit?, cgroup)))
         .collect();
     limited.sort_by_key(|(limit, cgroup)| limit.saturating_sub(cgroup.usage));
-    let mut percentages = Percentages::new();
+    let mut unit_limits = UnitLimits::new();
     let found = limited
         .into_iter()
-        .take(PERCENTAGES)
+        .take(UNIT_LIMITS)
         .filter_map(|(limit, cgroup)| {
             let path = cgroup.path.to_string_lossy();
-            let found = percentages.of(cgroup.resource, &path, limit, hierarchies)?;
+            let found = unit_limits.of(cgroup.resource, &path, limit, hierarchies)?;
             Some((cgroup.file.clone(), found))
         });
-    readings.percentages = found.collect();
+    readings.unit_limits = found.collect();
 }
 
 fn add(readings: &mut Readings, found: Vec<Reading>) {

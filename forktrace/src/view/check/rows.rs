@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Text;
 use crate::{
-    headroom::{Refuses, Row, SubjectKind},
+    headroom::{Next, Refuses, Row, SubjectKind},
     model::{Owner, Unit, amount, bytes},
     view::{clean, holders, report::table::Table, wrap::wrap},
 };
@@ -123,7 +123,10 @@ impl Text<'_> {
                 .chain(held_by(row))
                 .collect();
             if !notes.is_empty() {
-                let what = format!("{} of {}", row.limit.kind, row.limit.owner);
+                let what = match row.next {
+                    Some(_) => format!("{} of {}", row.limit.kind, owner(row)),
+                    None => format!("{} of {}", row.limit.kind, row.limit.owner),
+                };
                 self.labelled("  - ", &format!("{what}: {}", notes.join("; ")));
             }
         }
@@ -138,6 +141,7 @@ impl Text<'_> {
             .iter()
             .map(|row| match &row.limit.owner {
                 Owner::Process => row.limit.kind.to_string(),
+                _ if row.next.is_some() => format!("{} of {}", row.limit.kind, owner(row)),
                 owner => format!("{} of {owner}", row.limit.kind),
             })
             .collect();
@@ -188,6 +192,15 @@ fn percentage(percent: f64) -> String {
 
 /// With the user's name; a unit's is in its path.
 fn owner(row: &Row) -> String {
+    let whose = whose(row);
+    match row.next {
+        Some(Next::Start) => format!("next start of {whose}"),
+        Some(Next::Login) => format!("next login of {whose}"),
+        None => whose,
+    }
+}
+
+fn whose(row: &Row) -> String {
     let owner = &row.limit.owner;
     match &row.owner {
         Some(name)

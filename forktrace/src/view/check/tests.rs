@@ -18,6 +18,7 @@ fn row(kind: LimitKind, owner: Owner, usage: u64, value: u64) -> Row {
         refuses: Refuses::Tasks,
         percent: Some(usage as f64 / value as f64 * 100.0),
         reclaimable: None,
+        next: None,
         exempt: None,
         owner: None,
         holders: Vec::new(),

@@ -89,7 +89,10 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
     }
     say(
         r.oom.lost,
-        format!("{} could not be recorded", crate::view::oom_kills(r.oom.lost)),
+        format!(
+            "{} could not be recorded",
+            crate::view::oom_kills(r.oom.lost)
+        ),
     );
     say(
         t.only_in_summaries,

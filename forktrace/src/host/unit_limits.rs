@@ -1,4 +1,5 @@
-//! Limits that systemd was given as a percentage, and has turned into a number once.
+//! What systemd's files say of a unit's limits: a number, or a percentage that it has turned into one
+//! once.
 //!
 //! TasksMax=, DefaultTasksMax=: of the smallest of kernel.pid_max, kernel.threads-max and the root
 //! cgroup's pids.max (src/basic/limits-util.c `system_tasks_max_scale`), since systemd 244 when the
@@ -25,12 +26,12 @@ const REMEMBERED: usize = 256;
 /// Built into systemd (src/core/manager.c `DEFAULT_TASKS_MAX`).
 const BUILT_IN: &str = "15%";
 
-/// A limit's percentage.
+/// What a file says of a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Percentage {
+pub struct UnitLimit {
     /// `TasksMax`, `DefaultTasksMax`, `MemoryMax`, `MemoryLimit`.
     pub setting: &'static str,
-    /// As it is written, `15%`.
+    /// As it is written, `15%`, `4096`.
     pub text: String,
     /// The file that sets it; `None`: systemd's own default.
     pub file: Option<PathBuf>,
@@ -38,13 +39,20 @@ pub struct Percentage {
     pub today: Option<u64>,
 }
 
-/// Finds them, and remembers each unit's for a minute.
-pub struct Percentages {
-    files: UnitFiles,
-    known: HashMap<(String, bool), (Instant, Option<Percentage>)>,
+impl UnitLimit {
+    /// Whether it is a percentage, or the like.
+    pub fn is_part(&self) -> bool {
+        part(&self.text).is_some()
+    }
 }
 
-impl Percentages {
+/// Finds them, and remembers each unit's for a minute.
+pub struct UnitLimits {
+    files: UnitFiles,
+    known: HashMap<(String, bool), (Instant, Option<UnitLimit>)>,
+}
+
+impl UnitLimits {
     /// Of this machine.
     pub fn new() -> Self {
         Self::of_files(UnitFiles::new(PathBuf::from("/")))
@@ -57,24 +65,24 @@ impl Percentages {
         }
     }
 
-    /// The percentage behind this limit, see [`Self::of`]; `None` also where it is no cgroup's, or
-    /// has no number.
-    pub fn of_limit(&mut self, limit: &Limit, hierarchies: &Hierarchies) -> Option<Percentage> {
+    /// What is behind this limit, see [`Self::of`]; `None` also where it is no cgroup's, or has no
+    /// number.
+    pub fn of_limit(&mut self, limit: &Limit, hierarchies: &Hierarchies) -> Option<UnitLimit> {
         let resource = Resource::of_limit(&limit.kind)?;
         let path = limit.owner.cgroup_path()?;
         self.of(resource, path, limit.value?, hierarchies)
     }
 
-    /// The percentage behind the limit of the cgroup with this path, which has this value. `None`
-    /// where it is none, where it isn't a unit of the system's manager, where systemd doesn't run
-    /// this machine, and in a cgroup namespace, where the files are another machine's.
+    /// What is behind the limit of the cgroup with this path, which has this value. `None` where no
+    /// file says it, where it isn't a unit of the system's manager, where systemd doesn't run this
+    /// machine, and in a cgroup namespace, where the files are another machine's.
     pub fn of(
         &mut self,
         resource: Resource,
         path: &str,
         value: u64,
         hierarchies: &Hierarchies,
-    ) -> Option<Percentage> {
+    ) -> Option<UnitLimit> {
         let unit = unit(path)?;
         if hierarchies.hides_ancestors() || !self.files.are_in_use() {
             return None;
@@ -107,16 +115,17 @@ impl Percentages {
             false => most_tasks(&HostNow::read()),
             true => HostNow::read().mem_total.map(|kb| kb * 1024 / PAGE * PAGE),
         };
-        found.today = part(&found.text).zip(of).map(|(part, of)| match memory {
-            false => scale(of, part),
-            true => scale(of / PAGE, part) * PAGE,
-        });
-        // What nobody has written down is only believed when the number agrees.
-        (found.file.is_some() || found.today == Some(value)).then_some(found)
+        found.today = match memory {
+            false => tasks_of(&found.text, of).flatten(),
+            true => memory_in(&found.text, of),
+        };
+        // What nobody has written down is only believed when the number agrees; a number is what it is.
+        let believed = found.is_part() && found.file.is_some();
+        (believed || found.today == Some(value)).then_some(found)
     }
 }
 
-impl Default for Percentages {
+impl Default for UnitLimits {
     fn default() -> Self {
         Self::new()
     }
@@ -128,7 +137,8 @@ fn unit(path: &str) -> Option<String> {
     setter::of(path).system_unit().map(str::to_owned)
 }
 
-fn tasks(files: &UnitFiles, unit: &str) -> Option<Percentage> {
+/// TasksMax= of a unit, or what its manager gives those without.
+pub(super) fn tasks(files: &UnitFiles, unit: &str) -> Option<UnitLimit> {
     let (setting, text, file) = match files.of_unit(unit, "TasksMax") {
         Some(own) => ("TasksMax", own.value, Some(own.file)),
         // src/core/unit.c `unit_init`: the default is for all but slices.
@@ -138,26 +148,52 @@ fn tasks(files: &UnitFiles, unit: &str) -> Option<Percentage> {
             None => ("DefaultTasksMax", BUILT_IN.to_owned(), None),
         },
     };
-    percentage(setting, text, file)
-}
-
-fn memory_of(files: &UnitFiles, unit: &str) -> Option<Percentage> {
-    // v1's own setting is overridden by the other (src/core/cgroup.c).
-    let found = ["MemoryMax", "MemoryLimit"]
-        .into_iter()
-        .find_map(|setting| Some((setting, files.of_unit(unit, setting)?)));
-    let (setting, assignment) = found?;
-    percentage(setting, assignment.value, Some(assignment.file))
-}
-
-fn percentage(setting: &'static str, text: String, file: Option<PathBuf>) -> Option<Percentage> {
-    part(&text)?;
-    Some(Percentage {
+    Some(UnitLimit {
         setting,
         text,
         file,
         today: None,
     })
+}
+
+fn memory_of(files: &UnitFiles, unit: &str) -> Option<UnitLimit> {
+    // v1's own setting is overridden by the other (src/core/cgroup.c).
+    let found = ["MemoryMax", "MemoryLimit"]
+        .into_iter()
+        .find_map(|setting| Some((setting, files.of_unit(unit, setting)?)));
+    let (setting, assignment) = found?;
+    Some(UnitLimit {
+        setting,
+        text: assignment.value,
+        file: Some(assignment.file),
+        today: None,
+    })
+}
+
+/// What TasksMax= comes to, of so many that there may be; `Some(None)`: no limit. `None` where that
+/// isn't known.
+pub(super) fn tasks_of(text: &str, most: Option<u64>) -> Option<Option<u64>> {
+    if text == "infinity" {
+        return Some(None);
+    }
+    match part(text) {
+        Some(part) => Some(Some(scale(most?, part))),
+        None => Some(Some(text.parse().ok()?)),
+    }
+}
+
+/// What MemoryMax= comes to, of so much RAM.
+fn memory_in(text: &str, ram: Option<u64>) -> Option<u64> {
+    if let Some(part) = part(text) {
+        return Some(scale(ram? / PAGE, part) * PAGE);
+    }
+    let shifts = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
+    let suffixed = shifts
+        .into_iter()
+        .find_map(|(suffix, shift)| Some((text.strip_suffix(suffix)?, shift)));
+    let (number, shift) = suffixed.unwrap_or((text, 0));
+    let bytes = number.trim().parse::<u64>().ok()?.checked_mul(1 << shift)?;
+    Some(bytes / PAGE * PAGE)
 }
 
 /// In ten-thousandths, of `15%`, `12.5%`, `150‰`, `1500‱` (src/basic/percent-util.c); `None` for
@@ -186,7 +222,8 @@ fn scale(of: u64, part: u64) -> u64 {
     (u128::from(of) * u128::from(part) / 10_000) as u64
 }
 
-fn most_tasks(host: &HostNow) -> Option<u64> {
+/// Of how many systemd takes percentages: what the whole host may have.
+pub(super) fn most_tasks(host: &HostNow) -> Option<u64> {
     Some(host.pid_max?.min(host.threads_max?))
 }
 
@@ -216,6 +253,19 @@ mod tests {
         ] {
             assert_eq!(part(text), wanted, "{text}");
         }
+        assert_eq!(tasks_of("15%", Some(200)), Some(Some(30)));
+        assert_eq!(tasks_of("24", None), Some(Some(24)));
+        assert_eq!(tasks_of("infinity", None), Some(None));
+        assert_eq!(
+            (tasks_of("15%", None), tasks_of("many", Some(9))),
+            (None, None)
+        );
+        assert_eq!(memory_in("2G", None), Some(2 << 30));
+        assert_eq!(memory_in("50%", Some(1 << 30)), Some(1 << 29));
+        assert_eq!(
+            (memory_in("infinity", None), memory_in("99999999999T", None)),
+            (None, None)
+        );
         assert_eq!(scale(32_768, 1500), 4915);
         assert_eq!(scale(u64::MAX, 10_000), u64::MAX);
     }
@@ -259,7 +309,7 @@ mod tests {
         );
         put("etc/systemd/system/b.service", "[Service]\nTasksMax=4096\n");
         let hierarchies = Hierarchies::from_mountinfo(b"", true);
-        let new = || Percentages::of_files(UnitFiles::new(root.clone()));
+        let new = || UnitLimits::of_files(UnitFiles::new(root.clone()));
         let of = |resource, path: &str, value| new().of(resource, path, value, &hierarchies);
         // systemd doesn't run this machine.
         assert_eq!(of(Resource::Pids, "/a.service", 1), None);
@@ -275,7 +325,10 @@ mod tests {
         let a = of(Resource::Memory, "/a.service", 1).unwrap();
         let half = host.mem_total.unwrap() / 4 / 2 * 4096;
         assert_eq!((a.setting, a.today), ("MemoryMax", Some(half)));
-        assert_eq!(of(Resource::Pids, "/b.service", 4096), None);
+        // Somebody has changed it since, or it is what the file says.
+        assert_eq!(of(Resource::Pids, "/b.service", 4095), None);
+        let b = of(Resource::Pids, "/b.service", 4096).unwrap();
+        assert_eq!((b.setting, b.is_part()), ("TasksMax", false));
         assert_eq!(of(Resource::Memory, "/b.service", 4096), None);
         // By nobody's word: systemd's own default, if it comes out.
         let default = scale(most, 1500);
@@ -283,6 +336,14 @@ mod tests {
         let c = of(Resource::Pids, "/c.service", default).unwrap();
         assert_eq!((c.setting, c.file), ("DefaultTasksMax", None));
         assert_eq!(of(Resource::Pids, "/c.slice", default), None);
+        put(
+            "etc/systemd/system.conf",
+            "[Manager]\nDefaultTasksMax=512\n",
+        );
+        let c = of(Resource::Pids, "/c.service", 512).unwrap();
+        assert_eq!((c.setting, &*c.text), ("DefaultTasksMax", "512"));
+        assert!(c.file.unwrap().ends_with("system.conf"));
+        assert_eq!(of(Resource::Pids, "/c.service", default), None);
         // Elsewhere the files are not those of who set the limit.
         let elsewhere = Hierarchies::from_mountinfo(b"", false);
         assert_eq!(new().of(Resource::Pids, "/a.service", 1, &elsewhere), None);

@@ -1,17 +1,25 @@
-//! A limit that follows from a percentage: what raising what it is a part of does.
+//! A limit that a file of systemd's says: which, and of a percentage what raising what it is a part
+//! of does.
 
 use crate::{
-    host::percentages::Percentage,
+    host::unit_limits::UnitLimit,
     model::{Unit, amount},
 };
 
 /// What to know before the limit is changed; `value` is what it is now.
-pub fn note(p: &Percentage, value: u64, unit: Unit) -> String {
-    let Percentage { setting, text, .. } = p;
+pub fn note(p: &UnitLimit, value: u64, unit: Unit) -> String {
+    let UnitLimit { setting, text, .. } = p;
     let by = match &p.file {
         Some(file) => format!("{setting}={text} in {}", file.display()),
         None => format!("systemd's own default, {setting}={text}"),
     };
+    if !p.is_part() {
+        let whose = match setting.strip_prefix("Default") {
+            Some(own) => format!(", which each unit without {own}= of its own has"),
+            None => String::new(),
+        };
+        return format!("the limit comes from {by}{whose}");
+    }
     let (when, of) = match unit {
         Unit::Bytes => ("loaded the unit (of RAM)", "more RAM"),
         _ => (
@@ -38,7 +46,7 @@ mod tests {
 
     #[test]
     fn it_names_the_file_and_says_when() {
-        let mut p = Percentage {
+        let mut p = UnitLimit {
             setting: "TasksMax",
             text: "15%".to_owned(),
             file: Some("/etc/systemd/system/x.service.d/y.conf".into()),
@@ -53,10 +61,18 @@ mod tests {
         );
         assert!(note(&p, 614, Unit::Tasks).ends_with("; evaluated now it would be 4915, not 614"));
         p.file = None;
-        assert!(
-            note(&p, 4915, Unit::Tasks)
-                .starts_with("the limit comes from systemd's own default, TasksMax=15%, evaluated")
+        p.setting = "DefaultTasksMax";
+        assert!(note(&p, 4915, Unit::Tasks).starts_with(
+            "the limit comes from systemd's own default, DefaultTasksMax=15%, evaluated"
+        ));
+        p.text = "512".to_owned();
+        p.file = Some("/etc/systemd/system.conf".into());
+        assert_eq!(
+            note(&p, 512, Unit::Tasks),
+            "the limit comes from DefaultTasksMax=512 in /etc/systemd/system.conf, which each unit \
+             without TasksMax= of its own has"
         );
+        (p.text, p.file) = ("15%".to_owned(), None);
         p.setting = "MemoryMax";
         assert!(
             note(&p, 4915, Unit::Bytes)
