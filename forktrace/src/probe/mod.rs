@@ -11,6 +11,7 @@ pub mod functions;
 mod instances;
 pub mod kallsyms;
 pub mod kernel;
+mod let_go;
 mod lookup;
 pub mod object;
 pub mod offsets;

@@ -1,10 +1,9 @@
 //! What attaching came to: which probes are in place, and what each of those that aren't was refused
 //! for.
 
-use std::os::fd::OwnedFd;
-
 use super::{
     instances::Returns,
+    let_go::Events,
     skips::{Pair, Spot, Watch},
     stacks,
     style::{Role, Style},
@@ -45,8 +44,8 @@ pub struct Outcome {
     pub absent: Vec<String>,
     /// The kernel can skip kprobes without a count: what they didn't say means nothing.
     pub silence_is_doubtful: bool,
-    /// Tracepoints, attached by hand; closing detaches.
-    pub(super) tracepoints: Vec<OwnedFd>,
+    /// Tracepoints, attached by hand.
+    pub(super) tracepoints: Events,
 }
 
 impl Outcome {
