@@ -37,6 +37,30 @@ pub struct Cli {
     pub live: LiveArgs,
 }
 
+impl Cli {
+    /// Whether times are UTC; `None` of a command that neither takes nor prints any.
+    pub fn utc(&self) -> Option<bool> {
+        match &self.command {
+            None => Some(self.live.print.times.utc),
+            Some(Command::Live(args)) => Some(args.print.times.utc),
+            Some(Command::Replay(args)) => Some(args.print.times.utc),
+            Some(Command::Report(args)) => Some(args.times.utc),
+            Some(Command::Check(args)) => Some(args.times.utc),
+            // What it sums up on standard error has times.
+            Some(Command::Record(_)) => Some(false),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Which times are meant and shown.
+#[derive(Clone, Debug, Args)]
+pub struct TimesArgs {
+    /// Show times in UTC, and take them so, not in the zone that TZ or this host has.
+    #[arg(long)]
+    pub utc: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print each failure with its cause as it happens (the default).
@@ -141,6 +165,8 @@ pub struct ReportArgs {
     /// When to colour.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    #[command(flatten)]
+    pub times: TimesArgs,
     /// Write it as one page with plots to this file, too.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -195,6 +221,8 @@ pub struct PrintArgs {
     /// Print failures only: no first and no last line.
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub times: TimesArgs,
 }
 
 /// Which failures are reported.
@@ -425,7 +453,7 @@ fn parse_errno(text: &str) -> Result<ErrnoChoice, String> {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
-    when::parse(text, &when::now()).map_err(|error| error.to_string())
+    when::parse(text, &forktrace::view::zone::now()).map_err(|error| error.to_string())
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

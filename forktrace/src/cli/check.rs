@@ -9,7 +9,7 @@ use forktrace::{
     view::{Format, formats},
 };
 
-use super::{Color, one_of, parse_duration};
+use super::{Color, TimesArgs, one_of, parse_duration};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("of").args(["pid", "cgroup", "unit", "user"]))]
@@ -36,6 +36,8 @@ pub struct CheckArgs {
     /// When to colour.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    #[command(flatten)]
+    pub times: TimesArgs,
     /// Go on until Ctrl-C, with a new reading every so often.
     #[arg(
         long,

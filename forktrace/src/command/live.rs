@@ -3,14 +3,14 @@
 use forktrace::record::Record;
 
 use super::{
-    print::Printer,
+    print::{Of, Printer},
     trace::{self, Sink},
 };
 use crate::{cli::LiveArgs, exit::Exit};
 
 pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
     trace::run(&args.trace, || {
-        Ok(Printer::new(&args.print, args.trace.verbose, false).with_digest())
+        Ok(Printer::new(&args.print, args.trace.verbose, Of::Live).with_digest())
     })
 }
 

@@ -15,6 +15,7 @@ mod selftest;
 mod setup;
 mod terminal;
 mod trace;
+mod zone;
 
 use std::io::{self, Write as _};
 
@@ -27,6 +28,9 @@ use crate::{
 
 /// Runs what the command line asks for.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
+    if let Some(utc) = cli.utc() {
+        zone::choose(utc);
+    }
     match cli.command {
         None => live::run(&cli.live),
         Some(Command::Live(args)) => live::run(&args),

@@ -10,6 +10,15 @@ use forktrace::{
 use super::{digest::Digest, terminal};
 use crate::cli::PrintArgs;
 
+/// Where records come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    Live,
+    Recording,
+    /// Of which its reader has left some out.
+    RecordingChosen,
+}
+
 /// Prints records, one after the other.
 pub struct Printer {
     format: &'static Format<Record>,
@@ -20,15 +29,15 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// `chosen`: the reader of a recording has filters.
-    pub fn new(args: &PrintArgs, verbose: bool, chosen: bool) -> Self {
+    pub fn new(args: &PrintArgs, verbose: bool, of: Of) -> Self {
         let look = Look {
             verbosity: match (args.quiet, verbose) {
                 (true, _) => Verbosity::Quiet,
                 (_, true) => Verbosity::Verbose,
                 _ => Verbosity::Normal,
             },
-            chosen,
+            chosen: of == Of::RecordingChosen,
+            recorded: of != Of::Live,
             ..terminal::look(args.color)
         };
         Self {

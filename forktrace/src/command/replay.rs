@@ -8,7 +8,7 @@ use forktrace::recording::{Damage, Filter, ReadError, Reader, Wanted};
 
 use self::follow::Followed;
 use super::{
-    print::Printer,
+    print::{Of, Printer},
     recordings::{self, report_damage, wanted},
 };
 use crate::{
@@ -28,7 +28,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         until: args.until,
         ..wanted(&args.filter)
     };
-    let mut printer = Printer::new(&args.print, args.verbose, wanted.is_active());
+    let of = match wanted.is_active() {
+        true => Of::RecordingChosen,
+        false => Of::Recording,
+    };
+    let mut printer = Printer::new(&args.print, args.verbose, of);
     let mut filter = Filter::new(wanted);
     for path in &args.files {
         let damage = replay(path, args.follow, &mut filter, &mut printer)?;

@@ -13,6 +13,7 @@ pub fn look(color: Color) -> Look {
         width: width(),
         verbosity: Verbosity::Normal,
         chosen: false,
+        recorded: false,
     }
 }
 

@@ -17,6 +17,7 @@ mod loss_reason;
 mod memory;
 mod owner;
 mod word;
+pub mod zone;
 
 pub use amount::{amount, bytes};
 pub use caller::{Caller, Cgroup, Qos};

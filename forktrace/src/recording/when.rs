@@ -1,6 +1,6 @@
 //! Times as people write them.
 
-use jiff::{Span, Timestamp, Zoned, civil, tz::TimeZone};
+use jiff::{Span, Timestamp, Zoned, civil};
 
 /// Why a time can't be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,11 +44,6 @@ pub fn parse(text: &str, now: &Zoned) -> Result<Timestamp, NoTime> {
     };
     let zoned = local.to_zoned(now.time_zone().clone()).map_err(|_| bad())?;
     Ok(zoned.timestamp())
-}
-
-/// The present, in the host's time zone.
-pub fn now() -> Zoned {
-    Timestamp::now().to_zoned(TimeZone::system())
 }
 
 #[cfg(test)]

@@ -15,9 +15,10 @@ mod probes;
 mod records;
 mod report;
 mod selftest;
+mod times;
 mod wrap;
 
-pub use crate::model::{clean, is_harmful};
+pub use crate::model::{clean, is_harmful, zone};
 pub use explain::Explained;
 pub use output::{Format, How, Look, Out, Output, Verbosity};
 pub use probes::{Probes, RefusedProbe};

@@ -24,6 +24,8 @@ pub struct Look {
     pub verbosity: Verbosity,
     /// It gets the records alone that a filter of the reader's lets through.
     pub chosen: bool,
+    /// What it gets was recorded, and does not happen now.
+    pub recorded: bool,
 }
 
 impl Look {
@@ -33,6 +35,7 @@ impl Look {
         width: 80,
         verbosity: Verbosity::Normal,
         chosen: false,
+        recorded: false,
     };
 }
 

@@ -1,7 +1,13 @@
 //! What is around the limits: the process, memory, the kernel's log, changes.
 
 use super::Text;
-use crate::{headroom::SubjectKind, view::memory};
+use crate::{
+    headroom::SubjectKind,
+    view::{
+        memory,
+        times::{clock, with_offset},
+    },
+};
 
 /// Lines of the kernel's log: the last ones.
 const LINES: usize = 10;
@@ -78,9 +84,7 @@ impl Text<'_> {
             n => self.line(&format!("… {n} lines before these")),
         }
         for line in log.lines.iter().skip(left_out) {
-            // RFC 3339: the time of day is behind the T.
-            let time = line.time.get(11..19).unwrap_or(&line.time);
-            self.labelled(&format!("  {time} UTC  "), &line.text);
+            self.labelled(&format!("  {}  ", clock(&line.time)), &line.text);
         }
     }
 
@@ -88,7 +92,7 @@ impl Text<'_> {
         let Some(drift) = &self.h.drift else {
             return;
         };
-        self.head(&format!("Changed since {}", drift.since));
+        self.head(&format!("Changed since {}", with_offset(&drift.since)));
         if let Some(host) = &drift.host {
             self.line(&format!("the baseline is of another host, {host}"));
         }

@@ -6,7 +6,7 @@ use super::Text;
 use crate::{
     headroom::{Next, Refuses, Row, SubjectKind},
     model::{Owner, Unit, amount, bytes},
-    view::{clean, holders, report::table::Table, wrap::wrap},
+    view::{clean, holders, report::table::Table, times::with_offset, wrap::wrap},
 };
 
 /// Rows of the table; what is near is always printed.
@@ -31,9 +31,8 @@ impl Text<'_> {
             "forktrace {}: {whose} on {} (Linux {})",
             self.h.version, self.h.host, self.h.kernel
         );
-        // RFC 3339: the time of day is behind the T.
-        if let Some(time) = self.h.time.get(11..19) {
-            title.push_str(&format!(", {time} UTC"));
+        if !self.h.time.is_empty() {
+            title.push_str(&format!(", {}", with_offset(&self.h.time)));
         }
         for line in wrap(&clean(&title), self.width) {
             let _ = writeln!(self.out, "{dim}{line}{dim:#}");

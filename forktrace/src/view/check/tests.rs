@@ -133,7 +133,7 @@ fn eighty_columns_and_no_escape_sequences_whatever_the_names() {
             .any(|c| c != '\n' && crate::view::is_harmful(c)),
         "{text:?}"
     );
-    assert!(text.contains("12:13:14 UTC  Out of memory"), "{text}");
+    assert!(text.contains("12:13:14  Out of memory"), "{text}");
     let table = text
         .lines()
         .skip_while(|line| !line.contains("in use"))

@@ -17,6 +17,7 @@ use crate::{
         colours::Colours,
         holders, memory, oom_kills,
         output::{Format, How, Look, Out, Output, Verbosity},
+        times::{Day, clock, day, moment, rfc3339, with_offset},
         wrap::wrap,
     },
 };
@@ -31,6 +32,7 @@ pub const FORMAT: Format<Record> = Format {
 fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Record> + 'a> {
     Box::new(Screen {
         chosen: look.chosen,
+        recorded: look.recorded,
         ..Screen::new(out, look.colours, look.verbosity, look.width)
     })
 }
@@ -71,6 +73,10 @@ pub struct Screen<W> {
     filters: BTreeMap<String, String>,
     /// Whether the reader of the recording has left records out.
     chosen: bool,
+    /// What is shown happened before: nothing that is typed ends it.
+    recorded: bool,
+    /// The day that the lines are of.
+    day: Option<Day>,
 }
 
 /// Failures that differ in nothing that a reader would act upon.
@@ -102,6 +108,8 @@ impl<W: Write> Screen<W> {
             last: None,
             filters: BTreeMap::new(),
             chosen: false,
+            recorded: false,
+            day: None,
         }
     }
 
@@ -109,10 +117,12 @@ impl<W: Write> Screen<W> {
     pub fn show(&mut self, record: &Record) -> io::Result<()> {
         match record {
             Record::Session(session) => self.session(session),
-            Record::Failure(failure) => self.failure(failure),
+            Record::Failure(failure) => self
+                .new_day(&failure.time)
+                .and_then(|()| self.failure(failure)),
             Record::Repeat(repeat) => self.repeat(repeat),
             Record::Loss(loss) => self.loss(loss),
-            Record::OomKill(kill) => self.oom_kill(kill),
+            Record::OomKill(kill) => self.new_day(&kill.time).and_then(|()| self.oom_kill(kill)),
             Record::Summary(summary) => self.summary(summary),
         }?;
         self.out.flush()
@@ -124,18 +134,27 @@ impl<W: Write> Screen<W> {
             return Ok(());
         }
         let Colours { dim, .. } = self.colours;
-        let mut filters = String::new();
-        for (name, value) in &s.filters {
-            let _ = write!(filters, " {name}={}", clean(value));
-        }
-        writeln!(
-            self.out,
-            "{dim}forktrace {} on {} (Linux {}), attached by {}{filters}. Ctrl-C ends.{dim:#}",
+        let filters: Vec<String> = s
+            .filters
+            .iter()
+            .map(|(name, value)| format!("{}={}", clean(name), clean(value)))
+            .collect();
+        let mut line = format!(
+            "forktrace {} on {} (Linux {}), attached by {}, {}",
             clean(&s.version),
             clean(&s.host),
             clean(&s.kernel),
             clean(&s.attach),
-        )?;
+            with_offset(&s.started),
+        );
+        if !filters.is_empty() {
+            line.push_str(&format!("; only {}", filters.join(", ")));
+        }
+        line.push_str(if self.recorded { "." } else { ". Ctrl-C ends." });
+        for line in wrap(&line, self.width) {
+            writeln!(self.out, "{dim}{line}{dim:#}")?;
+        }
+        self.day = day(&s.started);
         for inside in &s.inside {
             writeln!(self.out, "{dim}  {}{dim:#}", from_inside(*inside))?;
         }
@@ -145,6 +164,39 @@ impl<W: Write> Screen<W> {
             }
         }
         Ok(())
+    }
+
+    /// Says the date where it is another than that of the line before, and the offset where that is.
+    fn new_day(&mut self, time: &str) -> io::Result<()> {
+        let Some(day) = day(time).filter(|day| self.day.as_ref() != Some(day)) else {
+            return Ok(());
+        };
+        let before = self.day.replace(day.clone());
+        match self.verbosity {
+            // Each time has its date.
+            Verbosity::Verbose => return Ok(()),
+            // The first line, with the day, was not wanted.
+            Verbosity::Quiet if before.is_none() => return Ok(()),
+            Verbosity::Quiet | Verbosity::Normal => {}
+        }
+        self.settle()?;
+        let offset = match before {
+            Some(before) if before.offset == day.offset => String::new(),
+            _ => format!(", times are {}", day.offset),
+        };
+        let dim = self.colours.dim;
+        writeln!(self.out, "{dim}— {}{offset} —{dim:#}", day.date)
+    }
+
+    /// A time, as short as can be: with the date where that isn't the day of the lines around.
+    fn time<'t>(&self, time: &'t str) -> Cow<'t, str> {
+        if self.verbosity == Verbosity::Verbose {
+            return rfc3339(time);
+        }
+        match (&self.day, day(time)) {
+            (Some(shown), Some(day)) if *shown != day => Cow::Owned(moment(time)),
+            _ => clock(time),
+        }
     }
 
     fn failure(&mut self, f: &Failure) -> io::Result<()> {
@@ -182,7 +234,7 @@ impl<W: Write> Screen<W> {
         writeln!(
             self.out,
             "{dim}{}{dim:#} {bad}{}{bad:#} {bold}{}[{}]{bold:#} {}: {bold}{}{bold:#}{}",
-            clock(&f.time),
+            self.time(&f.time),
             f.errno.name(),
             clean(&f.caller.comm),
             f.caller.pid,
@@ -264,7 +316,7 @@ impl<W: Write> Screen<W> {
             "{dim}  … {} more like no. {} until {}{others}{dim:#}",
             r.count,
             r.of,
-            clock(&r.last)
+            self.time(&r.last)
         )
     }
 
@@ -291,7 +343,7 @@ impl<W: Write> Screen<W> {
         writeln!(
             self.out,
             "{dim}{}{dim:#} {bold}OOM kill{bold:#}: {}",
-            clock(&k.time),
+            self.time(&k.time),
             oom_line(k)
         )
     }
@@ -313,7 +365,7 @@ impl<W: Write> Screen<W> {
                 self.out,
                 "{bad}  … {} failures since {} were counted without detail ({}){bad:#}",
                 l.count,
-                clock(&l.since),
+                self.time(&l.since),
                 clean(reason.name())
             ),
         }
@@ -398,11 +450,6 @@ fn nothing(filters: &BTreeMap<String, String>, chosen: bool) -> String {
     }
     text.push('.');
     text
-}
-
-/// "13:14:15" of an RFC 3339 time.
-fn clock(time: &str) -> Cow<'_, str> {
-    clean(time.get(11..19).unwrap_or(time))
 }
 
 fn what(f: &Failure) -> String {
@@ -522,8 +569,8 @@ mod tests {
         let at = "2026-01-01T13:14:15Z";
         assert_eq!(
             shown(kill(at), Verbosity::Normal),
-            "13:14:15 OOM kill: postgres (pid 812) in /x/y.service, by memory.max of /x (64.0 MiB, in \
-             use 64.0 MiB)\n"
+            "— 2026-01-01, times are UTC —\n13:14:15 OOM kill: postgres (pid 812) in /x/y.service, by \
+             memory.max of /x (64.0 MiB, in use 64.0 MiB)\n"
         );
         let mut other = kill(at);
         other.limit = None;
@@ -532,10 +579,85 @@ mod tests {
         other.already_dying = Some(true);
         assert_eq!(
             shown(other, Verbosity::Normal),
-            "13:14:15 OOM kill: a\\u{a}b (pid 812) in /x/y.service: the host had none left, or sysrq \
-             asked for it; it was dying already\n"
+            "— 2026-01-01, times are UTC —\n13:14:15 OOM kill: a\\u{a}b (pid 812) in /x/y.service: the \
+             host had none left, or sysrq asked for it; it was dying already\n"
         );
         assert_eq!(shown(kill(at), Verbosity::Quiet), "");
+    }
+
+    fn session(started: &str) -> Session {
+        serde_json::from_value(serde_json::json!({
+            "schema": 1, "version": "0.1.0", "host": "web-1", "kernel": "6.12.0", "attach": "fexit",
+            "probes": [], "absent": [], "limits": {}, "started": started,
+            "filters": {"cause": "lsm"},
+        }))
+        .unwrap()
+    }
+
+    fn printed(records: &[Record], verbosity: Verbosity, recorded: bool) -> String {
+        let mut out = Vec::new();
+        let mut screen = Screen {
+            recorded,
+            ..Screen::new(&mut out, false, verbosity, 80)
+        };
+        for record in records {
+            screen.show(record).unwrap();
+        }
+        drop(screen);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_session_line_has_the_offset_the_filters_and_whole_words() {
+        let session = Record::Session(Box::new(session("2026-01-01T13:14:15.5Z")));
+        assert_eq!(
+            printed(&[session.clone()], Verbosity::Normal, false),
+            "forktrace 0.1.0 on web-1 (Linux 6.12.0), attached by fexit, 2026-01-01 13:14:15\nUTC; \
+             only cause=lsm. Ctrl-C ends.\n"
+        );
+        // Nothing typed ends what was.
+        let recorded = printed(&[session], Verbosity::Normal, true);
+        assert!(recorded.ends_with("cause=lsm.\n"), "{recorded}");
+    }
+
+    #[test]
+    fn each_day_is_said_once() {
+        let kills = |times: &[&str]| -> Vec<Record> {
+            let kill = |at: &&str| Record::OomKill(Box::new(kill(at)));
+            let begin = Record::Session(Box::new(session("2026-01-01T23:59:00Z")));
+            std::iter::once(begin)
+                .chain(times.iter().map(kill))
+                .collect()
+        };
+        let records = kills(&[
+            "2026-01-01T23:59:59Z",
+            "2026-01-02T00:00:00Z",
+            "2026-01-02T09:00:00Z",
+            "2026-01-05T09:00:00Z",
+        ]);
+        let text = printed(&records, Verbosity::Normal, true);
+        let starts: Vec<&str> = text
+            .lines()
+            .skip(2)
+            .map(|line| line.split(" OOM").next().unwrap())
+            .collect();
+        assert_eq!(
+            starts,
+            [
+                "23:59:59",
+                "— 2026-01-02 —",
+                "00:00:00",
+                "09:00:00",
+                "— 2026-01-05 —",
+                "09:00:00"
+            ]
+        );
+        let verbose = printed(&records, Verbosity::Verbose, true);
+        assert!(!verbose.contains('—'), "{verbose}");
+        assert!(
+            verbose.contains("\n2026-01-05T09:00:00.000000+00:00 OOM"),
+            "{verbose}"
+        );
     }
 
     #[test]

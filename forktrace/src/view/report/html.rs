@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::{
     oom as words, plot,
-    words::{amount, cause, count, moment, notes},
+    words::{amount, cause, count, moment, notes, with_offset},
 };
 use crate::{
     report::{OomReport, OwnerRow, Report, Top},
@@ -43,6 +43,17 @@ impl Render for Time<'_> {
     }
 }
 
+/// The same with its offset, which holds for the times near it.
+struct Whole<'a>(&'a Option<String>);
+
+impl Render for Whole<'_> {
+    fn render_to(&self, buffer: &mut String) {
+        if let Some(time) = self.0 {
+            with_offset(time).render_to(buffer);
+        }
+    }
+}
+
 /// What `--html` writes.
 pub const FORMAT: Format<Report> = Format {
     name: "html",
@@ -72,7 +83,7 @@ pub fn page(r: &Report) -> String {
                         (count(r.files, "file")) ", " (count(r.hosts.len() as u64, "host")) ", "
                         (count(r.sessions.len() as u64 + r.more_sessions, "session"))
                         @if t.first.is_some() {
-                            ", " (Time(&t.first)) " to " (Time(&t.last)) " UTC"
+                            ", " (Whole(&t.first)) " to " (Whole(&t.last))
                         }
                         @if r.filtered { ", filtered" }
                     }
@@ -97,7 +108,7 @@ pub fn page(r: &Report) -> String {
                     }
                     (oom_kills(&r.oom)) (sessions(r))
                 }
-                footer .dim { "forktrace " (r.version) ". Times are UTC." }
+                footer .dim { "forktrace " (r.version) "." }
                 script { (PreEscaped(SCRIPT)) }
             }
         }

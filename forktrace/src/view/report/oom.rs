@@ -1,20 +1,23 @@
 //! OOM kills in a report: whose words the text and the page share.
 
-use super::words::{count, short};
+use super::words::{count, short, with_offset};
 use crate::{
     report::{NearRow, OomReport},
     view::oom_kills,
 };
 
-/// "3 OOM kills, 01-01 00:00:00 to 01-01 00:00:09 UTC".
+/// "3 OOM kills, 2026-01-01 00:00:00 UTC to 2026-01-01 00:00:09 UTC".
 pub(super) fn heading(oom: &OomReport) -> String {
     let mut line = oom_kills(oom.kills);
     if oom.already_dying > 0 {
         line.push_str(&format!(" ({} dying already)", oom.already_dying));
     }
     if let (Some(first), Some(last)) = (&oom.first, &oom.last) {
-        let (first, last) = (short(Some(first)), short(Some(last)));
-        line.push_str(&format!(", {first} to {last} UTC"));
+        line.push_str(&format!(
+            ", {} to {}",
+            with_offset(first),
+            with_offset(last)
+        ));
     }
     line
 }

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::words::{cause, duration, moment};
+use super::words::{cause, duration, moment, with_offset};
 use crate::report::{Report, TimelineRow};
 
 /// Units of the drawing; the page scales it.
@@ -34,7 +34,7 @@ pub(super) fn over_time(t: &TimelineRow) -> Markup {
     let step = ((WIDTH - LEFT) / buckets.max(1) as f64).min(60.0);
     let scale = (HEIGHT - ABOVE - BELOW) / highest as f64;
     let base = HEIGHT - BELOW;
-    let start = t.start.as_deref().map(moment).unwrap_or_default();
+    let start = t.start.as_deref().map(with_offset).unwrap_or_default();
     let wide = duration(t.bucket_seconds);
     html! {
         div .scroll .plot { svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img"
@@ -60,7 +60,7 @@ pub(super) fn over_time(t: &TimelineRow) -> Markup {
                     }
                 }
             }
-            text .axis x=(LEFT) y=(HEIGHT - 5.0) { (start) " UTC" }
+            text .axis x=(LEFT) y=(HEIGHT - 5.0) { (start) }
             @if step * buckets as f64 > WIDTH * 0.7 {
                 text .axis x=(WIDTH) y=(HEIGHT - 5.0) text-anchor="end" {
                     "+ " (duration(t.bucket_seconds.saturating_mul(buckets as u64)))

@@ -173,7 +173,7 @@ fn oom_kills_stand_beside_the_failures_near_by() {
     for width in [80, 100] {
         let text = report_text(&report, false, width);
         for said in [
-            "2 OOM kills, 01-01 00:00:00 to 01-01 00:00:05 UTC",
+            "2 OOM kills, 2026-01-01 00:00:00 UTC to 2026-01-01 00:00:05 UTC",
             "OOM kills within 60 s of a failure for want of memory",
             "01-01 00:00:00 postgres[812] in /x/y.service: memory.max of /x is full;",
         ] {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     table::Table,
-    words::{amount, cause, count, duration, lasted, moment, notes, short},
+    words::{amount, cause, count, duration, lasted, notes, short, with_offset},
 };
 use crate::{
     report::{Report, Top},
@@ -142,7 +142,8 @@ impl<'a> Text<'a> {
             count(sessions, "session"),
         );
         if let (Some(first), Some(last)) = (&t.first, &t.last) {
-            let _ = writeln!(self.out, "{} to {} UTC", moment(first), moment(last));
+            let (first, last) = (with_offset(first), with_offset(last));
+            let _ = writeln!(self.out, "{first} to {last}");
         }
     }
 
@@ -322,8 +323,8 @@ impl<'a> Text<'a> {
             .max(1);
         let wide = duration(t.bucket_seconds.saturating_mul(each as u64));
         self.head(&format!(
-            "Over time: from {} UTC, {wide} a column",
-            moment(start)
+            "Over time: from {}, {wide} a column",
+            with_offset(start)
         ));
         for series in t.series.iter().take(self.rows) {
             let columns: Vec<u64> = series

@@ -2,26 +2,16 @@
 
 use jiff::Timestamp;
 
+pub(super) use crate::view::times::{moment, with_offset};
 use crate::{
     model::{Cause, Unit},
     report::{DamageCount, Report, SessionRow},
+    view::times::without_year,
 };
 
-/// "2026-11-22 13:14:15" of an RFC 3339 time.
-pub(super) fn moment(time: &str) -> String {
-    match (time.get(..10), time.get(11..19)) {
-        (Some(day), Some(clock)) => format!("{day} {clock}"),
-        _ => time.to_owned(),
-    }
-}
-
-/// The same without the year.
+/// "11-22 13:14:15".
 pub(super) fn short(time: Option<&String>) -> String {
-    let Some(time) = time else {
-        return "-".to_owned();
-    };
-    let moment = moment(time);
-    moment.get(5..).map_or(moment.clone(), str::to_owned)
+    time.map_or_else(|| "-".to_owned(), |time| without_year(time))
 }
 
 /// A number of what a limit counts.
@@ -188,7 +178,7 @@ fn damage(d: &DamageCount, say: &mut impl FnMut(u64, String)) {
 /// "the session of web1 at 2026-11-22 13:14:15".
 fn name(s: &SessionRow) -> String {
     match &s.started {
-        Some(started) => format!("the session of {} at {}", s.host, moment(started)),
+        Some(started) => format!("the session of {} at {}", s.host, with_offset(started)),
         None => "a session that doesn't say its host".to_owned(),
     }
 }
