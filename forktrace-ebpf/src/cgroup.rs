@@ -59,7 +59,9 @@ pub fn pids_forkfail(css: u64) -> i64 {
     mem::field::<i64>(css - offset!(pids_css), offset!(pids_forkfail))
 }
 
-/// How many levels [`pids_limits`] looks at: each costs a creation that succeeds.
+/// How many levels [`pids_limits`] looks at: each costs a creation that succeeds. So few need no
+/// [`Walk`]: the verifier soon has walked them, and a call of `bpf_loop` for each level would be
+/// paid by every creation.
 const LIMITS: u32 = 6;
 
 /// The limits of the nearest cgroups on the way up, in one number that is another when one of them is,
