@@ -92,15 +92,11 @@ impl HostState {
 fn folders() -> Vec<PathBuf> {
     let hierarchies = Hierarchies::discover().unwrap_or_default();
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own: Vec<PathBuf> = own
-        .lines()
-        .filter_map(|line| line.splitn(3, ':').nth(2))
-        .map(PathBuf::from)
-        .collect();
     let mut all = BTreeSet::new();
     for hierarchy in SEARCH {
         all.extend(hierarchies.mounts(hierarchy).map(|m| m.point.clone()));
-        all.extend(own.iter().filter_map(|p| hierarchies.folder(hierarchy, p)));
+        let own = Hierarchies::path_in(&own, hierarchy);
+        all.extend(own.and_then(|path| hierarchies.folder(hierarchy, &path)));
     }
     all.into_iter().filter(|folder| folder.is_dir()).collect()
 }

@@ -37,30 +37,27 @@ impl Place {
         };
         let name = name_of(resource);
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let own_in = |wanted: &dyn Fn(&str) -> bool| {
-            own.lines().find_map(|line| {
-                let mut fields = line.splitn(3, ':').skip(1);
-                let controllers = fields.next()?;
-                wanted(controllers).then(|| PathBuf::from(fields.next().unwrap_or("/")))
-            })
+        let own_in = |hierarchy| {
+            let path = Hierarchies::path_in(&own, hierarchy)?;
+            hierarchies.folder(hierarchy, &path)
         };
         let hierarchy = Hierarchy::V1(controller);
         if let Some(mount) = hierarchies.mounts(hierarchy).next() {
-            let own = own_in(&|c| c.split(',').any(|c| c == name))
-                .and_then(|path| hierarchies.folder(hierarchy, &path));
             return Ok(Self {
                 version: Version::V1,
                 resource,
-                parents: [mount.point.clone()].into_iter().chain(own).collect(),
+                parents: [mount.point.clone()]
+                    .into_iter()
+                    .chain(own_in(hierarchy))
+                    .collect(),
             });
         }
-        let own = own_in(&str::is_empty).and_then(|path| hierarchies.folder(Hierarchy::V2, &path));
         let Some(mount) = hierarchies.mounts(Hierarchy::V2).next() else {
             return Err(Trouble::Skip("no cgroup hierarchy is mounted".to_owned()));
         };
         let parents: Vec<PathBuf> = [mount.point.clone()]
             .into_iter()
-            .chain(own)
+            .chain(own_in(Hierarchy::V2))
             .filter(|folder| has_word(&folder.join("cgroup.subtree_control"), name))
             .collect();
         if parents.is_empty() {
