@@ -89,3 +89,19 @@ pub fn await_some<T>(timeout: Duration, mut done: impl FnMut() -> Option<T>) -> 
         std::thread::sleep(Duration::from_millis(3));
     }
 }
+
+/// Since 6.7 the kernel counts the kprobes that it skips (kernel/trace/bpf_trace.c
+/// `trace_call_bpf`). Before, where it preempts itself, that one didn't run means nothing, and
+/// what rests on it is inferred.
+pub fn counts_skipped_kprobes() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split('.').map_while(|n| n.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(7))
+}
+
+/// Kernels built without preemption give a kretprobe one instance a CPU
+/// (kernel/kprobes.c `register_kretprobe`, up to 5.x), and what it misses is recorded
+/// as a loss. They skip no program.
+pub fn without_preemption() -> bool {
+    fs::read_to_string("/proc/version").is_ok_and(|v| !v.contains("PREEMPT"))
+}

@@ -10,10 +10,9 @@ use anyhow::{Result, bail, ensure};
 use forktrace::record::Record;
 
 use crate::bench_storm::rss;
-use crate::runner::only_one_task;
 use crate::scenario::Place;
 use crate::storm::{Keys, Storm};
-use crate::tracer::{NotStarted, Scratch, Tracer};
+use crate::tracer::{NotStarted, Scratch, Tracer, only_one_task};
 
 const COMM: &str = "soak-storm";
 /// Between two storms; every fifth time five times as long, so that what is quiet is forgotten.

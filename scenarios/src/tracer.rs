@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::{Record, Session, Summary, write_line};
 
@@ -349,4 +349,21 @@ impl Tracer {
             _ => bail!("the last line is no summary"),
         }
     }
+}
+
+/// forktrace has one thread and no child.
+pub fn only_one_task(pid: i32) -> Result<()> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .context("forktrace is gone")?
+        .count();
+    ensure!(tasks == 1, "forktrace has {tasks} tasks");
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    // Only where the kernel was built with CONFIG_PROC_CHILDREN.
+    if let Ok(children) = fs::read_to_string(path) {
+        ensure!(
+            children.trim().is_empty(),
+            "forktrace has children: {children}"
+        );
+    }
+    Ok(())
 }

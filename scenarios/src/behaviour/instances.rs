@@ -10,8 +10,8 @@ use super::{Behaviour, count_of, record};
 use crate::actor::{Actor, Prober};
 use crate::arch::CREATIONS;
 use crate::attempt::Kind;
-use crate::machine;
-use crate::runner::{Tests, Where, counts_skipped_kprobes};
+use crate::machine::{self, counts_skipped_kprobes};
+use crate::runner::{Tests, Where};
 use crate::scenario::must_fail;
 
 pub const ON_EACH_KERNEL: &[Behaviour] = &[Behaviour {

@@ -17,11 +17,11 @@ use super::{Behaviour, await_failures, provoke, record, refused_user};
 use crate::actor::{Actor, Prober};
 use crate::attempt::Kind;
 use crate::machine::{self, await_some};
-use crate::runner::{Tests, Where, only_one_task};
+use crate::runner::{Tests, Where};
 use crate::scenario::skip;
 use crate::setting;
 use crate::sleepers::{self, Sleepers};
-use crate::tracer::{PATIENCE, Tail};
+use crate::tracer::{PATIENCE, Tail, only_one_task};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {

@@ -11,8 +11,8 @@ use forktrace_common::count::detail;
 use jiff::Timestamp;
 
 use super::{Behaviour, provoke, record, refused_user, started};
-use crate::machine;
-use crate::runner::{Tests, Where, without_preemption};
+use crate::machine::{self, without_preemption};
+use crate::runner::{Tests, Where};
 use crate::scenario::skip;
 use crate::storm::{Keys, Storm};
 use crate::tracer::{NotStarted, Tracer};

@@ -11,7 +11,7 @@ use super::{Place, Reach, Run, Scenario, probers, skip};
 use crate::attempt::{Attempt, Kind};
 use crate::bpf_lsm::{self, Refusal};
 use crate::expect::Expect;
-use crate::runner::counts_skipped_kprobes;
+use crate::machine::counts_skipped_kprobes;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
