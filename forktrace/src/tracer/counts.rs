@@ -314,7 +314,7 @@ impl Tally {
             Like::Ignored => return,
             _ if counted.suppressed == 0 => {}
             Like::Recorded(recorded) => {
-                self.repeat(&recorded, counted.suppressed, times, alike, clock)
+                self.repeat(&recorded, counted.suppressed, times, alike, clock);
             }
             Like::Unknown => {
                 let unrecorded = self.unrecorded.entry(check).or_default();
