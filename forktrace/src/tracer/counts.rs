@@ -13,7 +13,7 @@ use forktrace_common::{
     note::Note,
 };
 
-use super::level::{Alike as SameVerdict, Counted, Level, Like, Recorded};
+use super::count_map::{Alike as SameVerdict, CountMap, Counted, Like, Recorded};
 use crate::{
     host::clock::Clock,
     model::{Cause, LossReason},
@@ -26,9 +26,9 @@ use crate::{
 /// A failure is counted by the finest key that there is room for: the process's, that of its user and
 /// cgroup, that of the check which refused (forktrace-ebpf `count.rs`).
 pub struct Counts {
-    processes: Level,
-    groups: Level,
-    checks: Level,
+    processes: CountMap,
+    groups: CountMap,
+    checks: CountMap,
     totals: PerCpuArray<MapData, u64>,
     notes: BpfHashMap<MapData, u32, Note>,
     counting: Array<MapData, u64>,
@@ -89,9 +89,9 @@ impl Counts {
         let counting = Array::try_from(ebpf.take_map("COUNTING").ok_or_else(missing)?)
             .map_err(io::Error::other)?;
         let mut new = Self {
-            processes: Level::open(ebpf, "COUNTS", room::PROCESSES)?,
-            groups: Level::open(ebpf, "GROUPS", room::GROUPS)?,
-            checks: Level::open(ebpf, "CHECKS", room::CHECKS)?,
+            processes: CountMap::open(ebpf, "COUNTS", room::PROCESSES)?,
+            groups: CountMap::open(ebpf, "GROUPS", room::GROUPS)?,
+            checks: CountMap::open(ebpf, "CHECKS", room::CHECKS)?,
             totals,
             notes,
             counting,
@@ -140,7 +140,7 @@ impl Counts {
     /// What has been counted since the last call.
     pub fn news(&mut self, clock: &Clock) -> Vec<News> {
         let window = self.next_window();
-        let (processes, groups, checks) = self.read_levels(window);
+        let (processes, groups, checks) = self.read_maps(window);
         let mut tally = Tally::default();
         for (key, counted) in processes {
             tally.add(key.check(), &counted, Alike::Process, clock);
@@ -193,7 +193,7 @@ impl Counts {
         clippy::type_complexity,
         reason = "three lists, named where they are taken apart"
     )]
-    fn read_levels(
+    fn read_maps(
         &mut self,
         window: u64,
     ) -> (

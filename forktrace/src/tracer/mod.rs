@@ -5,9 +5,9 @@
 
 mod attached;
 mod context;
+mod count_map;
 mod counts;
 mod knob;
-mod level;
 mod log;
 pub mod options;
 mod own;
@@ -52,8 +52,8 @@ use crate::{
     record::{Failure, Loss, OomKill, Record, Summary},
 };
 use context::Contexts;
+use count_map::Alike;
 use counts::Counts;
-use level::Alike;
 use log::KernelLog;
 
 /// Why tracing can't start.

@@ -1,4 +1,4 @@
-//! The counts of one kind of key: what has come since they were last read, and which failure it repeats.
+//! A map of counts by one kind of key: what has come since they were last read, and which failure it repeats.
 
 use std::{collections::HashMap, io};
 
@@ -18,7 +18,7 @@ use crate::{
 const QUIET_NS: u64 = 10_000_000_000;
 
 /// A map of counts in the kernel, and what was reported of it.
-pub struct Level {
+pub struct CountMap {
     batches: Batches<Key, Count>,
     map: BpfHashMap<MapData, Key, Count>,
     room: usize,
@@ -80,7 +80,7 @@ pub struct Counted {
     pub last_ns: u64,
 }
 
-impl Level {
+impl CountMap {
     /// Takes the map from the object; it has room for so many keys.
     ///
     /// # Errors
