@@ -30,7 +30,7 @@ pub struct CountMap {
 struct Known {
     /// The latest of its failures that was recorded.
     recorded: Option<Recorded>,
-    alike: Option<Alike>,
+    alike: Option<SameVerdict>,
     /// The latest was filtered out by what only user space knows.
     ignored: bool,
     /// Not all of its failures are the same: several causes or owners, or recorded and filtered out. What
@@ -51,7 +51,7 @@ pub struct Recorded {
 
 /// What two failures of one key have to have in common: the cause, and whose limit it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alike {
+pub struct SameVerdict {
     pub cause: Cause,
     /// The limit and who has it; `None`: no limit, or not asked for.
     pub owner: Option<(LimitKind, Owner)>,
@@ -101,7 +101,7 @@ impl CountMap {
     }
 
     /// A failure of this key was recorded in full.
-    pub fn recorded(&mut self, key: Key, seq: u64, alike: &Alike, time_ns: u64) {
+    pub fn recorded(&mut self, key: Key, seq: u64, alike: &SameVerdict, time_ns: u64) {
         let known = self.keys.entry(key).or_default();
         known.mixed |= known.ignored || known.alike.as_ref().is_some_and(|last| last != alike);
         known.ignored = false;

@@ -13,7 +13,7 @@ use forktrace_common::{
     note::Note,
 };
 
-use super::count_map::{Alike as SameVerdict, CountMap, Counted, Like, Recorded};
+use super::count_map::{CountMap, Counted, Like, Recorded, SameVerdict};
 use crate::{
     host::clock::Clock,
     model::{Cause, LossReason},

@@ -52,7 +52,7 @@ use crate::{
     record::{Failure, Loss, OomKill, Record, Summary},
 };
 use context::Contexts;
-use count_map::Alike;
+use count_map::SameVerdict;
 use counts::Counts;
 use log::KernelLog;
 
@@ -228,7 +228,7 @@ impl Tracer {
             return None;
         }
         self.seq += 1;
-        let alike = Alike {
+        let alike = SameVerdict {
             cause: verdict.cause,
             owner: verdict
                 .limit
