@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::holders::pace::{Key, Pace};
+use super::holders::rate_limit::{Key, RateLimit};
 use super::limits::HostNow;
 use crate::model::{Cause, Limit, Memory};
 
@@ -28,14 +28,14 @@ pub fn of(host: &HostNow) -> Memory {
 /// Reads memory at verdicts, for each limit every five seconds at most, and all together in a
 /// tenth of the time: a storm of refusals is a storm of verdicts.
 pub struct AtVerdicts {
-    pace: Pace,
+    rate_limit: RateLimit,
     last: Option<Memory>,
 }
 
 impl AtVerdicts {
     pub fn new() -> Self {
         Self {
-            pace: Pace::new(Instant::now()),
+            rate_limit: RateLimit::new(Instant::now()),
             last: None,
         }
     }
@@ -45,9 +45,9 @@ impl AtVerdicts {
     pub fn read(&mut self, cause: Cause, limit: Option<&Limit>) -> Option<Memory> {
         let start = Instant::now();
         let key = limit.map_or_else(|| Key::of_cause(cause), Key::of_limit);
-        let allowed = self.pace.allows(key, start);
+        let allowed = self.rate_limit.allows(key, start);
         let memory = allowed.then(|| of(&HostNow::read()));
-        self.pace.spent(start.elapsed());
+        self.rate_limit.spent(start.elapsed());
         self.last = memory.or(self.last);
         memory
     }

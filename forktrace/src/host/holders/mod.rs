@@ -18,15 +18,15 @@
 //! not from a look at every process; zombies are in no list and are looked for in /proc when
 //! the kernel counts more than the lists have. One limit is counted every five seconds at most,
 //! of those of one name 32 at once and then four a second, and all together take a hundredth of
-//! the time (`pace.rs`): the other failures have no holders. Tables are bounded, whatever tasks
+//! the time (`rate_limit.rs`): the other failures have no holders. Tables are bounded, whatever tasks
 //! call themselves. A verdict about memory has the host's memory beside it at the same pace
 //! (`host/memory.rs`, which `check` reads as well).
 
 mod count;
 mod namespaces;
-pub(in crate::host) mod pace;
 mod postgres;
 mod proc;
+pub(in crate::host) mod rate_limit;
 mod scope;
 mod subtree;
 mod tally;
@@ -43,8 +43,8 @@ pub use tasks::Tasks;
 
 use super::{own_namespaces, passwd::Passwd};
 use crate::model::{Holder, Limit};
-use pace::{Key, Pace};
 use proc::Proc;
+use rate_limit::{Key, RateLimit};
 use tasks::Uncounted;
 
 /// A count that takes longer is given up: a part would be wrong, and events wait
@@ -55,7 +55,7 @@ const LONGEST: Duration = Duration::from_secs(3);
 pub struct Holders {
     proc: Proc,
     passwd: Passwd,
-    pace: Pace,
+    rate_limit: RateLimit,
     /// /proc and the task iterator show all processes of the host.
     sees_all: bool,
     /// Asked first.
@@ -83,7 +83,7 @@ impl Holders {
         Self {
             proc: Proc::new(proc),
             passwd,
-            pace: Pace::new(Instant::now()),
+            rate_limit: RateLimit::new(Instant::now()),
             sees_all: true,
             tasks: None,
         }
@@ -100,13 +100,13 @@ impl Holders {
     /// `hidepid`, where /proc doesn't show the others; nor where it takes more than three seconds.
     pub fn of(&mut self, limit: &Limit, scope: impl FnOnce() -> Option<Scope>) -> Vec<Holder> {
         let start = Instant::now();
-        if !self.sees_all || !self.pace.allows(Key::of_limit(limit), start) {
+        if !self.sees_all || !self.rate_limit.allows(Key::of_limit(limit), start) {
             return Vec::new();
         }
         self.proc.give_up_at(Some(start + LONGEST));
         let rows = scope().and_then(|scope| self.count(&scope, limit.usage));
         self.proc.give_up_at(None);
-        self.pace.spent(start.elapsed());
+        self.rate_limit.spent(start.elapsed());
         rows.unwrap_or_default()
     }
 

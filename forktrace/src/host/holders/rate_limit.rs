@@ -55,7 +55,7 @@ impl Key {
 
 /// Decides when to count.
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimit {
     counted: HashMap<Key, Instant>,
     /// How many more of a name may be counted, as of when.
     kin: HashMap<Kin, (f64, Instant)>,
@@ -64,7 +64,7 @@ pub struct Pace {
     at: Instant,
 }
 
-impl Pace {
+impl RateLimit {
     pub fn new(now: Instant) -> Self {
         Self {
             counted: HashMap::new(),
@@ -134,25 +134,25 @@ mod tests {
     #[test]
     fn one_limit_is_counted_every_five_seconds() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
-        assert!(pace.allows(key(1), start));
+        let mut rate = RateLimit::new(start);
+        assert!(rate.allows(key(1), start));
         for ms in [0, 1, 4999] {
-            assert!(!pace.allows(key(1), start + Duration::from_millis(ms)));
+            assert!(!rate.allows(key(1), start + Duration::from_millis(ms)));
         }
-        assert!(pace.allows(key(2), start));
-        assert!(pace.allows(key(1), start + EVERY));
+        assert!(rate.allows(key(2), start));
+        assert!(rate.allows(key(1), start + EVERY));
     }
 
     #[test]
     fn a_storm_over_many_limits_takes_a_hundredth_of_the_time() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut rate = RateLimit::new(start);
         let cost = Duration::from_millis(200);
         let mut counts = 0;
         for ms in 0..60_000 {
-            if pace.allows(key(ms), start + Duration::from_millis(ms as u64)) {
+            if rate.allows(key(ms), start + Duration::from_millis(ms as u64)) {
                 counts += 1;
-                pace.spent(cost);
+                rate.spent(cost);
             }
         }
         // A second and a half at once, and a hundredth of a minute.
@@ -162,30 +162,30 @@ mod tests {
     #[test]
     fn of_many_limits_of_one_name_some_are_counted() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut rate = RateLimit::new(start);
         let at = |ms| start + Duration::from_millis(ms);
-        let allowed = (0..10_000).filter(|n| pace.allows(key(*n), at(*n as u64)));
+        let allowed = (0..10_000).filter(|n| rate.allows(key(*n), at(*n as u64)));
         // 32 at once, and four a second for ten seconds.
         assert_eq!(allowed.count(), 32 + 39);
         let other = Key {
             kin: Kin::Limit(LimitKind::RlimitNproc),
             owner: Owner::user(1),
         };
-        assert!(pace.allows(other, at(10_000)));
+        assert!(rate.allows(other, at(10_000)));
     }
 
     #[test]
     fn limits_are_forgotten() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut rate = RateLimit::new(start);
         // Of as many names.
         let key = |n: usize| Key {
             kin: Kin::Limit(LimitKind::Other(format!("limit {n}"))),
             owner: Owner::Host,
         };
-        let allowed = (0..2 * REMEMBERED).filter(|n| pace.allows(key(*n), start));
+        let allowed = (0..2 * REMEMBERED).filter(|n| rate.allows(key(*n), start));
         assert_eq!(allowed.count(), REMEMBERED);
-        assert!(pace.allows(key(REMEMBERED), start + EVERY));
-        assert_eq!(pace.counted.len(), 1);
+        assert!(rate.allows(key(REMEMBERED), start + EVERY));
+        assert_eq!(rate.counted.len(), 1);
     }
 }
