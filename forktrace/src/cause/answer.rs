@@ -1,6 +1,6 @@
 //! What is said of a verdict: the only place that makes its sentence and its fixes.
 
-use super::{Context, Subject, Verdict, knob, leak, unit_limit, words::fix};
+use super::{Context, Subject, Verdict, holder_warnings, knob, unit_limit, words::fix};
 use crate::model::Fix;
 
 /// A verdict in words.
@@ -17,7 +17,7 @@ pub struct Answer {
 pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> Answer {
     let entry = verdict.cause.entry();
     let mut fixes = (entry.fix)(verdict, subject, context);
-    fixes.extend(leak::warnings(&context.holders));
+    fixes.extend(holder_warnings::warnings(&context.holders));
     let part = verdict
         .limit
         .as_ref()
