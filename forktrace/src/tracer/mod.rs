@@ -10,7 +10,7 @@ mod counts;
 mod knob;
 mod log;
 pub mod options;
-mod own;
+mod own_thread_group;
 mod privilege;
 mod session;
 mod start_times;
@@ -29,7 +29,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 pub use attached::{Attached, attach_probes};
 pub use options::{Options, Selection};
-pub use own::own_thread_group;
+pub use own_thread_group::own_thread_group;
 pub use privilege::missing_capabilities;
 pub use session::holders_by;
 pub use start_times::StartTimes;
