@@ -53,7 +53,7 @@ impl Row {
 
 /// Who fills the limit of a scenario's callers.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct WantedHolders {
     pub rows: Vec<Row>,
     /// The programs' rows are all there are: they add up to what is in use.
     pub adds_up: bool,
@@ -63,7 +63,7 @@ pub struct Wanted {
     pub warns: Option<&'static str>,
 }
 
-impl Wanted {
+impl WantedHolders {
     /// One record at least names the holders (the others come within the five
     /// seconds in which they are not counted again), and each that does is right.
     pub fn check(&self, recorded: &Recorded) -> Result<()> {

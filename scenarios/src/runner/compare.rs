@@ -8,7 +8,7 @@ use forktrace::record::{Failure, Operation};
 
 use super::{Tests, Where};
 use crate::expect::{Expect, Recorded, compare};
-use crate::holders::Wanted;
+use crate::holders::WantedHolders;
 use crate::machine::{counts_skipped_kprobes, without_preemption};
 use crate::oom::WantedKill;
 
@@ -17,7 +17,7 @@ use crate::oom::WantedKill;
 pub struct Done {
     pub name: String,
     pub expects: Vec<Expect>,
-    pub holders: Option<Wanted>,
+    pub holders: Option<WantedHolders>,
     pub quiet: Vec<u32>,
     pub dying: Vec<u32>,
     pub kills: Vec<WantedKill>,

@@ -10,7 +10,7 @@ use crate::actor::Actor;
 use crate::attempt::Kind;
 use crate::cgroup::Cgroup;
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::holders::{Row, Wanted};
+use crate::holders::{Row, WantedHolders};
 use crate::machine;
 use crate::setting;
 use crate::sleepers::Sleepers;
@@ -75,7 +75,7 @@ fn of_a_cgroup(place: &Place) -> Result<Run> {
     // In v1 /proc doesn't say where a zombie has been.
     let shown = place.cgroups.pids_is_v2 || place.by_iterator;
     let zombies = if shown { 4 } else { 0 };
-    run.holders = Some(Wanted {
+    run.holders = Some(WantedHolders {
         rows: vec![
             Row::program("sleeper-t", 8).detail(format!("pid {leader}")),
             Row::program("sleeper", 5),
@@ -85,7 +85,7 @@ fn of_a_cgroup(place: &Place) -> Result<Run> {
             Row::cgroup(two.shown(), 9, zombies),
         ],
         adds_up: true,
-        ..Wanted::default()
+        ..WantedHolders::default()
     });
     run.keep(callers);
     run.keep(sleepers);
@@ -108,11 +108,11 @@ fn zombie_leak(place: &Place) -> Result<Run> {
             .limit(WantedLimit::pids(&home, 11, 11))
             .within(&place.cgroups, &home)
     })?;
-    run.holders = Some(Wanted {
+    run.holders = Some(WantedHolders {
         rows: vec![stillborn(9, &parent), Row::program("careless", 1)],
         adds_up: true,
         warns: Some("9 of the 11 tasks counted are zombies (zombies of pid "),
-        ..Wanted::default()
+        ..WantedHolders::default()
     });
     run.keep(callers);
     run.keep(parent);
@@ -148,10 +148,10 @@ fn of_a_user(place: &Place) -> Result<Run> {
         rows.push(Row::cgroup(one.shown(), 6, 0));
         rows.push(Row::cgroup(two.shown(), 4, 0));
     }
-    run.holders = Some(Wanted {
+    run.holders = Some(WantedHolders {
         rows,
         adds_up: true,
-        ..Wanted::default()
+        ..WantedHolders::default()
     });
     run.keep(callers);
     run.keep(in_one);
@@ -191,10 +191,10 @@ fn of_a_user_namespace(place: &Place) -> Result<Run> {
             .uid(uid)
             .limit(limit)
     })?;
-    run.holders = Some(Wanted {
+    run.holders = Some(WantedHolders {
         rows: vec![Row::program("sleeper", 3)],
         adds_up: true,
-        ..Wanted::default()
+        ..WantedHolders::default()
     });
     run.keep(callers);
     run.keep(sleepers);
@@ -214,13 +214,13 @@ fn of_the_host(place: &Place) -> Result<Run> {
         Expect::of(&p.actor, a, Cause::ThreadsMax).limit(WantedLimit::threads(value))
     })?;
     let leader = threads.pid().context("threads without a process")?;
-    run.holders = Some(Wanted {
+    run.holders = Some(WantedHolders {
         rows: vec![
             Row::program("sleeper", 60),
             Row::program("sleeper-t", 50).detail(format!("pid {leader}")),
         ],
         adds_up: false,
-        ..Wanted::default()
+        ..WantedHolders::default()
     });
     run.keep(sysctl);
     run.keep(callers);

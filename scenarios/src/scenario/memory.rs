@@ -17,7 +17,7 @@ use crate::arch::PAGE;
 use crate::attempt::{Attempt, Kind, attempt, short_of_memory};
 use crate::cgroup::{Cgroup, Hierarchies, Tree};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::holders::Wanted;
+use crate::holders::WantedHolders;
 use crate::setting::{self, Setting};
 use crate::sleepers::Sleepers;
 
@@ -150,10 +150,10 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
     set(&limit_file, bytes)?;
     let mut run = Run::default();
     let hoarder = hoarder(&leaf)?;
-    run.holders = Some(Wanted {
+    run.holders = Some(WantedHolders {
         // What it shares with its parent is resident too.
         bytes: Some(HOARD..=HOARD + MOST_SHARED),
-        ..Wanted::default()
+        ..WantedHolders::default()
     });
     let mut actors = Vec::new();
     for kind in Kind::ALL {

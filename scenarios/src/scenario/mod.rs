@@ -32,7 +32,7 @@ use crate::actor::Prober;
 use crate::attempt::{Attempt, Kind};
 use crate::cgroup::Hierarchies;
 use crate::expect::Expect;
-use crate::holders::Wanted;
+use crate::holders::WantedHolders;
 use crate::oom::WantedKill;
 
 /// Where a scenario may run.
@@ -89,7 +89,7 @@ pub struct Run {
     /// Refused attempts that are failures.
     pub expects: Vec<Expect>,
     /// Who fills the limit that refuses all of them.
-    pub holders: Option<Wanted>,
+    pub holders: Option<WantedHolders>,
     /// Callers of which there may be no record.
     pub quiet: Vec<u32>,
     /// Callers that were being killed: with `--errno all` records may say so,

@@ -19,7 +19,7 @@
 //! the kernel counts more than the lists have. One limit is counted every five seconds at most,
 //! of those of one name 32 at once and then four a second, and all together take a hundredth of
 //! the time (`rate_limit.rs`): the other failures have no holders. Tables are bounded, whatever tasks
-//! call themselves. A verdict about memory has the host's memory beside it at the same pace
+//! call themselves. A verdict about memory has the host's memory beside it as often
 //! (`host/memory.rs`, which `check` reads as well).
 
 mod count;
