@@ -109,8 +109,8 @@ pub fn of_process(name: &'static str, value: Number, usage: Number, unit: Unit) 
     }
 }
 
-/// What a caller is refused.
-pub struct Wanted {
+/// A refusal that a caller is to meet.
+pub struct WantedRefusal {
     comm: &'static str,
     uid: u32,
     stack: Stack,
@@ -121,7 +121,7 @@ pub struct Wanted {
     candidate: Option<WantedLimit>,
 }
 
-impl Wanted {
+impl WantedRefusal {
     /// Once, by root.
     pub fn of(comm: &'static str, stack: Stack, kind: Kind) -> Self {
         Self {
@@ -162,7 +162,7 @@ impl Wanted {
 /// A caller that has done `limits`, whose answer is the limit's value. Right
 /// before it asks it measures `usage`, a line of /proc/self/status.
 pub fn caller(
-    wanted: &Wanted,
+    wanted: &WantedRefusal,
     usage: &str,
     limits: impl Fn() -> Result<u64>,
 ) -> Result<(Actor, u64)> {
@@ -203,7 +203,7 @@ pub fn caller(
 /// the record's limit of.
 pub fn fire(
     run: &mut Run,
-    wanted: &Wanted,
+    wanted: &WantedRefusal,
     (mut actor, value): (Actor, u64),
     cause: Cause,
     errno: Errno,

@@ -7,7 +7,7 @@ use forktrace::provoke::sys;
 use forktrace::record::{Errno, Unit};
 
 use super::caller::{
-    MIB, Rlimit, Wanted, bare, caller, expect_all, fire, guarded, huge, of_process, thread,
+    MIB, Rlimit, WantedRefusal, bare, caller, expect_all, fire, guarded, huge, of_process, thread,
 };
 use crate::actor::Actor;
 use crate::attempt::{Attempt, Kind};
@@ -72,14 +72,14 @@ pub fn maps(place: &Place, tag: &str, kind: Kind, as_room: Option<u64>) -> Resul
 }
 
 /// A caller that sets itself no limit: what it measures isn't looked at.
-fn unlimited(wanted: &Wanted) -> Result<(Actor, u64)> {
+fn unlimited(wanted: &WantedRefusal) -> Result<(Actor, u64)> {
     caller(wanted, Rlimit::AS.usage, || Ok(0))
 }
 
 /// The caller is refused what may not be promised.
 fn refused_by_host(
     run: &mut Run,
-    wanted: &Wanted,
+    wanted: &WantedRefusal,
     caller: (Actor, u64),
     name: &'static str,
     (value, usage): (Number, Number),
@@ -109,9 +109,9 @@ pub fn never(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     let mut callers = Vec::new();
     for wanted in [
-        Wanted::of("stnever-root", guarded(141), Kind::StackMprotect),
-        Wanted::of("stnever-user", guarded(173), Kind::StackMprotect).uid(place.uid(75)),
-        Wanted::of("stnever-bare", bare(157), Kind::StackMmap),
+        WantedRefusal::of("stnever-root", guarded(141), Kind::StackMprotect),
+        WantedRefusal::of("stnever-user", guarded(173), Kind::StackMprotect).uid(place.uid(75)),
+        WantedRefusal::of("stnever-bare", bare(157), Kind::StackMmap),
     ] {
         let caller = unlimited(&wanted)?;
         callers.push((wanted, caller));
@@ -137,8 +137,8 @@ pub fn never(place: &Place) -> Result<Run> {
 pub fn heuristic(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     for wanted in [
-        Wanted::of("sthuge-root", huge(true)?, Kind::StackMprotect),
-        Wanted::of("sthuge-bare", huge(false)?, Kind::StackMmap).uid(place.uid(76)),
+        WantedRefusal::of("sthuge-root", huge(true)?, Kind::StackMprotect),
+        WantedRefusal::of("sthuge-bare", huge(false)?, Kind::StackMmap).uid(place.uid(76)),
     ] {
         let caller = unlimited(&wanted)?;
         let numbers = (Number::Any, Number::Null);

@@ -3,7 +3,9 @@
 use anyhow::Result;
 use forktrace::provoke::sys::{self, Resource};
 
-use super::caller::{MIB, Rlimit, Wanted, bare, caller, fire, granted, guarded, huge, thread};
+use super::caller::{
+    MIB, Rlimit, WantedRefusal, bare, caller, fire, granted, guarded, huge, thread,
+};
 use crate::attempt::Kind;
 use crate::expect::Number;
 use crate::scenario::{Place, Run};
@@ -12,7 +14,7 @@ use crate::scenario::{Place, Run};
 fn refused_by(
     run: &mut Run,
     limit: &Rlimit,
-    wanted: &Wanted,
+    wanted: &WantedRefusal,
     limits: impl Fn() -> Result<u64>,
 ) -> Result<()> {
     let caller = caller(wanted, limit.usage, limits)?;
@@ -33,7 +35,7 @@ pub fn address_space(place: &Place) -> Result<Run> {
         ("stas-user", place.uid(70), guarded(13)),
         ("stas-bare", 0, bare(37)),
     ] {
-        let wanted = Wanted::of(comm, stack, Kind::StackMmap).uid(uid);
+        let wanted = WantedRefusal::of(comm, stack, Kind::StackMmap).uid(uid);
         refused_by(&mut run, &Rlimit::AS, &wanted, || {
             Rlimit::AS.leave_room(stack.bytes - MIB)
         })?;
@@ -48,7 +50,7 @@ pub fn storm(_: &Place) -> Result<Run> {
         ("ststorm-map", Kind::StackMmap, Rlimit::AS),
         ("ststorm-prot", Kind::StackMprotect, Rlimit::DATA),
     ] {
-        let wanted = Wanted::of(comm, guarded(9), kind).times(77);
+        let wanted = WantedRefusal::of(comm, guarded(9), kind).times(77);
         refused_by(&mut run, &limit, &wanted, || limit.leave_room(5 * MIB))?;
     }
     Ok(run)
@@ -68,7 +70,7 @@ pub fn data(place: &Place) -> Result<Run> {
         } else {
             Kind::StackMmap
         };
-        let wanted = Wanted::of(comm, stack, kind).uid(uid);
+        let wanted = WantedRefusal::of(comm, stack, kind).uid(uid);
         refused_by(&mut run, &Rlimit::DATA, &wanted, || {
             let value = Rlimit::DATA.leave_room(3 * MIB)?;
             if soft_0 {
@@ -94,7 +96,7 @@ pub fn memlock(place: &Place) -> Result<Run> {
         ("stlock-user", place.uid(72), guarded(6)),
         ("stlock-bare", place.uid(73), bare(4)),
     ] {
-        let wanted = Wanted::of(comm, stack, Kind::StackMmap).uid(uid);
+        let wanted = WantedRefusal::of(comm, stack, Kind::StackMmap).uid(uid);
         refused_by(&mut run, &Rlimit::MEMLOCK, &wanted, || lock_future(2 * MIB))?;
     }
     granted(&mut run, "stlock-root", |link| {
@@ -109,7 +111,7 @@ pub fn memlock(place: &Place) -> Result<Run> {
 /// RLIMIT_MEMLOCK and RLIMIT_AS: the first is asked first.
 pub fn first_memlock(place: &Place) -> Result<Run> {
     let mut run = Run::default();
-    let wanted = Wanted::of("st1st-lock", guarded(8), Kind::StackMmap)
+    let wanted = WantedRefusal::of("st1st-lock", guarded(8), Kind::StackMmap)
         .uid(place.uid(77))
         .candidate(&Rlimit::AS);
     refused_by(&mut run, &Rlimit::MEMLOCK, &wanted, || {
@@ -122,7 +124,7 @@ pub fn first_memlock(place: &Place) -> Result<Run> {
 /// RLIMIT_AS and RLIMIT_DATA, of a stack without guard.
 pub fn first_address_space(_: &Place) -> Result<Run> {
     let mut run = Run::default();
-    let wanted = Wanted::of("st1st-as", bare(14), Kind::StackMmap).candidate(&Rlimit::DATA);
+    let wanted = WantedRefusal::of("st1st-as", bare(14), Kind::StackMmap).candidate(&Rlimit::DATA);
     refused_by(&mut run, &Rlimit::AS, &wanted, || {
         Rlimit::DATA.leave_room(6 * MIB)?;
         Rlimit::AS.leave_room(9 * MIB)
@@ -133,7 +135,7 @@ pub fn first_address_space(_: &Place) -> Result<Run> {
 /// RLIMIT_DATA and overcommit, in mprotect.
 pub fn first_data(_: &Place) -> Result<Run> {
     let mut run = Run::default();
-    let wanted = Wanted::of("st1st-data", huge(true)?, Kind::StackMprotect);
+    let wanted = WantedRefusal::of("st1st-data", huge(true)?, Kind::StackMprotect);
     refused_by(&mut run, &Rlimit::DATA, &wanted, || {
         Rlimit::DATA.leave_room(64 * MIB)
     })?;
