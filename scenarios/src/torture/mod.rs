@@ -220,10 +220,10 @@ impl Run<'_> {
     fn settle(&mut self, refusals: &mut Vec<Refusal>, records: &mut Records) -> Result<()> {
         let end = Instant::now() + SETTLE;
         loop {
-            let sight = self.oracle.look()?;
-            refusals.extend(sight.refusals);
-            self.tally.add("gaps", sight.gaps);
-            self.tally.add("other_errnos", sight.others);
+            let observed = self.oracle.look()?;
+            refusals.extend(observed.refusals);
+            self.tally.add("gaps", observed.gaps);
+            self.tally.add("other_errnos", observed.others);
             self.tracer.read()?;
             let before = records.failures.len();
             records.take(self.tracer.lines.drain(..), self.ahead)?;

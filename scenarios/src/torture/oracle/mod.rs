@@ -40,9 +40,9 @@ pub struct Oracle {
     missed: HashMap<String, u64>,
 }
 
-/// What came to light since the last look.
+/// What the oracle has observed since the last look.
 #[derive(Default)]
-pub struct Sight {
+pub struct Observed {
     pub refusals: Vec<Refusal>,
     /// Creations that a probe may have been silent about.
     pub gaps: u64,
@@ -110,15 +110,15 @@ impl Oracle {
     }
 
     /// Everything since the last look.
-    pub fn look(&mut self) -> Result<Sight> {
-        let mut sight = Sight::default();
+    pub fn look(&mut self) -> Result<Observed> {
+        let mut observed = Observed::default();
         let text = self.read()?;
         for line in text.lines() {
             let Some(event) = line::parse(line) else {
                 // trace_pipe says in words what it had to drop.
                 if line.contains("LOST") {
                     println!("ORACLE\t{line}");
-                    sight.gaps += 1;
+                    observed.gaps += 1;
                 }
                 continue;
             };
@@ -131,9 +131,9 @@ impl Oracle {
                 }
                 Seen::Refused(mut refusal) => {
                     refusal.process = self.process(refusal.tid);
-                    sight.refusals.push(*refusal);
+                    observed.refusals.push(*refusal);
                 }
-                Seen::Other => sight.others += 1,
+                Seen::Other => observed.others += 1,
             }
         }
         let missed = self.misses();
@@ -142,10 +142,10 @@ impl Oracle {
             // Silent, it leaves the owner undecided, and nothing else.
             if *count > before && name != "refuser" {
                 println!("ORACLE\tmissed {} of {name}", count - before);
-                sight.gaps += count - before;
+                observed.gaps += count - before;
             }
         }
-        Ok(sight)
+        Ok(observed)
     }
 
     fn read(&mut self) -> Result<String> {
