@@ -71,7 +71,7 @@ pub fn identify(path: &str) -> Identity {
 /// The class that a component is for: kubelet puts pods below `burstable` and
 /// `besteffort`, or these into the slices' names; Guaranteed ones have none of
 /// their own (pkg/kubelet/cm/qos_container_manager_linux.go).
-fn qos(component: &str) -> Option<Qos> {
+pub(super) fn qos(component: &str) -> Option<Qos> {
     component.split(['-', '.']).find_map(|word| match word {
         "burstable" => Some(Qos::Burstable),
         "besteffort" => Some(Qos::BestEffort),
@@ -104,6 +104,10 @@ pub(super) fn container(parent: &str, component: &str) -> Option<String> {
     // Docker, containerd, CRI-O, Podman: an id after the runtime's name
     // (`docker-ID.scope`, `libpod-ID`, `…:cri-containerd:ID`) or alone.
     if let Some(id) = id(stem.unwrap_or(component)) {
+        return Some(id.to_owned());
+    }
+    // Kata Containers: the cgroup of a sandbox, which is a virtual machine.
+    if let Some(id) = component.strip_prefix("kata_").filter(|id| is_hex(id, 64)) {
         return Some(id.to_owned());
     }
     // LXC 4+; before, its own folder in each hierarchy.
@@ -316,6 +320,9 @@ mod tests {
         ),
         ("/podPOD", "", "", ""),
         ("/kubepods/podium", "", "", ""),
+        // Kata
+        ("/kubepods/podPOD/kata_ID", "", "ID", "POD"),
+        ("/kata_overhead/ID", "", "ID", ""),
         // LXC, nspawn, libvirt
         ("/lxc.payload.web", "", "web", ""),
         ("/lxc.payload.web/system.slice/ssh.service", "", "web", ""),

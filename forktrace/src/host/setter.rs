@@ -5,6 +5,7 @@
 //! Below a container begins another host: units there are those of the container's own systemd.
 
 use super::identity::{self, is_unit, unescape_cgroup};
+use crate::model::Qos;
 
 /// Who has set up the cgroup at the end of a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +40,10 @@ pub enum Kind {
     },
     /// A pod as a whole: kubelet.
     Pod { uid: String },
-    /// All pods of the node, or of a class: kubelet.
+    /// All pods of the node: kubelet.
     Pods,
+    /// All pods of a class: kubelet.
+    Class(Qos),
     /// A job, or a part of one: Slurm.
     Job { name: Option<String> },
     /// A program, below the cgroup of the unit that it runs in (`None`: below its container's).
@@ -59,6 +62,8 @@ pub enum Runtime {
     CriO,
     Lxc,
     Nspawn,
+    /// Of Kata Containers: the tasks of the virtual machine monitor.
+    Kata,
     /// The path has an id and no runtime's name.
     Unknown,
 }
@@ -103,6 +108,18 @@ pub fn service(path: &str) -> Option<Service> {
 }
 
 impl Setter {
+    /// The containers that it lies in, outermost first.
+    pub fn around(&self) -> Vec<Within> {
+        let mut around = Vec::new();
+        let mut at = self.within.clone();
+        while let Some(within) = at {
+            at = of(&within.path).within;
+            around.push(within);
+        }
+        around.reverse();
+        around
+    }
+
     /// The unit of this host's system manager whose own cgroup it is.
     pub fn system_unit(&self) -> Option<&str> {
         match &self.kind {
@@ -194,8 +211,13 @@ impl Walk {
         if self.in_pods {
             return match &self.pod {
                 Some(uid) if identity::pod(component).is_some() => Kind::Pod { uid: uid.clone() },
+                // Beside the containers: CRI-O's monitors.
+                Some(_) if is_unit(component, ".scope") => Kind::Unit {
+                    name: component.to_owned(),
+                    user: None,
+                },
                 Some(_) => Kind::Program { unit: None },
-                None => Kind::Pods,
+                None => identity::qos(component).map_or(Kind::Pods, Kind::Class),
             };
         }
         if let Some(job) = self.job(component) {
@@ -220,14 +242,15 @@ impl Walk {
         }
     }
 
-    /// `/slurm/uid_7/job_12/step_0`, `/system.slice/slurmstepd.scope/job_12/step_0/user/task_0`.
+    /// `/slurm/uid_7/job_12/step_0`, `/slurm_n1/…` where a host has several slurmd, `/system.slice/slurmstepd.scope/job_12/step_0/user/task_0`.
     fn job(&self, component: &str) -> Option<Kind> {
         let scope = self.unit.as_deref();
         let below = match &self.kind {
             Kind::Job { .. } => true,
             _ => scope.is_some_and(|unit| unit.ends_with("slurmstepd.scope")),
         };
-        if !below && (component != "slurm" || !self.path.is_empty()) {
+        let is_top = component == "slurm" || component.starts_with("slurm_");
+        if !(below || is_top && self.path.is_empty()) {
             return None;
         }
         let own = component.strip_prefix("job_").map(str::to_owned);
@@ -263,7 +286,9 @@ fn runtime(parent: &str, component: &str) -> Runtime {
             .split(['-', ':'])
             .any(|part| part == word || part.strip_prefix('/') == Some(word))
     };
-    if component.starts_with("lxc.payload.") || parent == "lxc" {
+    if component.starts_with("kata_") || parent == "kata_overhead" {
+        Runtime::Kata
+    } else if component.starts_with("lxc.payload.") || parent == "lxc" {
         Runtime::Lxc
     } else if component.starts_with("systemd-nspawn@") || component.starts_with("machine-") {
         Runtime::Nspawn
@@ -382,6 +407,12 @@ mod tests {
             ),
             ("/kubepods/podPOD/ID", Runtime::Unknown),
             ("/k8s.io/ID", Runtime::Containerd),
+            ("/kubepods/podPOD/kata_ID", Runtime::Kata),
+            ("/kata_overhead/ID", Runtime::Kata),
+            (
+                "/system.slice/web.service/libpod-payload-ID",
+                Runtime::Podman,
+            ),
             ("/lxc.payload.web", Runtime::Lxc),
             ("/lxc/101/ns", Runtime::Lxc),
             (
@@ -406,8 +437,11 @@ mod tests {
         for (path, kind) in [
             ("/kubepods", Kind::Pods),
             ("/kubepods.slice", Kind::Pods),
-            ("/kubepods/burstable", Kind::Pods),
-            ("/kubepods.slice/kubepods-besteffort.slice", Kind::Pods),
+            ("/kubepods/burstable", Kind::Class(Qos::Burstable)),
+            (
+                "/kubepods.slice/kubepods-besteffort.slice",
+                Kind::Class(Qos::BestEffort),
+            ),
             ("/kubepods/burstable/podPOD", pod.clone()),
             ("/kubepods.slice/kubepods-podP_D.slice", pod.clone()),
             (
@@ -462,6 +496,7 @@ mod tests {
         for (path, job) in [
             ("/slurm/uid_7/job_12/step_0", Some("12")),
             ("/slurm", None),
+            ("/slurm_n1/uid_7/job_12/step_batch", Some("12")),
             (
                 "/system.slice/slurmstepd.scope/job_12/step_0/user/task_0",
                 Some("12"),

@@ -1,5 +1,7 @@
 //! Who asked, and where the caller lives.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +58,17 @@ pub enum Qos {
     Guaranteed,
     Burstable,
     BestEffort,
+}
+
+/// As the pod's status spells it.
+impl fmt::Display for Qos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Guaranteed => "Guaranteed",
+            Self::Burstable => "Burstable",
+            Self::BestEffort => "BestEffort",
+        })
+    }
 }
 
 #[cfg(test)]

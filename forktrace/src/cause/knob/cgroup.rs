@@ -60,9 +60,16 @@ const WHERE_SET_UP: &str = "raise the limit where this cgroup is set up";
 pub fn lasting(owner: &Owner, setting: &Setting, target: u64) -> String {
     let setter = setter::of(owner.cgroup_path().unwrap_or_default());
     let text = at_home(&setter, owner, setting, target);
-    match &setter.within {
-        Some(container) => format!("in container {}: {text}", short(&container.name)),
+    let around = setter.around();
+    let mut around = around.iter().map(|container| short(&container.name));
+    match around.next() {
         None => text,
+        Some(outermost) => {
+            let within: String = around
+                .map(|inner| format!(", in its container {inner}"))
+                .collect();
+            format!("in container {outermost}{within}: {text}")
+        }
     }
 }
 
@@ -91,6 +98,13 @@ fn at_home(setter: &Setter, owner: &Owner, setting: &Setting, target: u64) -> St
             "kubelet configuration: less of `{}` in systemReserved and kubeReserved",
             setting.reserved
         ),
+        Kind::Class(class) => match setting.property == TASKS.property {
+            // pkg/kubelet/cm/node_container_manager_linux.go: podPidsLimit and node allocatable only.
+            true => by_whom(&format!(
+                "kubelet gives the {class} pods together no limit of tasks, somebody else has"
+            )),
+            false => format!("kubelet configuration: qosReserved of the {class} pods"),
+        },
         Kind::Job { .. } => setting.slurm.to_owned(),
         Kind::Program { unit } => {
             let name = owner.cgroup_path().unwrap_or_default().rsplit('/').next();
@@ -124,6 +138,10 @@ fn container(
         (Runtime::CriO, _) if !is_memory => format!(
             "CRI-O, crio.conf: [crio.runtime] pids_limit = {target} (OpenShift: pidsLimit of a \
              ContainerRuntimeConfig), for each container of the node that is started then"
+        ),
+        (Runtime::Kata, _) => by_whom(
+            "Kata Containers has set up the cgroup of this sandbox, in which the virtual machine's own \
+             threads count (configuration.toml: default_vcpus, sandbox_cgroup_only)",
         ),
         (_, Some(pod)) if is_memory => format!("{}: {target} (pod {pod})", setting.container),
         (Runtime::Docker, _) => docker(option, target, name),
@@ -163,7 +181,7 @@ fn unit(name: &str, user: Option<u32>, setting: &Setting, target: u64) -> String
         }
         None => format!("systemctl set-property {word} {property}={target}"),
     };
-    match (next_ones(name, setting, target), user) {
+    match (next_ones(name, user, setting, target), user) {
         (Some(next), Some(_)) => format!("{set}; until it ends; for the next ones: {next})"),
         (Some(next), None) => format!("{set} (until it ends; for the next ones: {next})"),
         (None, Some(_)) => format!("{set})"),
@@ -171,8 +189,22 @@ fn unit(name: &str, user: Option<u32>, setting: &Setting, target: u64) -> String
     }
 }
 
+/// Who makes scopes of these names, each for what it starts.
+const MAKERS: [(&str, &str); 10] = [
+    ("session-", "logind"),
+    ("app-flatpak-", "Flatpak"),
+    ("app-gnome-", "GNOME"),
+    ("app-", "the desktop"),
+    ("vte-spawn-", "the terminal"),
+    ("tmux-spawn-", "tmux"),
+    ("libpod-conmon-", "Podman, for its monitor"),
+    ("crio-conmon-", "CRI-O, for its monitor"),
+    ("podman-", "Podman"),
+    ("machine-", "machined"),
+];
+
 /// Of a unit that goes when what is in it ends: how those that come have more.
-fn next_ones(unit: &str, setting: &Setting, target: u64) -> Option<String> {
+fn next_ones(unit: &str, user: Option<u32>, setting: &Setting, target: u64) -> Option<String> {
     let Setting { property, snap, .. } = setting;
     let (stem, kind) = unit.rsplit_once('.')?;
     if let Some(rest) = stem.strip_prefix("snap.") {
@@ -185,32 +217,64 @@ fn next_ones(unit: &str, setting: &Setting, target: u64) -> Option<String> {
     if kind != "scope" || stem == "init" {
         return None;
     }
-    if stem.starts_with("session-") {
-        return Some(format!(
-            "/etc/systemd/system/session-.scope.d/: [Scope] {property}={target}"
-        ));
-    }
-    Some("where what makes the scope asks for its limit".to_owned())
+    let maker = MAKERS.iter().find(|(start, _)| stem.starts_with(start));
+    let Some((start, maker)) = maker else {
+        return Some("where what makes the scope asks for its limit".to_owned());
+    };
+    // Drop-ins of a dashed prefix are for all of that name (systemd.unit(5)).
+    let prefix = match start.starts_with("app-") {
+        true => stem
+            .rsplit_once('-')
+            .map_or(*start, |(name, _)| &stem[..=name.len()]),
+        false => start,
+    };
+    let folder = match user {
+        Some(_) => "~/.config/systemd/user",
+        None => "/etc/systemd/system",
+    };
+    let file = shell_word(&format!("{prefix}.scope.d"))?;
+    Some(format!(
+        "{folder}/{file}/: [Scope] {property}={target}, of what {maker} starts"
+    ))
 }
 
 /// What else turning the knob does, or what it leaves as it is.
 pub fn binds(owner: &Owner, setting: &Setting) -> Option<String> {
     let setter = setter::of(owner.cgroup_path()?);
     let is_tasks = setting.property == TASKS.property;
-    match setter.kind {
+    let shared = |by: &str| Some(format!("it is shared by {by}"));
+    match &setter.kind {
         Kind::Pod { .. } if is_tasks => Some(
             "podPidsLimit is one number for every pod of the node, and is read when kubelet starts"
                 .to_owned(),
         ),
         Kind::Pods => Some("it is what all pods of the node share (node allocatable)".to_owned()),
-        Kind::Unit { name, user: None }
-            if name.starts_with("user-") && name.ends_with(".slice") =>
-        {
-            Some(
-                "it is shared by all logins, services and rootless containers of this user"
-                    .to_owned(),
-            )
-        }
+        Kind::Class(class) => shared(&format!("all {class} pods of the node")),
+        Kind::Unit { name, user } => match (name.rsplit_once('.')?, user) {
+            (("machine", "slice"), None) => {
+                shared("all containers and virtual machines that machined knows")
+            }
+            (("user", "slice"), None) => shared("all logins of all users"),
+            ((stem, "slice"), None) if stem.starts_with("user-") => {
+                shared("all logins, services and rootless containers of this user")
+            }
+            ((_, "slice"), None) => shared(&format!("all units in {name}")),
+            ((_, "slice"), Some(_)) => {
+                shared(&format!("all units in {name} of this user's manager"))
+            }
+            ((stem, "service"), None) if stem.starts_with("user@") => {
+                shared("all units of this user's manager (systemctl --user)")
+            }
+            ((stem, "scope"), _) if stem.starts_with("session-") => {
+                shared("all that this login has started")
+            }
+            _ => None,
+        },
+        Kind::Container {
+            runtime: Runtime::Lxc | Runtime::Nspawn,
+            ..
+        } => shared("all that runs in the container, the services of its own systemd too"),
+        Kind::Job { .. } => shared("all steps and tasks of the job"),
         _ => None,
     }
 }
@@ -280,7 +344,8 @@ mod tests {
             (
                 "/user.slice/user-7.slice/session-3.scope",
                 "systemctl set-property session-3.scope TasksMax=4096 (until it ends; for the next \
-                 ones: /etc/systemd/system/session-.scope.d/: [Scope] TasksMax=4096)",
+                 ones: /etc/systemd/system/session-.scope.d/: [Scope] TasksMax=4096, of what logind \
+                 starts)",
             ),
             (
                 "/system.slice/run-r12.scope",
@@ -314,6 +379,10 @@ mod tests {
         }
         assert!(command("/machine.slice/libpod-ID.scope", &TASKS).starts_with("podman update "));
         assert!(command("/kubepods.slice", &TASKS).contains("kubeReserved"));
+        assert!(
+            command("/kubepods/burstable", &TASKS).starts_with("kubelet gives the Burstable pods")
+        );
+        assert!(command("/kubepods/besteffort", &MEMORY).contains("qosReserved"));
         assert!(command("/slurm/uid_7/job_1", &MEMORY).contains("--mem"));
         assert_eq!(
             command("/kubepods/podPOD/ID", &MEMORY),
@@ -321,6 +390,248 @@ mod tests {
                 "pod specification, of this container: resources.limits.memory: 4096 (pod {POD})"
             )
         );
+    }
+
+    /// What a level's path says of who has set it, on hosts as they are.
+    #[test]
+    fn each_level_of_real_paths() {
+        const SYSTEMD: &str =
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podP_D.slice";
+        let user = "/user.slice/user-7.slice/user@7.service";
+        let node = "/docker/ID/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-podP_D.slice";
+        let nested =
+            "/lxc.payload.c1/machine.slice/libpod-ID.scope/container/system.slice/x.service";
+        for (path, wanted, not) in [
+            // cri-dockerd, by both cgroup drivers; containerd by cgroupfs looks the same as the second.
+            (
+                format!("{SYSTEMD}/docker-ID.scope"),
+                "docker update --pids-limit 4096 ID",
+                "kubelet",
+            ),
+            (
+                "/kubepods/burstable/podPOD/ID".to_owned(),
+                "the container's own pids limit, set by its runtime and not by kubelet",
+                "podPidsLimit",
+            ),
+            (
+                format!("{SYSTEMD}/cri-containerd-ID.scope"),
+                "own pids limit",
+                "podPidsLimit",
+            ),
+            (
+                format!("{SYSTEMD}/crio-ID.scope"),
+                "pids_limit = 4096",
+                "podPidsLimit",
+            ),
+            (
+                format!("{SYSTEMD}/crio-conmon-ID.scope"),
+                "CRI-O, for its monitor",
+                "pids_limit",
+            ),
+            (SYSTEMD.to_owned(), "podPidsLimit: 4096", "set-property"),
+            (
+                "/kubepods/podPOD/kata_ID".to_owned(),
+                "Kata Containers",
+                "podPidsLimit",
+            ),
+            // A cluster in a container of Docker's (kind), each level of it.
+            (
+                format!("{node}/cri-containerd-ID.scope"),
+                "in container ID: ",
+                "docker update",
+            ),
+            (
+                node.to_owned(),
+                "in container ID: kubelet configuration: podPidsLimit",
+                "docker",
+            ),
+            (
+                "/docker/ID/kubelet/kubepods".to_owned(),
+                "in container ID: kubelet configuration: less of `pid`",
+                "docker",
+            ),
+            (
+                "/docker/ID".to_owned(),
+                "docker update --pids-limit 4096 ID",
+                "in container",
+            ),
+            // systemd in Podman in LXC, each level of it.
+            (
+                nested.to_owned(),
+                "in container c1, in its container ID: systemctl set-property x.service TasksMax=4096",
+                "podman",
+            ),
+            (
+                nested.replace("/system.slice/x.service", ""),
+                "in container c1: podman update --pids-limit 4096 ID",
+                "incus",
+            ),
+            (
+                "/lxc.payload.c1".to_owned(),
+                "incus config set c1 limits.processes 4096",
+                "in container",
+            ),
+            // What stands in a virtual machine has a systemd that is the host to forktrace; from
+            // outside there is the machine alone.
+            (
+                "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope".to_owned(),
+                "set-property 'machine-qemu",
+                "in container",
+            ),
+            (
+                "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/emulator".to_owned(),
+                "what runs in machine-qemu",
+                "set-property",
+            ),
+            (
+                "/machine.slice/systemd-nspawn@web.service/payload/system.slice/x.service"
+                    .to_owned(),
+                "in container web: systemctl set-property x.service",
+                "systemd-nspawn@",
+            ),
+            (
+                "/machine.slice".to_owned(),
+                "set-property machine.slice TasksMax=4096",
+                "in container",
+            ),
+            // Podman: its monitor, a container of a unit's own (quadlets), a user's.
+            (
+                "/machine.slice/libpod-conmon-ID.scope".to_owned(),
+                "Podman, for its monitor",
+                "podman update",
+            ),
+            (
+                "/system.slice/w.service/libpod-payload-ID".to_owned(),
+                "podman update",
+                "w.service",
+            ),
+            (
+                format!("{user}/user.slice/libpod-ID.scope/container"),
+                "podman update --pids-limit 4096 ID",
+                "set-property",
+            ),
+            // A user's own.
+            (
+                format!("{user}/app.slice/app-flatpak-org.x.Y-77.scope"),
+                "~/.config/systemd/user/app-flatpak-org.x.Y-.scope.d/: [Scope] TasksMax=4096, of what Flatpak",
+                "as uid 7)(",
+            ),
+            (
+                format!("{user}/app.slice/app-gnome-x-9.scope"),
+                "systemctl --user set-property app-gnome-x-9.scope",
+                "/etc/systemd/system",
+            ),
+            (
+                format!("{user}/app.slice/vte-spawn-0a-1b.scope"),
+                "user/vte-spawn-.scope.d/",
+                "0a-.scope",
+            ),
+            (
+                format!("{user}/app.slice/snap.x.y-0a.scope"),
+                "snap set-quota GROUP --threads=4096 x",
+                "scope.d",
+            ),
+            (
+                "/system.slice/snap.x.y.service".to_owned(),
+                "snap set-quota",
+                "edit",
+            ),
+            (
+                user.to_owned(),
+                "systemctl set-property user@7.service TasksMax=4096",
+                "--user",
+            ),
+            (
+                format!("{user}/app.slice"),
+                "systemctl --user set-property app.slice",
+                "until",
+            ),
+            (
+                "/lxc.payload.c1/user.slice/user-7.slice/user@7.service/app.slice/x.service"
+                    .to_owned(),
+                "in container c1: systemctl --user set-property x.service",
+                "incus",
+            ),
+            // Jobs, transient units, what a program has made.
+            (
+                "/slurm/uid_7/job_12/step_0".to_owned(),
+                "Slurm",
+                "set-property",
+            ),
+            (
+                "/system.slice/slurmstepd.scope/job_12/step_0/user/task_0".to_owned(),
+                "Slurm",
+                "set-property",
+            ),
+            (
+                "/system.slice/run-u5.service".to_owned(),
+                "systemd-run -p TasksMax=4096",
+                "edit",
+            ),
+            (
+                "/nomad.slice/0a.web.scope".to_owned(),
+                "where what makes the scope asks",
+                "scope.d",
+            ),
+            (
+                "/system.slice/go.service/box-3".to_owned(),
+                "what runs in go.service has set up box-3",
+                "set-property",
+            ),
+        ] {
+            let path = path.replace("P_D", &POD.replace('-', "_"));
+            let told = command(&path, &TASKS).replace("0123456789ab:", "ID:");
+            let told = told.replace("container 0123456789ab", "container ID");
+            assert!(told.contains(wanted), "{path}: {told}");
+            assert!(!told.contains(not), "{path}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_a_level_binds_as_well() {
+        let of = |path: &str| {
+            let path = path
+                .replace("P_D", &POD.replace('-', "_"))
+                .replace("ID", ID);
+            binds(&Owner::cgroup(path), &TASKS).unwrap_or_default()
+        };
+        for (path, who) in [
+            (
+                "/kubepods.slice/kubepods-podP_D.slice",
+                "every pod of the node",
+            ),
+            ("/kubepods.slice", "all pods of the node"),
+            ("/kubepods/besteffort", "all BestEffort pods of the node"),
+            ("/system.slice", "all units in system.slice"),
+            ("/user.slice", "all logins of all users"),
+            (
+                "/user.slice/user-7.slice",
+                "rootless containers of this user",
+            ),
+            (
+                "/user.slice/user-7.slice/user@7.service",
+                "this user's manager",
+            ),
+            (
+                "/user.slice/user-7.slice/user@7.service/app.slice",
+                "all units in app.slice of",
+            ),
+            ("/user.slice/user-7.slice/session-3.scope", "this login"),
+            ("/machine.slice", "all containers and virtual machines"),
+            ("/lxc.payload.c1", "all that runs in the container"),
+            ("/lxc.payload.c1/system.slice", "all units in system.slice"),
+            ("/slurm/uid_7/job_1", "the job"),
+        ] {
+            let told = of(path);
+            assert!(told.contains(who), "{path}: {told}");
+        }
+        for alone in [
+            "/system.slice/x.service",
+            "/system.slice/docker-ID.scope",
+            "/shop",
+        ] {
+            assert_eq!(of(alone), "");
+        }
     }
 
     /// The limits of other levels aren't this one's knob.
