@@ -11,6 +11,11 @@ pub fn raised(limit: &Limit, memory: &Memory) -> Option<(Option<String>, String)
     let asked = limit.usage?.saturating_add(limit.requested?);
     let reserves = limit.value?.saturating_sub(limit.bound()?);
     let target = asked.saturating_add(asked / 4).saturating_add(reserves);
+    // What was promised a moment ago may be taken back by now.
+    let least = limit
+        .value?
+        .saturating_add(limit.requested?.saturating_mul(2));
+    let target = target.max(least);
     let swap = memory.swap_total?;
     let from_memory = target.saturating_sub(swap);
     if memory.overcommit_kbytes? > 0 {
@@ -69,16 +74,17 @@ mod tests {
 
     #[test]
     fn the_setting_in_use_is_the_one_to_raise() {
-        // 4 GiB are asked for in all: 5, 1 of reserves, less 1 of swap, of 8.
+        // 4 GiB are asked for in all, and 5 allowed: with twice the 1 that was refused 7, less 1 of
+        // swap, of 8.
         let (now, lasting) = raised(3 * GIB, |_| {}).unwrap();
-        assert_eq!(now.as_deref(), Some("sysctl -w vm.overcommit_ratio=63"));
-        assert!(lasting.contains("vm.overcommit_ratio = 63"));
+        assert_eq!(now.as_deref(), Some("sysctl -w vm.overcommit_ratio=75"));
+        assert!(lasting.contains("vm.overcommit_ratio = 75"));
         let (now, lasting) = raised(3 * GIB, |m| m.overcommit_kbytes = Some(4 << 20)).unwrap();
         assert_eq!(
             now.as_deref(),
-            Some("sysctl -w vm.overcommit_kbytes=5242880")
+            Some("sysctl -w vm.overcommit_kbytes=6291456")
         );
-        assert!(lasting.contains("vm.overcommit_kbytes = 5242880"));
+        assert!(lasting.contains("vm.overcommit_kbytes = 6291456"));
     }
 
     #[test]

@@ -10,8 +10,9 @@ use forktrace_common::clone;
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
+        knob::target,
         page::{Page, check, myth, remedy, step},
-        words::{fix, roomier},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
@@ -64,7 +65,7 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 
 fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let limit = v.limit.as_ref();
-    let target = limit.map(|l| roomier(l.value.max(l.usage).unwrap_or(0)));
+    let target = limit.map(|limit| target::tasks(Some(limit)));
     vec![fix(
         target.map(|n| format!("sysctl -w fs.file-max={n}")),
         "remove fs.file-max from /etc/sysctl.d/: the kernel's default is out of reach".to_owned(),

@@ -78,7 +78,11 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 
 fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let file = v.limit.as_ref().and_then(|l| l.file.as_ref());
-    let more = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0) + 1;
+    // Pages are large: twice what was asked for beyond those there are.
+    let more = v.limit.as_ref().map_or(0, |limit| {
+        let there = limit.value.max(limit.usage).unwrap_or(0);
+        there.saturating_add(limit.requested.unwrap_or(1).max(1).saturating_mul(2))
+    });
     vec![fix(
         file.map(|file| format!("echo {more} > {file}")),
         "/etc/sysctl.d/: vm.nr_hugepages with some to spare, or exclude the mapping from forks with madvise(MADV_DONTFORK)"

@@ -4,9 +4,10 @@
 
 use super::{
     Cause, Context, Entry, Subject, Verdict,
+    knob::target,
     page::{Page, check, myth, remedy, step},
     thread_stack,
-    words::{fix, numbers, roomier},
+    words::{fix, numbers},
 };
 use crate::{
     evidence::thread_stack::Check,
@@ -31,7 +32,7 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
-    let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
+    let target = target::tasks(v.limit.as_ref());
     vec![fix(
         format!("sysctl -w vm.max_map_count={target}"),
         format!("/etc/sysctl.d/: vm.max_map_count = {target}"),

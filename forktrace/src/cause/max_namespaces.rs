@@ -11,8 +11,9 @@
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
+        knob::target,
         page::{Page, check, myth, remedy, step},
-        words::{fix, numbers, roomier},
+        words::{fix, numbers},
     },
     evidence::{Evidence, NsLimit, Stage},
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit, UserNamespaceOwner},
@@ -101,7 +102,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
-    let target = roomier(limit.value.unwrap_or(0));
+    let target = target::tasks(Some(limit));
     let note = match limit.value {
         Some(0) => "0 is how administrators forbid such namespaces: ask why before changing it",
         _ => "it counts each user's own; look for namespaces that were left behind (lsns)",

@@ -10,6 +10,7 @@ use forktrace_common::clone;
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
+        knob::target,
         page::{Page, check, myth, remedy, step},
         words::fix,
     },
@@ -51,10 +52,12 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
+    // fs/file.c: the kernel's own.
+    let target = target::tasks(v.limit.as_ref()).max(1_048_576);
     vec![fix(
-        "sysctl -w fs.nr_open=1048576".to_owned(),
-        "/etc/sysctl.d/: fs.nr_open = 1048576".to_owned(),
+        format!("sysctl -w fs.nr_open={target}"),
+        format!("/etc/sysctl.d/: fs.nr_open = {target}"),
         "it was lowered while descriptors above it were open; the program can also close these"
             .to_owned(),
     )]

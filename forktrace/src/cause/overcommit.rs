@@ -160,16 +160,14 @@ fn strict_fixes(limit: &Limit, stack: bool, memory: Option<&Memory>) -> Vec<Fix>
         (SMALLER_STACKS, STACKS_ARE_PROMISES)
     } else {
         (
-            "/etc/sysctl.d/: vm.overcommit_ratio = 80 (or vm.overcommit_kbytes), or add swap",
+            "/etc/sysctl.d/: a higher vm.overcommit_ratio (or vm.overcommit_kbytes), or add swap",
             "strict overcommit counts promises, not pages in use: free memory doesn't help, swap and a higher ratio do",
         )
     };
     let (now, persistent) = memory
         .and_then(|memory| commit_limit::raised(limit, memory))
-        .unwrap_or_else(|| {
-            let now = "sysctl -w vm.overcommit_ratio=80".to_owned();
-            (Some(now), persistent.to_owned())
-        });
+        // What it has now isn't known.
+        .unwrap_or_else(|| (None, persistent.to_owned()));
     let mut fixes = vec![fix(now, persistent, note.to_owned())];
     if !stack {
         fixes.push(fix(

@@ -10,9 +10,11 @@ use forktrace_common::clone;
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, limits,
+        Cause, Context, Entry, Finding, Subject, Verdict,
+        knob::target,
+        limits,
         page::{Page, check, myth, remedy, step},
-        words::{fix, roomier},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix, LimitKind, Owner},
@@ -70,13 +72,22 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     }
 }
 
+/// The kernel's own ceiling on 64 bits (include/linux/threads.h `PID_MAX_LIMIT`).
+const HIGHEST: u64 = 4_194_304;
+
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let owner = v.limit.as_ref().map(|limit| &limit.owner);
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
-    // 4194304 is the kernel's own ceiling on 64 bits (PID_MAX_LIMIT).
-    let target = roomier(value).clamp(32768, 4_194_304);
+    let target = target::tasks(v.limit.as_ref()).clamp(32768, HIGHEST);
     let note =
         "threads and zombies hold ids as well; look for what fills it before raising it".to_owned();
+    if value >= HIGHEST {
+        let note = format!(
+            "{HIGHEST} is the highest that the kernel takes: threads and zombies hold ids as well; \
+             look for what fills it"
+        );
+        return vec![fix(None, None, note)];
+    }
     if !matches!(owner, None | Some(Owner::Host)) {
         let now = format!("sysctl -w kernel.pid_max={target}, run inside that pid namespace");
         return vec![fix(now, None, note)];

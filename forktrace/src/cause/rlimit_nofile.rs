@@ -8,9 +8,9 @@ use forktrace_common::clone;
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
-        knob::prlimit,
+        knob::{nproc, prlimit, target},
         page::{Page, check, myth, remedy, step},
-        words::{fix, roomier},
+        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Certainty, Errno, Fix, Limit, LimitKind, Owner, Unit},
@@ -62,15 +62,11 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
-    let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
+    let target = target::tasks(v.limit.as_ref());
     let process = context.sources.process();
-    let persistent = match &subject.cgroup.unit {
-        Some(unit) if unit.ends_with(".service") => {
-            let value = prlimit::with_hard(target, process.map(|p| p.bounds.hard));
-            format!("systemctl edit {unit}: [Service] LimitNOFILE={value}")
-        }
-        _ => format!("raise `ulimit -n` to {target} where it is started"),
-    };
+    let hard = process.map(|p| p.bounds.hard);
+    let persistent = nproc::edit_unit(subject, "LimitNOFILE", target, hard)
+        .unwrap_or_else(|| format!("raise `ulimit -n` to {target} where it is started"));
     vec![fix(
         prlimit::command(process, "nofile", target),
         persistent,

@@ -109,6 +109,8 @@ pub fn roomier(limit: &Limit) -> u64 {
         .unwrap_or(0)
         .saturating_mul(101)
         .saturating_add(limit.usage.unwrap_or(0));
+    // The limit may be higher: a mapping of many times the rest was refused.
+    let wanted = wanted.max(limit.value.unwrap_or(0).saturating_add(1));
     wanted.div_ceil(1 << 20).saturating_mul(1 << 20)
 }
 

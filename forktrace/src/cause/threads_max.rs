@@ -5,9 +5,11 @@
 
 use crate::{
     cause::{
-        Cause, Context, Entry, Finding, Subject, Verdict, limits,
+        Cause, Context, Entry, Finding, Subject, Verdict,
+        knob::target,
+        limits,
         page::{Page, check, myth, remedy, step},
-        words::{fix, numbers, roomier},
+        words::{fix, numbers},
     },
     evidence::{Evidence, Sign, Stage},
     model::{Errno, Fix, LimitKind, Operation},
@@ -72,7 +74,7 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
-    let target = roomier(v.limit.as_ref().and_then(|l| l.value).unwrap_or(0));
+    let target = target::tasks(v.limit.as_ref());
     vec![fix(
         format!("sysctl -w kernel.threads-max={target}"),
         format!("/etc/sysctl.d/: kernel.threads-max = {target}"),

@@ -14,6 +14,9 @@ use crate::{
     model::{Holder, HolderKind, Operation},
 };
 
+/// As units have it.
+const NPROC: &str = "LimitNPROC";
+
 /// What is read for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
@@ -81,13 +84,14 @@ pub fn knob(value: Option<u64>, target: u64, subject: &Subject<'_>, sources: &So
     let mut notes = Vec::new();
     let lasting = match &origin {
         Origin::Pam(line) => {
-            let (text, note) = pam(line, &sources.pam, target);
+            let user = subject.caller.user.as_deref();
+            let (text, note) = pam(line, user, &sources.pam, target);
             notes.push(note);
             text
         }
         Origin::Unit(set) => {
             notes.push(format!("LimitNPROC={} stands in {}", set.value, set.file.display()));
-            edit_unit(subject, target, hard).unwrap_or_default()
+            edit_unit(subject, NPROC, target, hard).unwrap_or_default()
         }
         Origin::Manager(set) => {
             notes.push(format!(
@@ -95,14 +99,14 @@ pub fn knob(value: Option<u64>, target: u64, subject: &Subject<'_>, sources: &So
                 set.value,
                 set.file.display()
             ));
-            edit_unit(subject, target, hard).unwrap_or_default()
+            edit_unit(subject, NPROC, target, hard).unwrap_or_default()
         }
         Origin::UnitPerhaps => {
             notes.push(
                 "where the unit has no LimitNPROC=, a program in it has set the limit itself"
                     .to_owned(),
             );
-            edit_unit(subject, target, hard).unwrap_or_default()
+            edit_unit(subject, NPROC, target, hard).unwrap_or_default()
         }
         Origin::Process(setter, parent) => by_itself(setter, *parent, subject, sources),
         Origin::SomeProgram => {
@@ -196,7 +200,13 @@ pub fn soft(text: &str) -> Option<u64> {
     text.split(':').next()?.trim().parse().ok()
 }
 
-fn edit_unit(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> Option<String> {
+/// A service's own drop-in with a limit of its processes; `None` outside of services.
+pub fn edit_unit(
+    subject: &Subject<'_>,
+    setting: &str,
+    target: u64,
+    hard: Option<Option<u64>>,
+) -> Option<String> {
     let Service {
         name,
         user,
@@ -206,10 +216,10 @@ fn edit_unit(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> O
     let value = prlimit::with_hard(target, hard);
     let edit = match user {
         Some(uid) => format!(
-            "systemctl --user edit {name}: [Service] LimitNPROC={value} (as uid {uid}; more than the \
+            "systemctl --user edit {name}: [Service] {setting}={value} (as uid {uid}; more than the \
              hard limit of user@{uid}.service it can't have)"
         ),
-        None => format!("systemctl edit {name}: [Service] LimitNPROC={value}"),
+        None => format!("systemctl edit {name}: [Service] {setting}={value}"),
     };
     Some(match container {
         Some(container) => format!("in container {container}: {edit}"),
@@ -217,7 +227,12 @@ fn edit_unit(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> O
     })
 }
 
-fn pam(line: &pam_limits::Line, all: &pam_limits::Nproc, target: u64) -> (String, String) {
+fn pam(
+    line: &pam_limits::Line,
+    user: Option<&str>,
+    all: &pam_limits::Nproc,
+    target: u64,
+) -> (String, String) {
     let hard = all.hard.as_ref().map(|hard| hard.value);
     let which = match hard {
         // Only where the hard limit has room, or goes up with it.
@@ -225,20 +240,22 @@ fn pam(line: &pam_limits::Line, all: &pam_limits::Nproc, target: u64) -> (String
         Some(_) if line.which == Which::Both => Which::Both,
         _ => Which::Soft,
     };
+    // A line of the user's own counts before those of groups and of all.
+    let domain = user.unwrap_or(&line.domain);
     let text = format!(
-        "{}: {} {} nproc {target}",
+        "{}: {domain} {} nproc {target}",
         line.file.display(),
-        line.domain,
         which.word()
     );
-    let value = line
-        .value
-        .map_or("unlimited".to_owned(), |value| value.to_string());
+    let whose = match line.domain.strip_prefix('@') {
+        _ if line.domain == domain => String::new(),
+        Some(group) => format!(", for every member of {group}"),
+        None if line.domain == "*" => ", for every user but root".to_owned(),
+        None => format!(", for the uids {}", line.domain),
+    };
     let note = format!(
-        "{} has `{} {} nproc {value}`: it counts from the next login or PAM session (su, cron) on",
-        line.file.display(),
-        line.domain,
-        line.which.word()
+        "{} has `{line}`{whose}: it counts from the next login or PAM session (su, cron) on",
+        line.file.display()
     );
     (text, note)
 }
@@ -249,12 +266,9 @@ fn by_itself(
     subject: &Subject<'_>,
     sources: &Sources,
 ) -> String {
-    let who = match setter.pid == subject.caller.pid {
-        true => format!("{} sets this limit itself", setter.comm),
-        false => format!(
-            "{} (pid {}) sets this limit itself",
-            setter.comm, setter.pid
-        ),
+    let whose = match setter.pid == subject.caller.pid {
+        true => "this process".to_owned(),
+        false => format!("process {} ({})", setter.pid, setter.comm),
     };
     let mut why = Vec::new();
     if let Some(parent) = parent {
@@ -275,7 +289,18 @@ fn by_itself(
     } else {
         format!(" ({why})")
     };
-    format!("{who}{why}: raise it in its own configuration, or where it is started")
+    if subject.operation == Operation::Exec && setter.pid != subject.caller.pid {
+        return format!(
+            "the limit was set in {whose}{why}, from which others are started as well: raise it for \
+             this program alone (ulimit, prlimit, limits.conf), before its setuid"
+        );
+    }
+    // What a process was before its execve had the same limits, and isn't to be seen any more.
+    format!(
+        "the limit was set in {whose}{why}: by {} itself, or by what ran in it before (ulimit, \
+         prlimit, su); raise it there",
+        setter.comm
+    )
 }
 
 fn of_container(runtime: Runtime, name: &str, target: u64) -> String {
@@ -294,7 +319,7 @@ fn of_container(runtime: Runtime, name: &str, target: u64) -> String {
 
 /// Nobody has set another than the kernel's own.
 fn inherited(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> String {
-    if let Some(edit) = edit_unit(subject, target, hard) {
+    if let Some(edit) = edit_unit(subject, NPROC, target, hard) {
         return edit;
     }
     match &subject.caller.user {

@@ -79,6 +79,32 @@ fn a_line_of_limits_d() {
     assert!(knob.notes[0].contains("`postgres soft nproc 40`"));
 }
 
+/// Nobody else gets more by it.
+#[test]
+fn a_line_for_many_is_left_to_the_others() {
+    for (domain, whose) in [
+        ("*", "for every user but root"),
+        ("@staff", "for every member of staff"),
+        ("100:200", "for the uids 100:200"),
+    ] {
+        let mut pam = pam(40, Which::Both);
+        for line in pam.soft.iter_mut().chain(&mut pam.hard) {
+            line.domain = domain.to_owned();
+            line.value = Some(40);
+        }
+        let sources = Sources {
+            pam,
+            ..Sources::default()
+        };
+        let knob = told(SESSION, Operation::Process, &sources);
+        assert_eq!(
+            knob.lasting,
+            "/etc/security/limits.d/90-x.conf: postgres - nproc 100"
+        );
+        assert!(knob.notes[0].contains(whose), "{knob:?}");
+    }
+}
+
 #[test]
 fn a_unit_by_its_file_its_manager_or_perhaps() {
     let at = |path, sources: Sources| knob_of(path, Operation::Process, &sources);
@@ -137,7 +163,7 @@ fn a_program_that_lowers_its_own() {
     let knob = knob_of(SESSION, Operation::Process, &sources);
     assert!(
         knob.lasting
-            .starts_with("ai-jail sets this limit itself (its parent bash has 1000)"),
+            .starts_with("the limit was set in this process (its parent bash has 1000): by ai-jail itself, or by what ran in it before"),
         "{knob:?}"
     );
     assert!(!knob.lasting.contains("limits.d"));

@@ -1,144 +1,442 @@
-//! What holds for the advice of every cause, whatever the owner.
+//! What holds for the advice of every cause, whatever the owner and the numbers: a cause that is added
+//! to the catalogue is held to it without a line here.
 
 use crate::{
-    cause::{Context, Sources, Subject, Verdict, answer, catalogue},
-    host::{lineage::Member, process::Bounds},
+    cause::{Context, Sources, Subject, UnitSays, Verdict, answer, catalogue},
+    host::{
+        lineage::Member,
+        pam_limits::{self, Which},
+        process::Bounds,
+        unit_files::Assignment,
+    },
     model::{
-        Certainty, Cgroup, Errno, Fix, Limit, LimitKind, Operation, Owner, Unit,
+        Certainty, Cgroup, Errno, Fix, Limit, LimitKind, Memory, Operation, Owner, Unit,
         caller::tests::caller,
     },
 };
 
-const VALUE: u64 = 4000;
-const USED: u64 = 6100;
-const HARD: u64 = 20_000;
+const POD: &str = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f";
+const CGROUPS: [&str; 16] = [
+    "/system.slice/x.service",
+    "/system.slice/x.service/y",
+    "/system.slice/run-u5.service",
+    "/system.slice",
+    "/lxc.payload.c1/system.slice/x.service",
+    "/lxc.payload.c1",
+    "/user.slice/user-7.slice",
+    "/user.slice/user-7.slice/session-3.scope",
+    "/user.slice/user-7.slice/user@7.service/app.slice/x.service",
+    "/machine.slice/systemd-nspawn@web.service/payload",
+    "/kubepods/podPOD",
+    "/kubepods/burstable",
+    "/kubepods",
+    "/kubepods/podPOD/crio-ID",
+    "/docker/ID",
+    "/shop",
+];
 
-fn owner(kind: &LimitKind) -> Vec<Owner> {
-    match kind {
-        LimitKind::PidsMax | LimitKind::MemoryMax | LimitKind::MemoryLimit => [
-            "/system.slice/x.service",
-            "/system.slice/x.service/y",
-            "/lxc.payload.c1/system.slice/x.service",
-            "/lxc.payload.c1",
-            "/user.slice/user-7.slice",
-            "/shop",
-        ]
-        .map(Owner::cgroup)
-        .to_vec(),
-        LimitKind::RlimitNproc => vec![Owner::user(112)],
-        _ => vec![Owner::Host, Owner::Process],
+/// Numbers without a pattern, the same in each run: xorshift.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self, low: u64, high: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        low + self.0 % (high - low)
     }
 }
 
-/// Of each cause, by each of its limits and owners: what there is to do.
-fn all(operation: Operation, seconds: u64) -> Vec<(String, Vec<Fix>)> {
-    let member = |pid, comm: &str| Member {
+/// A refusal to be answered.
+struct Case {
+    kind: LimitKind,
+    limit: Limit,
+    hard: Option<u64>,
+    operation: Operation,
+    /// How long the processes have lived.
+    seconds: u64,
+    what: String,
+    fixes: Vec<Fix>,
+}
+
+impl Case {
+    fn most(&self) -> u64 {
+        self.limit.value.max(self.limit.usage).unwrap_or(0)
+    }
+
+    fn commands(&self) -> impl Iterator<Item = &str> {
+        self.fixes.iter().filter_map(|fix| fix.now.as_deref())
+    }
+
+    fn all_commands(&self) -> impl Iterator<Item = &str> {
+        let lasting = self
+            .fixes
+            .iter()
+            .filter_map(|fix| fix.persistent.as_deref());
+        self.commands().chain(lasting)
+    }
+}
+
+fn owners(kind: &LimitKind) -> Vec<Owner> {
+    let id = "0123456789abcdef".repeat(4);
+    match kind {
+        LimitKind::PidsMax
+        | LimitKind::MemoryMax
+        | LimitKind::MemoryLimit
+        | LimitKind::KernelMemoryLimit => CGROUPS
+            .map(|path| Owner::cgroup(path.replace("ID", &id).replace("POD", POD)))
+            .to_vec(),
+        LimitKind::RlimitNproc => vec![Owner::user(112), Owner::user_namespace(77)],
+        _ => vec![
+            Owner::Host,
+            Owner::Process,
+            Owner::PidNamespace { inum: 7 },
+            Owner::user(112),
+        ],
+    }
+}
+
+fn member(pid: u32, comm: &str, seconds: u64, soft: u64, hard: Option<u64>) -> Member {
+    Member {
         pid,
         comm: comm.to_owned(),
         uid: 112,
         bounds: Bounds {
-            soft: Some(VALUE),
-            hard: Some(HARD),
+            soft: Some(soft),
+            hard,
         },
         seconds: Some(seconds),
         levels: 1,
         cgroup: None,
+    }
+}
+
+/// Who may have set it, in each way that there is.
+fn sources(value: u64, hard: Option<u64>, seconds: u64) -> Vec<Sources> {
+    let lineage = |parent: u64| Sources {
+        lineage: vec![
+            member(812, "postgres", seconds, value, hard),
+            member(500, "crond", seconds, parent, hard),
+        ],
+        ..Sources::default()
     };
-    let context = Context {
-        sources: Sources {
-            lineage: vec![member(812, "postgres"), member(500, "crond")],
-            ..Sources::default()
+    let mut above = lineage(value);
+    above
+        .lineage
+        .push(member(1, "init", seconds, value * 2, None));
+    let assigned = |value: u64| Assignment {
+        value: value.to_string(),
+        file: "/etc/x".into(),
+    };
+    let line = |which| pam_limits::Line {
+        file: "/etc/security/limits.d/x.conf".into(),
+        domain: "*".to_owned(),
+        which,
+        value: Some(value),
+    };
+    let none = Some(UnitSays { limit: None });
+    vec![
+        Sources::default(),
+        lineage(value),
+        lineage(value * 2),
+        above,
+        Sources {
+            init: Some(Bounds {
+                soft: Some(value),
+                hard,
+            }),
+            ..lineage(value)
         },
-        ..Context::default()
+        Sources {
+            unit: Some(UnitSays {
+                limit: Some(assigned(value)),
+            }),
+            ..lineage(value)
+        },
+        Sources {
+            unit: none.clone(),
+            manager: Some(assigned(value)),
+            ..lineage(value)
+        },
+        Sources {
+            unit: none,
+            ..lineage(value)
+        },
+        Sources {
+            pam: pam_limits::Nproc {
+                soft: Some(line(Which::Both)),
+                hard: Some(line(Which::Both)),
+            },
+            ..lineage(value)
+        },
+    ]
+}
+
+fn memory() -> Memory {
+    Memory {
+        total: Some(1 << 40),
+        swap_total: Some(0),
+        huge_pages: Some(0),
+        overcommit_memory: Some(2),
+        overcommit_ratio: Some(50),
+        overcommit_kbytes: Some(0),
+        ..Memory::default()
+    }
+}
+
+/// Each cause by each of its limits and owners, and without one, by many numbers.
+fn cases() -> Vec<Case> {
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut all = Vec::new();
+    for entry in catalogue::pages().map(|page| page.cause.entry()) {
+        let limits = entry.limits.iter().flat_map(|kind| {
+            let owners = owners(kind).into_iter();
+            owners.map(move |owner| (kind.clone(), owner))
+        });
+        for (kind, owner) in limits {
+            for operation in [Operation::Process, Operation::Thread, Operation::Exec] {
+                for seconds in [0, 60] {
+                    let value = numbers.next(1000, 900_000);
+                    // More than allowed where limits were lowered, or tasks moved in.
+                    let usage = numbers.next(value / 2, value * 3);
+                    let hard = match numbers.next(0, 3) {
+                        0 => None,
+                        1 => Some(value),
+                        _ => Some(value * numbers.next(2, 40)),
+                    };
+                    for sources in sources(value, hard, seconds) {
+                        let limit = Limit {
+                            value: Some(value),
+                            usage: Some(usage),
+                            requested: Some(1),
+                            file: Some("/sys/x".to_owned()),
+                            ..Limit::new(kind.clone(), owner.clone(), Unit::Tasks)
+                        };
+                        let context = Context {
+                            sources,
+                            last_memory: Some(memory()),
+                            ..Context::default()
+                        };
+                        let fixes =
+                            answered(entry.cause(), Some(limit.clone()), operation, &context);
+                        let what = format!(
+                            "{} by {kind} of {owner}: {value}, {usage} in use, {hard:?}, {operation:?}",
+                            entry.cause().id()
+                        );
+                        all.push(Case {
+                            kind: kind.clone(),
+                            limit,
+                            hard,
+                            operation,
+                            seconds,
+                            what,
+                            fixes,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+fn answered(
+    cause: crate::model::Cause,
+    limit: Option<Limit>,
+    operation: Operation,
+    context: &Context,
+) -> Vec<Fix> {
+    let verdict = Verdict {
+        cause,
+        certainty: Certainty::Observed,
+        limit,
+        candidates: Vec::new(),
     };
     let cgroup = Cgroup {
         path: Some("/system.slice/x.service".to_owned()),
         unit: Some("x.service".to_owned()),
         ..Cgroup::default()
     };
-    let mut all = Vec::new();
+    let subject = Subject {
+        caller: &caller(),
+        cgroup: &cgroup,
+        operation,
+        errno: Errno::EAGAIN,
+    };
+    answer(&verdict, &subject, context).fix
+}
+
+/// What a limit would be set to: numbers behind `=`, `:`, `echo` and the name of a limit, without
+/// those of processes, users and versions.
+fn proposed(text: &str) -> Vec<u64> {
+    let text = text
+        .replace("--pid ", "--pid_")
+        .replace("uid ", "uid_")
+        .replace("echo ", "echo=")
+        .replace("nproc ", "nproc=")
+        .replace("TasksMax ", "TasksMax=");
+    let words = text.split(|c: char| c.is_whitespace() || "=:(),".contains(c));
+    let numbers = words.filter_map(|word| word.parse::<u64>().ok());
+    // Ratios, switches and versions are small; none of them is a number of tasks or bytes.
+    numbers.filter(|number| *number > 112).collect()
+}
+
+/// CommitLimit is set by a part of RAM, and by that alone.
+fn is_set_by_its_number(case: &Case) -> bool {
+    !matches!(case.kind, LimitKind::CommitLimit | LimitKind::RamAndSwap)
+}
+
+#[test]
+fn every_cause_is_asked_and_most_have_something_to_propose() {
+    let cases = cases();
     for entry in catalogue::pages().map(|page| page.cause.entry()) {
-        for kind in entry.limits {
-            for owner in owner(kind) {
-                let limit = Limit {
-                    value: Some(VALUE),
-                    usage: Some(USED),
-                    requested: Some(1),
-                    file: Some("/sys/x".to_owned()),
-                    ..Limit::new(kind.clone(), owner.clone(), Unit::Tasks)
-                };
-                let verdict = Verdict {
-                    cause: entry.cause(),
-                    certainty: Certainty::Observed,
-                    limit: Some(limit),
-                    candidates: Vec::new(),
-                };
-                let subject = Subject {
-                    caller: &caller(),
-                    cgroup: &cgroup,
-                    operation,
-                    errno: Errno::EAGAIN,
-                };
-                let what = format!("{} by {kind} of {owner}", entry.cause().id());
-                all.push((what, answer(&verdict, &subject, &context).fix));
+        let id = entry.cause().id();
+        let of = |case: &&Case| case.what.starts_with(&format!("{id} by "));
+        let asked = cases.iter().filter(of).count();
+        assert_eq!(asked > 0, !entry.limits.is_empty(), "{id}");
+        // Without a limit there is no number that could be too small.
+        for fix in answered(entry.cause(), None, Operation::Process, &Context::default()) {
+            let commands = fix.now.into_iter().filter(|_| !entry.limits.is_empty());
+            for command in commands {
+                let known = ["pid_max=", "threads-max=", "max_map_count=", "nr_open="];
+                let unknown =
+                    proposed(&command).is_empty() || known.iter().any(|k| command.contains(k));
+                assert!(unknown, "{id}: {command}");
             }
         }
     }
-    assert!(all.len() > 15, "{}", all.len());
-    all
-}
-
-/// Numbers behind `=`, `echo ` and spaces, that are no process ids.
-fn numbers(text: &str) -> Vec<u64> {
-    let text = text.replace("--pid ", "--pid_");
-    let words = text.split(|c: char| c.is_whitespace() || c == '=' || c == ':');
-    words.filter_map(|word| word.parse().ok()).collect()
+    let with_number = |case: &&Case| case.all_commands().any(|text| !proposed(text).is_empty());
+    let told = cases.iter().filter(with_number).count();
+    assert!(told * 2 > cases.len(), "{told} of {}", cases.len());
 }
 
 #[test]
 fn what_is_proposed_is_above_what_is_allowed_and_in_use() {
-    for (what, fixes) in all(Operation::Process, 60) {
-        // More in use than allowed is for a cgroup and a user, whose limits can be lowered meanwhile.
-        let shared = what.contains(" of /") || what.contains(" of uid");
-        let most = if shared { USED } else { VALUE };
-        for fix in fixes {
-            // Ratios and switches are small; none of them is a number of tasks or bytes.
-            for number in numbers(&fix.now.unwrap_or_default()) {
-                assert!(number <= 100 || number > most, "{what}: {number}");
-            }
-            for number in numbers(&fix.persistent.unwrap_or_default()) {
-                assert!(number <= 112 || number > most, "{what}: {number}");
+    for case in cases().iter().filter(|case| is_set_by_its_number(case)) {
+        for text in case.all_commands() {
+            let proposed = proposed(text);
+            // A hard limit stays as it is.
+            let kept = |number: &u64| case.hard == Some(*number) && proposed.len() > 1;
+            for number in proposed.iter().filter(|number| !kept(number)) {
+                assert!(*number > case.most(), "{}: {text}", case.what);
             }
         }
     }
 }
 
+/// Limits that count: twice what is allowed or in use. Of bytes half as much again is a lot.
 #[test]
-fn no_hard_limit_is_lowered() {
-    for (what, fixes) in all(Operation::Process, 60) {
-        for command in fixes.into_iter().filter_map(|fix| fix.now) {
-            if let Some((_, value)) = command
+fn no_step_is_timid() {
+    let bytes = |kind: &LimitKind| {
+        matches!(
+            kind,
+            LimitKind::MemoryMax
+                | LimitKind::MemoryLimit
+                | LimitKind::KernelMemoryLimit
+                | LimitKind::HugePages
+                | LimitKind::RlimitAs
+                | LimitKind::RlimitData
+                | LimitKind::RlimitMemlock
+        )
+    };
+    let cases = cases();
+    let counts = cases.iter().filter(|case| !bytes(&case.kind));
+    for case in counts.filter(|case| is_set_by_its_number(case)) {
+        for command in case.commands() {
+            let highest = proposed(command).into_iter().max();
+            assert!(
+                highest.is_none_or(|number| number >= 2 * case.most().min(2_097_152)),
+                "{}: {command}",
+                case.what
+            );
+        }
+    }
+}
+
+#[test]
+fn neither_soft_nor_hard_limit_is_lowered() {
+    for case in cases() {
+        for command in case.commands() {
+            let Some((_, set)) = command
                 .strip_prefix("prlimit ")
-                .and_then(|c| c.split_once('='))
-            {
-                let lowers = value.parse::<u64>().is_ok_and(|both| both < HARD);
-                assert!(!lowers, "{what}: {command}");
-            }
+                .and_then(|rest| rest.split_once('='))
+            else {
+                continue;
+            };
+            // With a colon the hard one stays; without, both become this.
+            let soft: u64 = set.trim_end_matches(':').parse().unwrap();
+            assert!(
+                soft > case.limit.value.unwrap_or(0),
+                "{}: {command}",
+                case.what
+            );
+            let sets_both = !set.ends_with(':');
+            let lowers = sets_both && case.hard.is_none_or(|hard| hard > soft);
+            assert!(!lowers, "{}: {command}", case.what);
+        }
+        // Of a unit: LimitX=soft:hard, or both at once where the hard one is below.
+        let limits = case
+            .all_commands()
+            .filter_map(|text| text.split_once("Limit"));
+        for (_, set) in limits.filter(|(before, _)| before.contains("systemctl")) {
+            let Some((_, set)) = set.split_once('=') else {
+                continue;
+            };
+            let set = set.split(' ').next().unwrap();
+            let known = case.fixes.iter().any(|fix| fix.now.is_some());
+            let keeps = match (set.split_once(':'), case.hard) {
+                (Some((_, "infinity")), hard) => hard.is_none(),
+                (Some((_, kept)), hard) => kept.parse().ok() == hard,
+                (None, Some(hard)) => set.parse::<u64>().unwrap() >= hard,
+                (None, None) => false,
+            };
+            assert!(keeps || !known, "{}: {set}", case.what);
         }
     }
 }
 
 #[test]
 fn a_process_is_named_only_if_it_lives_on_and_none_for_an_execve() {
-    for (operation, seconds) in [(Operation::Process, 0), (Operation::Exec, 60)] {
-        for (what, fixes) in all(operation, seconds) {
-            // A process's own limits are never asked by execve.
-            if operation == Operation::Exec && !what.starts_with("rlimit_nproc") {
-                continue;
-            }
-            for command in fixes.into_iter().filter_map(|fix| fix.now) {
-                assert!(!command.contains("--pid"), "{what}: {command}");
-            }
+    for case in cases() {
+        // A process's own limits are never asked by execve.
+        let exec = case.operation == Operation::Exec && case.kind == LimitKind::RlimitNproc;
+        if !exec && case.seconds > 0 {
+            continue;
+        }
+        for command in case.commands() {
+            assert!(!command.contains("--pid"), "{}: {command}", case.what);
         }
     }
+}
+
+/// Whatever has started the program goes on with what it has: it starts others' too.
+#[test]
+fn a_refused_execve_changes_no_manager() {
+    let exec =
+        |case: &Case| case.operation == Operation::Exec && case.kind == LimitKind::RlimitNproc;
+    for case in cases().into_iter().filter(exec) {
+        for command in case.all_commands() {
+            assert!(!command.contains("--pid"), "{}: {command}", case.what);
+            // It may be told who has set the limit; it isn't raised for all that is started there.
+            let told = command.contains("crond") && command.contains("raise it there");
+            assert!(!told, "{}: {command}", case.what);
+        }
+    }
+}
+
+#[test]
+fn the_kernels_own_ceiling_is_no_proposal() {
+    let limit = Limit {
+        value: Some(4_194_304),
+        usage: Some(4_194_000),
+        ..Limit::new(LimitKind::PidMax, Owner::Host, Unit::Ids)
+    };
+    let cause = crate::model::Cause::of_limit(&limit.kind);
+    let fixes = answered(cause, Some(limit), Operation::Process, &Context::default());
+    assert!(
+        fixes
+            .iter()
+            .all(|fix| fix.now.is_none() && fix.persistent.is_none())
+    );
+    assert!(fixes[0].note.as_ref().unwrap().contains("the highest"));
 }
