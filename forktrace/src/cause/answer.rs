@@ -17,6 +17,7 @@ pub struct Answer {
 pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> Answer {
     let entry = verdict.cause.entry();
     let mut fixes = (entry.fix)(verdict, subject, context);
+    fixes.extend(context.growth.as_ref().and_then(holder_warnings::growing));
     fixes.extend(holder_warnings::warnings(&context.holders));
     let part = verdict
         .limit

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::knob::nproc::Sources;
 use crate::{
-    host::{oom_score::Unkillable, open_cgroups::Target, unit_limits::UnitLimit},
+    host::{growth::Growth, oom_score::Unkillable, open_cgroups::Target, unit_limits::UnitLimit},
     model::{Holder, Memory},
 };
 
@@ -13,6 +13,8 @@ use crate::{
 pub struct Context {
     /// Who fills the limit. Empty where nobody was counted.
     pub holders: Vec<Holder>,
+    /// How many of the refused program's tasks have begun lately, where it fills the limit.
+    pub growth: Option<Growth>,
     /// The host's memory at this refusal; `None` where it doesn't matter, or was read a moment ago.
     pub memory: Option<Memory>,
     /// As it was read last: settings that seldom change.

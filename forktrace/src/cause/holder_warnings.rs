@@ -1,6 +1,9 @@
 //! Where raising a limit hides what is wrong: by what its holders are.
 
-use crate::model::{Fix, Holder, HolderKind};
+use crate::{
+    host::growth::Growth,
+    model::{Fix, Holder, HolderKind},
+};
 
 /// What the holders of a limit on tasks say against raising it, if anything.
 pub fn warnings(holders: &[Holder]) -> Vec<Fix> {
@@ -39,6 +42,28 @@ pub fn warnings(holders: &[Holder]) -> Vec<Fix> {
         note: Some(note),
     };
     notes.into_iter().map(note).collect()
+}
+
+/// What is said before a limit is raised that the refused program itself has filled just now.
+pub fn growing(growth: &Growth) -> Option<Fix> {
+    let Growth {
+        program,
+        seen,
+        young,
+    } = growth;
+    // Of fewer, each can have a reason.
+    if *seen < 8 || young * 2 < *seen {
+        return None;
+    }
+    Some(Fix {
+        now: None,
+        persistent: None,
+        note: Some(format!(
+            "{program}, which was refused, fills the limit itself, and grows: {young} of {seen} of its \
+             tasks began within the last minute; if it shouldn't need so many, stop it before the \
+             limit is raised, or a higher one fills as well"
+        )),
+    })
 }
 
 #[cfg(test)]
@@ -81,6 +106,23 @@ mod tests {
             "{notes:?}"
         );
         assert_eq!(notes.len(), 1);
+    }
+
+    #[test]
+    fn a_program_grows_by_what_has_begun_lately() {
+        let of = |seen, young| {
+            let program = "sh".to_owned();
+            growing(&Growth {
+                program,
+                seen,
+                young,
+            })
+        };
+        assert!(of(7, 7).is_none() && of(60, 29).is_none());
+        let note = of(60, 30).unwrap().note.unwrap();
+        assert!(
+            note.starts_with("sh, which was refused, fills the limit itself, and grows: 30 of 60")
+        );
     }
 
     #[test]

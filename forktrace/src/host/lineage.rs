@@ -1,11 +1,11 @@
 //! A process and those that it descends from, with what each has of one resource: whoever has set a
 //! limit is the first that has another than its parent.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::{
     cgroup::{Controller, Hierarchies, Hierarchy},
-    process::{Bounds, Limits, Status, started},
+    process::{Bounds, Limits, Status, started, ticks, uptime},
 };
 
 /// Generations that are worth following.
@@ -74,18 +74,6 @@ fn cgroup(proc: &Path, pid: u32) -> Option<String> {
     let unified = path(Hierarchy::V2).filter(|path| path != Path::new("/"));
     let path = unified.or_else(|| path(Hierarchy::V1(Controller::Pids)))?;
     Some(path.to_string_lossy().into_owned())
-}
-
-fn uptime(proc: &Path) -> Option<u64> {
-    let text = fs::read_to_string(proc.join("uptime")).ok()?;
-    text.split(['.', ' ']).next()?.parse().ok()
-}
-
-/// USER_HZ, in which /proc/PID/stat counts.
-fn ticks() -> u64 {
-    // SAFETY: asks for a number.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    u64::try_from(ticks).unwrap_or(100).max(1)
 }
 
 #[cfg(test)]

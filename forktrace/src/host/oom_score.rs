@@ -2,14 +2,19 @@
 //! that a process starts.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
-use super::{identity, process::Status};
+use super::{
+    holders::pace::{Key, Pace},
+    identity, members,
+    process::Status,
+};
+use crate::model::Limit;
 
-/// Processes that are looked at, and folders.
-const MOST: usize = 4096;
 const GENERATIONS: usize = 32;
 /// mm/oom_kill.c: OOM_SCORE_ADJ_MIN.
 const NEVER: &str = "-1000";
@@ -33,25 +38,49 @@ pub struct From {
     pub unit: Option<String>,
 }
 
-/// Of the cgroup with this folder; `None` where it can't be read.
-pub fn of(proc: &Path, folder: &Path) -> Option<Unkillable> {
-    let mut folders = vec![folder.to_owned()];
-    let mut pids: Vec<u32> = Vec::new();
-    let mut at = 0;
-    while let Some(folder) = folders.get(at).cloned() {
-        at += 1;
-        let text = fs::read_to_string(folder.join("cgroup.procs"));
-        match text {
-            Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok())),
-            Err(error) if at == 1 && error.kind() == std::io::ErrorKind::NotFound => return None,
-            // Threaded ones have no list of processes.
-            Err(_) => {}
-        }
-        if folders.len() < MOST {
-            folders.extend(below(&folder));
+/// Cgroups that are remembered.
+const REMEMBERED: usize = 256;
+
+/// Asks, and remembers the answer until it may be asked again: at the pace at which holders are
+/// counted, for thousands of files are read.
+#[derive(Debug)]
+pub struct Unkillables {
+    pace: Pace,
+    known: HashMap<PathBuf, Option<Unkillable>>,
+}
+
+impl Unkillables {
+    pub fn new() -> Self {
+        Self {
+            pace: Pace::new(Instant::now()),
+            known: HashMap::new(),
         }
     }
-    pids.truncate(MOST);
+
+    /// Of the cgroup with this folder, whose limit this is; `None` where it can't be read.
+    pub fn of(&mut self, proc: &Path, limit: &Limit, folder: &Path) -> Option<Unkillable> {
+        let start = Instant::now();
+        if !self.pace.allows(Key::of_limit(limit), start) {
+            return self.known.get(folder).cloned().flatten();
+        }
+        let found = of(proc, folder);
+        self.pace.spent(start.elapsed());
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        self.known.insert(folder.to_owned(), found.clone());
+        found
+    }
+}
+
+impl Default for Unkillables {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn of(proc: &Path, folder: &Path) -> Option<Unkillable> {
+    let pids = members::of(folder)?;
     let never: Vec<u32> = pids
         .iter()
         .copied()
@@ -62,12 +91,6 @@ pub fn of(proc: &Path, folder: &Path) -> Option<Unkillable> {
         never: never.len() as u64,
         from: never.first().and_then(|pid| from(proc, *pid, &pids)),
     })
-}
-
-fn below(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    folders.map(|entry| entry.path()).collect()
 }
 
 fn is_never(proc: &Path, pid: u32) -> bool {
@@ -99,6 +122,7 @@ fn from(proc: &Path, pid: u32, inside: &[u32]) -> Option<From> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{LimitKind, Owner, Unit};
 
     #[test]
     fn it_counts_and_finds_whose_child_they_are() {
@@ -129,6 +153,13 @@ mod tests {
             (5, "p5", Some("nomad.service"))
         );
         assert_eq!(of(&root.join("proc"), &root.join("none")), None);
+        // Again, and at once: as it was.
+        let mut all = Unkillables::new();
+        let limit = Limit::new(LimitKind::MemoryMax, Owner::cgroup("/cg"), Unit::Bytes);
+        let mut asked = || all.of(&root.join("proc"), &limit, &root.join("cg"));
+        assert_eq!(asked().unwrap().never, 1);
+        fs::remove_dir_all(root.join("cg")).unwrap();
+        assert_eq!(asked().unwrap().never, 1);
         fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -213,6 +213,19 @@ pub fn started(proc: &Path, pid: u32) -> Option<u64> {
         .ok()
 }
 
+/// Seconds since the machine was started.
+pub fn uptime(proc: &Path) -> Option<u64> {
+    let text = fs::read_to_string(proc.join("uptime")).ok()?;
+    text.split(['.', ' ']).next()?.parse().ok()
+}
+
+/// USER_HZ, in which /proc/PID/stat counts.
+pub fn ticks() -> u64 {
+    // SAFETY: asks for a number.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    u64::try_from(ticks).unwrap_or(100).max(1)
+}
+
 /// A field of /proc/PID/stat. They count from 1; the second is a name in parentheses, of any bytes.
 pub fn stat_field(text: &[u8], number: usize) -> Option<&[u8]> {
     let after = text.iter().rposition(|&b| b == b')')? + 2;

@@ -64,11 +64,17 @@ impl Contexts {
             .then(|| self.memory.read(verdict.cause, limit))
             .flatten();
         let knobs = &mut self.knobs;
+        let holders = holders.unwrap_or_default();
+        let growth = limit.and_then(|limit| {
+            let scope = || Scope::of_limit(limit, &self.hierarchies);
+            knobs.growth(limit, subject, &holders, scope)
+        });
         Context {
             sources: limit.map_or_else(Sources::default, |limit| knobs.sources(limit, subject)),
             unkillable: limit.and_then(|limit| knobs.unkillable(limit, errno)),
             target: knobs.target(subject.errno, subject.caller.pid, &self.hierarchies),
-            holders: holders.unwrap_or_default(),
+            holders,
+            growth,
             memory,
             last_memory: self.memory.last().copied(),
             unit_limit,

@@ -1,5 +1,5 @@
 //! What is read to find who has set a limit: the refused process and those above it, unit files,
-//! limits.conf, whom the OOM killer spares.
+//! limits.conf, whom the OOM killer spares, whether what fills it grows.
 
 use std::{
     collections::HashMap,
@@ -11,16 +11,18 @@ use crate::{
     cause::{Sources, Subject, UnitSays},
     host::{
         cgroup::{Hierarchies, Resource},
+        growth::{self, Growth, Growths},
+        holders::Scope,
         lineage,
-        oom_score::{self, Unkillable},
+        oom_score::{Unkillable, Unkillables},
         open_cgroups::{self, Target},
         own_namespaces, pam_limits,
         passwd::Passwd,
-        process::{Bounds, Limits},
+        process::{Bounds, Limits, Status},
         setter,
         unit_files::{Assignment, UnitFiles},
     },
-    model::{Errno, Limit, LimitKind, Owner},
+    model::{Errno, Holder, Limit, LimitKind, Owner},
 };
 
 const PROC: &str = "/proc";
@@ -37,8 +39,8 @@ pub struct Knobs {
     pids_are_hosts: bool,
     sees_host: bool,
     known: HashMap<Key, (Instant, Sources)>,
-    /// The last answer, and the folder that it is about: counting takes longer than a refusal.
-    unkillable: Option<(Instant, PathBuf, Option<Unkillable>)>,
+    unkillables: Unkillables,
+    growths: Growths,
 }
 
 impl Knobs {
@@ -48,7 +50,8 @@ impl Knobs {
             pids_are_hosts: own_namespaces::proc_is_hosts(Path::new(PROC)),
             sees_host,
             known: HashMap::new(),
-            unkillable: None,
+            unkillables: Unkillables::new(),
+            growths: Growths::new(),
         }
     }
 
@@ -127,15 +130,29 @@ impl Knobs {
         if !self.pids_are_hosts {
             return None;
         }
-        if let Some((at, of, known)) = &self.unkillable
-            && of == folder
-            && at.elapsed() < Duration::from_secs(1)
-        {
-            return known.clone();
+        self.unkillables.of(Path::new(PROC), limit, folder)
+    }
+
+    /// Whether the refused program fills the limit by what it has started lately.
+    pub fn growth(
+        &mut self,
+        limit: &Limit,
+        subject: &Subject<'_>,
+        holders: &[Holder],
+        scope: impl FnOnce() -> Option<Scope>,
+    ) -> Option<Growth> {
+        let proc = Path::new(PROC);
+        let largest = growth::largest(holders)?;
+        if !self.pids_are_hosts {
+            return None;
         }
-        let found = oom_score::of(Path::new(PROC), folder);
-        self.unkillable = Some((Instant::now(), folder.to_owned(), found.clone()));
-        found
+        // A thread has a name of its own.
+        let leader = Status::read(proc, subject.caller.pid).ok();
+        let program = leader.map_or_else(|| subject.caller.comm.clone(), |leader| leader.comm);
+        if program != largest {
+            return None;
+        }
+        self.growths.of(proc, limit, &scope()?, &program)
     }
 
     /// The cgroup that a child should have gone into.
