@@ -6,7 +6,7 @@ use std::{fs, path::Path, time::Instant};
 use super::{
     holders::{
         Scope,
-        pace::{Key, Pace},
+        rate_limit::{Key, RateLimit},
     },
     members,
     process::{Status, started, stat_field, threads, ticks, uptime},
@@ -43,16 +43,16 @@ pub fn largest(holders: &[Holder]) -> Option<&str> {
     (largest.tasks * 2 >= all).then_some(&largest.name)
 }
 
-/// Looks, at the pace at which holders are counted.
+/// Looks, as often as holders are counted.
 #[derive(Debug)]
 pub struct Growths {
-    pace: Pace,
+    rate_limit: RateLimit,
 }
 
 impl Growths {
     pub fn new() -> Self {
         Self {
-            pace: Pace::new(Instant::now()),
+            rate_limit: RateLimit::new(Instant::now()),
         }
     }
 
@@ -66,11 +66,11 @@ impl Growths {
         program: &str,
     ) -> Option<Growth> {
         let start = Instant::now();
-        if !self.pace.allows(Key::of_limit(limit), start) {
+        if !self.rate_limit.allows(Key::of_limit(limit), start) {
             return None;
         }
         let growth = of(proc, scope, program);
-        self.pace.spent(start.elapsed());
+        self.rate_limit.spent(start.elapsed());
         growth
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    holders::pace::{Key, Pace},
+    holders::rate_limit::{Key, RateLimit},
     identity, members,
     process::Status,
 };
@@ -41,18 +41,18 @@ pub struct From {
 /// Cgroups that are remembered.
 const REMEMBERED: usize = 256;
 
-/// Asks, and remembers the answer until it may be asked again: at the pace at which holders are
+/// Asks, and remembers the answer until it may be asked again: as often as holders are
 /// counted, for thousands of files are read.
 #[derive(Debug)]
 pub struct Unkillables {
-    pace: Pace,
+    rate_limit: RateLimit,
     known: HashMap<PathBuf, Option<Unkillable>>,
 }
 
 impl Unkillables {
     pub fn new() -> Self {
         Self {
-            pace: Pace::new(Instant::now()),
+            rate_limit: RateLimit::new(Instant::now()),
             known: HashMap::new(),
         }
     }
@@ -60,11 +60,11 @@ impl Unkillables {
     /// Of the cgroup with this folder, whose limit this is; `None` where it can't be read.
     pub fn of(&mut self, proc: &Path, limit: &Limit, folder: &Path) -> Option<Unkillable> {
         let start = Instant::now();
-        if !self.pace.allows(Key::of_limit(limit), start) {
+        if !self.rate_limit.allows(Key::of_limit(limit), start) {
             return self.known.get(folder).cloned().flatten();
         }
         let found = of(proc, folder);
-        self.pace.spent(start.elapsed());
+        self.rate_limit.spent(start.elapsed());
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }

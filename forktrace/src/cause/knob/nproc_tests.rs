@@ -96,7 +96,7 @@ fn a_line_for_many_is_left_to_the_others() {
             pam,
             ..Sources::default()
         };
-        let knob = told(SESSION, Operation::Process, &sources);
+        let knob = knob_of(SESSION, Operation::Process, &sources);
         assert_eq!(
             knob.lasting,
             "/etc/security/limits.d/90-x.conf: postgres - nproc 100"
