@@ -12,8 +12,9 @@ pub struct HugePool {
     pub free: u64,
     /// Free pages that are promised to mappings.
     pub reserved: u64,
-    /// Pages beyond what was asked for, and how many there may be.
+    /// Pages beyond what nr_hugepages asked for.
     pub surplus: u64,
+    /// nr_overcommit_hugepages: how many there may be beyond it.
     pub surplus_max: u64,
 }
 

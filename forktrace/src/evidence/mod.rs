@@ -3,6 +3,8 @@
 //! [`crate::cause`] judges it without asking anybody else, so a verdict can be
 //! tested without a kernel.
 
+#![warn(missing_docs)]
+
 mod huge_pages;
 mod other_errnos;
 mod overcommit;
@@ -95,6 +97,7 @@ pub struct NprocLevel {
 }
 
 impl NprocLevel {
+    /// Whether fork has no room here: it compares before it counts the child.
     pub fn full(&self) -> bool {
         self.limit.is_some_and(|limit| self.usage >= limit)
     }
@@ -177,24 +180,31 @@ pub struct Signs {
     pub pids_refused: Sign,
 }
 
-/// Tasks on the host.
+/// Tasks on the host (kernel/fork.c `nr_threads`), at the return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threads {
+    /// Tasks that exist, without the one asked for.
     pub now: u64,
+    /// kernel.threads-max.
     pub max: u64,
 }
 
 impl Threads {
+    /// Whether there is no room for one more.
     pub fn full(&self) -> bool {
         self.now >= self.max
     }
 }
 
-/// A failing return.
+/// What is known of a failing return: what the kernel side saw and read there, and what user space read
+/// just after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
+    /// What the call answered.
     pub errno: Errno,
+    /// What was asked for.
     pub operation: Operation,
+    /// How far the kernel came before it refused.
     pub stage: Stage,
     /// CLONE_* as the kernel has them, without the exit signal.
     pub clone_flags: u64,
@@ -220,6 +230,7 @@ pub struct Evidence {
     pub nproc: Vec<NprocLevel>,
     /// The first level that had no room when it was compared, or at the return.
     pub nproc_full: Option<NprocLevel>,
+    /// All tasks against kernel.threads-max; `None`: not read.
     pub threads: Option<Threads>,
     /// RLIMIT_NPROC or kernel.threads-max was changed between entry and return.
     pub limits_changed: bool,
@@ -246,6 +257,7 @@ pub struct Evidence {
     /// What the half-made child can have charged to them, and given back before
     /// the numbers were read; bytes.
     pub half_made: u64,
+    /// The numbers of overcommit, where memory was to be promised; `None`: not read.
     pub overcommit: Option<Overcommit>,
     /// Where a copy of the address space was refused and the caller has huge
     /// pages of its own, while none are left.

@@ -6,13 +6,21 @@ use crate::model::LimitKind;
 /// A kind of namespace that `user.max_*_namespaces` limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NsKind {
+    /// CLONE_NEWUSER.
     User,
+    /// CLONE_NEWPID.
     Pid,
+    /// CLONE_NEWUTS.
     Uts,
+    /// CLONE_NEWIPC.
     Ipc,
+    /// CLONE_NEWNET.
     Net,
+    /// CLONE_NEWNS.
     Mnt,
+    /// CLONE_NEWCGROUP.
     Cgroup,
+    /// CLONE_NEWTIME.
     Time,
 }
 
@@ -49,6 +57,7 @@ impl NsKind {
 /// A user's namespaces of one kind, where no more are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NsLimit {
+    /// Which namespaces are counted.
     pub kind: NsKind,
     /// Namespaces that exist, without the one that was refused.
     pub usage: u64,
@@ -65,6 +74,7 @@ pub struct NsLimit {
 /// Open files of the whole host (/proc/sys/fs/file-nr).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenFiles {
+    /// Files that are allocated.
     pub now: u64,
     /// fs.file-max.
     pub max: u64,
@@ -101,9 +111,9 @@ pub struct OtherErrnos {
     pub chrooted: bool,
     /// Slots of the caller's table of open files.
     pub fd_slots: u64,
-    /// How many ids clone3 asked for, and the first of them, those of the
-    /// child's own pid namespace first.
+    /// How many ids clone3 asked for.
     pub set_tid_size: usize,
+    /// The first of them, that of the child's own pid namespace before those above it.
     pub set_tid: Vec<i32>,
     /// kernel.unprivileged_userns_clone is 0 (a patch of Debian's), read just
     /// after the failure.

@@ -29,6 +29,7 @@ impl OvercommitMode {
 /// What `__vm_enough_memory()` (mm/util.c) compares, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overcommit {
+    /// vm.overcommit_memory.
     pub mode: OvercommitMode,
     /// Committed_AS.
     pub committed: u64,
@@ -59,7 +60,9 @@ pub struct Overcommit {
 /// One comparison that came out as a refusal, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
+    /// The promise that was asked for.
     pub requested: u64,
+    /// What was promised already when it was compared.
     pub committed: u64,
 }
 

@@ -18,10 +18,15 @@ pub enum Call {
 /// A check that refuses a thread's stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
+    /// Mappings against vm.max_map_count.
     MapCount,
+    /// Locked memory against RLIMIT_MEMLOCK.
     Memlock,
+    /// All mappings against RLIMIT_AS.
     AddressSpace,
+    /// Private writable mappings against RLIMIT_DATA.
     Data,
+    /// The promise of memory, by vm.overcommit_memory.
     Overcommit,
 }
 
@@ -29,7 +34,9 @@ pub enum Check {
 /// whole pages; limits are in bytes, `None` is unlimited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadStack {
+    /// The call that answered ENOMEM.
     pub call: Call,
+    /// Bytes that it asked for: the stack, and its guard where mmap refused.
     pub requested: u64,
     /// To be writable by this call.
     pub writable: bool,
@@ -43,13 +50,17 @@ pub struct ThreadStack {
     pub total: u64,
     /// The private writable ones, stacks that grow left out.
     pub data: u64,
+    /// Locked mappings (`mm->locked_vm`).
     pub locked_memory: u64,
+    /// RLIMIT_AS, soft.
     pub rlimit_as: Option<u64>,
+    /// RLIMIT_DATA, soft.
     pub rlimit_data: Option<u64>,
     /// The hard limit: it counts where the soft one is 0.
     pub rlimit_data_max: Option<u64>,
     /// The boot option `ignore_rlimit_data`.
     pub data_ignored: bool,
+    /// RLIMIT_MEMLOCK, soft.
     pub rlimit_memlock: Option<u64>,
     /// Number of mappings.
     pub maps: u64,

@@ -27,6 +27,7 @@ pub struct Caller {
     pub user: Option<String>,
     /// Executable; `null` when the process was gone before it could be read.
     pub exe: Option<String>,
+    /// The raw bytes in hexadecimal, where `exe` had to be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exe_hex: Option<String>,
 }
@@ -37,6 +38,7 @@ pub struct Cgroup {
     /// Path from the hierarchy's root, as the host sees it. The v2 hierarchy
     /// where it is in use, else that of the v1 pids controller.
     pub path: Option<String>,
+    /// The raw bytes in hexadecimal, where `path` had to be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<String>,
     /// kernfs id: the inode number of the cgroup's folder.
@@ -55,8 +57,11 @@ pub struct Cgroup {
 /// Quality of service class of a Kubernetes pod, as its status spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Qos {
+    /// Requests are the limits, of each container.
     Guaranteed,
+    /// Some container has a request or a limit, and the pod isn't guaranteed.
     Burstable,
+    /// No container has a request or a limit.
     BestEffort,
 }
 

@@ -13,7 +13,9 @@ pub struct Memory {
     pub total: Option<u64>,
     /// MemAvailable: what programs could still get without swapping, an estimate of the kernel's.
     pub available: Option<u64>,
+    /// SwapTotal.
     pub swap_total: Option<u64>,
+    /// SwapFree.
     pub swap_free: Option<u64>,
     /// vm.overcommit_memory: 0 heuristic, 1 always, 2 never.
     pub overcommit_memory: Option<u64>,

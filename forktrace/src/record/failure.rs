@@ -14,13 +14,19 @@ pub struct Failure {
     pub seq: u64,
     /// UTC, RFC 3339.
     pub time: String,
+    /// What was asked for: a process, a thread, a program, a thread's stack.
     pub operation: Operation,
     /// The system call's name; `null` where none asked.
     pub syscall: Option<String>,
+    /// What the call answered, by its name.
     pub errno: Errno,
+    /// Who asked.
     pub caller: Caller,
+    /// Where the caller lives.
     pub cgroup: Cgroup,
+    /// Which check refused.
     pub cause: Cause,
+    /// How `cause` is known: seen at the check, concluded from numbers, or neither.
     pub certainty: Certainty,
     /// `null` for a cause that is no limit, and for `unknown`.
     pub limit: Option<Limit>,
@@ -38,5 +44,6 @@ pub struct Failure {
     pub memory: Option<Memory>,
     /// One sentence.
     pub summary: String,
+    /// Ways out; empty where none is known.
     pub fix: Vec<Fix>,
 }

@@ -61,6 +61,7 @@ pub struct InvokedBy {
 pub struct OomKill {
     /// UTC, RFC 3339.
     pub time: String,
+    /// The process that was chosen.
     pub victim: Victim,
     /// Where the victim lived.
     pub cgroup: Cgroup,
@@ -70,6 +71,7 @@ pub struct OomKill {
     /// `constraint` is not `memcg`, and where the limit is not known (a v1 limit of memory and swap
     /// together).
     pub limit: Option<Limit>,
+    /// Whose request for memory the killer was called for.
     pub invoked_by: InvokedBy,
     /// The process was dying before, and is only let have what memory it needs for that: nobody was
     /// killed. `null`: not known.

@@ -27,14 +27,17 @@ pub struct HostLimits {
     pub threads: Option<u64>,
     /// vm.overcommit_memory: 0 heuristic, 1 always, 2 never.
     pub overcommit_memory: Option<u64>,
-    /// CommitLimit and Committed_AS, bytes.
+    /// CommitLimit, bytes.
     pub commit_limit: Option<u64>,
+    /// Committed_AS, bytes.
     pub committed: Option<u64>,
 }
 
-/// [`Session::holders_by`].
+/// [`Session::holders_by`]: a BPF task iterator counts them.
 pub const TASK_ITER: &str = "iter/task";
+/// [`Session::holders_by`]: they are read from /proc.
 pub const PROC: &str = "/proc";
+
 /// A namespace, other than the host's initial one, that forktrace itself is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -59,11 +62,13 @@ pub struct Session {
     pub started: String,
     /// Host name.
     pub host: String,
+    /// /proc/sys/kernel/random/boot_id: another one after each boot; `null` where it can't be read.
     pub boot_id: Option<String>,
     /// Kernel release (uname -r).
     pub kernel: String,
     /// Style of the probe that sees the failing return.
     pub attach: String,
+    /// What is attached, each with its style.
     pub probes: Vec<ProbeInUse>,
     /// Evidence that this kernel doesn't give, one sentence each.
     pub absent: Vec<String>,
@@ -77,6 +82,7 @@ pub struct Session {
     pub inside: Vec<Inside>,
     /// The filters that are on, as given.
     pub filters: BTreeMap<String, String>,
+    /// Limits of the host when the session began.
     pub limits: HostLimits,
 }
 
@@ -85,9 +91,11 @@ pub struct Session {
 pub struct Repeat {
     /// `seq` of the failure that these repeat.
     pub of: u64,
+    /// How many they are.
     pub count: u64,
-    /// UTC, RFC 3339, of the first and the last of them.
+    /// UTC, RFC 3339: when the first of them came.
     pub first: String,
+    /// UTC, RFC 3339: when the last of them came.
     pub last: String,
     /// What they have in common with it.
     #[serde(default, skip_serializing_if = "Alike::is_process")]
@@ -120,6 +128,7 @@ impl Alike {
 /// Refusals that were counted but whose detail was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Loss {
+    /// How many; of the reason `skipped`, at most so many.
     pub count: u64,
     /// UTC, RFC 3339: lost since then.
     pub since: String,

@@ -62,6 +62,7 @@ pub struct Decrement {
     pub offset: u64,
     /// The register that leads to the word: its offset in `struct pt_regs`.
     pub register: u32,
+    /// Bytes from where the register points to the word.
     pub displacement: i32,
 }
 
