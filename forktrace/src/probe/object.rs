@@ -30,19 +30,21 @@ pub enum Object {
     BoundedLoops,
 }
 
-static BPF_LOOP: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("FORKTRACE_BPF_OBJECTS"), "/bpf_loop.bpf.o"));
-static BOUNDED_LOOPS: &[u8] = aya::include_bytes_aligned!(concat!(
-    env!("FORKTRACE_BPF_OBJECTS"),
-    "/bounded_loops.bpf.o"
-));
+/// As `build.rs` packs them.
+static BPF_LOOP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bpf_loop.bpf.o.zst"));
+static BOUNDED_LOOPS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bounded_loops.bpf.o.zst"));
 
 impl Object {
-    fn bytes(self) -> &'static [u8] {
-        match self {
+    /// Unpacked, in memory that is aligned as an ELF file has to be.
+    fn bytes(self) -> Result<Vec<u8>, aya::EbpfError> {
+        let packed = match self {
             Self::BpfLoop => BPF_LOOP,
             Self::BoundedLoops => BOUNDED_LOOPS,
-        }
+        };
+        zstd::decode_all(packed).map_err(|error| aya::EbpfError::FileError {
+            path: "the embedded BPF objects".into(),
+            error,
+        })
     }
 }
 
@@ -64,7 +66,7 @@ pub fn create(
         .override_global("SETTINGS", settings, true)
         .override_global("AYA_LOG_LEVEL", &level, false)
         .map_max_entries("EVENTS", ring_bytes)
-        .load(object.bytes())
+        .load(&object.bytes()?)
 }
 
 /// A loader without the kernel's types, which it needs for CO-RE relocations:

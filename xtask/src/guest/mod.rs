@@ -15,4 +15,4 @@ pub use boot::{Boot, Cgroup, Ended, RETRY, qemu};
 pub use console::reader;
 pub use image::{Image, busybox};
 pub use measure::{Measure, kernel_called};
-pub use programs::{Programs, SHORT, short_cargo};
+pub use programs::{PROGRAM_FLAGS, Programs, SHORT, short_cargo};
