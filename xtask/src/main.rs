@@ -15,6 +15,7 @@ mod bench_latency;
 mod bench_peers;
 mod bench_report;
 mod bench_storm;
+mod docs;
 mod fuzz;
 mod guest;
 mod json_tools;
@@ -51,6 +52,8 @@ enum Task {
     Torture(torture::Args),
     /// Give made-up inputs to what reads recordings
     Fuzz(fuzz::Args),
+    /// Write what forktrace prints now into the documents' examples and pictures
+    Docs(docs::Args),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::Soak(args) => soak::main(&args).map(|()| ExitCode::SUCCESS),
         Task::Torture(args) => torture::main(&args),
         Task::Fuzz(args) => fuzz::main(&args),
+        Task::Docs(args) => docs::main(&args).map(|()| ExitCode::SUCCESS),
         Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
     };
     finish(done)

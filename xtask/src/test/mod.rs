@@ -1,10 +1,9 @@
 //! `cargo xtask test`: what a change has to show, on this machine and on the test kernels, in
 //! minutes; with `--full` everything.
 
-use crate::fuzz;
 use crate::guest::{self, Programs};
 use crate::kernel::{self, Kernel};
-use crate::{object, paths};
+use crate::{docs, fuzz, object, paths};
 use anyhow::{Context, Result, anyhow};
 use std::fs;
 use std::process::ExitCode;
@@ -15,7 +14,6 @@ use std::time::Duration;
 mod args;
 mod checks;
 mod corners;
-mod docs;
 mod drift;
 mod last_full;
 mod machines;
@@ -87,7 +85,7 @@ fn run(args: &Args, times: &Times, tally: &mut Tally, matrix: &mut Matrix) -> Re
             shared.step("bpf object", &object(tier));
         });
     };
-    let checks = || compiled(tier, wanted, &shared);
+    let checks = || compiled(tier, wanted, programs.as_ref(), &shared);
     let native = || {
         if let Some(programs) = &programs {
             times.part("native", || {
@@ -123,7 +121,7 @@ fn fetched(args: &Args, times: &Times) -> Result<(Vec<Kernel>, Option<Programs>)
             .then(|| scope.spawn(|| times.part("packages", setup::packages)));
         let on_kernels = wanted.native || wanted.vm || wanted.torture;
         // A short run's unit tests are built with them.
-        let programs = (on_kernels || tier == Tier::Short && wanted.unit)
+        let programs = (on_kernels || wanted.docs || tier == Tier::Short && wanted.unit)
             .then(|| times.part("programs", || tier.programs()))
             .transpose()?;
         if packages.is_some_and(|packages| packages.join().is_err()) {
@@ -150,7 +148,7 @@ fn object(tier: Tier) -> Result<()> {
 }
 
 /// The tests that need no kernel, and lints.
-fn compiled(tier: Tier, wanted: Wanted, shared: &Shared<'_>) {
+fn compiled(tier: Tier, wanted: Wanted, programs: Option<&Programs>, shared: &Shared<'_>) {
     // Not the shared one: machines that end meanwhile would wait for it.
     let (mut tally, times) = (Tally::default(), shared.times);
     let result = (|| {
@@ -158,8 +156,10 @@ fn compiled(tier: Tier, wanted: Wanted, shared: &Shared<'_>) {
             times.part("unit tests", || units::run(tier, &mut tally))?;
             times.part("formatting and lints", || checks::run(&mut tally))?;
         }
-        if wanted.docs {
-            times.part("documented examples", || docs::run(&mut tally))?;
+        if let Some(programs) = programs.filter(|_| wanted.docs) {
+            times.part("documented examples", || {
+                docs::check(&programs.forktrace, &mut tally)
+            })?;
         }
         if wanted.fuzz {
             let counts = fuzz::TARGETS.map(|t| format!("{} for {}", t.runs_in_tests, t.name));
