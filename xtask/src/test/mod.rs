@@ -58,7 +58,7 @@ pub fn main(args: &Args) -> Result<ExitCode> {
         println!("\n{text}");
     }
     if args.full && args.wanted().all {
-        last_full::write(&tally, &times, &causes)?;
+        last_full::write(&tally, &times, &matrix)?;
     }
     tally.print_failures();
     match times.retries() {
