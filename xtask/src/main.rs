@@ -15,6 +15,8 @@ mod bench_latency;
 mod bench_peers;
 mod bench_report;
 mod bench_storm;
+mod cargo_tool;
+mod dist;
 mod docs;
 mod fuzz;
 mod guest;
@@ -54,6 +56,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Write what forktrace prints now into the documents' examples and pictures
     Docs(docs::Args),
+    /// Make what a release publishes: archives, packages, the image, the documents, sums
+    Dist(dist::Args),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Task::Torture(args) => torture::main(&args),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Docs(args) => docs::main(&args).map(|()| ExitCode::SUCCESS),
+        Task::Dist(args) => dist::main(&args),
         Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
     };
     finish(done)

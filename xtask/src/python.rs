@@ -12,20 +12,45 @@ pub struct Tool {
     pub program: &'static str,
 }
 
+/// Installs a package of modules where it is missing; the Python that has it.
+///
+/// # Errors
+///
+/// As of [`get`].
+pub fn library(package: &str, module: &str) -> Result<PathBuf> {
+    let _lock = paths::lock("python")?;
+    let folder = environment(package)?;
+    let python = folder.join("python3");
+    let import = format!("import {module}");
+    if run::quiet(Command::new(&python).args(["-c", &import])).is_err() {
+        install(&folder, package)?;
+    }
+    Ok(python)
+}
+
 /// Installs it where it is missing; the folder that has it.
 ///
 /// # Errors
 ///
 /// Python can't make an environment, or the package can't be had.
 pub fn get(tool: &Tool) -> Result<PathBuf> {
+    let _lock = paths::lock("python")?;
+    let folder = environment(tool.package)?;
+    if !folder.join(tool.program).exists() {
+        install(&folder, tool.package)?;
+    }
+    Ok(folder)
+}
+
+/// The folder with the environment's programs.
+fn environment(purpose: &str) -> Result<PathBuf> {
     apt::require(
         &[apt::Package::new(
             "python3-venv",
             Path::new("/usr/share/doc/python3-venv"),
         )],
-        tool.package,
+        purpose,
     )?;
-    let _lock = paths::lock("python")?;
     let home = paths::work("python");
     let folder = home.join("bin");
     if !folder.join("pip").exists() {
@@ -36,9 +61,11 @@ pub fn get(tool: &Tool) -> Result<PathBuf> {
         )
         .context("making a Python environment")?;
     }
-    if !folder.join(tool.program).exists() {
-        run::quiet(Command::new(folder.join("pip")).args(["install", "--quiet", tool.package]))
-            .with_context(|| format!("installing {}", tool.package))?;
-    }
     Ok(folder)
+}
+
+fn install(folder: &Path, package: &str) -> Result<()> {
+    let mut pip = Command::new(folder.join("pip"));
+    run::quiet(pip.args(["install", "--quiet", package]))
+        .with_context(|| format!("installing {package}"))
 }

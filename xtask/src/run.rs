@@ -1,7 +1,9 @@
 //! Running other programs, with errors that name the command and show what it said.
 
 use anyhow::{Context, Result, bail};
+use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 /// The command as one would type it.
 pub fn line(command: &Command) -> String {
@@ -39,6 +41,28 @@ pub fn capture_bytes(command: &mut Command) -> Result<Vec<u8>> {
         .with_context(|| format!("starting `{}`", line(command)))?;
     if !out.status.success() {
         bail!("`{}` failed: {}\n{}", line(command), out.status, said(&out));
+    }
+    Ok(out.stdout)
+}
+
+/// Gives it these bytes, and gives what it prints.
+pub fn through(command: &mut Command, input: &[u8]) -> Result<Vec<u8>> {
+    let name = line(command);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting `{name}`"))?;
+    let mut pipe = child.stdin.take().context("it has no standard input")?;
+    let out = thread::scope(|scope| {
+        // It may print before it has read everything.
+        scope.spawn(move || pipe.write_all(input));
+        child.wait_with_output()
+    })
+    .with_context(|| format!("waiting for `{name}`"))?;
+    if !out.status.success() {
+        bail!("`{name}` failed: {}\n{}", out.status, said(&out));
     }
     Ok(out.stdout)
 }

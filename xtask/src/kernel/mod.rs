@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 mod archive;
 mod image;
-mod mirror;
+pub mod mirror;
 mod payload;
 mod resolve;
 mod types;

@@ -14,6 +14,8 @@ mod sources;
 mod symbols;
 mod toolchain;
 
+pub use manifest::sha256;
+
 use build::{VARIANTS, Variant};
 use manifest::Manifest;
 use toolchain::Toolchain;

@@ -26,7 +26,11 @@ pub struct Args {
     /// Random worlds on the test kernels, beside an oracle
     #[arg(long)]
     torture: bool,
-    /// Everything: all scenarios in every corner, 20,000 refusals in random worlds, the fuzz targets
+    /// What a release publishes: built twice, installed, run and removed (as root on Debian)
+    #[arg(long)]
+    dist: bool,
+    /// Everything: all scenarios in every corner, 20,000 refusals in random worlds, the fuzz targets,
+    /// what a release publishes
     #[arg(long)]
     pub full: bool,
     /// Of the test machines only this corner, by all scenarios (may be given several times)
@@ -61,6 +65,7 @@ pub struct Wanted {
     pub native: bool,
     pub vm: bool,
     pub torture: bool,
+    pub dist: bool,
 }
 
 impl Args {
@@ -75,7 +80,7 @@ impl Args {
 
     pub fn wanted(&self) -> Wanted {
         let one = self.unit || self.docs || self.fuzz || self.drift || self.native || self.vm;
-        let all = !(one || self.torture);
+        let all = !(one || self.torture || self.dist);
         Wanted {
             all,
             unit: all || self.unit,
@@ -85,6 +90,7 @@ impl Args {
             native: all || self.native,
             vm: all || self.vm,
             torture: all || self.torture,
+            dist: self.dist || all && self.full,
         }
     }
 }

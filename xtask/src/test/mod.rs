@@ -3,7 +3,7 @@
 
 use crate::guest::{self, Programs};
 use crate::kernel::{self, Kernel};
-use crate::{docs, fuzz, object, paths};
+use crate::{dist, docs, fuzz, object, paths};
 use anyhow::{Context, Result, anyhow};
 use std::fs;
 use std::process::ExitCode;
@@ -106,7 +106,16 @@ fn run(args: &Args, times: &Times, tally: &mut Tally, matrix: &mut Matrix) -> Re
         Tier::Short if wanted.native => beside.light.push(&native),
         _ => {}
     }
-    on_kernels(args, programs.as_ref(), &kernels, &shared, &beside)
+    on_kernels(args, programs.as_ref(), &kernels, &shared, &beside)?;
+    if wanted.dist {
+        let mut tally = Tally::default();
+        let result = times.part("what is published", || dist::trial::run(&mut tally));
+        shared.add(tally);
+        if result.is_err() {
+            shared.step("dist", &result);
+        }
+    }
+    Ok(())
 }
 
 /// What is downloaded, and beside it what is compiled for the test machines: their programs.

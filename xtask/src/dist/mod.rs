@@ -1,0 +1,123 @@
+//! `cargo xtask dist`: what a release publishes, made from the commit that is checked out. Two runs by
+//! the same compilers give the same bytes, in whichever folder.
+
+use crate::{paths, run};
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod image;
+mod licences;
+mod machine;
+mod metadata;
+mod packages;
+mod payload;
+mod program;
+mod provenance;
+mod release;
+mod sbom;
+mod site;
+mod sums;
+mod tarball;
+pub mod trial;
+mod unit;
+
+use machine::Machine;
+use payload::Payload;
+use release::Release;
+
+/// Arguments of `cargo xtask dist`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// For these machines [default: all that can be built for]
+    #[arg(long, value_enum)]
+    machine: Vec<Machine>,
+    /// Where it goes [default: target/dist]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Build it although files differ from the commit
+    #[arg(long)]
+    dirty: bool,
+    /// Use this static forktrace instead of building one, for a try
+    #[arg(long, value_name = "FILE", requires = "dirty")]
+    forktrace: Option<PathBuf>,
+    /// Then build it once more in another folder and compare, and install, run and remove it (as root on
+    /// Debian)
+    #[arg(long)]
+    test: bool,
+}
+
+/// Runs `cargo xtask dist`.
+pub fn main(args: &Args) -> Result<ExitCode> {
+    let machines = match args.machine.is_empty() {
+        true => Machine::value_variants().to_vec(),
+        false => args.machine.clone(),
+    };
+    let out = args.out.clone().unwrap_or_else(folder);
+    let mut release = Release::of(&paths::root(), args.dirty)?;
+    release.program.clone_from(&args.forktrace);
+    make(&release, &machines, &out)?;
+    println!("{}", sums::read(&out)?.trim_end());
+    println!("in {}", out.display());
+    match args.test {
+        true => trial::main(&release, &machines, &out),
+        false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Beside what cargo builds.
+fn folder() -> PathBuf {
+    let work = paths::work("");
+    work.parent().unwrap_or(&work).join("dist")
+}
+
+/// Makes all of it.
+fn make(release: &Release, machines: &[Machine], out: &Path) -> Result<()> {
+    empty(out)?;
+    let mut programs = Vec::new();
+    for machine in machines {
+        eprintln!("xtask: building forktrace for {}", machine.name());
+        programs.push(program::build(release, *machine)?);
+    }
+    let texts = payload::texts(release, &programs)?;
+    let payloads: Vec<Payload> = programs
+        .into_iter()
+        .map(|program| Payload::new(program, &texts))
+        .collect();
+    for payload in &payloads {
+        tarball::write(release, payload, out)?;
+        packages::write(release, payload, out)?;
+    }
+    image::write(release, &payloads, out)?;
+    site::write(release, out)?;
+    sbom::write(release, out)?;
+    provenance::write(release, machines, out)?;
+    sums::write(out)
+}
+
+/// Makes the folder, or empties one that an earlier run has filled.
+fn empty(out: &Path) -> Result<()> {
+    if out.exists() {
+        let nothing = fs::read_dir(out)?.next().is_none();
+        ensure!(
+            nothing || out.join(sums::FILE).is_file(),
+            "{} is neither empty nor an earlier run's: name another folder by --out",
+            out.display()
+        );
+        fs::remove_dir_all(out).with_context(|| format!("emptying {}", out.display()))?;
+    }
+    fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))
+}
+
+/// Writes one of the files.
+fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = out.join(name);
+    fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))
+}
+
+/// As `gzip` packs it, without a name and a time.
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    run::through(std::process::Command::new("gzip").args(["-9", "-n"]), bytes)
+}

@@ -1,0 +1,83 @@
+//! The static program, with nothing of the building machine's folders in it.
+
+use super::{machine::Machine, release::Release};
+use crate::{guest, run};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// A program that was built.
+pub struct Program {
+    pub machine: Machine,
+    pub path: PathBuf,
+    pub bytes: Vec<u8>,
+}
+
+/// Builds it.
+pub fn build(release: &Release, machine: Machine) -> Result<Program> {
+    if let Some(path) = &release.program {
+        return read(machine, path);
+    }
+    let target = folder(release);
+    let triple = machine.triple();
+    let mut cargo = run::cargo();
+    cargo
+        .current_dir(&release.root)
+        .args(["build", "--quiet", "--locked", "--release"])
+        .args(["--package", "forktrace", "--target", triple])
+        .env("CARGO_TARGET_DIR", &target)
+        .env("SOURCE_DATE_EPOCH", release.time.to_string())
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(release).join("\x1f"))
+        // zstd is C.
+        .env("CFLAGS", c_flags(release));
+    run::loud(&mut cargo).context("building the program")?;
+    read(machine, &target.join(triple).join("release/forktrace"))
+}
+
+fn read(machine: Machine, path: &Path) -> Result<Program> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(Program {
+        machine,
+        path: std::path::absolute(path)?,
+        bytes,
+    })
+}
+
+/// Below the sources, so that two folders share nothing.
+fn folder(release: &Release) -> PathBuf {
+    release.root.join("target/xtask/dist/build")
+}
+
+/// The folders that paths of sources begin with, and what stands for them in the program.
+pub fn folders(release: &Release) -> [(PathBuf, &'static str); 2] {
+    [
+        (cargo_home(), "/cargo"),
+        (release.root.clone(), "/forktrace"),
+    ]
+}
+
+fn flags(release: &Release) -> Vec<String> {
+    // As what is tested is built.
+    let mut flags = guest::PROGRAM_FLAGS.map(str::to_owned).to_vec();
+    for (folder, instead) in folders(release) {
+        flags.push(format!(
+            "--remap-path-prefix={}={instead}",
+            folder.display()
+        ));
+    }
+    flags
+}
+
+fn c_flags(release: &Release) -> String {
+    let maps = folders(release);
+    let maps = maps.map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display()));
+    maps.join(" ")
+}
+
+/// Where cargo keeps the sources of others.
+fn cargo_home() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(home);
+    home.unwrap_or_else(|| PathBuf::from("/root/.cargo"))
+}

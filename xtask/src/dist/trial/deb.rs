@@ -1,0 +1,78 @@
+//! The .deb, by apt: installed, looked at, run, installed again, removed, purged.
+
+use super::{super::Release, root::Root};
+use anyhow::{Result, ensure};
+use std::path::Path;
+
+/// What a fork that is refused looks like, and what forktrace says of it.
+pub const REFUSED: &str = "forktrace live -- prlimit --nproc=1 setpriv --reuid 65534 --clear-groups sh -c 'true & wait' || true";
+
+/// Tries it on one release.
+pub fn run(suite: &str, release: &Release, package: &Path) -> Result<()> {
+    let root = Root::new(suite, "deb")?;
+    let before = root.paths()?;
+    let inside = root.put(package)?;
+    root.run(&format!("apt-get -q -y install {inside}"))?;
+    installed(&root, release)?;
+    let verified = root.run("dpkg --verify forktrace")?;
+    ensure!(verified.is_empty(), "dpkg --verify: {verified}");
+    root.run(&format!("apt-get -q -y install --reinstall {inside}"))?;
+    installed(&root, release)?;
+
+    root.run("mkdir -p /var/log/forktrace && touch /var/log/forktrace/forktrace.ndjson.zst")?;
+    root.run("apt-get -q -y remove forktrace")?;
+    root.run("test ! -e /usr/bin/forktrace && test -e /var/log/forktrace/forktrace.ndjson.zst")?;
+    root.run(
+        "dpkg --purge forktrace && test ! -e /var/log/forktrace && ! dpkg --status forktrace",
+    )?;
+    left_nothing(&before, &root)
+}
+
+/// What both kinds of packages have to leave in place.
+pub fn installed(root: &Root, release: &Release) -> Result<()> {
+    let version = root.run("forktrace --version")?;
+    let wanted = format!("forktrace {}", release.version);
+    ensure!(version.trim() == wanted, "it says {version:?}");
+    for file in [
+        "/usr/share/man/man1/forktrace.1.gz",
+        "/usr/share/bash-completion/completions/forktrace",
+        "/usr/share/fish/vendor_completions.d/forktrace.fish",
+        "/usr/share/doc/forktrace/README.md",
+    ] {
+        root.run(&format!("test -s {file}"))?;
+    }
+    root.run("test -s /usr/share/zsh/vendor-completions/_forktrace || test -s /usr/share/zsh/site-functions/_forktrace")?;
+    let user = root.run("getent passwd forktrace")?;
+    ensure!(user.contains(":/var/log/forktrace:"), "the user: {user}");
+    let enabled = root.run("systemctl is-enabled forktrace.service || true")?;
+    ensure!(enabled.trim() == "disabled", "the unit is {enabled}");
+    let verified = root.run("systemd-analyze verify forktrace.service || true")?;
+    ensure!(!verified.contains("forktrace"), "the unit: {verified}");
+    root.run("systemctl enable forktrace.service && systemctl disable forktrace.service")?;
+    let explained = root.run("forktrace explain cgroup_pids_max")?;
+    ensure!(explained.contains("pids.max"), "{explained}");
+    let said = root.run(REFUSED)?;
+    ensure!(
+        said.contains("rlimit_nproc"),
+        "of a refused fork it says\n{said}"
+    );
+    Ok(())
+}
+
+/// The user stays, as Debian and Fedora want it: what it may own elsewhere is never another's.
+pub fn left_nothing(before: &std::collections::BTreeSet<String>, root: &Root) -> Result<()> {
+    let after = root.paths()?;
+    let backups = [
+        "./etc/passwd-",
+        "./etc/group-",
+        "./etc/shadow-",
+        "./etc/gshadow-",
+        "./etc/.pwd.lock",
+    ];
+    let left: Vec<&String> = after
+        .difference(before)
+        .filter(|path| !backups.contains(&path.as_str()))
+        .collect();
+    ensure!(left.is_empty(), "left behind: {left:?}");
+    Ok(())
+}
