@@ -1,23 +1,65 @@
 //! Packs the BPF objects to embed, which are a tenth of the program else: the committed ones, unless the
 //! environment variable FORKTRACE_BPF_OBJECTS names a folder with others (distributions that build everything
-//! from source).
+//! from source). Embeds the catalogue of programs, one file of TOML a program, as one text of JSON: so no
+//! list names them, and no parser of TOML is in the program.
 
-use std::{env, error::Error, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const OBJECTS: [&str; 2] = ["bpf_loop.bpf.o", "bounded_loops.bpf.o"];
+const CATALOGUE: &str = "src/program/catalogue";
+const ERRNO_TEXTS: &str = "src/program/errno_texts.toml";
+const LIKELY: &str = "src/program/likely.toml";
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    pack_objects(&root, &out)?;
+    embed(&out.join("programs.json"), &programs(&root.join(CATALOGUE))?)?;
+    embed(&out.join("errno_texts.json"), &toml(&root.join(ERRNO_TEXTS))?)?;
+    embed(&out.join("likely.json"), &toml(&root.join(LIKELY))?)
+}
+
+fn pack_objects(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=FORKTRACE_BPF_OBJECTS");
-    let objects = match env::var("FORKTRACE_BPF_OBJECTS") {
-        Ok(folder) => folder,
-        Err(_) => format!("{}/bpf", env::var("CARGO_MANIFEST_DIR")?),
-    };
-    println!("cargo::rerun-if-changed={objects}");
-    let packed = env::var("OUT_DIR")?;
-    for name in ["bpf_loop.bpf.o", "bounded_loops.bpf.o"] {
-        let path = Path::new(&objects).join(name);
-        let object =
-            fs::read(&path).map_err(|error| format!("reading {}: {error}", path.display()))?;
-        let bytes = zstd::encode_all(&object[..], 19)?;
-        fs::write(Path::new(&packed).join(format!("{name}.zst")), bytes)?;
+    let objects = env::var_os("FORKTRACE_BPF_OBJECTS").map_or(root.join("bpf"), PathBuf::from);
+    println!("cargo::rerun-if-changed={}", objects.display());
+    for name in OBJECTS {
+        let bytes = zstd::encode_all(&read(&objects.join(name))?[..], 19)?;
+        fs::write(out.join(format!("{name}.zst")), bytes)?;
     }
     Ok(())
+}
+
+/// By the names of their files.
+fn programs(folder: &Path) -> Result<BTreeMap<String, toml::Value>, Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "toml") {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            all.insert(name.into_owned(), toml(&path)?);
+        }
+    }
+    Ok(all)
+}
+
+fn toml(path: &Path) -> Result<toml::Value, Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={}", path.display());
+    let text = String::from_utf8(read(path)?)?;
+    Ok(toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("reading {}: {error}", path.display()))
+}
+
+fn embed<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), Box<dyn Error>> {
+    Ok(fs::write(path, serde_json::to_string(value)?)?)
 }

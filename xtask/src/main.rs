@@ -18,6 +18,7 @@ mod bench_storm;
 mod cargo_tool;
 mod dist;
 mod docs;
+mod errno_texts;
 mod fuzz;
 mod guest;
 mod json_tools;
@@ -58,6 +59,8 @@ enum Task {
     Docs(docs::Args),
     /// Make what a release publishes: archives, packages, the image, the documents, sums
     Dist(dist::Args),
+    /// Take the texts of errnos in all languages from glibc's catalogues
+    ErrnoTexts,
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Docs(args) => docs::main(&args).map(|()| ExitCode::SUCCESS),
         Task::Dist(args) => dist::main(&args),
+        Task::ErrnoTexts => errno_texts::main().map(|()| ExitCode::SUCCESS),
         Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
     };
     finish(done)

@@ -1,0 +1,180 @@
+//! What comes after a refusal, in sentences: how often a program asks, what it takes to heal it,
+//! whether what it says can be trusted.
+
+use super::{Afterwards, Message, Program, Said, Told, Wish};
+use crate::model::{Errno, Operation};
+
+/// What the kernel may have answered where this was said.
+pub fn answered(said: &Said) -> Vec<Errno> {
+    match (said.message.told, said.errno) {
+        (Told::True, Some(errno)) => vec![errno],
+        _ if !said.wish.errno.is_empty() => said.wish.errno.clone(),
+        _ => vec![Errno::EAGAIN, Errno::ENOMEM],
+    }
+}
+
+/// Whether what a message says is what the kernel answered.
+pub fn trust(said: &Said) -> String {
+    let because = said.message.because.as_deref();
+    let why = because
+        .map(|because| format!(": {because}"))
+        .unwrap_or_default();
+    match (said.message.told, said.errno) {
+        (Told::True, Some(errno)) => {
+            let note = because.map(|because| format!(" Note: {because}."));
+            format!(
+                "{errno} is what the kernel answered.{}",
+                note.unwrap_or_default()
+            )
+        }
+        (Told::Wrong, Some(errno)) => format!("{errno} may not be the truth{why}."),
+        (Told::Misleading, _) => format!("It names no errno, and misleads{why}."),
+        _ => format!("It names no errno{why}."),
+    }
+}
+
+/// How often one wish is asked for, and what happens then.
+pub fn next(wish: &Wish) -> Option<String> {
+    let pauses = wish.pauses.as_deref();
+    let asks = match (wish.attempts, pauses) {
+        (Some(1), None) => Some("It asks once".to_owned()),
+        (Some(1), Some(pauses)) => Some(format!("It asks once, {pauses}")),
+        (Some(times), None) => Some(format!("It asks {times} times")),
+        (Some(times), Some(pauses)) => Some(format!("It asks {times} times, {pauses}")),
+        (None, Some(pauses)) => Some(format!("It asks again {pauses}")),
+        (None, None) => None,
+    };
+    match (asks, wish.then.as_deref()) {
+        (Some(asks), Some(then)) => Some(format!("{asks}; {then}.")),
+        (Some(asks), None) => Some(format!("{asks}.")),
+        (None, Some(then)) => Some(format!("After it, {then}.")),
+        (None, None) => None,
+    }
+}
+
+impl Afterwards {
+    /// What it takes once there is room again.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Waits => "It goes on asking by itself: raising the limit is enough.",
+            Self::Next => "The next time it asks anew: raising the limit is enough.",
+            Self::Ends => "It has to be started again once there is room.",
+            Self::Reload => "Raising the limit is not enough: it has to be reloaded.",
+            Self::Restart => "Raising the limit is not enough: it has to be restarted.",
+        }
+    }
+
+    /// Whether nothing has to be done but to make room.
+    pub fn heals(self) -> bool {
+        matches!(self, Self::Waits | Self::Next)
+    }
+}
+
+/// What this program does next, refused such a creation; `None` where the catalogue can't tell: of
+/// wishes that look alike from outside, only what holds for all of them is said.
+pub fn note(
+    program: &Program,
+    operation: Operation,
+    syscall: Option<&str>,
+    errno: Errno,
+) -> Option<String> {
+    let is_this = |wish: &&Wish| {
+        let called = match (wish.call.as_deref(), syscall) {
+            (Some(call), Some(syscall)) => call.split(", then ").any(|one| one == syscall),
+            _ => true,
+        };
+        wish.operation == operation
+            && called
+            && (wish.errno.is_empty() || wish.errno.contains(&errno))
+    };
+    let wishes: Vec<&Wish> = program.wishes.iter().filter(is_this).collect();
+    let name = &program.name;
+    if let [wish] = wishes[..] {
+        let mut parts = vec![format!("{name}, refused {}.", wish.what)];
+        parts.extend(next(wish));
+        parts.extend(wish.afterwards.map(|after| after.sentence().to_owned()));
+        parts.extend(misleading(wish, errno));
+        return (parts.len() > 1).then(|| parts.join(" "));
+    }
+    let afterwards: Option<Vec<Afterwards>> = wishes.iter().map(|wish| wish.afterwards).collect();
+    let afterwards = afterwards?;
+    let first = *afterwards.first()?;
+    if afterwards.iter().all(|after| *after == first) {
+        return Some(format!("{name}: {}", first.sentence()));
+    }
+    let heal = afterwards.iter().all(|after| after.heals());
+    heal.then(|| format!("{name}: it asks again: raising the limit is enough."))
+}
+
+/// That what it says of this errno isn't so.
+fn misleading(wish: &Wish, errno: Errno) -> Option<String> {
+    let misleads = |message: &&Message| match message.told {
+        Told::Misleading => true,
+        Told::Wrong => says(message) != errno,
+        Told::True | Told::Hidden => false,
+    };
+    let message = wish.messages.iter().find(misleads)?;
+    let because = message.because.as_deref()?;
+    Some(format!("What it says misleads: {because}."))
+}
+
+/// The errno that a message which isn't true names: popen(3)'s, or that of pthread_create(3).
+pub(super) fn says(message: &Message) -> Errno {
+    let example = message.example.to_lowercase();
+    let memory = ["cannot allocate memory", "enomem"];
+    match memory.iter().any(|text| example.contains(text)) {
+        true => Errno::ENOMEM,
+        false => Errno::EAGAIN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::by_id;
+
+    fn of(id: &str, operation: Operation, syscall: &str, errno: Errno) -> String {
+        note(by_id(id).unwrap(), operation, Some(syscall), errno).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_has_to_be_done_is_said() {
+        let nginx = of("nginx", Operation::Process, "clone", Errno::EAGAIN);
+        assert!(
+            nginx.contains("It asks once; it stays one worker short"),
+            "{nginx}"
+        );
+        assert!(nginx.contains("has to be reloaded"), "{nginx}");
+        let bash = of("bash", Operation::Process, "clone", Errno::EAGAIN);
+        assert!(
+            bash.contains("It asks 5 times, after 1, 2, 4 and 8 s; "),
+            "{bash}"
+        );
+        let bash = of("bash", Operation::Process, "clone", Errno::ENOMEM);
+        assert!(bash.contains("It asks once; "), "{bash}");
+    }
+
+    #[test]
+    fn of_several_wishes_what_holds_for_all() {
+        let one = of("postgresql", Operation::Process, "clone", Errno::EAGAIN);
+        assert_eq!(
+            one,
+            "PostgreSQL: it asks again: raising the limit is enough."
+        );
+        // One ends with status 1, one never returns.
+        assert_eq!(of("tmux", Operation::Process, "clone", Errno::EAGAIN), "");
+        assert_eq!(of("nginx", Operation::Thread, "clone3", Errno::EAGAIN), "");
+    }
+
+    #[test]
+    fn a_lie_is_one_where_the_kernel_said_otherwise() {
+        let copy = of("postgresql", Operation::Vfork, "clone3", Errno::EAGAIN);
+        assert!(copy.contains("misleads: popen(3)"), "{copy}");
+        let copy = of("postgresql", Operation::Vfork, "clone3", Errno::ENOMEM);
+        assert!(!copy.is_empty() && !copy.contains("misleads"), "{copy}");
+        let thread = of("ruby", Operation::Thread, "clone3", Errno::EAGAIN);
+        assert!(!thread.contains("misleads"), "{thread}");
+        let thread = of("ruby", Operation::Thread, "clone3", Errno::ENOMEM);
+        assert!(thread.contains("misleads: pthread_create(3)"), "{thread}");
+    }
+}

@@ -1,0 +1,133 @@
+//! What the catalogue has of a program: the schema of its files.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Errno, Operation};
+
+/// A program, or a library whose answers programs hand on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// The name of its file.
+    #[serde(default)]
+    pub id: String,
+    /// As people call it.
+    pub name: String,
+    /// Programs hand on what it says: any of them may be the one that speaks.
+    #[serde(default)]
+    pub library: bool,
+    /// File names of its executables; `{n}` is a version's number.
+    #[serde(default)]
+    pub exe: Vec<String>,
+    /// Names of its processes where the executable is an interpreter's, or one of many programs'.
+    #[serde(default)]
+    pub process: Vec<String>,
+    /// Where all this is known from.
+    #[serde(rename = "source")]
+    pub sources: Vec<Source>,
+    /// What it may want a process or thread for, and what comes of a refusal.
+    #[serde(rename = "wish")]
+    pub wishes: Vec<Wish>,
+}
+
+/// Where something is known from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub how: How,
+    /// Package and version, or the document.
+    pub what: String,
+}
+
+/// How something is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// The program was run and refused, and forktrace and the cgroup's counters were compared with
+    /// what it said.
+    Run,
+    /// Its source or documentation says so.
+    Read,
+}
+
+/// Something that a program wants a process or thread for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    /// What it wants, in a few words: `a connection`.
+    pub what: String,
+    /// As records name it.
+    pub operation: Operation,
+    /// The system call; absent where that isn't known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// What the kernel had answered; empty: whichever it was, it's the same.
+    #[serde(default)]
+    pub errno: Vec<Errno>,
+    /// How often it asks for one wish; absent where that isn't known, and where it never gives up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// When it asks again: `after 1, 2, 4 and 8 s`, `every 5 s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pauses: Option<String>,
+    /// What happens then: `the script ends with status 254`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub afterwards: Option<Afterwards>,
+    /// It says nothing at all.
+    #[serde(default)]
+    pub silent: bool,
+    pub how: How,
+    #[serde(default, rename = "message")]
+    pub messages: Vec<Message>,
+}
+
+/// What it takes to get the program to work once there is room again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Afterwards {
+    /// Nothing: it goes on asking.
+    Waits,
+    /// Nothing: what was refused is given up, and the next wish asks anew.
+    Next,
+    /// It has ended, and has to be started again.
+    Ends,
+    /// It lives on with less than it should have, and asks again when it is told to reload.
+    Reload,
+    /// It lives on with less than it should have, or hangs, and asks no more.
+    Restart,
+}
+
+/// What a program says of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// Its text. `{errno}` is the errno's text in any language, its name or its number, `{n}` a number,
+    /// `{word}` a word, `{*}` anything.
+    pub text: String,
+    /// How it stands in a log; names, times and numbers are made up.
+    pub example: String,
+    pub told: Told,
+    /// Why, where it isn't true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// Others say the same: it is this program's where its name stands in the line.
+    #[serde(default)]
+    pub beside_name: bool,
+}
+
+/// Whether a message tells the errno that the kernel answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// The errno in it is what the kernel answered.
+    True,
+    /// It has an errno that the kernel may not have answered.
+    Wrong,
+    /// It has none, and blames something else.
+    Misleading,
+    /// It has none.
+    Hidden,
+}

@@ -1,0 +1,85 @@
+//! Errnos as programs write them: by glibc's texts in all its languages, by musl's, by name, by number.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use crate::model::Errno;
+
+/// musl 1.2.5, `src/errno/__strerror.h`, where it differs from glibc.
+const MUSL: [(&str, &str); 1] = [("ENOMEM", "Out of memory")];
+
+/// By the text in lower case: some programs write it so.
+static TEXTS: LazyLock<BTreeMap<String, Errno>> = LazyLock::new(|| {
+    let text = include_str!(concat!(env!("OUT_DIR"), "/errno_texts.json"));
+    let glibc: BTreeMap<String, Vec<String>> =
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("the errno texts: {error}"));
+    let glibc = glibc
+        .iter()
+        .flat_map(|(name, texts)| texts.iter().map(move |text| (&**name, &**text)));
+    glibc
+        .chain(MUSL)
+        .filter_map(|(name, text)| Some((text.to_lowercase(), name.parse().ok()?)))
+        .collect()
+});
+
+/// Numbers that stand for an errno in a message are these.
+const NUMBERED: [Errno; 6] = [
+    Errno::EAGAIN,
+    Errno::ENOMEM,
+    Errno::EPERM,
+    Errno::EACCES,
+    Errno::ENOSPC,
+    Errno::ENOENT,
+];
+
+/// A regular expression for an errno, without a group.
+pub(super) static PATTERN: LazyLock<String> = LazyLock::new(|| {
+    // Longer ones first: one text may begin as another ends.
+    let mut texts: Vec<&str> = TEXTS.keys().map(String::as_str).collect();
+    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    let mut each: Vec<String> = texts.into_iter().map(regex::escape).collect();
+    for errno in NUMBERED {
+        each.push(format!(r"{}(?-u:\b)", errno.name()));
+        each.push(format!(r"-?{}(?-u:\b)", errno.number()));
+    }
+    format!("(?i:{})", each.join("|"))
+});
+
+/// The errno that [`PATTERN`] has matched.
+pub(super) fn parse(text: &[u8]) -> Option<Errno> {
+    let text = std::str::from_utf8(text).ok()?;
+    let number = || text.trim_start_matches('-').parse().ok();
+    let named = || text.parse().ok();
+    let texts = || TEXTS.get(&text.to_lowercase()).copied();
+    texts()
+        .or_else(named)
+        .or_else(|| Errno::from_number(number()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_any_language_by_name_and_by_number() {
+        for text in [
+            "Resource temporarily unavailable",
+            "resource temporarily unavailable",
+            "Ressource temporairement non disponible",
+            "РЕСУРС ВРЕМЕННО НЕДОСТУПЕН",
+            "资源暂时不可用",
+            "EAGAIN",
+            "eagain",
+            "11",
+            "-11",
+        ] {
+            assert_eq!(parse(text.as_bytes()), Some(Errno::EAGAIN), "{text}");
+        }
+        assert_eq!(
+            parse("Невозможно выделить память".as_bytes()),
+            Some(Errno::ENOMEM)
+        );
+        assert_eq!(parse(b"Out of memory"), Some(Errno::ENOMEM));
+        assert_eq!(parse(b"\xff"), None);
+        assert!(TEXTS.len() > 150, "{}", TEXTS.len());
+    }
+}

@@ -1,0 +1,149 @@
+//! Texts of messages with places for what differs, as regular expressions.
+
+use regex::bytes::Regex;
+
+use super::errno_text;
+
+/// What stands for an errno.
+const ERRNO: &str = "{errno}";
+/// What stands for a number, or a version's.
+const NUMBER: &str = "{n}";
+/// What stands for one word.
+const WORD: &str = "{word}";
+/// What stands for anything on the line.
+const ANYTHING: &str = "{*}";
+
+const PLACES: [&str; 4] = [ERRNO, NUMBER, WORD, ANYTHING];
+
+/// The parts of a template, in order.
+fn parts(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let next = PLACES
+            .into_iter()
+            .filter_map(|place| Some((rest.find(place)?, place)))
+            .min();
+        let (at, place) = next.unwrap_or((rest.len(), ""));
+        parts.extend((at > 0).then(|| &rest[..at]));
+        parts.extend((!place.is_empty()).then_some(place));
+        rest = &rest[at + place.len()..];
+    }
+    parts
+}
+
+fn is_place(part: &str) -> bool {
+    PLACES.contains(&part)
+}
+
+fn expression(text: &str) -> String {
+    let mut out = String::new();
+    for part in parts(text) {
+        match part {
+            ERRNO => {
+                out.push_str("(?P<errno>");
+                out.push_str(&errno_text::PATTERN);
+                out.push(')');
+            }
+            NUMBER => out.push_str("[0-9]+(?:[.][0-9]+)*"),
+            WORD => out.push_str(r"(?-u:[^\s]{1,200}?)"),
+            // A message is one line of a sane length.
+            ANYTHING => out.push_str("(?-u:[^\n]{0,400}?)"),
+            literal => out.push_str(&regex::escape(literal)),
+        }
+    }
+    out
+}
+
+/// Finds it anywhere in a line. An errno in it is the group `errno`.
+pub(super) fn anywhere(text: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&expression(text))
+}
+
+/// Whether a name is this one, whatever its number. Without an expression: callers are compared with
+/// all names while others' forks are refused.
+pub(super) fn is_name(template: &str, name: &str) -> bool {
+    let Some((before, after)) = template.split_once(NUMBER) else {
+        return template == name;
+    };
+    let middle = name
+        .strip_prefix(before)
+        .and_then(|name| name.strip_suffix(after));
+    middle.is_some_and(|number| {
+        number.starts_with(|c: char| c.is_ascii_digit())
+            && number.chars().all(|c| c.is_ascii_digit() || c == '.')
+    })
+}
+
+/// Matches a name as a word of a line.
+pub(super) fn word(text: &str) -> Result<Regex, regex::Error> {
+    let name = expression(text);
+    Regex::new(&format!(
+        r"(?-u:^|[^0-9A-Za-z_-])(?:{name})(?-u:$|[^0-9A-Za-z_.-]|[.](?:$|[^0-9A-Za-z]))"
+    ))
+}
+
+/// Whether the text has a place for an errno.
+#[cfg(test)]
+pub(super) fn has_errno(text: &str) -> bool {
+    text.contains(ERRNO)
+}
+
+/// How much of a line it takes: of two that match, the longer one is meant.
+pub(super) fn weight(text: &str) -> usize {
+    parts(text)
+        .iter()
+        .filter(|part| !is_place(part))
+        .map(|part| part.len())
+        .sum()
+}
+
+/// The longest run of bytes that every line has which it matches, as a log writes them whether it is
+/// JSON or not: quotes and what isn't ASCII may be escaped there.
+pub(super) fn literal(text: &str) -> &str {
+    let plain = |c: char| c == ' ' || (c.is_ascii_graphic() && !"\"\\<>&".contains(c));
+    parts(text)
+        .into_iter()
+        .filter(|part| !is_place(part))
+        .flat_map(|part| part.split(move |c| !plain(c)))
+        .max_by_key(|run| run.len())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_what_stands_between_them() {
+        let fork = anywhere("worker {n} ({*}): fork failed: {errno}").unwrap();
+        let line = "x worker 12 (a(b)): fork failed: Nicht genügend Hauptspeicher verfügbar y";
+        let found = fork.captures(line.as_bytes()).unwrap();
+        assert_eq!(
+            &found["errno"],
+            "Nicht genügend Hauptspeicher verfügbar".as_bytes()
+        );
+        assert!(!fork.is_match(b"worker x (y): fork failed: 11"));
+        assert!(!fork.is_match(b"worker 1 (y): fork failed: something"));
+        assert_eq!(parts("{n}{errno} a{*}"), ["{n}", "{errno}", " a", "{*}"]);
+    }
+
+    #[test]
+    fn a_literal_is_what_no_log_escapes() {
+        assert_eq!(literal("a \"worker process\" ({n}"), "worker process");
+        assert_eq!(literal("‘cc1’: vfork: {errno}"), ": vfork: ");
+        assert_eq!(literal("{errno}"), "");
+        assert_eq!(weight("ab{*}c{n}"), 3);
+    }
+
+    #[test]
+    fn names_are_words() {
+        let name = word("php-fpm{n}").unwrap();
+        assert!(name.is_match(b"host php-fpm8.2[12]: x"));
+        assert!(!name.is_match(b"my-php-fpm8.2: x") && !name.is_match(b"php-fpm8.2x"));
+        assert!(is_name("python{n}", "python3.11") && is_name("nginx", "nginx"));
+        for other in ["python", "python3.11-dbg", "xpython3", "python.3"] {
+            assert!(!is_name("python{n}", other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The causes that the catalogue of programs lists as likely, held against the causes' pages.
+
+use std::collections::BTreeSet;
+
+use forktrace::{
+    cause::pages,
+    model::{Cause, Errno, Operation},
+    program::likely,
+};
+
+const STACKS: [&str; 4] = ["rlimit_as", "rlimit_data", "max_map_count", "rlimit_stack"];
+
+#[test]
+fn every_cause_of_an_errno_is_likely_in_some_measure() {
+    for errno in [Errno::EAGAIN, Errno::ENOMEM] {
+        let listed: BTreeSet<Cause> = [
+            Operation::Process,
+            Operation::Thread,
+            Operation::Vfork,
+            Operation::ThreadStack,
+        ]
+        .into_iter()
+        .flat_map(|operation| likely(&[errno], operation))
+        .collect();
+        for page in pages().filter(|page| !page.cause.is_unknown()) {
+            let name = errno.name();
+            let answers = page.errno.iter().any(|one| *one == name || *one == "any");
+            assert_eq!(listed.contains(&page.cause), answers, "{}", page.cause.id());
+        }
+    }
+}
+
+#[test]
+fn a_stack_is_a_threads_alone() {
+    let of = |operation| likely(&[Errno::EAGAIN, Errno::ENOMEM], operation);
+    let is_stacks = |cause: &Cause| STACKS.contains(&cause.id());
+    assert!(!of(Operation::Process).iter().any(is_stacks));
+    assert!(of(Operation::Thread).iter().any(is_stacks));
+    // A thread has nothing copied.
+    assert!(
+        !of(Operation::Vfork)
+            .iter()
+            .any(|cause| cause.id() == "hugetlb")
+    );
+    let process = of(Operation::Process);
+    assert_eq!(process[0].id(), "cgroup_pids_max");
+    let once: BTreeSet<&Cause> = process.iter().collect();
+    assert_eq!(once.len(), process.len());
+}
