@@ -76,6 +76,7 @@ impl fmt::Display for Qos {
     }
 }
 
+/// A caller for tests.
 #[cfg(test)]
 pub mod tests {
     use super::Caller;
