@@ -59,6 +59,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::CapCheckpointRestore,
+    known_as: &["CAP_CHECKPOINT_RESTORE", "set_tid"],
     errno: &["EPERM"],
     errno_note: None,
     scope: "no limit: the caller's capabilities",

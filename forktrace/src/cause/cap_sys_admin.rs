@@ -66,6 +66,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::CapSysAdmin,
+    known_as: &["CAP_SYS_ADMIN"],
     errno: &["EPERM"],
     errno_note: None,
     scope: "no limit: the caller's capabilities",

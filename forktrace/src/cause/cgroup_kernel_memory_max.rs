@@ -73,6 +73,7 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::CgroupKernelMemoryMax,
+    known_as: &["memory.kmem.limit_in_bytes", "--kernel-memory"],
     errno: &["ENOMEM"],
     errno_note: None,
     scope: "a cgroup v1, or one above it",

@@ -152,6 +152,13 @@ fn spared(u: &Unkillable) -> Option<(String, String)> {
 
 const PAGE: Page = Page {
     cause: Cause::CgroupMemoryMax,
+    known_as: &[
+        "memory.max",
+        "memory.limit_in_bytes",
+        "MemoryMax",
+        "MemoryLimit",
+        "limits.memory",
+    ],
     errno: &["ENOMEM"],
     errno_note: None,
     scope: "the caller's cgroup, or one above it",
@@ -235,7 +242,17 @@ const PAGE: Page = Page {
              `--oom-kill-disable` (v1).",
         )
         .run(&["docker update --memory $N --memory-swap $N $CONTAINER"]),
-        remedy("Kubernetes", "`resources.limits.memory` of the container."),
+        remedy(
+            "LXC, Incus",
+            "Without Incus: `lxc.cgroup2.memory.max` in the container's configuration.",
+        )
+        .run(&["incus config set $CONTAINER limits.memory $N"]),
+        remedy(
+            "Kubernetes",
+            "`resources.limits.memory` of the container; create the pod again. Where `kubepods` \
+             itself is full, it is the node: what kubelet reserves (`systemReserved`, \
+             `kubeReserved`), or fewer pods.",
+        ),
     ],
     folklore: &[
         myth(

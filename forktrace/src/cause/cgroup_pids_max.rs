@@ -104,6 +104,18 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::CgroupPidsMax,
+    known_as: &[
+        "pids.max",
+        "TasksMax",
+        "DefaultTasksMax",
+        "UserTasksMax",
+        "podPidsLimit",
+        "--pids-limit",
+        "pids_limit",
+        "PidsLimit",
+        "limits.processes",
+        "fork rejected by pids controller",
+    ],
     errno: &["EAGAIN"],
     errno_note: None,
     scope: "the caller's cgroup, or one above it",
@@ -171,14 +183,28 @@ const PAGE: Page = Page {
         )
         .run(&["systemctl set-property $UNIT TasksMax=$N"]),
         remedy(
+            "logins",
+            "A user's sessions share `user-UID.slice`. For all users, in \
+             `/etc/systemd/system/user-.slice.d/50-tasks.conf`; then `systemctl daemon-reload`.",
+        )
+        .lines(&["[Slice]", "TasksMax=16384"]),
+        remedy(
             "container runtime",
-            "Docker: as here, or `--pids-limit` when the container is started. Podman has a \
-             default, `pids_limit` in containers.conf.",
+            "Docker: as here, or `--pids-limit` when the container is started. `podman update` is \
+             the same; Podman has a default, `pids_limit` in containers.conf.",
         )
         .run(&["docker update --pids-limit $N $CONTAINER"]),
         remedy(
+            "LXC, Incus",
+            "Of a container with its own systemd, a unit inside can refuse as well. Without \
+             Incus: `lxc.cgroup2.pids.max` in the container's configuration.",
+        )
+        .run(&["incus config set $CONTAINER limits.processes $N"]),
+        remedy(
             "Kubernetes",
-            "In kubelet's configuration file; restart kubelet, and create the pods again.",
+            "Of pods, in kubelet's configuration file; restart kubelet, and create the pods \
+             again. Of a container alone, CRI-O's `pids_limit`. OpenShift: `podPidsLimit` in a \
+             KubeletConfig.",
         )
         .lines(&["podPidsLimit: 4096"]),
         remedy(

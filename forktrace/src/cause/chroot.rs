@@ -60,6 +60,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::Chroot,
+    known_as: &[],
     errno: &["EPERM"],
     errno_note: None,
     scope: "the process",

@@ -140,6 +140,7 @@ fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::CloneFlags,
+    known_as: &[],
     errno: &["EINVAL", "EPERM"],
     errno_note: Some("EPERM for CLONE_PIDFD_AUTOKILL alone (7.1+)."),
     scope: "no limit: the call's flags",

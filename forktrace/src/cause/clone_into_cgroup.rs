@@ -90,6 +90,7 @@ fn fixes(_: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::CloneIntoCgroup,
+    known_as: &["CLONE_INTO_CGROUP"],
     errno: &["EBUSY", "EACCES"],
     errno_note: Some("Also EBADF, EOPNOTSUPP, ENODEV and ENOENT, see below."),
     scope: "the target cgroup",

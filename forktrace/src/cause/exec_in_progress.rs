@@ -58,6 +58,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::ExecInProgress,
+    known_as: &[],
     errno: &["EAGAIN"],
     errno_note: None,
     scope: "no limit: the process",

@@ -51,6 +51,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::FatalSignal,
+    known_as: &["SIGKILL"],
     errno: &["ENOMEM", "EINTR"],
     errno_note: Some("Seen by tracers only: the caller dies before its call returns."),
     scope: "no limit: the caller is dying",

@@ -76,6 +76,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::FileMax,
+    known_as: &["fs.file-max"],
     errno: &["ENFILE"],
     errno_note: None,
     scope: "the host",

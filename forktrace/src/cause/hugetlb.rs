@@ -94,6 +94,12 @@ fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::Hugetlb,
+    known_as: &[
+        "nr_hugepages",
+        "HugeTLB",
+        "vm.nr_hugepages",
+        "HugePages_Free",
+    ],
     errno: &["ENOMEM"],
     errno_note: None,
     scope: "the host",

@@ -14,6 +14,7 @@ pub const ENTRY: Entry = Entry {
 
 const PAGE: Page = Page {
     cause: Cause::KernelMemory,
+    known_as: &["page allocation failure", "fork: page allocation failure"],
     errno: &["ENOMEM"],
     errno_note: Some("A kernel thread can get EAGAIN instead, a thread EBUSY; see the checks."),
     scope: "the host's kernel memory",

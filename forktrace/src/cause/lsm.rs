@@ -82,6 +82,12 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::Lsm,
+    known_as: &[
+        "SELinux",
+        "AppArmor",
+        "security module",
+        "kernel.apparmor_restrict_unprivileged_userns",
+    ],
     errno: &["any"],
     errno_note: Some("SELinux answers EACCES; a BPF program answers what it likes."),
     scope: "no limit: a security policy",

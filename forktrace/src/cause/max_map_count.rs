@@ -43,6 +43,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::MaxMapCount,
+    known_as: &["vm.max_map_count"],
     errno: &["ENOMEM"],
     errno_note: Some(thread_stack::ERRNO_NOTE),
     scope: "the process; one value for the host",

@@ -122,6 +122,17 @@ fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::MaxNamespaces,
+    known_as: &[
+        "user.max_user_namespaces",
+        "user.max_pid_namespaces",
+        "user.max_mnt_namespaces",
+        "user.max_net_namespaces",
+        "user.max_ipc_namespaces",
+        "user.max_uts_namespaces",
+        "user.max_cgroup_namespaces",
+        "user.max_time_namespaces",
+        "max_user_namespaces",
+    ],
     errno: &["ENOSPC"],
     errno_note: None,
     scope: "the user, or a user namespace",
@@ -168,6 +179,11 @@ const PAGE: Page = Page {
     fix_for_good: &[
         remedy("sysctl.d", "On the host; each kind has its own line.")
             .lines(&["user.max_user_namespaces = 15000"]),
+        remedy(
+            "containers, Kubernetes",
+            "Set it on each node. A container with a user namespace of its own has the limit of \
+             that as well: `/proc/sys/user` inside shows it.",
+        ),
         remedy(
             "hardening",
             "A value of 0 is deliberate: whoever set it (a benchmark of hardening rules, an image) \

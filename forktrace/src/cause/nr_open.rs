@@ -65,6 +65,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::NrOpen,
+    known_as: &["fs.nr_open"],
     errno: &["EMFILE"],
     errno_note: None,
     scope: "the host",

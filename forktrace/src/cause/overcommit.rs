@@ -197,6 +197,16 @@ fn heuristic_fixes(stack: bool) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::Overcommit,
+    known_as: &[
+        "vm.overcommit_memory",
+        "overcommit_memory",
+        "vm.overcommit_ratio",
+        "vm.overcommit_kbytes",
+        "CommitLimit",
+        "Committed_AS",
+        "vm.admin_reserve_kbytes",
+        "vm.user_reserve_kbytes",
+    ],
     errno: &["ENOMEM"],
     errno_note: Some(
         "pthread_create makes EAGAIN of it, when a thread's stack is what is refused.",

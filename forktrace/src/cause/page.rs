@@ -26,6 +26,9 @@ pub enum Line<'a> {
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct Page {
     pub cause: Cause,
+    /// What its limit is called where it is set and shown, and what is logged of it: all that
+    /// `explain` takes in place of the id.
+    pub known_as: &'static [&'static str],
     /// Which errno, as in errno(3); `any` where whoever refuses may choose.
     pub errno: &'static [&'static str],
     /// Who gets which errno, where that needs words.
@@ -203,6 +206,27 @@ mod tests {
             for text in texts(page) {
                 assert!(!text.trim().is_empty(), "{id}");
                 assert_eq!(text.trim(), text, "{id}");
+            }
+        }
+    }
+
+    /// Who reads the page may have any of these, and only one of them has set the limit.
+    #[test]
+    fn limits_that_many_set_say_where_each_does() {
+        for cause in [
+            Cause::CgroupPidsMax,
+            Cause::RlimitNproc,
+            Cause::CgroupMemoryMax,
+        ] {
+            let places = cause.page().fix_for_good.iter().map(|r| r.place);
+            let places: Vec<&str> = places.collect();
+            for place in [
+                "systemd unit",
+                "container runtime",
+                "LXC, Incus",
+                "Kubernetes",
+            ] {
+                assert!(places.contains(&place), "{}: {places:?}", cause.id());
             }
         }
     }

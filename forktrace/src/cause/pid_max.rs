@@ -111,6 +111,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::PidMax,
+    known_as: &["kernel.pid_max"],
     errno: &["EAGAIN"],
     errno_note: None,
     scope: "the host, or a pid ns (6.14+)",

@@ -73,6 +73,7 @@ fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::PidNamespaceDead,
+    known_as: &["pid namespace"],
     errno: &["ENOMEM"],
     errno_note: Some("A thread gets EINVAL instead, from an earlier check."),
     scope: "a pid namespace",

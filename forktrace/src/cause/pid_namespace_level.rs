@@ -68,6 +68,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::PidNamespaceLevel,
+    known_as: &["nesting of pid namespaces"],
     errno: &["ENOSPC"],
     errno_note: None,
     scope: "no setting: the process",

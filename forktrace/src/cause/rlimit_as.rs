@@ -43,6 +43,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::RlimitAs,
+    known_as: &["RLIMIT_AS", "ulimit -v", "LimitAS", "Max address space"],
     errno: &["ENOMEM"],
     errno_note: Some(thread_stack::ERRNO_NOTE),
     scope: "the process",

@@ -43,6 +43,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::RlimitData,
+    known_as: &["RLIMIT_DATA", "ulimit -d", "LimitDATA", "Max data size"],
     errno: &["ENOMEM"],
     errno_note: Some(thread_stack::ERRNO_NOTE),
     scope: "the process",

@@ -44,6 +44,12 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::RlimitMemlock,
+    known_as: &[
+        "RLIMIT_MEMLOCK",
+        "ulimit -l",
+        "LimitMEMLOCK",
+        "Max locked memory",
+    ],
     errno: &["EAGAIN"],
     errno_note: Some("From mmap, before pthread_create asks for a thread."),
     scope: "the process",
@@ -93,6 +99,11 @@ const PAGE: Page = Page {
         remedy(
             "container runtime",
             "Docker and Podman: `--ulimit memlock=-1:-1` when the container is started.",
+        ),
+        remedy(
+            "Kubernetes",
+            "A pod has no field for it: LimitMEMLOCK= of the node's runtime, or `default_ulimits` \
+             of CRI-O.",
         ),
         remedy(
             "program",

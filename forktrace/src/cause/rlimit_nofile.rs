@@ -76,6 +76,13 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::RlimitNofile,
+    known_as: &[
+        "RLIMIT_NOFILE",
+        "ulimit -n",
+        "LimitNOFILE",
+        "nofile",
+        "Max open files",
+    ],
     errno: &["EMFILE"],
     errno_note: None,
     scope: "the process",
@@ -114,6 +121,16 @@ const PAGE: Page = Page {
     )],
     fix_for_good: &[
         remedy("systemd unit", "In a drop-in.").lines(&["[Service]", "LimitNOFILE=65536"]),
+        remedy(
+            "limits.conf",
+            "In `/etc/security/limits.d/90-nofile.conf`, for logins (PAM) only.",
+        )
+        .lines(&["alice - nofile 65536"]),
+        remedy(
+            "containers, Kubernetes",
+            "Docker and Podman: `--ulimit nofile=65536:65536`. A pod has no field for it: \
+             LimitNOFILE= of the node's runtime, or `default_ulimits` of CRI-O.",
+        ),
         remedy(
             "program",
             "Close what is not needed; O_CLOEXEC doesn't help here.",

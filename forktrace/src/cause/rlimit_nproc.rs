@@ -122,6 +122,17 @@ const COUNTED: &str = "it counts threads too, of this uid in every session and c
 
 const PAGE: Page = Page {
     cause: Cause::RlimitNproc,
+    known_as: &[
+        "RLIMIT_NPROC",
+        "ulimit -u",
+        "nproc",
+        "LimitNPROC",
+        "DefaultLimitNPROC",
+        "max user processes",
+        "Max processes",
+        "limits.conf",
+        "lxc.prlimit.nproc",
+    ],
     errno: &["EAGAIN"],
     errno_note: Some(
         "From fork and clone, and from execve when the user went over the limit in setuid before.",
@@ -204,6 +215,12 @@ const PAGE: Page = Page {
         )
         .lines(&["[Service]", "LimitNPROC=65536"]),
         remedy(
+            "systemd, all units",
+            "In `/etc/systemd/system.conf.d/90-nproc.conf`, for units that say nothing of their \
+             own; then `systemctl daemon-reexec`, and start them again.",
+        )
+        .lines(&["[Manager]", "DefaultLimitNPROC=65536"]),
+        remedy(
             "limits.conf",
             "In `/etc/security/limits.d/90-nproc.conf`, for logins (PAM) only: services started \
              by systemd don't read it.",
@@ -211,14 +228,28 @@ const PAGE: Page = Page {
         .lines(&["alice - nproc 65536"]),
         remedy(
             "container runtime",
-            "Docker and Podman: `--ulimit nproc=65536:65536`. Better, give each container a uid \
-             of its own: containers with one uid share one count.",
+            "Docker and Podman: `--ulimit nproc=65536:65536`; for all, `default-ulimits` in \
+             Docker's daemon.json, `default_ulimits` in containers.conf. Better, give each \
+             container a uid of its own: containers with one uid share one count.",
         ),
+        remedy(
+            "LXC, Incus",
+            "Without Incus: `lxc.prlimit.nproc` in the container's configuration. Containers with \
+             id ranges of their own don't share a count.",
+        )
+        .run(&["incus config set $CONTAINER limits.kernel.nproc $N"]),
         remedy(
             "Kubernetes",
             "A pod has no field for it. Containers have the limit that the node's runtime gives \
-             them; raise it there, or run pods under different uids (`runAsUser`).",
+             them: LimitNPROC= of containerd's or CRI-O's unit, `default_ulimits` of CRI-O. Raise \
+             it there, or run pods under different uids (`runAsUser`).",
         ),
+        remedy(
+            "Slurm",
+            "Jobs get the limits of the shell that submitted them; this in slurm.conf leaves \
+             them slurmd's.",
+        )
+        .lines(&["PropagateResourceLimitsExcept=NPROC"]),
         remedy(
             "user namespace",
             "Raise RLIMIT_NPROC of whoever creates the namespace, before it is created.",

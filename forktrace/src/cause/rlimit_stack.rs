@@ -14,6 +14,7 @@ pub const ENTRY: Entry = Entry::explained(&PAGE);
 
 const PAGE: Page = Page {
     cause: Cause::RlimitStack,
+    known_as: &["RLIMIT_STACK", "ulimit -s", "LimitSTACK", "Max stack size"],
     errno: &["ENOMEM"],
     errno_note: Some(thread_stack::ERRNO_NOTE),
     scope: "the process",

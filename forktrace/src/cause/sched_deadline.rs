@@ -58,6 +58,7 @@ fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::SchedDeadline,
+    known_as: &["SCHED_DEADLINE"],
     errno: &["EAGAIN"],
     errno_note: None,
     scope: "no limit: the calling thread",

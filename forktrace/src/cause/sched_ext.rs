@@ -80,6 +80,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::SchedExt,
+    known_as: &["scx"],
     errno: &["any"],
     errno_note: Some("The scheduler chooses; EAGAIN and ENOMEM are what programs expect of fork."),
     scope: "no limit: a BPF scheduler",

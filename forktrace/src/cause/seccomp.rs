@@ -51,6 +51,7 @@ fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::Seccomp,
+    known_as: &["SystemCallFilter", "RestrictNamespaces"],
     errno: &["any"],
     errno_note: Some("The filter chooses it (SECCOMP_RET_ERRNO); EPERM is common."),
     scope: "no limit: the process's filter",

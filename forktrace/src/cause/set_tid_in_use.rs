@@ -51,6 +51,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::SetTidInUse,
+    known_as: &["set_tid"],
     errno: &["EEXIST"],
     errno_note: None,
     scope: "a pid namespace",

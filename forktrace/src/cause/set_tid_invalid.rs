@@ -66,6 +66,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::SetTidInvalid,
+    known_as: &["set_tid"],
     errno: &["EINVAL"],
     errno_note: None,
     scope: "no limit: the call's arguments",

@@ -84,6 +84,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::ThreadsMax,
+    known_as: &["kernel.threads-max"],
     errno: &["EAGAIN"],
     errno_note: None,
     scope: "the host",

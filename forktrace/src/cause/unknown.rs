@@ -35,6 +35,7 @@ fn summary(verdict: &Verdict, subject: &Subject<'_>) -> String {
 
 const PAGE: Page = Page {
     cause: Cause::Unknown,
+    known_as: &[],
     errno: &["EAGAIN", "ENOMEM"],
     errno_note: None,
     scope: "not known",

@@ -62,6 +62,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::UnprivilegedUserns,
+    known_as: &["kernel.unprivileged_userns_clone"],
     errno: &["EPERM"],
     errno_note: None,
     scope: "the host",

@@ -58,6 +58,7 @@ fn fixes(_: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
 
 const PAGE: Page = Page {
     cause: Cause::UserNamespaceLevel,
+    known_as: &["nesting of user namespaces"],
     errno: &["ENOSPC"],
     errno_note: None,
     scope: "no setting: the process",

@@ -100,6 +100,11 @@ impl Errno {
         self == Self::EAGAIN || self == Self::ENOMEM
     }
 
+    /// Every name, as in errno(3).
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(_, name)| *name)
+    }
+
     /// The name, as in errno(3).
     pub fn name(self) -> Cow<'static, str> {
         match NAMES.iter().find(|(n, _)| *n == self.0) {

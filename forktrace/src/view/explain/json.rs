@@ -35,6 +35,7 @@ impl Output<Explained> for Json<'_> {
         match explained {
             Explained::All => pages().try_for_each(|page| self.page(page)),
             Explained::One(page) => self.page(page),
+            Explained::Several(pages) => pages.iter().try_for_each(|page| self.page(page)),
         }
     }
 }

@@ -15,6 +15,7 @@ pub const FORMAT: Format<Explained> = Format {
     how: How::Document(|explained, _| match explained {
         Explained::All => document(),
         Explained::One(page) => section(page),
+        Explained::Several(pages) => pages.iter().map(|page| section(page)).collect(),
     }),
 };
 
@@ -66,6 +67,10 @@ fn section(page: &Page) -> String {
             let _ = writeln!(out, ". {note}");
         }
         None => out.push('\n'),
+    }
+    if !page.known_as.is_empty() {
+        let names: Vec<String> = page.known_as.iter().map(|n| format!("`{n}`")).collect();
+        let _ = writeln!(out, "- **names**: {}", names.join(", "));
     }
     let _ = writeln!(out, "- **whose**: {}", page.scope);
     let _ = writeln!(out, "- **exempt**: {}", page.exempt);

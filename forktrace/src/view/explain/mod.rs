@@ -7,9 +7,11 @@ pub(super) mod text;
 use crate::cause::Page;
 
 /// What is to be explained.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Explained {
     /// Every cause.
     All,
     One(&'static Page),
+    /// Those that a word such as EAGAIN can mean.
+    Several(Vec<&'static Page>),
 }

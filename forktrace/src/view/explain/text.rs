@@ -17,7 +17,8 @@ pub const FORMAT: Format<Explained> = Format {
     about: "For people",
     for_people: true,
     how: How::Document(|explained, look| match explained {
-        Explained::All => list(look.colours),
+        Explained::All => list(pages(), look.colours),
+        Explained::Several(several) => list(several.iter().copied(), look.colours),
         Explained::One(one) => page(one, look.colours, look.width),
     }),
 };
@@ -25,12 +26,12 @@ pub const FORMAT: Format<Explained> = Format {
 /// Beyond this, lines are long rather than readable.
 const WIDEST: usize = 100;
 
-/// Every cause: id, errno, whose limit, and one line about it. 80 columns.
-fn list(colours: bool) -> String {
+/// Causes: id, errno, whose limit, and one line about each. 80 columns.
+fn list(pages: impl Iterator<Item = &'static Page>, colours: bool) -> String {
     let Colours { bold, dim, .. } = Colours::new(colours);
     let mut out = String::new();
     let _ = writeln!(out, "{dim}{:<26}{:<16}WHOSE LIMIT{dim:#}", "CAUSE", "ERRNO");
-    for page in pages() {
+    for page in pages {
         let _ = writeln!(
             out,
             "{bold}{:<26}{bold:#}{:<16}{}\n  {}",
@@ -75,6 +76,9 @@ impl Text {
         self.row("errno", &page.errno.join(", "));
         if let Some(note) = page.errno_note {
             self.row("", note);
+        }
+        if !page.known_as.is_empty() {
+            self.row("names", &page.known_as.join(", "));
         }
         self.row("whose", page.scope);
         self.row("exempt", page.exempt);
@@ -203,8 +207,8 @@ mod tests {
 
     #[test]
     fn everything_fits_eighty_columns() {
-        let pages = pages().map(|p| page(p, false, 80));
-        for text in pages.chain([list(false)]) {
+        let all = pages().map(|p| page(p, false, 80));
+        for text in all.chain([list(pages(), false)]) {
             for line in text.lines() {
                 assert!(line.chars().count() <= 80, "{line}");
                 assert_eq!(line.trim_end(), line);
@@ -228,9 +232,9 @@ mod tests {
             assert_eq!(page(p, false, 0), page(p, false, 40));
             assert_eq!(page(p, false, 1000), page(p, false, 100));
         }
-        assert!(!list(false).contains('\x1b'));
+        assert!(!list(pages(), false).contains('\x1b'));
         for cause in Cause::ALL.iter().copied() {
-            assert!(list(false).contains(cause.id()));
+            assert!(list(pages(), false).contains(cause.id()));
         }
     }
 }
