@@ -33,6 +33,7 @@ fn check_text(headroom: &Headroom, colours: bool, width: usize) -> String {
         out: String::new(),
         colours: Colours::new(colours),
         width: width.clamp(60, WIDEST),
+        room: width.max(60),
     };
     text.opening();
     text.limits();
@@ -49,6 +50,8 @@ struct Text<'a> {
     out: String,
     colours: Colours,
     width: usize,
+    /// In columns; the table uses them all.
+    room: usize,
 }
 
 impl Text<'_> {

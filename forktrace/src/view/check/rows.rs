@@ -90,7 +90,7 @@ impl Text<'_> {
             for row in &rows {
                 table.row(cells(row));
             }
-            table.print(&mut self.out, self.colours, self.width, 2);
+            table.print(&mut self.out, self.colours, self.room, 2);
         }
         let more = self.h.limits.len().saturating_sub(shown);
         if more > 0 {

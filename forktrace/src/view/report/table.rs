@@ -1,6 +1,6 @@
 //! Columns of text, in a width.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use textwrap::core::display_width;
 
@@ -52,14 +52,20 @@ impl Table {
         }
         let whole: usize = widths.iter().map(|width| width + 2).sum();
         let least = display_width(self.heads[gives]).max(8);
-        widths[gives] = widths[gives]
+        let room = widths[gives]
             .saturating_sub(whole.saturating_sub(width))
             .max(least);
+        let cells: Vec<&str> = self.rows.iter().map(|row| &*row[gives]).collect();
+        let shortened = shortened(&cells, room);
+        let longest = shortened.iter().map(|cell| display_width(cell)).max();
+        widths[gives] = longest.unwrap_or(0).max(display_width(self.heads[gives]));
         let dim = colours.dim;
         let heads: Vec<String> = self.heads.iter().map(|head| (*head).to_owned()).collect();
         let _ = writeln!(out, "{dim}{}{dim:#}", self.line(&heads, &widths));
-        for row in &self.rows {
-            let _ = writeln!(out, "{}", self.line(row, &widths));
+        for (row, cell) in self.rows.iter().zip(shortened) {
+            let mut row = row.clone();
+            row[gives] = cell;
+            let _ = writeln!(out, "{}", self.line(&row, &widths));
         }
     }
 
@@ -78,15 +84,98 @@ impl Table {
     }
 }
 
+/// Cells in so many columns. What tells two of them apart is never cut: where a cut would make them
+/// the same it is made elsewhere, and where nothing helps they get more room.
+fn shortened(cells: &[&str], room: usize) -> Vec<String> {
+    let whole = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
+    let fits = |cells: &[String], room| cells.iter().all(|cell| display_width(cell) <= room);
+    let all: Vec<String> = whole(cells);
+    if fits(&all, room) {
+        return all;
+    }
+    let count = |cells: &[String]| cells.iter().collect::<BTreeSet<_>>().len();
+    let differ = count(&all);
+    // People know containers by the first twelve digits.
+    let short: Vec<String> = cells.iter().map(|cell| short_ids(cell)).collect();
+    let cells = match count(&short) == differ {
+        true => short,
+        false => all,
+    };
+    let mut room = room;
+    while !fits(&cells, room) {
+        for head in [2, 4, 1] {
+            let cut = cells.iter().map(|cell| fit_at(cell, room, head, 4));
+            let cut: Vec<String> = cut.collect();
+            if count(&cut) == differ {
+                return cut;
+            }
+        }
+        room += room / 4 + 1;
+    }
+    cells
+}
+
+/// Long runs of hexadecimal digits by their first twelve, as container runtimes print them.
+fn short_ids(text: &str) -> String {
+    const LONG: usize = 32;
+    const SHORT: usize = 12;
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        if digits >= LONG {
+            out.push_str(&rest[..SHORT]);
+            out.push('…');
+        } else {
+            out.push_str(&rest[..digits]);
+        }
+        rest = &rest[digits..];
+        let others = rest
+            .char_indices()
+            .find(|(_, c)| c.is_ascii_hexdigit())
+            .map_or(rest.len(), |(at, _)| at);
+        out.push_str(&rest[..others]);
+        rest = &rest[others..];
+    }
+    out
+}
+
+/// The part at the end, from a dot on, that all names of hosts have: it tells none from another.
+pub(super) fn common_domain<'a>(mut hosts: impl Iterator<Item = &'a str>) -> &'a str {
+    let Some(first) = hosts.next() else {
+        return "";
+    };
+    let Some(dot) = first.find('.').filter(|dot| *dot > 0) else {
+        return "";
+    };
+    let mut common = &first[dot..];
+    let mut several = false;
+    for host in hosts {
+        several = true;
+        // A name that is nothing but the domain would have none left.
+        while !common.is_empty() && (!host.ends_with(common) || host.len() == common.len()) {
+            let next = common[1..].find('.');
+            common = next.map_or("", |at| &common[1 + at..]);
+        }
+    }
+    if several { common } else { "" }
+}
+
 /// Text in so many columns; what is too long loses its middle, because names
 /// and paths differ at the ends.
 pub(super) fn fit(text: &str, room: usize) -> String {
+    fit_at(text, room, 1, 2)
+}
+
+/// The same, with so many parts of what is kept before the cut.
+fn fit_at(text: &str, room: usize, part: usize, of: usize) -> String {
     if display_width(text) <= room {
         return text.to_owned();
     }
     let keep = room.saturating_sub(1);
-    let head = take(text.chars(), keep / 2);
-    let tail = take(text.chars().rev(), keep - keep / 2);
+    let before = keep * part / of;
+    let head = take(text.chars(), before);
+    let tail = take(text.chars().rev(), keep - before);
     let tail: String = tail.chars().rev().collect();
     format!("{head}…{tail}")
 }
@@ -112,6 +201,77 @@ mod tests {
         assert_eq!(fit("/kubepods/pod1/container", 9), "/kub…iner");
         assert_eq!(fit("日本語日本語", 6), "日…語");
         assert_eq!(fit("ab", 1), "…");
+    }
+
+    fn rows_of(cells: &[&str], width: usize) -> Vec<String> {
+        let mut table = Table::new(&[">n", "name"]);
+        for cell in cells {
+            table.row(vec!["5".to_owned(), (*cell).to_owned()]);
+        }
+        let mut out = String::new();
+        table.print(&mut out, Colours::new(false), width, 1);
+        out.lines()
+            .skip(1)
+            .map(|line| line.trim().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn what_tells_rows_apart_is_never_cut() {
+        let cgroups: Vec<String> = (0..10)
+            .flat_map(|n| {
+                let long = "x".repeat(60);
+                [
+                    format!("/a/{long}{n}{long}/b"),
+                    format!("/{n}{long}{long}"),
+                    format!("{long}{long}{n}"),
+                ]
+            })
+            .collect();
+        for width in [40, 80, 120] {
+            for one in 0..3 {
+                let alike: Vec<&str> = cgroups.iter().skip(one).step_by(3).map(|c| &**c).collect();
+                let rows = rows_of(&alike, width);
+                let differ: BTreeSet<&String> = rows.iter().collect();
+                assert_eq!(differ.len(), alike.len(), "{rows:?}");
+                // Where the ends tell them apart, a cut helps.
+                assert!(one == 0 || rows.iter().all(|row| display_width(row) <= width));
+            }
+        }
+    }
+
+    #[test]
+    fn containers_are_known_by_twelve_digits() {
+        let id = "0123456789ab".repeat(5) + "cdef";
+        let path = format!("/system.slice/docker-{id}.scope");
+        assert_eq!(short_ids(&path), "/system.slice/docker-0123456789ab….scope");
+        assert_eq!(short_ids("/a/beef-é"), "/a/beef-é");
+        let rows = rows_of(&[&path, "/x"], 50);
+        assert_eq!(rows[0], "5  /system.slice/docker-0123456789ab….scope");
+        // As long as there is room they are whole.
+        assert!(rows_of(&[&path, "/x"], 200)[0].ends_with(&path));
+    }
+
+    #[test]
+    fn hosts_lose_what_all_have() {
+        let of = |hosts: &[&'static str]| common_domain(hosts.iter().copied());
+        assert_eq!(
+            of(&["web-1.eu.internal", "web-2.eu.internal"]),
+            ".eu.internal"
+        );
+        assert_eq!(of(&["web-1.eu.internal", "db.us.internal"]), ".internal");
+        for none in [
+            &["web-1.internal", "web-2"][..],
+            &["web-1.internal"],
+            &[],
+            &["a", "b"],
+            &["a.x", "b.y"],
+            &[".x", "a.x"],
+            &["x.y", "a.x.y.z"],
+        ] {
+            assert_eq!(of(none), "", "{none:?}");
+        }
+        assert_eq!(of(&["a.x.y", "x.y"]), ".y");
     }
 
     #[test]

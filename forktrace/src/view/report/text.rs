@@ -72,6 +72,10 @@ struct Text<'a> {
     width: usize,
     /// Whether a row has to say whose it is.
     hosts: bool,
+    /// What all hosts' names end in, which is said once.
+    domain: &'a str,
+    /// In columns; a table uses them all.
+    room: usize,
     /// Of each table.
     rows: usize,
 }
@@ -84,6 +88,8 @@ impl<'a> Text<'a> {
             colours: Colours::new(colours),
             width: width.clamp(60, WIDEST),
             hosts: report.hosts.len() > 1,
+            domain: super::table::common_domain(report.hosts.iter().map(|row| &*row.host)),
+            room: width.max(60),
             rows,
         }
     }
@@ -102,16 +108,21 @@ impl<'a> Text<'a> {
         Table::new(&heads)
     }
 
+    /// Without what all hosts' names end in.
+    fn host<'h>(&self, host: &'h str) -> &'h str {
+        host.strip_suffix(self.domain).unwrap_or(host)
+    }
+
     fn row(&self, table: &mut Table, host: &str, mut cells: Vec<String>) {
         if self.hosts {
-            cells.insert(1, super::table::fit(&clean(host), 14));
+            cells.insert(1, self.host(host).to_owned());
         }
         table.row(cells);
     }
 
     fn print(&mut self, table: &Table) {
         let gives = 1 + usize::from(self.hosts);
-        table.print(&mut self.out, self.colours, self.width, gives);
+        table.print(&mut self.out, self.colours, self.room, gives);
     }
 
     /// What the rows shown leave out.
@@ -144,6 +155,10 @@ impl<'a> Text<'a> {
         if let (Some(first), Some(last)) = (&t.first, &t.last) {
             let (first, last) = (with_offset(first), with_offset(last));
             let _ = writeln!(self.out, "{first} to {last}");
+        }
+        if !self.domain.is_empty() {
+            let (dim, domain) = (self.colours.dim, clean(self.domain));
+            let _ = writeln!(self.out, "{dim}hosts without their {domain}{dim:#}");
         }
     }
 
@@ -208,7 +223,7 @@ impl<'a> Text<'a> {
             let share = format!("{share:.1}%");
             table.row(vec![name.to_owned(), n.to_string(), share, none(), none()]);
         }
-        table.print(&mut self.out, self.colours, self.width, 0);
+        table.print(&mut self.out, self.colours, self.room, 0);
         let lists = [
             ("errno", &self.r.errnos),
             ("operation", &self.r.operations),
@@ -253,17 +268,17 @@ impl<'a> Text<'a> {
             .filter(|row| !row.holders.is_empty());
         for row in held.take(3) {
             let head = format!("Who filled {}", clean(&row.title()));
-            self.head(&super::table::fit(&head, self.width));
+            self.head(&head);
             let mut table = Table::new(&[">tasks", "holder", ">zombies", "detail"]);
             for h in row.holders.iter().take(self.rows) {
                 table.row(vec![
                     h.tasks.to_string(),
                     holders::title(h),
                     h.zombies.to_string(),
-                    super::table::fit(&clean(&holders::remark(h).unwrap_or_default()), 30),
+                    holders::remark(h).unwrap_or_default(),
                 ]);
             }
-            table.print(&mut self.out, self.colours, self.width, 1);
+            table.print(&mut self.out, self.colours, self.room, 1);
         }
     }
 
@@ -318,9 +333,7 @@ impl<'a> Text<'a> {
             return;
         };
         let buckets = t.series.first().map_or(0, |s| s.counts.len());
-        let each = buckets
-            .div_ceil(self.width.saturating_sub(44).max(1))
-            .max(1);
+        let each = buckets.div_ceil(self.room.saturating_sub(44).max(1)).max(1);
         let wide = duration(t.bucket_seconds.saturating_mul(each as u64));
         self.head(&format!(
             "Over time: from {}, {wide} a column",
@@ -413,8 +426,8 @@ impl<'a> Text<'a> {
             let ended = s.ended.as_ref().map(|ended| short(Some(ended)));
             table.row(vec![
                 s.failures.to_string(),
-                s.host.clone(),
-                super::table::fit(&clean(&s.kernel), 16),
+                self.host(&s.host).to_owned(),
+                s.kernel.clone(),
                 super::table::fit(&clean(&s.attach), 10),
                 super::table::fit(&clean(&short(started)), 14),
                 super::table::fit(
@@ -423,7 +436,7 @@ impl<'a> Text<'a> {
                 ),
             ]);
         }
-        table.print(&mut self.out, self.colours, self.width, 1);
+        table.print(&mut self.out, self.colours, self.room, 2);
         let shown = self.r.sessions.len().min(2 * self.rows);
         let more = (self.r.sessions.len() - shown) as u64 + self.r.more_sessions;
         if more > 0 {
