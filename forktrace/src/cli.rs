@@ -1,25 +1,31 @@
 //! The command line: arguments to commands, nothing else.
 
 mod check;
+mod complete;
+pub mod manual;
+pub mod mistakes;
+mod range;
+pub mod values;
 
 use std::{borrow::Cow, ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{
-    Args, Parser, Subcommand, ValueEnum,
-    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
-};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::ArgValueCompleter;
 use forktrace::{
     cause::Cause,
     probe::style::Style,
-    record::{Errno, NoErrno, Record},
-    recording::when,
+    record::{Errno, Record},
     report::Report,
     selftest::Line,
     view::{Explained, Format, Probes, formats},
 };
-use jiff::Timestamp;
+
+use values::{
+    one_of, parse_cause, parse_duration, parse_errno, parse_file_size, parse_pid, parse_size,
+};
 
 pub use check::CheckArgs;
+pub use range::{Range, RangeArgs};
 
 /// Says why the kernel refused to create a process or thread.
 #[derive(Debug, Parser)]
@@ -27,8 +33,16 @@ pub use check::CheckArgs;
     name = "forktrace",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Exit status: 0 done, 1 check found a limit near or the selftest a fault, 2 wrong usage, 3 can't run here, 4 failed while running; \
-                  with a command, the command's own."
+    max_term_width = 100,
+    after_help = "Exit status: 0 done, 1 check found a limit near or the selftest a fault, 2 wrong usage, \
+                  3 can't run here, 4 failed while running; with a command, the command's own. \
+                  `forktrace --help` has examples.",
+    after_long_help = format!(
+        "{}\n\n{}",
+        manual::examples(&manual::LIVE),
+        "Exit status: 0 done, 1 check found a limit near or the selftest a fault, 2 wrong usage, \
+         3 can't run here, 4 failed while running; with a command, the command's own."
+    )
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -55,6 +69,7 @@ impl Cli {
 
 /// Which times are meant and shown.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct TimesArgs {
     /// Show times in UTC, and take them so, not in the zone that TZ or this host has.
     #[arg(long)]
@@ -64,40 +79,78 @@ pub struct TimesArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print each failure with its cause as it happens (the default).
+    #[command(after_long_help = manual::examples(&manual::LIVE))]
     Live(Box<LiveArgs>),
     /// Write each failure to a file.
+    #[command(after_long_help = manual::examples(&manual::RECORD))]
     Record(Box<RecordArgs>),
     /// Print recordings as live would have printed them.
+    #[command(after_long_help = manual::examples(&manual::REPLAY))]
     Replay(Box<ReplayArgs>),
     /// Sum recordings up: causes, limits, callers, bursts, what to do first.
-    #[command(after_help = "Any number of files, of any number of hosts, in any order.")]
+    #[command(
+        after_help = "Any number of files, of any number of hosts, in any order.",
+        after_long_help = format!("Any number of files, of any number of hosts, in any order.\n\n{}", manual::examples(&manual::REPORT))
+    )]
     Report(Box<ReportArgs>),
     /// Show what this kernel allows, and which evidence it gives.
+    #[command(after_long_help = manual::examples(&manual::PROBES))]
     Probes(ProbesArgs),
-    /// Explain a cause: what it is, how to confirm it and what to do about it.
-    #[command(after_help = "Offline, and without privilege. Without CAUSE it lists all of them.")]
+    /// Explain a cause, a limit, an errno or a message: what it is, how to confirm it, what to do.
+    #[command(
+        after_help = "Offline, and without privilege. Without an argument it lists all causes.",
+        after_long_help = format!("Offline, and without privilege. Without an argument it lists all causes.\n\n{}", manual::examples(&manual::EXPLAIN))
+    )]
     Explain(ExplainArgs),
     /// Show how near each limit is that could refuse the next fork.
     #[command(
         after_help = "Needs no privilege; names what it can't read. Exit status 1 when a limit that applies \
-                      is at --warn or above."
+                      is at --warn or above.",
+        after_long_help = format!(
+            "Needs no privilege; names what it can't read. Exit status 1 when a limit that applies \
+             is at --warn or above.\n\n{}",
+            manual::examples(&manual::CHECK)
+        )
     )]
     Check(CheckArgs),
     /// Provoke each cause and check that it is named; needs root.
+    #[command(after_long_help = manual::examples(&manual::SELFTEST))]
     Selftest(SelftestArgs),
-    /// Print the JSON Schema of the records.
-    Schema {
-        /// Of which lines.
-        #[arg(value_enum, default_value_t = SchemaOf::Records)]
-        of: SchemaOf,
-    },
-    /// Print completions for a shell.
+    /// Print the JSON Schema of the records, or of what another command prints.
+    #[command(after_long_help = manual::examples(&manual::SCHEMA))]
+    Schema(SchemaArgs),
+    /// Print completions for a shell: of options, causes, users, units, cgroups, processes.
+    #[command(after_long_help = manual::examples(&manual::COMPLETIONS))]
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print a manual page, or write all of them.
+    #[command(after_long_help = manual::examples(&manual::MAN))]
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Of which lines.
+    #[arg(value_enum, default_value_t = SchemaOf::Records)]
+    pub of: SchemaOf,
+    /// The file to write; `-` is standard output.
+    #[arg(short, long, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Overwrite an existing file.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Of which command; without one, of forktrace itself.
+    #[arg(value_name = "COMMAND", value_parser = manual::ALL.map(|manual| manual.name))]
+    pub command: Option<String>,
+    /// Write the page of every command to this folder, in place of those that are there.
+    #[arg(short, long, value_name = "FOLDER", conflicts_with = "command", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -111,8 +164,8 @@ pub struct LiveArgs {
 #[derive(Debug, Args)]
 pub struct RecordArgs {
     /// The file to write: newline-delimited JSON, compressed when the name ends
-    /// in `.zst`.
-    #[arg(short, long, value_name = "FILE")]
+    /// in `.zst`; `-` is standard output.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
     /// Overwrite an existing file.
     #[arg(long)]
@@ -125,7 +178,7 @@ pub struct RecordArgs {
     #[command(flatten)]
     pub trace: TraceArgs,
     /// Say nothing on standard error.
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,
 }
 
@@ -133,23 +186,18 @@ pub struct RecordArgs {
 pub struct ReplayArgs {
     /// Recordings, plain or compressed, in the order to print them; `-` is
     /// standard input.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
-    #[command(flatten)]
-    pub print: PrintArgs,
-    /// Say more.
-    #[arg(short, long)]
-    pub verbose: bool,
     /// Go on when the end is reached, with what is written from then on.
     #[arg(short, long)]
     pub follow: bool,
-    /// Nothing before this time: "10m ago", "14:05", "yesterday 14:05",
-    /// "2026-11-22 14:05".
-    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
-    pub since: Option<Timestamp>,
-    /// Nothing after this time.
-    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
-    pub until: Option<Timestamp>,
+    #[command(flatten)]
+    pub print: PrintArgs,
+    /// Say more, and times with their date and offset.
+    #[arg(short, long, help_heading = "Output")]
+    pub verbose: bool,
+    #[command(flatten)]
+    pub range: RangeArgs,
     #[command(flatten)]
     pub filter: FilterArgs,
 }
@@ -157,29 +205,25 @@ pub struct ReplayArgs {
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// Recordings, plain or compressed; `-` is standard input.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// How to print.
-    #[arg(long, value_parser = one_of(formats::REPORT), default_value = "text")]
+    #[arg(long, value_parser = one_of(formats::REPORT), default_value = "text", help_heading = "Output")]
     pub format: &'static Format<Report>,
     /// When to colour.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
     pub color: Color,
     #[command(flatten)]
     pub times: TimesArgs,
-    /// Write it as one page with plots to this file, too.
-    #[arg(long, value_name = "FILE")]
+    /// Write it as one page with plots to this file, too; `-` is standard output, in place of the
+    /// text.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
     /// Overwrite an existing page.
     #[arg(long, requires = "html")]
     pub force: bool,
-    /// Nothing before this time: "10m ago", "14:05", "yesterday 14:05",
-    /// "2026-11-22 14:05".
-    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
-    pub since: Option<Timestamp>,
-    /// Nothing after this time.
-    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = "Filters")]
-    pub until: Option<Timestamp>,
+    #[command(flatten)]
+    pub range: RangeArgs,
     #[command(flatten)]
     pub filter: FilterArgs,
 }
@@ -211,12 +255,13 @@ pub struct KeepingArgs {
 
 /// How records are printed.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct PrintArgs {
     /// How to print.
     #[arg(long, value_parser = one_of(formats::RECORDS), default_value = "text")]
     pub format: &'static Format<Record>,
     /// When to colour.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
     pub color: Color,
     /// Print failures only: no first and no last line.
     #[arg(short, long)]
@@ -229,28 +274,29 @@ pub struct PrintArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
 pub struct FilterArgs {
-    /// Only this process and its descendants (in a recording: its children).
-    #[arg(long, value_name = "PID")]
+    /// Only this process and its descendants (of a recording: its threads and children).
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid, add = ArgValueCompleter::new(complete::pids))]
     pub pid: Option<u32>,
     /// Only callers of this name (the thread's, up to 15 bytes).
-    #[arg(long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = ArgValueCompleter::new(complete::comms))]
     pub comm: Option<String>,
     /// Only callers with this real user, by name or uid.
-    #[arg(long, value_name = "USER")]
+    #[arg(short, long, value_name = "USER", add = ArgValueCompleter::new(complete::users))]
     pub user: Option<String>,
-    /// Only callers in this cgroup or below it.
-    #[arg(long, value_name = "PATH")]
+    /// Only callers in this cgroup or below it; tracing waits for one that isn't there yet.
+    #[arg(long, value_name = "PATH", add = ArgValueCompleter::new(complete::cgroups))]
     pub cgroup: Option<OsString>,
-    /// Only callers in the cgroup of this systemd unit.
-    #[arg(long, value_name = "UNIT", conflicts_with = "cgroup")]
+    /// Only callers in the cgroup of this systemd unit; tracing waits for one that isn't running
+    /// yet.
+    #[arg(long, value_name = "UNIT", conflicts_with = "cgroup", add = ArgValueCompleter::new(complete::units))]
     pub unit: Option<String>,
-    /// Only failures with this cause; may be given several times.
-    #[arg(long, value_name = "CAUSE", value_parser = parse_cause)]
+    /// Only failures with this cause. Several with commas between, or by giving it several times.
+    #[arg(long, value_name = "CAUSE", value_parser = parse_cause, value_delimiter = ',', add = ArgValueCompleter::new(complete::judged))]
     pub cause: Vec<Cause>,
-    /// Only failures with this errno, or `all` for every one; tracing without it
+    /// Only failures with this errno, by name or number, or `all` for every one; tracing without it
     /// reports EAGAIN and ENOMEM. Several with commas between, or by giving it
     /// several times.
-    #[arg(long, value_name = "ERRNO", value_parser = parse_errno, value_delimiter = ',')]
+    #[arg(long, value_name = "ERRNO", value_parser = parse_errno, value_delimiter = ',', add = ArgValueCompleter::new(complete::errnos))]
     pub errno: Vec<ErrnoChoice>,
 }
 
@@ -266,20 +312,21 @@ pub struct ProbesArgs {
     #[arg(long)]
     pub seccomp: bool,
     /// How to print.
-    #[arg(long, value_parser = one_of(formats::PROBES), default_value = "text")]
+    #[arg(long, value_parser = one_of(formats::PROBES), default_value = "text", help_heading = "Output")]
     pub format: &'static Format<Probes>,
 }
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The cause, as records name it.
-    #[arg(value_name = "CAUSE", value_parser = cause_parser(), hide_possible_values = true)]
-    pub cause: Option<Cause>,
+    /// A cause as records name it, a limit (pids.max, TasksMax, 'ulimit -u'), an errno, or an error
+    /// message.
+    #[arg(value_name = "WHAT", add = ArgValueCompleter::new(complete::explained))]
+    pub what: Vec<String>,
     /// How to print.
-    #[arg(long, value_parser = one_of(formats::EXPLAIN), default_value = "text")]
+    #[arg(long, value_parser = one_of(formats::EXPLAIN), default_value = "text", help_heading = "Output")]
     pub format: &'static Format<Explained>,
     /// When to colour.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
     pub color: Color,
 }
 
@@ -289,17 +336,17 @@ pub struct SelftestArgs {
     /// refused fork: others' forks can be refused in it.
     #[arg(long)]
     pub disruptive: bool,
-    /// Only this cause; may be given several times.
-    #[arg(long, value_name = "CAUSE", value_parser = parse_cause)]
+    /// Only this cause. Several with commas between, or by giving it several times.
+    #[arg(long, value_name = "CAUSE", value_parser = parse_cause, value_delimiter = ',', add = ArgValueCompleter::new(complete::judged))]
     pub only: Vec<Cause>,
     /// How to attach; auto takes the best that this kernel accepts.
     #[arg(long, value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,
     /// How to print.
-    #[arg(long, value_parser = one_of(formats::SELFTEST), default_value = "text")]
+    #[arg(long, value_parser = one_of(formats::SELFTEST), default_value = "text", help_heading = "Output")]
     pub format: &'static Format<Line>,
     /// When to colour.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
     pub color: Color,
 }
 
@@ -310,32 +357,32 @@ pub struct TraceArgs {
     /// Also report when pthread_create fails before any thread is asked for: mmap
     /// or mprotect of the thread's stack is refused. Hooks every mmap and
     /// mprotect.
-    #[arg(long)]
+    #[arg(long, help_heading = "Tracing")]
     pub thread_stacks: bool,
     /// How to attach; auto takes the best that this kernel accepts.
-    #[arg(long, value_enum, default_value_t = Attach::Auto)]
+    #[arg(long, value_enum, default_value_t = Attach::Auto, help_heading = "Tracing", hide_short_help = true)]
     pub attach: Attach,
     /// Also report what a seccomp filter refuses (makes system calls of processes
     /// that have a filter slower; tracepoints show it without).
-    #[arg(long)]
+    #[arg(long, help_heading = "Tracing", hide_short_help = true)]
     pub seccomp: bool,
     /// Stop after this time, e.g. 30, 90s, 5m, 2h.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "When to stop")]
     pub duration: Option<Duration>,
     /// Stop after this many failures.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When to stop")]
     pub count: Option<u64>,
     /// Size of the buffer between kernel and forktrace, e.g. 512K, 4M.
-    #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = "1M")]
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = "1M", help_heading = "Tracing", hide_short_help = true)]
     pub ring_size: u32,
-    /// Say more; also logs what the kernel side does.
-    #[arg(short, long)]
+    /// Say more, and times with their date and offset; also logs what the kernel side does.
+    #[arg(short, long, help_heading = "Output")]
     pub verbose: bool,
     /// Kernel types to use in place of /sys/kernel/btf/vmlinux.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Tracing", hide_short_help = true, value_hint = ValueHint::FilePath)]
     pub btf: Option<PathBuf>,
     /// Run this command, and trace only it and its descendants.
-    #[arg(last = true, value_name = "CMD")]
+    #[arg(last = true, value_name = "CMD", help_heading = "Arguments", value_hint = ValueHint::CommandName)]
     pub command: Vec<OsString>,
 }
 
@@ -413,100 +460,6 @@ impl Attach {
     }
 }
 
-/// Takes the name of one of a command's formats.
-fn one_of<T: 'static>(
-    formats: &'static [Format<T>],
-) -> impl TypedValueParser<Value = &'static Format<T>> {
-    let names = formats
-        .iter()
-        .map(|f| PossibleValue::new(f.name).help(f.about));
-    let find = |name: String| formats.iter().find(|format| format.name == name);
-    PossibleValuesParser::new(names).try_map(move |name| find(name).ok_or("no such format"))
-}
-
-/// Takes every id that has a page; clap knows them, so that it can suggest near
-/// ones and complete them.
-fn cause_parser() -> impl TypedValueParser<Value = Cause> {
-    let ids = Cause::ALL
-        .iter()
-        .map(|c| PossibleValue::new(c.id()).help(c.page().summary));
-    PossibleValuesParser::new(ids).try_map(|id| Cause::from_id(&id).ok_or("no such cause"))
-}
-
-fn parse_cause(text: &str) -> Result<Cause, String> {
-    // A cause that no verdict can name would filter everything out, silently.
-    Cause::judged().find(|c| c.id() == text).ok_or_else(|| {
-        let ids: Vec<&str> = Cause::judged().map(Cause::id).collect();
-        format!(
-            "no failure is given this cause; known are {}",
-            ids.join(", ")
-        )
-    })
-}
-
-fn parse_errno(text: &str) -> Result<ErrnoChoice, String> {
-    if text.eq_ignore_ascii_case("all") {
-        return Ok(ErrnoChoice::All);
-    }
-    let errno = text.parse().map_err(|error: NoErrno| error.to_string())?;
-    Ok(ErrnoChoice::One(errno))
-}
-
-fn parse_time(text: &str) -> Result<Timestamp, String> {
-    when::parse(text, &forktrace::view::zone::now()).map_err(|error| error.to_string())
-}
-
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let bad = || "give a number of seconds, or one with s, m, h or d behind it".to_owned();
-    let (number, factor) = match text.char_indices().last() {
-        Some((at, 's')) => (&text[..at], 1.0),
-        Some((at, 'm')) => (&text[..at], 60.0),
-        Some((at, 'h')) => (&text[..at], 3600.0),
-        Some((at, 'd')) => (&text[..at], 86400.0),
-        _ => (text, 1.0),
-    };
-    let seconds: f64 = number.parse().map_err(|_| bad())?;
-    Duration::try_from_secs_f64(seconds * factor).map_err(|_| bad())
-}
-
-/// 4096 bytes at least: a `session` alone is one.
-fn parse_file_size(text: &str) -> Result<u64, String> {
-    let bad = || "give a number of bytes, or one with K, M, G or T behind it, from 4K".to_owned();
-    let (number, shift) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (&text[..at], 10),
-        Some((at, 'm' | 'M')) => (&text[..at], 20),
-        Some((at, 'g' | 'G')) => (&text[..at], 30),
-        Some((at, 't' | 'T')) => (&text[..at], 40),
-        _ => (text, 0),
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(1 << shift))
-        .filter(|n| *n >= 4096)
-        .ok_or_else(bad)
-}
-
-fn parse_size(text: &str) -> Result<u32, String> {
-    const SMALLEST: u32 = 64 * 1024;
-    const LARGEST: u32 = 256 * 1024 * 1024;
-    let bad =
-        || "give a number of bytes, or one with K or M behind it, from 64K to 256M".to_owned();
-    let (number, factor) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (&text[..at], 1024),
-        Some((at, 'm' | 'M')) => (&text[..at], 1024 * 1024),
-        _ => (text, 1),
-    };
-    let bytes = number
-        .parse::<u32>()
-        .ok()
-        .and_then(|n| n.checked_mul(factor))
-        .filter(|n| (SMALLEST..=LARGEST).contains(n))
-        .ok_or_else(bad)?;
-    // The kernel wants a power of two, and whole pages.
-    Ok(bytes.next_power_of_two())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -546,19 +499,49 @@ mod tests {
 
     #[test]
     fn a_wrong_cause_is_wrong_usage_and_near_ones_are_named() {
-        let error = Cli::try_parse_from(["forktrace", "explain", "cgroup_pid_max"]).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        let text = error.to_string();
-        assert!(
-            text.contains("similar") && text.contains("'cgroup_pids_max'"),
-            "{text}"
-        );
-        for &cause in Cause::ALL {
-            let cli = Cli::try_parse_from(["forktrace", "explain", cause.id()]).unwrap();
-            let Some(Command::Explain(args)) = cli.command else {
-                panic!("explain is a command");
-            };
-            assert_eq!(args.cause, Some(cause));
+        for (typed, meant) in [
+            ("cgroup_pid_max", "'cgroup_pids_max'"),
+            ("rlimit_nproc,pids.max", "'cgroup_pids_max'"),
+            ("TasksMax", "'cgroup_pids_max'"),
+            ("RLIMIT_NPROC", "'rlimit_nproc'"),
+        ] {
+            let error = Cli::try_parse_from(["forktrace", "--cause", typed]).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            let text = error.to_string();
+            assert!(text.contains(&format!("did you mean {meant}?")), "{text}");
+        }
+        let both = Cli::try_parse_from(["forktrace", "--cause", "pid_max,lsm"]).unwrap();
+        assert_eq!(both.live.trace.filter.cause, [Cause::PidMax, Cause::Lsm]);
+    }
+
+    #[test]
+    fn short_forms() {
+        let line = ["forktrace", "-p", "7", "-u", "root", "-c", "sh"];
+        let filter = Cli::try_parse_from(line).unwrap().live.trace.filter;
+        assert_eq!(filter.pid, Some(7));
+        assert_eq!(filter.user.as_deref(), Some("root"));
+        assert_eq!(filter.comm.as_deref(), Some("sh"));
+        let error = Cli::try_parse_from(["forktrace", "-p", "abc"]).unwrap_err();
+        assert!(error.to_string().contains("number of a process"), "{error}");
+    }
+
+    /// An option under a heading that isn't its own is found by nobody.
+    #[test]
+    fn filters_alone_are_called_so() {
+        for mut command in [Cli::command()]
+            .into_iter()
+            .chain(Cli::command().get_subcommands().cloned())
+        {
+            command.build();
+            for arg in command.get_arguments() {
+                let filters = arg.get_help_heading() == Some("Filters");
+                let chooses = [
+                    "pid", "comm", "user", "cgroup", "unit", "cause", "errno", "since", "until",
+                ];
+                let of_check = command.get_name() == "check";
+                let wanted = chooses.contains(&arg.get_id().as_str()) && !of_check;
+                assert_eq!(filters, wanted, "{} {}", command.get_name(), arg.get_id());
+            }
         }
     }
 
@@ -581,7 +564,8 @@ mod tests {
             [one(Errno::ENOSPC), one(Errno::EPERM), one(Errno::EAGAIN)]
         );
         assert_eq!(parse(&["--errno=ALL"]).unwrap(), [ErrnoChoice::All]);
-        for bad in ["", "EAGAIN,", "ENOPE", "12"] {
+        assert_eq!(parse(&["--errno", "11"]).unwrap(), [one(Errno::EAGAIN)]);
+        for bad in ["", "EAGAIN,", "ENOPE", "0", "4096", "-1"] {
             let error = parse(&["--errno", bad]).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{bad}");
         }

@@ -44,11 +44,16 @@ impl From<Exit> for ExitCode {
 #[error("{0}")]
 pub struct UsageError(pub String);
 
+/// An argument that names what isn't there, and may come to be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotThere(pub String);
+
 impl Exit {
     /// The status for an error.
     pub fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
-            if cause.is::<UsageError>() {
+            if cause.is::<UsageError>() || cause.is::<NotThere>() {
                 return Self::Usage;
             }
             match cause.downcast_ref::<BaselineError>() {
@@ -67,11 +72,18 @@ impl Exit {
                 {
                     return Self::Usage;
                 }
+                Some(ReadError::Read { source, .. })
+                    if source.kind() == io::ErrorKind::IsADirectory =>
+                {
+                    return Self::Usage;
+                }
                 _ => {}
             }
             match cause.downcast_ref::<WriteError>() {
                 Some(
                     WriteError::Exists { .. }
+                    | WriteError::Folder { .. }
+                    | WriteError::OtherFormat { .. }
                     | WriteError::Symlink { .. }
                     | WriteError::Locked { .. }
                     | WriteError::NoRecording { .. }
@@ -88,7 +100,7 @@ impl Exit {
             if let Some(start) = cause.downcast_ref::<StartError>() {
                 return match start {
                     StartError::Privilege(_) | StartError::Unsupported(_) => Self::Unable,
-                    StartError::Types(_) => Self::Usage,
+                    StartError::Types { .. } => Self::Usage,
                     StartError::Load(_) => Self::Unable,
                     StartError::Set { .. } => Self::Failed,
                 };

@@ -4,19 +4,32 @@ mod cli;
 mod command;
 mod exit;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
+use clap_complete::CompleteEnv;
 
-use crate::{cli::Cli, exit::Exit};
+use crate::{
+    cli::{Cli, mistakes},
+    exit::Exit,
+};
 
 fn main() -> std::process::ExitCode {
-    // clap ends with status 2 and a message on wrong usage.
-    let cli = Cli::parse();
+    // Ends here where a shell asks for completions.
+    CompleteEnv::with_factory(Cli::command)
+        .var(command::COMPLETE)
+        .complete();
+    let line: Vec<_> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&line) {
+        Ok(cli) => cli,
+        // With status 2 on wrong usage.
+        Err(error) => mistakes::with_hints(error, &line).exit(),
+    };
     match command::run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
             let exit = Exit::of(&error);
             if exit != Exit::Done {
-                eprintln!("forktrace: {error:#}");
+                let text = forktrace::view::without_numbers(&format!("{error:#}"));
+                eprintln!("forktrace: {text}");
             }
             exit.into()
         }

@@ -1,4 +1,4 @@
-//! What is generated from the definition of the command line: completions, and the man page.
+//! What is generated from the definition of the command line: completions, and manual pages.
 
 use std::process::{Command, Output, Stdio};
 
@@ -26,14 +26,97 @@ fn commands() -> Vec<String> {
     listed
 }
 
+/// What the program offers for the last word of a line, as a shell's script asks it.
+fn offered(line: &[&str]) -> Vec<String> {
+    let run = Command::new(env!("CARGO_BIN_EXE_forktrace"))
+        .env("FORKTRACE_COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", (line.len() - 1).to_string())
+        .env("_CLAP_COMPLETE_COMP_TYPE", "9")
+        .env("_CLAP_COMPLETE_SPACE", "true")
+        .env("_CLAP_IFS", "\n")
+        .arg("--")
+        .args(line)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{line:?}: {run:?}");
+    let text = String::from_utf8(run.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
 #[test]
-fn completions_know_each_command_and_option() {
-    for shell in SHELLS {
-        let script = forktrace(&["completions", shell]);
-        for word in commands().iter().map(String::as_str).chain(["ring-size"]) {
-            assert!(script.contains(word), "{shell} lacks {word}");
-        }
+fn completions_know_each_command_and_what_options_take() {
+    let first = offered(&["forktrace", ""]);
+    for command in commands() {
+        assert!(first.contains(&command), "{command}: {first:?}");
     }
+    // Programs are offered behind `--` alone.
+    assert_eq!(offered(&["forktrace", "li"]), ["live"]);
+    let is = |line: &[&str], wanted: &[&str]| assert_eq!(offered(line), wanted, "{line:?}");
+    is(&["forktrace", "--cause", "cgroup_pi"], &["cgroup_pids_max"]);
+    is(
+        &["forktrace", "replay", "--cause", "lsm,cgroup_pi"],
+        &["lsm,cgroup_pids_max"],
+    );
+    is(
+        &["forktrace", "selftest", "--only", "cgroup_pi"],
+        &["cgroup_pids_max"],
+    );
+    is(&["forktrace", "explain", "TasksM"], &["TasksMax"]);
+    is(&["forktrace", "--errno", "EAG"], &["EAGAIN"]);
+    is(&["forktrace", "report", "--format", "js"], &["json"]);
+    let users = |line: &[&str]| offered(line).contains(&"root".to_owned());
+    assert!(users(&["forktrace", "-u", "ro"]) && users(&["forktrace", "check", "--user", "ro"]));
+    let own = std::process::id().to_string();
+    is(&["forktrace", "record", "--pid", &own], &[&own]);
+    let cgroup = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let seen = offered(&["forktrace", "--cgroup", "/"]);
+    assert!(
+        cgroup.is_empty() || seen.iter().all(|path| path.starts_with('/')),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn the_scripts_ask_the_program_in_the_shells_that_are_here() {
+    let dir = std::env::temp_dir().join(format!("forktrace-shells-{}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_forktrace"));
+    let path = format!(
+        "{}:{}",
+        program.parent().unwrap().display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let asked = [
+        (
+            "bash",
+            "source $SCRIPT; COMP_WORDS=(forktrace --cause cgroup_pi); COMP_CWORD=2; \
+             _clap_complete_forktrace forktrace cgroup_pi --cause; echo \"${COMPREPLY[@]}\"",
+        ),
+        (
+            "zsh",
+            "compdef() { }; _describe() { local n=$argv[-1]; print -l -- ${(P)n} }; source $SCRIPT; \
+             words=(forktrace --cause cgroup_pi); CURRENT=3; _clap_dynamic_completer_forktrace",
+        ),
+        (
+            "fish",
+            "source $SCRIPT; complete -C 'forktrace --cause cgroup_pi'",
+        ),
+    ];
+    for (shell, script) in asked {
+        let file = dir.join(shell);
+        std::fs::write(&file, forktrace(&["completions", shell])).unwrap();
+        let run = Command::new(shell)
+            .args(["-c", script])
+            .env("SCRIPT", &file)
+            .env("PATH", &path)
+            .env("HOME", &dir)
+            .output();
+        // Not every machine has every shell.
+        let Ok(run) = run else { continue };
+        let said = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert!(said.starts_with("cgroup_pids_max"), "{shell}: {run:?}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
@@ -59,12 +142,59 @@ fn the_shells_that_are_here_can_read_theirs() {
 }
 
 #[test]
-fn the_man_page_names_each_command() {
+fn each_command_has_a_whole_manual_page() {
     let page = forktrace(&["man"]);
     assert!(page.contains(".TH forktrace 1"), "{page}");
-    for command in commands() {
-        assert!(page.contains(&command.replace('-', "\\-")), "{command}");
+    let dir = std::env::temp_dir().join(format!("forktrace-man-{}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    forktrace(&["man", "-o", dir.to_str().unwrap()]);
+    assert_eq!(
+        std::fs::read_to_string(dir.join("forktrace.1")).unwrap(),
+        page
+    );
+    for command in commands().iter().filter(|command| *command != "help") {
+        assert!(
+            page.contains(&format!("forktrace\\-{command}(1)")),
+            "{command}"
+        );
+        let own = std::fs::read_to_string(dir.join(format!("forktrace-{command}.1"))).unwrap();
+        assert_eq!(forktrace(&["man", command]), own);
+        for section in [
+            "NAME",
+            "SYNOPSIS",
+            "DESCRIPTION",
+            "EXAMPLES",
+            "\"EXIT STATUS\"",
+            "\"SEE ALSO\"",
+        ] {
+            assert!(
+                own.contains(&format!("\n.SH {section}\n")),
+                "{command}: {section}\n{own}"
+            );
+        }
+        // Every option of its help stands in it.
+        let help = forktrace(&[command, "--help"]);
+        let options = help.lines().filter_map(|line| {
+            let word = line
+                .trim_start()
+                .split_whitespace()
+                .find(|word| word.starts_with("--"))?;
+            line.starts_with("  ").then(|| word.trim_end_matches(','))
+        });
+        for option in options
+            .filter(|option| option.len() > 2 && !help.contains(&format!("forktrace {option}")))
+        {
+            assert!(
+                own.contains(&option.replace('-', "\\-")),
+                "{command} {option}"
+            );
+        }
     }
+    let live = forktrace(&["man", "live"]);
+    for text in ["\n.SH FILES\n", "\n.SH ENVIRONMENT\n", "NO_COLOR", "<PID>"] {
+        assert!(live.contains(text), "{text}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]

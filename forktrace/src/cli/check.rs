@@ -2,43 +2,46 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueHint};
 
 use forktrace::{
     headroom::Headroom,
     view::{Format, formats},
 };
 
-use super::{Color, TimesArgs, one_of, parse_duration};
+use clap_complete::ArgValueCompleter;
+
+use super::{
+    Color, TimesArgs, complete,
+    values::{one_of, parse_duration, parse_pid},
+};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("of").args(["pid", "cgroup", "unit", "user"]))]
 pub struct CheckArgs {
     /// What could refuse forks of this process.
-    #[arg(long, value_name = "PID")]
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid, add = ArgValueCompleter::new(complete::pids))]
     pub pid: Option<u32>,
     /// What could refuse forks in this cgroup.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", add = ArgValueCompleter::new(complete::cgroups))]
     pub cgroup: Option<OsString>,
     /// What could refuse forks of this systemd unit, and of the process that
     /// systemd started for it.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete::units))]
     pub unit: Option<String>,
     /// What could refuse forks of this user, by name or uid.
-    #[arg(long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = ArgValueCompleter::new(complete::users))]
     pub user: Option<String>,
     /// From how full on a limit is near.
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "90")]
     pub warn: f64,
     /// How to print.
-    #[arg(long, value_parser = one_of(formats::CHECK), default_value = "text")]
+    #[arg(long, value_parser = one_of(formats::CHECK), default_value = "text", help_heading = "Output")]
     pub format: &'static Format<Headroom>,
     /// When to colour.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
     pub color: Color,
-    #[command(flatten)]
-    pub times: TimesArgs,
-    /// Go on until Ctrl-C, with a new reading every so often.
+    /// Go on until Ctrl-C, with a new reading every 2 seconds, or every so many.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -48,15 +51,18 @@ pub struct CheckArgs {
         default_missing_value = "2"
     )]
     pub watch: Option<Duration>,
-    /// Keep every setting that a refused fork can come from, as it is now.
-    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+    /// Keep every setting that a refused fork can come from, as it is now; `-` is standard output,
+    /// in place of the text.
+    #[arg(long, value_name = "FILE", conflicts_with = "watch", value_hint = ValueHint::FilePath)]
     pub save: Option<PathBuf>,
     /// Overwrite an existing file.
     #[arg(long, requires = "save")]
     pub force: bool,
     /// Show what has changed since this file was saved.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub against: Option<PathBuf>,
+    #[command(flatten)]
+    pub times: TimesArgs,
 }
 
 fn parse_percent(text: &str) -> Result<f64, String> {

@@ -6,7 +6,7 @@ mod watch;
 use std::{
     io::{self, Write as _},
     os::unix::ffi::OsStrExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use forktrace::{
@@ -21,7 +21,7 @@ use forktrace::{
         readings::{Readings, ReadingsError, Subject},
         unit_files::UnitFiles,
     },
-    view::clean,
+    view::{clean, without_numbers},
 };
 
 use super::terminal;
@@ -40,6 +40,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let headroom = take(args, &subject, before.as_ref())?;
     if let Some(path) = &args.save {
         baseline::save(path, args.force, &headroom)?;
+        if path == Path::new("-") {
+            return Ok(status(&headroom));
+        }
     }
     let mut out = io::stdout().lock();
     out.write_all(&printed(args, &headroom)?)?;
@@ -102,9 +105,12 @@ fn log() -> Log {
             seconds: WINDOW_SECONDS,
             unreadable: Some(match error.kind() {
                 io::ErrorKind::PermissionDenied => {
-                    format!("{error}; with kernel.dmesg_restrict=1 it takes root or CAP_SYSLOG")
+                    format!(
+                        "{}; with kernel.dmesg_restrict=1 it takes root or CAP_SYSLOG",
+                        without_numbers(&error)
+                    )
                 }
-                _ => format!("opening /dev/kmsg: {error}"),
+                _ => format!("opening /dev/kmsg: {}", without_numbers(&error)),
             }),
             ..Log::default()
         },

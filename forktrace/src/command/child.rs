@@ -54,8 +54,9 @@ impl Child {
                     }
                 };
                 eprintln!(
-                    "forktrace: starting {}: {error}",
-                    forktrace::view::clean(&program.to_string_lossy())
+                    "forktrace: starting {}: {}",
+                    forktrace::view::clean(&program.to_string_lossy()),
+                    forktrace::view::without_numbers(&error)
                 );
                 Ok(Some(Started::Impossible(Exit::Command(status))))
             }

@@ -2,14 +2,27 @@
 
 use std::io;
 
-use forktrace::view::Explained;
+use forktrace::{
+    cause::{Lookup, lookup},
+    view::Explained,
+};
 
 use super::terminal;
-use crate::{cli::ExplainArgs, exit::Exit};
+use crate::{
+    cli::{ExplainArgs, values::no_page},
+    exit::{Exit, UsageError},
+};
 
 pub fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
-    let page = args.cause.map(|cause| cause.page());
-    let explained = page.map_or(Explained::All, Explained::One);
+    let what = args.what.join(" ");
+    let explained = match what.is_empty() {
+        true => Explained::All,
+        false => match lookup(&what) {
+            Lookup::One(page) => Explained::One(page),
+            Lookup::Several(pages) => Explained::Several(pages),
+            Lookup::Nothing(near) => return Err(UsageError(no_page(&what, &near)).into()),
+        },
+    };
     let look = terminal::look(args.color);
     // A closed pipe is an error here, and status 0 in the end.
     let mut output = args.format.open(Box::new(io::stdout()), look);

@@ -5,6 +5,7 @@ mod child;
 mod digest;
 mod explain;
 mod live;
+mod man;
 mod print;
 mod probes;
 mod record;
@@ -15,16 +16,21 @@ mod selftest;
 mod setup;
 mod terminal;
 mod trace;
+mod wait;
 mod zone;
 
 use std::io::{self, Write as _};
 
-use clap::CommandFactory as _;
+use clap_complete::env::Shells;
+use forktrace::recording::{check_name, write_whole};
 
 use crate::{
-    cli::{Cli, Command, SchemaOf},
-    exit::Exit,
+    cli::{Cli, Command, SchemaArgs, SchemaOf},
+    exit::{Exit, UsageError},
 };
+
+/// What the shell's script sets when it asks.
+pub const COMPLETE: &str = "FORKTRACE_COMPLETE";
 
 /// Runs what the command line asks for.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
@@ -41,30 +47,38 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Selftest(args)) => selftest::run(&args),
-        Some(Command::Schema { of }) => {
-            let schema = match of {
-                SchemaOf::Records => forktrace::record::json_schema(),
-                SchemaOf::Explanations => forktrace::cause::json_schema(),
-                SchemaOf::Selftest => forktrace::selftest::json_schema(),
-                SchemaOf::Report => forktrace::report::json_schema(),
-                SchemaOf::Check => forktrace::headroom::json_schema(),
-            };
-            let mut out = io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, &schema).map_err(io::Error::from)?;
-            writeln!(out)?;
-            Ok(Exit::Done)
-        }
-        Some(Command::Completions { shell }) => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "forktrace", &mut text);
-            io::stdout().write_all(&text)?;
-            Ok(Exit::Done)
-        }
-        Some(Command::Man) => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-            io::stdout().write_all(&text)?;
-            Ok(Exit::Done)
-        }
+        Some(Command::Schema(args)) => schema(&args),
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Man(args)) => man::run(&args),
     }
+}
+
+fn schema(args: &SchemaArgs) -> anyhow::Result<Exit> {
+    let schema = match args.of {
+        SchemaOf::Records => forktrace::record::json_schema(),
+        SchemaOf::Explanations => forktrace::cause::json_schema(),
+        SchemaOf::Selftest => forktrace::selftest::json_schema(),
+        SchemaOf::Report => forktrace::report::json_schema(),
+        SchemaOf::Check => forktrace::headroom::json_schema(),
+    };
+    let mut text = serde_json::to_vec_pretty(&schema)?;
+    text.push(b'\n');
+    check_name(&args.output, &["json"])?;
+    write_whole(&args.output, args.force, &text)?;
+    Ok(Exit::Done)
+}
+
+/// A script that asks this program at each completion: causes don't change, but users, units,
+/// cgroups and processes do.
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    let shells = Shells::builtins();
+    let name = shell.to_string();
+    let completer = shells
+        .completer(&name)
+        .ok_or_else(|| UsageError(format!("nothing is known of completions in {name}")))?;
+    let mut text = Vec::new();
+    let program = "forktrace";
+    completer.write_registration(COMPLETE, program, program, program, &mut text)?;
+    io::stdout().write_all(&text)?;
+    Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use forktrace::{
         style::{HOOKS, SECCOMP, Style},
     },
     tracer::{Attached, Options, attach_probes, holders_by, missing_capabilities},
-    view::{Look, Probes, RefusedProbe},
+    view::{Look, Probes, RefusedProbe, without_numbers},
 };
 use forktrace_common::settings::Settings;
 
@@ -49,7 +49,7 @@ fn shown(all: &Attached) -> Probes {
     let refused = probes.refused.iter().map(|r| RefusedProbe {
         target: r.target.clone(),
         style: r.style.name(),
-        why: r.why.clone(),
+        why: without_numbers(&r.why),
     });
     let lost = HOOKS
         .iter()
@@ -63,9 +63,13 @@ fn shown(all: &Attached) -> Probes {
             .map(|a| (a.target.clone(), a.style.name()))
             .collect(),
         refused: refused.collect(),
-        absent: kernel.absent.clone(),
+        absent: kernel
+            .absent
+            .iter()
+            .map(|why| without_numbers(why))
+            .collect(),
         lost: lost.collect(),
         holders_by: holders_by(tasks.is_ok()),
-        holders_why: tasks.as_ref().err().cloned(),
+        holders_why: tasks.as_ref().err().map(|why| without_numbers(why)),
     }
 }

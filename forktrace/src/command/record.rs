@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use forktrace::{
     record::Record,
-    recording::{Existing, Keeping, Recording, Sync},
-    view::{clean, oom_kills},
+    recording::{Existing, Keeping, RECORDINGS, Recording, Sync, check_name},
+    view::{clean, oom_kills, without_numbers},
 };
 
 use super::{
@@ -44,7 +44,8 @@ impl Sink for Recorder {
         self.recording.write(record)?;
         self.digest.add(record);
         if let Some(warning) = self.recording.warning() {
-            eprintln!("forktrace: {:#}", anyhow::Error::from(warning));
+            let warning = format!("{:#}", anyhow::Error::from(warning));
+            eprintln!("forktrace: {}", without_numbers(&warning));
         }
         match record {
             Record::Session(session) if !self.quiet => eprintln!(
@@ -80,12 +81,20 @@ impl Sink for Recorder {
     }
 }
 
-fn keeping(args: &RecordArgs) -> Result<Keeping, UsageError> {
+fn keeping(args: &RecordArgs) -> anyhow::Result<Keeping> {
+    // What is wrong with the name is said before anything is attached.
+    check_name(&args.output, RECORDINGS)?;
     let k = &args.keeping;
+    let whole = k.max_size.is_some() || k.max_age.is_some() || args.append;
+    if args.output == Path::new("-") && whole {
+        let text = "-o -: standard output is no file to append to or to put away";
+        return Err(UsageError(text.to_owned()).into());
+    }
     if k.keep.is_some() && k.max_size.is_none() && k.max_age.is_none() {
         return Err(UsageError(
             "--keep: no file is ever put away without --max-size or --max-age".to_owned(),
-        ));
+        )
+        .into());
     }
     Ok(Keeping {
         existing: match (args.append, args.force) {

@@ -51,18 +51,24 @@ pub fn report_damage(path: &Path, damage: Damage) {
         bad_frames,
     } = damage;
     if unreadable > 0 {
-        eprintln!(
-            "forktrace: {path}: {unreadable} lines are no records of this version, passed over"
-        );
+        let lines = match unreadable {
+            1 => "1 line is no record",
+            n => &format!("{n} lines are no records"),
+        };
+        eprintln!("forktrace: {path}: {lines} of this version, passed over");
     }
     if torn_bytes > 0 {
-        eprintln!(
-            "forktrace: {path}: the last {torn_bytes} bytes are no whole line: the recording was cut off there"
-        );
+        let bytes = match torn_bytes {
+            1 => "the last byte is",
+            n => &format!("the last {n} bytes are"),
+        };
+        eprintln!("forktrace: {path}: {bytes} no whole line: the recording was cut off there");
     }
     if bad_frames > 0 {
-        eprintln!(
-            "forktrace: {path}: compressed data is damaged or cut off in {bad_frames} places"
-        );
+        let places = match bad_frames {
+            1 => "one place",
+            n => &format!("{n} places"),
+        };
+        eprintln!("forktrace: {path}: compressed data is damaged or cut off in {places}");
     }
 }

@@ -12,7 +12,7 @@ use super::{
     recordings::{self, report_damage, wanted},
 };
 use crate::{
-    cli::ReplayArgs,
+    cli::{Range, ReplayArgs},
     exit::{Exit, UsageError},
 };
 
@@ -23,9 +23,10 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     if args.follow {
         follow::end_quietly();
     }
+    let Range { since, until } = args.range.range().map_err(UsageError)?;
     let wanted = Wanted {
-        since: args.since,
-        until: args.until,
+        since,
+        until,
         ..wanted(&args.filter)
     };
     let of = match wanted.is_active() {

@@ -1,14 +1,9 @@
 //! `report`: sums recordings up.
 
-use std::{
-    fs::{self, Permissions},
-    io,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
-};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use forktrace::{
-    recording::{Wanted, WriteError, create_private},
+    recording::{Wanted, check_name, check_whole, write_whole},
     report::{Aggregator, Report},
     view::{Look, clean, formats::REPORT_PAGE},
 };
@@ -18,7 +13,7 @@ use super::{
     terminal,
 };
 use crate::{
-    cli::ReportArgs,
+    cli::{Range, ReportArgs},
     exit::{Exit, UsageError},
 };
 
@@ -29,7 +24,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     }
     let report = read(args)?;
     if let Some(page) = &args.html {
-        write_page(page, args.force, &report)?;
+        write_whole(page, args.force, &REPORT_PAGE.render(&report, Look::PLAIN)?)?;
+        if page == Path::new("-") {
+            return Ok(Exit::Done);
+        }
     }
     let look = terminal::look(args.color);
     let mut output = args.format.open(Box::new(io::stdout()), look);
@@ -38,9 +36,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
 }
 
 fn read(args: &ReportArgs) -> anyhow::Result<Report> {
+    let Range { since, until } = args.range.range().map_err(UsageError)?;
     let mut report = Aggregator::new(Wanted {
-        since: args.since,
-        until: args.until,
+        since,
+        until,
         ..wanted(&args.filter)
     });
     for path in &args.files {
@@ -57,16 +56,14 @@ fn read(args: &ReportArgs) -> anyhow::Result<Report> {
 
 /// An overwritten recording would be lost.
 fn check_place(page: &Path, args: &ReportArgs) -> anyhow::Result<()> {
-    let Ok(there) = fs::symlink_metadata(page) else {
+    if page == Path::new("-") {
+        return Ok(());
+    }
+    check_name(page, &["html", "htm"])?;
+    check_whole(page, args.force)?;
+    let Ok(there) = fs::metadata(page) else {
         return Ok(());
     };
-    let path = PathBuf::from(page);
-    if there.is_symlink() {
-        return Err(WriteError::Symlink { path }.into());
-    }
-    if !args.force {
-        return Err(WriteError::Exists { path }.into());
-    }
     let id = |file: &fs::Metadata| (file.dev(), file.ino());
     let read = args.files.iter().filter_map(|file| fs::metadata(file).ok());
     if read.map(|file| id(&file)).any(|file| file == id(&there)) {
@@ -78,23 +75,4 @@ fn check_place(page: &Path, args: &ReportArgs) -> anyhow::Result<()> {
         return Err(UsageError(text).into());
     }
     Ok(())
-}
-
-fn write_page(path: &Path, force: bool, report: &Report) -> Result<(), WriteError> {
-    let mut file = create_private(path, force)?;
-    let written = file
-        .metadata()
-        .and_then(|old| match old.is_file() {
-            // One that was there may have been everybody's to read.
-            true => file.set_permissions(Permissions::from_mode(0o600)),
-            false => Ok(()),
-        })
-        .and_then(|()| {
-            let mut page = REPORT_PAGE.open(Box::new(&mut file), Look::PLAIN);
-            page.show(report)
-        });
-    written.map_err(|source| WriteError::Write {
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -1,19 +1,24 @@
 //! From arguments to the options of a session.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use forktrace::{
     arch::THREAD_SIZE,
     cause::Cause,
-    host::{cgroup::Hierarchies, own_namespaces, passwd::Passwd},
+    host::{
+        cgroup::{CgroupError, Hierarchies},
+        own_namespaces,
+        passwd::Passwd,
+    },
     record::Errno,
     tracer::{Options, Selection, own_thread_group},
+    view::without_numbers,
 };
 use forktrace_common::settings::{Settings, errnos};
 
 use crate::{
     cli::{ErrnoChoice, FilterArgs, TraceArgs},
-    exit::UsageError,
+    exit::{NotThere, UsageError},
 };
 
 /// Details of one key in one second; a person reads fewer, and a storm of many
@@ -91,7 +96,7 @@ fn selection(
     filter: &FilterArgs,
     settings: &mut Settings,
     filters: &mut BTreeMap<String, String>,
-) -> Result<Selection, UsageError> {
+) -> anyhow::Result<Selection> {
     let hierarchies = Hierarchies::discover().unwrap_or_default();
     let found = match (&filter.cgroup, &filter.unit) {
         (Some(path), _) => Some((
@@ -103,7 +108,15 @@ fn selection(
         (None, None) => None,
     };
     if let Some((flag, text, found)) = found {
-        let found = found.map_err(|e| UsageError(format!("--{flag} {text}: {e}")))?;
+        let found = found.map_err(|error| {
+            let text = format!("--{flag} {text}: {error}");
+            match error {
+                CgroupError::NoCgroup { .. } | CgroupError::NoUnit { .. } => {
+                    anyhow::Error::from(NotThere(text))
+                }
+                _ => UsageError(text).into(),
+            }
+        })?;
         // The root of a hierarchy holds everything.
         if found.path != Path::new("/") {
             settings.cgroup = found.id;
@@ -176,8 +189,12 @@ fn thread_group(pid: u32) -> Result<u32, UsageError> {
              (docker run --pid=host)"
         )));
     }
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
-        .map_err(|e| UsageError(format!("--pid {pid}: there is no such process ({e})")))?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|error| {
+        UsageError(match error.kind() {
+            io::ErrorKind::NotFound => format!("--pid {pid}: there is no such process"),
+            _ => format!("--pid {pid}: {}", without_numbers(&error)),
+        })
+    })?;
     status
         .lines()
         .find_map(|line| line.strip_prefix("Tgid:"))

@@ -11,6 +11,7 @@ use forktrace::{
     confine::{Needs, confine},
     record::Record,
     tracer::{TICK, Tracer},
+    view::without_numbers,
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -19,7 +20,7 @@ use tokio::{
 
 use super::{
     child::{Child, Started},
-    setup,
+    wait,
 };
 use crate::{cli::TraceArgs, exit::Exit};
 
@@ -43,7 +44,6 @@ pub fn run<S: Sink>(
     args: &TraceArgs,
     open: impl FnOnce() -> anyhow::Result<S>,
 ) -> anyhow::Result<Exit> {
-    let options = setup::options(args)?;
     // One thread, and no pool for blocking work: see DESIGN "Works on the host
     // that can't fork".
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -54,7 +54,13 @@ pub fn run<S: Sink>(
     runtime.block_on(async {
         // Handlers first: a Ctrl-C during set-up must end cleanly as well.
         let mut signals = Signals::new().context("installing signal handlers")?;
+        // Beyond the clock's end means for ever.
+        let deadline = args.duration.and_then(|d| Instant::now().checked_add(d));
+        let Some(options) = wait::options(args, &mut signals, deadline).await? else {
+            return Ok(Exit::Done);
+        };
         let (tracer, session) = Tracer::start(options)?;
+        let deadline = args.duration.and_then(|d| Instant::now().checked_add(d));
         if args.verbose {
             let _ = writeln!(io::stderr(), "forktrace: {}", tracer.start_times());
         }
@@ -81,8 +87,7 @@ pub fn run<S: Sink>(
             tracer,
             sink: &mut sink,
             child,
-            // Beyond the clock's end means for ever.
-            deadline: args.duration.and_then(|d| Instant::now().checked_add(d)),
+            deadline,
             count: args.count,
         }
         .run(&mut signals)
@@ -105,12 +110,12 @@ fn give_up(args: &TraceArgs, tracer: &Tracer, sink: &impl Sink) {
         };
         let _ = writeln!(io::stderr(), "forktrace: capabilities from now on: {kept}");
         for line in &confined.not_done {
-            let _ = writeln!(io::stderr(), "forktrace: {line}");
+            let _ = writeln!(io::stderr(), "forktrace: {}", without_numbers(line));
         }
     }
 }
 
-struct Signals {
+pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
@@ -127,6 +132,15 @@ impl Signals {
             child: signal(SignalKind::child())?,
             user1: signal(SignalKind::user_defined1())?,
         })
+    }
+
+    /// Ready when a signal has come that ends forktrace.
+    pub async fn asked_to_end(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }
 

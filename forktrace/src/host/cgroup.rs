@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
-use crate::model::{LimitKind, initial};
+use crate::model::{LimitKind, initial, without_numbers};
 
 pub use limits::{CgroupUse, Reading, Unreadable};
 pub(super) use walk::folders;
@@ -170,7 +170,7 @@ pub enum CgroupError {
     #[error("{0:?} is no unit name")]
     InvalidUnit(String),
     /// No such folder.
-    #[error("no cgroup {text:?}: {} not there", list(.tried))]
+    #[error("there is no cgroup {text:?} ({})", places(.tried))]
     NoCgroup {
         /// What was asked for.
         text: String,
@@ -178,7 +178,7 @@ pub enum CgroupError {
         tried: Vec<PathBuf>,
     },
     /// A folder that can't be looked at.
-    #[error("cannot look at {}: {source}", .folder.display())]
+    #[error("cannot look at {}: {}", .folder.display(), without_numbers(.source))]
     Unreadable {
         /// The folder.
         folder: PathBuf,
@@ -186,7 +186,7 @@ pub enum CgroupError {
         source: io::Error,
     },
     /// No cgroup has that unit's name: it isn't running, or has no processes.
-    #[error("no cgroup of a unit {unit:?}: is it running?")]
+    #[error("no unit {unit:?} has a cgroup: it isn't running, or has no process")]
     NoUnit {
         /// The unit.
         unit: String,
@@ -202,6 +202,19 @@ pub enum CgroupError {
     /// More cgroups than are searched.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+}
+
+/// One folder says where that is.
+fn places(tried: &[PathBuf]) -> String {
+    let Some(first) = tried.first() else {
+        return "none is in sight".to_owned();
+    };
+    let first = first.display();
+    match tried.len() - 1 {
+        0 => format!("it would be {first}"),
+        1 => format!("it would be {first}, or in another hierarchy"),
+        n => format!("it would be {first}, or in one of {n} other hierarchies"),
+    }
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -427,6 +440,25 @@ impl Hierarchies {
             return Err(CgroupError::NotMounted);
         }
         Err(CgroupError::NoUnit { unit: name })
+    }
+
+    /// The path of each cgroup in every hierarchy of [`SEARCH`], sorted; of more than are searched, some.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        for mount in SEARCH.into_iter().flat_map(|of| self.mounts(of)) {
+            let _ = walk::folders(&mount.point, |folder, _| {
+                paths.extend(mount.cgroup(folder));
+                ControlFlow::Continue(())
+            });
+        }
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
+    /// Whether systemd gives cgroups such names.
+    pub fn is_unit_name(name: &str) -> bool {
+        UNIT_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
     }
 
     /// The folder of a cgroup by its path in this process's namespace.

@@ -48,6 +48,12 @@ impl Passwd {
         Some(String::from_utf8_lossy(name).into_owned())
     }
 
+    /// Every name that is UTF-8.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.accounts()
+            .filter_map(|(name, _)| std::str::from_utf8(name).ok())
+    }
+
     /// The home folder of a uid.
     pub fn home(&self, uid: u32) -> Option<PathBuf> {
         let line = self.text.split(|&b| b == b'\n').find(|line| {

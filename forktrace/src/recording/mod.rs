@@ -4,8 +4,10 @@
 mod filter;
 mod reader;
 pub mod when;
+mod whole;
 mod writer;
 
 pub use filter::{Filter, Wanted};
 pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
-pub use writer::{Existing, Keeping, Recording, Sync, WriteError, create_private, next_earlier};
+pub use whole::{RECORDINGS, check_name, check_whole, write_whole};
+pub use writer::{Existing, Keeping, Recording, Sync, WriteError, next_earlier};

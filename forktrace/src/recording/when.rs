@@ -5,7 +5,7 @@ use jiff::{Span, Timestamp, Zoned, civil};
 /// Why a time can't be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no time: give one like \"10m ago\", \"14:05\", \"yesterday 14:05\", \
+    "{0:?} is no time: give one like \"10m\" (ago), \"14:05\", \"yesterday 14:05\", \
      \"2026-11-22\", \"2026-11-22 14:05:30\" or \"2026-11-22T13:05:30Z\""
 )]
 pub struct NoTime(String);
@@ -18,9 +18,18 @@ pub fn parse(text: &str, now: &Zoned) -> Result<Timestamp, NoTime> {
     if words.eq_ignore_ascii_case("now") {
         return Ok(now.timestamp());
     }
-    if let Some(back) = words.strip_suffix("ago") {
-        let back: Span = back.trim().parse().map_err(|_| bad())?;
-        return Ok(now.checked_sub(back).map_err(|_| bad())?.timestamp());
+    let ago = words.strip_suffix("ago");
+    // "09:30:15" is a time of the day, and would be a span as well.
+    if ago.is_some() || !words.contains(':') {
+        match ago.unwrap_or(words).trim().parse::<Span>() {
+            // "1h" and "-1h" are so long ago, as "1h ago" is.
+            Ok(back) if ago.is_none() || !back.is_negative() => {
+                let then = now.checked_sub(back.abs());
+                return Ok(then.map_err(|_| bad())?.timestamp());
+            }
+            _ if ago.is_some() => return Err(bad()),
+            _ => {}
+        }
     }
     if let Ok(timestamp) = words.parse::<Timestamp>() {
         return Ok(timestamp);
@@ -32,8 +41,9 @@ pub fn parse(text: &str, now: &Zoned) -> Result<Timestamp, NoTime> {
         _ if words == "yesterday" => (now.date().yesterday().ok(), "00:00"),
         _ => (None, words),
     };
-    // A date with a time parses as a time as well.
-    let time = (!rest.contains('-')).then(|| rest.trim().parse::<civil::Time>());
+    // A date with a time parses as a time as well, and so does a year: 20:26.
+    let time =
+        (!rest.contains('-') && rest.contains(':')).then(|| rest.trim().parse::<civil::Time>());
     let local = if let Some(Ok(time)) = time {
         day.unwrap_or(now.date()).to_datetime(time)
     } else if day.is_none() {
@@ -60,6 +70,11 @@ mod tests {
         for (text, wanted) in [
             ("now", "2026-11-22T13:00:00Z"),
             ("10m ago", "2026-11-22T12:50:00Z"),
+            ("10m", "2026-11-22T12:50:00Z"),
+            ("1h", "2026-11-22T12:00:00Z"),
+            ("-1h", "2026-11-22T12:00:00Z"),
+            ("1h 30m", "2026-11-22T11:30:00Z"),
+            ("7d", "2026-11-15T13:00:00Z"),
             ("1h 30m ago", "2026-11-22T11:30:00Z"),
             ("2 days ago", "2026-11-20T13:00:00Z"),
             ("14:05", "2026-11-22T13:05:00Z"),
@@ -78,7 +93,11 @@ mod tests {
             "soon",
             "ago",
             "25:00",
-            "10m",
+            "-1h ago",
+            "30",
+            "2026",
+            "14",
+            "yesterday 14",
             "2026-13-01",
             "yesterday 2026-11-20",
         ] {

@@ -32,7 +32,10 @@ pub struct Attached {
 pub fn attach_probes(options: &Options) -> Result<Attached, StartError> {
     let mut times = StartTimes::begin();
     let _lifted = ChangedLimit::lifted_memlock();
-    let kernel = Kernel::discover(options.btf.as_deref()).map_err(StartError::Types)?;
+    let kernel = Kernel::discover(options.btf.as_deref()).map_err(|why| StartError::Types {
+        path: options.btf.clone().unwrap_or_default(),
+        why,
+    })?;
     let numbered: Vec<&str> = attach::hooked_functions()
         .chain([task_iter::FUNCTION])
         .collect();

@@ -18,6 +18,7 @@ mod start_times;
 use std::{
     io,
     os::fd::{AsRawFd, RawFd},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -43,6 +44,7 @@ use crate::{
         holders::{Holders, Tasks},
         passwd::Passwd,
     },
+    model::without_numbers,
     model::{Cause, LossReason},
     probe::{
         decode::{Decoded, Decoder, Event},
@@ -66,8 +68,8 @@ pub enum StartError {
     #[error("{0}")]
     Unsupported(String),
     /// The file of `--btf` can't be used.
-    #[error("--btf: {0}")]
-    Types(BtfError),
+    #[error("--btf {}: {why}", .path.display())]
+    Types { path: PathBuf, why: BtfError },
     /// The BPF object could not be loaded.
     #[error("loading the BPF object: {0}")]
     Load(String),
@@ -135,9 +137,11 @@ impl Tracer {
         while ring.get_mut().0.next().is_some() {}
         let counts = Counts::new(&mut ebpf, probes.kprobes.is_any())
             .map_err(|e| set("reading the counts", e))?;
-        kernel
-            .absent
-            .extend(session::absent_evidence(&probes, style, options.seccomp));
+        kernel.absent.extend(
+            session::absent_evidence(&probes, style, options.seccomp)
+                .iter()
+                .map(|why| without_numbers(why)),
+        );
         let mut selection = options.selection.clone();
         if !kernel.has_types() {
             if options.settings.cgroup != 0 {

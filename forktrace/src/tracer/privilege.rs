@@ -6,7 +6,7 @@ use aya::EbpfError;
 
 use super::StartError;
 use crate::{
-    model::initial,
+    model::{initial, without_numbers},
     probe::{
         kernel::Kernel,
         outcome::Outcome,
@@ -107,7 +107,8 @@ pub fn explain_load(error: &EbpfError) -> StartError {
         text.push_str(&e.to_string());
         source = e.source();
     }
-    if text.contains("Operation not permitted") || text.contains("os error 1)") {
+    let text = without_numbers(&text);
+    if text.contains("Operation not permitted") {
         return StartError::Privilege(format!(
             "the kernel refused to create BPF maps ({text}); a container's seccomp filter, or \
              RLIMIT_MEMLOCK before Linux 5.11 (needs CAP_SYS_RESOURCE), does that"

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::options::Options;
 use crate::{
     host::{clock::Clock, holders::Holders, limits::HostNow, own_namespaces},
+    model::without_numbers,
     probe::{
         kernel::Kernel,
         oom,
@@ -65,7 +66,11 @@ pub fn record(
                 style: a.style.name().to_owned(),
             })
             .collect(),
-        absent: [kernel.absent.clone(), super::privilege::unreadable()].concat(),
+        absent: [kernel.absent.clone(), super::privilege::unreadable()]
+            .concat()
+            .iter()
+            .map(|why| without_numbers(why))
+            .collect(),
         holders_by: holders_by(by_iterator).map(str::to_owned),
         inside: own_namespaces::inside(Path::new("/proc")),
         filters: options.filters.clone(),

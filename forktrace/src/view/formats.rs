@@ -14,13 +14,16 @@ use crate::{headroom::Headroom, record::Record, report::Report, selftest::Line};
 pub static RECORDS: &[Format<Record>] = &[records::text::FORMAT, records::json::FORMAT];
 
 /// `report`.
-pub static REPORT: &[Format<Report>] = &[report::text::FORMAT, json::format()];
+pub static REPORT: &[Format<Report>] = &[report::text::FORMAT, json::format("One JSON object")];
 
 /// `report --html`.
 pub static REPORT_PAGE: Format<Report> = report::html::FORMAT;
 
 /// `check`.
-pub static CHECK: &[Format<Headroom>] = &[check::FORMAT, json::format()];
+pub static CHECK: &[Format<Headroom>] = &[
+    check::FORMAT,
+    json::format("One JSON object, or with --watch one a line"),
+];
 
 /// `explain`.
 pub static EXPLAIN: &[Format<Explained>] = &[
@@ -33,7 +36,7 @@ pub static EXPLAIN: &[Format<Explained>] = &[
 pub static PROBES: &[Format<Probes>] = &[probes::text::FORMAT, probes::json::FORMAT];
 
 /// `selftest`.
-pub static SELFTEST: &[Format<Line>] = &[selftest::FORMAT, json::format()];
+pub static SELFTEST: &[Format<Line>] = &[selftest::FORMAT, json::format("One JSON object a line")];
 
 #[cfg(test)]
 mod tests {

@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::output::{Format, How, Look, Out, Output};
 use crate::record::write_line;
 
-/// Of things that are one object each.
-pub const fn format<T: Serialize + 'static>() -> Format<T> {
+/// Of things that are one object each, of which a command prints so many as `about` says.
+pub const fn format<T: Serialize + 'static>(about: &'static str) -> Format<T> {
     Format {
         name: "json",
-        about: "One JSON object a line",
+        about,
         for_people: false,
         how: How::Stream(open),
     }

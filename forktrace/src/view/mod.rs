@@ -18,12 +18,13 @@ mod selftest;
 mod times;
 mod wrap;
 
-pub use crate::model::{clean, is_harmful, zone};
+pub use crate::model::{clean, is_harmful, without_numbers, zone};
 pub use explain::Explained;
 pub use output::{Format, How, Look, Out, Output, Verbosity};
 pub use probes::{Probes, RefusedProbe};
 pub use records::text::Screen;
 pub use report::{report_digest, report_page, report_text};
+pub use times::with_offset;
 
 /// "1 OOM kill", "2 OOM kills".
 pub fn oom_kills(count: u64) -> String {

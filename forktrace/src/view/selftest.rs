@@ -9,7 +9,7 @@ use super::{
     wrap::wrap,
 };
 use crate::{
-    model::Certainty,
+    model::{Certainty, without_numbers},
     selftest::{Case, End, Line, Outcome, Start},
 };
 
@@ -71,7 +71,8 @@ impl<W: Write> SelftestTable<W> {
         };
         if c.outcome == Outcome::Skipped {
             let room = self.width.saturating_sub(CAUSE);
-            let why = clean(&format!("skipped: {}", c.why.join("; "))).into_owned();
+            let why = without_numbers(&format!("skipped: {}", c.why.join("; ")));
+            let why = clean(&why).into_owned();
             let mut label = cause.as_str();
             for line in wrap(&why, room) {
                 writeln!(self.out, "{label:<CAUSE$}{dim}{line}{dim:#}")?;
@@ -103,7 +104,7 @@ impl<W: Write> SelftestTable<W> {
             "{cause:<CAUSE$}{provoked:<PROVOKED$}{style}{named:<NAMED$}{style:#}{certainty}"
         )?;
         for why in &c.why {
-            self.sentence(why)?;
+            self.sentence(&without_numbers(why))?;
         }
         Ok(())
     }

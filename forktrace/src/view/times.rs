@@ -25,7 +25,7 @@ pub(super) fn without_year(time: &str) -> String {
 }
 
 /// "2026-11-22 13:14:15 +01:00", or with "UTC".
-pub(super) fn with_offset(time: &str) -> String {
+pub fn with_offset(time: &str) -> String {
     moment_in(time, zone())
 }
 
@@ -63,11 +63,12 @@ fn moment_in(time: &str, zone: &TimeZone) -> String {
     format!("{} {}", at.strftime("%Y-%m-%d %H:%M:%S"), offset(&at))
 }
 
-/// London's winter is "+00:00"; "UTC" is where nothing else was chosen.
+/// London's winter is "+00:00". The rules tell, not the zone's name: a file called UTC can hold others.
 fn offset(at: &Zoned) -> String {
-    match at.time_zone().iana_name() {
-        Some("UTC" | "Etc/UTC" | "Etc/Unknown") => "UTC".to_owned(),
-        _ => at.strftime("%:z").to_string(),
+    let utc = at.offset().is_zero() && at.strftime("%Z").to_string() == "UTC";
+    match utc {
+        true => "UTC".to_owned(),
+        false => at.strftime("%:z").to_string(),
     }
 }
 
@@ -111,6 +112,8 @@ mod tests {
         assert_eq!(moment_in(time, &TimeZone::UTC), "2026-11-22 13:14:15 UTC");
         let london = TimeZone::posix("GMT0BST,M3.5.0/1,M10.5.0").unwrap();
         assert_eq!(moment_in(time, &london), "2026-11-22 13:14:15 +00:00");
+        let called_so = TimeZone::posix("UTC5").unwrap();
+        assert_eq!(moment_in(time, &called_so), "2026-11-22 08:14:15 -05:00");
         // Nothing was chosen here.
         assert_eq!(with_offset(time), "2026-11-22 13:14:15 UTC");
         assert_eq!(clock(time), "13:14:15");

@@ -13,7 +13,9 @@ use forktrace::record::Record;
 use rustix::fs::Mode;
 use rustix::process::umask;
 
-use super::{Behaviour, await_failures, forktrace, no_panic, provoke, record, refused_user};
+use super::{
+    Behaviour, await_failures, await_text, forktrace, no_panic, provoke, record, refused_user,
+};
 use crate::machine;
 use crate::runner::Tests;
 use crate::tracer::{PATIENCE, Running, parse, parse_file};
@@ -28,8 +30,8 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         run: |tests| unknown(tests, "--user", "no-such-user-here"),
     },
     Behaviour {
-        name: "unknown_cgroup",
-        run: |tests| unknown(tests, "--cgroup", "/no/such/cgroup"),
+        name: "waiting_for_a_cgroup_ends",
+        run: waiting,
     },
     Behaviour {
         name: "unknown_pid",
@@ -111,6 +113,29 @@ fn unknown(tests: &Tests, flag: &str, name: &str) -> Result<()> {
     no_panic(&said)?;
     ensure!(said.contains(name), "it does not name {name}: {said}");
     Ok(())
+}
+
+/// For a cgroup that isn't there it is waited: until a signal, or the end of the time.
+fn waiting(tests: &Tests) -> Result<()> {
+    let start = |arguments: &[&str]| {
+        let mut command = Command::new(&tests.binary);
+        command.arg("live").args(["--cgroup", "/no/such/cgroup"]);
+        Running::start(&tests.scratch, "waiting", command.args(arguments))
+    };
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut running = start(&[])?;
+        await_text(|| running.said(), "waiting for it")?;
+        running.signal(signal);
+        running.wait_for_exit(0)?;
+        let said = running.said();
+        ensure!(said.contains("/no/such/cgroup"), "it says {said}");
+    }
+    let mut running = start(&["--duration", "0.5"])?;
+    running.wait_for_exit(0)?;
+    ensure!(running.printed().is_empty(), "{}", running.printed());
+    // A command may be what makes it.
+    let mut running = start(&["--", "true"])?;
+    running.wait_for_exit(2)
 }
 
 fn no_privilege(tests: &Tests) -> Result<()> {

@@ -1,12 +1,17 @@
 //! Filters select.
 
+use std::process::Command;
+
 use anyhow::{Result, ensure};
 use forktrace::provoke::sys;
 
-use super::{Behaviour, await_failures, count_of, provoke, record, refused_user};
+use super::{
+    Behaviour, await_failures, await_text, count_of, provoke, record, refused_user, started,
+};
 use crate::actor::Prober;
 use crate::attempt::Kind;
 use crate::runner::Tests;
+use crate::tracer::{Running, Tracer};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
@@ -33,6 +38,14 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         name: "filter_unit",
         run: |tests| select(tests, "--unit", |_| UNIT.to_owned()),
     },
+    Behaviour {
+        name: "filter_waits_for_a_cgroup",
+        run: |tests| awaited(tests, "--cgroup"),
+    },
+    Behaviour {
+        name: "filter_waits_for_a_unit",
+        run: |tests| awaited(tests, "--unit"),
+    },
 ];
 
 /// Where the chosen one lives.
@@ -43,6 +56,36 @@ struct Chosen {
     pid: i32,
     uid: u32,
     cgroup: String,
+}
+
+/// What is named comes when forktrace waits for it, and is traced from then on.
+fn awaited(tests: &Tests, flag: &str) -> Result<()> {
+    const LATE: &str = "forktrace-late.service";
+    let tree = tests.place.cgroups.tree("late")?;
+    let value = match flag {
+        "--unit" => LATE.to_owned(),
+        _ => format!("{}/{LATE}", tree.top().shown()),
+    };
+    let file = tests.scratch.path("late.ndjson");
+    let mut command = Command::new(&tests.binary);
+    command.arg("record").arg("-o").arg(&file);
+    let running = Running::start(&tests.scratch, "late", command.args([flag, &value]))?;
+    await_text(|| running.said(), "waiting for it")?;
+    ensure!(
+        !file.exists(),
+        "there is a recording before there is anything to trace"
+    );
+    let home = tree.at(&[LATE])?;
+    let mut tracer = started(Tracer::follow(running, &file))?;
+    let mut prober = Prober::start("late", Kind::PLAIN, 2, || {
+        home.enter()?;
+        Ok(Vec::new())
+    })?;
+    home.limit(1)?;
+    provoke(&mut prober)?;
+    await_failures(&mut tracer, prober.actor.pid(), 2)?;
+    tracer.end()?;
+    Ok(())
 }
 
 /// One caller that the filter names, refused by pids.max within a subtree, and

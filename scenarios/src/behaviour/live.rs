@@ -7,7 +7,10 @@ use anyhow::{Context, Result, ensure};
 use forktrace::provoke::sys::Signal;
 use forktrace::record::Record;
 
-use super::{Behaviour, HOSTILE, forktrace, no_panic, own_program, provoke, refused_user, started};
+use super::{
+    Behaviour, HOSTILE, await_text, forktrace, no_panic, own_program, provoke, refused_user,
+    started,
+};
 use crate::machine;
 use crate::runner::Tests;
 use crate::tracer::{PATIENCE, Running, Tracer, no_raw_controls, parse_file};
@@ -256,9 +259,4 @@ fn names_both(digest: &str, uids: &[String; 2]) -> Result<()> {
         uids[1]
     );
     Ok(())
-}
-
-fn await_text(printed: impl Fn() -> String, text: &str) -> Result<()> {
-    machine::await_some(PATIENCE, || printed().contains(text).then_some(()))
-        .with_context(|| format!("it does not say {text:?}: {}", printed()))
 }

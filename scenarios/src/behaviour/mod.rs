@@ -38,7 +38,7 @@ use crate::attempt::{Kind, attempt};
 use crate::machine;
 use crate::runner::Tests;
 use crate::scenario::must_fail;
-use crate::tracer::{NotStarted, Running, Tracer};
+use crate::tracer::{NotStarted, PATIENCE, Running, Tracer};
 
 /// One test of a behaviour.
 pub struct Behaviour {
@@ -186,6 +186,12 @@ pub fn in_own_mounts(test: impl FnOnce() -> Result<()>) -> Result<()> {
         Ok(())
     })?;
     Ok(())
+}
+
+/// Waits until it says this.
+pub fn await_text(printed: impl Fn() -> String, text: &str) -> Result<()> {
+    machine::await_some(PATIENCE, || printed().contains(text).then_some(()))
+        .with_context(|| format!("it does not say {text:?}: {}", printed().escape_debug()))
 }
 
 /// Words that no output may hold: a Rust program that lost its way.

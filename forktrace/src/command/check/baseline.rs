@@ -1,16 +1,11 @@
 //! `--save` and `--against`.
 
-use std::{
-    fs::{File, OpenOptions, Permissions},
-    io::{Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
-};
+use std::{fs::OpenOptions, io::Read as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use forktrace::{
     headroom::{Baseline, BaselineError, Drift, Headroom, drift},
     host::settings,
-    recording::{WriteError, create_private},
+    recording::{WriteError, check_name, write_whole},
 };
 
 /// Larger than the settings of any host: 65,536 cgroups with two limits each.
@@ -30,27 +25,12 @@ pub(super) fn drift_since(before: &Baseline, headroom: &Headroom) -> Drift {
     drift(before, &now(headroom))
 }
 
-/// Writes a file for its owner only.
+/// Writes it for its owner only, or to standard output for `-`.
 pub(super) fn save(path: &Path, force: bool, headroom: &Headroom) -> Result<(), WriteError> {
     let mut text = serde_json::to_vec_pretty(&now(headroom))?;
     text.push(b'\n');
-    let mut file = create_private(path, force)?;
-    write(&mut file, &text).map_err(|source| WriteError::Write {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn write(file: &mut File, text: &[u8]) -> std::io::Result<()> {
-    if file.metadata()?.is_file() {
-        // One that was there may have been everybody's to read.
-        file.set_permissions(Permissions::from_mode(0o600))?;
-    }
-    file.write_all(text)?;
-    match file.metadata()?.is_file() {
-        true => file.sync_all(),
-        false => Ok(()),
-    }
+    check_name(path, &["json"])?;
+    write_whole(path, force, &text)
 }
 
 pub(super) fn load(path: &Path) -> Result<Baseline, BaselineError> {

@@ -11,6 +11,7 @@ use super::{
 use crate::host::cgroup::Reading;
 use crate::host::process::Bounds;
 use crate::host::{limits, mappings, process, unit_limits};
+use crate::model::without_numbers;
 
 pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsError> {
     let failed = |source| ReadingsError::Proc {
@@ -223,7 +224,7 @@ fn add(readings: &mut Readings, found: Vec<Reading>) {
             Ok(one) => readings.cgroups.push(one),
             Err(error) => readings.unreadable.push(Missing {
                 what: error.file.to_string_lossy().into_owned(),
-                why: error.source.to_string(),
+                why: without_numbers(&error.source),
             }),
         }
     }
@@ -239,7 +240,10 @@ fn details(
     if let Err(error) = &mappings {
         unreadable.push(Missing {
             what: format!("mappings of process {pid} (vm.max_map_count, the largest one)"),
-            why: format!("{error}; it takes root or CAP_SYS_PTRACE"),
+            why: format!(
+                "{}; it takes root or CAP_SYS_PTRACE",
+                without_numbers(error)
+            ),
         });
     }
     let hierarchy = hierarchies.of(Resource::Pids);

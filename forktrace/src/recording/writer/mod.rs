@@ -17,7 +17,9 @@ use std::{
 use jiff::Timestamp;
 
 use self::output::Output;
-pub use self::{output::create_private, rotate::next_earlier};
+pub(super) use self::output::missing_folder;
+pub use self::rotate::next_earlier;
+use super::whole::{RECORDINGS, check_name};
 use crate::{
     model::LossReason,
     record::{Loss, Record, write_line},
@@ -74,8 +76,16 @@ impl Keeping {
 /// Why a recording can't be made or continued.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    #[error("{path} exists already; --force overwrites it (and --append continues a recording)")]
-    Exists { path: PathBuf },
+    #[error("{path} exists already; {ways}")]
+    Exists { path: PathBuf, ways: &'static str },
+    #[error("{path} is a folder; give the name of a file in it")]
+    Folder { path: PathBuf },
+    #[error("{path}: what is written is no .{ending}; end the name in {fits}")]
+    OtherFormat {
+        path: PathBuf,
+        ending: String,
+        fits: String,
+    },
     #[error("{path} is a symbolic link, which is not followed")]
     Symlink { path: PathBuf },
     #[error("{path} is being written by another forktrace")]
@@ -90,6 +100,10 @@ pub enum WriteError {
     Open { path: PathBuf, source: io::Error },
     #[error("writing to {path} (what was written before stays readable)")]
     Write { path: PathBuf, source: io::Error },
+    #[error("writing {path} (what was there before is as it was)")]
+    Whole { path: PathBuf, source: io::Error },
+    #[error("writing to standard output")]
+    StandardOutput { source: io::Error },
     #[error("beginning a new file for {path} (the old one is written on)")]
     Rotate { path: PathBuf, source: io::Error },
     #[error("removing what is older than --keep of {path}")]
@@ -124,6 +138,7 @@ impl Recording {
     /// Begins or continues a recording, compressed by zstd where the name ends
     /// in `.zst`.
     pub fn open(path: &Path, keeping: Keeping) -> Result<Self, WriteError> {
+        check_name(path, RECORDINGS)?;
         let compressed = path.extension().is_some_and(|e| e == "zst");
         let output = Output::open(path, keeping.existing, compressed)?;
         if keeping.rotates() && !output.is_regular() {

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -16,22 +16,6 @@ const FRAME_BYTES: u64 = 256 << 10;
 /// Of the window, as a power of two: as large as a frame. Small, because a
 /// tracer that runs for weeks keeps it.
 const WINDOW_LOG: u32 = 18;
-
-/// Creates a file for its owner only. An existing one is refused unless
-/// `force`, and emptied then; a symbolic link is never followed.
-pub fn create_private(path: &Path, force: bool) -> Result<File, WriteError> {
-    if !force {
-        return open_private(path, Existing::Refuse);
-    }
-    let file = open_private(path, Existing::Overwrite)?;
-    if file.metadata().is_ok_and(|m| m.is_file()) {
-        file.set_len(0).map_err(|source| WriteError::Open {
-            path: path.to_owned(),
-            source,
-        })?;
-    }
-    Ok(file)
-}
 
 /// Opens, or creates for the owner only. What is in the file stays.
 fn open_private(path: &Path, existing: Existing) -> Result<File, WriteError> {
@@ -50,7 +34,11 @@ fn open_private(path: &Path, existing: Existing) -> Result<File, WriteError> {
         let link = path.symlink_metadata().is_ok_and(|m| m.is_symlink());
         match source.raw_os_error() {
             _ if link => WriteError::Symlink { path },
-            Some(libc::EEXIST) => WriteError::Exists { path },
+            _ if path.is_dir() => WriteError::Folder { path },
+            Some(libc::EEXIST) => WriteError::Exists {
+                path,
+                ways: "--force overwrites it, --append continues it",
+            },
             Some(libc::ENOENT) => match missing_folder(&path) {
                 Some(folder) => WriteError::NoFolder { path, folder },
                 None => WriteError::Open { path, source },
@@ -62,7 +50,7 @@ fn open_private(path: &Path, existing: Existing) -> Result<File, WriteError> {
 
 /// The folder that a file would be in, where that isn't there. Of a file system that
 /// lets nobody create files, as /proc, the kernel says ENOENT too.
-fn missing_folder(path: &Path) -> Option<PathBuf> {
+pub fn missing_folder(path: &Path) -> Option<PathBuf> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())?;
@@ -89,6 +77,9 @@ impl Output {
     /// Opens the file, readable by its owner only; a symbolic link is never
     /// followed.
     pub fn open(path: &Path, existing: Existing, compressed: bool) -> Result<Self, WriteError> {
+        if path == Path::new("-") {
+            return Self::standard_output(existing);
+        }
         let file = open_private(path, existing)?;
         let metadata = file.metadata().ok();
         let regular = metadata.is_some_and(|m| m.is_file());
@@ -111,6 +102,24 @@ impl Output {
             });
         }
         Ok(output)
+    }
+
+    /// What is written there can't be taken back, whatever it is: others may write there too.
+    fn standard_output(existing: Existing) -> Result<Self, WriteError> {
+        let path = PathBuf::from("standard output");
+        if existing == Existing::Append {
+            return Err(WriteError::NoFile { path });
+        }
+        let file = match io::stdout().as_fd().try_clone_to_owned() {
+            Ok(fd) => File::from(fd),
+            Err(source) => return Err(WriteError::Open { path, source }),
+        };
+        Ok(Self {
+            file,
+            path,
+            whole: None,
+            frames: None,
+        })
     }
 
     /// Two that append to one file, or one that overwrites what another is

@@ -456,7 +456,11 @@ fn what(f: &Failure) -> String {
     let operation = match f.operation {
         Operation::Process => "process",
         Operation::Thread => "thread",
-        Operation::Vfork => "process (vfork)",
+        // By a call of another name: one bracket holds both.
+        Operation::Vfork => match &f.syscall {
+            Some(call) if call != "vfork" => return format!("process (vfork, {call})"),
+            _ => "process (vfork)",
+        },
         Operation::Exec => "program",
         Operation::KernelThread => "kernel thread",
         Operation::IoWorker => "io_uring worker",

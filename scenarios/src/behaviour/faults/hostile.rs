@@ -12,7 +12,7 @@ use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::Record;
 use forktrace::view::is_harmful;
 
-use super::super::{Behaviour, forktrace, own_program, record};
+use super::super::{Behaviour, await_text, forktrace, own_program, record};
 use crate::cgroup::Cgroup;
 use crate::machine::{self, await_some};
 use crate::runner::Tests;
@@ -147,9 +147,4 @@ fn harmless(name: &str, text: &str) -> Result<()> {
 
 fn path(path: &Path) -> Result<&str> {
     path.to_str().context("a path")
-}
-
-fn await_text(printed: impl Fn() -> String, text: &str) -> Result<()> {
-    machine::await_some(PATIENCE, || printed().contains(text).then_some(()))
-        .with_context(|| format!("it does not say {text:?}: {}", printed().escape_debug()))
 }

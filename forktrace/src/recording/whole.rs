@@ -1,0 +1,179 @@
+//! Files that are written as a whole: a page, a baseline, a schema. Each is written beside its
+//! place and put there once it is on the disk, so that what was there stays until then.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use super::writer::{WriteError, missing_folder};
+
+/// What `--force` of a command does; its part of the message where a file is there already.
+const WAYS: &str = "--force overwrites it";
+
+/// How names of recordings end.
+pub const RECORDINGS: &[&str] = &["ndjson", "json", "zst"];
+
+/// Whether a file can be written there, as far as can be told before.
+pub fn check_whole(path: &Path, force: bool) -> Result<(), WriteError> {
+    let Ok(there) = fs::symlink_metadata(path) else {
+        return match missing_folder(path) {
+            Some(folder) => Err(WriteError::NoFolder {
+                path: path.to_owned(),
+                folder,
+            }),
+            None => Ok(()),
+        };
+    };
+    let path = path.to_owned();
+    match there.file_type() {
+        kind if kind.is_symlink() => Err(WriteError::Symlink { path }),
+        kind if kind.is_dir() => Err(WriteError::Folder { path }),
+        _ if !force => Err(WriteError::Exists { path, ways: WAYS }),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file for its owner only, or standard output for `-`. Of an error nothing is left, and
+/// what was there before is as it was.
+pub fn write_whole(path: &Path, force: bool, text: &[u8]) -> Result<(), WriteError> {
+    if path == Path::new("-") {
+        let mut out = io::stdout().lock();
+        return out
+            .write_all(text)
+            .and_then(|()| out.flush())
+            .map_err(|source| WriteError::StandardOutput { source });
+    }
+    check_whole(path, force)?;
+    let there = fs::symlink_metadata(path);
+    let written = match there {
+        // A pipe or a device is no place to put a file at.
+        Ok(there) if !there.is_file() => OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY)
+            .open(path)
+            .and_then(|mut file| file.write_all(text)),
+        _ => beside(path, force, text),
+    };
+    written.map_err(|source| match source.kind() {
+        // It has come meanwhile.
+        io::ErrorKind::AlreadyExists => WriteError::Exists {
+            path: path.to_owned(),
+            ways: WAYS,
+        },
+        _ => WriteError::Whole {
+            path: path.to_owned(),
+            source,
+        },
+    })
+}
+
+fn beside(path: &Path, force: bool, text: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .prefix(".forktrace-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    let placed = match force {
+        true => file.persist(path),
+        false => file.persist_noclobber(path),
+    };
+    placed.map(|_| ()).map_err(|error| error.error)
+}
+
+/// Refuses a name that promises what the file won't be: `page.html.gz` is read by nobody. `fits`
+/// are the endings of what is written.
+pub fn check_name(path: &Path, fits: &[&str]) -> Result<(), WriteError> {
+    const OTHERS: [&str; 22] = [
+        "gz", "tgz", "xz", "bz2", "lz4", "lzma", "br", "zip", "7z", "z", "zst", "html", "htm",
+        "pdf", "csv", "tsv", "xml", "yaml", "yml", "parquet", "sqlite", "md",
+    ];
+    let Some(ending) = path.extension().and_then(|e| e.to_str()) else {
+        return Ok(());
+    };
+    let small = ending.to_ascii_lowercase();
+    if fits.contains(&&*small) || !OTHERS.contains(&&*small) {
+        return Ok(());
+    }
+    let fits: Vec<String> = fits.iter().map(|ending| format!(".{ending}")).collect();
+    Err(WriteError::OtherFormat {
+        path: path.to_owned(),
+        ending: ending.to_owned(),
+        fits: fits.join(" or "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    fn names(folder: &Path) -> Vec<String> {
+        let all = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = all
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_whole_and_its_owner_s_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.html");
+        write_whole(&path, false, b"one").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let error = write_whole(&path, false, b"two").unwrap_err();
+        assert!(matches!(error, WriteError::Exists { .. }), "{error}");
+        assert!(!error.to_string().contains("--append"), "{error}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write_whole(&path, true, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(names(dir.path()), ["a.html"]);
+    }
+
+    #[test]
+    fn what_is_no_place_for_a_file_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        symlink("/etc/passwd", &link).unwrap();
+        for (path, text) in [
+            (dir.path().to_owned(), "is a folder"),
+            (link, "is a symbolic link"),
+            (dir.path().join("none/x"), "there is no folder"),
+        ] {
+            let error = write_whole(&path, true, b"x").unwrap_err();
+            assert!(error.to_string().contains(text), "{error}");
+        }
+        assert_eq!(names(dir.path()), ["link"]);
+    }
+
+    /// A device takes it as it comes; what it can't take is an error.
+    #[test]
+    fn devices_are_written_to() {
+        assert!(write_whole(Path::new("/dev/null"), true, b"x").is_ok());
+        let error = write_whole(Path::new("/dev/full"), true, b"x").unwrap_err();
+        assert!(matches!(error, WriteError::Whole { .. }), "{error}");
+    }
+
+    #[test]
+    fn names_that_promise_another_format_are_refused() {
+        let refused = |name: &str, fits: &[&str]| check_name(Path::new(name), fits).is_err();
+        for name in ["a.ndjson.gz", "a.xz", "a.GZ", "a.html", "a.csv"] {
+            assert!(refused(name, &["ndjson", "zst"]), "{name}");
+        }
+        for name in ["a.ndjson", "a.zst", "a", "-", "a.log", "a.2026", ".gz"] {
+            assert!(!refused(name, &["ndjson", "zst"]), "{name}");
+        }
+        assert!(refused("a.html.zst", &["html"]) && !refused("a.html", &["html"]));
+        let error = check_name(Path::new("a.gz"), &["ndjson", "zst"]).unwrap_err();
+        assert!(error.to_string().contains(".ndjson or .zst"), "{error}");
+    }
+}

@@ -1,0 +1,224 @@
+//! What a person meets at the command line: times, names of files, mistakes. Without privilege.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/schema-1.ndjson");
+
+fn run(arguments: &[&str], zone: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_forktrace"))
+        .args(arguments)
+        .env("TZ", zone)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What is printed, of a run that succeeds.
+fn printed(arguments: &[&str], zone: &str) -> String {
+    let run = run(arguments, zone);
+    assert!(run.status.success(), "{arguments:?}: {run:?}");
+    text(&run.stdout)
+}
+
+/// What is said of wrong usage.
+fn refused(arguments: &[&str]) -> String {
+    let run = run(arguments, "");
+    assert_eq!(run.status.code(), Some(2), "{arguments:?}: {run:?}");
+    let said = text(&run.stderr);
+    assert!(!said.contains("os error"), "{said}");
+    said
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("forktrace-{name}-{}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A rule, so that the host's database doesn't matter.
+const NEW_YORK: &str = "EST5EDT,M3.2.0,M11.1.0";
+
+#[test]
+fn times_are_of_the_zone_that_is_asked_for() {
+    let utc = printed(&["replay", RECORDING], "");
+    assert!(utc.contains("2026-11-23 03:48:47 UTC"), "{utc}");
+    assert!(utc.contains("\n03:48:50 EAGAIN"), "{utc}");
+    let local = printed(&["replay", RECORDING], NEW_YORK);
+    assert!(local.contains("2026-11-22 22:48:47 -05:00"), "{local}");
+    assert!(local.contains("\n22:48:50 EAGAIN"), "{local}");
+    assert!(!local.contains("Ctrl-C"), "{local}");
+    assert_eq!(printed(&["replay", "--utc", RECORDING], NEW_YORK), utc);
+    let verbose = printed(&["replay", "-v", RECORDING], NEW_YORK);
+    assert!(verbose.contains("\n2026-11-22T22:48:50."), "{verbose}");
+    let report = printed(&["report", RECORDING], NEW_YORK);
+    assert!(
+        report.contains("2026-11-22 22:48:50 -05:00 to "),
+        "{report}"
+    );
+    // What is typed is of the same zone as what is printed.
+    let since = |time: &str, zone| printed(&["replay", "--since", time, RECORDING], zone);
+    assert!(since("2026-11-22 22:00", NEW_YORK).contains("22:48:50 EAGAIN"));
+    assert!(!since("2026-11-23 03:00", NEW_YORK).contains("22:48:50 EAGAIN"));
+    assert!(since("2026-11-23 03:00", "").contains("03:48:50 EAGAIN"));
+}
+
+#[test]
+fn a_zone_that_nobody_knows_is_said_to_be_utc() {
+    let run = run(&["replay", RECORDING], "Mars/Olympus");
+    assert!(run.status.success());
+    let said = text(&run.stderr);
+    assert!(
+        said.contains("TZ=Mars/Olympus") && said.contains("times are UTC"),
+        "{said}"
+    );
+    assert!(text(&run.stdout).contains("03:48:47 UTC"));
+}
+
+#[test]
+fn times_that_can_t_be_meant_are_wrong_usage() {
+    let said = refused(&["replay", "--since", "14:05", "--until", "13:00", RECORDING]);
+    assert!(
+        said.contains("--since is") && said.contains("after --until"),
+        "{said}"
+    );
+    refused(&["report", "--since", "1h", "--until", "2h", RECORDING]);
+    let said = refused(&["replay", "--since", "soon", RECORDING]);
+    assert!(said.contains("is no time"), "{said}");
+    assert!(
+        printed(
+            &["replay", "--since", "1h", "--until", "now", RECORDING],
+            ""
+        )
+        .len()
+            < 400
+    );
+}
+
+#[test]
+fn a_minus_is_standard_output() {
+    let page = printed(&["report", "--html", "-", RECORDING], "");
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    let schema = printed(&["schema", "-o", "-"], "");
+    assert_eq!(schema, printed(&["schema"], ""));
+    let run = run(&["check", "--save", "-"], "");
+    let baseline: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert!(baseline.get("settings").is_some(), "{baseline}");
+    assert!(fs::metadata("-").is_err());
+    let said = refused(&["record", "-o", "-", "--max-size", "1M"]);
+    assert!(said.contains("standard output"), "{said}");
+}
+
+#[test]
+fn files_are_whole_or_as_they_were() {
+    let folder = Folder::new("whole");
+    let path = folder.path("schema.json");
+    printed(&["schema", "check", "-o", &path], "");
+    let before = fs::read(&path).unwrap();
+    let said = refused(&["schema", "report", "-o", &path]);
+    assert!(
+        said.contains("--force") && !said.contains("--append"),
+        "{said}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), before);
+    printed(&["schema", "report", "-o", &path, "--force"], "");
+    assert_ne!(fs::read(&path).unwrap(), before);
+    let page = folder.path("page.html");
+    printed(&["report", "--html", &page, RECORDING], "");
+    let said = refused(&["report", "--html", &page, RECORDING]);
+    assert!(
+        said.contains("--force") && !said.contains("--append"),
+        "{said}"
+    );
+    // Nothing is left beside them.
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
+}
+
+#[test]
+fn names_that_promise_what_is_not_written_are_refused() {
+    let folder = Folder::new("names");
+    for (arguments, name) in [
+        (&["record", "-o"][..], "x.gz"),
+        (&["check", "--save"], "x.json.xz"),
+        (&["schema", "-o"], "x.csv"),
+    ] {
+        let path = folder.path(name);
+        let said = refused(&[arguments, &[&path]].concat());
+        assert!(said.contains("what is written is no ."), "{said}");
+    }
+    refused(&["report", "--html", &folder.path("x.html.gz"), RECORDING]);
+    for arguments in [
+        &["record", "-o"][..],
+        &["check", "--save"],
+        &["schema", "-o"],
+    ] {
+        let said = refused(&[arguments, &[folder.0.to_str().unwrap()]].concat());
+        assert!(said.contains("is a folder"), "{said}");
+    }
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[test]
+fn files_that_can_t_be_read_are_named_in_words() {
+    let said = refused(&["report", "/nonexistent"]);
+    assert_eq!(
+        said,
+        "forktrace: opening /nonexistent: No such file or directory\n"
+    );
+    let said = refused(&["report", "/"]);
+    assert_eq!(said, "forktrace: reading /: Is a directory\n");
+}
+
+#[test]
+fn explain_is_found_by_what_people_have() {
+    let page = |arguments: &[&str]| printed(&[&["explain"], arguments].concat(), "");
+    let pids = page(&["cgroup_pids_max"]);
+    for name in [
+        &["pids.max"][..],
+        &["TasksMax"],
+        &["podPidsLimit"],
+        &["fork", "rejected", "by", "pids", "controller"],
+    ] {
+        assert_eq!(page(name), pids, "{name:?}");
+    }
+    assert_eq!(page(&["ulimit -u"]), page(&["rlimit_nproc"]));
+    let several = page(&["EAGAIN"]);
+    assert!(several.contains("cgroup_pids_max") && several.contains("rlimit_nproc"));
+    assert!(!several.contains("overcommit"), "{several}");
+    let said = refused(&["explain", "pidsmax"]);
+    assert!(
+        said.contains("did you mean 'pids.max' (cgroup_pids_max)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn help_has_examples() {
+    for command in [
+        "live", "record", "replay", "report", "check", "explain", "selftest",
+    ] {
+        let help = printed(&[command, "--help"], "");
+        assert!(help.contains("\nExamples:\n"), "{help}");
+    }
+    assert!(printed(&["--help"], "").contains("\nExamples:\n"));
+}
