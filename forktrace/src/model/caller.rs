@@ -78,6 +78,7 @@ impl fmt::Display for Qos {
 
 /// A caller for tests.
 #[cfg(test)]
+/// A sample caller, for the tests of other rooms.
 pub mod tests {
     use super::Caller;
 
