@@ -54,7 +54,7 @@ impl Contexts {
         let sight = limit.map_or(Sight::Whole, |limit| self.sight(limit));
         let holders = limit.map(|limit| {
             let scope = || Scope::of_limit(limit, &self.hierarchies);
-            self.holders.of(limit, scope)
+            self.holders.of(limit, subject.caller.pid, scope)
         });
         let unit_limit =
             limit.and_then(|limit| self.unit_limits.of_limit(limit, &self.hierarchies));

@@ -14,7 +14,7 @@ use crate::host::cgroup::Version;
 /// many tasks are found without, zombies of a cgroup needn't be looked for.
 /// `None`: it could not be read, or not in the time that `proc` has.
 pub fn count(proc: &mut Proc, scope: &Scope, usage: Option<u64>) -> Option<Tally> {
-    let mut tally = Tally::new(scope.fill());
+    let mut tally = Tally::new(scope.fill(), proc.living());
     match scope {
         Scope::Cgroup {
             folder,

@@ -98,13 +98,21 @@ impl Holders {
     /// was counted within the last five seconds, where counting has taken too
     /// much of the time lately, and inside a pid namespace or behind
     /// `hidepid`, where /proc doesn't show the others; nor where it takes more than three seconds.
-    pub fn of(&mut self, limit: &Limit, scope: impl FnOnce() -> Option<Scope>) -> Vec<Holder> {
+    /// `caller`: the process that was refused.
+    pub fn of(
+        &mut self,
+        limit: &Limit,
+        caller: u32,
+        scope: impl FnOnce() -> Option<Scope>,
+    ) -> Vec<Holder> {
         let start = Instant::now();
         if !self.sees_all || !self.rate_limit.allows(Key::of_limit(limit), start) {
             return Vec::new();
         }
         self.proc.give_up_at(Some(start + LONGEST));
+        self.proc.has_lived(Some(caller));
         let rows = scope().and_then(|scope| self.count(&scope, limit.usage));
+        self.proc.has_lived(None);
         self.proc.give_up_at(None);
         self.rate_limit.spent(start.elapsed());
         rows.unwrap_or_default()

@@ -56,6 +56,7 @@ pub struct Proc {
     path: String,
     buffer: Vec<u8>,
     until: Option<Instant>,
+    living: Option<u32>,
 }
 
 impl Proc {
@@ -66,7 +67,19 @@ impl Proc {
             path: String::new(),
             buffer: vec![0; BUFFER],
             until: None,
+            living: None,
         }
+    }
+
+    /// This process lived when the limit refused, however it is found now; `None`: that is known of
+    /// none.
+    pub fn has_lived(&mut self, pid: Option<u32>) {
+        self.living = pid;
+    }
+
+    /// That process.
+    pub fn living(&self) -> Option<u32> {
+        self.living
     }
 
     /// Sets the time at which to give up; `None`: never.

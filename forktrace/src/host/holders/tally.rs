@@ -70,6 +70,7 @@ struct Program {
 #[derive(Debug)]
 pub struct Tally {
     fill: Fill,
+    living: Option<u32>,
     all: Amount,
     programs: HashMap<String, Program>,
     /// The largest processes, largest first.
@@ -79,9 +80,11 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn new(fill: Fill) -> Self {
+    /// `living`: a process that lived when the limit refused.
+    pub fn new(fill: Fill, living: Option<u32>) -> Self {
         Self {
             fill,
+            living,
             all: Amount::default(),
             programs: HashMap::new(),
             processes: Vec::new(),
@@ -98,9 +101,16 @@ impl Tally {
     /// Adds a process of which `tasks` tasks count. `title`: what it says of
     /// itself, if it is one of PostgreSQL's.
     pub fn add(&mut self, process: &Process, tasks: u64, title: Option<&[u8]>) -> Amount {
-        let zombie = process.is_zombie();
+        // The one that was refused, and a command that forktrace runs and is about to reap, have ended
+        // since.
+        let ended_since = self.living == Some(process.pid) || process.ppid == std::process::id();
+        let zombie = process.is_zombie() && !ended_since;
         let amount = Amount {
-            tasks: if zombie { 0 } else { tasks },
+            tasks: match process.is_zombie() {
+                true if zombie => 0,
+                true => tasks.max(1),
+                false => tasks,
+            },
             zombies: u64::from(zombie),
             bytes: match self.fill {
                 Fill::Tasks => 0,

@@ -46,7 +46,7 @@ pub fn count(tasks: &mut dyn Tasks, proc: &mut Proc, scope: &Scope) -> Result<Ta
     }
     let query = query(scope).ok_or(Uncounted::NotHere)?;
     let mut count = Count {
-        tally: Tally::new(Fill::Tasks),
+        tally: Tally::new(Fill::Tasks, proc.living()),
         by_cgroup: matches!(scope, Scope::Cgroup { .. }),
         several: HashMap::new(),
         cgroups: HashMap::new(),

@@ -469,10 +469,10 @@ fn a_limit_is_counted_once_in_a_while() {
         ..Limit::new(LimitKind::ThreadsMax, Owner::Host, Unit::Tasks)
     };
     let scope = || Some(Scope::Host { fill: Fill::Tasks });
-    assert_eq!(holders.of(&limit, scope).len(), 1);
-    assert_eq!(holders.of(&limit, scope), []);
+    assert_eq!(holders.of(&limit, 1, scope).len(), 1);
+    assert_eq!(holders.of(&limit, 1, scope), []);
     limit.kind = LimitKind::PidMax;
-    assert_eq!(holders.of(&limit, scope).len(), 1);
+    assert_eq!(holders.of(&limit, 1, scope).len(), 1);
 }
 
 #[test]
