@@ -17,6 +17,10 @@ use crate::{
 /// [`QUIET_NS`].
 const QUIET_NS: u64 = 10_000_000_000;
 
+/// Failures recorded between two readings whose times are remembered; a process has no more of them in a
+/// second.
+const REMEMBERED: usize = 64;
+
 /// A map of counts in the kernel, and what was reported of it.
 pub struct CountMap {
     batches: Batches<Key, Count>,
@@ -30,6 +34,9 @@ pub struct CountMap {
 struct Known {
     /// The latest of its failures that was recorded.
     recorded: Option<Recorded>,
+    /// `recorded` as of the last reading, and those recorded since: when, and their numbers.
+    before: Option<u64>,
+    since: Vec<(u64, u64)>,
     alike: Option<SameVerdict>,
     /// The latest was filtered out by what only user space knows.
     ignored: bool,
@@ -110,6 +117,9 @@ impl CountMap {
             cause: alike.cause,
         });
         known.alike = Some(alike.clone());
+        if known.since.len() < REMEMBERED {
+            known.since.push((time_ns, seq));
+        }
         known.last_ns = time_ns.max(known.last_ns);
     }
 
@@ -135,11 +145,14 @@ impl CountMap {
             known.suppressed = count.suppressed;
             known.lost = count.lost;
             known.last_ns = count.last_ns;
+            let like = known.like_before(first_ns);
+            known.before = known.recorded.map(|recorded| recorded.seq);
+            known.since.clear();
             if suppressed + lost == 0 {
                 return;
             }
             let counted = Counted {
-                like: known.like(),
+                like,
                 suppressed,
                 lost,
                 first_ns: first_ns.min(count.last_ns),
@@ -192,6 +205,21 @@ fn removed(answer: Result<(), MapError>) -> bool {
 }
 
 impl Known {
+    /// What those are like that came from this time on: of the failures that were recorded, they repeat the
+    /// one before them, and not the first of the next second.
+    fn like_before(&self, first_ns: u64) -> Like {
+        let Like::Recorded(recorded) = self.like() else {
+            return self.like();
+        };
+        let earlier = self.since.iter().rev().find(|(at, _)| *at <= first_ns);
+        let first = self.since.first().map(|(_, seq)| *seq);
+        let seq = earlier.map(|(_, seq)| *seq).or(self.before).or(first);
+        Like::Recorded(Recorded {
+            seq: seq.unwrap_or(recorded.seq),
+            ..recorded
+        })
+    }
+
     fn like(&self) -> Like {
         match self.recorded {
             _ if self.mixed => Like::Unknown,
@@ -199,5 +227,35 @@ impl Known {
             Some(recorded) => Like::Recorded(recorded),
             None => Like::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a storm that goes on, the first of the next second come before the count is read.
+    #[test]
+    fn repeats_are_of_the_failure_before_them() {
+        let mut known = Known {
+            told: Some(Told {
+                seq: 128,
+                cause: crate::cause::Cause::CgroupPidsMax,
+            }),
+            before: Some(112),
+            since: (113..=128).map(|seq| (56_202 + seq, seq)).collect(),
+            ..Known::default()
+        };
+        let of = |known: &Known, first_ns| match known.like_before(first_ns) {
+            Like::Recorded(recorded) => told.seq,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(of(&known, 55_196), 112);
+        assert_eq!(of(&known, 56_202 + 120), 120);
+        assert_eq!(of(&known, 60_000), 128);
+        known.before = None;
+        assert_eq!(of(&known, 55_196), 113);
+        known.mixed = true;
+        assert_eq!(known.like_before(55_196), Like::Unknown);
     }
 }
