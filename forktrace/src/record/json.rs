@@ -9,7 +9,24 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
+use super::{Failure, Record};
 use crate::model::is_harmful;
+
+/// How a line of forktrace's own that holds a failure begins.
+const FAILURE: &[u8] = b"{\"type\":\"failure\",";
+
+/// A line, without its newline, as the record that it is; `None`: it is none.
+///
+/// Nearly all of a recording is failures. What kind a record is can stand anywhere in a line, so that
+/// serde keeps all of it until it knows; where it comes first, a failure is read at once.
+pub fn parse_line(line: &[u8]) -> Option<Record> {
+    if line.starts_with(FAILURE)
+        && let Ok(failure) = serde_json::from_slice::<Failure>(line)
+    {
+        return Some(Record::Failure(Box::new(failure)));
+    }
+    serde_json::from_slice(line).ok()
+}
 
 /// Appends the value and a newline to `line`.
 pub fn write_line(line: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
@@ -27,6 +44,10 @@ impl Formatter for Harmless {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // Controls below U+0020 have been taken out, and the rest of ASCII is harmless but for U+007F.
+        if fragment.bytes().all(|byte| byte < 0x7f) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut plain = 0;
         for (at, c) in fragment.char_indices().filter(|(_, c)| is_harmful(*c)) {
             writer.write_all(&fragment.as_bytes()[plain..at])?;

@@ -13,7 +13,7 @@ pub(crate) mod oom_kill;
 mod session;
 
 pub use failure::Failure;
-pub use json::write_line;
+pub use json::{parse_line, write_line};
 pub use oom_kill::{Constraint, InvokedBy, OomKill, Victim};
 pub use session::{
     Alike, HostLimits, Inside, Loss, PROC, ProbeInUse, Repeat, Session, Summary, TASK_ITER,

@@ -17,7 +17,7 @@ use self::{
     frames::Frames,
     lines::{Line, Lines},
 };
-use crate::record::Record;
+use crate::record::{Record, parse_line};
 
 /// First bytes of a zstd frame (RFC 8878, 3.1.1), and of one to be skipped
 /// (3.1.2), whose last digit may be any.
@@ -131,7 +131,7 @@ impl Reader {
 
     /// The next record; `None` at the end.
     pub fn read(&mut self) -> Result<Option<Record>, ReadError> {
-        self.read_with(|line| serde_json::from_slice(line).ok())
+        self.read_with(parse_line)
     }
 
     /// What is made of the next line of which something can be made: a line for
