@@ -32,6 +32,31 @@ pub struct Caller {
     pub exe_hex: Option<String>,
 }
 
+impl Caller {
+    /// The program's name: a thread's may say nothing of it.
+    pub fn program(&self) -> &str {
+        program(self.exe.as_deref(), &self.comm)
+    }
+}
+
+/// The name of the executable; the thread's, where that isn't known.
+pub fn program<'a>(exe: Option<&'a str>, comm: &'a str) -> &'a str {
+    let exe = exe.map(|exe| exe.strip_suffix(" (deleted)").unwrap_or(exe));
+    let name = exe.and_then(|exe| exe.rsplit('/').next());
+    name.filter(|name| !name.is_empty()).unwrap_or(comm)
+}
+
+/// The program, and the thread's name beside it where that is another: "java (http-nio-8080-e)". A
+/// thread's name is the program's first 15 bytes to begin with.
+pub fn program_and_thread(program: &str, comm: &str) -> String {
+    const LONGEST: usize = 15;
+    let cut = comm.len() == LONGEST && program.starts_with(comm);
+    match comm == program || cut {
+        true => program.to_owned(),
+        false => format!("{program} ({comm})"),
+    }
+}
+
 /// Where the caller lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cgroup {
@@ -80,7 +105,22 @@ impl fmt::Display for Qos {
 #[cfg(test)]
 /// A sample caller, for the tests of other rooms.
 pub mod tests {
-    use super::Caller;
+    use super::{Caller, program, program_and_thread};
+
+    #[test]
+    fn a_program_goes_by_its_executable() {
+        assert_eq!(program(Some("/usr/bin/java"), "http-nio-8080-e"), "java");
+        assert_eq!(program(Some("/opt/x (deleted)"), "x"), "x");
+        assert_eq!(program(Some("/"), "x"), "x");
+        assert_eq!(program(None, "in:imuxsock"), "in:imuxsock");
+        let beside = |program, comm| program_and_thread(program, comm);
+        assert_eq!(beside("java", "http-nio-8080-e"), "java (http-nio-8080-e)");
+        assert_eq!(
+            beside("a-very-long-name-of-a-program", "a-very-long-nam"),
+            "a-very-long-name-of-a-program"
+        );
+        assert_eq!(beside("sh", "sh"), "sh");
+    }
 
     /// A process of postgres's.
     pub fn caller() -> Caller {

@@ -1,6 +1,10 @@
 //! Choosing among recorded failures, by what the records say.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Cause, Cgroup, Errno},
@@ -67,7 +71,8 @@ impl Wanted {
             && self.until.is_none_or(|until| first <= until)
     }
 
-    fn wants(&self, f: &Failure) -> bool {
+    /// Whether it is wanted.
+    pub fn wants(&self, f: &Failure) -> bool {
         self.in_time(&f.time, &f.time) && self.chosen(f)
     }
 
@@ -86,7 +91,114 @@ impl Wanted {
     }
 }
 
+/// Failures that filters have left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    pub failures: u64,
+    pub first: Option<String>,
+    pub last: Option<String>,
+    /// By the option that each doesn't meet; some don't meet several.
+    pub by: BTreeMap<String, u64>,
+}
+
+impl LeftOut {
+    /// Adds one that isn't wanted.
+    pub fn add(&mut self, wanted: &Wanted, f: &Failure) {
+        self.failures += 1;
+        let time = &f.time;
+        if self.first.as_ref().is_none_or(|first| time < first) {
+            self.first = Some(time.clone());
+        }
+        if self.last.as_ref().is_none_or(|last| time > last) {
+            self.last = Some(time.clone());
+        }
+        for option in wanted.unmet(f) {
+            match self.by.get_mut(option) {
+                Some(count) => *count += 1,
+                None => drop(self.by.insert(option.to_owned(), 1)),
+            }
+        }
+    }
+}
+
 impl Wanted {
+    /// The options that a failure doesn't meet.
+    fn unmet(&self, f: &Failure) -> Vec<&'static str> {
+        let only = |wanted: Self| !wanted.wants(f);
+        let none = Self::default;
+        let mut unmet = Vec::new();
+        for (option, alone) in [
+            (
+                "--since",
+                Self {
+                    since: self.since,
+                    ..none()
+                },
+            ),
+            (
+                "--until",
+                Self {
+                    until: self.until,
+                    ..none()
+                },
+            ),
+            (
+                "--pid",
+                Self {
+                    pid: self.pid,
+                    ..none()
+                },
+            ),
+            (
+                "--comm",
+                Self {
+                    comm: self.comm.clone(),
+                    ..none()
+                },
+            ),
+            (
+                "--user",
+                Self {
+                    user: self.user.clone(),
+                    ..none()
+                },
+            ),
+            (
+                "--cgroup",
+                Self {
+                    cgroup: self.cgroup.clone(),
+                    ..none()
+                },
+            ),
+            (
+                "--unit",
+                Self {
+                    unit: self.unit.clone(),
+                    ..none()
+                },
+            ),
+            (
+                "--cause",
+                Self {
+                    causes: self.causes.clone(),
+                    ..none()
+                },
+            ),
+            (
+                "--errno",
+                Self {
+                    errnos: self.errnos.clone(),
+                    ..none()
+                },
+            ),
+        ] {
+            if only(alone) {
+                unmet.push(option);
+            }
+        }
+        unmet
+    }
+
     fn lives(&self, cgroup: &Cgroup) -> bool {
         let within = |wanted: &String| {
             let path = cgroup.path.as_ref();
@@ -135,6 +247,7 @@ pub struct Filter {
     taken: Vec<Option<Cause>>,
     session: Option<Box<Session>>,
     summary: Summary,
+    left_out: LeftOut,
 }
 
 /// Failures whose repeats can be recognised: 64 MiB.
@@ -147,7 +260,13 @@ impl Filter {
             taken: Vec::new(),
             session: None,
             summary: Summary::default(),
+            left_out: LeftOut::default(),
         }
+    }
+
+    /// Failures that were not wanted, of all sessions.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// What becomes of a record; `None`: it isn't wanted.
@@ -156,6 +275,7 @@ impl Filter {
             Record::Session(session) => Some(self.begin(session)),
             Record::Failure(failure) => {
                 if !self.wanted.wants(&failure) {
+                    self.left_out.add(&self.wanted, &failure);
                     return None;
                 }
                 self.take(failure.seq, failure.cause);
@@ -235,5 +355,31 @@ impl Filter {
             oom_kills: counted.oom_kills,
             ..Summary::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::{AT, failure};
+
+    #[test]
+    fn each_option_that_is_not_met_is_counted() {
+        let wanted = Wanted {
+            since: Some("2030-01-01T00:00:00Z".parse().unwrap()),
+            comm: Some("postgres".to_owned()),
+            user: Some("nosuch".to_owned()),
+            ..Wanted::default()
+        };
+        let mut filter = Filter::new(wanted);
+        for seq in 1..=3 {
+            let record = Record::Failure(Box::new(failure(seq, AT)));
+            assert!(filter.pass(record).is_none());
+        }
+        let left_out = filter.left_out();
+        assert_eq!(left_out.failures, 3);
+        assert_eq!(left_out.first.as_deref(), Some(AT));
+        let by: Vec<_> = left_out.by.iter().map(|(o, n)| (o.as_str(), *n)).collect();
+        assert_eq!(by, [("--since", 3), ("--user", 3)]);
     }
 }

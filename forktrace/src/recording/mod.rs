@@ -7,7 +7,7 @@ pub mod when;
 mod whole;
 mod writer;
 
-pub use filter::{Filter, Wanted};
+pub use filter::{Filter, LeftOut, Wanted};
 pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
 pub use whole::{RECORDINGS, check_name, check_whole, write_whole};
 pub use writer::{Existing, Keeping, Recording, Sync, WriteError, next_earlier};

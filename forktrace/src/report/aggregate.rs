@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     model::{Cause, LossReason},
-    record::{Alike, Loss, OomKill, Record, Repeat, Summary},
-    recording::{Damage, Wanted},
+    record::{Alike, Loss, OomKill, Record, Repeat, Summary, parse_line},
+    recording::{Damage, LeftOut, Wanted},
 };
 
 /// Rows that each table keeps at least.
@@ -39,6 +39,7 @@ pub struct Aggregator {
     pub(super) timeline: Timeline,
     pub(super) bursts: Bursts,
     pub(super) oom: OomKills,
+    pub(super) left_out: LeftOut,
     keys: KeyMaker,
 }
 
@@ -70,6 +71,7 @@ impl Aggregator {
             timeline: Timeline::default(),
             bursts: Bursts::default(),
             oom: OomKills::new(rows),
+            left_out: LeftOut::default(),
             keys: KeyMaker::default(),
         }
     }
@@ -91,7 +93,7 @@ impl Aggregator {
             self.failure(&line::refusal(line)?, true);
             return Some(());
         }
-        let record = serde_json::from_slice(line).ok()?;
+        let record = parse_line(line)?;
         self.take_record(&record);
         Some(())
     }
@@ -102,6 +104,9 @@ impl Aggregator {
             Record::Failure(failure) => {
                 // The order of the files must not matter, so what is chosen is
                 // remembered whether its time is wanted or not.
+                if self.wanted.is_active() && !self.wanted.wants(failure) {
+                    self.left_out.add(&self.wanted, failure);
+                }
                 if self.wanted.chosen(failure) {
                     let counted = self.wanted.in_time(&failure.time, &failure.time);
                     self.failure(&Refusal::of(failure), counted);
@@ -132,12 +137,18 @@ impl Aggregator {
         let count = u64::from(counted);
         let key = self.keys.limit(host_id, r);
         let (limit, row) = self.limits.add(key, count, || LimitState::new(host, r));
+        let value = row
+            .values
+            .place(r.limit.as_ref().and_then(|limit| limit.value));
         if counted {
             row.take(when, r);
+            row.values.add(value, 1);
         }
         let key = self.keys.caller(host_id, r);
         let (caller, row) = self.callers.add(key, count, || CallerState::new(host, r));
-        row.when.cover(when);
+        if counted {
+            row.take(when, r);
+        }
         let key = self.keys.cgroup(host_id, r);
         let (cgroup, row) = self.cgroups.add(key, count, || CgroupState::new(host, r));
         row.when.cover(when);
@@ -155,7 +166,9 @@ impl Aggregator {
         let known = Known::Counted(Counted {
             kind,
             limit,
+            value,
             caller,
+            pid: r.caller.pid,
             cgroup,
         });
         self.remember(r.seq, known);
@@ -201,9 +214,10 @@ impl Aggregator {
         let same_cgroup = alike != Alike::Check;
         if let Some(row) = self.limits.again_if(same_cgroup, of.limit, count) {
             row.when.cover(when);
+            row.values.add(of.value, count);
         }
         if let Some(row) = self.callers.again_if(alike.is_process(), of.caller, count) {
-            row.when.cover(when);
+            row.again(of.pid, count, when);
         }
         if let Some(row) = self.cgroups.again_if(same_cgroup, of.cgroup, count) {
             row.when.cover(when);

@@ -4,7 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Cause, Fix, Holder, Unit};
+use crate::{
+    model::{Cause, Fix, Holder, Unit},
+    recording::LeftOut,
+};
 
 /// A whole report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +19,9 @@ pub struct Report {
     pub files: u64,
     /// Whether filters or times left something out.
     pub filtered: bool,
+    /// Failures that they left out.
+    #[serde(default)]
+    pub left_out: LeftOut,
     pub damage: DamageCount,
     pub totals: Totals,
     /// What to do first: the limits and causes with the most failures.
@@ -93,8 +99,11 @@ pub struct Advice {
     pub failures: u64,
     /// Whose limit, how large, how full.
     pub summary: String,
-    /// What the latest of the failures proposed first.
+    /// What that of the failures proposed first which had the highest value and use.
     pub fix: Option<Fix>,
+    /// What these failures proposed or noted beside that.
+    #[serde(default)]
+    pub more_fixes: Vec<Fix>,
     pub cause: Cause,
 }
 
@@ -155,8 +164,14 @@ pub struct LimitRow {
     pub file: Option<String>,
     pub first: Option<String>,
     pub last: Option<String>,
-    /// What the latest failure proposed first.
+    /// Its values, highest first, where failures are known by value.
+    #[serde(default)]
+    pub values: Vec<ValueCount>,
+    /// What that of the failures proposed first which had the highest value and use.
     pub fix: Option<Fix>,
+    /// What these failures proposed or noted beside that.
+    #[serde(default)]
+    pub more_fixes: Vec<Fix>,
     /// Who filled it when its usage was the highest.
     pub holders: Vec<Holder>,
 }
@@ -171,12 +186,35 @@ impl LimitRow {
     }
 }
 
-/// Who asked.
+/// Failures at one value of a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ValueCount {
+    pub value: u64,
+    pub failures: u64,
+}
+
+/// Who asked. Each failure is an attempt: for one thing that is wanted a program may make several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallerRow {
     pub failures: u64,
     pub host: String,
+    /// The name of a thread: the first of `threads`.
     pub comm: String,
+    /// The executable's name; the thread's, where that isn't known.
+    #[serde(default)]
+    pub program: String,
+    /// Names of its threads that asked, a few at most.
+    #[serde(default)]
+    pub threads: Vec<String>,
+    /// Processes of it that asked.
+    #[serde(default)]
+    pub processes: u64,
+    /// There were more of them than are told apart.
+    #[serde(default)]
+    pub more_processes: bool,
+    /// The most attempts of one process in one second.
+    #[serde(default)]
+    pub most_in_a_second: u64,
     pub uid: u32,
     pub user: Option<String>,
     pub first: Option<String>,

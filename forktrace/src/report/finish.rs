@@ -8,9 +8,9 @@ use super::{
     counts::add,
     document::{
         Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, HostRow, LimitRow,
-        OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals,
+        OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals, ValueCount,
     },
-    rows::LimitState,
+    rows::{CallerState, LimitState},
     session::Followed,
     table::{Others, Table},
     timeline::Timeline,
@@ -44,6 +44,7 @@ impl Aggregator {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             files: self.files,
             filtered,
+            left_out: self.left_out,
             damage: DamageCount {
                 unreadable: self.damage.unreadable,
                 torn_bytes: self.damage.torn_bytes,
@@ -64,15 +65,7 @@ impl Aggregator {
             operations: by_count(named(&self.counts.operations)),
             certainties: by_count(named(&self.counts.certainties)),
             limits,
-            callers: top(self.callers, |(failures, row)| CallerRow {
-                failures,
-                host: row.host.to_string(),
-                comm: row.comm,
-                uid: row.uid,
-                user: row.user,
-                first: row.when.first(),
-                last: row.when.last(),
-            }),
+            callers: callers(self.callers),
             units: owners(|row| row.unit.as_ref()),
             containers: owners(|row| row.container.as_ref()),
             pods: owners(|row| row.pod.as_ref()),
@@ -237,8 +230,55 @@ fn cut<R>(mut rows: Vec<R>, others: Others, failures: impl Fn(&R) -> u64) -> Top
     }
 }
 
+/// By program: a row without an executable goes to the program that has a thread of its name.
+fn callers(table: Table<CallerState>) -> Top<CallerRow> {
+    let (all, others) = table.finish();
+    let (named, nameless): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, row)| row.by_exe);
+    let mut rows = named;
+    for (failures, row) in nameless {
+        match rows.iter_mut().find(|(_, program)| row.is_of(program)) {
+            Some((count, program)) => {
+                add(count, failures);
+                program.absorb(row);
+            }
+            None => rows.push((failures, row)),
+        }
+    }
+    // Stable: those with as many keep the table's order.
+    rows.sort_by_key(|(failures, _)| std::cmp::Reverse(*failures));
+    let Top {
+        rows,
+        others,
+        exact,
+    } = cut(rows, others, |(count, _)| *count);
+    Top {
+        rows: rows.into_iter().map(caller_row).collect(),
+        others,
+        exact,
+    }
+}
+
+fn caller_row((failures, row): (u64, CallerState)) -> CallerRow {
+    CallerRow {
+        failures,
+        host: row.host.to_string(),
+        processes: row.processes(),
+        more_processes: row.more,
+        most_in_a_second: row.most,
+        comm: row.threads.first().cloned().unwrap_or_default(),
+        program: row.program,
+        threads: row.threads,
+        uid: row.uid,
+        user: row.user,
+        first: row.when.first(),
+        last: row.when.last(),
+    }
+}
+
 fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
     let (name, scope) = state.limit.unzip();
+    let mut fixes = state.fixes.into_fixes().into_iter();
+    let values = state.values.into_counts();
     LimitRow {
         failures,
         host: state.host.to_string(),
@@ -252,7 +292,12 @@ fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
         file: state.file,
         first: state.when.first(),
         last: state.when.last(),
-        fix: state.fix.into_items().into_iter().next(),
+        values: values
+            .into_iter()
+            .map(|(value, failures)| ValueCount { value, failures })
+            .collect(),
+        fix: fixes.next(),
+        more_fixes: fixes.collect(),
         holders: state.holders.into_items(),
     }
 }
@@ -301,16 +346,31 @@ fn advice(row: &LimitRow) -> Advice {
     if !row.host.is_empty() {
         summary.push_str(&format!(" on {}", row.host));
     }
-    if let Some(value) = row.value {
-        summary.push_str(&format!(" is {}", amount(value)));
+    match &row.values[..] {
+        [] | [_] => {
+            if let Some(value) = row.value {
+                summary.push_str(&format!(" is {}", amount(value)));
+            }
+        }
+        several => {
+            let each = several
+                .iter()
+                .map(|of| format!("{} ({} failures)", amount(of.value), of.failures));
+            summary.push_str(&format!(" is {}", each.collect::<Vec<_>>().join(" and ")));
+        }
     }
-    if let Some(usage) = row.usage {
-        summary.push_str(&format!(", in use {}", amount(usage)));
+    match (row.usage, row.highest_usage) {
+        (Some(usage), Some(highest)) if highest > usage => {
+            summary.push_str(&format!(", in use up to {}", amount(highest)));
+        }
+        (Some(usage), _) => summary.push_str(&format!(", in use {}", amount(usage))),
+        (None, _) => {}
     }
     Advice {
         failures: row.failures,
         summary,
         fix: row.fix.clone(),
+        more_fixes: row.more_fixes.clone(),
         cause: row.cause,
     }
 }

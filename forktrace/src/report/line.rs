@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::{
-    model::{Cause, Certainty, Errno, Fix, Holder, Operation, Unit},
+    model::{Cause, Certainty, Errno, Fix, Holder, Operation, Unit, program},
     record::Failure,
     report::{list::List, scan::Scanner},
 };
@@ -42,6 +42,13 @@ pub struct Refusal<'a> {
     pub fix: List<'a, Fix>,
 }
 
+impl Who<'_> {
+    /// As [`crate::model::Caller::program`].
+    pub fn program(&self) -> &str {
+        program(self.exe.as_ref().map(Text::as_str), &self.comm)
+    }
+}
+
 impl<'a> Refusal<'a> {
     /// Of a record that is there as a whole.
     pub fn of(failure: &'a Failure) -> Self {
@@ -56,6 +63,8 @@ impl<'a> Refusal<'a> {
             operation: failure.operation,
             errno: failure.errno,
             caller: Who {
+                pid: caller.pid,
+                exe: text(&caller.exe),
                 comm: Cow::Borrowed(&caller.comm),
                 uid: caller.uid,
                 user: text(&caller.user),
@@ -90,6 +99,9 @@ enum Type {
 
 #[derive(Deserialize)]
 pub struct Who<'a> {
+    pub pid: u32,
+    #[serde(borrow)]
+    pub exe: Option<Text<'a>>,
     #[serde(borrow)]
     pub comm: Cow<'a, str>,
     pub uid: u32,
@@ -193,13 +205,18 @@ fn by_hand(line: &str) -> Option<Refusal<'_>> {
 
 fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
     let (mut comm, mut uid, mut user) = (None, None, None);
+    let (mut pid, mut exe) = (None, None);
     scan.object(|scan, key| match key {
+        "pid" => once(&mut pid, scan.number()),
+        "exe" => once(&mut exe, scan.optional(text)),
         "comm" => once(&mut comm, scan.string()),
         "uid" => once(&mut uid, scan.number()),
         "user" => once(&mut user, scan.optional(text)),
         _ => scan.value().map(drop),
     })?;
     Some(Who {
+        pid: pid?,
+        exe: exe.flatten(),
         comm: Cow::Borrowed(comm?),
         uid: uid?,
         user: user.flatten(),
@@ -338,7 +355,14 @@ mod tests {
         assert_eq!((of.cause, of.certainty), (read.cause, read.certainty));
         let who = |r: &Refusal<'_>| {
             let user = r.caller.user.as_ref().map(|user| user.as_str().to_owned());
-            (r.caller.comm.to_string(), r.caller.uid, user)
+            let exe = r.caller.exe.as_ref().map(|exe| exe.as_str().to_owned());
+            (
+                r.caller.comm.to_string(),
+                r.caller.uid,
+                user,
+                exe,
+                r.caller.pid,
+            )
         };
         assert_eq!(who(&of), who(&read));
         let place = |r: &Refusal<'_>| {

@@ -25,6 +25,7 @@
 //! repeats that come before their failure wait for it, and what depends on time goes by the
 //! records' times.
 
+mod advices;
 mod aggregate;
 mod bursts;
 mod counts;
@@ -45,7 +46,8 @@ mod when;
 pub use aggregate::Aggregator;
 pub use document::{
     Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, HostRow, LimitRow,
-    NearRow, OomReport, OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals, VictimRow,
+    NearRow, OomReport, OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals, ValueCount,
+    VictimRow,
 };
 
 /// The JSON Schema of what `forktrace report --format json` prints.

@@ -1,16 +1,22 @@
 //! The rows of the tables: limits, callers, cgroups.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
+    advices::Advices,
+    counts::add,
     line::{Bound, Refusal, Text},
     list::Kept,
     when::When,
 };
-use crate::model::{Cause, Fix, Holder, Unit};
+use crate::model::{Cause, Holder, Unit};
 
 /// Bytes of a name that are kept; the longest path of a file is as long.
 const LONGEST: usize = 4096;
+
+/// Threads of a program that are named, and processes that are told apart.
+const THREADS: usize = 4;
+const PROCESSES: usize = 256;
 
 /// A name of bounded length, cut between characters.
 pub fn clip(text: &str) -> &str {
@@ -40,7 +46,9 @@ pub struct LimitState {
     pub value: Option<u64>,
     pub usage: Option<u64>,
     pub file: Option<String>,
-    pub fix: Kept<Fix>,
+    pub fixes: Advices,
+    /// The values that it had, and failures at each.
+    pub values: Values,
     pub highest: Option<u64>,
     /// Who filled the limit when `highest` was read.
     pub holders: Kept<Holder>,
@@ -60,7 +68,8 @@ impl LimitState {
             value: None,
             usage: None,
             file: None,
-            fix: Kept::default(),
+            fixes: Advices::default(),
+            values: Values::default(),
             highest: None,
             holders: Kept::default(),
         }
@@ -72,7 +81,6 @@ impl LimitState {
         if when.is_latest(self.latest) {
             self.latest = when;
             self.cause = r.cause;
-            self.fix.replace(r.fix);
             if let Some(limit) = &r.limit {
                 self.unit = Some(limit.unit);
                 self.value = limit.value;
@@ -83,7 +91,9 @@ impl LimitState {
                 }
             }
         }
-        let usage = r.limit.as_ref().and_then(|limit| limit.usage);
+        let limit = r.limit.as_ref();
+        let (value, usage) = limit.map_or((None, None), |limit| (limit.value, limit.usage));
+        self.fixes.take(r.fix, (value, usage), when);
         if usage > self.highest {
             self.highest = usage;
             self.holders.replace(r.holders);
@@ -94,14 +104,61 @@ impl LimitState {
     }
 }
 
+/// Values of one limit, and failures at each: a limit of processes differs between them, and one that is
+/// raised was another before.
+#[derive(Clone, Default)]
+pub struct Values(Vec<(Option<u64>, u64)>);
+
+impl Values {
+    /// Further ones share the last place.
+    const MOST: usize = 8;
+
+    /// The place of a value.
+    pub fn place(&mut self, value: Option<u64>) -> u8 {
+        let known = self.0.iter().position(|(known, _)| *known == value);
+        let place = known.unwrap_or_else(|| {
+            if self.0.len() < Self::MOST {
+                self.0.push((value, 0));
+            }
+            self.0.len() - 1
+        });
+        place as u8
+    }
+
+    /// Failures at the value of a place.
+    pub fn add(&mut self, place: u8, count: u64) {
+        if let Some((_, failures)) = self.0.get_mut(usize::from(place)) {
+            add(failures, count);
+        }
+    }
+
+    /// Those that are known, highest first.
+    pub fn into_counts(self) -> Vec<(u64, u64)> {
+        let known = self.0.into_iter().filter(|(_, failures)| *failures > 0);
+        let mut known: Vec<_> = known.filter_map(|(value, n)| Some((value?, n))).collect();
+        known.sort_unstable_by(|a, b| b.cmp(a));
+        known
+    }
+}
+
 /// Who asked.
 #[derive(Clone)]
 pub struct CallerState {
     pub host: Arc<str>,
     pub when: When,
-    pub comm: String,
+    pub program: String,
+    /// It is the executable's name, and not the thread's.
+    pub by_exe: bool,
+    /// Names of its threads, the first that came.
+    pub threads: Vec<String>,
     pub uid: u32,
     pub user: Option<String>,
+    processes: HashSet<u32>,
+    /// There were more than are told apart.
+    pub more: bool,
+    /// Attempts of one process in one second, the latest's and the most.
+    latest: (u32, i64, u64),
+    pub most: u64,
 }
 
 impl CallerState {
@@ -109,10 +166,80 @@ impl CallerState {
         Self {
             host: Arc::clone(host),
             when: When::default(),
-            comm: clip(&r.caller.comm).to_owned(),
+            program: clip(r.caller.program()).to_owned(),
+            by_exe: r.caller.exe.is_some(),
+            threads: vec![clip(&r.caller.comm).to_owned()],
             uid: r.caller.uid,
             user: owned(&r.caller.user),
+            processes: HashSet::new(),
+            more: false,
+            latest: (0, 0, 0),
+            most: 0,
         }
+    }
+
+    /// Takes a failure.
+    pub fn take(&mut self, when: When, r: &Refusal<'_>) {
+        self.when.cover(when);
+        let comm = clip(&r.caller.comm);
+        if self.threads.len() < THREADS && !self.threads.iter().any(|name| name == comm) {
+            self.threads.push(comm.to_owned());
+        }
+        if self.processes.len() < PROCESSES {
+            self.processes.insert(r.caller.pid);
+        } else if !self.processes.contains(&r.caller.pid) {
+            self.more = true;
+        }
+        self.tried(r.caller.pid, 1, when);
+    }
+
+    /// Takes repeats of a process's.
+    pub fn again(&mut self, pid: u32, count: u64, when: When) {
+        self.when.cover(when);
+        self.tried(pid, count, when);
+    }
+
+    fn tried(&mut self, pid: u32, count: u64, when: When) {
+        let Some((first, last)) = when.seconds() else {
+            return;
+        };
+        if last - first >= 1 {
+            let span = u64::try_from(last - first).unwrap_or(1);
+            self.most = self.most.max(count / span);
+            return;
+        }
+        if (self.latest.0, self.latest.1) != (pid, last) {
+            self.latest = (pid, last, 0);
+        }
+        add(&mut self.latest.2, count);
+        self.most = self.most.max(self.latest.2);
+    }
+
+    /// Whether these are the callers of another row, whose executable is known: of those that end at
+    /// once it can't be read.
+    pub fn is_of(&self, other: &Self) -> bool {
+        !self.by_exe
+            && other.by_exe
+            && (&self.host, self.uid, &self.user) == (&other.host, other.uid, &other.user)
+            && other.threads.contains(&self.program)
+    }
+
+    /// Takes another row's in.
+    pub fn absorb(&mut self, other: Self) {
+        self.when.cover(other.when);
+        self.more |= other.more;
+        for pid in other.processes {
+            self.more |= self.processes.len() >= PROCESSES && !self.processes.contains(&pid);
+            if self.processes.len() < PROCESSES {
+                self.processes.insert(pid);
+            }
+        }
+        self.most = self.most.max(other.most);
+    }
+
+    /// Processes that were told apart.
+    pub fn processes(&self) -> u64 {
+        self.processes.len() as u64
     }
 }
 
@@ -158,7 +285,7 @@ impl KeyMaker {
     pub fn caller(&mut self, host: u32, r: &Refusal<'_>) -> &[u8] {
         self.start(host);
         self.0.extend_from_slice(&r.caller.uid.to_le_bytes());
-        self.part(Some(&r.caller.comm));
+        self.part(Some(r.caller.program()));
         self.part(r.caller.user.as_ref().map(Text::as_str));
         &self.0
     }

@@ -28,7 +28,10 @@ const WAITING: usize = 1 << 16;
 pub struct Counted {
     pub kind: Kind,
     pub limit: Handle,
+    /// Which of the limit's values, see [`super::rows::Values`].
+    pub value: u8,
     pub caller: Handle,
+    pub pid: u32,
     pub cgroup: Handle,
 }
 

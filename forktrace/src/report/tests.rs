@@ -272,7 +272,7 @@ fn a_file_that_is_missing_or_given_twice_is_reported() {
 }
 
 #[test]
-fn the_latest_failure_has_the_say_and_the_worst_moment_the_holders() {
+fn the_worst_moment_has_the_say_and_the_latest_the_numbers() {
     let at_usage = |seq, time: &str, usage, fix: &str, holder: Option<&str>| {
         let holder = holder.map(|name| Holder {
             kind: HolderKind::Program,
@@ -299,8 +299,77 @@ fn the_latest_failure_has_the_say_and_the_worst_moment_the_holders() {
         let r = report(&[&[session("web1", AT)], &records]);
         let row = &r.limits.rows[0];
         assert_eq!((row.usage, row.highest_usage), (Some(120), Some(180)));
-        assert_eq!(row.fix.as_ref().unwrap().now.as_deref(), Some("late"));
+        // An advice above what has been in use, and nothing of the others is left out.
+        assert_eq!(row.fix.as_ref().unwrap().now.as_deref(), Some("early"));
+        assert_eq!(row.more_fixes[0].now.as_deref(), Some("late"));
         assert_eq!(row.holders[0].name, "fork bomb");
+    }
+}
+
+/// The limit of Java's was 60 and that of Python's 20, one user's both.
+#[test]
+fn a_limit_with_several_values_is_advised_above_all_of_them() {
+    let of = |seq, value: u64, program: &str| {
+        let program = program.to_owned();
+        with(seq, AT, move |f| {
+            let limit = f.limit.as_mut().unwrap();
+            limit.kind = LimitKind::RlimitNproc;
+            limit.owner = Owner::User {
+                uid: 1001,
+                userns: None,
+            };
+            (limit.value, limit.usage) = (Some(value), Some(value));
+            f.caller.exe = Some(format!("/usr/bin/{program}"));
+            f.caller.pid = value as u32;
+            f.fix[0].now = None;
+            f.fix[0].persistent = Some(format!("ann - nproc {}", 2 * value));
+        })
+    };
+    let records = [
+        of(1, 60, "java"),
+        repeat(1, 443, AT, AT),
+        of(2, 20, "python3"),
+        repeat(2, 80, AT, AT),
+    ];
+    let r = report(&[&[session("web1", AT)], &records]);
+    assert_eq!(
+        r.advice[0].summary,
+        "RLIMIT_NPROC of uid 1001 is 60 (444 failures) and 20 (81 failures), in use up to 60"
+    );
+    let persistent = |fix: &Option<Fix>| fix.as_ref().unwrap().persistent.clone().unwrap();
+    assert_eq!(persistent(&r.advice[0].fix), "ann - nproc 120");
+    assert_eq!(r.advice[0].more_fixes, []);
+    let callers = r.callers.rows.iter();
+    let callers: Vec<_> = callers
+        .map(|row| {
+            (
+                row.program.as_str(),
+                row.failures,
+                row.processes,
+                row.most_in_a_second,
+            )
+        })
+        .collect();
+    assert_eq!(callers, [("java", 444, 1, 444), ("python3", 81, 1, 81)]);
+}
+
+/// A note that one failure had, and not the latest, is in every view.
+#[test]
+fn every_note_comes_through() {
+    let records = [
+        with(1, AT, |f| {
+            f.fix[0].note = Some("a connection pooler".to_owned())
+        }),
+        failed(2, LATER),
+    ];
+    let r = report(&[&[session("web1", AT)], &records]);
+    for text in [
+        crate::view::report_text(&r, false, 80),
+        crate::view::report_digest(&r, false, 80),
+        crate::view::report_page(&r),
+        serde_json::to_string(&r).unwrap(),
+    ] {
+        assert!(text.contains("a connection pooler"), "{text}");
     }
 }
 
@@ -472,4 +541,24 @@ fn the_schema_describes_what_is_printed() {
     }
     assert_eq!(known.len(), value.as_object().unwrap().len());
     assert_eq!(serde_json::from_value::<Report>(value).unwrap(), r);
+}
+
+#[test]
+fn a_report_of_nothing_says_what_was_left_out() {
+    let records = [session("web1", AT), failed(1, AT), failed(2, LATER)];
+    let wanted = Wanted {
+        since: Some("2030-01-01T00:00:00Z".parse().unwrap()),
+        ..Wanted::default()
+    };
+    let r = filtered(wanted, &[&records]);
+    assert_eq!((r.totals.failures, r.left_out.failures), (0, 2));
+    let text = crate::view::report_text(&r, false, 80);
+    assert!(
+        text.contains("None of 2 failures (2026-01-01 00:00:00"),
+        "{text}"
+    );
+    assert!(text.contains("--since leaves out"), "{text}");
+    let text = crate::view::report_text(&report(&[&[]]), false, 80);
+    assert!(text.contains("no records"), "{text}");
+    assert!(!text.contains("Sessions"), "{text}");
 }

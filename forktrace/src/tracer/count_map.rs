@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn repeats_are_of_the_failure_before_them() {
         let mut known = Known {
-            told: Some(Told {
+            recorded: Some(Recorded {
                 seq: 128,
                 cause: crate::cause::Cause::CgroupPidsMax,
             }),
@@ -247,7 +247,7 @@ mod tests {
             ..Known::default()
         };
         let of = |known: &Known, first_ns| match known.like_before(first_ns) {
-            Like::Recorded(recorded) => told.seq,
+            Like::Recorded(recorded) => recorded.seq,
             other => panic!("{other:?}"),
         };
         assert_eq!(of(&known, 55_196), 112);

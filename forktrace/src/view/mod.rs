@@ -10,6 +10,7 @@ pub mod formats;
 mod holders;
 mod json;
 mod memory;
+mod nothing;
 mod output;
 mod probes;
 mod records;
@@ -20,6 +21,7 @@ mod wrap;
 
 pub use crate::model::{clean, is_harmful, without_numbers, zone};
 pub use explain::Explained;
+pub use nothing::nothing_passed;
 pub use output::{Format, How, Look, Out, Output, Verbosity};
 pub use probes::{Probes, RefusedProbe};
 pub use records::text::Screen;

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::{
     oom as words, plot,
-    words::{amount, cause, count, moment, notes, with_offset},
+    words::{amount, cause, count, moment, notes, processes, program, values, with_offset},
 };
 use crate::{
     report::{OomReport, OwnerRow, Report, Top},
@@ -133,15 +133,15 @@ fn advice(r: &Report) -> Markup {
                 @for a in &r.advice {
                     li {
                         p { b { (count(a.failures, "failure")) } ": " (Foreign(&a.summary)) }
-                        @match &a.fix {
-                            Some(fix) => {
-                                @if let Some(now) = &fix.now { pre { (Foreign(now)) } }
-                                @if let Some(lasting) = &fix.persistent {
-                                    p { span .dim { "lasting: " } (Foreign(lasting)) }
-                                }
-                                @if let Some(note) = &fix.note { p .dim { (Foreign(note)) } }
+                        @for fix in a.fix.iter().chain(&a.more_fixes) {
+                            @if let Some(now) = &fix.now { pre { (Foreign(now)) } }
+                            @if let Some(lasting) = &fix.persistent {
+                                p { span .dim { "lasting: " } (Foreign(lasting)) }
                             }
-                            None => p .dim { "see " code { "forktrace explain " (a.cause.id()) } },
+                            @if let Some(note) = &fix.note { p { (Foreign(note)) } }
+                        }
+                        @if a.fix.is_none() {
+                            p .dim { "see " code { "forktrace explain " (a.cause.id()) } }
                         }
                     }
                 }
@@ -242,7 +242,7 @@ fn limits(r: &Report) -> Markup {
         html! {
             (failures(row.failures)) td { (Foreign(&row.host)) }
             td .long { (Foreign(&row.title())) } td { (row.cause.id()) }
-            (number(row.value, &amount(row.value, row.unit)))
+            (number(row.value, &values(row)))
             (number(row.usage, &amount(row.usage, row.unit)))
             (number(row.highest_usage, &amount(row.highest_usage, row.unit)))
             td { (Time(&row.last)) }
@@ -270,7 +270,7 @@ fn holders(r: &Report) -> Markup {
                 td .long { (Foreign(holders::remark(h).as_deref().unwrap_or("–"))) }
             });
             @let head = format!("Who filled {}", clean(&row.title()));
-            (table(&head, &[">tasks", "holder", ">zombies", "detail"], rows, html! {}))
+            (table(&head, &[">live", "holder", ">zombies", "detail"], rows, html! {}))
         }
     }
 }
@@ -278,18 +278,22 @@ fn holders(r: &Report) -> Markup {
 fn callers(r: &Report) -> Markup {
     let rows = r.callers.rows.iter().map(|row| {
         html! {
-            (failures(row.failures)) td { (Foreign(&row.host)) } td .long { (Foreign(&row.comm)) }
+            (failures(row.failures)) td { (Foreign(&row.host)) } td .long { (Foreign(&program(row))) }
             td { (Foreign(row.user.as_deref().unwrap_or("–"))) }
             (number(Some(row.uid.into()), &row.uid.to_string()))
+            (number(Some(row.processes), &processes(row)))
+            (failures(row.most_in_a_second))
             td { (Time(&row.first)) } td { (Time(&row.last)) }
         }
     });
     let heads = [
-        ">failures",
+        ">attempts",
         "host",
-        "caller",
+        "program",
         "user",
         ">uid",
+        ">processes",
+        ">most in 1 s",
         "first",
         "last",
     ];

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use super::{
     table::Table,
-    words::{amount, cause, count, duration, lasted, notes, short, with_offset},
+    words::{
+        amount, cause, count, duration, lasted, notes, processes, program, short, values,
+        with_offset,
+    },
 };
 use crate::{
     report::{Report, Top},
@@ -46,7 +49,9 @@ pub fn text(report: &Report, colours: bool, width: usize) -> String {
         out.bursts();
     }
     out.oom_kills();
-    out.hosts();
+    if !report.sessions.is_empty() || report.more_sessions > 0 {
+        out.hosts();
+    }
     out.notes();
     out.out
 }
@@ -56,9 +61,12 @@ pub fn text(report: &Report, colours: bool, width: usize) -> String {
 pub fn digest(report: &Report, colours: bool, width: usize) -> String {
     let mut out = Text::new(report, colours, width, ROWS_OF_A_DIGEST);
     if report.totals.failures > 0 {
+        out.holders_beside_advice = true;
         out.advice();
-        out.limits();
-        out.holders();
+        // One alone has just been named.
+        if report.limits.rows.len() > 1 || report.limits.others > 0 {
+            out.limits();
+        }
         out.callers();
     }
     out.oom_kills();
@@ -78,6 +86,8 @@ struct Text<'a> {
     room: usize,
     /// Of each table.
     rows: usize,
+    /// Who fills a limit stands under what to do, and not in a table.
+    holders_beside_advice: bool,
 }
 
 impl<'a> Text<'a> {
@@ -91,6 +101,7 @@ impl<'a> Text<'a> {
             domain: super::table::common_domain(report.hosts.iter().map(|row| &*row.host)),
             room: width.max(60),
             rows,
+            holders_beside_advice: false,
         }
     }
 
@@ -178,25 +189,42 @@ impl<'a> Text<'a> {
                 let _ = writeln!(self.out, "  {bold}{label:<3}{bold:#}{line}");
                 label.clear();
             }
-            let Some(fix) = &advice.fix else {
+            // Advice and limits are in the same order.
+            let held = self
+                .r
+                .limits
+                .rows
+                .get(n)
+                .map_or(&[][..], |row| &row.holders);
+            if self.holders_beside_advice && !held.is_empty() {
+                self.labelled("held by", &holders::line(held));
+            }
+            let mut fixes = advice.fix.iter().chain(&advice.more_fixes).peekable();
+            if fixes.peek().is_none() {
                 let id = advice.cause.id();
                 let _ = writeln!(self.out, "     {dim}see `forktrace explain {id}`{dim:#}");
-                continue;
-            };
-            if let Some(now) = &fix.now {
-                // A command is never wrapped: it is there to be copied.
-                let _ = writeln!(self.out, "     {:<8}{good}{}{good:#}", "now", clean(now));
             }
-            for (label, text) in [("lasting", &fix.persistent), ("note", &fix.note)] {
-                let mut label = label;
-                for line in text
-                    .iter()
-                    .flat_map(|text| wrap(&clean(text), self.width - 13))
-                {
-                    let _ = writeln!(self.out, "     {dim}{label:<8}{dim:#}{line}");
-                    label = "";
+            for fix in fixes {
+                if let Some(now) = &fix.now {
+                    // A command is never wrapped: it is there to be copied.
+                    let _ = writeln!(self.out, "     {:<8}{good}{}{good:#}", "now", clean(now));
+                }
+                for (label, text) in [("lasting", &fix.persistent), ("note", &fix.note)] {
+                    if let Some(text) = text {
+                        self.labelled(label, &clean(text));
+                    }
                 }
             }
+        }
+    }
+
+    /// A line of an advice, continued under itself.
+    fn labelled(&mut self, label: &str, text: &str) {
+        let dim = self.colours.dim;
+        let mut label = label;
+        for line in wrap(text, self.width - 13) {
+            let _ = writeln!(self.out, "     {dim}{label:<8}{dim:#}{line}");
+            label = "";
         }
     }
 
@@ -250,7 +278,7 @@ impl<'a> Text<'a> {
             let cells = vec![
                 row.failures.to_string(),
                 row.title(),
-                amount(row.value, row.unit),
+                values(row),
                 amount(row.highest_usage, row.unit),
             ];
             self.row(&mut table, &row.host, cells);
@@ -268,8 +296,8 @@ impl<'a> Text<'a> {
             .filter(|row| !row.holders.is_empty());
         for row in held.take(3) {
             let head = format!("Who filled {}", clean(&row.title()));
-            self.head(&head);
-            let mut table = Table::new(&[">tasks", "holder", ">zombies", "detail"]);
+            self.head(&super::table::fit(&head, self.width));
+            let mut table = Table::new(&[">live", "holder", ">zombies", "detail"]);
             for h in row.holders.iter().take(self.rows) {
                 table.row(vec![
                     h.tasks.to_string(),
@@ -284,18 +312,23 @@ impl<'a> Text<'a> {
 
     fn callers(&mut self) {
         self.head("Callers");
-        let mut table = self.table(&[">failures", "caller", "user", "last"]);
+        let wide = self.width >= 100;
+        let mut heads = vec![">attempts", "program", "user", ">processes", ">most in 1 s"];
+        heads.extend(wide.then_some("last"));
+        let mut table = self.table(&heads);
         for row in self.r.callers.rows.iter().take(self.rows) {
             let user = row
                 .user
                 .clone()
                 .unwrap_or_else(|| format!("uid {}", row.uid));
-            let cells = vec![
+            let mut cells = vec![
                 row.failures.to_string(),
-                row.comm.clone(),
+                program(row),
                 super::table::fit(&clean(&user), 20),
-                short(row.last.as_ref()),
+                processes(row),
+                row.most_in_a_second.to_string(),
             ];
+            cells.extend(wide.then(|| short(row.last.as_ref())));
             self.row(&mut table, &row.host, cells);
         }
         self.print(&table);

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-pub(super) use crate::view::times::{moment, with_offset};
+pub(in crate::view) use crate::view::times::moment;
+pub(super) use crate::view::times::with_offset;
 use crate::{
-    model::{Cause, Unit},
-    report::{DamageCount, Report, SessionRow},
-    view::times::without_year,
+    model::{Cause, Unit, program_and_thread},
+    report::{CallerRow, DamageCount, LimitRow, Report, SessionRow},
+    view::{nothing_passed, times::without_year},
 };
 
 /// "11-22 13:14:15".
@@ -20,6 +21,40 @@ pub(super) fn amount(n: Option<u64>, unit: Option<Unit>) -> String {
         (None, _) => "-".to_owned(),
         (Some(n), Some(unit)) => crate::model::amount(n, unit),
         (Some(n), None) => n.to_string(),
+    }
+}
+
+/// All values of a limit; where failures aren't known by value, the latest.
+pub(super) fn values(row: &LimitRow) -> String {
+    match &row.values[..] {
+        [] => amount(row.value, row.unit),
+        all => {
+            let all = all.iter().map(|of| amount(Some(of.value), row.unit));
+            all.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// "java (http-nio-8080-e, main)": the threads' names where they are others.
+pub(super) fn program(row: &CallerRow) -> String {
+    let others = row.threads.iter();
+    let others = others.filter(|comm| program_and_thread(&row.program, comm) != row.program);
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    let program = match row.program.is_empty() {
+        true => &row.comm,
+        false => &row.program,
+    };
+    match others.is_empty() {
+        true => program.clone(),
+        false => format!("{program} ({})", others.join(", ")),
+    }
+}
+
+/// "12", "256 or more".
+pub(super) fn processes(row: &CallerRow) -> String {
+    match row.more_processes {
+        true => format!("{} or more", row.processes),
+        false => row.processes.to_string(),
     }
 }
 
@@ -57,6 +92,11 @@ pub(super) fn count(n: u64, what: &str) -> String {
 pub(super) fn notes(r: &Report) -> Vec<String> {
     let mut notes = Vec::new();
     let t = &r.totals;
+    if t.failures == 0 && r.left_out.failures > 0 {
+        notes.push(nothing_passed(&r.left_out));
+    } else if t.failures == 0 && r.hosts.is_empty() && r.files > 0 {
+        notes.push("no records: nothing has been recorded".to_owned());
+    }
     let mut say = |n: u64, text: String| {
         if n > 0 {
             notes.push(text);

@@ -1,0 +1,169 @@
+//! The advice that the failures of one limit had: one of each wording, whatever numbers stand in it.
+//!
+//! What a single failure proposes isn't all that is to know: who fills the limit is counted every few
+//! seconds only, and the notes that rest on it (zombies, idle connections) come with those failures
+//! alone.
+
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hasher as _},
+};
+
+use super::{
+    list::{Kept, List},
+    when::When,
+};
+use crate::model::Fix;
+
+/// Wordings that are kept of a limit.
+const WORDINGS: usize = 8;
+
+/// Advice by wording.
+#[derive(Clone, Default)]
+pub struct Advices(Vec<Wording>);
+
+#[derive(Clone)]
+struct Wording {
+    shape: u64,
+    /// The limit's value and use where it was highest: an advice above these is above the others.
+    at: (Option<u64>, Option<u64>),
+    latest: When,
+    fixes: Kept<Fix>,
+}
+
+impl Advices {
+    /// Takes a failure's.
+    pub fn take(&mut self, fixes: List<'_, Fix>, at: (Option<u64>, Option<u64>), when: When) {
+        let shape = match fixes {
+            List::Json(json) => shape(json.as_bytes()),
+            List::Of(fixes) => shape_of(fixes),
+        };
+        let known = self.0.iter().position(|wording| wording.shape == shape);
+        if known.is_none() && self.0.len() >= WORDINGS {
+            return;
+        }
+        let place = known.unwrap_or_else(|| {
+            self.0.push(Wording {
+                shape,
+                at,
+                latest: When::default(),
+                fixes: Kept::default(),
+            });
+            self.0.len() - 1
+        });
+        let place = &mut self.0[place];
+        if place.at > at || (place.at == at && !when.is_latest(place.latest)) {
+            return;
+        }
+        place.at = at;
+        place.latest = when;
+        place.fixes.replace(fixes);
+    }
+
+    /// What the failure with the highest numbers proposed, and then what others did beside.
+    pub fn into_fixes(self) -> Vec<Fix> {
+        let mut wordings = self.0;
+        let last = |wording: &Wording| wording.latest.get().map(|(_, last)| last);
+        wordings.sort_by_key(|wording| std::cmp::Reverse((wording.at, last(wording))));
+        let mut known = HashSet::new();
+        let mut new =
+            |part: Option<String>| part.filter(|part| known.insert(shape(part.as_bytes())));
+        let all = wordings.into_iter().flat_map(|w| w.fixes.into_items());
+        let fixes = all.map(|fix| Fix {
+            now: new(fix.now),
+            persistent: new(fix.persistent),
+            note: new(fix.note),
+        });
+        let something = |fix: &Fix| {
+            [&fix.now, &fix.persistent, &fix.note]
+                .into_iter()
+                .any(Option::is_some)
+        };
+        fixes.filter(something).take(WORDINGS).collect()
+    }
+}
+
+fn shape_of(fixes: &[Fix]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for fix in fixes {
+        for part in [&fix.now, &fix.persistent, &fix.note] {
+            let part = part.as_deref().unwrap_or_default();
+            hasher.write_u64(shape(part.as_bytes()));
+        }
+    }
+    hasher.finish()
+}
+
+/// Of a text, whatever numbers stand in it.
+fn shape(text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut from = 0;
+    while from < text.len() {
+        let number = text[from..].iter().position(u8::is_ascii_digit);
+        let end = number.map_or(text.len(), |at| from + at);
+        hasher.write(&text[from..end]);
+        let after = text[end..]
+            .iter()
+            .position(|b| !b.is_ascii_digit() && *b != b'.');
+        from = after.map_or(text.len(), |at| end + at);
+        if number.is_some() {
+            hasher.write_u8(0);
+        }
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fix(now: &str, note: Option<&str>) -> Fix {
+        Fix {
+            now: Some(now.to_owned()),
+            persistent: None,
+            note: note.map(str::to_owned),
+        }
+    }
+
+    fn when(second: u32) -> When {
+        let time = format!("2026-01-01T00:00:{second:02}Z");
+        When::parse(&time, &time)
+    }
+
+    #[test]
+    fn every_note_is_kept_and_the_highest_numbers_come_first() {
+        let mut advices = Advices::default();
+        let failures = [
+            (fix("echo 24 > f", Some("6 of the 12 wait")), (12, 12)),
+            (fix("echo 120 > f", None), (60, 60)),
+            (fix("echo 40 > f", None), (20, 20)),
+            (fix("echo 38 > f", Some("7 of the 13 wait")), (13, 19)),
+        ];
+        for (n, (fix, (value, usage))) in failures.iter().enumerate() {
+            let list = std::slice::from_ref(fix);
+            advices.take(List::Of(list), (Some(*value), Some(*usage)), when(n as u32));
+        }
+        let mut json = advices.clone();
+        let fixes = advices.into_fixes();
+        assert_eq!(fixes[0], fix("echo 120 > f", None));
+        let notes: Vec<_> = fixes.iter().filter_map(|fix| fix.note.as_deref()).collect();
+        assert_eq!(notes, ["7 of the 13 wait"]);
+        assert_eq!(fixes.len(), 2);
+        assert_eq!(fixes[1].now, None);
+        for n in 0..100 {
+            let letters = format!("{n:b}").replace('0', "a").replace('1', "b");
+            let other = [fix(&letters, None)];
+            json.take(List::Of(&other), (None, None), when(9));
+        }
+        assert!(json.into_fixes().len() <= WORDINGS);
+    }
+
+    #[test]
+    fn numbers_make_no_other_wording() {
+        assert_eq!(shape(b"echo 24 > /a"), shape(b"echo 120 > /a"));
+        assert_eq!(shape(b"1.5 GiB of 20"), shape(b"23.25 GiB of 7"));
+        assert_ne!(shape(b"echo 24 > /a"), shape(b"echo 24 > /b"));
+        assert_ne!(shape(b"a"), shape(b"a1"));
+        assert_ne!(shape(b""), shape(b"1"));
+    }
+}
