@@ -266,6 +266,9 @@ pub struct PrintArgs {
     /// Print failures only: no first and no last line.
     #[arg(short, long)]
     pub quiet: bool,
+    /// Print every failure in full, also those of a limit that has just been printed.
+    #[arg(long)]
+    pub each: bool,
     #[command(flatten)]
     pub times: TimesArgs,
 }

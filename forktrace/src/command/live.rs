@@ -1,16 +1,19 @@
 //! `live`: prints each failure with its cause as it happens.
 
+use std::time::Instant;
+
 use forktrace::record::Record;
 
 use super::{
-    print::{Of, Printer},
+    print::{Coming, Printer},
     trace::{self, Sink},
 };
 use crate::{cli::LiveArgs, exit::Exit};
 
 pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
     trace::run(&args.trace, || {
-        Ok(Printer::new(&args.print, args.trace.verbose, Of::Live).with_digest())
+        let printer = Printer::new(&args.print, args.trace.verbose, false, Coming::Live);
+        Ok(printer.with_digest())
     })
 }
 
@@ -21,5 +24,13 @@ impl Sink for Printer {
 
     fn sum_up(&mut self) -> anyhow::Result<()> {
         Self::sum_up(self)
+    }
+
+    fn due(&self) -> Option<Instant> {
+        Self::due(self)
+    }
+
+    fn pass(&mut self) -> anyhow::Result<()> {
+        Self::pass(self)
     }
 }

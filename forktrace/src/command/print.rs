@@ -1,6 +1,11 @@
 //! Records on standard output, as `live` and `replay` print them.
 
-use std::io::{self, Write as _};
+use std::{
+    cell::RefCell,
+    io::{self, BufWriter, Stdout, Write},
+    rc::Rc,
+    time::Instant,
+};
 
 use forktrace::{
     record::Record,
@@ -10,45 +15,95 @@ use forktrace::{
 use super::{digest::Digest, terminal};
 use crate::cli::PrintArgs;
 
-/// Where records come from.
+/// Bytes that are written at once.
+const BLOCK: usize = 64 * 1024;
+
+/// How records come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
+pub enum Coming {
+    /// As failures happen: what is printed may be waited for, and time passes.
     Live,
-    Recording,
-    /// Of which its reader has left some out.
-    RecordingChosen,
+    /// From what may go on: what is printed may be waited for.
+    Slowly,
+    /// From files that are there as a whole.
+    AtOnce,
+}
+
+/// Standard output, which is written in blocks.
+#[derive(Clone)]
+struct Blocks {
+    out: Rc<RefCell<BufWriter<Stdout>>>,
+    /// Nobody waits for a part of it.
+    whole: bool,
+}
+
+impl Blocks {
+    fn new(whole: bool) -> Self {
+        let out = BufWriter::with_capacity(BLOCK, io::stdout());
+        Self {
+            out: Rc::new(RefCell::new(out)),
+            whole,
+        }
+    }
+
+    /// Writes what is left.
+    fn end(&self) -> io::Result<()> {
+        self.out.borrow_mut().flush()
+    }
+}
+
+impl Write for Blocks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.whole {
+            true => Ok(()),
+            false => self.end(),
+        }
+    }
 }
 
 /// Prints records, one after the other.
 pub struct Printer {
     format: &'static Format<Record>,
     output: Box<dyn Output<Record>>,
+    out: Blocks,
     /// Only where somebody can see them.
     digest: Option<Digest>,
     look: Look,
 }
 
 impl Printer {
-    pub fn new(args: &PrintArgs, verbose: bool, of: Of) -> Self {
+    /// `chosen`: the reader of a recording has filters.
+    pub fn new(args: &PrintArgs, verbose: bool, chosen: bool, coming: Coming) -> Self {
+        let terminal = terminal::look(args.color);
+        let out = Blocks::new(coming == Coming::AtOnce && !terminal::is_there());
+        let live = coming == Coming::Live;
         let look = Look {
             verbosity: match (args.quiet, verbose) {
                 (true, _) => Verbosity::Quiet,
                 (_, true) => Verbosity::Verbose,
                 _ => Verbosity::Normal,
             },
-            chosen: of == Of::RecordingChosen,
-            recorded: of != Of::Live,
-            ..terminal::look(args.color)
+            chosen,
+            recorded: !live,
+            live,
+            moves: terminal.moves && live,
+            each: args.each,
+            ..terminal
         };
         Self {
             format: args.format,
-            output: args.format.open(Box::new(io::stdout()), look),
+            output: args.format.open(Box::new(out.clone()), look),
+            out,
             digest: args.format.for_people.then(Digest::default),
             look,
         }
     }
 
-    /// Every line is flushed, for it may be waited for.
+    /// Written at once, unless nobody waits for it.
     pub fn show(&mut self, record: &Record) -> anyhow::Result<()> {
         if let Some(digest) = &mut self.digest {
             digest.add(record);
@@ -80,14 +135,35 @@ impl Printer {
             return Ok(());
         }
         self.output.settle()?;
-        let mut out = io::stdout().lock();
-        out.write_all(digest.text(self.look).as_bytes())?;
-        out.flush()?;
+        self.out.write_all(digest.text(self.look).as_bytes())?;
+        Ok(self.out.flush()?)
+    }
+
+    /// A line for people, after all records; on standard error where standard output has lines for
+    /// programs.
+    pub fn remark(&mut self, text: &str) -> anyhow::Result<()> {
+        if self.format.for_people {
+            self.output.settle()?;
+            writeln!(self.out, "{text}")?;
+        } else {
+            let _ = writeln!(io::stderr(), "forktrace: {text}");
+        }
         Ok(())
+    }
+
+    /// When there is something to print though nothing comes.
+    pub fn due(&self) -> Option<Instant> {
+        self.output.due()
+    }
+
+    /// Prints that.
+    pub fn pass(&mut self) -> anyhow::Result<()> {
+        Ok(self.output.pass()?)
     }
 
     /// At the end: prints what was held back.
     pub fn settle(&mut self) -> anyhow::Result<()> {
-        Ok(self.output.settle()?)
+        self.output.settle()?;
+        Ok(self.out.end()?)
     }
 }

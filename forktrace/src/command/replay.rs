@@ -2,13 +2,17 @@
 
 mod follow;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use forktrace::recording::{Damage, Filter, ReadError, Reader, Wanted};
+use forktrace::{
+    record::Record,
+    recording::{Damage, Filter, LeftOut, ReadError, Reader, Wanted},
+    view::nothing_passed,
+};
 
 use self::follow::Followed;
 use super::{
-    print::{Of, Printer},
+    print::{Coming, Printer},
     recordings::{self, report_damage, wanted},
 };
 use crate::{
@@ -29,20 +33,48 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         until,
         ..wanted(&args.filter)
     };
-    let of = match wanted.is_active() {
-        true => Of::RecordingChosen,
-        false => Of::Recording,
-    };
-    let mut printer = Printer::new(&args.print, args.verbose, of);
+    let filtered = wanted.is_active();
+    let mut printer = Printer::new(&args.print, args.verbose, filtered, coming(args));
     let mut filter = Filter::new(wanted);
+    let mut passed = Passed::default();
     for path in &args.files {
-        let damage = replay(path, args.follow, &mut filter, &mut printer)?;
+        let damage = replay(path, args.follow, &mut filter, &mut printer, &mut passed)?;
         if damage.is_any() {
             report_damage(path, damage);
         }
     }
+    if let Some(remark) = passed.remark(filtered, filter.left_out()) {
+        printer.remark(&remark)?;
+    }
     printer.settle()?;
     Ok(Exit::Done)
+}
+
+/// A file is there as a whole, unless it is followed; of what is no file nobody knows.
+fn coming(args: &ReplayArgs) -> Coming {
+    let whole = |path: &PathBuf| path.metadata().is_ok_and(|about| about.is_file());
+    match !args.follow && args.files.iter().all(whole) {
+        true => Coming::AtOnce,
+        false => Coming::Slowly,
+    }
+}
+
+/// What there was to print.
+#[derive(Default)]
+struct Passed {
+    records: u64,
+    failures: u64,
+}
+
+impl Passed {
+    /// Why there was nothing.
+    fn remark(&self, filtered: bool, left_out: &LeftOut) -> Option<String> {
+        match (self.records, self.failures) {
+            (0, _) => Some("No records: nothing has been recorded.".to_owned()),
+            (_, 0) if filtered => Some(nothing_passed(left_out)),
+            _ => None,
+        }
+    }
 }
 
 fn replay(
@@ -50,10 +82,13 @@ fn replay(
     follow: bool,
     filter: &mut Filter,
     printer: &mut Printer,
+    passed: &mut Passed,
 ) -> anyhow::Result<Damage> {
     let mut reader = open(path, follow)?;
     while let Some(record) = reader.read()? {
+        passed.records += 1;
         if let Some(record) = filter.pass(record) {
+            passed.failures += u64::from(matches!(record, Record::Failure(_)));
             printer.show(&record)?;
         }
     }

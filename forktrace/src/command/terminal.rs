@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use forktrace::view::{Look, Verbosity};
+use forktrace::view::Look;
 
 use crate::cli::Color;
 
@@ -11,10 +11,19 @@ pub fn look(color: Color) -> Look {
     Look {
         colours: colours(color),
         width: width(),
-        verbosity: Verbosity::Normal,
-        chosen: false,
-        recorded: false,
+        moves: can_print_over(),
+        ..Look::PLAIN
     }
+}
+
+/// Whether lines on standard output can be printed over.
+fn can_print_over() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|v| v != "dumb")
+}
+
+/// Whether standard output is one.
+pub fn is_there() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Whether to colour it.

@@ -32,6 +32,16 @@ pub trait Sink {
     /// Says what has come so far: SIGUSR1 asks for it.
     fn sum_up(&mut self) -> anyhow::Result<()>;
 
+    /// When it has something to say though nothing comes, see [`Self::pass`].
+    fn due(&self) -> Option<std::time::Instant> {
+        None
+    }
+
+    /// Says what is due.
+    fn pass(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Where it goes on to make and remove files; `None`: nowhere.
     fn folder(&self) -> Option<&Path> {
         None
@@ -188,6 +198,7 @@ impl<S: Sink> Loop<'_, S> {
                     self.sink.sum_up()?;
                 }
                 () = until(self.deadline) => break Exit::Done,
+                () = until(self.sink.due().map(Instant::from_std)) => self.sink.pass()?,
                 () = until(tick) => {
                     let news = self.tracer.tick(|record| self.sink.take(record))?;
                     tick = news.then(|| Instant::now() + TICK);

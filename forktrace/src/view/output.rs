@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{self, Write},
+    time::Instant,
 };
 
 /// How much is said.
@@ -26,6 +27,12 @@ pub struct Look {
     pub chosen: bool,
     /// What it gets was recorded, and does not happen now.
     pub recorded: bool,
+    /// Things are shown as they happen: time passes between them.
+    pub live: bool,
+    /// Lines can be printed over: a terminal.
+    pub moves: bool,
+    /// Nothing is put together that says the same.
+    pub each: bool,
 }
 
 impl Look {
@@ -36,6 +43,9 @@ impl Look {
         verbosity: Verbosity::Normal,
         chosen: false,
         recorded: false,
+        live: false,
+        moves: false,
+        each: false,
     };
 }
 
@@ -47,6 +57,20 @@ pub trait Output<T: ?Sized> {
     ///
     /// It could not be written.
     fn show(&mut self, item: &T) -> io::Result<()>;
+
+    /// When it has something to print though nothing comes, see [`Self::pass`].
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Prints what is due.
+    ///
+    /// # Errors
+    ///
+    /// It could not be written.
+    fn pass(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Prints what was held back; more may follow.
     ///

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use forktrace::provoke::sys::Signal;
@@ -12,7 +13,8 @@ use super::{
     started,
 };
 use crate::machine;
-use crate::runner::Tests;
+use crate::runner::{Tests, Where, without_preemption};
+use crate::storm::{Keys, Storm};
 use crate::tracer::{PATIENCE, Running, Tracer, no_raw_controls, parse_file};
 
 pub const BEHAVIOURS: &[Behaviour] = &[
@@ -47,6 +49,18 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "live_sums_up",
         run: sums_up,
+    },
+    Behaviour {
+        name: "live_says_a_limit_once",
+        run: says_once,
+    },
+    Behaviour {
+        name: "live_counts_wait_for_nothing",
+        run: counts,
+    },
+    Behaviour {
+        name: "live_ends_at_once",
+        run: ends_at_once,
     },
     Behaviour {
         name: "record_sums_up",
@@ -219,6 +233,90 @@ fn sums_up(tests: &Tests) -> Result<()> {
     ensure!(digests.len() == 2, "{} digests: {printed}", digests.len());
     for digest in digests {
         names_both(digest, &uids)?;
+    }
+    Ok(())
+}
+
+/// `live` of callers with this name, once it is attached.
+fn watching(tests: &Tests, comm: &str) -> Result<Running> {
+    let mut command = Command::new(&tests.binary);
+    command.args(["live", "--comm", comm]);
+    let running = Running::start(&tests.scratch, "watching", &mut command)?;
+    await_text(|| running.printed(), "attached by")?;
+    Ok(running)
+}
+
+/// Four hundred processes are refused by one limit, each once: it is printed in full once, and counted.
+fn says_once(tests: &Tests) -> Result<()> {
+    const COMM: &str = "live-storm";
+    let tree = tests.place.cgroups.tree("live-storm")?;
+    let mut storm = Storm::new(COMM, Keys::Processes, 400, tree)?;
+    let mut running = watching(tests, COMM)?;
+    let began = Instant::now();
+    storm.begin()?;
+    let refused = storm.end()?;
+    let minutes = began.elapsed().as_secs() / 60;
+    running.signal(Signal::INT);
+    running.wait_for_exit(0)?;
+    let printed = running.printed();
+    // Once again for each minute that an emulated machine takes.
+    let most = 40 + 20 * usize::try_from(minutes)?;
+    let lines = printed.lines().count();
+    ensure!(lines <= most, "{lines} lines: {printed}");
+    if without_preemption() {
+        ensure!(
+            printed.contains(&format!("{refused} failed creations")),
+            "{refused} were refused: {printed}"
+        );
+        let own = printed.lines().filter(|l| l.contains(" EAGAIN ")).count() as u64;
+        let counted: u64 = printed.lines().filter_map(counted).sum();
+        ensure!(
+            own + counted == refused,
+            "{own} are printed and {counted} counted of {refused}: {printed}"
+        );
+    }
+    Ok(())
+}
+
+/// The number behind "…".
+fn counted(line: &str) -> Option<u64> {
+    line.split_once("… ")?.1.split(' ').next()?.parse().ok()
+}
+
+/// One process is refused nine times: the count comes without another failure, and without the end.
+fn counts(tests: &Tests) -> Result<()> {
+    let mut prober = refused_user("live-count", tests.place.uid(113), 9)?;
+    let mut running = watching(tests, "live-count")?;
+    provoke(&mut prober)?;
+    await_text(|| running.printed(), "8 more: RLIMIT_NPROC of")?;
+    running.signal(Signal::INT);
+    running.wait_for_exit(0)
+}
+
+/// Ctrl-C gives the terminal back at once, in each style that this kernel takes.
+fn ends_at_once(tests: &Tests) -> Result<()> {
+    for style in ["fexit", "kprobe", "tracepoint"] {
+        let mut command = Command::new(&tests.binary);
+        command.args(["live", "--attach", style]);
+        let mut running = Running::start(&tests.scratch, "ends", &mut command)?;
+        let attached = machine::await_some(PATIENCE, || {
+            let ended = running.status().is_some();
+            (ended || running.printed().contains("attached by")).then_some(!ended)
+        });
+        if attached != Some(true) {
+            continue;
+        }
+        let began = Instant::now();
+        running.signal(Signal::INT);
+        running.wait_for_exit(0)?;
+        let took = began.elapsed();
+        // Twelve tracepoints closed one after the other take a second; emulated, all takes longer.
+        let most = Duration::from_millis(if tests.at == Where::Host { 500 } else { 3000 });
+        ensure!(
+            style == "kprobe" || took < most,
+            "{style}: the end took {} ms",
+            took.as_millis()
+        );
     }
     Ok(())
 }

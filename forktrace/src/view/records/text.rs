@@ -1,17 +1,32 @@
 //! Records as text for people: one headline a failure, and a few aligned lines
-//! under it that answer who, why, whose limit, how full, what to do.
+//! under it that answer who, why, whose limit, how full, what to do. Of one limit that is printed
+//! once, and what follows is a line or a count (`text/group.rs`).
+
+mod group;
+mod moving;
+#[cfg(test)]
+mod screen_tests;
+mod tally;
+mod time;
 
 use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt::Write as _,
     io::{self, Write},
+    time::Instant,
 };
 
 use anstyle::Style;
 
+use self::{
+    group::{Groups, Line, Telling},
+    moving::Moving,
+    time::Time,
+};
+
 use crate::{
-    model::{Cause, Certainty, Fix, Limit, LimitKind, LossReason, Operation, Owner, amount, clean},
+    model::{Certainty, Fix, Limit, LossReason, Operation, amount, clean, program_and_thread},
     record::{self, Failure, Inside, Loss, OomKill, Record, Repeat, Session, Summary},
     view::{
         colours::Colours,
@@ -33,6 +48,9 @@ fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Record> + 'a> {
     Box::new(Screen {
         chosen: look.chosen,
         recorded: look.recorded,
+        each: look.each || look.verbosity == Verbosity::Verbose,
+        time: Time::new(look.live),
+        moving: look.moves.then(|| Moving::new(look.width)),
         ..Screen::new(out, look.colours, look.verbosity, look.width)
     })
 }
@@ -40,6 +58,17 @@ fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Record> + 'a> {
 impl<W: Write> Output<Record> for Screen<W> {
     fn show(&mut self, record: &Record) -> io::Result<()> {
         Self::show(self, record)
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let count = self.groups.due().and_then(|at| self.time.instant(at));
+        let moving = self.moving.as_ref().and_then(Moving::due);
+        count.into_iter().chain(moving).min()
+    }
+
+    fn pass(&mut self) -> io::Result<()> {
+        self.counts_due(self.time.now())?;
+        self.move_counts()
     }
 
     fn settle(&mut self) -> io::Result<()> {
@@ -66,35 +95,25 @@ pub struct Screen<W> {
     verbosity: Verbosity,
     /// Columns at which text is wrapped.
     width: usize,
-    /// What the last failure looked like, and how often it came again: repeats
-    /// collapse on screen.
-    last: Option<Alike>,
+    /// What has been told of each limit.
+    groups: Groups,
+    /// Every failure in full.
+    each: bool,
+    /// The latest that was, with [`Self::each`].
+    latest: u64,
+    time: Time,
+    /// On a terminal, the counts that move.
+    moving: Option<Moving>,
     /// Of the session.
     filters: BTreeMap<String, String>,
+    /// Whether threads' stacks are not looked at, where the session says so.
+    no_stacks: bool,
     /// Whether the reader of the recording has left records out.
     chosen: bool,
     /// What is shown happened before: nothing that is typed ends it.
     recorded: bool,
     /// The day that the lines are of.
     day: Option<Day>,
-}
-
-/// Failures that differ in nothing that a reader would act upon.
-#[derive(PartialEq, Eq)]
-struct Same {
-    pid: u32,
-    comm: String,
-    operation: Operation,
-    cause: Cause,
-    certainty: Certainty,
-    limit: Option<(LimitKind, Owner, Option<u64>)>,
-    cgroup: u64,
-}
-
-struct Alike {
-    same: Same,
-    seq: u64,
-    more: u64,
 }
 
 impl<W: Write> Screen<W> {
@@ -105,8 +124,13 @@ impl<W: Write> Screen<W> {
             colours: Colours::new(colours),
             verbosity,
             width: width.max(40),
-            last: None,
+            groups: Groups::default(),
+            each: verbosity == Verbosity::Verbose,
+            latest: 0,
+            time: Time::new(false),
+            moving: None,
             filters: BTreeMap::new(),
+            no_stacks: false,
             chosen: false,
             recorded: false,
             day: None,
@@ -115,6 +139,11 @@ impl<W: Write> Screen<W> {
 
     /// Prints one record.
     pub fn show(&mut self, record: &Record) -> io::Result<()> {
+        if matches!(record, Record::Session(_)) {
+            self.settle()?;
+        }
+        let now = self.time.at(record);
+        self.counts_due(now)?;
         match record {
             Record::Session(session) => self.session(session),
             Record::Failure(failure) => self
@@ -125,11 +154,16 @@ impl<W: Write> Screen<W> {
             Record::OomKill(kill) => self.new_day(&kill.time).and_then(|()| self.oom_kill(kill)),
             Record::Summary(summary) => self.summary(summary),
         }?;
+        self.move_counts()?;
         self.out.flush()
     }
 
     fn session(&mut self, s: &Session) -> io::Result<()> {
+        self.groups.clear();
         self.filters = s.filters.clone();
+        // Each of the hooks has it in its name.
+        let stacks = |target: &str| target.contains("mmap");
+        self.no_stacks = !s.probes.is_empty() && !s.probes.iter().any(|p| stacks(&p.target));
         if self.verbosity == Verbosity::Quiet {
             return Ok(());
         }
@@ -200,31 +234,65 @@ impl<W: Write> Screen<W> {
     }
 
     fn failure(&mut self, f: &Failure) -> io::Result<()> {
-        let same = Same {
-            pid: f.caller.pid,
-            comm: f.caller.comm.clone(),
-            operation: f.operation,
-            cause: f.cause,
-            certainty: f.certainty,
-            limit: f
-                .limit
-                .as_ref()
-                .map(|l| (l.kind.clone(), l.owner.clone(), l.value)),
-            cgroup: f.cgroup.id,
-        };
-        if let Some(last) = &mut self.last
-            && last.same == same
-        {
-            last.seq = f.seq;
-            last.more += 1;
-            return Ok(());
+        let (now, at) = (self.time.now(), time::milliseconds(&f.time));
+        let telling = self.groups.take(f, &group_title(f), now, at.unwrap_or(now));
+        match telling {
+            _ if self.each => {
+                self.latest = f.seq;
+                self.in_full(f)
+            }
+            Telling::Full => {
+                if let Some(line) = self.groups.settle_one(f, now) {
+                    self.count(&line)?;
+                }
+                self.in_full(f)
+            }
+            Telling::Line {
+                first,
+                user,
+                cgroup,
+            } => self.on_a_line(f, first, user, cgroup),
+            Telling::Counted => Ok(()),
         }
-        self.settle()?;
-        self.last = Some(Alike {
-            same,
-            seq: f.seq,
-            more: 0,
-        });
+    }
+
+    /// What differs from the one in full, and whose limit it is.
+    fn on_a_line(&mut self, f: &Failure, first: bool, user: bool, cgroup: bool) -> io::Result<()> {
+        self.still()?;
+        let mut text = format!("{} {} {}: ", f.errno.name(), name(f), what(f));
+        match &f.limit {
+            Some(limit) if first => {
+                let _ = write!(text, "{}, {}", f.cause.id(), candidate(limit));
+            }
+            Some(limit) => text.push_str(&candidate(limit)),
+            None => text.push_str(f.cause.id()),
+        }
+        if user {
+            let _ = write!(text, ", {}", who_it_is(f));
+        }
+        if let Some(path) = f.cgroup.path.as_ref().filter(|_| cgroup) {
+            let _ = write!(text, ", in {}", clean(path));
+        }
+        let time = self.time(&f.time).into_owned();
+        self.after_clock(&time, &text)
+    }
+
+    /// Text behind a time, continued under itself.
+    fn after_clock(&mut self, time: &str, text: &str) -> io::Result<()> {
+        let dim = self.colours.dim;
+        let indent = time.len() + 1;
+        let room = self.width.saturating_sub(indent).max(20);
+        for (n, line) in wrap(text, room).iter().enumerate() {
+            match n {
+                0 => writeln!(self.out, "{dim}{time}{dim:#} {line}")?,
+                _ => writeln!(self.out, "{:indent$}{line}", "")?,
+            }
+        }
+        Ok(())
+    }
+
+    fn in_full(&mut self, f: &Failure) -> io::Result<()> {
+        self.still()?;
         let Colours {
             bad,
             good,
@@ -233,11 +301,10 @@ impl<W: Write> Screen<W> {
         } = self.colours;
         writeln!(
             self.out,
-            "{dim}{}{dim:#} {bad}{}{bad:#} {bold}{}[{}]{bold:#} {}: {bold}{}{bold:#}{}",
+            "{dim}{}{dim:#} {bad}{}{bad:#} {bold}{}{bold:#} {}: {bold}{}{bold:#}{}",
             self.time(&f.time),
             f.errno.name(),
-            clean(&f.caller.comm),
-            f.caller.pid,
+            name(f),
             what(f),
             f.cause.id(),
             match f.certainty {
@@ -298,44 +365,78 @@ impl<W: Write> Screen<W> {
     }
 
     fn repeat(&mut self, r: &Repeat) -> io::Result<()> {
-        let others = match r.alike {
+        let now = self.time.now();
+        let at = |time: &str| time::milliseconds(time).unwrap_or(now);
+        if !self.each {
+            self.groups.repeat(r, now, at(&r.first), at(&r.last));
+            return Ok(());
+        }
+        let alike = match r.alike {
             record::Alike::Process => "",
             record::Alike::UserAndCgroup => ", of any process of this user and cgroup",
             record::Alike::Check => ", by the same check, of any user and cgroup",
         };
-        if let Some(last) = &mut self.last
-            && last.seq == r.of
-            && r.alike.is_process()
-        {
-            last.more += r.count;
-            return self.settle();
-        }
+        let of = match self.groups.caller(r.of) {
+            _ if r.of == self.latest => "this".to_owned(),
+            Some((program, pid)) => format!("an earlier one of {}[{pid}]", clean(program)),
+            None => "one that is not shown here".to_owned(),
+        };
         let dim = self.colours.dim;
+        let (count, last) = (r.count, self.time(&r.last));
         writeln!(
             self.out,
-            "{dim}  … {} more like no. {} until {}{others}{dim:#}",
-            r.count,
-            r.of,
-            self.time(&r.last)
+            "{dim}  … {count} more like {of} until {last}{alike}{dim:#}"
         )
     }
 
-    /// Says how often the last failure came again.
-    pub fn settle(&mut self) -> io::Result<()> {
-        if let Some(last) = &mut self.last
-            && last.more > 0
-        {
-            let more = std::mem::take(&mut last.more);
-            let dim = self.colours.dim;
-            writeln!(self.out, "{dim}  … {more} more like this{dim:#}")?;
-            self.out.flush()?;
+    /// Prints the counts that are due by a time.
+    fn counts_due(&mut self, now: u64) -> io::Result<()> {
+        if self.each {
+            return Ok(());
+        }
+        for line in self.groups.lines(now) {
+            self.count(&line)?;
         }
         Ok(())
     }
 
+    fn count(&mut self, line: &Line) -> io::Result<()> {
+        self.still()?;
+        let time = self.time.clock(line.at);
+        let text = clean(&line.text).into_owned();
+        self.after_clock(&clock(&time), &text)?;
+        self.out.flush()
+    }
+
+    /// Takes the counts that move off the terminal: something is printed where they stand.
+    fn still(&mut self) -> io::Result<()> {
+        match &mut self.moving {
+            Some(moving) => moving.clear(&mut self.out),
+            None => Ok(()),
+        }
+    }
+
+    fn move_counts(&mut self) -> io::Result<()> {
+        match &mut self.moving {
+            Some(moving) if !self.each => moving.draw(&mut self.out, || self.groups.moving()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints what has not been said of the failures so far.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.still()?;
+        if !self.each {
+            for line in self.groups.settle(self.time.now()) {
+                self.count(&line)?;
+            }
+        }
+        self.out.flush()
+    }
+
     /// One calm line: it is no failure, and says what one may have to do with.
     fn oom_kill(&mut self, k: &OomKill) -> io::Result<()> {
-        self.settle()?;
+        self.still()?;
         if self.verbosity == Verbosity::Quiet {
             return Ok(());
         }
@@ -349,7 +450,7 @@ impl<W: Write> Screen<W> {
     }
 
     fn loss(&mut self, l: &Loss) -> io::Result<()> {
-        self.settle()?;
+        self.still()?;
         let bad = self.colours.bad;
         match &l.reason {
             LossReason::OomKill => {
@@ -382,7 +483,11 @@ impl<W: Write> Screen<W> {
         }
         if s.failures == 0 {
             let nothing = nothing(&self.filters, self.chosen);
-            return writeln!(self.out, "{dim}{nothing}{dim:#}");
+            writeln!(self.out, "{dim}{nothing}{dim:#}")?;
+            if self.no_stacks && !self.chosen {
+                writeln!(self.out, "{dim}{STACKS}{dim:#}")?;
+            }
+            return Ok(());
         }
         let mut causes: Vec<_> = s.causes.iter().collect();
         causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
@@ -424,6 +529,10 @@ impl<W: Write> Screen<W> {
     }
 }
 
+/// Where "can't start new thread" was the reason to look, it may have failed before clone was called.
+const STACKS: &str =
+    "Threads whose stack could not be mapped are not among these: --thread-stacks.";
+
 /// That there was nothing, of what was looked for: a failure beside that is no success.
 fn nothing(filters: &BTreeMap<String, String>, chosen: bool) -> String {
     if chosen {
@@ -452,6 +561,21 @@ fn nothing(filters: &BTreeMap<String, String>, chosen: bool) -> String {
     text
 }
 
+/// "java (http-nio-8080-e)[812]".
+fn name(f: &Failure) -> String {
+    let name = program_and_thread(f.caller.program(), &f.caller.comm);
+    format!("{}[{}]", clean(&name), f.caller.pid)
+}
+
+/// What failures of one group have in common: the limit, or the cause and where.
+fn group_title(f: &Failure) -> String {
+    match (&f.limit, &f.cgroup.path) {
+        (Some(limit), _) => title(limit),
+        (None, Some(path)) => format!("{} in {}", f.cause.id(), clean(path)),
+        (None, None) => f.cause.id().to_owned(),
+    }
+}
+
 fn what(f: &Failure) -> String {
     let operation = match f.operation {
         Operation::Process => "process",
@@ -472,12 +596,18 @@ fn what(f: &Failure) -> String {
     }
 }
 
-fn who(f: &Failure) -> String {
+/// "postgres (uid 112)".
+fn who_it_is(f: &Failure) -> String {
     let c = &f.caller;
-    let mut who = match &c.user {
+    match &c.user {
         Some(user) => format!("{} (uid {})", clean(user), c.uid),
         None => format!("uid {}", c.uid),
-    };
+    }
+}
+
+fn who(f: &Failure) -> String {
+    let c = &f.caller;
+    let mut who = who_it_is(f);
     if c.tid != c.pid {
         let _ = write!(who, ", thread {}", c.tid);
     }
