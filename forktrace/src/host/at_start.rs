@@ -73,7 +73,13 @@ pub fn of_unit(
             .and_then(|user| passwd.uid(&user.value).ok()),
     };
     let uid = uid.filter(|uid| *uid != 0 && name.ends_with(".service"));
-    let processes = uid.and_then(|uid| Some((uid, processes(root, &files, &name, uid, init)?)));
+    // A user's manager has its limits from user@.service, and not from pid 1.
+    let init = init.filter(|_| user.is_none());
+    let processes = uid.and_then(|uid| {
+        let by_pam = files.of_unit(&name, "PAMName").is_some();
+        let by_pam = by_pam.then(|| pam(root, &passwd.name(uid)?, uid)).flatten();
+        Some((uid, by_pam.or_else(|| processes(&files, &name, init))?))
+    });
     Some(Next {
         what: What::Start,
         cgroup: Some(cgroup.to_owned()),
@@ -141,20 +147,7 @@ fn tasks(files: &UnitFiles, unit: &str, most: Option<u64>) -> Option<Given> {
     })
 }
 
-fn processes(
-    root: &Path,
-    files: &UnitFiles,
-    unit: &str,
-    uid: u32,
-    init: Option<Bounds>,
-) -> Option<Given> {
-    if let Some(user) = files
-        .of_unit(unit, "PAMName")
-        .and_then(|_| files.of_unit(unit, "User"))
-        && let Some(given) = pam(root, &user.value, uid)
-    {
-        return Some(given);
-    }
+fn processes(files: &UnitFiles, unit: &str, init: Option<Bounds>) -> Option<Given> {
     let own = files.of_unit(unit, "LimitNPROC").map(|set| ("", set));
     let set = own.or_else(|| Some(("Default", files.of_manager("DefaultLimitNPROC")?)));
     match set {
