@@ -13,9 +13,10 @@ use super::{
 };
 use crate::model::{Holder, HolderKind, Limit};
 
-/// Processes and tasks that are looked at.
+/// Processes, tasks of one, and tasks that are looked at at most.
 const PROCESSES: usize = 512;
 const TASKS: usize = 64;
+const MOST: u64 = 512;
 /// What has begun within this time is new.
 const LATELY_SECONDS: u64 = 60;
 
@@ -95,6 +96,9 @@ fn of(proc: &Path, scope: &Scope, program: &str) -> Option<Growth> {
         young: 0,
     };
     for pid in spread(&pids, PROCESSES) {
+        if growth.seen >= MOST {
+            break;
+        }
         if !is_of(proc, pid, program) || uid.is_some_and(|uid| !is_users(proc, pid, uid)) {
             continue;
         }
