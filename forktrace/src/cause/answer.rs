@@ -1,6 +1,8 @@
 //! What is said of a verdict: the only place that makes its sentence and its fixes.
 
-use super::{Context, Subject, Verdict, holder_warnings, knob, unit_limit, words::fix};
+use super::{
+    Context, Subject, Verdict, holder_warnings, knob, recovery, unit_limit, words::fix,
+};
 use crate::model::Fix;
 
 /// A verdict in words.
@@ -29,6 +31,10 @@ pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> An
     {
         let note = unit_limit::note(unit_limit, value, limit.unit);
         fixes.push(fix(None, None, note));
+    }
+    // Of a limit there can be room again; other refusals are mended in the program itself.
+    if verdict.limit.is_some() {
+        fixes.extend(recovery::after(subject));
     }
     Answer {
         summary: (entry.summary)(verdict, subject),
