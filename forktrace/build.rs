@@ -20,8 +20,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
     pack_objects(&root, &out)?;
-    embed(&out.join("programs.json"), &programs(&root.join(CATALOGUE))?)?;
-    embed(&out.join("errno_texts.json"), &toml(&root.join(ERRNO_TEXTS))?)?;
+    embed(
+        &out.join("programs.json"),
+        &programs(&root.join(CATALOGUE))?,
+    )?;
+    embed(
+        &out.join("errno_texts.json"),
+        &toml(&root.join(ERRNO_TEXTS))?,
+    )?;
     embed(&out.join("likely.json"), &toml(&root.join(LIKELY))?)
 }
 

@@ -1,8 +1,6 @@
 //! What is said of a verdict: the only place that makes its sentence and its fixes.
 
-use super::{
-    Context, Subject, Verdict, holder_warnings, knob, recovery, unit_limit, words::fix,
-};
+use super::{Context, Subject, Verdict, holder_warnings, knob, recovery, unit_limit, words::fix};
 use crate::model::Fix;
 
 /// A verdict in words.

@@ -35,9 +35,19 @@ pub struct CheckArgs {
     /// From how full on a limit is near.
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "90")]
     pub warn: f64,
+    /// Which limit would refuse which of N more tasks of it (or connections, of a server that has a
+    /// process or a thread for each), in the kernel's order; the exit status is 1 if any would.
+    #[arg(long, value_name = "N", requires = "of", value_parser = parse_tasks)]
+    pub would: Option<u64>,
     /// How to print.
     #[arg(long, value_parser = one_of(formats::CHECK), default_value = "text", help_heading = "Output")]
     pub format: &'static Format<Headroom>,
+    /// One line, for motd or Nagios: OK or WARNING, as the exit status has it.
+    #[arg(long, conflicts_with_all = ["format", "all", "watch"])]
+    pub short: bool,
+    /// Every limit with a bar, not the nearest alone: without --pid and the like, those of all cgroups.
+    #[arg(long, conflicts_with = "format")]
+    pub all: bool,
     /// When to colour.
     #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
     pub color: Color,
@@ -65,12 +75,29 @@ pub struct CheckArgs {
     pub times: TimesArgs,
 }
 
+impl CheckArgs {
+    /// The format that was asked for.
+    pub fn format(&self) -> &'static Format<Headroom> {
+        match (self.short, self.all) {
+            (true, _) => &formats::CHECK_SHORT,
+            (_, true) => &formats::CHECK_ALL,
+            _ => self.format,
+        }
+    }
+}
+
 fn parse_percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text);
     let percent: Option<f64> = number.trim().parse().ok();
     percent
         .filter(|percent| *percent > 0.0 && *percent <= 1000.0)
         .ok_or_else(|| "give a number of percent above 0".to_owned())
+}
+
+fn parse_tasks(text: &str) -> Result<u64, String> {
+    // More ids there can't be.
+    let tasks = text.parse().ok().filter(|n| (1..=4_194_304).contains(n));
+    tasks.ok_or_else(|| "give a number of tasks from 1 to 4194304".to_owned())
 }
 
 fn parse_interval(text: &str) -> Result<Duration, String> {
@@ -102,6 +129,36 @@ mod tests {
         let error = parse(&["--pid", "7", "--unit", "x"]).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(parse(&["--force"]).is_err());
+    }
+
+    #[test]
+    fn tasks_to_come_are_somebodys() {
+        let would = |args: &[&str]| parse(args).map(|args| args.would);
+        assert_eq!(would(&["--pid", "7", "--would", "50"]).unwrap(), Some(50));
+        for bad in [
+            &["--would", "50"][..],
+            &["--pid", "7", "--would", "0"],
+            &["--pid", "7", "--would", "-1"],
+            &["--pid", "7", "--would", "many"],
+        ] {
+            assert_eq!(would(bad).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn one_way_to_print() {
+        let name = |args: &[&str]| parse(args).map(|args| args.format().name);
+        assert_eq!(name(&[]).unwrap(), "text");
+        assert_eq!(name(&["--short"]).unwrap(), "short");
+        assert_eq!(name(&["--all", "--watch"]).unwrap(), "all");
+        for bad in [
+            &["--short", "--all"][..],
+            &["--short", "--format", "json"],
+            &["--short", "--watch"],
+            &["--all", "--format", "text"],
+        ] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

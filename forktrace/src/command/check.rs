@@ -10,7 +10,7 @@ use std::{
 };
 
 use forktrace::{
-    headroom::{Baseline, Headroom, Log, WINDOW_SECONDS, headroom, kind_of, lines},
+    headroom::{Baseline, Headroom, Log, WINDOW_SECONDS, headroom, kind_of, lines, would},
     host::{
         at_start,
         cgroup::{CgroupError, Found, Hierarchies, Resource},
@@ -51,7 +51,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
 }
 
 fn status(headroom: &Headroom) -> Exit {
-    match headroom.is_near() {
+    match headroom.is_fault() {
         false => Exit::Done,
         true => Exit::Fault,
     }
@@ -69,6 +69,7 @@ fn take(
     })?;
     let mut headroom = headroom(&readings, args.warn);
     headroom.log = log();
+    headroom.would = args.would.map(|tasks| would(&headroom, tasks));
     add_holders(&mut headroom);
     headroom.drift = before.map(|before| baseline::drift_since(before, &headroom));
     Ok(headroom)
@@ -93,7 +94,7 @@ fn add_holders(headroom: &mut Headroom) {
 }
 
 fn printed(args: &CheckArgs, headroom: &Headroom) -> io::Result<Vec<u8>> {
-    args.format.render(headroom, terminal::look(args.color))
+    args.format().render(headroom, terminal::look(args.color))
 }
 
 fn log() -> Log {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Drift;
 use crate::{
     host::{holders::Scope, identity},
-    model::{Cause, Holder, Limit, Memory, words},
+    model::{Cause, Holder, Limit, Memory, Owner, words},
 };
 
 /// One reading.
@@ -40,6 +40,52 @@ pub struct Headroom {
     pub log: Log,
     /// What has changed since the baseline (`--against`).
     pub drift: Option<Drift>,
+    /// Which limits would refuse which of so many more tasks (`--would`).
+    #[serde(default)]
+    pub would: Option<Would>,
+}
+
+/// What would come of more tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Would {
+    /// How many more were asked about.
+    pub tasks: u64,
+    /// The limits that would refuse one of them, in the order in which they come to it; with the first
+    /// raised, the next one refuses. The exit status is 1 when there are any.
+    pub refused: Vec<Refusal>,
+    /// What as many forks of the process would promise, where promises are limited
+    /// (vm.overcommit_memory=2).
+    pub promised: Option<Promised>,
+    /// The cgroups that are asked about lie apart: each is taken as if all went into it.
+    pub apart: bool,
+}
+
+/// A limit that would refuse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Refusal {
+    /// Which of the tasks is the first that it refuses, counted from 1.
+    pub first: u64,
+    /// The cause that the refusal would have in records.
+    pub cause: Cause,
+    #[serde(flatten)]
+    pub limit: Limit,
+    pub refuses: Refuses,
+    /// As in `limits`.
+    pub owner: Option<String>,
+    /// As in `limits`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
+}
+
+/// Memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Promised {
+    /// What one fork promises.
+    pub each: u64,
+    /// What all of them promise.
+    pub all: u64,
+    /// What may be promised still.
+    pub left: u64,
 }
 
 /// What was asked for.
@@ -125,12 +171,10 @@ pub struct Row {
     pub notes: Vec<String>,
 }
 
-impl Row {
-    /// Whether the limit's cgroup is a container's.
-    pub fn is_in_container(&self) -> bool {
-        let path = self.limit.owner.cgroup_path();
-        path.is_some_and(|path| identity::identify(path).container.is_some())
-    }
+/// Whether it is a cgroup of a container's.
+pub fn is_in_container(owner: &Owner) -> bool {
+    let path = owner.cgroup_path();
+    path.is_some_and(|path| identity::identify(path).container.is_some())
 }
 
 /// A state in which every fork is refused.

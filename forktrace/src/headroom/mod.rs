@@ -24,14 +24,16 @@ mod process;
 mod row;
 #[cfg(test)]
 mod tests;
+mod would;
 
 pub use baseline::{Baseline, BaselineError, Setting, SettingKind};
 pub use document::{
-    Blocked, Headroom, Log, LogKind, LogLine, Next, Of, Process, Refuses, Row, SubjectKind,
-    Unreadable, json_schema,
+    Blocked, Headroom, Log, LogKind, LogLine, Next, Of, Process, Promised, Refusal, Refuses, Row,
+    SubjectKind, Unreadable, Would, is_in_container, json_schema,
 };
 pub use drift::{Change, Drift, drift};
 pub use log::{WINDOW_SECONDS, kind_of, lines};
+pub use would::would;
 
 use crate::host::{
     memory,
@@ -77,6 +79,7 @@ pub fn headroom(readings: &Readings, warn: f64) -> Headroom {
         memory: memory::of(&readings.host),
         log: Log::default(),
         drift: None,
+        would: None,
     }
 }
 
@@ -84,6 +87,15 @@ impl Headroom {
     /// Whether a limit is near, or every fork is refused for another reason.
     pub fn is_near(&self) -> bool {
         self.near > 0 || !self.blocked.is_empty()
+    }
+
+    /// What the exit status says: of tasks to come, whether one of them would be refused, else whether
+    /// a limit is near.
+    pub fn is_fault(&self) -> bool {
+        match &self.would {
+            Some(would) => !would.refused.is_empty() || !self.blocked.is_empty(),
+            None => self.is_near(),
+        }
     }
 
     /// The rows that are near: they apply, and are at `warn` or above.

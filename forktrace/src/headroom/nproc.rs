@@ -203,6 +203,20 @@ pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
                 .to_owned(),
         });
     }
+    if let Subject::User(uid) = readings.subject
+        && readings.limits.is_empty()
+        && readings
+            .next
+            .as_ref()
+            .is_none_or(|next| next.processes.is_none())
+    {
+        unreadable.push(Unreadable {
+            what: format!("RLIMIT_NPROC of uid {uid}"),
+            why: "the limit is each process's own, and none of this user's runs; no line of \
+                  limits.conf or limits.d says what a login would get"
+                .to_owned(),
+        });
+    }
     let Some(process) = readings.process() else {
         return unreadable;
     };

@@ -473,6 +473,26 @@ fn saved(sysctls: &[(&str, &str)]) -> Baseline {
     Baseline::new("2026-01-01T00:00:00Z", "h", "6.1", values.collect())
 }
 
+#[test]
+fn of_a_user_without_processes_it_is_said_why_there_is_no_limit() {
+    let mut r = readings(Subject::User(77));
+    r.limits.clear();
+    let said = |r: &Readings| {
+        let h = headroom(r, 90.0);
+        h.unreadable
+            .iter()
+            .any(|one| one.what == "RLIMIT_NPROC of uid 77")
+    };
+    assert!(said(&r));
+    r.next = Some(at_start::Next {
+        what: What::Login,
+        cgroup: None,
+        tasks: None,
+        processes: Some((77, given("x - nproc 5", 5))),
+    });
+    assert!(!said(&r));
+}
+
 fn given(text: &str, value: u64) -> Given {
     Given {
         text: text.to_owned(),

@@ -3,6 +3,7 @@
 
 mod around;
 mod rows;
+pub mod short;
 #[cfg(test)]
 mod tests;
 
@@ -23,19 +24,31 @@ pub const FORMAT: Format<Headroom> = Format {
     how: How::Document(|headroom, look| check_text(headroom, look.colours, look.width)),
 };
 
+/// Every limit, each with a bar.
+pub const ALL: Format<Headroom> = Format {
+    name: "all",
+    about: "Every limit, each with a bar",
+    for_people: true,
+    how: How::Document(|headroom, look| all_text(headroom, look.colours, look.width)),
+};
+
 /// Beyond this, lines are long rather than readable.
 const WIDEST: usize = 120;
 
+fn all_text(headroom: &Headroom, colours: bool, width: usize) -> String {
+    let mut text = Text::new(headroom, colours, width);
+    text.opening();
+    text.would();
+    text.bars();
+    text.unreadable();
+    text.out
+}
+
 /// `width` in columns; from 60 to 120 are used.
 fn check_text(headroom: &Headroom, colours: bool, width: usize) -> String {
-    let mut text = Text {
-        h: headroom,
-        out: String::new(),
-        colours: Colours::new(colours),
-        width: width.clamp(60, WIDEST),
-        room: width.max(60),
-    };
+    let mut text = Text::new(headroom, colours, width);
     text.opening();
+    text.would();
     text.limits();
     text.process();
     text.memory();
@@ -52,6 +65,18 @@ struct Text<'a> {
     width: usize,
     /// In columns; the table uses them all.
     room: usize,
+}
+
+impl<'a> Text<'a> {
+    fn new(headroom: &'a Headroom, colours: bool, width: usize) -> Self {
+        Self {
+            h: headroom,
+            out: String::new(),
+            colours: Colours::new(colours),
+            width: width.clamp(60, WIDEST),
+            room: width.max(60),
+        }
+    }
 }
 
 impl Text<'_> {

@@ -25,6 +25,12 @@ pub static CHECK: &[Format<Headroom>] = &[
     json::format("One JSON object, or with --watch one a line"),
 ];
 
+/// `check --short`.
+pub static CHECK_SHORT: Format<Headroom> = check::short::FORMAT;
+
+/// `check --all`.
+pub static CHECK_ALL: Format<Headroom> = check::ALL;
+
 /// `explain`.
 pub static EXPLAIN: &[Format<Explained>] = &[
     explain::text::FORMAT,

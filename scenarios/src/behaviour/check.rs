@@ -1,5 +1,6 @@
 //! `check`: limits and their use against what the kernel really refuses.
 
+mod ahead;
 mod host;
 mod process;
 mod users;
@@ -65,6 +66,18 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
 ];
 
 pub const BEHAVIOURS: &[Behaviour] = &[
+    Behaviour {
+        name: "check_would",
+        run: ahead::would,
+    },
+    Behaviour {
+        name: "check_short",
+        run: ahead::short,
+    },
+    Behaviour {
+        name: "check_next",
+        run: ahead::next,
+    },
     Behaviour {
         name: "check_zombies",
         run: process::zombies,

@@ -13,7 +13,8 @@ use super::{
     started,
 };
 use crate::machine;
-use crate::runner::{Tests, Where, without_preemption};
+use crate::machine::without_preemption;
+use crate::runner::{Tests, Where};
 use crate::storm::{Keys, Storm};
 use crate::tracer::{PATIENCE, Running, Tracer, no_raw_controls, parse_file};
 

@@ -61,7 +61,7 @@ pub(super) fn run(
 /// In place on a terminal, one below the other elsewhere.
 fn show(args: &CheckArgs, mut text: Vec<u8>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    if args.format.for_people {
+    if args.format().for_people {
         if out.is_terminal() {
             text = in_place(&text, terminal::rows());
         } else {

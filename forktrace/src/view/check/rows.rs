@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::Text;
 use crate::{
-    headroom::{Next, Refuses, Row, SubjectKind},
+    headroom::{
+        Headroom, Next, Refusal, Refuses, Row, SubjectKind, Unreadable, Would, is_in_container,
+    },
     model::{Owner, Unit, amount, bytes},
     view::{clean, holders, report::table::Table, times::with_offset, wrap::wrap},
 };
@@ -44,12 +46,7 @@ impl Text<'_> {
             }
         }
         // What can't be seen comes before what seems to be fine.
-        for missing in self
-            .h
-            .unreadable
-            .iter()
-            .filter(|u| u.what.contains("cgroup"))
-        {
+        for missing in unseen(self.h) {
             let text = format!("{} can't be read: {}", missing.what, missing.why);
             for line in wrap(&clean(&text), self.width) {
                 let _ = writeln!(self.out, "{bad}{line}{bad:#}");
@@ -81,6 +78,51 @@ impl Text<'_> {
         }
     }
 
+    /// What would come of more tasks.
+    pub(super) fn would(&mut self) {
+        let Some(would) = &self.h.would else {
+            return;
+        };
+        self.head(&match would.tasks {
+            1 => "1 more task".to_owned(),
+            n => format!("{n} more tasks"),
+        });
+        if would.refused.is_empty() {
+            self.line("none would be refused by a limit that could be read");
+        }
+        for (at, refusal) in would.refused.iter().enumerate() {
+            let before = match at {
+                0 => "",
+                _ => "with that raised, ",
+            };
+            self.line(&format!("{before}{}", would_refuse(refusal, would)));
+        }
+        if let Some(promised) = &would.promised {
+            self.line(&format!(
+                "as many forks of the process promise {} ({} each), where {} may be promised still; \
+                 threads, vfork and posix_spawn promise none of it",
+                bytes(promised.all),
+                bytes(promised.each),
+                bytes(promised.left)
+            ));
+        }
+    }
+
+    /// Every limit that has a number.
+    pub(super) fn bars(&mut self) {
+        if self.h.limits.is_empty() {
+            return;
+        }
+        self.head("Limits, nearest first");
+        let mut table = Table::new(&["", ">full", "limit", "of", ">in use", ">allowed"]);
+        for row in &self.h.limits {
+            let mut cells = cells(row);
+            cells.insert(0, bar(row));
+            table.row(cells);
+        }
+        table.print(&mut self.out, self.colours, self.width, 3);
+    }
+
     pub(super) fn limits(&mut self) {
         let shown = ROWS.max(self.h.near as usize);
         let rows: Vec<&Row> = self.h.limits.iter().take(shown).collect();
@@ -109,8 +151,9 @@ impl Text<'_> {
                 Refuses::Processes => Some("refuses processes, not threads, vfork or posix_spawn"),
                 Refuses::Threads => Some("refuses the stacks of new threads, not processes"),
             };
-            // What doesn't press is in the JSON.
-            if row.exempt.is_none() && row.percent.is_none_or(|percent| percent < PRESSES) {
+            // What doesn't press is in the JSON; of what is to come, one wants to know why.
+            let presses = row.percent.is_some_and(|percent| percent >= PRESSES);
+            if row.exempt.is_none() && row.next.is_none() && !presses {
                 continue;
             }
             let notes: Vec<String> = row
@@ -160,6 +203,59 @@ impl Text<'_> {
     }
 }
 
+/// What can't be seen of cgroups, whose limits are the usual ones.
+pub(super) fn unseen(h: &Headroom) -> impl Iterator<Item = &Unreadable> {
+    h.unreadable
+        .iter()
+        .filter(|missing| missing.what.contains("cgroup"))
+}
+
+/// "no. 13 and each after it would be refused by pids.max of /a (88 of 100 in use)".
+pub(super) fn would_refuse(refusal: &Refusal, would: &Would) -> String {
+    let limit = &refusal.limit;
+    let which = match (refusal.first, would.tasks) {
+        (1, 1) => "it".to_owned(),
+        (1, _) => "all of them".to_owned(),
+        (first, tasks) if first == tasks => format!("no. {first}, the last,"),
+        (first, _) => format!("no. {first} and each after it"),
+    };
+    let whose = named(&limit.owner, refusal.owner.as_deref(), refusal.next);
+    let numbers = match (limit.usage, limit.bound(), limit.unit) {
+        (Some(used), Some(bound), Unit::Bytes) => {
+            format!(" ({} of {} promised)", bytes(used), bytes(bound))
+        }
+        (Some(used), Some(bound), unit) => {
+            format!(
+                " ({} of {} in use)",
+                amount(used, unit),
+                amount(bound, unit)
+            )
+        }
+        _ => String::new(),
+    };
+    let part = match refusal.refuses {
+        Refuses::Processes => ", if they are processes and no threads",
+        _ => "",
+    };
+    let apart = match (would.apart, limit.owner.cgroup_path()) {
+        (true, Some(_)) => ", if all go there",
+        _ => "",
+    };
+    format!(
+        "{which} would be refused by {} of {whose}{numbers}{part}{apart}",
+        limit.kind
+    )
+}
+
+/// Ten cells, as full as the limit is.
+fn bar(row: &Row) -> String {
+    const CELLS: usize = 10;
+    let percent = row.percent.filter(|_| row.exempt.is_none()).unwrap_or(0.0);
+    // What is in use at all is seen.
+    let full = ((percent / 10.0).round() as usize).clamp(usize::from(percent > 0.0), CELLS);
+    format!("{}{}", "█".repeat(full), "░".repeat(CELLS - full))
+}
+
 fn held_by(row: &Row) -> Option<String> {
     (!row.holders.is_empty()).then(|| format!("held by {}", holders::line(&row.holders)))
 }
@@ -191,20 +287,23 @@ fn percentage(percent: f64) -> String {
 
 /// With the user's name; a unit's is in its path.
 fn owner(row: &Row) -> String {
-    let whose = whose(row);
-    match row.next {
+    named(&row.limit.owner, row.owner.as_deref(), row.next)
+}
+
+fn named(owner: &Owner, name: Option<&str>, next: Option<Next>) -> String {
+    let whose = whose(owner, name);
+    match next {
         Some(Next::Start) => format!("next start of {whose}"),
         Some(Next::Login) => format!("next login of {whose}"),
         None => whose,
     }
 }
 
-fn whose(row: &Row) -> String {
-    let owner = &row.limit.owner;
-    match &row.owner {
+fn whose(owner: &Owner, name: Option<&str>) -> String {
+    match name {
         Some(name)
             if matches!(owner, Owner::User { .. })
-                || row.is_in_container() && !owner.to_string().contains(bare(name)) =>
+                || is_in_container(owner) && !owner.to_string().contains(bare(name)) =>
         {
             format!("{owner} ({name})")
         }
@@ -228,7 +327,7 @@ fn used(row: &Row) -> Option<u64> {
 }
 
 /// "pids.max of /a is 95 % full: 95 of 100 tasks".
-fn sentence(row: &Row) -> String {
+pub(super) fn sentence(row: &Row) -> String {
     let limit = &row.limit;
     let (Some(used), Some(bound)) = (used(row), limit.bound()) else {
         return format!("{} of {}", limit.kind, owner(row));

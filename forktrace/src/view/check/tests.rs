@@ -142,3 +142,108 @@ fn eighty_columns_and_no_escape_sequences_whatever_the_names() {
         assert!(textwrap::core::display_width(line) <= 80, "{line}");
     }
 }
+
+/// Inside of a container that shows no cgroups, nothing near is no all-clear.
+#[test]
+fn what_is_not_seen_comes_before_what_is_fine() {
+    let mut h = sample();
+    h.near = 0;
+    h.limits.remove(0);
+    h.unreadable.push(Unreadable {
+        what: "limits of this process's own cgroup and of those above it".to_owned(),
+        why: "no cgroup file system is mounted here".to_owned(),
+    });
+    let text = shown(&h);
+    let of = |what: &str| text.find(what).unwrap_or(usize::MAX);
+    assert!(of("can't be read") < of("nothing at 90 %"), "{text}");
+}
+
+fn printed(format: &Format<Headroom>, h: &Headroom) -> String {
+    let bytes = format.render(h, crate::view::Look::PLAIN).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn one_line_says_as_much_as_the_exit_status() {
+    let mut h = sample();
+    let line = printed(&short::FORMAT, &h);
+    assert!(h.is_fault());
+    assert_eq!(
+        line,
+        "forktrace WARNING: pids.max of /system.slice is 95 % full: 95 of 100 tasks; held by 90 × \
+         postgres and 2 zombies\n"
+    );
+    h.near = 0;
+    h.limits.remove(0);
+    let line = printed(&short::FORMAT, &h);
+    assert!(
+        line.starts_with("forktrace OK: nothing at 90 % or above; nearest: kernel.threads-max")
+    );
+    h.unreadable.push(Unreadable {
+        what: "limits of all cgroups\n\u{1b}[2J".to_owned(),
+        why: "no".to_owned(),
+    });
+    let line = printed(&short::FORMAT, &h);
+    assert!(
+        line.contains("; can't be read: limits of all cgroups"),
+        "{line}"
+    );
+    assert!(
+        line.lines().count() == 1 && !line.contains('\u{1b}'),
+        "{line}"
+    );
+}
+
+#[test]
+fn more_tasks_are_told_by_the_first_that_is_refused() {
+    let mut h = sample();
+    h.limits
+        .push(row(LimitKind::RlimitNproc, Owner::user(7), 90, 100));
+    h.would = Some(crate::headroom::would(&h, 50));
+    let text = shown(&h);
+    let told: Vec<&str> = text
+        .lines()
+        .skip_while(|line| *line != "50 more tasks")
+        .collect();
+    assert_eq!(
+        told[1].trim(),
+        "no. 6 and each after it would be refused by pids.max of /system.slice (95 of"
+    );
+    assert!(
+        text.contains("with that raised, no. 11 and each after it"),
+        "{text}"
+    );
+    assert!(h.is_fault());
+    assert!(printed(&short::FORMAT, &h).starts_with(
+        "forktrace WARNING: of 50 more, no. 6 and each after it would be refused by pids.max"
+    ));
+    // A limit is near, and has room for what is asked.
+    h.would = Some(crate::headroom::would(&h, 5));
+    assert!(shown(&h).contains("none would be refused") && !h.is_fault());
+    assert!(printed(&short::FORMAT, &h).starts_with("forktrace OK: none of 5 more"));
+}
+
+#[test]
+fn every_limit_has_a_bar() {
+    let mut h = sample();
+    for n in 0..40 {
+        let path = format!("/system.slice/a{n}.service");
+        h.limits
+            .push(row(LimitKind::PidsMax, Owner::cgroup(path), n, 100));
+    }
+    let text = printed(&ALL, &h);
+    let is_bar = |line: &&str| line.contains(['░', '█']);
+    let bars: Vec<&str> = text.lines().filter(is_bar).collect();
+    assert_eq!(bars.len(), 42);
+    assert!(
+        bars[0].trim_start().starts_with(&"█".repeat(10)),
+        "{}",
+        bars[0]
+    );
+    assert!(bars[3].trim_start().starts_with("█░"), "{}", bars[3]);
+    assert!(
+        bars.iter()
+            .all(|line| textwrap::core::display_width(line) <= 80)
+    );
+    assert!(!text.contains("Memory"));
+}

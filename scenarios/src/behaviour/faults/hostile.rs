@@ -14,7 +14,7 @@ use forktrace::view::is_harmful;
 
 use super::super::{Behaviour, await_text, forktrace, own_program, record};
 use crate::cgroup::Cgroup;
-use crate::machine::{self, await_some};
+use crate::machine::await_some;
 use crate::runner::Tests;
 use crate::tracer::{PATIENCE, Running};
 
