@@ -63,7 +63,9 @@ pub fn of_unit(
         Some(uid) => UnitFiles::of_user(root.to_owned(), uid, passwd.home(uid).as_deref()),
         None => UnitFiles::new(root.to_owned()),
     };
-    if !UnitFiles::new(root.to_owned()).are_in_use() || !files.has(&name) {
+    // Scopes are never started by their files.
+    let is_started = files.has(&name) && !name.ends_with(".scope");
+    if !UnitFiles::new(root.to_owned()).are_in_use() || !is_started {
         return None;
     }
     let uid = match user {
@@ -284,6 +286,8 @@ mod tests {
         root.put("etc/systemd/system/web.service", "[Service]\nTasksMax=5\n");
         assert_eq!(root.unit("/lxc.payload.c1/system.slice/web.service"), None);
         assert_eq!(root.unit("/system.slice/web.service/box"), None);
+        root.put("usr/lib/systemd/system/init.scope", "[Unit]\n");
+        assert_eq!(root.unit("/init.scope"), None);
         let user = "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service";
         assert_eq!(root.unit(user), None);
         root.put(
