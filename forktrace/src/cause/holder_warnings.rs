@@ -59,7 +59,7 @@ pub fn growing(growth: &Growth) -> Option<Fix> {
         now: None,
         persistent: None,
         note: Some(format!(
-            "{program}, which was refused, fills the limit itself, and grows: {young} of {seen} of its \
+            "{program}, which was refused, holds most of it itself, and grows: {young} of {seen} of its \
              tasks began within the last minute; if it shouldn't need so many, stop it before the \
              limit is raised, or a higher one fills as well"
         )),
@@ -121,7 +121,7 @@ mod tests {
         assert!(of(7, 7).is_none() && of(60, 29).is_none());
         let note = of(60, 30).unwrap().note.unwrap();
         assert!(
-            note.starts_with("sh, which was refused, fills the limit itself, and grows: 30 of 60")
+            note.starts_with("sh, which was refused, holds most of it itself, and grows: 30 of 60")
         );
     }
 
