@@ -74,8 +74,10 @@ fn beside(path: &Path, force: bool, text: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".forktrace-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(text)?;
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        // Its own error names the file beside, which nobody knows.
+        .map_err(|error| io::Error::from(error.kind()))?;
+    file.as_file_mut().write_all(text)?;
     file.as_file().sync_all()?;
     let placed = match force {
         true => file.persist(path),
@@ -153,6 +155,15 @@ mod tests {
             assert!(error.to_string().contains(text), "{error}");
         }
         assert_eq!(names(dir.path()), ["link"]);
+    }
+
+    #[test]
+    fn errors_name_the_file_that_was_asked_for() {
+        // Nobody makes files there, root neither.
+        let error = write_whole(Path::new("/proc/self/x.html"), false, b"x").unwrap_err();
+        let text = format!("{:#}", anyhow::Error::from(error));
+        assert!(text.starts_with("writing /proc/self/x.html"), "{text}");
+        assert!(!text.contains(".forktrace-"), "{text}");
     }
 
     /// A device takes it as it comes; what it can't take is an error.
