@@ -35,13 +35,14 @@ pub use range::{Range, RangeArgs};
     args_conflicts_with_subcommands = true,
     max_term_width = 100,
     after_help = "Exit status: 0 done, 1 check found a limit near or the selftest a fault, 2 wrong usage, \
-                  3 can't run here, 4 failed while running; with a command, the command's own. \
-                  `forktrace --help` has examples.",
+                  3 can't run here, 4 failed while running, 5 a recording was read that has lost records by \
+                  damage (0 with --lenient); with a command, the command's own. `forktrace --help` has examples.",
     after_long_help = format!(
         "{}\n\n{}",
         manual::examples(&manual::LIVE),
         "Exit status: 0 done, 1 check found a limit near or the selftest a fault, 2 wrong usage, \
-         3 can't run here, 4 failed while running; with a command, the command's own."
+         3 can't run here, 4 failed while running, 5 a recording was read that has lost records by \
+         damage (0 with --lenient); with a command, the command's own."
     )
 )]
 pub struct Cli {
@@ -196,6 +197,9 @@ pub struct ReplayArgs {
     /// Say more, and times with their date and offset.
     #[arg(short, long, help_heading = "Output")]
     pub verbose: bool,
+    /// End with status 0 though damage has lost some of the records.
+    #[arg(long)]
+    pub lenient: bool,
     #[command(flatten)]
     pub range: RangeArgs,
     #[command(flatten)]
@@ -222,6 +226,9 @@ pub struct ReportArgs {
     /// Overwrite an existing page.
     #[arg(long, requires = "html")]
     pub force: bool,
+    /// End with status 0 though damage has lost some of the records.
+    #[arg(long)]
+    pub lenient: bool,
     #[command(flatten)]
     pub range: RangeArgs,
     #[command(flatten)]

@@ -21,6 +21,8 @@ pub enum Exit {
     Unable,
     /// 4: failed while running.
     Failed,
+    /// 5: a recording was read, and damage has lost some of its records.
+    Damaged,
     /// The status of the command that was run.
     Command(u8),
 }
@@ -33,6 +35,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Unable => 3,
             Exit::Failed => 4,
+            Exit::Damaged => 5,
             Exit::Command(status) => status,
         })
     }

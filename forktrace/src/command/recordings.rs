@@ -7,7 +7,10 @@ use forktrace::{
     view::clean,
 };
 
-use crate::cli::{ErrnoChoice, FilterArgs};
+use crate::{
+    cli::{ErrnoChoice, FilterArgs},
+    exit::Exit,
+};
 
 /// A file, or standard input for `-`.
 pub fn open(path: &Path) -> Result<Reader, ReadError> {
@@ -45,30 +48,70 @@ pub fn wanted(args: &FilterArgs) -> Wanted {
 pub fn report_damage(path: &Path, damage: Damage) {
     let path = path.to_string_lossy();
     let path = clean(&path);
-    let Damage {
-        unreadable,
-        torn_bytes,
-        bad_frames,
-    } = damage;
-    if unreadable > 0 {
-        let lines = match unreadable {
-            1 => "1 line is no record",
-            n => &format!("{n} lines are no records"),
-        };
-        eprintln!("forktrace: {path}: {lines} of this version, passed over");
+    let say = |number: u64, what: String| {
+        if number > 0 {
+            eprintln!("forktrace: {path}: {what}");
+        }
+    };
+    let d = damage;
+    say(
+        d.unreadable,
+        match d.unreadable {
+            1 => "1 line is no record of this version, passed over".to_owned(),
+            n => format!("{n} lines are no records of this version, passed over"),
+        },
+    );
+    say(
+        d.torn_bytes,
+        format!(
+            "{} behind the last whole line: the recording was cut off there",
+            count(d.torn_bytes, "byte")
+        ),
+    );
+    say(
+        d.bad_frames,
+        format!(
+            "compressed data is damaged or cut off in {}",
+            count(d.bad_frames, "place")
+        ),
+    );
+    say(
+        d.lost_lines,
+        format!(
+            "{} lost there, if not more: the checksum of the data doesn't hold",
+            count(d.lost_lines, "line")
+        ),
+    );
+    say(
+        d.open_frames,
+        "the compressed data has no end: it is still being written, or was cut off by a crash"
+            .to_owned(),
+    );
+    say(
+        d.refused_frames,
+        format!(
+            "{} not read, for want of a window of {} MiB: `zstd -d --long=31` decompresses it",
+            count(d.refused_frames, "frame"),
+            d.largest_window.div_ceil(1 << 20)
+        ),
+    );
+}
+
+/// "1 line", "2 lines".
+fn count(number: u64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
     }
-    if torn_bytes > 0 {
-        let bytes = match torn_bytes {
-            1 => "the last byte is",
-            n => &format!("the last {n} bytes are"),
-        };
-        eprintln!("forktrace: {path}: {bytes} no whole line: the recording was cut off there");
-    }
-    if bad_frames > 0 {
-        let places = match bad_frames {
-            1 => "one place",
-            n => &format!("{n} places"),
-        };
-        eprintln!("forktrace: {path}: compressed data is damaged or cut off in {places}");
+}
+
+/// The status with which a command ends that has read recordings.
+pub fn exit(damage: Damage, lenient: bool) -> Exit {
+    if damage.refused_frames > 0 {
+        Exit::Failed
+    } else if damage.lost_records() && !lenient {
+        Exit::Damaged
+    } else {
+        Exit::Done
     }
 }

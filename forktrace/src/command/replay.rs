@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use forktrace::{
     record::Record,
-    recording::{Damage, Filter, LeftOut, ReadError, Reader, Wanted},
+    recording::{Damage, Filter, Item, LeftOut, ReadError, Reader, Wanted},
     view::nothing_passed,
 };
 
@@ -37,17 +37,19 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let mut printer = Printer::new(&args.print, args.verbose, filtered, coming(args));
     let mut filter = Filter::new(wanted);
     let mut passed = Passed::default();
+    let mut all = Damage::default();
     for path in &args.files {
         let damage = replay(path, args.follow, &mut filter, &mut printer, &mut passed)?;
         if damage.is_any() {
             report_damage(path, damage);
         }
+        all.add(damage);
     }
     if let Some(remark) = passed.remark(filtered, filter.left_out()) {
         printer.remark(&remark)?;
     }
     printer.settle()?;
-    Ok(Exit::Done)
+    Ok(recordings::exit(all, args.lenient))
 }
 
 /// A file is there as a whole, unless it is followed; of what is no file nobody knows.
@@ -85,11 +87,16 @@ fn replay(
     passed: &mut Passed,
 ) -> anyhow::Result<Damage> {
     let mut reader = open(path, follow)?;
-    while let Some(record) = reader.read()? {
-        passed.records += 1;
-        if let Some(record) = filter.pass(record) {
-            passed.failures += u64::from(matches!(record, Record::Failure(_)));
-            printer.show(&record)?;
+    while let Some(item) = reader.next()? {
+        match item {
+            Item::Record(record) => {
+                passed.records += 1;
+                if let Some(record) = filter.pass(record) {
+                    passed.failures += u64::from(matches!(record, Record::Failure(_)));
+                    printer.show(&record)?;
+                }
+            }
+            Item::Gap(gap) => filter.lose(&gap),
         }
     }
     Ok(reader.damage())

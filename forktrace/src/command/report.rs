@@ -3,7 +3,7 @@
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use forktrace::{
-    recording::{Wanted, check_name, check_whole, write_whole},
+    recording::{Damage, Item, Wanted, check_name, check_whole, write_whole},
     report::{Aggregator, Report},
     view::{Look, clean, formats::REPORT_PAGE},
 };
@@ -22,7 +22,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     if let Some(page) = &args.html {
         check_place(page, args)?;
     }
-    let report = read(args)?;
+    let (report, damage) = read(args)?;
     if let Some(page) = &args.html {
         write_whole(page, args.force, &REPORT_PAGE.render(&report, Look::PLAIN)?)?;
         if page == Path::new("-") {
@@ -32,11 +32,12 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let look = terminal::look(args.color);
     let mut output = args.format.open(Box::new(io::stdout()), look);
     output.show(&report)?;
-    Ok(Exit::Done)
+    Ok(recordings::exit(damage, args.lenient))
 }
 
-fn read(args: &ReportArgs) -> anyhow::Result<Report> {
+fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
     let Range { since, until } = args.range.range().map_err(UsageError)?;
+    let mut damage = Damage::default();
     let mut report = Aggregator::new(Wanted {
         since,
         until,
@@ -45,13 +46,18 @@ fn read(args: &ReportArgs) -> anyhow::Result<Report> {
     for path in &args.files {
         let mut reader = recordings::open(path)?;
         report.begin_file();
-        while reader.read_with(|line| report.take(line))?.is_some() {}
+        while let Some(item) = reader.next_with(|line| report.take(line))? {
+            if let Item::Gap(gap) = item {
+                report.lose(&gap);
+            }
+        }
         report.add_damage(reader.damage());
+        damage.add(reader.damage());
         if reader.damage().is_any() {
             report_damage(path, reader.damage());
         }
     }
-    Ok(report.finish())
+    Ok((report.finish(), damage))
 }
 
 /// An overwritten recording would be lost.

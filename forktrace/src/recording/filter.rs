@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Gap;
 use crate::{
     model::{Cause, Cgroup, Errno},
     record::{Alike, Failure, OomKill, Record, Session, Summary},
@@ -267,6 +268,16 @@ impl Filter {
     /// Failures that were not wanted, of all sessions.
     pub fn left_out(&self) -> &LeftOut {
         &self.left_out
+    }
+
+    /// Records are missing here, maybe the beginning of another session: then no repeat is of a
+    /// failure that came before.
+    pub fn lose(&mut self, gap: &Gap) {
+        if gap.session.is_some() {
+            self.taken.clear();
+            self.summary = Summary::default();
+            self.session = None;
+        }
     }
 
     /// What becomes of a record; `None`: it isn't wanted.

@@ -8,6 +8,6 @@ mod whole;
 mod writer;
 
 pub use filter::{Filter, LeftOut, Wanted};
-pub use reader::{Damage, OneWay, ReadError, ReadSeek, Reader};
+pub use reader::{Damage, Gap, Item, NothingYet, OneWay, ReadError, Reader, Source};
 pub use whole::{RECORDINGS, check_name, check_whole, write_whole};
 pub use writer::{Existing, Keeping, Recording, Sync, WriteError, next_earlier};

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     model::{Cause, LossReason},
     record::{Alike, Loss, OomKill, Record, Repeat, Summary, parse_line},
-    recording::{Damage, LeftOut, Wanted},
+    recording::{Damage, Gap, LeftOut, Wanted},
 };
 
 /// Rows that each table keeps at least.
@@ -32,6 +32,8 @@ pub struct Aggregator {
     pub(super) sessions: Sessions,
     /// The session whose records are being read.
     current: Option<usize>,
+    /// What has been read of it, in this file.
+    so_far: SoFar,
     pub(super) counts: Counts,
     pub(super) limits: Table<LimitState>,
     pub(super) callers: Table<CallerState>,
@@ -41,6 +43,17 @@ pub struct Aggregator {
     pub(super) oom: OomKills,
     pub(super) left_out: LeftOut,
     keys: KeyMaker,
+}
+
+/// What tells the records of a session from those of another, where some are missing.
+#[derive(Clone, Copy, Default)]
+struct SoFar {
+    /// Of the last failure.
+    seq: u64,
+    /// Its summary has come.
+    ended: bool,
+    /// Records are missing since.
+    gap: bool,
 }
 
 impl Aggregator {
@@ -64,6 +77,7 @@ impl Aggregator {
             damage: Damage::default(),
             sessions: Sessions::default(),
             current: None,
+            so_far: SoFar::default(),
             counts: Counts::default(),
             limits: Table::new(rows),
             callers: Table::new(rows),
@@ -80,6 +94,33 @@ impl Aggregator {
     pub fn begin_file(&mut self) {
         self.files += 1;
         self.current = None;
+        self.so_far = SoFar::default();
+    }
+
+    /// Records are missing here. Whose those are that follow is not always known: what comes behind
+    /// the end of a session, or with a number that the session has given before, is of another.
+    pub fn lose(&mut self, gap: &Gap) {
+        self.so_far.gap = true;
+        if let Some(about) = &gap.session {
+            let found = self.sessions.find_unsure(about);
+            self.so_far = SoFar::default();
+            self.go_on_with(found);
+        }
+        if gap.lines > 0 {
+            let at = self.session();
+            add(&mut self.sessions.all[at].lost_lines, gap.lines);
+        }
+    }
+
+    /// Before a record of the session is taken: whether it still is that session's.
+    fn go_on(&mut self, seq: Option<u64>) {
+        let so_far = &mut self.so_far;
+        let another = so_far.ended || seq.is_some_and(|seq| seq <= so_far.seq);
+        if std::mem::take(&mut so_far.gap) && another {
+            *so_far = SoFar::default();
+            self.current = None;
+        }
+        self.so_far.seq = seq.unwrap_or(self.so_far.seq);
     }
 
     /// What was passed over in a file.
@@ -89,8 +130,12 @@ impl Aggregator {
 
     /// Takes a line, without its newline; `None`: it is no record.
     pub fn take(&mut self, line: &[u8]) -> Option<()> {
-        if line.starts_with(line::FAILURE) && !self.wanted.is_active() {
-            self.failure(&line::refusal(line)?, true);
+        if line.starts_with(line::FAILURE)
+            && !self.wanted.is_active()
+            && let Some(refusal) = line::refusal(line)
+        {
+            self.go_on(Some(refusal.seq));
+            self.failure(&refusal, true);
             return Some(());
         }
         let record = parse_line(line)?;
@@ -100,6 +145,15 @@ impl Aggregator {
 
     /// Takes a record.
     pub fn take_record(&mut self, record: &Record) {
+        match record {
+            Record::Session(_) => self.so_far = SoFar::default(),
+            Record::Failure(failure) => self.go_on(Some(failure.seq)),
+            Record::Summary(_) => {
+                self.go_on(None);
+                self.so_far.ended = true;
+            }
+            Record::Repeat(_) | Record::Loss(_) | Record::OomKill(_) => self.go_on(None),
+        }
         match record {
             Record::Failure(failure) => {
                 // The order of the files must not matter, so what is chosen is

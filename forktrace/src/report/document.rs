@@ -64,6 +64,15 @@ pub struct DamageCount {
     pub torn_bytes: u64,
     /// Places where compressed data was damaged or cut off.
     pub bad_frames: u64,
+    /// Lines of damaged frames that are not believed, as far as they could be counted.
+    #[serde(default)]
+    pub lost_lines: u64,
+    /// Frames without an end, of which what there is could be read: still being written, or a crash.
+    #[serde(default)]
+    pub open_frames: u64,
+    /// Frames that ask for more memory than they get; nothing of them was read.
+    #[serde(default)]
+    pub refused_frames: u64,
 }
 
 /// `failures` is the sum of the next four.
@@ -309,6 +318,12 @@ pub struct SessionRow {
     pub only_in_summary: u64,
     /// Failures read beyond what its summary counts: a file was given twice.
     pub too_many: u64,
+    /// Lines of damaged data that belong to it, as far as that is known: not believed.
+    #[serde(default)]
+    pub lost_lines: u64,
+    /// Whether only damaged data says which session it is, so that host, boot and the rest may be wrong.
+    #[serde(default)]
+    pub unsure: bool,
 }
 
 /// OOM kills: no failures, and counted in none of the totals.

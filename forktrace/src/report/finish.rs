@@ -49,6 +49,9 @@ impl Aggregator {
                 unreadable: self.damage.unreadable,
                 torn_bytes: self.damage.torn_bytes,
                 bad_frames: self.damage.bad_frames,
+                lost_lines: self.damage.lost_lines,
+                open_frames: self.damage.open_frames,
+                refused_frames: self.damage.refused_frames,
             },
             totals: Totals {
                 only_in_summaries: sum(sessions.iter().map(|s| s.only_in_summary)),
@@ -126,6 +129,8 @@ fn session(s: &Followed, filtered: bool) -> SessionRow {
         failures: s.failures,
         first: s.when.first(),
         last: s.when.last(),
+        lost_lines: s.lost_lines,
+        unsure: s.unsure,
         ..SessionRow::default()
     };
     if let Some(about) = &s.about {

@@ -1,44 +1,35 @@
 //! A `failure` line, as much of it as a report needs. Nearly all of a recording
-//! is these lines, and most of each is candidates and sentences, so that parsing
-//! a part of it and copying nothing is several times as fast as the whole type.
+//! is these lines, and most of each is candidates and sentences, so that looking at
+//! those and copying nothing is several times as fast as the whole type.
 
-use std::{borrow::Cow, sync::LazyLock};
-
-use memchr::memmem::Finder;
-use serde::Deserialize;
+use std::borrow::Cow;
 
 use crate::{
-    model::{Cause, Certainty, Errno, Fix, Holder, Operation, Unit, program},
+    model::{Cause, Certainty, Errno, Fix, Holder, Operation, Qos, Unit, program},
     record::Failure,
-    report::{list::List, scan::Scanner},
+    report::{
+        list::List,
+        scan::Scanner,
+        shape::{Known, Shape},
+    },
 };
 
 /// How a line of forktrace's own that holds a failure begins.
 pub const FAILURE: &[u8] = b"{\"type\":\"failure\",";
 
-/// See [`crate::record::Failure`], whose types the fields share: what one
-/// refuses, the other does.
-#[derive(Deserialize)]
+/// See [`crate::record::Failure`].
 pub struct Refusal<'a> {
-    #[serde(rename = "type")]
-    _type: Type,
     pub seq: u64,
-    #[serde(borrow)]
     pub time: Cow<'a, str>,
     pub operation: Operation,
     pub errno: Errno,
-    #[serde(borrow)]
     pub caller: Who<'a>,
-    #[serde(borrow)]
     pub cgroup: Place<'a>,
     pub cause: Cause,
     pub certainty: Certainty,
-    #[serde(borrow)]
     pub limit: Option<Bound<'a>>,
     /// Parsed only where they are kept to the end.
-    #[serde(borrow, default)]
     pub holders: List<'a, Holder>,
-    #[serde(borrow, default)]
     pub fix: List<'a, Fix>,
 }
 
@@ -57,7 +48,6 @@ impl<'a> Refusal<'a> {
         }
         let (caller, cgroup) = (&failure.caller, &failure.cgroup);
         Self {
-            _type: Type::Failure,
             seq: failure.seq,
             time: Cow::Borrowed(&failure.time),
             operation: failure.operation,
@@ -91,52 +81,31 @@ impl<'a> Refusal<'a> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Type {
-    Failure,
-}
-
-#[derive(Deserialize)]
 pub struct Who<'a> {
     pub pid: u32,
-    #[serde(borrow)]
     pub exe: Option<Text<'a>>,
-    #[serde(borrow)]
     pub comm: Cow<'a, str>,
     pub uid: u32,
-    #[serde(borrow)]
     pub user: Option<Text<'a>>,
 }
 
-#[derive(Deserialize)]
 pub struct Place<'a> {
-    #[serde(borrow)]
     pub path: Option<Text<'a>>,
-    #[serde(borrow)]
     pub unit: Option<Text<'a>>,
-    #[serde(borrow)]
     pub container: Option<Text<'a>>,
-    #[serde(borrow)]
     pub pod: Option<Text<'a>>,
 }
 
-#[derive(Deserialize)]
 pub struct Bound<'a> {
-    #[serde(borrow)]
     pub name: Cow<'a, str>,
-    #[serde(borrow)]
     pub scope: Cow<'a, str>,
     pub value: Option<u64>,
     pub usage: Option<u64>,
     pub unit: Unit,
-    #[serde(borrow)]
     pub file: Option<Text<'a>>,
 }
 
-/// serde borrows a `Cow` that is a field, and copies one within an `Option`.
-#[derive(Deserialize)]
-pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub struct Text<'a>(Cow<'a, str>);
 
 impl Text<'_> {
     pub fn as_str(&self) -> &str {
@@ -144,29 +113,21 @@ impl Text<'_> {
     }
 }
 
-/// A line as a failure; `None` if it isn't one.
-///
-/// A line as forktrace writes it is read by hand, which takes a third of the
-/// time; whatever differs from that, an escaped character for one, is parsed.
+/// A line of forktrace's own as a failure. All of it is looked at, so that a line which is taken here
+/// is one that the whole type takes; whatever differs from what forktrace writes is `None`, and for
+/// the whole type to judge.
 pub fn refusal(line: &[u8]) -> Option<Refusal<'_>> {
     let line = std::str::from_utf8(line).ok()?;
-    if let Some(refusal) = by_hand(line) {
-        return Some(refusal);
-    }
-    let whole: Refusal<'_> = serde_json::from_str(line).ok()?;
-    let complete = whole.holders.is_there() && whole.fix.is_there();
-    complete.then_some(whole)
-}
-
-/// What follows `candidates`, which are half of a line and are not read.
-static HOLDERS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"],\"holders\":"));
-
-fn by_hand(line: &str) -> Option<Refusal<'_>> {
-    let mut kind = None;
     let (mut seq, mut time, mut operation, mut errno) = (None, None, None, None);
     let (mut caller, mut cgroup) = (None, None);
     let (mut cause, mut certainty, mut limit) = (None, None, None);
-    let (mut holders, mut fix) = (None, None);
+    let (mut holders, mut fix, mut candidates) = (None, None, None);
+    let mut kind = None;
+    let mut other = Known::new(&[
+        ("syscall", Shape::MaybeText),
+        ("summary", Shape::Text),
+        ("memory", Shape::MaybeObject(&MEMORY)),
+    ]);
     let mut scan = Scanner::new(line);
     scan.object(|scan, key| match key {
         "type" => once(&mut kind, scan.string()),
@@ -179,16 +140,16 @@ fn by_hand(line: &str) -> Option<Refusal<'_>> {
         "cause" => once(&mut cause, scan.name()),
         "certainty" => once(&mut certainty, scan.name()),
         "limit" => once(&mut limit, scan.optional(bound)),
-        "candidates" => scan.list_before(&HOLDERS),
-        "holders" => once(&mut holders, scan.value()),
-        "fix" => once(&mut fix, scan.value()),
-        _ => scan.value().map(drop),
+        "candidates" => once(&mut candidates, scan.list(|scan| bound(scan).map(drop))),
+        "holders" => once(&mut holders, scan.list(|scan| Known::object(&HOLDER, scan))),
+        "fix" => once(&mut fix, scan.list(|scan| Known::object(&FIX, scan))),
+        _ => other.take(scan, key),
     })?;
-    if !scan.is_at_end() || kind? != "failure" {
+    candidates?;
+    if !scan.is_at_end() || kind? != "failure" || !other.is_complete() {
         return None;
     }
     Some(Refusal {
-        _type: Type::Failure,
         seq: seq?,
         time: Cow::Borrowed(time?),
         operation: operation?,
@@ -203,17 +164,56 @@ fn by_hand(line: &str) -> Option<Refusal<'_>> {
     })
 }
 
+const HOLDER: [(&str, Shape); 7] = [
+    ("kind", Shape::Text),
+    ("name", Shape::Text),
+    ("tasks", Shape::Number),
+    ("zombies", Shape::Number),
+    ("bytes", Shape::MaybeNumber),
+    ("idle", Shape::MaybeNumber),
+    ("detail", Shape::MaybeText),
+];
+
+const FIX: [(&str, Shape); 3] = [
+    ("now", Shape::MaybeText),
+    ("persistent", Shape::MaybeText),
+    ("note", Shape::MaybeText),
+];
+
+const MEMORY: [(&str, Shape); 12] = [
+    ("total", Shape::MaybeNumber),
+    ("available", Shape::MaybeNumber),
+    ("swap_total", Shape::MaybeNumber),
+    ("swap_free", Shape::MaybeNumber),
+    ("overcommit_memory", Shape::MaybeNumber),
+    ("overcommit_ratio", Shape::MaybeNumber),
+    ("overcommit_kbytes", Shape::MaybeNumber),
+    ("commit_limit", Shape::MaybeNumber),
+    ("committed", Shape::MaybeNumber),
+    ("huge_pages", Shape::MaybeNumber),
+    ("admin_reserve", Shape::MaybeNumber),
+    ("user_reserve", Shape::MaybeNumber),
+];
+
 fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
     let (mut comm, mut uid, mut user) = (None, None, None);
     let (mut pid, mut exe) = (None, None);
+    let mut other = Known::new(&[
+        ("tid", Shape::Small),
+        ("ppid", Shape::Small),
+        ("euid", Shape::Small),
+        ("comm_hex", Shape::MaybeText),
+        ("exe_hex", Shape::MaybeText),
+    ]);
     scan.object(|scan, key| match key {
         "pid" => once(&mut pid, scan.number()),
         "exe" => once(&mut exe, scan.optional(text)),
         "comm" => once(&mut comm, scan.string()),
         "uid" => once(&mut uid, scan.number()),
         "user" => once(&mut user, scan.optional(text)),
-        _ => scan.value().map(drop),
+        _ => other.take(scan, key),
     })?;
+    other.is_complete().then_some(())?;
     Some(Who {
         pid: pid?,
         exe: exe.flatten(),
@@ -225,13 +225,17 @@ fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
 
 fn place<'a>(scan: &mut Scanner<'a>) -> Option<Place<'a>> {
     let (mut path, mut unit, mut container, mut pod) = (None, None, None, None);
+    let mut qos = None;
+    let mut other = Known::new(&[("path_hex", Shape::MaybeText), ("id", Shape::Number)]);
     scan.object(|scan, key| match key {
         "path" => once(&mut path, scan.optional(text)),
         "unit" => once(&mut unit, scan.optional(text)),
         "container" => once(&mut container, scan.optional(text)),
         "pod" => once(&mut pod, scan.optional(text)),
-        _ => scan.value().map(drop),
+        "qos" => once(&mut qos, scan.optional(Scanner::name::<Qos>)),
+        _ => other.take(scan, key),
     })?;
+    other.is_complete().then_some(())?;
     Some(Place {
         path: path.flatten(),
         unit: unit.flatten(),
@@ -243,6 +247,11 @@ fn place<'a>(scan: &mut Scanner<'a>) -> Option<Place<'a>> {
 fn bound<'a>(scan: &mut Scanner<'a>) -> Option<Bound<'a>> {
     let (mut name, mut scope, mut value) = (None, None, None);
     let (mut usage, mut unit, mut file) = (None, None, None);
+    let mut other = Known::new(&[
+        ("requested", Shape::MaybeNumber),
+        ("usable", Shape::MaybeNumber),
+        ("within", Shape::MaybeText),
+    ]);
     scan.object(|scan, key| match key {
         "name" => once(&mut name, scan.string()),
         "scope" => once(&mut scope, scan.string()),
@@ -250,7 +259,7 @@ fn bound<'a>(scan: &mut Scanner<'a>) -> Option<Bound<'a>> {
         "usage" => once(&mut usage, scan.optional(Scanner::number)),
         "unit" => once(&mut unit, scan.name()),
         "file" => once(&mut file, scan.optional(text)),
-        _ => scan.value().map(drop),
+        _ => other.take(scan, key),
     })?;
     Some(Bound {
         name: Cow::Borrowed(name?),
@@ -298,7 +307,6 @@ mod tests {
     fn forktrace_s_own_lines_begin_as_expected() {
         assert!(line().starts_with(FAILURE));
         let line = line();
-        assert!(by_hand(std::str::from_utf8(&line).unwrap()).is_some());
         let read = refusal(&line).unwrap();
         assert_eq!(read.seq, 7);
         assert!(matches!(read.caller.comm, Cow::Borrowed("postgres")));
@@ -311,33 +319,71 @@ mod tests {
         kept.into_items()
     }
 
-    /// A flipped byte in what is read costs the line here as with the whole
-    /// type. (In what isn't read, the part may take what the whole refuses.)
+    fn whole(line: &[u8]) -> Option<Box<Failure>> {
+        match serde_json::from_slice(line) {
+            Ok(Record::Failure(failure)) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Of every line of a recording, and whatever byte of it is another: what is taken here, the whole
+    /// type takes, and reads the same.
     #[test]
-    fn takes_every_line_that_the_whole_type_takes_and_reads_the_same() {
-        let whole = line();
-        let mut refused = 0;
-        for at in 0..whole.len() {
-            for flip in [0x01, 0x04, 0x20, 0x80] {
-                let mut line = whole.clone();
-                line[at] ^= flip;
-                let part = refusal(&line);
-                match serde_json::from_slice::<Record>(&line) {
-                    Ok(Record::Failure(full)) => {
-                        let part = part.unwrap_or_else(|| panic!("byte {at} ^ {flip:#x}"));
-                        assert_eq!(part.seq, full.seq);
-                        assert_eq!(part.time, full.time);
-                        assert_eq!(part.caller.comm, full.caller.comm);
-                        assert_eq!(part.cause, full.cause);
-                    }
-                    Ok(_) => assert!(part.is_none(), "byte {at} ^ {flip:#x}"),
-                    Err(_) => refused += u32::from(part.is_none()),
+    fn takes_no_line_that_the_whole_type_refuses() {
+        let recorded = include_str!("../../tests/data/schema-1.ndjson");
+        let recorded = recorded
+            .lines()
+            .filter(|line| line.contains("\"type\":\"failure\""));
+        let own = String::from_utf8(line()).unwrap();
+        let (mut refused, mut taken) = (0, 0);
+        for (n, line) in recorded.chain([&*own]).enumerate() {
+            assert!(refusal(line.as_bytes()).is_some(), "not by hand: {line}");
+            let every = if line == own { 1 } else { 41 };
+            for at in (n % every..line.len()).step_by(every) {
+                for flip in [0x01, 0x04, 0x20, 0x80] {
+                    let mut line = line.as_bytes().to_vec();
+                    line[at] ^= flip;
+                    let Some(part) = refusal(&line) else {
+                        refused += 1;
+                        continue;
+                    };
+                    taken += 1;
+                    let text = String::from_utf8_lossy(&line);
+                    let full = whole(&line).unwrap_or_else(|| panic!("taken: {text}"));
+                    assert_eq!(part.seq, full.seq);
+                    assert_eq!(part.time, full.time);
+                    assert_eq!(part.caller.comm, full.caller.comm);
+                    assert_eq!(part.cause, full.cause);
                 }
             }
         }
-        assert!(refused > 400, "{refused}");
-        for torn in 0..whole.len() {
-            assert!(refusal(&whole[..torn]).is_none(), "{torn}");
+        assert!(refused > 400 && taken > 400, "{refused} {taken}");
+        for torn in 0..own.len() {
+            assert!(refusal(&own.as_bytes()[..torn]).is_none(), "{torn}");
+        }
+    }
+
+    /// What a report doesn't read is looked at all the same.
+    #[test]
+    fn a_line_has_one_answer() {
+        let line = String::from_utf8(line()).unwrap();
+        for (old, new) in [
+            ("\\\"quoted", "\\ud800quoted"),
+            ("\\\"quoted", "\\ud83d\\ude00quoted"),
+            ("\\\"quoted", "\\xquoted"),
+            ("\"candidates\":[]", "\"candidates\":[1]"),
+            ("\"candidates\":[]", "\"candidates\":{}"),
+            ("\"summary\":", "\"summary\":\"\",\"summary\":"),
+            ("\"summary\":", "\"new\":[1.5,{}],\"summary\":"),
+            ("\"summary\":", "\"summery\":"),
+            ("\"pid\":", "\"pid\":-"),
+            ("\"euid\":", "\"euid\":4294967296,\"was\":"),
+            ("\"syscall\":", "\"syscall\":1,\"was\":"),
+        ] {
+            let other = line.replacen(old, new, 1);
+            assert_ne!(other, line, "{old}");
+            let (part, full) = (refusal(other.as_bytes()), whole(other.as_bytes()));
+            assert!(part.is_none() || full.is_some(), "{other}");
         }
     }
 
@@ -382,42 +428,30 @@ mod tests {
         assert_eq!(items(of.fix), items(read.fix));
     }
 
-    /// Both ways of reading one, and what neither takes.
     #[test]
-    fn what_is_not_as_forktrace_writes_it_is_parsed() {
+    fn what_is_not_as_forktrace_writes_it_is_for_the_whole_type() {
         let line = String::from_utf8(line()).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let mut other = value.as_object().unwrap().clone();
-        let fix = other.remove("fix").unwrap();
-        let without = serde_json::to_string(&other).unwrap();
-        assert!(refusal(without.as_bytes()).is_none());
-        let one = refusal(line.as_bytes()).unwrap();
-        let reordered = format!("{{\"fix\":{fix},{}", &without[1..]);
-        let spaced = line.replace("\":", "\" : ");
-        let escaped = line.replace("postgres", "p\\u006fstgres");
-        for (other, hand) in [(reordered, true), (spaced, false), (escaped, false)] {
-            assert_ne!(other, line);
-            assert_eq!(by_hand(&other).is_some(), hand, "{other}");
-            let two = refusal(other.as_bytes()).unwrap();
-            assert_eq!((one.seq, &one.time), (two.seq, &two.time));
-            assert_eq!(one.caller.comm, two.caller.comm);
-            assert_eq!(items(one.holders), items(two.holders));
-            assert_eq!(items(one.fix), items(two.fix));
-        }
-        for bad in [
-            line.replace("\"candidates\":[]", "\"candidates\":[\""),
-            line.replace("\"candidates\":[]", "\"candidates\":"),
-            line.replace("}]}", "}]}}"),
-            line.replace("\"seq\":7", "\"seq\":7,\"seq\":8"),
-            line.replace("\"seq\":7", "\"seq\":-7"),
-            line.replace("\"seq\":7", "\"seq\":07"),
-            line.replace("\"seq\":7", "\"seq\":7.5"),
-            line.replace("\"seq\":7", "\"seq\":77777777777777777777"),
-            line.replace("\"uid\":", "\"uid\":4294967296,\"was\":"),
-            line.replace("postgres", "post\tgres"),
+        for (other, is_failure) in [
+            (line.replace("\":", "\" : "), true),
+            (line.replace("postgres", "p\\u006fstgres"), true),
+            (
+                line.replace("\"candidates\":[]", "\"candidates\":[\""),
+                false,
+            ),
+            (line.replace("}]}", "}]}}"), false),
+            (line.replace("\"seq\":7", "\"seq\":7,\"seq\":8"), false),
+            (line.replace("\"seq\":7", "\"seq\":-7"), false),
+            (line.replace("\"seq\":7", "\"seq\":07"), false),
+            (line.replace("\"seq\":7", "\"seq\":7.5"), false),
+            (
+                line.replace("\"seq\":7", "\"seq\":77777777777777777777"),
+                false,
+            ),
+            (line.replace("postgres", "post\tgres"), false),
         ] {
-            assert_ne!(bad, line);
-            assert!(refusal(bad.as_bytes()).is_none(), "{bad}");
+            assert_ne!(other, line);
+            assert!(refusal(other.as_bytes()).is_none(), "{other}");
+            assert_eq!(whole(other.as_bytes()).is_some(), is_failure, "{other}");
         }
     }
 }

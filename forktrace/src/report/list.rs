@@ -1,8 +1,7 @@
 //! The lists of a record that a report keeps: of a line they stay JSON until the end, for nearly
 //! every one is replaced by the next.
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::value::RawValue;
+use serde::de::DeserializeOwned;
 
 use crate::model::{Fix, Holder};
 
@@ -11,7 +10,7 @@ const LONGEST: usize = 16 * 1024;
 
 /// A list of a record that is read.
 pub enum List<'a, T> {
-    /// As it stands in a line; empty where there is none.
+    /// As it stands in a line.
     Json(&'a str),
     /// A record that is no line.
     Of(&'a [T]),
@@ -24,25 +23,6 @@ impl<T> Clone for List<'_, T> {
 }
 
 impl<T> Copy for List<'_, T> {}
-
-impl<T> List<'_, T> {
-    /// Whether it stands in the record at all.
-    pub fn is_there(&self) -> bool {
-        !matches!(self, Self::Json(""))
-    }
-}
-
-impl<T> Default for List<'_, T> {
-    fn default() -> Self {
-        Self::Json("")
-    }
-}
-
-impl<'de: 'a, 'a, T> Deserialize<'de> for List<'a, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&RawValue>::deserialize(deserializer).map(|raw| Self::Json(raw.get()))
-    }
-}
 
 /// A list that is kept.
 #[derive(Clone)]
@@ -144,7 +124,7 @@ mod tests {
             assert!(!kept.is_empty());
             assert_eq!(kept.clone().into_items(), fixes);
         }
-        for list in [List::Json("[]"), List::Of(&[]), List::default()] {
+        for list in [List::Json("[]"), List::Of(&[])] {
             kept.replace(list);
             assert!(kept.is_empty());
             assert_eq!(kept.clone().into_items(), []);

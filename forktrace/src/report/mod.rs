@@ -18,8 +18,8 @@
 //! | bytes of a name | 4096 |
 //!
 //! `report/` takes lines of files and the records of a session. Of a `failure` line, which is
-//! nearly all of a recording, it borrows the fields that it counts (`report/line.rs`) and skips
-//! the rest; everything else is read as `Record`. Each table keeps the rows with the larger
+//! nearly all of a recording, it borrows the fields that it counts (`report/line.rs`) and only looks
+//! at the rest; everything else is read as `Record`. Each table keeps the rows with the larger
 //! counts and adds what has to go to `others`, so that sums are exact whatever the size
 //! (`report/table.rs`). Files may come in any order: sessions are known by host, boot and start,
 //! repeats that come before their failure wait for it, and what depends on time goes by the
@@ -37,6 +37,7 @@ mod oom;
 mod rows;
 mod scan;
 mod session;
+mod shape;
 pub mod table;
 #[cfg(test)]
 pub mod tests;

@@ -1,7 +1,6 @@
 //! JSON as forktrace writes it: no space between, no escaped character in what is
 //! read, whole numbers. Everything else is for a parser, and `None` here.
 
-use memchr::memmem::Finder;
 use serde::{
     Deserialize,
     de::{IntoDeserializer as _, value::Error},
@@ -75,35 +74,37 @@ impl<'a> Scanner<'a> {
         read(self).map(Some)
     }
 
-    /// Any value as it stands. In lists and objects the brackets and quotes are
-    /// looked at and nothing else.
-    pub fn value(&mut self) -> Option<&'a str> {
-        let from = self.at;
-        match self.bytes().get(from)? {
-            b'"' => self.at = end_of_string(self.bytes(), from + 1)?,
-            b'[' | b'{' => self.at = end_of_group(self.bytes(), from)?,
-            b'0'..=b'9' => {
-                self.digits()?;
+    /// A string that isn't kept: what is escaped in it is looked at.
+    pub fn text(&mut self) -> Option<()> {
+        self.take(b'"')?;
+        loop {
+            self.at = next_special(self.bytes(), self.at)?;
+            match self.bytes()[self.at] {
+                b'"' => {
+                    self.at += 1;
+                    return Some(());
+                }
+                b'\\' => self.at += escape(&self.bytes()[self.at + 1..])? + 1,
+                // No string of JSON has one.
+                _ => return None,
             }
-            _ => {
-                let mut words = ["null", "true", "false"].into_iter();
-                words.find_map(|word| self.word(word))?;
+        }
+    }
+
+    /// A list of what `item` reads; as it stands.
+    pub fn list(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<&'a str> {
+        let from = self.at;
+        self.take(b'[')?;
+        if self.take(b']').is_none() {
+            loop {
+                item(self)?;
+                if self.take(b',').is_none() {
+                    self.take(b']')?;
+                    break;
+                }
             }
         }
         self.text.get(from..self.at)
-    }
-
-    /// Passes over a list, to its bracket with which `end` begins; over any value where that is
-    /// nowhere. `end` has an unescaped quote behind a comma, as no string holds one.
-    pub fn list_before(&mut self, end: &Finder<'_>) -> Option<()> {
-        let rest = self.bytes().get(self.at..)?;
-        match end.find(rest) {
-            Some(length) if rest[0] == b'[' => self.at += length + 1,
-            _ => {
-                self.value()?;
-            }
-        }
-        Some(())
     }
 
     fn bytes(&self) -> &'a [u8] {
@@ -136,38 +137,20 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Where a list or object ends that begins here.
-fn end_of_group(text: &[u8], mut at: usize) -> Option<usize> {
-    let mut depth = 0usize;
-    loop {
-        match text.get(at)? {
-            b'"' => at = end_of_string(text, at + 1)?,
-            b'[' | b'{' => {
-                depth += 1;
-                at += 1;
-            }
-            b']' | b'}' => {
-                depth = depth.checked_sub(1)?;
-                at += 1;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => at += 1,
+/// Bytes of what follows a backslash. Halves of characters are for a parser.
+fn escape(text: &[u8]) -> Option<usize> {
+    match text.first()? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(1),
+        b'u' => {
+            let digits = text.get(1..5)?;
+            let all = digits.iter().all(u8::is_ascii_hexdigit);
+            let half = matches!(
+                digits,
+                [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]
+            );
+            (all && !half).then_some(5)
         }
-    }
-}
-
-/// Where a string ends of which the first quote has been read.
-fn end_of_string(text: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        at = next_special(text, at)?;
-        match text[at] {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            // No string of JSON has one.
-            _ => return None,
-        }
+        _ => None,
     }
 }
 

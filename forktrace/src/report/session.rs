@@ -62,6 +62,10 @@ pub struct Followed {
     pub when: When,
     pub failures: u64,
     pub lost: u64,
+    /// Of damaged data.
+    pub lost_lines: u64,
+    /// Only damaged data says which session it is.
+    pub unsure: bool,
     pub summary: Option<Summary>,
     recent: HashMap<u64, Known>,
     order: VecDeque<u64>,
@@ -121,8 +125,12 @@ impl Sessions {
     /// one. What had waited in vain is given back.
     pub fn find(&mut self, about: &Session) -> (usize, Option<Waiting>) {
         let key = identity(about);
-        if let Some(found) = self.index.get(&key) {
-            return (*found, None);
+        if let Some(&found) = self.index.get(&key) {
+            let session = &mut self.all[found];
+            if std::mem::take(&mut session.unsure) {
+                session.about = Some(bounded(about));
+            }
+            return (found, None);
         }
         if self.all.len() < SESSIONS {
             let new = self.open(&about.host, Some(bounded(about)));
@@ -135,6 +143,15 @@ impl Sessions {
         self.shared += 1;
         self.sharing = Some(key);
         self.share()
+    }
+
+    /// The same, of a `session` record that is not believed.
+    pub fn find_unsure(&mut self, about: &Session) -> (usize, Option<Waiting>) {
+        let known = self.index.get(&identity(about));
+        let sure = known.is_some_and(|at| !self.all[*at].unsure);
+        let (at, given_up) = self.find(about);
+        self.all[at].unsure = !sure && at < SESSIONS;
+        (at, given_up)
     }
 
     /// A session that nothing is known of: its records come before any

@@ -69,8 +69,18 @@ fn whole(tests: &Tests) -> Result<()> {
     }
     let summary = lines.trim_end().rfind('\n').context("lines")? + 1;
     let torn = file(tests, "torn.ndjson", &lines.as_bytes()[..summary + 20])?;
-    let json = replay(tests, &torn, &["--format", "json"])?;
+    let json = replay(tests, &torn, &["--format", "json", "--lenient"])?;
     ensure!(json == lines[..summary], "of a torn one {json}");
+    // What is lost shows in the status.
+    let torn = torn.to_str().context("a path")?;
+    for command in ["replay", "report"] {
+        let said = forktrace(tests, &[command, torn], 5)?.said();
+        ensure!(
+            said.contains("20 bytes behind the last whole line"),
+            "{said}"
+        );
+        forktrace(tests, &[command, torn, "--lenient"], 0)?;
+    }
     Ok(())
 }
 

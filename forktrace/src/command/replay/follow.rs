@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use forktrace::recording::next_earlier;
+use forktrace::recording::{NothingYet, Source, next_earlier};
 
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -58,9 +58,15 @@ impl Read for Followed {
                     0 => self.file = next,
                     n => return Ok(n),
                 },
-                None => sleep(PAUSE),
+                None => return Err(NothingYet.into()),
             }
         }
+    }
+}
+
+impl Source for Followed {
+    fn wait(&mut self) {
+        sleep(PAUSE);
     }
 }
 
@@ -106,11 +112,11 @@ mod tests {
     }
 
     /// Each record begins a file, and many have come before the next look.
-    fn reads_all(name: &str, keep: Option<usize>, from: u64) {
+    fn reads_all(name: &str, file: &str, keep: Option<usize>, from: u64) {
         const MANY: u64 = 20;
         let dir = std::env::temp_dir().join(format!("forktrace-{name}-{}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
-        let path = dir.join("a.ndjson");
+        let path = dir.join(file);
         let keeping = Keeping {
             max_age: Some(Duration::ZERO),
             keep,
@@ -132,12 +138,32 @@ mod tests {
 
     #[test]
     fn files_that_came_between_two_looks_are_read() {
-        reads_all("between", None, 1);
+        reads_all("between", "a.ndjson", None, 1);
+    }
+
+    /// What is in a frame that has no checksum yet is not waited for.
+    #[test]
+    fn compressed_records_are_read_as_they_come() {
+        reads_all("packed", "a.ndjson.zst", None, 1);
+        let dir = std::env::temp_dir().join(format!("forktrace-open-{}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        let path = dir.join("a.ndjson.zst");
+        let mut recording = Recording::open(&path, Keeping::default()).unwrap();
+        recording.write(&loss(0)).unwrap();
+        let followed = Followed::open(&path).unwrap();
+        let mut reader = Reader::new(&path, Box::new(followed)).unwrap();
+        assert_eq!(reader.read().unwrap(), Some(loss(0)));
+        for n in 1..50 {
+            recording.write(&loss(n)).unwrap();
+            assert_eq!(reader.read().unwrap(), Some(loss(n)));
+        }
+        assert!(!reader.damage().is_any());
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
     fn what_is_left_is_read_where_the_oldest_were_removed() {
-        reads_all("removed", Some(5), 15);
+        reads_all("removed", "a.ndjson", Some(5), 15);
     }
 
     /// As logrotate does it, by names of its own.

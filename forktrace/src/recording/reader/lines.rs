@@ -1,6 +1,6 @@
 //! Lines of bounded length.
 
-use std::io::{self, BufRead};
+use super::content::{Content, Stop};
 
 /// A record of forktrace is a few KiB, with every level of every limit some
 /// 40 KiB. A line beyond this isn't one, and isn't kept.
@@ -17,9 +17,26 @@ pub enum Line<'a> {
     End,
 }
 
+/// Where bytes come from.
+pub trait Bytes {
+    /// What comes next; nothing at the end. The same again until some of it is consumed.
+    fn fill(&mut self) -> Result<&[u8], Stop>;
+    fn consume(&mut self, bytes: usize);
+}
+
+impl Bytes for Content {
+    fn fill(&mut self) -> Result<&[u8], Stop> {
+        self.fill()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.consume(bytes);
+    }
+}
+
 /// Cuts a stream into lines.
-pub struct Lines<R> {
-    source: R,
+pub struct Lines<B> {
+    source: B,
     line: Vec<u8>,
     /// Bytes of the line so far, kept or not.
     length: u64,
@@ -27,8 +44,8 @@ pub struct Lines<R> {
     given: usize,
 }
 
-impl<R: BufRead> Lines<R> {
-    pub fn new(source: R) -> Self {
+impl<B: Bytes> Lines<B> {
+    pub fn new(source: B) -> Self {
         Self {
             source,
             line: Vec::new(),
@@ -43,24 +60,30 @@ impl<R: BufRead> Lines<R> {
         self.line.capacity()
     }
 
-    /// Gives the line up that an error has cut in two.
-    pub fn forget(&mut self) {
+    /// Gives the line up that an error has cut in two; how many bytes of it there were.
+    pub fn forget(&mut self) -> u64 {
         self.line.clear();
-        self.length = 0;
+        std::mem::take(&mut self.length)
+    }
+
+    /// Where the lines come from.
+    pub fn source(&mut self) -> &mut B {
+        &mut self.source
+    }
+
+    /// The same, to be asked.
+    pub fn about(&self) -> &B {
+        &self.source
     }
 
     /// The next line. After an error it can be called again.
-    pub fn next(&mut self) -> io::Result<Line<'_>> {
+    pub fn next(&mut self) -> Result<Line<'_>, Stop> {
         self.source.consume(std::mem::take(&mut self.given));
         if self.length == 0 {
             self.line.clear();
         }
         loop {
-            let part = match self.source.fill_buf() {
-                Ok(part) => part,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
+            let part = self.source.fill()?;
             if part.is_empty() {
                 let torn = std::mem::take(&mut self.length);
                 return Ok(if torn == 0 {
@@ -74,7 +97,7 @@ impl<R: BufRead> Lines<R> {
                 // Nearly every line: it is there as a whole, and isn't copied. What has been
                 // read already is given again, which takes nothing.
                 self.given = end + 1;
-                return Ok(Line::Whole(&self.source.fill_buf()?[..end]));
+                return Ok(Line::Whole(&self.source.fill()?[..end]));
             }
             let taken = end.unwrap_or(part.len());
             self.length += taken as u64;

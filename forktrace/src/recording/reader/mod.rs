@@ -1,57 +1,39 @@
 //! Reading recordings: line by line in constant memory, and whatever is in the
 //! file. A torn, damaged or foreign line is counted and passed over.
 
-mod frames;
+mod content;
+mod damage;
+mod frame;
+mod gap;
 mod lines;
+mod source;
+mod tape;
+mod unpack;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    io,
     path::{Path, PathBuf},
 };
 
 use self::{
-    frames::Frames,
+    content::{Content, Stop},
     lines::{Line, Lines},
+    tape::Tape,
+};
+pub use self::{
+    damage::Damage,
+    gap::Gap,
+    source::{NothingYet, OneWay, Source},
 };
 use crate::record::{Record, parse_line};
 
-/// First bytes of a zstd frame (RFC 8878, 3.1.1), and of one to be skipped
-/// (3.1.2), whose last digit may be any.
-const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
-
 /// Whether zstd's data begins so.
 pub(super) fn is_compressed(head: &[u8]) -> bool {
-    head.starts_with(&FRAME) || head.get(1..4) == Some(&SKIPPABLE)
-}
-
-/// What was passed over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Damage {
-    /// Lines that are no record of this schema.
-    pub unreadable: u64,
-    /// Bytes behind the last newline: what a crash left of a line.
-    pub torn_bytes: u64,
-    /// Places where compressed data was damaged or cut off.
-    pub bad_frames: u64,
-}
-
-impl Damage {
-    /// Whether anything was damaged.
-    pub fn is_any(&self) -> bool {
-        *self != Self::default()
-    }
-
-    /// Adds another file's.
-    pub fn add(&mut self, other: Self) {
-        self.unreadable += other.unreadable;
-        self.torn_bytes += other.torn_bytes;
-        self.bad_frames += other.bad_frames;
-    }
+    head.starts_with(&frame::MAGIC) || frame::is_skippable(head)
 }
 
 /// Why a file can't be read.
@@ -66,41 +48,33 @@ pub enum ReadError {
          (recordings are made by `forktrace record` or `forktrace live --format json`)"
     )]
     NoRecording { path: PathBuf, lines: u64 },
+    #[error(
+        "{path} was compressed with a window of {} MiB, and at most {} MiB are read: \
+         `zstd -d --long=31` decompresses it",
+        window.div_ceil(1 << 20),
+        frame::LARGEST_WINDOW >> 20
+    )]
+    Window { path: PathBuf, window: u64 },
 }
 
-/// What is read from.
-type Source = BufReader<Box<dyn ReadSeek>>;
-
-/// A file, or something like one.
-pub trait ReadSeek: Read + Seek {}
-
-impl<T: Read + Seek> ReadSeek for T {}
-
-/// A pipe, as something that could go back and says that it can't.
-pub struct OneWay<R>(pub R);
-
-impl<R: Read> Read for OneWay<R> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        self.0.read(to)
-    }
-}
-
-impl<R> Seek for OneWay<R> {
-    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
+/// What is read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item<T> {
+    Record(T),
+    /// Records are missing here.
+    Gap(Gap),
 }
 
 /// A recording being read.
 pub struct Reader {
     path: PathBuf,
-    lines: Lines<Box<dyn BufRead>>,
+    lines: Lines<Content>,
     damage: Damage,
     records: u64,
 }
 
 impl Reader {
-    /// Opens a file, plain or compressed by zstd: its first bytes decide.
+    /// Opens a file, plain or compressed by zstd.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(|source| ReadError::Open {
             path: path.to_owned(),
@@ -110,20 +84,14 @@ impl Reader {
     }
 
     /// Reads from anywhere; `path` is what errors call it.
-    pub fn new(path: &Path, source: Box<dyn ReadSeek>) -> Result<Self, ReadError> {
-        let mut source: Source = BufReader::with_capacity(64 * 1024, source);
-        let head = source.fill_buf().map_err(|source| ReadError::Read {
+    pub fn new(path: &Path, source: Box<dyn Source>) -> Result<Self, ReadError> {
+        let content = Content::new(Tape::new(source)).map_err(|source| ReadError::Read {
             path: path.to_owned(),
             source,
         })?;
-        let source: Box<dyn BufRead> = if is_compressed(head) {
-            Box::new(BufReader::with_capacity(64 * 1024, Frames::new(source)))
-        } else {
-            Box::new(source)
-        };
         Ok(Self {
             path: path.to_owned(),
-            lines: Lines::new(source),
+            lines: Lines::new(content),
             damage: Damage::default(),
             records: 0,
         })
@@ -131,25 +99,43 @@ impl Reader {
 
     /// The next record; `None` at the end.
     pub fn read(&mut self) -> Result<Option<Record>, ReadError> {
-        self.read_with(parse_line)
+        loop {
+            match self.next()? {
+                Some(Item::Gap(_)) => {}
+                Some(Item::Record(record)) => return Ok(Some(record)),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next record, or where some are missing.
+    #[expect(clippy::should_implement_trait, reason = "an error ends it")]
+    pub fn next(&mut self) -> Result<Option<Item<Record>>, ReadError> {
+        self.next_with(parse_line)
     }
 
     /// What is made of the next line of which something can be made: a line for
     /// which the answer is `None` is no record. For those who want less of each
     /// than a [`Record`].
-    pub fn read_with<T>(
+    pub fn next_with<T>(
         &mut self,
         mut parse: impl FnMut(&[u8]) -> Option<T>,
-    ) -> Result<Option<T>, ReadError> {
+    ) -> Result<Option<Item<T>>, ReadError> {
         loop {
             let line = match self.lines.next() {
                 Ok(line) => line,
-                Err(error) if frames::is_damage(&error) => {
-                    self.damage.bad_frames += 1;
-                    self.lines.forget();
+                Err(Stop::Break) => {
+                    self.damage.torn_bytes += self.lines.forget();
+                    match self.lines.source().gap() {
+                        Some(gap) => return Ok(Some(Item::Gap(gap))),
+                        None => continue,
+                    }
+                }
+                Err(Stop::Failed(error)) if NothingYet::is(&error) => {
+                    self.lines.source().wait();
                     continue;
                 }
-                Err(source) => {
+                Err(Stop::Failed(source)) => {
                     return Err(ReadError::Read {
                         path: self.path.clone(),
                         source,
@@ -157,28 +143,70 @@ impl Reader {
                 }
             };
             match line {
-                Line::Whole(line) => match parse(line) {
-                    Some(record) => {
-                        self.records += 1;
-                        return Ok(Some(record));
-                    }
-                    None => self.damage.unreadable += 1,
+                Line::Whole(line) => match bare(line) {
+                    [] => {}
+                    line => match parse(line) {
+                        Some(record) => {
+                            self.records += 1;
+                            return Ok(Some(Item::Record(record)));
+                        }
+                        None => {
+                            self.damage.unreadable += 1;
+                            return Ok(Some(Item::Gap(Gap::default())));
+                        }
+                    },
                 },
-                Line::TooLong => self.damage.unreadable += 1,
-                Line::Torn(bytes) => self.damage.torn_bytes += bytes,
-                Line::End if self.records == 0 && self.damage.unreadable > 0 => {
-                    return Err(ReadError::NoRecording {
-                        path: self.path.clone(),
-                        lines: self.damage.unreadable,
-                    });
+                Line::TooLong => {
+                    self.damage.unreadable += 1;
+                    return Ok(Some(Item::Gap(Gap::default())));
                 }
-                Line::End => return Ok(None),
+                Line::Torn(bytes) => self.damage.torn_bytes += bytes,
+                Line::End => return self.end().map(|()| None),
             }
+        }
+    }
+
+    /// Whether what is at its end was a recording at all.
+    fn end(&mut self) -> Result<(), ReadError> {
+        let damage = self.damage();
+        if self.records > 0 {
+            return Ok(());
+        }
+        if damage.refused_frames > 0 {
+            return Err(ReadError::Window {
+                path: self.path.clone(),
+                window: damage.largest_window,
+            });
+        }
+        let strange = match self.lines.source().has_frames() {
+            true if damage.bad_frames > 0 => 0,
+            true => damage.unreadable,
+            // Not one line of text among the bytes.
+            false => damage.unreadable + damage.bad_frames,
+        };
+        match strange {
+            0 => Ok(()),
+            lines => Err(ReadError::NoRecording {
+                path: self.path.clone(),
+                lines,
+            }),
         }
     }
 
     /// What was passed over so far.
     pub fn damage(&self) -> Damage {
-        self.damage
+        let mut damage = self.lines.about().damage();
+        damage.add(self.damage);
+        damage
     }
+}
+
+/// A line without what is no damage: spaces around it, the carriage return of other systems, and the
+/// mark with which some begin a file of UTF-8.
+fn bare(line: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r');
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+    let from = line.iter().position(is_text).unwrap_or(line.len());
+    let to = line.iter().rposition(is_text).map_or(from, |last| last + 1);
+    &line[from..to]
 }

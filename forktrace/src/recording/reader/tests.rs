@@ -1,4 +1,4 @@
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use super::*;
 use crate::record::{Loss, write_line};
@@ -78,8 +78,9 @@ fn compressed_and_cut_at_every_byte_each_whole_frame_is_read() {
         for n in 1..=whole {
             assert!(counts.contains(&n), "cut at {cut}: {counts:?}");
         }
+        // Between two blocks it could be one that is still being written.
         let torn = u64::from(!ends.contains(&cut));
-        assert_eq!(damage.bad_frames, torn, "cut at {cut}");
+        assert_eq!(damage.bad_frames + damage.open_frames, torn, "cut at {cut}");
     }
 }
 
@@ -90,7 +91,12 @@ fn a_stream_that_is_still_being_written_gives_what_was_flushed() {
     encoder.flush().unwrap();
     let (counts, damage) = read(encoder.get_ref()).unwrap();
     assert_eq!(counts, [1, 2, 3]);
-    assert_eq!(damage.bad_frames, 1);
+    let open = Damage {
+        open_frames: 1,
+        ..Damage::default()
+    };
+    assert_eq!(damage, open);
+    assert!(!damage.lost_records());
 }
 
 #[test]
@@ -100,10 +106,10 @@ fn damage_in_one_frame_costs_that_frame() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xff;
         let (counts, damage) = read(&bytes).unwrap();
-        for n in [1, 3, 4] {
-            assert!(counts.contains(&n), "byte {at}: {counts:?}");
-        }
-        assert!(damage.is_any(), "byte {at}");
+        assert_eq!(counts, [1, 3, 4], "byte {at}");
+        // One byte says how much memory it asks for.
+        let lost = damage.bad_frames + damage.refused_frames;
+        assert_eq!(lost, 1, "byte {at}: {damage:?}");
     }
 }
 
@@ -144,13 +150,227 @@ fn a_line_without_end_is_not_kept() {
     assert!(reader.lines.held() <= lines::LONGEST * 2);
 }
 
-#[test]
-fn a_frame_that_asks_for_gigabytes_is_refused() {
+/// A frame with this window, of lines and of what fills it.
+fn with_window(log: u32, lines: &[u8]) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
-    encoder.window_log(27).unwrap();
-    encoder.write_all(&lines(1)).unwrap();
-    let bytes = encoder.finish().unwrap();
-    let (counts, damage) = read(&bytes).unwrap();
-    assert_eq!(counts, [] as [u64; 0]);
-    assert!(damage.bad_frames >= 1);
+    encoder.window_log(log).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(lines).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn what_zstdcat_reads_without_options_is_read() {
+    for log in [23, 24, 27] {
+        let bytes = with_window(log, &lines(3));
+        assert_eq!(read(&bytes).unwrap(), (vec![1, 2, 3], Damage::default()));
+    }
+}
+
+#[test]
+fn a_frame_that_asks_for_more_is_named_and_the_others_are_read() {
+    let large = with_window(28, &lines(1));
+    let error = read(&large).unwrap_err();
+    assert!(matches!(error, ReadError::Window { window, .. } if window == 1 << 28));
+    assert!(error.to_string().contains("256 MiB"), "{error}");
+    let (counts, damage) = read(&[&large[..], &frames(2).0, &large].concat()).unwrap();
+    assert_eq!(counts, [1, 2]);
+    assert_eq!((damage.refused_frames, damage.largest_window), (2, 1 << 28));
+    assert!(!damage.lost_records());
+}
+
+/// One frame of many lines, as other programs make it.
+fn one_frame(count: u64, checksum: bool) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.include_checksum(checksum).unwrap();
+    encoder.write_all(&lines(count)).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn through_a_pipe(bytes: &[u8]) -> (Vec<u64>, Damage) {
+    let source = Box::new(OneWay(io::Cursor::new(bytes.to_vec())));
+    let mut reader = Reader::new(Path::new("test"), source).unwrap();
+    let mut counts = Vec::new();
+    while let Some(record) = reader.read().unwrap() {
+        match record {
+            Record::Loss(loss) => counts.push(loss.count),
+            other => panic!("{other:?}"),
+        }
+    }
+    (counts, reader.damage())
+}
+
+#[test]
+fn a_frame_that_is_larger_than_what_waits_is_believed_as_any_other() {
+    const MANY: u64 = 16_000;
+    let all: Vec<u64> = (1..=MANY).collect();
+    let small = frames(1).0;
+    for checksum in [true, false] {
+        let frame = one_frame(MANY, checksum);
+        let file = [&small[..], &frame, &small].concat();
+        let wanted = [&[1][..], &all, &[1]].concat();
+        assert_eq!(read(&file).unwrap(), (wanted.clone(), Damage::default()));
+        assert_eq!(through_a_pipe(&file), (wanted, Damage::default()));
+        // Cut off, what there is of it is read.
+        let (cut, damage) = read(&frame[..frame.len() / 2]).unwrap();
+        assert!(cut.len() > 1000 && all.starts_with(&cut));
+        assert_eq!(damage.bad_frames, 1);
+        assert_eq!(through_a_pipe(&frame[..frame.len() / 2]), (cut, damage));
+    }
+    // Nothing of it is given when its checksum doesn't hold.
+    let mut frame = one_frame(MANY, true);
+    let last = frame.len() - 1;
+    frame[last] ^= 1;
+    let file = [&small[..], &frame, &small].concat();
+    let wanted = Damage {
+        bad_frames: 1,
+        lost_lines: MANY,
+        ..Damage::default()
+    };
+    assert_eq!(read(&file).unwrap(), (vec![1, 1], wanted));
+    assert_eq!(through_a_pipe(&file), (vec![1, 1], wanted));
+}
+
+/// More than what stays in memory, compressed: a pipe's goes to disk until it is checked.
+#[test]
+fn a_large_frame_comes_through_a_pipe() {
+    let mut text = Vec::new();
+    let mut n = 1_u64;
+    for _ in 0..40_000 {
+        n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        write_line(&mut text, &record(n >> 1)).unwrap();
+    }
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(&text).unwrap();
+    let mut frame = encoder.finish().unwrap();
+    // It holds a megabyte only where numbers are hard to compress.
+    let file = [&frame[..], &frame, &frames(1).0].concat();
+    let (counts, damage) = through_a_pipe(&file);
+    assert_eq!((counts.len(), damage), (80_001, Damage::default()));
+    assert_eq!(read(&file).unwrap(), (counts, damage));
+    let middle = frame.len() / 2;
+    frame[middle] ^= 0x10;
+    let file = [&frame[..], &frames(1).0].concat();
+    let (counts, damage) = through_a_pipe(&file);
+    assert_eq!((counts, damage.bad_frames), (vec![1], 1));
+}
+
+#[test]
+fn plain_and_compressed_follow_each_other() {
+    let (packed, _) = frames(2);
+    let plain = lines(2);
+    for parts in [
+        vec![&plain, &packed],
+        vec![&packed, &plain],
+        vec![&packed, &plain, &packed, &packed, &plain, &plain],
+    ] {
+        let (counts, damage) =
+            read(&parts.iter().copied().flatten().copied().collect::<Vec<_>>()).unwrap();
+        assert_eq!(counts, [1, 2].repeat(parts.len()));
+        assert_eq!(damage, Damage::default());
+    }
+    // The first was cut off: what is left of its line doesn't become a part of the next.
+    for cut in 1..plain.len() {
+        let (counts, damage) = read(&[&plain[..cut], &packed].concat()).unwrap();
+        let whole = plain[..cut].iter().filter(|b| **b == b'\n').count() as u64;
+        assert_eq!(
+            counts,
+            (1..=whole).chain([1, 2]).collect::<Vec<_>>(),
+            "{cut}"
+        );
+        assert_eq!(damage.torn_bytes > 0, plain[cut - 1] != b'\n', "{cut}");
+    }
+}
+
+#[test]
+fn what_other_systems_write_around_lines_is_no_damage() {
+    let plain = String::from_utf8(lines(3)).unwrap();
+    let bom = format!("\u{feff}{plain}");
+    let crlf = plain.replace('\n', "\r\n");
+    let blank = format!("\n\n{}\n \t\r\n", plain.replace('\n', "\n\n"));
+    for text in [&bom, &crlf, &blank, &format!("{bom}{bom}")] {
+        let whole = [
+            text.as_bytes().to_vec(),
+            zstd::encode_all(text.as_bytes(), 1).unwrap(),
+        ];
+        for bytes in whole {
+            let (counts, damage) = read(&bytes).unwrap();
+            assert_eq!(counts, [1, 2, 3].repeat(counts.len() / 3), "{text:?}");
+            assert_eq!(damage, Damage::default(), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn damage_at_the_first_byte_costs_a_frame_and_not_the_file() {
+    let (whole, ends) = frames(5);
+    for bit in 0..8 {
+        let mut bytes = whole.clone();
+        bytes[0] ^= 1 << bit;
+        let (counts, damage) = read(&bytes).unwrap();
+        assert_eq!(counts, [2, 3, 4, 5]);
+        assert_eq!(damage.bad_frames, 1);
+    }
+    for before in [&[0; 16][..], &[0xff; 5000]] {
+        let (counts, damage) = read(&[before, &whole].concat()).unwrap();
+        assert_eq!(counts, [1, 2, 3, 4, 5]);
+        assert_eq!(damage.bad_frames, 1);
+        let middle = [&whole[..ends[2]], before, &whole[ends[2]..]].concat();
+        let (counts, damage) = read(&middle).unwrap();
+        assert_eq!(counts, [1, 2, 3, 4, 5]);
+        assert_eq!(damage.bad_frames, 1);
+        let plain = [before, b"\n", &lines(5)].concat();
+        let (counts, damage) = read(&plain).unwrap();
+        assert!(counts.ends_with(&[1, 2, 3, 4, 5]));
+        assert!(damage.lost_records());
+    }
+}
+
+/// A crash left a frame without an end, and somebody began the next behind it.
+#[test]
+fn what_a_crash_left_of_a_frame_is_read_though_others_follow() {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.include_checksum(true).unwrap();
+    let mut ends = Vec::new();
+    for line in lines(3).split_inclusive(|b| *b == b'\n') {
+        encoder.write_all(line).unwrap();
+        encoder.flush().unwrap();
+        ends.push(encoder.get_ref().len());
+    }
+    let whole = encoder.finish().unwrap();
+    let next = frames(2).0;
+    for cut in ends[0]..whole.len() {
+        let (counts, damage) = read(&[&whole[..cut], &next].concat()).unwrap();
+        let there = ends.iter().filter(|end| **end <= cut).count() as u64;
+        assert_eq!(
+            counts,
+            (1..=there).chain([1, 2]).collect::<Vec<_>>(),
+            "{cut}"
+        );
+        let at_an_end = ends.contains(&cut);
+        assert_eq!(damage.bad_frames, u64::from(!at_an_end), "{cut}");
+        assert_eq!(damage.open_frames, u64::from(at_an_end), "{cut}");
+    }
+}
+
+/// Of a frame that is not believed the lines are counted, and the session is known that they were of.
+#[test]
+fn a_gap_says_how_many_lines_and_whose() {
+    let fixture = include_bytes!("../../../tests/data/schema-1.ndjson");
+    let mut bytes = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    bytes.include_checksum(true).unwrap();
+    bytes.write_all(fixture).unwrap();
+    let mut bytes = bytes.finish().unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let source = Box::new(io::Cursor::new(bytes));
+    let mut reader = Reader::new(Path::new("test"), source).unwrap();
+    let Some(Item::Gap(gap)) = reader.next().unwrap() else {
+        panic!("nothing of it is given");
+    };
+    assert_eq!(gap.lines, 102);
+    assert_eq!(gap.session.unwrap().version, "0.1.0");
+    assert_eq!(reader.next().unwrap(), None);
+    assert_eq!(reader.damage().lost_lines, 102);
 }

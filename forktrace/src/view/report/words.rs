@@ -180,6 +180,13 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
             ),
         );
         say(
+            u64::from(s.unsure),
+            format!(
+                "{} is named by damaged data alone, and may be another",
+                name(s)
+            ),
+        );
+        say(
             s.too_many,
             format!(
                 "{} more of {} than its summary counts: is a file given twice?",
@@ -211,6 +218,24 @@ fn damage(d: &DamageCount, say: &mut impl FnMut(u64, String)) {
         format!(
             "compressed data damaged or cut off in {}",
             count(d.bad_frames, "place")
+        ),
+    );
+    say(
+        d.lost_lines,
+        format!(
+            "{} lost there, if not more: the checksum of the data doesn't hold",
+            count(d.lost_lines, "line")
+        ),
+    );
+    say(
+        d.open_frames,
+        "compressed data without an end: still being written, or cut off by a crash".to_owned(),
+    );
+    say(
+        d.refused_frames,
+        format!(
+            "{} of compressed data not read, for want of memory",
+            count(d.refused_frames, "frame")
         ),
     );
 }
