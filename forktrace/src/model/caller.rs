@@ -116,8 +116,8 @@ pub mod tests {
         let beside = |program, comm| program_and_thread(program, comm);
         assert_eq!(beside("java", "http-nio-8080-e"), "java (http-nio-8080-e)");
         assert_eq!(
-            beside("a-very-long-name-of-a-program", "a-very-long-nam"),
-            "a-very-long-name-of-a-program"
+            beside("a-quite-lengthy-name", "a-quite-lengthy"),
+            "a-quite-lengthy-name"
         );
         assert_eq!(beside("sh", "sh"), "sh");
     }

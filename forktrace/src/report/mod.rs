@@ -25,7 +25,7 @@
 //! repeats that come before their failure wait for it, and what depends on time goes by the
 //! records' times.
 
-mod advices;
+mod advised;
 mod aggregate;
 mod bursts;
 mod counts;

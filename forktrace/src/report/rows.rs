@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    advices::Advices,
+    advised::Advised,
     counts::add,
     line::{Bound, Refusal, Text},
     list::Kept,
@@ -46,7 +46,7 @@ pub struct LimitState {
     pub value: Option<u64>,
     pub usage: Option<u64>,
     pub file: Option<String>,
-    pub fixes: Advices,
+    pub fixes: Advised,
     /// The values that it had, and failures at each.
     pub values: Values,
     pub highest: Option<u64>,
@@ -68,7 +68,7 @@ impl LimitState {
             value: None,
             usage: None,
             file: None,
-            fixes: Advices::default(),
+            fixes: Advised::default(),
             values: Values::default(),
             highest: None,
             holders: Kept::default(),

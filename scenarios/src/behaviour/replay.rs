@@ -60,8 +60,8 @@ fn whole(tests: &Tests) -> Result<()> {
     ensure!(json == lines, "replay printed {json}");
     let text = replay(tests, &path, &[])?;
     for word in [
-        "replay-one[",
-        "replay-two[",
+        "(replay-one)[",
+        "(replay-two)[",
         "rlimit_nproc",
         "5 failed creations",
     ] {
@@ -99,7 +99,7 @@ fn filters(tests: &Tests) -> Result<()> {
         (["--until", "1h ago"], false, false),
     ] {
         let text = replay(tests, &path, &more)?;
-        for (comm, wanted) in [("replay-one[", one), ("replay-two[", two)] {
+        for (comm, wanted) in [("(replay-one)[", one), ("(replay-two)[", two)] {
             ensure!(text.contains(comm) == wanted, "{more:?}: {comm} in {text}");
         }
         let counted = match (one, two) {

@@ -51,6 +51,10 @@ fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Record> + 'a> {
         each: look.each || look.verbosity == Verbosity::Verbose,
         time: Time::new(look.live),
         moving: look.moves.then(|| Moving::new(look.width)),
+        groups: match look.moves {
+            true => Groups::in_place(),
+            false => Groups::default(),
+        },
         ..Screen::new(out, look.colours, look.verbosity, look.width)
     })
 }

@@ -101,6 +101,8 @@ pub(super) struct Groups {
     lines: VecDeque<u64>,
     /// Of groups that are not remembered any more, and repeats of what has not come by.
     rest: Rest,
+    /// Counts move: they are due when nothing more comes, and not before.
+    in_place: bool,
 }
 
 /// What belongs to none of the groups.
@@ -187,6 +189,14 @@ pub(super) struct Line {
 }
 
 impl Groups {
+    /// Whose counts move while failures come.
+    pub(super) fn in_place() -> Self {
+        Self {
+            in_place: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes a failure at a time; `title` is what the group is called. Where one in full is to follow,
     /// the count so far goes before it: [`Self::settle_one`].
     pub(super) fn take(&mut self, f: &Failure, title: &str, now: u64, at: u64) -> Telling {
@@ -314,7 +324,8 @@ impl Groups {
 
     /// When something is due, though nothing more comes.
     pub(super) fn due(&self) -> Option<u64> {
-        let groups = self.all.iter().filter_map(Group::due).min();
+        let due = |group: &Group| group.due(self.in_place);
+        let groups = self.all.iter().filter_map(due).min();
         groups.into_iter().chain(self.rest.due()).min()
     }
 
@@ -331,7 +342,8 @@ impl Groups {
         if self.rest.due().is_some_and(|due| due <= at) {
             lines.extend(self.rest.settle(at));
         }
-        let due = |group: &Group| group.due().is_some_and(|due| due <= at);
+        let in_place = self.in_place;
+        let due = |group: &Group| group.due(in_place).is_some_and(|due| due <= at);
         let mut counts: Vec<&mut Group> = Vec::new();
         for group in self.all.iter_mut().filter(|group| due(group)) {
             if group.unsaid() > 0 {
@@ -389,7 +401,10 @@ impl Groups {
 
     /// Another session's failures are others.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            in_place: self.in_place,
+            ..Self::default()
+        };
     }
 }
 
@@ -399,13 +414,14 @@ impl Group {
         here.saturating_add(self.elsewhere.saturating_sub(self.elsewhere_said))
     }
 
-    fn due(&self) -> Option<u64> {
+    fn due(&self, in_place: bool) -> Option<u64> {
         if self.unsaid() == 0 {
             let waits = !self.quiet && self.all.attempts() > 0;
             return waits.then(|| self.last.saturating_add(QUIET));
         }
         let paused = self.last.max(self.last_said).saturating_add(PAUSE);
-        Some(self.last_said.saturating_add(self.interval).min(paused))
+        let seldom = self.last_said.saturating_add(self.interval);
+        Some(if in_place { paused } else { paused.min(seldom) })
     }
 
     fn telling(&mut self, f: &Failure, now: u64, crowded: bool) -> Telling {

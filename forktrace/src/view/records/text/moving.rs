@@ -59,6 +59,7 @@ impl Moving {
         out.write_all(lines.join("\n").as_bytes())?;
         self.at = (!lines.is_empty()).then(Instant::now);
         self.drawn = lines;
+        self.stale = false;
         out.flush()
     }
 

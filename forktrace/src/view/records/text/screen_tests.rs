@@ -456,8 +456,22 @@ fn on_a_terminal_the_count_moves() {
     for record in &java()[..18] {
         screen.show(record).unwrap();
     }
+    // Nothing is due that would stay before it has come to its end.
+    let due = screen
+        .due()
+        .unwrap()
+        .saturating_duration_since(Instant::now());
+    assert!(
+        due < Duration::from_secs(1) || due > Duration::from_secs(4),
+        "{due:?}"
+    );
     std::thread::sleep(Duration::from_millis(300));
     screen.pass().unwrap();
+    let due = screen
+        .due()
+        .unwrap()
+        .saturating_duration_since(Instant::now());
+    assert!(due > Duration::from_secs(3), "{due:?}");
     screen.settle().unwrap();
     drop(screen);
     let text = String::from_utf8(out).unwrap();

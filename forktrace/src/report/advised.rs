@@ -20,7 +20,7 @@ const WORDINGS: usize = 8;
 
 /// Advice by wording.
 #[derive(Clone, Default)]
-pub struct Advices(Vec<Wording>);
+pub struct Advised(Vec<Wording>);
 
 #[derive(Clone)]
 struct Wording {
@@ -31,7 +31,7 @@ struct Wording {
     fixes: Kept<Fix>,
 }
 
-impl Advices {
+impl Advised {
     /// Takes a failure's.
     pub fn take(&mut self, fixes: List<'_, Fix>, at: (Option<u64>, Option<u64>), when: When) {
         let shape = match fixes {
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_note_is_kept_and_the_highest_numbers_come_first() {
-        let mut advices = Advices::default();
+        let mut advised = Advised::default();
         let failures = [
             (fix("echo 24 > f", Some("6 of the 12 wait")), (12, 12)),
             (fix("echo 120 > f", None), (60, 60)),
@@ -141,10 +141,10 @@ mod tests {
         ];
         for (n, (fix, (value, usage))) in failures.iter().enumerate() {
             let list = std::slice::from_ref(fix);
-            advices.take(List::Of(list), (Some(*value), Some(*usage)), when(n as u32));
+            advised.take(List::Of(list), (Some(*value), Some(*usage)), when(n as u32));
         }
-        let mut json = advices.clone();
-        let fixes = advices.into_fixes();
+        let mut json = advised.clone();
+        let fixes = advised.into_fixes();
         assert_eq!(fixes[0], fix("echo 120 > f", None));
         let notes: Vec<_> = fixes.iter().filter_map(|fix| fix.note.as_deref()).collect();
         assert_eq!(notes, ["7 of the 13 wait"]);
