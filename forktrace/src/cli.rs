@@ -117,7 +117,7 @@ pub enum Command {
     /// Provoke each cause and check that it is named; needs root.
     #[command(after_long_help = manual::examples(&manual::SELFTEST))]
     Selftest(SelftestArgs),
-    /// Print the JSON Schema of the records, or of what another command prints.
+    /// Print the JSON Schema of the records, or what other tools need to read recordings.
     #[command(after_long_help = manual::examples(&manual::SCHEMA))]
     Schema(SchemaArgs),
     /// Print completions for a shell: of options, causes, users, units, cgroups, processes.
@@ -136,6 +136,9 @@ pub struct SchemaArgs {
     /// Of which lines.
     #[arg(value_enum, default_value_t = SchemaOf::Records)]
     pub of: SchemaOf,
+    /// How to print; all but the first are of records only.
+    #[arg(long, value_parser = one_of(formats::SCHEMA), default_value = "json-schema")]
+    pub format: &'static Format<serde_json::Value>,
     /// The file to write; `-` is standard output.
     #[arg(short, long, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,

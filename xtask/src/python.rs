@@ -42,6 +42,29 @@ pub fn get(tool: &Tool) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Python with a package, as pip takes it, with its version: installed where it is missing.
+///
+/// # Errors
+///
+/// As of [`get`].
+pub fn with(package: &str) -> Result<PathBuf> {
+    let _lock = paths::lock("python")?;
+    let folder = environment(package)?;
+    let (name, version) = package.split_once("==").unwrap_or((package, ""));
+    let python = folder.join("python");
+    let mut asked = Command::new(&python);
+    asked.args([
+        "-c",
+        &format!("from importlib import metadata; print(metadata.version('{name}'))"),
+    ]);
+    // What isn't there is an error of Python's.
+    let there = run::capture(&mut asked).unwrap_or_default();
+    if there.trim() != version {
+        install(&folder, package)?;
+    }
+    Ok(python)
+}
+
 /// The folder with the environment's programs.
 fn environment(purpose: &str) -> Result<PathBuf> {
     apt::require(

@@ -12,6 +12,7 @@ mod record;
 mod recordings;
 mod replay;
 mod report;
+mod schema;
 mod selftest;
 mod setup;
 mod terminal;
@@ -22,10 +23,9 @@ mod zone;
 use std::io::{self, Write as _};
 
 use clap_complete::env::Shells;
-use forktrace::recording::{check_name, write_whole};
 
 use crate::{
-    cli::{Cli, Command, SchemaArgs, SchemaOf},
+    cli::{Cli, Command},
     exit::{Exit, UsageError},
 };
 
@@ -47,25 +47,10 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Selftest(args)) => selftest::run(&args),
-        Some(Command::Schema(args)) => schema(&args),
+        Some(Command::Schema(args)) => schema::run(&args),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man(args)) => man::run(&args),
     }
-}
-
-fn schema(args: &SchemaArgs) -> anyhow::Result<Exit> {
-    let schema = match args.of {
-        SchemaOf::Records => forktrace::record::json_schema(),
-        SchemaOf::Explanations => forktrace::cause::json_schema(),
-        SchemaOf::Selftest => forktrace::selftest::json_schema(),
-        SchemaOf::Report => forktrace::report::json_schema(),
-        SchemaOf::Check => forktrace::headroom::json_schema(),
-    };
-    let mut text = serde_json::to_vec_pretty(&schema)?;
-    text.push(b'\n');
-    check_name(&args.output, &["json"])?;
-    write_whole(&args.output, args.force, &text)?;
-    Ok(Exit::Done)
 }
 
 /// A script that asks this program at each completion: causes don't change, but users, units,

@@ -6,7 +6,7 @@ use super::{
     json,
     output::Format,
     probes::{self, Probes},
-    records, report, selftest,
+    records, report, schema, selftest,
 };
 use crate::{headroom::Headroom, record::Record, report::Report, selftest::Line};
 
@@ -40,6 +40,15 @@ pub static EXPLAIN: &[Format<Explained>] = &[
 
 /// `probes`.
 pub static PROBES: &[Format<Probes>] = &[probes::text::FORMAT, probes::json::FORMAT];
+
+/// `schema`; all but the first of records only.
+pub static SCHEMA: &[Format<serde_json::Value>] = &[
+    schema::json::FORMAT,
+    schema::duckdb::FORMAT,
+    schema::clickhouse::FORMAT,
+    schema::polars::FORMAT,
+    schema::jq::FORMAT,
+];
 
 /// `selftest`.
 pub static SELFTEST: &[Format<Line>] = &[selftest::FORMAT, json::format("One JSON object a line")];

@@ -15,6 +15,7 @@ mod output;
 mod probes;
 mod records;
 mod report;
+mod schema;
 mod selftest;
 mod times;
 mod wrap;

@@ -20,6 +20,7 @@ mod machines;
 mod matrix;
 mod native;
 mod parts;
+mod readers;
 mod service;
 mod setup;
 mod shared;
@@ -168,6 +169,9 @@ fn compiled(tier: Tier, wanted: Wanted, programs: Option<&Programs>, shared: &Sh
         if let Some(programs) = programs.filter(|_| wanted.docs) {
             times.part("documented examples", || {
                 docs::check(&programs.forktrace, &mut tally)
+            })?;
+            times.part("readers of recordings", || {
+                readers::run(tier, &programs.forktrace, &mut tally)
             })?;
         }
         if wanted.fuzz {

@@ -1,0 +1,223 @@
+//! Whether other tools read recordings right by what `forktrace schema` prints for them: recordings
+//! that are hard on engines which guess types, and numbers that are known.
+
+use super::{Tally, Tier};
+use crate::{json_tools, paths, python, run};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const RECORDING: &str = "forktrace/tests/data/schema-1.ndjson";
+
+/// Tools of the full run, which are a download each.
+const CHDB: &str = "chdb==4.4.0";
+const POLARS: &str = "polars==2.1.0";
+
+/// A recording, and what is in it.
+struct Case {
+    name: &'static str,
+    text: String,
+    wanted: Numbers,
+}
+
+/// What each tool is asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Numbers {
+    /// Failures, repeats included.
+    failures: u64,
+    /// Failures that have a limit.
+    limits: u64,
+    /// The largest value of a limit.
+    highest: u64,
+}
+
+/// Runs every tool on every recording.
+pub fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()> {
+    let folder = paths::work_dir("readers")?;
+    let programs = json_tools::get()?;
+    let schema = |format| {
+        let mut forktrace = Command::new(forktrace);
+        run::capture(forktrace.args(["schema", "--format", format]))
+    };
+    let (duckdb, jq) = (schema("duckdb")?, schema("jq")?);
+    let python = (tier == Tier::Full).then(|| modules(&folder, &schema));
+    let python = python.transpose()?;
+    let clickhouse = schema("clickhouse")?;
+    for case in cases()? {
+        let file = folder.join(format!("{}.ndjson", case.name));
+        fs::write(&file, &case.text).with_context(|| format!("writing {}", file.display()))?;
+        let mut check = |tool: &str, read: Result<Numbers>| {
+            let name = format!("{tool} reads a recording: {}", case.name);
+            let right = read.and_then(|read| {
+                ensure!(read == case.wanted, "{read:?}, wanted {:?}", case.wanted);
+                Ok(())
+            });
+            tally.step(&name, &right);
+        };
+        check(
+            "DuckDB",
+            by_duckdb(&programs.join("duckdb"), &duckdb, &file),
+        );
+        // It rounds what is larger than 2^53.
+        let exact = case.wanted.highest < 1 << 53;
+        if exact {
+            check("jq", by_jq(&jq, &file));
+        }
+        if let Some(python) = &python {
+            check("polars", by_polars(python, &folder, &file));
+            check("ClickHouse", by_clickhouse(python, &clickhouse, &file));
+        }
+    }
+    Ok(())
+}
+
+fn cases() -> Result<Vec<Case>> {
+    let text = fs::read_to_string(paths::root().join(RECORDING))
+        .with_context(|| format!("reading {RECORDING}"))?;
+    let session = text.lines().next().context("a session")?;
+    let failure = text
+        .lines()
+        .find(|line| line.contains("\"limit\":{") && line.contains("\"failure\""))
+        .context("a failure with a limit")?;
+    let failure: Value = serde_json::from_str(failure)?;
+    let many = |count: u64, change: &dyn Fn(u64, &mut Value)| {
+        let mut text = format!("{session}\n");
+        for seq in 1..=count {
+            let mut failure = failure.clone();
+            failure["seq"] = json!(seq);
+            change(seq, &mut failure);
+            text.push_str(&format!("{failure}\n"));
+        }
+        text
+    };
+    let torn = &text[..text.len() - 40];
+    let case = |name, text: String| -> Result<Case> {
+        let wanted = numbers(&text)?;
+        Ok(Case { name, text, wanted })
+    };
+    [
+        case("ordinary", text.clone()),
+        case("storm without repeats", many(3000, &|_, _| {})),
+        case(
+            "30,000 null limits first",
+            many(30_100, &|seq, failure| {
+                if seq <= 30_000 {
+                    failure["limit"] = Value::Null;
+                }
+            }),
+        ),
+        case("torn", torn.to_owned()),
+        case(
+            "huge numbers",
+            many(30_005, &|seq, failure| {
+                let huge = [(1 << 53) + 1, 1 << 63, u64::MAX, u64::MAX - 1, 1 << 62];
+                if let Some(at) = seq.checked_sub(30_001) {
+                    failure["limit"]["value"] = json!(huge[at as usize]);
+                }
+            }),
+        ),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// What is in the whole lines, by no tool.
+fn numbers(text: &str) -> Result<Numbers> {
+    let mut numbers = Numbers {
+        failures: 0,
+        limits: 0,
+        highest: 0,
+    };
+    for line in text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+    {
+        let record: Value = serde_json::from_str(line)?;
+        match record["type"].as_str() {
+            Some("failure") => numbers.failures += 1,
+            Some("repeat") => numbers.failures += record["count"].as_u64().context("a count")?,
+            _ => continue,
+        }
+        numbers.limits += u64::from(record["limit"].is_object());
+        let value = record["limit"]["value"].as_u64();
+        numbers.highest = numbers.highest.max(value.unwrap_or(0));
+    }
+    Ok(numbers)
+}
+
+/// Three numbers of a line.
+fn parse(printed: &str) -> Result<Numbers> {
+    let numbers: Result<Vec<u64>, _> = printed.split_whitespace().map(str::parse).collect();
+    let numbers = numbers.with_context(|| format!("it printed {printed:?}"))?;
+    let [failures, limits, highest] = numbers[..] else {
+        anyhow::bail!("it printed {printed:?}");
+    };
+    Ok(Numbers {
+        failures,
+        limits,
+        highest,
+    })
+}
+
+fn by_duckdb(program: &Path, schema: &str, file: &Path) -> Result<Numbers> {
+    let query = format!(
+        "SELECT concat_ws(' ', sum(times)::BIGINT, count(\"limit\"), max(\"limit\".value)) \
+         FROM forktrace_failures('{}')",
+        file.display()
+    );
+    let mut duckdb = Command::new(program);
+    duckdb.args(["-noheader", "-list", "-c", schema, "-c", &query]);
+    parse(&run::capture(&mut duckdb)?)
+}
+
+fn by_jq(schema: &str, file: &Path) -> Result<Numbers> {
+    let query = |query: &str| {
+        let mut jq = Command::new("jq");
+        jq.args(["-nrR", &format!("{schema}\n{query}")]).arg(file);
+        run::capture(&mut jq)
+    };
+    let failures = query("reduce totals as $t (0; . + $t[1])")?;
+    let limits = query(
+        "reduce (records | select(.type == \"failure\") | .limit | values) as $l ([0, 0];
+           [.[0] + 1, ([.[1], $l.value // 0] | max)]) | \"\\(.[0]) \\(.[1])\"",
+    )?;
+    parse(&format!("{failures} {limits}"))
+}
+
+/// Writes polars' loader; the Python that has polars and ClickHouse.
+fn modules(folder: &Path, schema: &dyn Fn(&'static str) -> Result<String>) -> Result<PathBuf> {
+    let python = python::with(POLARS)?;
+    python::with(CHDB)?;
+    let module = folder.join("forktrace_polars.py");
+    fs::write(&module, schema("polars")?)
+        .with_context(|| format!("writing {}", module.display()))?;
+    Ok(python)
+}
+
+fn by_polars(python: &Path, folder: &Path, file: &Path) -> Result<Numbers> {
+    const QUERY: &str = "
+import sys, polars as pl
+from forktrace_polars import read
+r = read(sys.argv[1])
+limit = r.filter(pl.col('type') == 'failure')['limit'].struct.unnest()
+print((r['type'] == 'failure').sum() + (r.filter(pl.col('type') == 'repeat')['count'].sum() or 0), limit['name'].count(), limit['value'].max())
+";
+    let mut python = Command::new(python);
+    python.current_dir(folder).args(["-c", QUERY]).arg(file);
+    parse(&run::capture(&mut python)?)
+}
+
+fn by_clickhouse(python: &Path, structure: &str, file: &Path) -> Result<Numbers> {
+    const QUERY: &str = "
+import sys, chdb
+print(chdb.query(f\"\"\"
+SELECT sum(multiIf(type = 'failure', 1, type = 'repeat', count, 0)), countIf(limit.name IS NOT NULL), max(limit.value)
+FROM file('{sys.argv[1]}', JSONEachRow, '{sys.argv[2].strip()}') SETTINGS input_format_allow_errors_num = 1
+\"\"\", 'TSV'))
+";
+    let mut python = Command::new(python);
+    python.args(["-c", QUERY]).arg(file).arg(structure);
+    parse(&run::capture(&mut python)?)
+}
