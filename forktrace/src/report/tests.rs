@@ -7,7 +7,7 @@ use crate::{
         Operation, Owner, Unit,
     },
     record::{Failure, Loss, Record, Repeat, Session, Summary, write_line},
-    recording::Wanted,
+    recording::{Gap, Wanted},
 };
 
 pub fn failure(seq: u64, time: &str) -> Failure {
@@ -483,6 +483,49 @@ fn filters_count_what_is_wanted_repeats_included_in_any_order() {
         assert_eq!((r.totals.told, r.totals.repeated), (0, 100), "{order:?}");
         assert_eq!(r.callers.rows[0].comm, "java");
     }
+}
+
+/// Where records are missing, those that follow may be of a session whose beginning is among them.
+#[test]
+fn behind_a_gap_no_session_is_given_what_it_may_not_have() {
+    const TIME: &str = "2026-01-01T00:00:01Z";
+    let gap = |session: Option<Record>| Gap {
+        lines: 7,
+        session: match session {
+            Some(Record::Session(session)) => Some(session),
+            _ => None,
+        },
+    };
+    let read = |before: &[Record], gap: &Gap, after: &[Record]| {
+        let mut sums = Aggregator::new(Wanted::default());
+        sums.begin_file();
+        before.iter().for_each(|record| sums.take_record(record));
+        sums.lose(gap);
+        after.iter().for_each(|record| sums.take_record(record));
+        let report = adds_up(sums.finish());
+        let row = |s: &SessionRow| (s.host.clone(), s.failures, s.lost_lines, s.unsure);
+        report.sessions.iter().map(row).collect::<Vec<_>>()
+    };
+    let of = |host: &str, failures, lost, unsure| (host.to_owned(), failures, lost, unsure);
+    let before = [session("a", TIME), failed(1, TIME), failed(2, TIME)];
+    // The numbers go on: it is the same one.
+    let after = [failed(5, TIME), failed(6, TIME)];
+    assert_eq!(read(&before, &gap(None), &after), [of("a", 4, 7, false)]);
+    // They begin anew, or its end was there: it is another.
+    let again = [failed(2, TIME), failed(3, TIME)];
+    let two = [of("", 2, 0, false), of("a", 2, 7, false)];
+    assert_eq!(read(&before, &gap(None), &again), two);
+    let ended = [&before[..], &[summary(2, 0)]].concat();
+    assert_eq!(read(&ended, &gap(None), &after), two);
+    // What is lost says which, and is not to be relied upon, unless the session itself says so too.
+    let lost = gap(Some(session("b", TIME)));
+    let two = [of("a", 2, 0, false), of("b", 2, 7, true)];
+    assert_eq!(read(&before, &lost, &again), two);
+    let told = [&[session("b", TIME)], &again[..]].concat();
+    let two = [of("a", 2, 0, false), of("b", 2, 7, false)];
+    assert_eq!(read(&before, &lost, &told), two);
+    let same = gap(Some(session("a", TIME)));
+    assert_eq!(read(&before, &same, &after), [of("a", 4, 7, false)]);
 }
 
 #[test]
