@@ -31,7 +31,7 @@ use release::Release;
 /// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// For these machines [default: all that can be built for]
+    /// For these machines [default: all]
     #[arg(long, value_enum)]
     machine: Vec<Machine>,
     /// Where it goes [default: target/dist]

@@ -1,8 +1,10 @@
 //! The files that everything is made of, and where each format has them.
 
 use super::{gzip, licences, machine::Machine, program::Program, release::Release, unit};
-use crate::run;
+use crate::{paths, run};
 use anyhow::{Context, Result};
+use std::fs;
+use std::path::PathBuf;
 
 /// A file of the release, and its path in the archive and in either kind of package, where it is in them.
 #[derive(Clone)]
@@ -76,7 +78,7 @@ pub fn texts(release: &Release, programs: &[Program]) -> Result<Vec<File>> {
     let here =
         here.context("the manual is printed by a program that runs here: add its --machine")?;
     let says = |words: &[&str]| run::capture_bytes(release.command(&here.path).args(words));
-    let mut files = manual("forktrace.1", says(&["man"])?)?;
+    let mut files = manual(release, here)?;
     files.extend(completions(says)?);
     files.extend(service(release)?);
     for name in ["README.md", "CHANGELOG.md"] {
@@ -88,13 +90,29 @@ pub fn texts(release: &Release, programs: &[Program]) -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// A page of the manual: packages have it packed.
-fn manual(name: &str, page: Vec<u8>) -> Result<Vec<File>> {
-    let packed = File::new(gzip(&page)?);
-    Ok(vec![
-        packed.installed(&format!("/usr/share/man/man1/{name}.gz")),
-        File::new(page).archived(format!("man/{name}")),
-    ])
+/// The pages of the manual: packages have them packed.
+fn manual(release: &Release, program: &Program) -> Result<Vec<File>> {
+    let folder = paths::work("dist/man");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let says = || release.command(&program.path);
+    if run::quiet(says().args(["man", "-o"]).arg(&folder)).is_err() {
+        // Of a program that prints one for all commands.
+        let page = run::capture_bytes(says().arg("man"))?;
+        fs::write(folder.join("forktrace.1"), page)?;
+    }
+    let pages = fs::read_dir(&folder)?.collect::<Result<Vec<_>, _>>()?;
+    let mut pages: Vec<PathBuf> = pages.into_iter().map(|page| page.path()).collect();
+    pages.sort();
+    let mut files = Vec::new();
+    for path in pages {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let page = fs::read(&path)?;
+        let packed = File::new(gzip(&page)?);
+        files.push(packed.installed(&format!("/usr/share/man/man1/{name}.gz")));
+        files.push(File::new(page).archived(format!("man/{name}")));
+    }
+    Ok(files)
 }
 
 fn completions(says: impl Fn(&[&str]) -> Result<Vec<u8>>) -> Result<[File; 3]> {
