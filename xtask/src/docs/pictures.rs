@@ -2,7 +2,8 @@
 
 use super::examples::Tools;
 use crate::paths;
-use anstyle_svg::Term;
+use anstyle::{Color, RgbColor};
+use anstyle_svg::{Term, WIN10_CONSOLE};
 use anyhow::{Result, ensure};
 use std::fs;
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ const PICTURES: [(&str, &str, &str); 2] = [
     ),
 ];
 
+const LIGHT: Color = Color::Rgb(RgbColor(0xdd, 0xdd, 0xdd));
+
 /// All of them, with their files.
 pub fn draw(tools: &Tools) -> Result<Vec<(PathBuf, String)>> {
     let folder = paths::root().join("docs/pictures");
@@ -29,7 +32,11 @@ pub fn draw(tools: &Tools) -> Result<Vec<(PathBuf, String)>> {
     for (file, shown, command) in PICTURES {
         let text = format!("# {shown}\n{}", tools.print(command)?);
         // Lines end in spaces where a table does.
-        let svg = Term::new().render_svg(&text);
+        let term = Term::new().palette(WIN10_CONSOLE).fg_color(LIGHT);
+        // What is dim has to be readable as well.
+        let svg = term
+            .render_svg(&text)
+            .replace("opacity: 0.4", "opacity: 0.7");
         let svg: Vec<&str> = svg.lines().map(str::trim_end).collect();
         all.push((folder.join(file), svg.join("\n") + "\n"));
     }
