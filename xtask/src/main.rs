@@ -1,7 +1,7 @@
 //! forktrace's builder: the BPF objects, the test kernels, the tests, the benchmarks.
 //!
 //! Everything it makes or fetches stays under `target/xtask`; the only change it makes to the
-//! machine is `apt-get install` of what the README lists.
+//! machine is `apt-get install` of what CONTRIBUTING.md lists.
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -9,10 +9,11 @@ use std::process::Command;
 
 const UNIT: &str = "contrib/forktrace.service";
 const PROGRAM: &str = "/usr/local/bin/forktrace";
-/// What stands before the exposure in the README.
-const README: &str = "exposure level of ";
+/// Where its exposure is documented, and what stands before it.
+const DOCUMENT: &str = "docs/privilege.md";
+const BEFORE: &str = "exposure level of ";
 
-/// Checks that the unit is well formed, and that it exposes no more than the README says.
+/// Checks that the unit is well formed, and that it exposes no more than the documents say.
 pub fn run() -> Result<Tally> {
     let mut tally = Tally::default();
     let tool = Path::new("/usr/bin/systemd-analyze");
@@ -49,14 +50,14 @@ fn verify(unit: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The number that the README says, in tenths.
+/// The number that is documented, in tenths.
 fn documented() -> Result<u32> {
-    let text = fs::read_to_string(paths::root().join("README.md"))?;
-    tenths(&text).with_context(|| format!("README.md doesn't say the {README}N.N"))
+    let text = fs::read_to_string(paths::root().join(DOCUMENT))?;
+    tenths(&text).with_context(|| format!("{DOCUMENT} doesn't say the {BEFORE}N.N"))
 }
 
 fn tenths(text: &str) -> Option<u32> {
-    let number = text.split_once(README)?.1.split_whitespace().next()?;
+    let number = text.split_once(BEFORE)?.1.split_whitespace().next()?;
     let (whole, tenths) = number.split_once('.')?;
     let tenths: u32 = tenths.get(..1)?.parse().ok()?;
     Some(whole.parse::<u32>().ok()? * 10 + tenths)
@@ -77,7 +78,7 @@ mod tests {
     use super::tenths;
 
     #[test]
-    fn reads_the_readme() {
+    fn reads_the_document() {
         assert_eq!(
             tenths("has an exposure level of 2.1 (systemd 252)"),
             Some(21)
