@@ -90,7 +90,8 @@ impl Args {
             native: all || self.native,
             vm: all || self.vm,
             torture: all || self.torture,
-            dist: self.dist || all && self.full,
+            // No kernel decides about it: a run of some doesn't make it again.
+            dist: self.dist || all && self.full && self.kernel == ["all"],
         }
     }
 }

@@ -62,7 +62,10 @@ struct Podman {
 
 impl Podman {
     fn new(file: &Path, version: &str) -> Result<Self> {
-        let packages = [("podman", "/usr/bin/podman"), ("runc", "/usr/sbin/runc")];
+        let packages = [
+            ("podman", "/usr/share/doc/podman"),
+            ("runc", "/usr/share/doc/runc"),
+        ];
         let packages = packages.map(|(name, file)| apt::Package::new(name, Path::new(file)));
         apt::require(&packages, "running the image")?;
         let podman = Self {
