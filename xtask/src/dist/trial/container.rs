@@ -21,15 +21,17 @@ const CAPABILITIES: [&str; 7] = [
 
 /// Runs the program of the image, so that it sees this machine as the README has it.
 pub fn run(release: &Release, out: &Path, tally: &mut Tally) {
+    const NAME: &str = "dist: the image, by podman and runc";
     let file = out.join(image::file(release));
-    let podman = Podman::new(&file, &release.version);
-    match podman.and_then(|podman| podman.run(&["--version"]).map(|_| podman)) {
-        Ok(podman) => tally.step(
-            "dist: the image, by podman and runc",
-            &works(&podman, release),
-        ),
+    let podman = match Podman::new(&file, &release.version) {
+        Ok(podman) => podman,
+        Err(error) => return tally.fail(NAME, &format!("{error:#}")),
+    };
+    match podman.run(&["--version"]) {
+        Ok(_) => tally.step(NAME, &works(&podman, release)),
+        // Podman has read the image, and this machine lets no container run.
         Err(error) => {
-            tally.skip("dist: the image, by podman and runc", &format!("{error:#}"));
+            tally.skip(NAME, &format!("{error:#}"));
             let chroot = Chroot::new(&file);
             let works = chroot.and_then(|chroot| works(&chroot, release));
             tally.step("dist: the image, unpacked and run in a chroot", &works);
