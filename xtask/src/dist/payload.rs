@@ -95,12 +95,8 @@ fn manual(release: &Release, program: &Program) -> Result<Vec<File>> {
     let folder = paths::work("dist/man");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
-    let says = || release.command(&program.path);
-    if run::quiet(says().args(["man", "-o"]).arg(&folder)).is_err() {
-        // Of a program that prints one for all commands.
-        let page = run::capture_bytes(says().arg("man"))?;
-        fs::write(folder.join("forktrace.1"), page)?;
-    }
+    let mut program = release.command(&program.path);
+    run::quiet(program.args(["man", "-o"]).arg(&folder))?;
     let pages = fs::read_dir(&folder)?.collect::<Result<Vec<_>, _>>()?;
     let mut pages: Vec<PathBuf> = pages.into_iter().map(|page| page.path()).collect();
     pages.sort();

@@ -35,6 +35,7 @@ pub fn installed(root: &Root, release: &Release) -> Result<()> {
     ensure!(version.trim() == wanted, "it says {version:?}");
     for file in [
         "/usr/share/man/man1/forktrace.1.gz",
+        "/usr/share/man/man1/forktrace-record.1.gz",
         "/usr/share/bash-completion/completions/forktrace",
         "/usr/share/fish/vendor_completions.d/forktrace.fish",
         "/usr/share/doc/forktrace/README.md",
