@@ -176,7 +176,6 @@ fn each_command_has_a_whole_manual_page() {
         let help = forktrace(&[command, "--help"]);
         let options = help.lines().filter_map(|line| {
             let word = line
-                .trim_start()
                 .split_whitespace()
                 .find(|word| word.starts_with("--"))?;
             line.starts_with("  ").then(|| word.trim_end_matches(','))

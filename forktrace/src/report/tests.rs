@@ -358,7 +358,7 @@ fn a_limit_with_several_values_is_advised_above_all_of_them() {
 fn every_note_comes_through() {
     let records = [
         with(1, AT, |f| {
-            f.fix[0].note = Some("a connection pooler".to_owned())
+            f.fix[0].note = Some("a connection pooler".to_owned());
         }),
         failed(2, LATER),
     ];

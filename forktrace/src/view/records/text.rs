@@ -749,7 +749,7 @@ mod tests {
     fn the_session_line_has_the_offset_the_filters_and_whole_words() {
         let session = Record::Session(Box::new(session("2026-01-01T13:14:15.5Z")));
         assert_eq!(
-            printed(&[session.clone()], Verbosity::Normal, false),
+            printed(std::slice::from_ref(&session), Verbosity::Normal, false),
             "forktrace 0.1.0 on web-1 (Linux 6.12.0), attached by fexit, 2026-01-01 13:14:15\nUTC; \
              only cause=lsm. Ctrl-C ends.\n"
         );
