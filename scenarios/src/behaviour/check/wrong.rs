@@ -48,7 +48,7 @@ pub(super) fn unprivileged(tests: &Tests) -> Result<()> {
 pub(super) fn names(tests: &Tests) -> Result<()> {
     for (arguments, wanted) in [
         (&["--pid", "4194303"][..], "no process 4194303"),
-        (&["--pid", "0"], "no process 0"),
+        (&["--pid", "0"], "give the number of a process"),
         (&["--cgroup", "/no/such/cgroup"], "/no/such/cgroup"),
         (&["--unit", "no-such-unit"], "no-such-unit.service"),
         (&["--user", "no-such-user"], "no-such-user"),
