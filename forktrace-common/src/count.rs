@@ -171,6 +171,8 @@ pub mod total {
     pub const OOM_KILLS: u32 = 5;
     /// Of these, those that could not be reported.
     pub const OOM_LOST: u32 = 6;
+    /// Failing creations that the filters let pass, with errnos that nobody asked for.
+    pub const OTHER_ERRNOS: u32 = 7;
     /// Number of slots.
     pub const SLOTS: u32 = 8;
 }

@@ -8,7 +8,11 @@ use forktrace_common::{
     note::Note,
 };
 
-use crate::maps::{CHECKS, COUNTING, COUNTS, EVENTS, GROUPS, TOTALS, setting};
+use crate::{
+    filter,
+    maps::{CHECKS, COUNTING, COUNTS, EVENTS, GROUPS, TOTALS, setting},
+    task,
+};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -41,6 +45,14 @@ fn window() -> u64 {
     COUNTING
         .get_ptr(0)
         .map_or(0, |window| unsafe { window.read_volatile() })
+}
+
+/// Counts a creation that failed with an errno that nobody asked for.
+#[inline(never)]
+pub fn other_errno() {
+    if window() != 0 && filter::passes(task::current()) {
+        total(total::OTHER_ERRNOS);
+    }
 }
 
 /// Counts a failure of which nothing can be kept.

@@ -40,7 +40,8 @@ fn copy_process_returned(ctx: &FExitContext, program: u8) -> u32 {
 #[inline(never)]
 fn copy_process_failed(ctx: &FExitContext, program: u8) {
     if !report::reported(ctx.arg::<i64>(4)) {
-        // No failure of ours (a restart, EINVAL, …), but it may have left one.
+        report::unreported(ctx.arg::<i64>(4), report::number(program));
+        // No failure of ours (a restart, EINVAL, …), but it may have left a note.
         note::remove(task::tid());
         return;
     }

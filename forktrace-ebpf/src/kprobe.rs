@@ -47,7 +47,8 @@ fn copy_process_returned<C: EbpfContext>(ctx: &C, ret: i64) {
 fn copy_process_failed<C: EbpfContext>(ctx: &C, ret: i64) {
     let tid = task::tid();
     if !report::reported(ret) {
-        // No failure of ours (a restart, EINVAL, …), but it may have left one.
+        report::unreported(ret, 0);
+        // No failure of ours (a restart, EINVAL, …), but it may have left a note.
         note::remove(tid);
         return;
     }

@@ -35,17 +35,37 @@ const MAX_ERRNO: i64 = 4095;
 /// value.
 #[inline(always)]
 pub fn reported(ret: i64) -> bool {
+    if setting!(errnos) == errnos::LIMITS {
+        return ret == -EAGAIN || opaque(ret as u64) == errno(ENOMEM);
+    }
+    failed_for_good(ret)
+}
+
+/// Counts a return that isn't reported, where user space sees an error: not a call that is made again, nor
+/// what a task that is killed never sees. Of two programs on the return the first one counts.
+#[inline(always)]
+pub fn unreported(ret: i64, program: u8) {
+    if program <= 1 && failed_for_good(ret) && opaque(opaque(ret as u64)) != errno(EINTR) {
+        count::other_errno();
+    }
+}
+
+/// Whether user space sees this return as an error. Comparisons alone, as in [`reported`].
+#[inline(always)]
+fn failed_for_good(ret: i64) -> bool {
     // Two comparisons of one value the compiler would make one of, by
     // arithmetic, so it may not know that it is one value.
-    let errno = |n: i64| -n as u64;
     let again = opaque(ret as u64);
-    if setting!(errnos) == errnos::LIMITS {
-        return ret == -EAGAIN || again == errno(ENOMEM);
-    }
     // Unsigned, as IS_ERR() compares: the verifier knows no sign of a pointer.
     let (ret, once_more) = (ret as u64, opaque(again));
     ret >= errno(MAX_ERRNO)
         && (again > errno(*RESTARTS.start()) || once_more < errno(*RESTARTS.end()))
+}
+
+/// As a system call returns it.
+#[inline(always)]
+fn errno(number: i64) -> u64 {
+    -number as u64
 }
 
 /// Reports a failing return, and consumes the note that its stages left.

@@ -171,6 +171,7 @@ fn exit(ctx: &TracePointContext, program: u8) {
     let ret = unsafe { ctx.read_at::<i64>(RET).unwrap_or(0) };
     let tid = task::tid();
     if !report::reported(ret) {
+        report::unreported(ret, program);
         let _ = ENTERED.remove(tid);
         return;
     }

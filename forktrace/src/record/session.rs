@@ -170,4 +170,8 @@ pub struct Summary {
     /// Processes that the OOM killer has made its victims: exact, and no failures.
     #[serde(default)]
     pub oom_kills: u64,
+    /// Creations that failed with errnos that were not asked for (`--errno`) and are not among the failures.
+    /// `None`: not counted, because what is recorded was selected by more than the kernel's filters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_errnos: Option<u64>,
 }

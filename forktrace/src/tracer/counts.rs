@@ -53,6 +53,8 @@ pub struct Totals {
     /// Victims of the OOM killer, and those of them that could not be recorded.
     pub oom_kills: u64,
     pub oom_lost: u64,
+    /// Failures with errnos that were not asked for.
+    pub other_errnos: u64,
 }
 
 /// A record, and the cause that it adds to.
@@ -274,6 +276,7 @@ impl Counts {
             missed: now.missed.saturating_sub(self.start.missed),
             oom_kills: now.oom_kills.saturating_sub(self.start.oom_kills),
             oom_lost: now.oom_lost.saturating_sub(self.start.oom_lost),
+            other_errnos: now.other_errnos.saturating_sub(self.start.other_errnos),
         }
     }
 
@@ -303,6 +306,7 @@ impl Counts {
             missed: sum(total::MISSED),
             oom_kills: sum(total::OOM_KILLS),
             oom_lost: sum(total::OOM_LOST),
+            other_errnos: sum(total::OTHER_ERRNOS),
         }
     }
 }

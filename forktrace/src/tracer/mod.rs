@@ -385,6 +385,7 @@ impl Tracer {
         }
         // The kernel counts what it passed on, not what was selected here.
         if !self.selection.is_active() {
+            self.summary.other_errnos = Some(totals.other_errnos);
             // Missed returns are lost and not among the kernel's failures.
             let accounted = recorded + self.summary.lost.saturating_sub(totals.missed + unreported);
             let unaccounted = totals.failures.saturating_sub(accounted);

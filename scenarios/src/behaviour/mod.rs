@@ -10,6 +10,7 @@ mod holders;
 mod inside;
 mod instances;
 mod live;
+mod other_errnos;
 mod out_of_sight;
 mod postgres;
 mod postgres_overcommit;
@@ -80,10 +81,11 @@ pub fn run(tests: &mut Tests) {
 
 /// Those that come out differently on each kernel.
 pub fn run_on_each_kernel(tests: &mut Tests) {
-    let parts: [&[Behaviour]; 8] = [
+    let parts: [&[Behaviour]; 9] = [
         inside::ON_EACH_KERNEL,
         instances::ON_EACH_KERNEL,
         raised::ON_EACH_KERNEL,
+        other_errnos::ON_EACH_KERNEL,
         storm::ON_EACH_KERNEL,
         privilege::ON_EACH_KERNEL,
         selftest::ON_EACH_KERNEL,

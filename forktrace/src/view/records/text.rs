@@ -486,7 +486,7 @@ impl<W: Write> Screen<W> {
             writeln!(self.out, "{}", oom_kills(s.oom_kills))?;
         }
         if s.failures == 0 {
-            let nothing = nothing(&self.filters, self.chosen);
+            let nothing = nothing(&self.filters, self.chosen, s.other_errnos);
             writeln!(self.out, "{dim}{nothing}{dim:#}")?;
             if self.no_stacks && !self.chosen {
                 writeln!(self.out, "{dim}{STACKS}{dim:#}")?;
@@ -506,6 +506,13 @@ impl<W: Write> Screen<W> {
             if s.failures == 1 { "" } else { "s" },
             causes.join(", ")
         )?;
+        if let Some(others @ 1..) = s.other_errnos {
+            let them = other_errnos(others);
+            writeln!(
+                self.out,
+                "beside these {them} failed with other errnos: --errno all"
+            )?;
+        }
         if s.lost > 0 {
             writeln!(self.out, "{} of these without detail", s.lost)?;
         }
@@ -538,14 +545,21 @@ const STACKS: &str =
     "Threads whose stack could not be mapped are not among these: --thread-stacks.";
 
 /// That there was nothing, of what was looked for: a failure beside that is no success.
-fn nothing(filters: &BTreeMap<String, String>, chosen: bool) -> String {
+fn nothing(filters: &BTreeMap<String, String>, chosen: bool, others: Option<u64>) -> String {
     if chosen {
         return "No failed creation that the filters given let through.".to_owned();
     }
-    let mut text = match filters.get("errno").map(String::as_str) {
-        None => "No failed creation with EAGAIN or ENOMEM (other errnos: --errno all)".to_owned(),
-        Some("all") => "No failed creation".to_owned(),
-        Some(names) => format!(
+    let mut text = match (filters.get("errno").map(String::as_str), others) {
+        (None, Some(others @ 1..)) => format!(
+            "No failed creation with EAGAIN or ENOMEM, but {} with other errnos: --errno all",
+            other_errnos(others)
+        ),
+        (None, Some(0)) => "No failed creation, whatever the errno".to_owned(),
+        (None, None) => {
+            "No failed creation with EAGAIN or ENOMEM (other errnos: --errno all)".to_owned()
+        }
+        (Some("all"), _) => "No failed creation".to_owned(),
+        (Some(names), _) => format!(
             "No failed creation with {} (other errnos: --errno all)",
             clean(names)
         ),
@@ -563,6 +577,14 @@ fn nothing(filters: &BTreeMap<String, String>, chosen: bool) -> String {
     }
     text.push('.');
     text
+}
+
+/// "3 creations".
+fn other_errnos(count: u64) -> String {
+    match count {
+        1 => "1 creation".to_owned(),
+        n => format!("{n} creations"),
+    }
 }
 
 /// "java (http-nio-8080-e)[812]".
@@ -804,10 +826,16 @@ mod tests {
             let filters = filters
                 .iter()
                 .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
-            nothing(&filters.collect(), false)
+            nothing(&filters.collect(), false, None)
         };
+        let counted = |others| nothing(&BTreeMap::new(), false, Some(others));
+        assert_eq!(
+            counted(3),
+            "No failed creation with EAGAIN or ENOMEM, but 3 creations with other errnos: --errno all."
+        );
+        assert_eq!(counted(0), "No failed creation, whatever the errno.");
         assert!(of(&[]).contains("EAGAIN or ENOMEM (other errnos: --errno all)"));
-        assert!(nothing(&BTreeMap::new(), true).contains("the filters given"));
+        assert!(nothing(&BTreeMap::new(), true, None).contains("the filters given"));
         assert_eq!(of(&[("errno", "all")]), "No failed creation.");
         assert_eq!(
             of(&[("errno", "EBUSY"), ("uid", "7")]),
