@@ -64,7 +64,7 @@ mod tests {
         for text in [
             "Resource temporarily unavailable",
             "resource temporarily unavailable",
-            "Ressource temporairement non disponible",
+            "Risorsa temporaneamente non disponibile",
             "РЕСУРС ВРЕМЕННО НЕДОСТУПЕН",
             "资源暂时不可用",
             "EAGAIN",
