@@ -2,6 +2,7 @@
 
 mod check;
 mod complete;
+mod explain;
 pub mod manual;
 pub mod mistakes;
 mod range;
@@ -17,7 +18,7 @@ use forktrace::{
     record::{Errno, Record},
     report::Report,
     selftest::Line,
-    view::{Explained, Format, Probes, formats},
+    view::{Format, Probes, formats},
 };
 
 use values::{
@@ -25,6 +26,7 @@ use values::{
 };
 
 pub use check::CheckArgs;
+pub use explain::ExplainArgs;
 pub use range::{Range, RangeArgs};
 
 /// Says why the kernel refused to create a process or thread.
@@ -97,12 +99,12 @@ pub enum Command {
     /// Show what this kernel allows, and which evidence it gives.
     #[command(after_long_help = manual::examples(&manual::PROBES))]
     Probes(ProbesArgs),
-    /// Explain a cause, a limit, an errno or a message: what it is, how to confirm it, what to do.
+    /// Explain a cause, a limit, an errno or a line of a log: what it is, how to confirm it, what to do.
     #[command(
         after_help = "Offline, and without privilege. Without an argument it lists all causes.",
         after_long_help = format!("Offline, and without privilege. Without an argument it lists all causes.\n\n{}", manual::examples(&manual::EXPLAIN))
     )]
-    Explain(ExplainArgs),
+    Explain(Box<ExplainArgs>),
     /// Show how near each limit is that could refuse the next fork.
     #[command(
         after_help = "Needs no privilege; names what it can't read. Exit status 1 when a limit that applies \
@@ -330,20 +332,6 @@ pub struct ProbesArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// A cause as records name it, a limit (pids.max, TasksMax, 'ulimit -u'), an errno, or an error
-    /// message.
-    #[arg(value_name = "WHAT", add = ArgValueCompleter::new(complete::explained))]
-    pub what: Vec<String>,
-    /// How to print.
-    #[arg(long, value_parser = one_of(formats::EXPLAIN), default_value = "text", help_heading = "Output")]
-    pub format: &'static Format<Explained>,
-    /// When to colour.
-    #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
-    pub color: Color,
-}
-
-#[derive(Debug, Args)]
 pub struct SelftestArgs {
     /// Also change settings of the whole host, each for the moment of one
     /// refused fork: others' forks can be refused in it.
@@ -416,6 +404,8 @@ pub enum SchemaOf {
     Records,
     /// What `explain --format json` prints.
     Explanations,
+    /// What `explain --format json` prints of lines of logs.
+    LogLines,
     /// What `selftest --format json` prints.
     Selftest,
     /// What `report --format json` prints.
@@ -551,7 +541,7 @@ mod tests {
                 let chooses = [
                     "pid", "comm", "user", "cgroup", "unit", "cause", "errno", "since", "until",
                 ];
-                let of_check = command.get_name() == "check";
+                let of_check = ["check", "explain"].contains(&command.get_name());
                 let wanted = chooses.contains(&arg.get_id().as_str()) && !of_check;
                 assert_eq!(filters, wanted, "{} {}", command.get_name(), arg.get_id());
             }

@@ -38,33 +38,50 @@ const WITHOUT_ERRNO: [&str; 5] = [
     "could not fork",
 ];
 
-/// Finds the pages about it.
+/// Finds the pages about it, or those about what is within it.
 pub fn lookup(text: &str) -> Lookup {
     let text = text.trim();
-    if let Some(cause) = Cause::from_id(&text.to_ascii_lowercase()) {
-        return Lookup::One(cause.page());
-    }
-    let words = [spoken(text), spoken(name_in(text))];
-    let is_called = |page: &&'static Page| names(page).any(|name| words.contains(&spoken(name)));
-    if let Some(found) = found(pages().filter(is_called)) {
+    if let Some(found) = named(text) {
         return found;
-    }
-    if let Some(errno) = errno(text) {
-        return of_errnos(&[errno], text);
     }
     let said = spoken(text);
     let within = |message: &str| message.len() >= MESSAGE && said.contains(&spoken(message));
     if let Some(found) = found(pages().filter(|page| names(page).any(within))) {
         return found;
     }
+    in_words(text, within)
+}
+
+/// Finds the pages about what this names as a whole: a cause, a limit, an errno or an errno's text.
+pub fn named(text: &str) -> Option<Lookup> {
+    let text = text.trim();
+    if let Some(cause) = Cause::from_id(&text.to_ascii_lowercase()) {
+        return Some(Lookup::One(cause.page()));
+    }
+    let words = [spoken(text), spoken(name_in(text))];
+    let is_called = |page: &&'static Page| names(page).any(|name| words.contains(&spoken(name)));
+    if let Some(found) = found(pages().filter(is_called)) {
+        return Some(found);
+    }
+    if let Some(errno) = errno(text) {
+        return Some(of_errnos(&[errno], text));
+    }
+    match in_words(text, |message| words[0] == spoken(message)) {
+        Lookup::Nothing(_) => None,
+        found => Some(found),
+    }
+}
+
+/// By what programs say: an errno's text, or what hides it.
+fn in_words(text: &str, is_said: impl Fn(&str) -> bool) -> Lookup {
     let told: Vec<Errno> = [Errno::EAGAIN, Errno::ENOMEM]
         .into_iter()
-        .filter(|errno| within(&crate::model::in_words(errno.number())))
+        .filter(|errno| is_said(&crate::model::in_words(errno.number())))
         .collect();
     if !told.is_empty() {
         return of_errnos(&told, text);
     }
-    if WITHOUT_ERRNO.iter().any(|message| within(message)) {
+    if WITHOUT_ERRNO.iter().any(|message| is_said(message)) {
         return of_errnos(&[Errno::EAGAIN, Errno::ENOMEM], text);
     }
     Lookup::Nothing(near(text))
@@ -248,6 +265,29 @@ mod tests {
             one("cgroup: fork rejected by pids controller in /x"),
             "cgroup_pids_max"
         );
+    }
+
+    /// A line of a log is more than what it has of them.
+    #[test]
+    fn what_names_something_as_a_whole() {
+        for text in [
+            "pid_max",
+            "EAGAIN",
+            "TasksMax=100",
+            "Cannot allocate memory",
+            "can't start new thread",
+        ] {
+            assert!(named(text).is_some(), "{text}");
+        }
+        for text in [
+            "bash: fork: Cannot allocate memory",
+            "fork: EAGAIN",
+            "zzzz",
+            "ENOENT is it",
+            "",
+        ] {
+            assert!(named(text).is_none(), "{text}");
+        }
     }
 
     #[test]

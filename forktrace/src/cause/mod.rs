@@ -68,7 +68,7 @@ pub use context::{Context, Sight};
 pub use entry::{Entry, Finding};
 pub use judge::judge;
 pub use knob::nproc::{Sources, UnitSays};
-pub use lookup::{Lookup, Near, lookup};
+pub use lookup::{Lookup, Near, lookup, named};
 pub use page::{Check, Line, Myth, Page, Remedy, Step};
 pub use subject::Subject;
 pub use verdict::Verdict;

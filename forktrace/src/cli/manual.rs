@@ -203,6 +203,7 @@ pub const EXPLAIN: Manual = Manual {
     name: "explain",
     about: &[
         "Prints what is known of a cause: what it is, who checks it in the kernel, who is exempt, how to confirm it by hand, and what to do now and for good. It is found by the cause's id, by a limit's name wherever that is set or shown, or by an error message; an errno lists every cause that answers with it.",
+        "Of a line of a log it says which program says that, whether its errno is what the kernel answered, which causes can be behind it, how often the program asks, and what brings it back. Colours, JSON and logfmt are seen through. Logs are read by --log (also .gz, .zst and .xz), --journal, or from standard input by `-`; with --pid, --cgroup, --unit or --user the limits are read as well, and those that are near come first.",
     ],
     examples: &[
         example("All causes:", "forktrace explain"),
@@ -220,6 +221,18 @@ pub const EXPLAIN: Manual = Manual {
             "forktrace explain EAGAIN",
         ),
         example("", "forktrace explain 'Cannot allocate memory'"),
+        example(
+            "What a line means, and which limits of the unit are near:",
+            "forktrace explain --unit nginx 'fork() failed while spawning \"worker process\" (11: Resource temporarily unavailable)'",
+        ),
+        example(
+            "What logs say of refusals:",
+            "forktrace explain --log /var/log/syslog /var/log/syslog.1.gz",
+        ),
+        example(
+            "What programs say, and what brings them back:",
+            "forktrace explain --programs",
+        ),
     ],
     files: &[],
     environment: &[COLOUR],

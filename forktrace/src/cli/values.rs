@@ -57,7 +57,8 @@ pub fn no_page(text: &str, near: &[Near]) -> String {
     match &names[..] {
         [] => format!(
             "there is no page about '{text}'; `forktrace explain` lists the causes, and takes limits \
-             (pids.max, TasksMax, 'ulimit -u'), errnos and error messages as well"
+             (pids.max, TasksMax, 'ulimit -u'), errnos and error messages as well, \
+             and lines that a program wrote (`forktrace explain --programs` lists them)"
         ),
         names => format!(
             "there is no page about '{text}'; did you mean {}?",

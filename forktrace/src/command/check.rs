@@ -4,6 +4,7 @@ mod baseline;
 mod watch;
 
 use std::{
+    ffi::OsStr,
     io::{self, Write as _},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -120,10 +121,25 @@ fn log() -> Log {
 
 /// Whose forks are asked about; wrong names are wrong usage.
 fn subject(args: &CheckArgs) -> anyhow::Result<Subject> {
-    if let Some(pid) = args.pid {
+    subject_of(
+        args.pid,
+        args.user.as_deref(),
+        args.cgroup.as_deref(),
+        args.unit.as_deref(),
+    )
+}
+
+/// Whose forks are meant by the options that name them.
+pub(super) fn subject_of(
+    pid: Option<u32>,
+    user: Option<&str>,
+    cgroup: Option<&OsStr>,
+    unit: Option<&str>,
+) -> anyhow::Result<Subject> {
+    if let Some(pid) = pid {
         return Ok(Subject::Process(pid));
     }
-    if let Some(user) = &args.user {
+    if let Some(user) = user {
         let passwd = Passwd::load().unwrap_or_default();
         let uid = passwd.uid(user);
         return Ok(Subject::User(
@@ -133,10 +149,10 @@ fn subject(args: &CheckArgs) -> anyhow::Result<Subject> {
     let found = |answer: Result<Found, CgroupError>| {
         answer.map_err(|error| UsageError(clean(&error.to_string()).into_owned()))
     };
-    if let Some(path) = &args.cgroup {
+    if let Some(path) = cgroup {
         // A path that ends in a slash is the same cgroup.
         let trimmed = path.as_bytes().strip_suffix(b"/").filter(|p| !p.is_empty());
-        let path = trimmed.map_or(path.as_os_str(), std::ffi::OsStr::from_bytes);
+        let path = trimmed.map_or(path, OsStr::from_bytes);
         let found = found(Hierarchies::discover()?.find(path))?;
         return Ok(Subject::Cgroup {
             hierarchy: found.hierarchy,
@@ -144,7 +160,7 @@ fn subject(args: &CheckArgs) -> anyhow::Result<Subject> {
             unit: None,
         });
     }
-    if let Some(unit) = &args.unit {
+    if let Some(unit) = unit {
         let hierarchies = Hierarchies::discover()?;
         let answer = hierarchies.find_unit(unit);
         if let Err(CgroupError::NoUnit { unit }) = &answer

@@ -19,6 +19,7 @@ pub fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
     let schema = match args.of {
         SchemaOf::Records => forktrace::record::json_schema(),
         SchemaOf::Explanations => forktrace::cause::json_schema(),
+        SchemaOf::LogLines => forktrace::program::json_schema(),
         SchemaOf::Selftest => forktrace::selftest::json_schema(),
         SchemaOf::Report => forktrace::report::json_schema(),
         SchemaOf::Check => forktrace::headroom::json_schema(),

@@ -70,22 +70,14 @@ impl Afterwards {
     }
 }
 
-/// What this program does next, refused such a creation; `None` where the catalogue can't tell: of
-/// wishes that look alike from outside, only what holds for all of them is said.
-pub fn note(
-    program: &Program,
-    operation: Operation,
-    syscall: Option<&str>,
-    errno: Errno,
-) -> Option<String> {
+/// What this program does next, refused such a creation by a limit; `None` where the catalogue can't
+/// tell: of wishes that look alike from outside, only what holds for all of them is said.
+pub fn note(program: &Program, operation: Operation, errno: Errno) -> Option<String> {
+    if !errno.is_of_limits() {
+        return None;
+    }
     let is_this = |wish: &&Wish| {
-        let called = match (wish.call.as_deref(), syscall) {
-            (Some(call), Some(syscall)) => call.split(", then ").any(|one| one == syscall),
-            _ => true,
-        };
-        wish.operation == operation
-            && called
-            && (wish.errno.is_empty() || wish.errno.contains(&errno))
+        wish.operation == operation && (wish.errno.is_empty() || wish.errno.contains(&errno))
     };
     let wishes: Vec<&Wish> = program.wishes.iter().filter(is_this).collect();
     let name = &program.name;
@@ -133,48 +125,49 @@ mod tests {
     use super::*;
     use crate::program::by_id;
 
-    fn of(id: &str, operation: Operation, syscall: &str, errno: Errno) -> String {
-        note(by_id(id).unwrap(), operation, Some(syscall), errno).unwrap_or_default()
+    fn of(id: &str, operation: Operation, errno: Errno) -> String {
+        note(by_id(id).unwrap(), operation, errno).unwrap_or_default()
     }
 
     #[test]
     fn what_has_to_be_done_is_said() {
-        let nginx = of("nginx", Operation::Process, "clone", Errno::EAGAIN);
+        let nginx = of("nginx", Operation::Process, Errno::EAGAIN);
         assert!(
             nginx.contains("It asks once; it stays one worker short"),
             "{nginx}"
         );
         assert!(nginx.contains("has to be reloaded"), "{nginx}");
-        let bash = of("bash", Operation::Process, "clone", Errno::EAGAIN);
+        let bash = of("bash", Operation::Process, Errno::EAGAIN);
         assert!(
             bash.contains("It asks 5 times, after 1, 2, 4 and 8 s; "),
             "{bash}"
         );
-        let bash = of("bash", Operation::Process, "clone", Errno::ENOMEM);
+        let bash = of("bash", Operation::Process, Errno::ENOMEM);
         assert!(bash.contains("It asks once; "), "{bash}");
     }
 
     #[test]
     fn of_several_wishes_what_holds_for_all() {
-        let one = of("postgresql", Operation::Process, "clone", Errno::EAGAIN);
+        let one = of("postgresql", Operation::Process, Errno::EAGAIN);
         assert_eq!(
             one,
             "PostgreSQL: it asks again: raising the limit is enough."
         );
+        assert_eq!(of("nginx", Operation::Process, Errno::EPERM), "");
         // One ends with status 1, one never returns.
-        assert_eq!(of("tmux", Operation::Process, "clone", Errno::EAGAIN), "");
-        assert_eq!(of("nginx", Operation::Thread, "clone3", Errno::EAGAIN), "");
+        assert_eq!(of("tmux", Operation::Process, Errno::EAGAIN), "");
+        assert_eq!(of("nginx", Operation::Thread, Errno::EAGAIN), "");
     }
 
     #[test]
     fn a_lie_is_one_where_the_kernel_said_otherwise() {
-        let copy = of("postgresql", Operation::Vfork, "clone3", Errno::EAGAIN);
+        let copy = of("postgresql", Operation::Vfork, Errno::EAGAIN);
         assert!(copy.contains("misleads: popen(3)"), "{copy}");
-        let copy = of("postgresql", Operation::Vfork, "clone3", Errno::ENOMEM);
+        let copy = of("postgresql", Operation::Vfork, Errno::ENOMEM);
         assert!(!copy.is_empty() && !copy.contains("misleads"), "{copy}");
-        let thread = of("ruby", Operation::Thread, "clone3", Errno::EAGAIN);
+        let thread = of("ruby", Operation::Thread, Errno::EAGAIN);
         assert!(!thread.contains("misleads"), "{thread}");
-        let thread = of("ruby", Operation::Thread, "clone3", Errno::ENOMEM);
+        let thread = of("ruby", Operation::Thread, Errno::ENOMEM);
         assert!(thread.contains("misleads: pthread_create(3)"), "{thread}");
     }
 }

@@ -9,6 +9,7 @@ pub mod after;
 mod catalogue;
 mod entry;
 mod errno_text;
+mod heard;
 mod likely;
 mod line;
 mod matcher;
@@ -18,6 +19,6 @@ mod tests;
 
 pub use catalogue::{all, by_id, of_caller};
 pub use entry::{Afterwards, How, Message, Program, Source, Told, Wish};
+pub use heard::{Answer, Behind, Heard, Meaning, Place, Telling, Totals, json_schema};
 pub use likely::likely;
-pub use line::readable;
 pub use matcher::{Matcher, Said};

@@ -6,9 +6,15 @@ use super::{
     json,
     output::Format,
     probes::{self, Probes},
-    records, report, schema, selftest,
+    programs, records, report, said, schema, selftest,
 };
-use crate::{headroom::Headroom, record::Record, report::Report, selftest::Line};
+use crate::{
+    headroom::Headroom,
+    program::{Answer, Program},
+    record::Record,
+    report::Report,
+    selftest::Line,
+};
 
 /// `live` and `replay`.
 pub static RECORDS: &[Format<Record>] = &[records::text::FORMAT, records::json::FORMAT];
@@ -38,6 +44,19 @@ pub static EXPLAIN: &[Format<Explained>] = &[
     explain::markdown::FORMAT,
 ];
 
+/// `explain` of lines of logs.
+pub static SAID: &[Format<Answer>] = &[
+    said::FORMAT,
+    json::format("One object a message; in the end one of what was read"),
+];
+
+/// `explain --programs`.
+pub static PROGRAMS: &[Format<[Program]>] = &[
+    programs::text::FORMAT,
+    programs::json::FORMAT,
+    programs::markdown::FORMAT,
+];
+
 /// `probes`.
 pub static PROBES: &[Format<Probes>] = &[probes::text::FORMAT, probes::json::FORMAT];
 
@@ -59,7 +78,7 @@ mod tests {
     use crate::view::{Look, Verbosity};
 
     /// `--format` is the same words everywhere, and none of them twice.
-    fn sound<T>(formats: &[Format<T>]) {
+    fn sound<T: ?Sized>(formats: &[Format<T>]) {
         let names: Vec<&str> = formats.iter().map(|format| format.name).collect();
         assert_eq!(names[..2], ["text", "json"]);
         assert!(formats[0].for_people && !formats[1].for_people);
@@ -75,6 +94,8 @@ mod tests {
         sound(REPORT);
         sound(CHECK);
         sound(EXPLAIN);
+        sound(SAID);
+        sound(PROGRAMS);
         sound(PROBES);
         sound(SELFTEST);
     }

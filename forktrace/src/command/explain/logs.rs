@@ -1,0 +1,215 @@
+//! Lines of logs: from the command line, standard input, files and the journal.
+
+use std::{
+    fs::File,
+    io::{self, Cursor, IsTerminal as _, Read, Write as _},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use forktrace::{
+    headroom::{Row, headroom},
+    host::readings::{Readings, ReadingsError},
+    model::bytes,
+    program::{Answer, Behind, Heard, Telling, Totals},
+    view::{Format, clean, formats},
+};
+
+use super::{listener, of_name};
+use crate::{
+    cli::ExplainArgs,
+    command::{check, terminal},
+    exit::{Exit, UsageError},
+};
+
+/// Of the memory that a file's compression may ask for: what `xz -9` takes, twice.
+const MOST_MEMORY: u64 = 128 << 20;
+
+/// Files, the journal or standard input.
+pub fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
+    let format = of_name(args, formats::SAID)?;
+    let near = near(args)?;
+    let mut heard = listener()?;
+    let mut all_read = true;
+    for path in &args.log {
+        let name = path.to_string_lossy();
+        all_read &= read(&mut heard, &name, open(path));
+    }
+    if let Some(unit) = &args.journal {
+        all_read &= journal(&mut heard, unit);
+    }
+    if args.log.is_empty() && args.journal.is_none() {
+        let lines: Box<dyn Read> = Box::new(io::stdin().lock());
+        all_read &= read(&mut heard, "standard input", Ok(lines));
+    }
+    show(args, format, &heard, &near)?;
+    Ok(if all_read { Exit::Done } else { Exit::Failed })
+}
+
+/// A line of the command line's that says something.
+pub fn of_line(args: &ExplainArgs, heard: &Heard) -> anyhow::Result<Exit> {
+    let format = of_name(args, formats::SAID)?;
+    show(args, format, heard, &near(args)?)?;
+    Ok(Exit::Done)
+}
+
+fn show(
+    args: &ExplainArgs,
+    format: &'static Format<Answer>,
+    heard: &Heard,
+    near: &[Row],
+) -> io::Result<()> {
+    let mut output = format.open(Box::new(io::stdout()), terminal::look(args.color));
+    for telling in heard.tellings() {
+        let telling = beside(telling, near);
+        output.show(&Answer::Said(Box::new(telling)))?;
+    }
+    output.show(&Answer::Logs(heard.totals.clone()))
+}
+
+/// Reads one log; what is wrong with it is said, and the others are still read.
+fn read(heard: &mut Heard, name: &str, log: io::Result<Box<dyn Read + '_>>) -> bool {
+    let mut progress = Progress::new();
+    let read =
+        log.and_then(|mut log| heard.read(Some(name), &mut *log, |totals| progress.show(totals)));
+    progress.end();
+    if let Err(error) = &read {
+        let _ = writeln!(io::stderr(), "forktrace: reading {}: {error}", clean(name));
+    }
+    read.is_ok()
+}
+
+/// A file, unpacked by what it begins with: rotated logs have any name.
+fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::other("it is a directory; give its files"));
+    }
+    let mut first = Vec::new();
+    (&mut file).take(6).read_to_end(&mut first)?;
+    let packed = Cursor::new(first.clone()).chain(file);
+    Ok(match *first {
+        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::new(packed)?),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+            let flags = liblzma::stream::CONCATENATED;
+            let stream = liblzma::stream::Stream::new_stream_decoder(MOST_MEMORY, flags);
+            let stream = stream.map_err(io::Error::other)?;
+            Box::new(liblzma::read::XzDecoder::new_stream(packed, stream))
+        }
+        _ => Box::new(packed),
+    })
+}
+
+/// What the journal has of a unit, by journalctl: its files are its own.
+fn journal(heard: &mut Heard, unit: &str) -> bool {
+    let started = Command::new("journalctl")
+        .args(["--no-pager", "--quiet", "--output=json"])
+        .arg(format!("--unit={unit}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            let _ = writeln!(
+                io::stderr(),
+                "forktrace: starting journalctl: {error}; give the files of the log by --log"
+            );
+            return false;
+        }
+    };
+    let lines = child
+        .stdout
+        .take()
+        .ok_or_else(|| io::Error::other("it has no output"));
+    let name = format!("journal of {unit}");
+    let read = read(
+        heard,
+        &name,
+        lines.map(|lines| Box::new(lines) as Box<dyn Read>),
+    );
+    let ended = child.wait().is_ok_and(|status| status.success());
+    if !ended {
+        let _ = writeln!(io::stderr(), "forktrace: journalctl failed");
+    }
+    read && ended
+}
+
+/// What limits are near, of whom the options name; nothing where they name nobody.
+fn near(args: &ExplainArgs) -> anyhow::Result<Vec<Row>> {
+    const NEAR: f64 = 90.0;
+    let of = &args.of;
+    let cgroup = of.cgroup.as_deref();
+    if !of.is_given() {
+        return Ok(Vec::new());
+    }
+    let subject = check::subject_of(of.pid, of.user.as_deref(), cgroup, of.unit.as_deref())?;
+    let readings = Readings::read(&subject).map_err(|error| match error {
+        ReadingsError::NoProcess(_) => UsageError(error.to_string()).into(),
+        other => anyhow::Error::from(other),
+    })?;
+    Ok(headroom(&readings, NEAR).nearest().cloned().collect())
+}
+
+/// The causes whose limits are near before the others.
+fn beside(mut telling: Telling, near: &[Row]) -> Telling {
+    let now = |behind: &Behind| {
+        let row = near.iter().find(|row| row.cause == behind.cause)?;
+        let limit = &row.limit;
+        let numbers = match (limit.usage, limit.value) {
+            (Some(usage), Some(value)) => format!(": {usage} of {value}"),
+            _ => String::new(),
+        };
+        let percent = row.percent.unwrap_or_default();
+        Some(format!(
+            "{} of {}{numbers} ({percent} %)",
+            limit.kind, limit.owner
+        ))
+    };
+    for behind in &mut telling.causes {
+        behind.now = now(behind);
+    }
+    telling.causes.sort_by_key(|behind| behind.now.is_none());
+    telling
+}
+
+/// How far it is, on a terminal.
+struct Progress {
+    begun: Instant,
+    last: Instant,
+    shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            begun: now,
+            last: now,
+            shown: false,
+        }
+    }
+
+    fn show(&mut self, totals: &Totals) {
+        if self.last.elapsed() < Duration::from_secs(1) || !io::stderr().is_terminal() {
+            return;
+        }
+        self.last = Instant::now();
+        self.shown = true;
+        let _ = write!(
+            io::stderr(),
+            "\r{} read in {} s, {} lines say something",
+            bytes(totals.bytes),
+            self.begun.elapsed().as_secs(),
+            totals.said
+        );
+    }
+
+    fn end(&self) {
+        if self.shown {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}

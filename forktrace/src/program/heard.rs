@@ -1,0 +1,337 @@
+//! What logs have said, summed up: one entry for each message, however often it stands there.
+
+use std::io::{self, Read};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Matcher, Said, Source, after, likely, line};
+use crate::model::{Cause, Errno};
+
+/// The longest line that is read as one; of a longer one, pieces of this length.
+const LONGEST: usize = 1 << 20;
+
+/// Of a line, what is kept to be shown.
+const SHOWN: usize = 300;
+
+/// One line of `forktrace explain --format json` about logs.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Answer {
+    /// A message, and what it means.
+    Said(Box<Telling>),
+    /// Last line: what was read.
+    Logs(Totals),
+}
+
+/// A message of a program, and what it means.
+///
+/// Fields are only ever added, as in records.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Telling {
+    /// Id of the program in the catalogue.
+    pub program: String,
+    pub name: String,
+    /// Programs hand on what a library says: any of them may have spoken.
+    pub library: bool,
+    /// Others that say the same.
+    pub also: Vec<String>,
+    /// What it wanted.
+    pub wish: String,
+    #[serde(flatten)]
+    pub message: Meaning,
+    /// What can have refused it, the most usual first; what is known to be full now before the rest.
+    pub causes: Vec<Behind>,
+    /// Where this is known from.
+    pub sources: Vec<Source>,
+    /// How many lines say so.
+    pub count: u64,
+    pub first: Place,
+    pub last: Place,
+}
+
+/// What a message means.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Meaning {
+    /// The system call that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// The errno that the message names.
+    pub errno: Option<Errno>,
+    /// What the kernel may have answered.
+    pub answered: Vec<Errno>,
+    /// Whether the message can be trusted.
+    pub trust: String,
+    /// How often the program asks, and what comes then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// What it takes once there is room again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heals: Option<String>,
+}
+
+/// A cause that can stand behind a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Behind {
+    pub cause: Cause,
+    /// Its limit as it is now, where that was asked for and is near.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<String>,
+}
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Place {
+    /// The file; `null` for what was given on the command line.
+    pub file: Option<String>,
+    pub line: u64,
+    /// The first of its text.
+    pub text: String,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Totals {
+    pub lines: u64,
+    pub bytes: u64,
+    /// Lines that say something.
+    pub said: u64,
+}
+
+/// Sums up what logs say. Bounded by the catalogue: a message and an errno are one entry.
+pub struct Heard {
+    matcher: Matcher,
+    entries: Vec<Entry>,
+    pub totals: Totals,
+}
+
+struct Entry {
+    said: Vec<Said>,
+    count: u64,
+    first: Place,
+    last: Place,
+}
+
+impl Heard {
+    /// Nothing yet.
+    pub fn new(matcher: Matcher) -> Self {
+        Self {
+            matcher,
+            entries: Vec::new(),
+            totals: Totals::default(),
+        }
+    }
+
+    /// Reads a log to its end, in constant memory. `progress` is called between pieces.
+    ///
+    /// # Errors
+    ///
+    /// It can't be read further; what came before is kept.
+    pub fn read(
+        &mut self,
+        file: Option<&str>,
+        log: &mut dyn Read,
+        mut progress: impl FnMut(&Totals),
+    ) -> io::Result<()> {
+        let mut buffer = vec![0; LONGEST];
+        let (mut filled, mut line) = (0, 1);
+        loop {
+            let read = match log.read(&mut buffer[filled..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            filled += read;
+            let whole = match memchr::memrchr(b'\n', &buffer[..filled]) {
+                _ if read == 0 || filled == buffer.len() => filled,
+                Some(at) => at + 1,
+                None => 0,
+            };
+            // Of a full buffer, up to its last line, if it has more than one.
+            let whole = match memchr::memrchr(b'\n', &buffer[..whole]) {
+                Some(at) if read > 0 => at + 1,
+                _ => whole,
+            };
+            line = self.piece(file, &buffer[..whole], line);
+            buffer.copy_within(whole..filled, 0);
+            filled -= whole;
+            progress(&self.totals);
+            if read == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Looks through a piece that begins with this line; answers the number of the next.
+    fn piece(&mut self, file: Option<&str>, piece: &[u8], mut line: u64) -> u64 {
+        self.totals.bytes += piece.len() as u64;
+        let newlines = |part: &[u8]| memchr::memchr_iter(b'\n', part).count() as u64;
+        let (mut from, mut counted) = (0, 0);
+        while let Some(found) = self.matcher.next(&piece[from..]) {
+            let at = from + found.start;
+            let begins = memchr::memrchr(b'\n', &piece[..at]).map_or(0, |at| at + 1);
+            let ends = memchr::memchr(b'\n', &piece[at..]).map_or(piece.len(), |n| at + n);
+            line += newlines(&piece[counted..begins]);
+            counted = begins;
+            self.line(file, &piece[begins..ends], line);
+            from = (ends + 1).min(piece.len());
+        }
+        let last = line + newlines(&piece[counted..]);
+        let open = !piece.is_empty() && piece.last() != Some(&b'\n');
+        self.totals.lines += newlines(piece) + u64::from(open);
+        last
+    }
+
+    fn line(&mut self, file: Option<&str>, text: &[u8], line: u64) {
+        let said = self.matcher.said(text);
+        let Some(first) = said.first() else {
+            return;
+        };
+        self.totals.said += 1;
+        let same = |entry: &&mut Entry| {
+            let known = &entry.said[0];
+            std::ptr::eq(known.message, first.message) && known.errno == first.errno
+        };
+        if let Some(entry) = self.entries.iter_mut().find(same) {
+            entry.count += 1;
+            entry.last = place(file, text, line);
+            return;
+        }
+        let place = place(file, text, line);
+        self.entries.push(Entry {
+            said,
+            count: 1,
+            first: place.clone(),
+            last: place,
+        });
+    }
+
+    /// What was said, the most frequent first.
+    pub fn tellings(&self) -> Vec<Telling> {
+        let mut entries: Vec<&Entry> = self.entries.iter().collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.count));
+        entries.into_iter().map(telling).collect()
+    }
+}
+
+fn place(file: Option<&str>, text: &[u8], line: u64) -> Place {
+    let readable = line::readable(text);
+    let shown = readable.text.get(..SHOWN).unwrap_or(&readable.text);
+    Place {
+        file: file.map(str::to_owned),
+        line,
+        text: String::from_utf8_lossy(shown).trim().to_owned(),
+    }
+}
+
+fn telling(entry: &Entry) -> Telling {
+    let said = &entry.said[0];
+    let answered = after::answered(said);
+    let causes = likely(&answered, said.wish.operation);
+    let others = entry.said[1..]
+        .iter()
+        .filter(|other| !other.program.library);
+    Telling {
+        program: said.program.id.clone(),
+        name: said.program.name.clone(),
+        library: said.program.library,
+        also: others.map(|other| other.program.name.clone()).collect(),
+        wish: said.wish.what.clone(),
+        message: Meaning {
+            call: said.wish.call.clone(),
+            errno: said.errno,
+            trust: after::trust(said),
+            next: after::next(said.wish),
+            heals: said
+                .wish
+                .afterwards
+                .map(|after| after.sentence().to_owned()),
+            answered,
+        },
+        causes: causes
+            .into_iter()
+            .map(|cause| Behind { cause, now: None })
+            .collect(),
+        sources: said
+            .program
+            .sources
+            .iter()
+            .filter(|source| source.how == said.wish.how)
+            .cloned()
+            .collect(),
+        count: entry.count,
+        first: entry.first.clone(),
+        last: entry.last.clone(),
+    }
+}
+
+/// The JSON Schema of what `forktrace explain --format json` prints about logs.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Answer).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORK: &str = "LOG:  could not fork new process for connection: ";
+
+    fn heard(text: &[u8]) -> Heard {
+        let mut heard = Heard::new(Matcher::new().unwrap());
+        heard.read(Some("log"), &mut &*text, |_| {}).unwrap();
+        heard
+    }
+
+    #[test]
+    fn lines_are_numbered_and_counted() {
+        let log = format!("a\n{FORK}EAGAIN\n\n{FORK}EAGAIN\n{FORK}ENOMEM\nb");
+        let heard = heard(log.as_bytes());
+        let totals = Totals {
+            lines: 6,
+            bytes: log.len() as u64,
+            said: 3,
+        };
+        assert_eq!(heard.totals, totals);
+        let told = heard.tellings();
+        assert_eq!(told.len(), 2);
+        assert_eq!(
+            (told[0].count, told[0].first.line, told[0].last.line),
+            (2, 2, 4)
+        );
+        assert_eq!((told[1].count, told[1].first.line), (1, 5));
+        assert_eq!(told[1].message.answered, [Errno::ENOMEM]);
+        assert_eq!(told[1].causes[0].cause.id(), "overcommit");
+    }
+
+    #[test]
+    fn a_log_of_any_size_comes_in_pieces() {
+        // Lines beyond what is read at once, with the message at each end of a piece.
+        for before in [LONGEST - 10, LONGEST, LONGEST + 10, 3 * LONGEST] {
+            let mut log = vec![b'x'; before];
+            for (at, byte) in log.iter_mut().enumerate() {
+                if at % 100 == 99 {
+                    *byte = b'\n';
+                }
+            }
+            log.extend(format!("\n{FORK}EAGAIN\n").into_bytes());
+            let heard = heard(&log);
+            assert_eq!(heard.totals.said, 1, "{before}");
+            let line = log.iter().filter(|byte| **byte == b'\n').count() as u64;
+            assert_eq!(heard.tellings()[0].first.line, line, "{before}");
+            assert_eq!(heard.totals.lines, line);
+            assert_eq!(heard.totals.bytes, log.len() as u64);
+        }
+        // One line of many pieces.
+        let mut log = vec![b'x'; 2 * LONGEST + 7];
+        log.extend(format!(" {FORK}EAGAIN").into_bytes());
+        let heard = heard(&log);
+        assert_eq!(heard.totals.said, 1);
+        assert!(heard.tellings()[0].first.text.len() <= SHOWN);
+    }
+
+    #[test]
+    fn nothing_is_nothing() {
+        assert_eq!(heard(b"").totals, Totals::default());
+        assert_eq!(heard(b"\n\n").totals.lines, 2);
+        assert!(heard(b"fine\n").tellings().is_empty());
+    }
+}
