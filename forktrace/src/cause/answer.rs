@@ -1,7 +1,10 @@
 //! What is said of a verdict: the only place that makes its sentence and its fixes.
 
-use super::{Context, Subject, Verdict, holder_warnings, knob, recovery, unit_limit, words::fix};
-use crate::model::Fix;
+use super::{Context, Subject, Verdict, holder_warnings, knob, unit_limit, words::fix};
+use crate::{
+    model::Fix,
+    program::{after, by_id},
+};
 
 /// A verdict in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +16,7 @@ pub struct Answer {
 }
 
 /// The sentence and the ways out: the cause's own; then what the holders of the limit say against
-/// raising it, and where the limit comes from.
+/// raising it, where the limit comes from, and what the program that was refused does next.
 pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> Answer {
     let entry = verdict.cause.entry();
     let mut fixes = (entry.fix)(verdict, subject, context);
@@ -30,12 +33,74 @@ pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> An
         let note = unit_limit::note(unit_limit, value, limit.unit);
         fixes.push(fix(None, None, note));
     }
-    // Of a limit there can be room again; other refusals are mended in the program itself.
-    if verdict.limit.is_some() {
-        fixes.extend(recovery::after(subject));
-    }
+    fixes.extend(next(verdict, subject).map(|note| fix(None, None, note)));
     Answer {
         summary: (entry.summary)(verdict, subject),
         fix: fixes,
+    }
+}
+
+/// What the program does next, where it is known: raising the limit may not be enough for it.
+fn next(verdict: &Verdict, subject: &Subject<'_>) -> Option<String> {
+    // Without a limit there is none to raise, and who is being killed does nothing more.
+    if verdict.limit.is_none() || verdict.cause.entry().caller_killed {
+        return None;
+    }
+    let program = by_id(subject.caller.catalogued.as_deref()?)?;
+    after::note(program, subject.operation, subject.errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Caller, Certainty, Cgroup, Errno, Limit, LimitKind, Operation, Owner, Unit,
+        caller::tests::caller,
+    };
+
+    fn notes(program: Option<&str>, limit: Option<Limit>, errno: Errno) -> Vec<String> {
+        let caller = Caller {
+            catalogued: program.map(str::to_owned),
+            ..caller()
+        };
+        let subject = Subject {
+            caller: &caller,
+            cgroup: &Cgroup::default(),
+            operation: Operation::Process,
+            errno,
+        };
+        let verdict = Verdict {
+            cause: super::super::Cause::from_id("threads_max").unwrap(),
+            certainty: Certainty::Observed,
+            limit,
+            candidates: Vec::new(),
+        };
+        let answer = answer(&verdict, &subject, &Context::default());
+        answer.fix.into_iter().filter_map(|fix| fix.note).collect()
+    }
+
+    #[test]
+    fn what_a_known_program_does_next_is_a_note() {
+        let limit = || Limit {
+            value: Some(10),
+            usage: Some(10),
+            ..Limit::new(LimitKind::ThreadsMax, Owner::Host, Unit::Tasks)
+        };
+        let of = |program, limit, errno| {
+            let notes = notes(program, limit, errno);
+            notes
+                .into_iter()
+                .find(|note| note.starts_with("nginx, refused "))
+        };
+        let note = of(Some("nginx"), Some(limit()), Errno::EAGAIN).unwrap();
+        assert!(note.contains("it has to be reloaded"), "{note}");
+        assert_eq!(of(None, Some(limit()), Errno::EAGAIN), None);
+        assert_eq!(
+            of(Some("of a newer version"), Some(limit()), Errno::EAGAIN),
+            None
+        );
+        // There is nothing to raise, and no limit said no.
+        assert_eq!(of(Some("nginx"), None, Errno::EAGAIN), None);
+        assert_eq!(of(Some("nginx"), Some(limit()), Errno::EPERM), None);
     }
 }

@@ -40,7 +40,6 @@ mod page;
 mod pid_max;
 mod pid_namespace_dead;
 mod pid_namespace_level;
-mod recovery;
 mod rlimit_as;
 mod rlimit_data;
 mod rlimit_memlock;

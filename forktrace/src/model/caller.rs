@@ -30,6 +30,9 @@ pub struct Caller {
     /// The raw bytes in hexadecimal, where `exe` had to be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exe_hex: Option<String>,
+    /// Which program of the catalogue that is (`forktrace explain --programs`), where it is one.
+    #[serde(default, rename = "program", skip_serializing_if = "Option::is_none")]
+    pub catalogued: Option<String>,
 }
 
 impl Caller {
@@ -135,6 +138,7 @@ pub mod tests {
             user: Some("postgres".to_owned()),
             exe: None,
             exe_hex: None,
+            catalogued: None,
         }
     }
 }

@@ -241,6 +241,7 @@ impl Decoder {
             user: self.passwd.name(event.uid),
             exe,
             exe_hex,
+            catalogued: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What comes after a refusal, in sentences: how often a program asks, what it takes to heal it,
 //! whether what it says can be trusted.
 
-use super::{Afterwards, Message, Program, Said, Told, Wish};
+use super::{Afterwards, How, Message, Program, Said, Told, Wish};
 use crate::model::{Errno, Operation};
 
 /// What the kernel may have answered where this was said.
@@ -61,12 +61,20 @@ impl Afterwards {
             Self::Ends => "It has to be started again once there is room.",
             Self::Reload => "Raising the limit is not enough: it has to be reloaded.",
             Self::Restart => "Raising the limit is not enough: it has to be restarted.",
+            Self::ByHand => {
+                "Raising the limit is not enough: what was refused has to be started by hand."
+            }
         }
     }
 
     /// Whether nothing has to be done but to make room.
     pub fn heals(self) -> bool {
         matches!(self, Self::Waits | Self::Next)
+    }
+
+    /// Whether it lives on without what was refused, so that nobody starts it again.
+    fn lingers(self) -> bool {
+        matches!(self, Self::Reload | Self::Restart | Self::ByHand)
     }
 }
 
@@ -80,6 +88,10 @@ pub fn note(program: &Program, operation: Operation, errno: Errno) -> Option<Str
         wish.operation == operation && (wish.errno.is_empty() || wish.errno.contains(&errno))
     };
     let wishes: Vec<&Wish> = program.wishes.iter().filter(is_this).collect();
+    // What was only read tells what a message means, and not that this was such a wish.
+    if wishes.iter().any(|wish| wish.how == How::Read) {
+        return None;
+    }
     let name = &program.name;
     if let [wish] = wishes[..] {
         let mut parts = vec![format!("{name}, refused {}.", wish.what)];
@@ -89,13 +101,29 @@ pub fn note(program: &Program, operation: Operation, errno: Errno) -> Option<Str
         return (parts.len() > 1).then(|| parts.join(" "));
     }
     let afterwards: Option<Vec<Afterwards>> = wishes.iter().map(|wish| wish.afterwards).collect();
-    let afterwards = afterwards?;
-    let first = *afterwards.first()?;
-    if afterwards.iter().all(|after| *after == first) {
+    let afterwards = afterwards.unwrap_or_default();
+    if let [first, rest @ ..] = &afterwards[..]
+        && rest.iter().all(|after| after == first)
+    {
         return Some(format!("{name}: {}", first.sentence()));
     }
-    let heal = afterwards.iter().all(|after| after.heals());
-    heal.then(|| format!("{name}: it asks again: raising the limit is enough."))
+    if !afterwards.is_empty() && afterwards.iter().all(|after| after.heals()) {
+        return Some(format!(
+            "{name}: it asks again: raising the limit is enough."
+        ));
+    }
+    // Which of them it was can't be seen; what somebody would wait for in vain is said.
+    let lingering = wishes.iter().filter_map(|wish| {
+        let after = wish.afterwards.filter(|after| after.lingers())?;
+        let then = wish.then.as_deref()?;
+        Some(format!(
+            "If it was refused {}, {then}. {}",
+            wish.what,
+            after.sentence()
+        ))
+    });
+    let lingering: Vec<String> = lingering.collect();
+    (!lingering.is_empty()).then(|| format!("{name}: {}", lingering.join(" ")))
 }
 
 /// That what it says of this errno isn't so.
@@ -154,8 +182,21 @@ mod tests {
             "PostgreSQL: it asks again: raising the limit is enough."
         );
         assert_eq!(of("nginx", Operation::Process, Errno::EPERM), "");
-        // One ends with status 1, one never returns.
-        assert_eq!(of("tmux", Operation::Process, Errno::EAGAIN), "");
+        // Only one of them never returns.
+        let tmux = of("tmux", Operation::Process, Errno::EAGAIN);
+        assert!(
+            tmux.starts_with("tmux: If it was refused the command of run-shell, the client never")
+                && tmux.ends_with("it has to be restarted."),
+            "{tmux}"
+        );
+        assert_eq!(tmux.matches("If it was").count(), 1, "{tmux}");
+        let log = of("rsyslog", Operation::Thread, Errno::EAGAIN);
+        assert_eq!(
+            log,
+            "rsyslogd: Raising the limit is not enough: it has to be restarted."
+        );
+        // Read, not run.
+        assert_eq!(of("systemd", Operation::Process, Errno::EAGAIN), "");
         assert_eq!(of("nginx", Operation::Thread, Errno::EAGAIN), "");
     }
 

@@ -36,7 +36,8 @@ pub fn of_caller(caller: &Caller) -> Option<&'static Program> {
     };
     // The names of other threads are anything.
     let process = (caller.pid == caller.tid).then_some(&*caller.comm);
-    let exe = caller.exe.as_deref().map(file_name);
+    // The executable of a process that was gone before that could be read is its name, as a rule.
+    let exe = caller.exe.as_deref().map(file_name).or(process);
     process
         .and_then(|name| find(|program| &program.process, name))
         .or_else(|| find(|program| &program.exe, exe?))

@@ -98,6 +98,8 @@ pub enum Afterwards {
     Reload,
     /// It lives on with less than it should have, or hangs, and asks no more.
     Restart,
+    /// It has given up what was refused, and asks again when it is told to start that.
+    ByHand,
 }
 
 /// What a program says of a refusal.

@@ -177,7 +177,9 @@ fn a_caller_is_the_program_that_it_runs() {
         of("php-fpm8.2", Some("/usr/sbin/php-fpm8.2"), pid),
         is("php-fpm")
     );
-    assert_eq!(of("nginx", None, pid), None);
+    // Where nothing else is known of a process its name is what there is.
+    assert_eq!(of("nginx", None, pid), is("nginx"));
+    assert_eq!(of("nginx", None, pid + 1), None);
     assert_eq!(of("x", Some("/opt/nginx/evil"), pid), None);
 }
 

@@ -204,6 +204,7 @@ fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
         ("euid", Shape::Small),
         ("comm_hex", Shape::MaybeText),
         ("exe_hex", Shape::MaybeText),
+        ("program", Shape::MaybeText),
     ]);
     scan.object(|scan, key| match key {
         "pid" => once(&mut pid, scan.number()),
@@ -294,10 +295,11 @@ mod tests {
 
     fn line() -> Vec<u8> {
         let mut line = Vec::new();
-        let failure = Failure {
+        let mut failure = Failure {
             summary: "\u{1b}[31m \"quoted\"".to_owned(),
             ..failure(7, "2026-01-01T00:00:00Z")
         };
+        failure.caller.catalogued = Some("postgresql".to_owned());
         write_line(&mut line, &Record::Failure(Box::new(failure))).unwrap();
         line.pop();
         line
@@ -307,6 +309,8 @@ mod tests {
     fn forktrace_s_own_lines_begin_as_expected() {
         assert!(line().starts_with(FAILURE));
         let line = line();
+        let text = String::from_utf8_lossy(&line);
+        assert!(text.contains("\"program\":\"postgresql\""), "{text}");
         let read = refusal(&line).unwrap();
         assert_eq!(read.seq, 7);
         assert!(matches!(read.caller.comm, Cow::Borrowed("postgres")));

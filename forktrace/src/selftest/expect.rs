@@ -284,6 +284,7 @@ mod tests {
                 user: None,
                 exe: None,
                 exe_hex: None,
+                catalogued: None,
             },
             cgroup: Cgroup::default(),
             cause: Cause::RlimitNproc,

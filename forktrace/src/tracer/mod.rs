@@ -51,6 +51,7 @@ use crate::{
         outcome::Outcome,
         skips::Spot,
     },
+    program,
     record::{Failure, Loss, OomKill, Record, Summary},
 };
 use context::Contexts;
@@ -222,7 +223,7 @@ impl Tracer {
         wanted.then(|| Record::OomKill(Box::new(OomKill { time, ..*kill })))
     }
 
-    fn explain(&mut self, decoded: Decoded) -> Option<Record> {
+    fn explain(&mut self, mut decoded: Decoded) -> Option<Record> {
         let verdict = judge(&decoded.evidence);
         if !self
             .selection
@@ -242,6 +243,8 @@ impl Tracer {
         self.counts
             .detailed(decoded.key, self.seq, &alike, decoded.time_ns);
         self.add(verdict.cause, 1);
+        let program = program::of_caller(&decoded.caller);
+        decoded.caller.catalogued = program.map(|program| program.id.clone());
         let errno = decoded.evidence.errno;
         let subject = Subject {
             caller: &decoded.caller,

@@ -21,6 +21,7 @@ fn heals(wish: &Wish) -> &'static str {
         Some(Afterwards::Ends) => "has ended: start it",
         Some(Afterwards::Reload) => "reload it",
         Some(Afterwards::Restart) => "restart it",
+        Some(Afterwards::ByHand) => "start by hand what was refused",
         None => "",
     }
 }
