@@ -412,6 +412,8 @@ pub enum SchemaOf {
     Report,
     /// What `check --format json` prints.
     Check,
+    /// What `check --past --format json` prints.
+    Past,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -71,6 +71,10 @@ pub struct CheckArgs {
     /// Show what has changed since this file was saved.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub against: Option<PathBuf>,
+    /// Show what the kernel still counts of refusals and OOM kills from before, in all cgroups, and
+    /// what each count proves.
+    #[arg(long, conflicts_with_all = ["of", "would", "short", "all", "watch", "save", "against"])]
+    pub past: bool,
     #[command(flatten)]
     pub times: TimesArgs,
 }

@@ -252,6 +252,10 @@ pub const CHECK: Manual = Manual {
             "forktrace check --unit nginx",
         ),
         example(
+            "What the kernel still counts of refusals from before:",
+            "forktrace check --past",
+        ),
+        example(
             "An alert, from 80 percent on:",
             "forktrace check --warn 80 > /dev/null || alert",
         ),

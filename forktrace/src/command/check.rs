@@ -1,6 +1,7 @@
 //! `check`: how near each limit is that could refuse the next fork.
 
 mod baseline;
+mod past;
 mod watch;
 
 use std::{
@@ -32,6 +33,9 @@ use crate::{
 };
 
 pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
+    if args.past {
+        return past::run(args, terminal::look(args.color));
+    }
     // What is wrong with the file is said before anything else is done.
     let before = args.against.as_deref().map(baseline::load).transpose()?;
     let subject = subject(args)?;

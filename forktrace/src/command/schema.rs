@@ -23,6 +23,7 @@ pub fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
         SchemaOf::Selftest => forktrace::selftest::json_schema(),
         SchemaOf::Report => forktrace::report::json_schema(),
         SchemaOf::Check => forktrace::headroom::json_schema(),
+        SchemaOf::Past => forktrace::headroom::past_schema(),
     };
     if is_schema {
         check_name(&args.output, &["json"])?;

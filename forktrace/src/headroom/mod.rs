@@ -20,6 +20,7 @@ mod log;
 mod next;
 mod nproc;
 mod overcommit;
+mod past;
 mod process;
 mod row;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use document::{
 };
 pub use drift::{Change, Drift, drift};
 pub use log::{WINDOW_SECONDS, kind_of, lines};
+pub use past::{Before, Fact, facts, past_schema};
 pub use would::would;
 
 use crate::host::{

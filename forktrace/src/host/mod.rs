@@ -21,6 +21,7 @@ pub mod open_files;
 pub mod own_namespaces;
 pub mod pam_limits;
 pub mod passwd;
+pub mod past;
 pub mod process;
 pub mod readings;
 pub mod sched_ext;

@@ -2,6 +2,7 @@
 //! read no further.
 
 mod around;
+pub(super) mod past;
 mod rows;
 pub mod short;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     programs, records, report, said, schema, selftest,
 };
 use crate::{
-    headroom::Headroom,
+    headroom::{Before, Headroom},
     program::{Answer, Program},
     record::Record,
     report::Report,
@@ -36,6 +36,9 @@ pub static CHECK_SHORT: Format<Headroom> = check::short::FORMAT;
 
 /// `check --all`.
 pub static CHECK_ALL: Format<Headroom> = check::ALL;
+
+/// `check --past`.
+pub static PAST: &[Format<Before>] = &[check::past::FORMAT, json::format("One JSON object")];
 
 /// `explain`.
 pub static EXPLAIN: &[Format<Explained>] = &[
@@ -93,6 +96,7 @@ mod tests {
         sound(RECORDS);
         sound(REPORT);
         sound(CHECK);
+        sound(PAST);
         sound(EXPLAIN);
         sound(SAID);
         sound(PROGRAMS);

@@ -1,0 +1,218 @@
+//! What is known of refusals from before forktrace looked (`check --past`): each with what it proves,
+//! and what it can't.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Log;
+use crate::host::{
+    cgroup::Version,
+    past::{Counts, Past},
+};
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Before {
+    /// Number of this format: 1. Fields are only added to it.
+    pub past: u32,
+    /// forktrace's version.
+    pub version: String,
+    pub time: String,
+    pub host: String,
+    /// Kernel release (uname -r).
+    pub kernel: String,
+    /// The highest counts first.
+    pub facts: Vec<Fact>,
+    /// The kernel's log, as far as it goes back.
+    pub log: Log,
+    /// What could tell more, and why it doesn't.
+    pub unreadable: Vec<String>,
+}
+
+/// One counter that isn't 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fact {
+    /// The cgroup that counts; `null` for the host.
+    pub cgroup: Option<String>,
+    /// The file, and the key in it.
+    pub counter: String,
+    pub count: u64,
+    /// What follows from it.
+    pub proves: String,
+    /// What doesn't.
+    pub leaves_open: String,
+}
+
+/// What the counters tell, the highest first.
+pub fn facts(past: &Past) -> Vec<Fact> {
+    let mut facts: Vec<Fact> = past
+        .cgroups
+        .iter()
+        .flat_map(|cgroup| of_cgroup(past, cgroup))
+        .collect();
+    facts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cgroup.cmp(&b.cgroup)));
+    let killed = past.killed.filter(|count| *count > 0).map(|count| Fact {
+        cgroup: None,
+        counter: "oom_kill of /proc/vmstat".to_owned(),
+        count,
+        proves: "The OOM killer has killed so many processes since the host's start.".to_owned(),
+        leaves_open: "When, whom, and whether a fork was refused: see the log.".to_owned(),
+    });
+    facts.extend(killed);
+    facts
+}
+
+fn of_cgroup(past: &Past, counts: &Counts) -> Vec<Fact> {
+    let fact = |counter: &str, count: u64, proves: String, leaves_open: &str| Fact {
+        cgroup: Some(counts.cgroup.to_string_lossy().into_owned()),
+        counter: counter.to_owned(),
+        count,
+        proves,
+        leaves_open: leaves_open.to_owned(),
+    };
+    let mut facts = Vec::new();
+    // Until 6.11, and in v1 always, the cgroup that forked counts; since then, the one whose limit
+    // it was, and those above it (kernel/cgroup/pids.c `pids_event`).
+    let here = counts
+        .refused_here
+        .filter(|_| past.version == Version::V2 && !past.local_events);
+    match (counts.refused.unwrap_or(0), here) {
+        (0, _) => {}
+        (refused, None) => facts.push(fact(
+            "max of pids.events",
+            refused,
+            "Tasks of this cgroup itself were refused so often by a pids.max.".to_owned(),
+            "Whose: it is this cgroup's or one above it. And when: the counter has no times.",
+        )),
+        (refused, Some(here)) => {
+            if here > 0 {
+                facts.push(fact(
+                    "max of pids.events.local",
+                    here,
+                    format!(
+                        "The pids.max of this cgroup{} has refused so often.",
+                        limit(counts)
+                    ),
+                    "Whom: tasks of it, or of a cgroup below. And when: the counter has no times.",
+                ));
+            }
+            let gone = refused.saturating_sub(here + below(past, &counts.cgroup));
+            if gone > 0 {
+                facts.push(fact(
+                    "max of pids.events",
+                    gone,
+                    "The pids.max of cgroups below that are gone has refused so often.".to_owned(),
+                    "Which they were: a service that was started anew has a new cgroup. And when.",
+                ));
+            }
+        }
+    }
+    if let Some(killed) = counts.killed.filter(|count| *count > 0) {
+        facts.push(fact(
+            "oom_kill of memory.events.local",
+            killed,
+            "The OOM killer has killed so many processes of this cgroup.".to_owned(),
+            "Whether for its own limit, one above it, or the host's memory. And when.",
+        ));
+    }
+    if let Some(out) = counts.out_of_memory.filter(|count| *count > 0) {
+        facts.push(fact(
+            "oom of memory.events.local",
+            out,
+            "An allocation was about to fail at this cgroup's memory limit so often.".to_owned(),
+            "Whether a fork was refused: mostly the OOM killer makes room instead. And when.",
+        ));
+    }
+    facts
+}
+
+fn limit(counts: &Counts) -> String {
+    let peak = counts
+        .peak
+        .map(|peak| format!("at most {peak} tasks so far"));
+    let limit = counts.limit.map(|limit| format!("{limit} now"));
+    let known: Vec<String> = limit.into_iter().chain(peak).collect();
+    match known.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", known.join(", ")),
+    }
+}
+
+/// What the cgroups right below it count.
+fn below(past: &Past, cgroup: &Path) -> u64 {
+    let children = past
+        .cgroups
+        .iter()
+        .filter(|other| other.cgroup.parent() == Some(cgroup));
+    children.filter_map(|child| child.refused).sum()
+}
+
+/// The JSON Schema of what `check --past --format json` prints.
+pub fn past_schema() -> serde_json::Value {
+    schemars::schema_for!(Before).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(cgroup: &str, refused: u64, here: Option<u64>) -> Counts {
+        Counts {
+            cgroup: cgroup.into(),
+            refused: Some(refused),
+            refused_here: here,
+            ..Counts::default()
+        }
+    }
+
+    fn told(
+        version: Version,
+        local_events: bool,
+        cgroups: Vec<Counts>,
+    ) -> Vec<(String, u64, String)> {
+        let past = Past {
+            version,
+            local_events,
+            cgroups,
+            killed: Some(0),
+            more: false,
+        };
+        let facts = facts(&past).into_iter();
+        facts
+            .map(|fact| (fact.cgroup.unwrap_or_default(), fact.count, fact.counter))
+            .collect()
+    }
+
+    #[test]
+    fn since_6_11_the_limits_own_cgroup_counts_and_those_that_are_gone_are_told() {
+        // 9 in all: 4 at /a/b's own limit, 2 at /a's, 3 at one that was below /a.
+        let cgroups = vec![counts("/a", 9, Some(2)), counts("/a/b", 4, Some(4))];
+        let local = "max of pids.events.local".to_owned();
+        let gone = "max of pids.events".to_owned();
+        assert_eq!(
+            told(Version::V2, false, cgroups),
+            [
+                ("/a/b".to_owned(), 4, local.clone()),
+                ("/a".to_owned(), 3, gone),
+                ("/a".to_owned(), 2, local),
+            ]
+        );
+    }
+
+    #[test]
+    fn before_and_in_v1_it_is_the_cgroup_that_forked() {
+        for (version, local_events, here) in [
+            (Version::V2, false, None),
+            (Version::V1, false, Some(0)),
+            (Version::V2, true, Some(0)),
+        ] {
+            let told = told(version, local_events, vec![counts("/a/b", 4, here)]);
+            assert_eq!(
+                told,
+                [("/a/b".to_owned(), 4, "max of pids.events".to_owned())]
+            );
+        }
+    }
+}
