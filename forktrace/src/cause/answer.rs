@@ -1,8 +1,13 @@
 //! What is said of a verdict: the only place that makes its sentence and its fixes.
 
-use super::{Context, Subject, Verdict, holder_warnings, knob, unit_limit, words::fix};
+use super::{
+    Cause, Context, Subject, Verdict,
+    also_full::{also_full, title},
+    holder_warnings, knob, unit_limit,
+    words::{fix, numbers},
+};
 use crate::{
-    model::Fix,
+    model::{Fix, Limit},
     program::{after, by_id},
 };
 
@@ -16,7 +21,7 @@ pub struct Answer {
 }
 
 /// The sentence and the ways out: the cause's own; then what the holders of the limit say against
-/// raising it, where the limit comes from, and what the program that was refused does next.
+/// raising it, where the limit comes from, what refuses next, and what the program that was refused does then.
 pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> Answer {
     let entry = verdict.cause.entry();
     let mut fixes = (entry.fix)(verdict, subject, context);
@@ -27,12 +32,8 @@ pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> An
         .as_ref()
         .and_then(|limit| knob::cgroup::part_of_container(limit, &verdict.candidates));
     fixes.extend(part.map(|part| fix(None, None, part)));
-    if let (Some(unit_limit), Some(limit)) = (&context.unit_limit, &verdict.limit)
-        && let Some(value) = limit.value
-    {
-        let note = unit_limit::note(unit_limit, value, limit.unit);
-        fixes.push(fix(None, None, note));
-    }
+    fixes.extend(set_by_unit(verdict.limit.as_ref(), context));
+    then(verdict, subject, context, &mut fixes);
     fixes.extend(next(verdict, subject).map(|note| fix(None, None, note)));
     Answer {
         summary: (entry.summary)(verdict, subject),
@@ -48,6 +49,49 @@ fn next(verdict: &Verdict, subject: &Subject<'_>) -> Option<String> {
     }
     let program = by_id(subject.caller.catalogued.as_deref()?)?;
     after::note(program, subject.operation, subject.errno)
+}
+
+fn set_by_unit(limit: Option<&Limit>, context: &Context) -> Option<Fix> {
+    let (unit_limit, limit) = (context.unit_limit.as_ref()?, limit?);
+    let note = unit_limit::note(unit_limit, limit.value?, limit.unit);
+    Some(fix(None, None, note))
+}
+
+/// What to do about the limits that were full as well, one after the other.
+fn then(verdict: &Verdict, subject: &Subject<'_>, context: &Context, fixes: &mut Vec<Fix>) {
+    let mut contexts = context.also_full.iter();
+    for limit in also_full(verdict) {
+        let next = Verdict {
+            cause: Cause::of_limit(&limit.kind),
+            certainty: verdict.certainty,
+            limit: Some(limit.clone()),
+            candidates: Vec::new(),
+        };
+        let unread = Context::default();
+        let context = contexts.next().unwrap_or(&unread);
+        let mut steps = (next.cause.entry().fix)(&next, subject, context);
+        steps.extend(set_by_unit(next.limit.as_ref(), context));
+        for step in &mut steps {
+            let told = |note: &String| fixes.iter().any(|fix| fix.note.as_ref() == Some(note));
+            step.note = step.note.take().filter(|note| !told(note));
+        }
+        let is_told = |step: &Fix| step.now.is_some() && fixes.iter().any(|f| f.now == step.now);
+        // One knob can be that of two.
+        if steps.iter().any(is_told) {
+            continue;
+        }
+        let first = format!(
+            "then {}, which is full too ({}):",
+            title(limit),
+            numbers(limit)
+        );
+        fixes.push(fix(None, None, first));
+        fixes.extend(steps.into_iter().filter(says_something));
+    }
+}
+
+fn says_something(fix: &Fix) -> bool {
+    fix.now.is_some() || fix.persistent.is_some() || fix.note.is_some()
 }
 
 #[cfg(test)]

@@ -85,6 +85,12 @@ impl Cause {
             .expect("every cause has an entry")
     }
 
+    /// Its place in the order of the kernel's checks.
+    pub(super) fn check(self) -> usize {
+        let place = CATALOGUE.iter().position(|entry| entry.cause() == self);
+        place.unwrap_or(CATALOGUE.len())
+    }
+
     /// What `forktrace explain` prints of it.
     pub fn page(self) -> &'static Page {
         self.entry().page

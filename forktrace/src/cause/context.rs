@@ -28,6 +28,9 @@ pub struct Context {
     /// The cgroup that refused to take a child.
     pub target: Option<Target>,
     pub sight: Sight,
+    /// Of the limits that were full as well ([`super::also_full()`]), in their order: what their steps rest
+    /// on.
+    pub also_full: Vec<Context>,
     /// forktrace is in a pid namespace of its own.
     pub in_pid_namespace: bool,
 }

@@ -5,6 +5,7 @@
 //! `forktrace explain`. A new cause is its id ([`Cause`]), one new file, and one line in the
 //! catalogue.
 
+mod also_full;
 mod answer;
 mod candidates;
 mod cap_checkpoint_restore;
@@ -61,6 +62,7 @@ mod user_namespace_level;
 mod verdict;
 mod words;
 
+pub use also_full::also_full;
 pub use answer::{Answer, answer};
 pub use catalogue::pages;
 pub use context::{Context, Sight};

@@ -18,6 +18,9 @@ use crate::model::Fix;
 /// Wordings that are kept of a limit.
 const WORDINGS: usize = 8;
 
+/// Parts that are told of a limit: limits that were full as well have some of their own.
+const FIXES: usize = 24;
+
 /// Advice by wording.
 #[derive(Clone, Default)]
 pub struct Advised(Vec<Wording>);
@@ -79,7 +82,7 @@ impl Advised {
                 .into_iter()
                 .any(Option::is_some)
         };
-        fixes.filter(something).take(WORDINGS).collect()
+        fixes.filter(something).take(FIXES).collect()
     }
 }
 
@@ -156,6 +159,30 @@ mod tests {
             json.take(List::Of(&other), (None, None), when(9));
         }
         assert!(json.into_fixes().len() <= WORDINGS);
+    }
+
+    #[test]
+    fn a_long_way_up_is_told_whole() {
+        let mut advised = Advised::default();
+        let note = |note: &str| Fix {
+            now: None,
+            persistent: None,
+            note: Some(note.to_owned()),
+        };
+        let mut steps = Vec::new();
+        for path in [
+            "/a/b/c/d/e/f",
+            "/a/b/c/d/e",
+            "/a/b/c/d",
+            "/a/b/c",
+            "/a/b",
+            "/a",
+        ] {
+            steps.push(note(&format!("then pids.max of {path}:")));
+            steps.push(fix(&format!("echo 10 > {path}/pids.max"), None));
+        }
+        advised.take(List::Of(&steps), (Some(1), Some(1)), when(1));
+        assert_eq!(advised.into_fixes(), steps);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::knob::Knobs;
 use crate::{
-    cause::{Context, Sight, Sources, Subject, Verdict},
+    cause::{Context, Sight, Sources, Subject, Verdict, also_full},
     host::{
         cgroup::{Hierarchies, Resource},
         holders::{Holders, Scope},
@@ -58,6 +58,16 @@ impl Contexts {
         });
         let unit_limit =
             limit.and_then(|limit| self.unit_limits.of_limit(limit, &self.hierarchies));
+        let also_full: Vec<Context> = also_full(verdict)
+            .into_iter()
+            .map(|limit| Context {
+                sources: self.knobs.sources(limit, subject),
+                unit_limit: self.unit_limits.of_limit(limit, &self.hierarchies),
+                sight: self.sight(limit),
+                in_pid_namespace: self.in_pid_namespace,
+                ..Context::default()
+            })
+            .collect();
         let memory = verdict
             .cause
             .memory_matters(errno)
@@ -79,6 +89,7 @@ impl Contexts {
             last_memory: self.memory.last().copied(),
             unit_limit,
             sight,
+            also_full,
             in_pid_namespace: self.in_pid_namespace,
         }
     }
