@@ -33,8 +33,8 @@ pub struct Failure {
     /// The other limits at that instant, fullest first.
     pub candidates: Vec<Candidate>,
     /// Empty for a cause that is no limit, for a limit that only the caller fills
-    /// or whose holders can't be known, and where the same limit's were recorded within
-    /// the last five seconds (in a storm over many limits, also later): an earlier
+    /// or whose holders can't be known, and where the same limit's were recorded at the
+    /// same value and use within the last five seconds (in a storm over many limits, also later): an earlier
     /// record of the same limit has them then.
     pub holders: Vec<Holder>,
     /// The host's memory some milliseconds after the refusal. Absent for a cause that memory has

@@ -16,7 +16,7 @@
 //! included. Else, and for memory, they come from cgroup files and /proc, with the same sums: a
 //! cgroup's from the lists of its subtree, which cost a system call for hundreds of ids, and
 //! not from a look at every process; zombies are in no list and are looked for in /proc when
-//! the kernel counts more than the lists have. One limit is counted every five seconds at most,
+//! the kernel counts more than the lists have. One limit is counted every five seconds at most while its numbers stay,
 //! of those of one name 32 at once and then four a second, and all together take a hundredth of
 //! the time (`rate_limit.rs`): the other failures have no holders. Tables are bounded, whatever tasks
 //! call themselves. A verdict about memory has the host's memory beside it as often
@@ -42,7 +42,7 @@ pub use scope::{Fill, Scope};
 pub use tasks::Tasks;
 
 use super::{own_namespaces, passwd::Passwd};
-use crate::model::{Holder, Limit};
+use crate::model::{Holder, Limit, Unit};
 use proc::Proc;
 use rate_limit::{Key, RateLimit};
 use tasks::Uncounted;
@@ -95,7 +95,7 @@ impl Holders {
     }
 
     /// Who fills this limit now, the largest of each kind first. Nobody where it
-    /// was counted within the last five seconds, where counting has taken too
+    /// was counted at the same value and use within the last five seconds, where counting has taken too
     /// much of the time lately, and inside a pid namespace or behind
     /// `hidepid`, where /proc doesn't show the others; nor where it takes more than three seconds.
     /// `caller`: the process that was refused.
@@ -106,7 +106,12 @@ impl Holders {
         scope: impl FnOnce() -> Option<Scope>,
     ) -> Vec<Holder> {
         let start = Instant::now();
-        if !self.sees_all || !self.rate_limit.allows(Key::of_limit(limit), start) {
+        let numbers = numbers(limit);
+        if !self.sees_all
+            || !self
+                .rate_limit
+                .allows_at(numbers, Key::of_limit(limit), start)
+        {
             return Vec::new();
         }
         self.proc.give_up_at(Some(start + LONGEST));
@@ -130,4 +135,10 @@ impl Holders {
         };
         Some(tally.rows(&mut self.proc, &self.passwd))
     }
+}
+
+/// At which others may fill a limit: bytes in use are others at each refusal.
+fn numbers(limit: &Limit) -> rate_limit::Numbers {
+    let usage = limit.usage.filter(|_| limit.unit != Unit::Bytes);
+    (limit.value, usage)
 }

@@ -53,10 +53,13 @@ impl Key {
     }
 }
 
+/// A limit's value and what is in use of it.
+pub type Numbers = (Option<u64>, Option<u64>);
+
 /// Decides when to count.
 #[derive(Debug)]
 pub struct RateLimit {
-    counted: HashMap<Key, Instant>,
+    counted: HashMap<Key, (Instant, Numbers)>,
     /// How many more of a name may be counted, as of when.
     kin: HashMap<Kin, (f64, Instant)>,
     /// Seconds; less than none after a count that took longer than it might.
@@ -74,17 +77,26 @@ impl RateLimit {
         }
     }
 
-    /// Whether this limit's holders may be counted now; if so, that is noted.
+    /// Whether what is asked of this key may be read now, whatever the numbers; if so, that is noted.
     pub fn allows(&mut self, key: Key, now: Instant) -> bool {
+        self.allows_at((None, None), key, now)
+    }
+
+    /// Whether this limit's holders may be counted now; if so, that is noted. At other numbers than the
+    /// last count's they are others, and are counted whenever that was: a value that has been raised
+    /// and is reached again is news. How often that is, those of one name and the share of the time bound.
+    pub fn allows_at(&mut self, numbers: Numbers, key: Key, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.credit = AT_ONCE.min(self.credit + passed * SHARE);
         self.at = now;
-        let recent = |at: &Instant| now.saturating_duration_since(*at) < EVERY;
-        if self.credit <= 0.0 || self.counted.get(&key).is_some_and(recent) {
+        let recent = |at: Instant| now.saturating_duration_since(at) < EVERY;
+        let known = self.counted.get(&key);
+        let counted = known.is_some_and(|(at, of)| recent(*at) && *of == numbers);
+        if self.credit <= 0.0 || counted {
             return false;
         }
-        if self.counted.len() >= REMEMBERED {
-            self.counted.retain(|_, at| recent(at));
+        if known.is_none() && self.counted.len() >= REMEMBERED {
+            self.counted.retain(|_, (at, _)| recent(*at));
             if self.counted.len() >= REMEMBERED {
                 return false;
             }
@@ -92,7 +104,7 @@ impl RateLimit {
         if !self.allows_another(&key.kin, now) {
             return false;
         }
-        self.counted.insert(key, now);
+        self.counted.insert(key, (now, numbers));
         true
     }
 
@@ -124,6 +136,8 @@ impl RateLimit {
 mod tests {
     use super::*;
 
+    const FULL: Numbers = (Some(20), Some(20));
+
     fn key(n: usize) -> Key {
         Key {
             kin: Kin::Limit(LimitKind::PidsMax),
@@ -141,6 +155,22 @@ mod tests {
         }
         assert!(rate.allows(key(2), start));
         assert!(rate.allows(key(1), start + EVERY));
+    }
+
+    #[test]
+    fn other_numbers_are_counted_at_once() {
+        let start = Instant::now();
+        let mut rate = RateLimit::new(start);
+        let at = |ms| start + Duration::from_millis(ms);
+        assert!(rate.allows_at((Some(1), Some(1)), key(1), at(0)));
+        assert!(!rate.allows_at((Some(1), Some(1)), key(1), at(200)));
+        assert!(rate.allows_at(FULL, key(1), at(200)));
+        assert!(!rate.allows_at(FULL, key(1), at(400)));
+        assert!(rate.allows_at((Some(20), Some(21)), key(1), at(400)));
+        // Numbers that never stand still are counted some times a second, as limits of one name are.
+        let other = |n: u64| (Some(n), Some(n));
+        let counts = (0..10_000).filter(|n| rate.allows_at(other(*n), key(2), at(*n)));
+        assert!((60..=75).contains(&counts.count()));
     }
 
     #[test]

@@ -471,8 +471,18 @@ fn a_limit_is_counted_once_in_a_while() {
     let scope = || Some(Scope::Host { fill: Fill::Tasks });
     assert_eq!(holders.of(&limit, 1, scope).len(), 1);
     assert_eq!(holders.of(&limit, 1, scope), []);
+    // Raised and filled again, by others perhaps.
+    (limit.value, limit.usage) = (Some(20), Some(20));
+    assert_eq!(holders.of(&limit, 1, scope).len(), 1);
+    assert_eq!(holders.of(&limit, 1, scope), []);
     limit.kind = LimitKind::PidMax;
     assert_eq!(holders.of(&limit, 1, scope).len(), 1);
+    // Bytes in use are never the same twice.
+    limit.unit = Unit::Bytes;
+    limit.kind = LimitKind::MemoryMax;
+    assert_eq!(holders.of(&limit, 1, scope).len(), 1);
+    limit.usage = Some(21);
+    assert_eq!(holders.of(&limit, 1, scope), []);
 }
 
 #[test]
