@@ -63,7 +63,9 @@ impl Advised {
         place.fixes.replace(fixes);
     }
 
-    /// What the failure with the highest numbers proposed, and then what others did beside.
+    /// What the failure with the highest numbers proposed, and then what others did beside. Where the
+    /// refused process or its parent had ended before it was looked at, who set the limit isn't known:
+    /// what is said then is left out if others knew.
     pub fn into_fixes(self) -> Vec<Fix> {
         let mut wordings = self.0;
         let last = |wording: &Wording| wording.latest.get().map(|(_, last)| last);
@@ -71,8 +73,22 @@ impl Advised {
         let mut known = HashSet::new();
         let mut new =
             |part: Option<String>| part.filter(|part| known.insert(shape(part.as_bytes())));
-        let all = wordings.into_iter().flat_map(|w| w.fixes.into_items());
-        let fixes = all.map(|fix| Fix {
+        let all: Vec<Vec<Fix>> = wordings.into_iter().map(|w| w.fixes.into_items()).collect();
+        // The cause's own way out is the first of each.
+        let known_to_some = all
+            .iter()
+            .filter_map(|fixes| fixes.first())
+            .any(|own| own.persistent.is_some() && !own.is_vague());
+        let without_vague = all.into_iter().flat_map(|mut fixes| {
+            if let Some(own) = fixes
+                .first_mut()
+                .filter(|own| known_to_some && own.is_vague())
+            {
+                own.persistent = None;
+            }
+            fixes
+        });
+        let fixes = without_vague.map(|fix| Fix {
             now: new(fix.now),
             persistent: new(fix.persistent),
             note: new(fix.note),
@@ -183,6 +199,31 @@ mod tests {
         }
         advised.take(List::Of(&steps), (Some(1), Some(1)), when(1));
         assert_eq!(advised.into_fixes(), steps);
+    }
+
+    #[test]
+    fn who_set_it_counts_more_than_that_somebody_did() {
+        let lasting = |text: &str| Fix {
+            now: None,
+            persistent: Some(text.to_owned()),
+            note: None,
+        };
+        let vague = lasting("raise `ulimit -u` where uid 5's processes are started");
+        let known = lasting("the limit was set in process 7 (bash)");
+        let told = |all: &[&Fix]| {
+            let mut advised = Advised::default();
+            for (n, fix) in all.iter().enumerate() {
+                let at = (Some(9), Some(9 + n as u64));
+                advised.take(List::Of(std::slice::from_ref(*fix)), at, when(n as u32));
+            }
+            advised.into_fixes()
+        };
+        assert_eq!(told(&[&known, &vague]), [known.clone()]);
+        assert_eq!(told(&[&vague, &known]), [known.clone()]);
+        assert_eq!(told(&[&vague]), [vague]);
+        // Both have set it, for those that each has started.
+        let other = lasting("slurm.conf: PropagateResourceLimitsExcept=NPROC");
+        assert_eq!(told(&[&known, &other]).len(), 2);
     }
 
     #[test]

@@ -234,3 +234,26 @@ fn a_uid_shared_with_a_container() {
     );
     assert_eq!(shared("/system.slice/y.service"), None);
 }
+
+#[test]
+fn what_names_nobody_is_known_as_that() {
+    let vague = |path: &str, sources: &Sources| {
+        let knob = knob_of(path, Operation::Process, sources);
+        crate::cause::words::fix(None, knob.lasting, None).is_vague()
+    };
+    let gone = Sources {
+        unit: says(None),
+        ..Sources::default()
+    };
+    assert!(vague("/user.slice", &Sources::default()));
+    assert!(vague("/system.slice/x.service", &gone));
+    let seen = Sources {
+        lineage: vec![member(7, "x", 40, "/a"), member(6, "sshd", 900, "/a")],
+        ..Sources::default()
+    };
+    assert!(!vague("/user.slice", &seen));
+    let owner = crate::model::Owner::cgroup("/a");
+    let lasting =
+        crate::cause::knob::cgroup::lasting(&owner, &crate::cause::knob::cgroup::TASKS, 9);
+    assert!(crate::cause::words::fix(None, lasting, None).is_vague());
+}
