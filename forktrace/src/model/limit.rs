@@ -93,6 +93,11 @@ impl Limit {
         }
     }
 
+    /// "pids.max of /a".
+    pub fn title(&self) -> String {
+        title(&self.kind.to_string(), &self.owner.to_string())
+    }
+
     /// Whether both are the same limit of the same owner, whatever the numbers.
     pub fn is_same(&self, other: &Self) -> bool {
         self.kind == other.kind && self.owner == other.owner
@@ -119,12 +124,37 @@ impl Limit {
     }
 }
 
+/// A limit by its name and whose it is. That a pid namespace takes no task, because its init has ended, is
+/// recorded as a limit that the namespace has of itself.
+pub fn title(name: &str, scope: &str) -> String {
+    let itself = scope.strip_prefix(name);
+    match itself.is_some_and(|rest| rest.starts_with(' ')) {
+        true => format!("{scope} without init"),
+        false => format!("{name} of {scope}"),
+    }
+}
+
 /// Another limit at the same instant: a runner-up, or one to rule out.
 pub type Candidate = Limit;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_namespace_without_init_is_not_called_twice() {
+        let of = |kind, owner| Limit::new(kind, owner, Unit::Ids).title();
+        let dead = Owner::PidNamespace {
+            inum: 4_026_532_189,
+        };
+        assert_eq!(
+            of(LimitKind::PidNamespace, dead.clone()),
+            "pid namespace 4026532189 without init"
+        );
+        let full = "kernel.pid_max of pid namespace 4026532189";
+        assert_eq!(of(LimitKind::PidMax, dead), full);
+        assert_eq!(of(LimitKind::PidMax, Owner::Host), "kernel.pid_max of host");
+    }
 
     #[test]
     fn the_initial_user_namespace_is_known_and_not_recorded() {

@@ -31,7 +31,7 @@ pub use escape::{clean, is_harmful};
 pub use fix::Fix;
 pub use holder::{Holder, HolderKind};
 pub use io_words::{in_words, without_numbers};
-pub use limit::{Candidate, Limit, Unit};
+pub use limit::{Candidate, Limit, Unit, title as limit_title};
 pub use limit_kind::LimitKind;
 pub use loss_reason::LossReason;
 pub use memory::Memory;

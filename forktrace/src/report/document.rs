@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Cause, Fix, Holder, Unit},
+    model::{Cause, Fix, Holder, Unit, limit_title},
     recording::LeftOut,
 };
 
@@ -189,7 +189,7 @@ impl LimitRow {
     /// "pids.max of /system.slice"; the cause where there is no limit.
     pub fn title(&self) -> String {
         match (&self.name, &self.scope) {
-            (Some(name), Some(scope)) => format!("{name} of {scope}"),
+            (Some(name), Some(scope)) => limit_title(name, scope),
             _ => self.cause.id().to_owned(),
         }
     }

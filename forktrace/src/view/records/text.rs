@@ -597,6 +597,9 @@ fn name(f: &Failure) -> String {
 fn group_title(f: &Failure) -> String {
     match (&f.limit, &f.cgroup.path) {
         (Some(limit), _) => title(limit),
+        (None, Some(path)) if f.cause.is_unknown() => {
+            format!("cause unknown, in {}", clean(path))
+        }
         (None, Some(path)) => format!("{} in {}", f.cause.id(), clean(path)),
         (None, None) => f.cause.id().to_owned(),
     }
@@ -684,7 +687,7 @@ fn oom_line(k: &OomKill) -> String {
 
 /// "pids.max of /a".
 fn title(limit: &Limit) -> String {
-    clean(&format!("{} of {}", limit.kind, limit.owner)).into_owned()
+    clean(&limit.title()).into_owned()
 }
 
 fn limit_line(l: &Limit) -> String {
@@ -715,6 +718,17 @@ fn candidate(c: &Limit) -> String {
 mod tests {
     use super::*;
     use crate::record::{Constraint, oom_kill::tests::kill};
+
+    #[test]
+    fn what_failures_have_in_common_is_called_by_its_name() {
+        let mut f = crate::report::tests::failure(1, "2026-01-01T08:35:40Z");
+        f.limit = None;
+        f.cgroup.path = Some("/".to_owned());
+        f.cause = crate::model::Cause::Unknown;
+        assert_eq!(group_title(&f), "cause unknown, in /");
+        f.cause = crate::model::Cause::Lsm;
+        assert_eq!(group_title(&f), "lsm in /");
+    }
 
     fn shown(kill: OomKill, verbosity: Verbosity) -> String {
         let mut out = Vec::new();
