@@ -89,7 +89,7 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
-    let target = target::tasks(Some(limit));
+    let target = target::wanted(Some(limit), context);
     let now = limit
         .file
         .as_deref()

@@ -15,6 +15,8 @@ pub struct Context {
     pub holders: Vec<Holder>,
     /// How many of the refused program's tasks have begun lately, where it fills the limit.
     pub growth: Option<Growth>,
+    /// How many tasks there would have been of the limit, had it refused none of a program's threads.
+    pub wanted: Option<u64>,
     /// The host's memory at this refusal; `None` where it doesn't matter, or was read a moment ago.
     pub memory: Option<Memory>,
     /// As it was read last: settings that seldom change.

@@ -78,7 +78,7 @@ const HIGHEST: u64 = 4_194_304;
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let owner = v.limit.as_ref().map(|limit| &limit.owner);
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
-    let target = target::tasks(v.limit.as_ref()).clamp(32768, HIGHEST);
+    let target = target::wanted(v.limit.as_ref(), context).clamp(32768, HIGHEST);
     let note =
         "threads and zombies hold ids as well; look for what fills it before raising it".to_owned();
     if value >= HIGHEST {

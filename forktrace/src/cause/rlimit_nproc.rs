@@ -94,7 +94,7 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
-    let target = target::tasks(v.limit.as_ref());
+    let target = target::wanted(v.limit.as_ref(), context);
     let owner = v.limit.as_ref().map(|limit| &limit.owner);
     if !matches!(owner, None | Some(Owner::User { .. })) {
         return vec![fix(

@@ -73,8 +73,8 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     }
 }
 
-fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
-    let target = target::tasks(v.limit.as_ref());
+fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
+    let target = target::wanted(v.limit.as_ref(), context);
     vec![fix(
         format!("sysctl -w kernel.threads-max={target}"),
         format!("/etc/sysctl.d/: kernel.threads-max = {target}"),

@@ -4,8 +4,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Instant;
 
-use super::knob::Knobs;
+use super::{demand::Demands, knob::Knobs};
 use crate::{
     cause::{Context, Sight, Sources, Subject, Verdict, also_full},
     host::{
@@ -29,6 +30,7 @@ pub struct Contexts {
     unit_limits: UnitLimits,
     sights: HashMap<u64, Sight>,
     knobs: Knobs,
+    demands: Demands,
     in_pid_namespace: bool,
 }
 
@@ -43,6 +45,7 @@ impl Contexts {
             unit_limits: UnitLimits::new(),
             sights: HashMap::new(),
             knobs: Knobs::new(sees_host),
+            demands: Demands::default(),
             in_pid_namespace: !is_initial_pid_namespace(Path::new("/proc")),
         }
     }
@@ -58,12 +61,17 @@ impl Contexts {
         });
         let unit_limit =
             limit.and_then(|limit| self.unit_limits.of_limit(limit, &self.hierarchies));
+        let wanted = limit.and_then(|limit| self.demands.take(limit, subject, Instant::now()));
+        let more = limit
+            .zip(wanted)
+            .map(|(limit, wanted)| wanted.saturating_sub(limit.usage.unwrap_or_default()));
         let also_full: Vec<Context> = also_full(verdict)
             .into_iter()
             .map(|limit| Context {
                 sources: self.knobs.sources(limit, subject),
                 unit_limit: self.unit_limits.of_limit(limit, &self.hierarchies),
                 sight: self.sight(limit),
+                wanted: more.map(|more| limit.usage.unwrap_or_default().saturating_add(more)),
                 in_pid_namespace: self.in_pid_namespace,
                 ..Context::default()
             })
@@ -85,6 +93,7 @@ impl Contexts {
             target: knobs.target(subject.errno, subject.caller.pid, &self.hierarchies),
             holders,
             growth,
+            wanted,
             memory,
             last_memory: self.memory.last().copied(),
             unit_limit,

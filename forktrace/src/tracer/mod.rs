@@ -7,6 +7,7 @@ mod attached;
 mod context;
 mod count_map;
 mod counts;
+mod demand;
 mod knob;
 mod log;
 pub mod options;

@@ -1,6 +1,9 @@
 //! What to set a limit to: above what it is, above what is in use, and no timid step.
 
-use crate::{cause::words::roomier, model::Limit};
+use crate::{
+    cause::{Context, words::roomier},
+    model::Limit,
+};
 
 /// Tasks beyond twice what there is: limits of a few refuse what starts threads by the dozen.
 const MORE: u64 = 8;
@@ -8,6 +11,12 @@ const MORE: u64 = 8;
 /// For a limit on tasks: twice what is in use or allowed, whichever is more.
 pub fn tasks(limit: Option<&Limit>) -> u64 {
     readable(most(limit).saturating_mul(2).saturating_add(MORE))
+}
+
+/// The same, and no less than what was wanted at once as far as that was seen.
+pub fn wanted(limit: Option<&Limit>, context: &Context) -> u64 {
+    let wanted = context.wanted.unwrap_or_default();
+    tasks(limit).max(readable(wanted))
 }
 
 /// For a limit in bytes: half as much again.
@@ -48,5 +57,22 @@ mod tests {
             assert!(of(n, 0) >= 2 * n && of(0, n) >= 2 * n && of(n, n) > n);
         }
         let _ = of(u64::MAX, u64::MAX);
+    }
+
+    #[test]
+    fn it_has_room_for_what_was_wanted_at_once() {
+        let mut limit = Limit::new(LimitKind::PidsMax, Owner::Host, Unit::Tasks);
+        (limit.value, limit.usage) = (Some(8), Some(8));
+        let of = |wanted| {
+            let context = Context {
+                wanted,
+                ..Context::default()
+            };
+            super::wanted(Some(&limit), &context)
+        };
+        assert_eq!(of(None), 24);
+        assert_eq!(of(Some(9)), 24);
+        assert_eq!(of(Some(31)), 31);
+        assert_eq!(of(Some(131)), 140);
     }
 }
