@@ -15,6 +15,7 @@
 //! | bursts | 2048 |
 //! | cgroups of OOM victims | 2048 rows |
 //! | OOM kills that can be held against failures | 1024, of 65 536 seconds with failures |
+//! | processes of a caller whose speed is known | the latest 64 |
 //! | bytes of a name | 4096 |
 //!
 //! `report/` takes lines of files and the records of a session. Of a `failure` line, which is
@@ -34,6 +35,7 @@ mod finish;
 mod line;
 mod list;
 mod oom;
+mod rate;
 mod rows;
 mod scan;
 mod session;
@@ -50,6 +52,7 @@ pub use document::{
     NearRow, OomReport, OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals, ValueCount,
     VictimRow,
 };
+pub use rate::Rate;
 
 /// The JSON Schema of what `forktrace report --format json` prints.
 pub fn json_schema() -> serde_json::Value {

@@ -1,12 +1,16 @@
 //! The rows of the tables: limits, callers, cgroups.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 use super::{
     advised::Advised,
     counts::add,
     line::{Bound, Refusal, Text},
     list::Kept,
+    rate::Rate,
     when::When,
 };
 use crate::model::{Cause, Holder, Unit};
@@ -17,6 +21,8 @@ const LONGEST: usize = 4096;
 /// Threads of a program that are named, and processes that are told apart.
 const THREADS: usize = 4;
 const PROCESSES: usize = 256;
+/// Of these, the latest whose speed is known.
+const RATES: usize = 64;
 
 /// A name of bounded length, cut between characters.
 pub fn clip(text: &str) -> &str {
@@ -156,8 +162,9 @@ pub struct CallerState {
     processes: HashSet<u32>,
     /// There were more than are told apart.
     pub more: bool,
-    /// Attempts of one process in one second, the latest's and the most.
-    latest: (u32, i64, u64),
+    /// How fast processes try, the latest last.
+    rates: VecDeque<(u32, Rate)>,
+    /// Attempts of one process in one second.
     pub most: u64,
 }
 
@@ -173,7 +180,7 @@ impl CallerState {
             user: owned(&r.caller.user),
             processes: HashSet::new(),
             more: false,
-            latest: (0, 0, 0),
+            rates: VecDeque::new(),
             most: 0,
         }
     }
@@ -200,19 +207,18 @@ impl CallerState {
     }
 
     fn tried(&mut self, pid: u32, count: u64, when: When) {
-        let Some((first, last)) = when.seconds() else {
+        let Some((first, last)) = when.get() else {
             return;
         };
-        if last - first >= 1 {
-            let span = u64::try_from(last - first).unwrap_or(1);
-            self.most = self.most.max(count / span);
-            return;
+        let known = self.rates.iter().rposition(|(of, _)| *of == pid);
+        let known = known.and_then(|at| self.rates.remove(at));
+        let (_, mut rate) = known.unwrap_or_else(|| (pid, Rate::default()));
+        rate.add(count, first.as_millisecond(), last.as_millisecond());
+        self.most = self.most.max(rate.most());
+        if self.rates.len() >= RATES {
+            self.rates.pop_front();
         }
-        if (self.latest.0, self.latest.1) != (pid, last) {
-            self.latest = (pid, last, 0);
-        }
-        add(&mut self.latest.2, count);
-        self.most = self.most.max(self.latest.2);
+        self.rates.push_back((pid, rate));
     }
 
     /// Whether these are the callers of another row, whose executable is known: of those that end at

@@ -30,12 +30,6 @@ impl When {
         self.0
     }
 
-    /// Whole seconds since 1970.
-    pub fn seconds(self) -> Option<(i64, i64)> {
-        self.0
-            .map(|(first, last)| (first.as_second(), last.as_second()))
-    }
-
     pub fn first(self) -> Option<String> {
         self.0.map(|(first, _)| first.to_string())
     }

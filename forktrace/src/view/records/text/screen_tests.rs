@@ -481,3 +481,26 @@ fn on_a_terminal_the_count_moves() {
         "{text:?}"
     );
 }
+
+/// What is said while it happens and what is summed up at the end are one number.
+#[test]
+fn the_line_and_the_table_agree_on_how_many_came_in_a_second() {
+    for start in [0, 300, 950] {
+        let mut scene = Scene::new();
+        for n in 0..6_u64 {
+            scene.refuse(start + n * 12, |f| {
+                called(f, "sh", 20_000);
+                limit(f, "/a", 10, 10);
+            });
+        }
+        scene.repeat(33, start + 100, start + 700, Alike::Process);
+        scene.repeat(22, start + 750, start + 1150, Alike::Process);
+        let text = printed(&scene.end(2500), 200, Look::PLAIN);
+        let said = text.split_once("up to ").unwrap().1;
+        let said = said.split(' ').next().unwrap();
+        let row = text.lines().last().unwrap();
+        assert_eq!(row.split_whitespace().nth(4), Some(said), "{text}");
+        // Six, all of the first repeats, and as many of the others as came in the same second.
+        assert!((50..=54).contains(&said.parse::<u64>().unwrap()), "{text}");
+    }
+}

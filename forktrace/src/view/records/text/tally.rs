@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::report::Rate;
+
 /// Processes that are told apart; of more, "at least" is said.
 const PROCESSES: usize = 1024;
 /// Programs that are.
@@ -31,10 +33,7 @@ struct Process {
     attempts: u64,
     first: u64,
     last: u64,
-    /// A second, how many came in it, and the most that came in one.
-    second: u64,
-    in_second: u64,
-    most: u64,
+    rate: Rate,
 }
 
 impl Tally {
@@ -94,7 +93,7 @@ impl Tally {
         let Some((pid, busiest)) = self.busiest() else {
             return text;
         };
-        let rate = busiest.rate();
+        let rate = busiest.how_fast();
         if self.processes.len() == 1 && self.anonymous == 0 && !self.more {
             text.push_str(&format!(" by {}[{pid}]", busiest.program));
             if !rate.is_empty() {
@@ -117,7 +116,10 @@ impl Tally {
         } else if self.attempts == self.processes.len() as u64 {
             text.push_str(", each once");
         } else {
-            text.push_str(&format!(", none more than {} in a second", busiest.most));
+            text.push_str(&format!(
+                ", none more than {} in a second",
+                busiest.rate.most()
+            ));
         }
         text
     }
@@ -139,7 +141,7 @@ impl Tally {
     /// The one that tried fastest, and of those as fast most often.
     fn busiest(&self) -> Option<(u32, &Process)> {
         let all = self.processes.iter();
-        all.max_by_key(|(pid, p)| (p.most, p.attempts, std::cmp::Reverse(**pid)))
+        all.max_by_key(|(pid, p)| (p.rate.most(), p.attempts, std::cmp::Reverse(**pid)))
             .map(|(pid, process)| (*pid, process))
     }
 
@@ -170,30 +172,20 @@ impl Process {
         self.attempts = self.attempts.saturating_add(count);
         self.first = self.first.min(first);
         self.last = self.last.max(last);
-        let spans = last.saturating_sub(first);
-        if spans >= SECOND {
-            self.most = self.most.max(per_second(count, spans));
-            return;
-        }
-        let second = last / SECOND;
-        if self.second != second {
-            self.second = second;
-            self.in_second = 0;
-        }
-        self.in_second = self.in_second.saturating_add(count);
-        self.most = self.most.max(self.in_second);
+        let time = |at: u64| i64::try_from(at).unwrap_or(i64::MAX);
+        self.rate.add(count, time(first), time(last));
     }
 
     /// Nothing of what came once a second.
-    fn rate(&self) -> String {
+    fn how_fast(&self) -> String {
         let lasted = self.last.saturating_sub(self.first);
         let mean = per_second(self.attempts, lasted.max(1));
-        if self.most < 2 {
-            String::new()
-        } else if lasted >= SECOND && mean >= WITHOUT_PAUSE {
-            format!("{mean} a second without a pause")
-        } else {
-            format!("up to {} in a second", self.most)
+        match self.rate.most() {
+            0..2 => String::new(),
+            most if lasted >= SECOND && mean >= WITHOUT_PAUSE => {
+                format!("up to {most} in a second, without a pause")
+            }
+            most => format!("up to {most} in a second"),
         }
     }
 }
@@ -226,7 +218,7 @@ mod tests {
         one.some(Some((7, "ksh93")), 7319, 55_196, 56_203);
         assert_eq!(
             one.words(),
-            "7320 attempts by ksh93[7], 7261 a second without a pause"
+            "7320 attempts by ksh93[7], up to 7267 in a second, without a pause"
         );
         let mut many = Tally::default();
         for pid in 0..1000 {
@@ -239,7 +231,7 @@ mod tests {
         many.some(Some((3, "ksh93")), 7000, 56_000, 56_900);
         assert_eq!(
             many.words(),
-            "8000 attempts by 1000 processes of ksh93 and psql; 7001 of them by psql[3], 3690 a second without a pause"
+            "8000 attempts by 1000 processes of ksh93 and psql; 7001 of them by psql[3], up to 7000 in a second, without a pause"
         );
     }
 
