@@ -155,8 +155,8 @@ impl<W: Write> Screen<W> {
                 .and_then(|()| self.failure(failure)),
             Record::Repeat(repeat) => self.repeat(repeat),
             Record::Loss(loss) => self.loss(loss),
-            Record::OomKill(kill) => self.new_day(&kill.time).and_then(|()| self.oom_kill(kill)),
-            Record::Summary(summary) => self.summary(summary),
+            Record::OomKill(kill) => self.oom_kill(kill),
+            Record::Summary(summary) => self.not_in_full().and_then(|()| self.summary(summary)),
         }?;
         self.move_counts()?;
         self.out.flush()
@@ -444,6 +444,7 @@ impl<W: Write> Screen<W> {
         if self.verbosity == Verbosity::Quiet {
             return Ok(());
         }
+        self.new_day(&k.time)?;
         let Colours { dim, bold, .. } = self.colours;
         writeln!(
             self.out,
@@ -474,6 +475,22 @@ impl<W: Write> Screen<W> {
                 clean(reason.name())
             ),
         }
+    }
+
+    /// Says that there were limits of which lines and counts are all that has been printed.
+    fn not_in_full(&mut self) -> io::Result<()> {
+        if self.each || self.verbosity == Verbosity::Quiet {
+            return Ok(());
+        }
+        let Some(text) = self.groups.not_in_full() else {
+            return Ok(());
+        };
+        self.settle()?;
+        let dim = self.colours.dim;
+        for line in wrap(&text, self.width) {
+            writeln!(self.out, "{dim}{line}{dim:#}")?;
+        }
+        Ok(())
     }
 
     fn summary(&mut self, s: &Summary) -> io::Result<()> {
@@ -705,13 +722,18 @@ fn limit_line(l: &Limit) -> String {
 }
 
 fn candidate(c: &Limit) -> String {
-    let numbers = match (c.usage, c.bound()) {
-        (Some(usage), Some(bound)) => {
-            format!("{} of {}", amount(usage, c.unit), amount(bound, c.unit))
-        }
-        _ => "?".to_owned(),
-    };
+    let numbers = how_full(c).unwrap_or_else(|| "?".to_owned());
     format!("{}: {numbers}", title(c))
+}
+
+/// "60 of 60".
+fn how_full(c: &Limit) -> Option<String> {
+    let (usage, bound) = (c.usage?, c.bound()?);
+    Some(format!(
+        "{} of {}",
+        amount(usage, c.unit),
+        amount(bound, c.unit)
+    ))
 }
 
 #[cfg(test)]

@@ -101,6 +101,8 @@ pub(super) struct Groups {
     lines: VecDeque<u64>,
     /// Of groups that are not remembered any more, and repeats of what has not come by.
     rest: Rest,
+    /// Groups that had to go before one of them was told in full.
+    not_in_full: u64,
     /// Counts move: they are due when nothing more comes, and not before.
     in_place: bool,
 }
@@ -133,7 +135,7 @@ impl Rest {
         let Self { gone, unknown, .. } = std::mem::take(self);
         let mut texts = Vec::new();
         if gone > 0 {
-            texts.push(format!("… {gone} more of other limits"));
+            texts.push(format!("… {gone} of other limits"));
         }
         if unknown > 0 {
             texts.push(format!(
@@ -148,7 +150,13 @@ struct Group {
     id: u64,
     key: Key,
     title: String,
+    /// Of the first failure: how full its limit was.
+    full: Option<String>,
     told: Told,
+    /// One has been told in full, ever.
+    in_full: bool,
+    /// Since when there is something that isn't said.
+    waits: u64,
     /// Since the first in full.
     all: Tally,
     /// Of these, what has been told by the count or for itself.
@@ -212,7 +220,7 @@ impl Groups {
         }
         let position = match self.all.iter().position(|group| group.key == key) {
             Some(position) => position,
-            None => self.begin(key, title, now),
+            None => self.begin(f, key, title, now),
         };
         let crowded = self.fulls.len() >= FULLS;
         let group = &mut self.all[position];
@@ -226,6 +234,7 @@ impl Groups {
             Telling::Line { .. } => self.lines.push_back(now),
             Telling::Counted => {}
         }
+        group.wait(now);
         group.all.one(f.caller.pid, &program, at);
         group.all.learn(&f.caller.comm, &program);
         group.last = now;
@@ -233,6 +242,7 @@ impl Groups {
             group.said += 1;
         }
         if telling == Telling::Full {
+            group.in_full = true;
             group.last_said = now;
         }
         let id = group.id;
@@ -264,6 +274,7 @@ impl Groups {
         if group.quiet {
             group.start_anew();
         }
+        group.wait(now);
         match r.alike {
             Alike::Process => {
                 let process = Some((of.pid, of.program.as_str()));
@@ -275,7 +286,7 @@ impl Groups {
         group.last = now;
     }
 
-    fn begin(&mut self, key: Key, title: &str, now: u64) -> usize {
+    fn begin(&mut self, f: &Failure, key: Key, title: &str, now: u64) -> usize {
         if self.all.len() >= GROUPS {
             let oldest = self
                 .all
@@ -283,9 +294,11 @@ impl Groups {
                 .enumerate()
                 .min_by_key(|(_, group)| group.last);
             let gone = oldest.map(|(at, _)| at).map(|at| self.all.swap_remove(at));
-            let unsaid = gone.map_or(0, |group| group.unsaid());
-            if unsaid > 0 {
-                self.rest.add(unsaid, 0, now);
+            if let Some(gone) = gone {
+                self.not_in_full += u64::from(!gone.in_full);
+                if gone.unsaid() > 0 {
+                    self.rest.add(gone.unsaid(), 0, now);
+                }
             }
         }
         let id = self.next;
@@ -294,7 +307,10 @@ impl Groups {
             id,
             key,
             title: title.to_owned(),
+            full: f.limit.as_ref().and_then(super::how_full),
             told: Told::default(),
+            in_full: false,
+            waits: now,
             all: Tally::default(),
             said: 0,
             elsewhere: 0,
@@ -366,7 +382,7 @@ impl Groups {
         if !rest.is_empty() {
             let more = rest.iter().map(|group| group.unsaid());
             let more = more.fold(0, u64::saturating_add);
-            let text = format!("… {more} more of {} other limits", rest.len());
+            let text = format!("… {more} of {} other limits", rest.len());
             rest.into_iter().for_each(|group| group.have_said(at));
             lines.push(Line { at, text });
         }
@@ -387,12 +403,22 @@ impl Groups {
         lines
     }
 
+    /// That there were limits whose value and advice have not been printed.
+    pub(super) fn not_in_full(&self) -> Option<String> {
+        let here = self.all.iter().filter(|group| !group.in_full);
+        let n = self.not_in_full.saturating_add(here.count() as u64);
+        (n > 0).then(|| {
+            let limits = if n == 1 { "limit" } else { "limits" };
+            format!("… {n} {limits} without advice above: --each prints every failure in full")
+        })
+    }
+
     /// The counts that move: of the groups with something that isn't said, the latest first.
     pub(super) fn moving(&self) -> Vec<String> {
         let mut moving: Vec<&Group> = self.all.iter().filter(|g| g.unsaid() > 0).collect();
         moving.sort_by_key(|group| std::cmp::Reverse((group.last, group.id)));
         let more = moving.split_off(moving.len().min(COUNTS));
-        let mut lines: Vec<String> = moving.into_iter().map(Group::count).collect();
+        let mut lines: Vec<String> = moving.into_iter().map(Group::moving).collect();
         if !more.is_empty() {
             lines.push(format!("… and {} other limits", more.len()));
         }
@@ -421,7 +447,19 @@ impl Group {
         }
         let paused = self.last.max(self.last_said).saturating_add(PAUSE);
         let seldom = self.last_said.saturating_add(self.interval);
+        // After a silence that was longer the next one is not late.
+        let seldom = match seldom < self.waits {
+            true => self.waits.saturating_add(SOON),
+            false => seldom,
+        };
         Some(if in_place { paused } else { paused.min(seldom) })
+    }
+
+    /// Something comes.
+    fn wait(&mut self, now: u64) {
+        if self.unsaid() == 0 {
+            self.waits = now;
+        }
     }
 
     fn telling(&mut self, f: &Failure, now: u64, crowded: bool) -> Telling {
@@ -475,6 +513,12 @@ impl Group {
         let elsewhere = self.elsewhere.saturating_sub(self.elsewhere_said);
         let mut text = match here {
             0 => format!("… {}", self.title),
+            // Nothing that these could be more than.
+            _ if self.said == 0 => {
+                let full = self.full.as_ref().map(|full| format!(": {full}"));
+                let (words, title) = (self.all.words(), &self.title);
+                format!("… {words}: {title}{}", full.unwrap_or_default())
+            }
             _ => format!("… {here} more: {}; in all {}", self.title, self.all.words()),
         };
         if elsewhere > 0 {
@@ -483,6 +527,16 @@ impl Group {
             ));
         }
         text
+    }
+
+    /// The same for a line that is cut where the terminal ends: first what changes.
+    fn moving(&self) -> String {
+        let here = self.all.attempts().saturating_sub(self.said);
+        if here == 0 || self.said == 0 {
+            return self.count();
+        }
+        let (words, title) = (self.all.words(), &self.title);
+        format!("… {here} more, in all {words}: {title}")
     }
 
     fn settle(&mut self, now: u64) -> Option<Line> {

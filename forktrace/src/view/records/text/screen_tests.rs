@@ -504,3 +504,72 @@ fn the_line_and_the_table_agree_on_how_many_came_in_a_second() {
         assert!((50..=54).contains(&said.parse::<u64>().unwrap()), "{text}");
     }
 }
+
+/// What had no room in full is named with its numbers, and nothing is more than nothing.
+#[test]
+fn limits_without_advice_are_said_to_be() {
+    let mut scene = Scene::new();
+    for n in 0..200_u64 {
+        scene.refuse(n, |f| {
+            called(f, "sh", 20_000 + n as u32);
+            limit(f, &format!("/c{}", n % 60), 10, 10);
+        });
+    }
+    let text = printed(&scene.end(3000), 200, Look::PLAIN);
+    assert_eq!(text.matches("  why     ").count(), 12, "{text}");
+    let said = "… 48 limits without advice above: --each prints every failure in full\n";
+    assert_eq!(text.matches(said).count(), 1, "{text}");
+    let first = " … 3 attempts by 3 processes of sh, each once: pids.max of /c59: 10 of 10\n";
+    assert!(text.contains(first), "{text}");
+    let one = printed(&nginx(), 200, Look::PLAIN);
+    assert!(!one.contains("without advice above"), "{one}");
+}
+
+/// A count that is due anew after a silence is not dated before what it counts.
+#[test]
+fn times_rise() {
+    let mut scene = Scene::new();
+    for begin in [0, 50_000, 55_000] {
+        for n in 0..40_u64 {
+            scene.refuse(begin + n * 100, |f| {
+                called(f, "sh", 20_000 + n as u32);
+                // A new one is printed at once, with its time.
+                let cgroup = match n {
+                    0 => format!("/new{begin}"),
+                    n => format!("/{}", n % 2),
+                };
+                limit(f, &cgroup, 10, 10);
+            });
+        }
+    }
+    let text = printed(&scene.end(90_000), 200, Look::PLAIN);
+    let clocks = text
+        .lines()
+        .filter(|line| line.as_bytes().get(2) == Some(&b':'));
+    let clocks: Vec<&str> = clocks.map(|line| &line[..8]).collect();
+    assert!(clocks.is_sorted() && clocks.len() > 8, "{text}");
+}
+
+/// What changes comes before what the terminal's edge may cut.
+#[test]
+fn a_count_that_moves_begins_with_its_numbers() {
+    let mut out = Vec::new();
+    let look = Look {
+        live: true,
+        moves: true,
+        width: 40,
+        ..Look::PLAIN
+    };
+    let mut screen = open(Box::new(&mut out), look);
+    for record in &java()[..18] {
+        screen.show(record).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    screen.pass().unwrap();
+    drop(screen);
+    let text = String::from_utf8(out).unwrap();
+    assert!(
+        text.ends_with("… 443 more, in all 444 attempts by jav…"),
+        "{text:?}"
+    );
+}
