@@ -298,15 +298,10 @@ impl<W: Write> Screen<W> {
     fn in_full(&mut self, f: &Failure) -> io::Result<()> {
         self.still()?;
         let Colours {
-            bad,
-            good,
-            bold,
-            dim,
+            bad, good, bold, ..
         } = self.colours;
-        writeln!(
-            self.out,
-            "{dim}{}{dim:#} {bad}{}{bad:#} {bold}{}{bold:#} {}: {bold}{}{bold:#}{}",
-            self.time(&f.time),
+        let headline = format!(
+            "{bad}{}{bad:#} {bold}{}{bold:#} {}: {bold}{}{bold:#}{}",
             f.errno.name(),
             name(f),
             what(f),
@@ -315,7 +310,9 @@ impl<W: Write> Screen<W> {
                 Certainty::Inferred => " (inferred)",
                 Certainty::Observed | Certainty::Unknown => "",
             }
-        )?;
+        );
+        let time = self.time(&f.time).into_owned();
+        self.after_clock(&time, &headline)?;
         self.row("why", &clean(&f.summary))?;
         self.row("who", &who(f))?;
         if let Some(path) = &f.cgroup.path {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{
     table::Table,
     words::{
-        amount, cause, count, duration, lasted, notes, processes, program, short, values,
-        with_offset,
+        amount, bare_program, cause, count, duration, lasted, notes, processes, program, short,
+        values, with_offset,
     },
 };
 use crate::{
@@ -31,10 +31,14 @@ pub const FORMAT: Format<Report> = Format {
 const ROWS: usize = 10;
 /// And of those that stand under what was printed as it happened.
 const ROWS_OF_A_DIGEST: usize = 5;
+/// Of fewer columns nobody could read.
+const NARROWEST: usize = 40;
+/// Below this, tables have fewer columns.
+const NARROW: usize = 60;
 /// Beyond this, lines are long rather than readable.
 const WIDEST: usize = 120;
 
-/// `width` in columns; from 60 to 120 are used.
+/// `width` in columns; from 40 to 120 are used.
 pub fn text(report: &Report, colours: bool, width: usize) -> String {
     let mut out = Text::new(report, colours, width, ROWS);
     out.opening();
@@ -96,10 +100,10 @@ impl<'a> Text<'a> {
             r: report,
             out: String::new(),
             colours: Colours::new(colours),
-            width: width.clamp(60, WIDEST),
+            width: width.clamp(NARROWEST, WIDEST),
             hosts: report.hosts.len() > 1,
             domain: super::table::common_domain(report.hosts.iter().map(|row| &*row.host)),
-            room: width.max(60),
+            room: width.max(NARROWEST),
             rows,
             holders_beside_advice: false,
         }
@@ -230,15 +234,19 @@ impl<'a> Text<'a> {
 
     fn causes(&mut self) {
         self.head("Causes");
-        let mut table = Table::new(&["cause", ">failures", ">share", "first", "last"]);
+        let columns = if self.width < NARROW { 3 } else { 5 };
+        let heads = ["cause", ">failures", ">share", "first", "last"];
+        let mut table = Table::new(&heads[..columns]);
         for c in &self.r.causes {
-            table.row(vec![
+            let mut cells = vec![
                 c.cause.id().to_owned(),
                 c.failures.to_string(),
                 format!("{:.1}%", c.share * 100.0),
                 short(c.first.as_ref()),
                 short(c.last.as_ref()),
-            ]);
+            ];
+            cells.truncate(columns);
+            table.row(cells);
         }
         let t = &self.r.totals;
         let without = [
@@ -249,7 +257,9 @@ impl<'a> Text<'a> {
             let share = n as f64 * 100.0 / t.failures.max(1) as f64;
             let none = String::new;
             let share = format!("{share:.1}%");
-            table.row(vec![name.to_owned(), n.to_string(), share, none(), none()]);
+            let mut cells = vec![name.to_owned(), n.to_string(), share, none(), none()];
+            cells.truncate(columns);
+            table.row(cells);
         }
         table.print(&mut self.out, self.colours, self.room, 0);
         let lists = [
@@ -273,14 +283,13 @@ impl<'a> Text<'a> {
 
     fn limits(&mut self) {
         self.head("Limits");
-        let mut table = self.table(&[">failures", "limit and its owner", ">value", ">highest use"]);
+        let wide = self.width >= NARROW;
+        let mut heads = vec![">failures", "limit and its owner", ">value"];
+        heads.extend(wide.then_some(">highest use"));
+        let mut table = self.table(&heads);
         for row in self.r.limits.rows.iter().take(self.rows) {
-            let cells = vec![
-                row.failures.to_string(),
-                row.title(),
-                values(row),
-                amount(row.highest_usage, row.unit),
-            ];
+            let mut cells = vec![row.failures.to_string(), row.title(), values(row)];
+            cells.extend(wide.then(|| amount(row.highest_usage, row.unit)));
             self.row(&mut table, &row.host, cells);
         }
         self.print(&table);
@@ -312,8 +321,11 @@ impl<'a> Text<'a> {
 
     fn callers(&mut self) {
         self.head("Callers");
-        let wide = self.width >= 100;
-        let mut heads = vec![">attempts", "program", "user", ">processes", ">most in 1 s"];
+        let (narrow, wide) = (self.width < NARROW, self.width >= 100);
+        let mut heads = match narrow {
+            true => vec![">attempts", "program", ">processes"],
+            false => vec![">attempts", "program", "user", ">processes", ">most in 1 s"],
+        };
         heads.extend(wide.then_some("last"));
         let mut table = self.table(&heads);
         for row in self.r.callers.rows.iter().take(self.rows) {
@@ -321,13 +333,18 @@ impl<'a> Text<'a> {
                 .user
                 .clone()
                 .unwrap_or_else(|| format!("uid {}", row.uid));
-            let mut cells = vec![
-                row.failures.to_string(),
+            let mut cells = vec![row.failures.to_string()];
+            if narrow {
+                cells.extend([bare_program(row).to_owned(), processes(row)]);
+                self.row(&mut table, &row.host, cells);
+                continue;
+            }
+            cells.extend([
                 program(row),
                 super::table::fit(&clean(&user), 20),
                 processes(row),
                 row.most_in_a_second.to_string(),
-            ];
+            ]);
             cells.extend(wide.then(|| short(row.last.as_ref())));
             self.row(&mut table, &row.host, cells);
         }
@@ -411,11 +428,15 @@ impl<'a> Text<'a> {
             return;
         }
         self.head(&super::oom::heading(oom));
-        let mut table = self.table(&[">kills", "cgroup", "victim", "last"]);
+        let wide = self.width >= NARROW;
+        let mut heads = vec![">kills", "cgroup", "victim"];
+        heads.extend(wide.then_some("last"));
+        let mut table = self.table(&heads);
         for row in oom.victims.rows.iter().take(self.rows) {
             let path = row.path.clone().unwrap_or_else(|| "not known".to_owned());
             let last = short(row.last.as_ref());
-            let cells = vec![row.kills.to_string(), path, row.comm.clone(), last];
+            let mut cells = vec![row.kills.to_string(), path, row.comm.clone()];
+            cells.extend(wide.then_some(last));
             self.row(&mut table, &row.host, cells);
         }
         self.print(&table);

@@ -40,13 +40,18 @@ pub(super) fn program(row: &CallerRow) -> String {
     let others = row.threads.iter();
     let others = others.filter(|comm| program_and_thread(&row.program, comm) != row.program);
     let others: Vec<&str> = others.map(String::as_str).collect();
-    let program = match row.program.is_empty() {
+    let program = bare_program(row);
+    match others.is_empty() {
+        true => program.to_owned(),
+        false => format!("{program} ({})", others.join(", ")),
+    }
+}
+
+/// "java".
+pub(super) fn bare_program(row: &CallerRow) -> &str {
+    match row.program.is_empty() {
         true => &row.comm,
         false => &row.program,
-    };
-    match others.is_empty() {
-        true => program.clone(),
-        false => format!("{program} ({})", others.join(", ")),
     }
 }
 

@@ -573,3 +573,33 @@ fn a_count_that_moves_begins_with_its_numbers() {
         "{text:?}"
     );
 }
+
+/// Every width that is used, with colours too; commands and single words aside.
+#[test]
+fn headlines_keep_to_the_width() {
+    let mut scene = Scene::new();
+    scene.refuse(0, |f| {
+        called(f, "java", 3100);
+        "http-nio-8080-e".clone_into(&mut f.caller.comm);
+        f.certainty = Certainty::Inferred;
+        f.operation = Operation::Thread;
+        f.syscall = Some("clone3".to_owned());
+        limit(f, "/x", 8, 8);
+    });
+    let records = scene.end(1000);
+    for width in [40, 56, 80] {
+        for colours in [false, true] {
+            let look = Look {
+                colours,
+                ..Look::PLAIN
+            };
+            let text = printed(&records, width, look);
+            let long = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("now "));
+            for line in long {
+                assert!(textwrap::core::display_width(line) <= width, "{text}");
+            }
+        }
+    }
+}
