@@ -140,6 +140,10 @@ pub struct Top<R> {
     pub rows: Vec<R>,
     /// Failures that belong to none of the rows.
     pub others: u64,
+    /// Of these, failures counted without what tells whose they are (`repeat` records whose `alike`
+    /// isn't `process`): most of them belong to the rows.
+    #[serde(default)]
+    pub unrecorded: u64,
     /// Whether the rows' counts are exact. They are, unless there were more than
     /// the tables hold: then a row can have had more, which is in `others`.
     pub exact: bool,
@@ -150,6 +154,7 @@ impl<R> Default for Top<R> {
         Self {
             rows: Vec::new(),
             others: 0,
+            unrecorded: 0,
             exact: true,
         }
     }

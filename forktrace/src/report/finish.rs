@@ -216,11 +216,13 @@ fn top<S, R>(table: Table<S>, row: impl Fn((u64, S)) -> R) -> Top<R> {
     let Top {
         rows,
         others,
+        unrecorded,
         exact,
     } = cut(rows, others, |(count, _)| *count);
     Top {
         rows: rows.into_iter().map(row).collect(),
         others,
+        unrecorded,
         exact,
     }
 }
@@ -231,6 +233,7 @@ fn cut<R>(mut rows: Vec<R>, others: Others, failures: impl Fn(&R) -> u64) -> Top
     Top {
         rows,
         others: others.count.saturating_add(more),
+        unrecorded: others.unrecorded,
         exact: others.dropped == 0,
     }
 }
@@ -254,11 +257,13 @@ fn callers(table: Table<CallerState>) -> Top<CallerRow> {
     let Top {
         rows,
         others,
+        unrecorded,
         exact,
     } = cut(rows, others, |(count, _)| *count);
     Top {
         rows: rows.into_iter().map(caller_row).collect(),
         others,
+        unrecorded,
         exact,
     }
 }

@@ -182,6 +182,7 @@ impl OomKills {
             victims: Top {
                 rows: rows.collect(),
                 others: others_count,
+                unrecorded: 0,
                 exact: others.dropped == 0,
             },
             near,

@@ -38,6 +38,8 @@ pub struct Handle {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Others {
     pub count: u64,
+    /// Of these, what was not known to be any row's.
+    pub unrecorded: u64,
     /// Rows that had to go; the same one can have gone several times.
     pub dropped: u64,
 }
@@ -91,6 +93,7 @@ impl<R> Table<R> {
             return self.again(handle, count);
         }
         add(&mut self.others.count, count);
+        add(&mut self.others.unrecorded, count);
         None
     }
 
@@ -194,6 +197,7 @@ mod tests {
             others,
             Others {
                 count: 11,
+                unrecorded: 0,
                 dropped: 1
             }
         );

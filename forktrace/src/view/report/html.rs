@@ -6,7 +6,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::{
     oom as words, plot,
-    words::{amount, cause, count, moment, notes, processes, program, values, with_offset},
+    words::{
+        amount, cause, count, moment, not_recorded, notes, processes, program,
+        programs_not_recorded, values, with_offset,
+    },
 };
 use crate::{
     report::{OomReport, OwnerRow, Report, Top},
@@ -183,11 +186,13 @@ fn failures(n: u64) -> Markup {
     number(Some(n), &n.to_string())
 }
 
-fn others<R>(top: &Top<R>) -> Markup {
+fn others<R>(top: &Top<R>, not_recorded: &[String]) -> Markup {
+    let others = top.others.saturating_sub(top.unrecorded);
     html! {
-        @if top.others > 0 {
+        @for more in not_recorded { p .dim { (more) } }
+        @if others > 0 {
             p .dim {
-                (top.others) " failures of others"
+                (others) " failures of others"
                 @if !top.exact { "; there were more than the table holds" }
             }
         }
@@ -258,7 +263,8 @@ fn limits(r: &Report) -> Markup {
         ">highest",
         "last",
     ];
-    table("Limits by owner", &heads, rows, others(&r.limits))
+    let more = not_recorded(&r.limits, "limit");
+    table("Limits by owner", &heads, rows, others(&r.limits, &more))
 }
 
 fn holders(r: &Report) -> Markup {
@@ -297,7 +303,12 @@ fn callers(r: &Report) -> Markup {
         "first",
         "last",
     ];
-    table("Callers", &heads, rows, others(&r.callers))
+    table(
+        "Callers",
+        &heads,
+        rows,
+        others(&r.callers, &programs_not_recorded(r)),
+    )
 }
 
 fn cgroups(r: &Report) -> Markup {
@@ -310,7 +321,7 @@ fn cgroups(r: &Report) -> Markup {
     let heads = [">failures", "host", "path", "last"];
     html! {
         (owners("Units", &r.units)) (owners("Containers", &r.containers)) (owners("Pods", &r.pods))
-        (table("Cgroups", &heads, rows, others(&r.cgroups)))
+        (table("Cgroups", &heads, rows, others(&r.cgroups, &not_recorded(&r.cgroups, "cgroup"))))
     }
 }
 

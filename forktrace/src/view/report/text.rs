@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{
     table::Table,
     words::{
-        amount, bare_program, cause, count, duration, lasted, notes, processes, program, short,
-        values, with_offset,
+        amount, bare_program, cause, count, duration, lasted, not_recorded, notes, processes,
+        program, programs_not_recorded, short, values, with_offset,
     },
 };
 use crate::{
@@ -141,11 +141,17 @@ impl<'a> Text<'a> {
     }
 
     /// What the rows shown leave out.
-    fn others<R>(&mut self, top: &Top<R>, failures: fn(&R) -> u64) {
+    fn others<R>(&mut self, top: &Top<R>, failures: fn(&R) -> u64, not_recorded: &[String]) {
+        let Colours { dim, .. } = self.colours;
+        for more in not_recorded {
+            for line in wrap(more, self.width - 2) {
+                let _ = writeln!(self.out, "  {dim}{line}{dim:#}");
+            }
+        }
         let more = top.rows.iter().skip(self.rows).map(failures);
-        let others = more.fold(top.others, u64::saturating_add);
+        let gone = top.others.saturating_sub(top.unrecorded);
+        let others = more.fold(gone, u64::saturating_add);
         if others > 0 {
-            let dim = self.colours.dim;
             let exact = if top.exact {
                 ""
             } else {
@@ -293,7 +299,8 @@ impl<'a> Text<'a> {
             self.row(&mut table, &row.host, cells);
         }
         self.print(&table);
-        self.others(&self.r.limits, |row| row.failures);
+        let more = not_recorded(&self.r.limits, "limit");
+        self.others(&self.r.limits, |row| row.failures, &more);
     }
 
     fn holders(&mut self) {
@@ -349,7 +356,8 @@ impl<'a> Text<'a> {
             self.row(&mut table, &row.host, cells);
         }
         self.print(&table);
-        self.others(&self.r.callers, |row| row.failures);
+        let more = programs_not_recorded(self.r);
+        self.others(&self.r.callers, |row| row.failures, &more);
     }
 
     fn cgroups(&mut self) {
@@ -374,7 +382,8 @@ impl<'a> Text<'a> {
             self.row(&mut table, &row.host, vec![row.failures.to_string(), path]);
         }
         self.print(&table);
-        self.others(&self.r.cgroups, |row| row.failures);
+        let more = not_recorded(&self.r.cgroups, "cgroup");
+        self.others(&self.r.cgroups, |row| row.failures, &more);
     }
 
     fn timeline(&mut self) {
@@ -440,7 +449,7 @@ impl<'a> Text<'a> {
             self.row(&mut table, &row.host, cells);
         }
         self.print(&table);
-        self.others(&oom.victims, |row| row.kills);
+        self.others(&oom.victims, |row| row.kills, &[]);
         if oom.near.is_empty() {
             return;
         }

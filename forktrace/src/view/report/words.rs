@@ -6,7 +6,7 @@ pub(in crate::view) use crate::view::times::moment;
 pub(super) use crate::view::times::with_offset;
 use crate::{
     model::{Cause, Unit, program_and_thread},
-    report::{CallerRow, DamageCount, LimitRow, Report, SessionRow},
+    report::{CallerRow, DamageCount, LimitRow, Report, SessionRow, Top},
     view::{nothing_passed, times::without_year},
 };
 
@@ -61,6 +61,27 @@ pub(super) fn processes(row: &CallerRow) -> String {
         true => format!("{} or more", row.processes),
         false => row.processes.to_string(),
     }
+}
+
+/// What of a table's failures was counted by the check alone.
+pub(super) fn not_recorded<R>(top: &Top<R>, what: &str) -> Vec<String> {
+    let more = |n: u64| format!("{n} more by the same checks, {what} not recorded");
+    let n = Some(top.unrecorded).filter(|n| *n > 0);
+    n.map(more).into_iter().collect()
+}
+
+/// The same of the callers, most of which are counted by user and cgroup: who asks there once, and ends,
+/// is no other than who has a row.
+pub(super) fn programs_not_recorded(r: &Report) -> Vec<String> {
+    let by_check = r.cgroups.unrecorded.min(r.callers.unrecorded);
+    let alike = r.callers.unrecorded - by_check;
+    let same = [
+        (alike, "of the same users and cgroups"),
+        (by_check, "by the same checks"),
+    ];
+    let more = same.into_iter().filter(|(n, _)| *n > 0);
+    more.map(|(n, same)| format!("{n} more {same}, program not recorded"))
+        .collect()
 }
 
 /// A series' name.

@@ -603,3 +603,30 @@ fn headlines_keep_to_the_width() {
         }
     }
 }
+
+/// Who is counted by user and cgroup is no other than who has a row.
+#[test]
+fn repeats_of_short_processes_are_none_of_others() {
+    let digest = |alike| {
+        let mut scene = Scene::new();
+        for n in 0..256_u64 {
+            scene.refuse(n, |f| {
+                called(f, "python3", 20_000 + n as u32);
+                limit(f, "/a", 3, 3);
+            });
+        }
+        scene.repeat(144, 260, 900, alike);
+        let text = printed(&scene.end(1000), 80, Look::PLAIN);
+        text.split_once("What to do first").unwrap().1.to_owned()
+    };
+    let text = digest(Alike::UserAndCgroup);
+    let said = "  144 more of the same users and cgroups, program not recorded\n";
+    assert!(text.contains(said) && !text.contains("of others"), "{text}");
+    let text = digest(Alike::Check);
+    for said in [
+        "  144 more by the same checks, program not recorded\n",
+        "  144 more by the same checks, limit not recorded\n",
+    ] {
+        assert!(text.contains(said) && !text.contains("of others"), "{text}");
+    }
+}
