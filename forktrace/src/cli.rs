@@ -199,7 +199,7 @@ pub struct ReplayArgs {
     pub follow: bool,
     #[command(flatten)]
     pub print: PrintArgs,
-    /// Say more, and times with their date and offset.
+    /// Say more, every failure in full (--each), and times with their date and offset.
     #[arg(short, long, help_heading = "Output")]
     pub verbose: bool,
     /// End with status 0 though damage has lost some of the records.
@@ -376,7 +376,8 @@ pub struct TraceArgs {
     /// Size of the buffer between kernel and forktrace, e.g. 512K, 4M.
     #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = "1M", help_heading = "Tracing", hide_short_help = true)]
     pub ring_size: u32,
-    /// Say more, and times with their date and offset; also logs what the kernel side does.
+    /// Say more, every failure in full (--each), and times with their date and offset; also logs what the
+    /// kernel side does.
     #[arg(short, long, help_heading = "Output")]
     pub verbose: bool,
     /// Kernel types to use in place of /sys/kernel/btf/vmlinux.

@@ -43,6 +43,13 @@ pub(super) struct Day {
     pub(super) offset: String,
 }
 
+impl Day {
+    /// Times without an offset are taken for these.
+    pub(super) fn is_utc(&self) -> bool {
+        self.offset == "UTC"
+    }
+}
+
 /// The day that a time is on; `None` for what is no time.
 pub(super) fn day(time: &str) -> Option<Day> {
     day_in(time, zone())

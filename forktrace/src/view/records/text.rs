@@ -210,12 +210,8 @@ impl<W: Write> Screen<W> {
             return Ok(());
         };
         let before = self.day.replace(day.clone());
-        match self.verbosity {
-            // Each time has its date.
-            Verbosity::Verbose => return Ok(()),
-            // The first line, with the day, was not wanted.
-            Verbosity::Quiet if before.is_none() => return Ok(()),
-            Verbosity::Quiet | Verbosity::Normal => {}
+        if !says_day(self.verbosity, before.as_ref(), &day) {
+            return Ok(());
         }
         self.settle()?;
         let offset = match before {
@@ -554,6 +550,17 @@ impl<W: Write> Screen<W> {
     }
 }
 
+/// Whether a day that is another than that of the line before is to be said.
+fn says_day(verbosity: Verbosity, before: Option<&Day>, day: &Day) -> bool {
+    match verbosity {
+        // Each time has its date.
+        Verbosity::Verbose => false,
+        // The first line, with the day, was not wanted. Of times that are none of UTC the offset is needed.
+        Verbosity::Quiet => before.is_some() || !day.is_utc(),
+        Verbosity::Normal => true,
+    }
+}
+
 /// Where "can't start new thread" was the reason to look, it may have failed before clone was called.
 const STACKS: &str =
     "Threads whose stack could not be mapped are not among these: --thread-stacks.";
@@ -851,6 +858,23 @@ mod tests {
             verbose.contains("\n2026-01-05T09:00:00.000000+00:00 OOM"),
             "{verbose}"
         );
+    }
+
+    #[test]
+    fn a_quiet_screen_says_which_zone_its_times_are_of() {
+        let day = |offset: &str| Day {
+            date: "2026-01-01".to_owned(),
+            offset: offset.to_owned(),
+        };
+        assert!(says_day(Verbosity::Quiet, None, &day("+02:00")));
+        assert!(!says_day(Verbosity::Quiet, None, &day("UTC")));
+        assert!(says_day(
+            Verbosity::Quiet,
+            Some(&day("UTC")),
+            &day("+02:00")
+        ));
+        assert!(says_day(Verbosity::Normal, None, &day("UTC")));
+        assert!(!says_day(Verbosity::Verbose, None, &day("+02:00")));
     }
 
     #[test]
