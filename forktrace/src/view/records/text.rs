@@ -587,7 +587,7 @@ fn nothing(filters: &BTreeMap<String, String>, chosen: bool, others: Option<u64>
     };
     let others: Vec<String> = filters
         .iter()
-        .filter(|(name, _)| *name != "errno")
+        .filter(|(name, _)| !matches!(name.as_str(), "errno" | "command"))
         .map(|(name, value)| format!("{}={}", clean(name), clean(value)))
         .collect();
     if !others.is_empty() {
@@ -595,6 +595,9 @@ fn nothing(filters: &BTreeMap<String, String>, chosen: bool, others: Option<u64>
             ", of those that {} lets through",
             others.join(", ")
         ));
+    }
+    if let Some(command) = filters.get("command") {
+        text.push_str(&format!(", by `{}` or its descendants", clean(command)));
     }
     text.push('.');
     text
@@ -897,6 +900,11 @@ mod tests {
         assert_eq!(
             of(&[("errno", "EBUSY"), ("uid", "7")]),
             "No failed creation with EBUSY (other errnos: --errno all), of those that uid=7 lets through."
+        );
+        let command = of(&[("command", "sh -c 'exit 3'")]);
+        assert!(
+            command.ends_with("--errno all), by `sh -c 'exit 3'` or its descendants."),
+            "{command}"
         );
     }
 
