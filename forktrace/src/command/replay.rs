@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use forktrace::{
     record::Record,
-    recording::{Damage, Filter, Item, LeftOut, ReadError, Reader, Wanted},
+    recording::{Damage, Filter, Item, ReadError, Reader, Wanted},
     view::nothing_passed,
 };
 
@@ -45,7 +45,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         }
         all.add(damage);
     }
-    if let Some(remark) = passed.remark(filtered, filter.left_out()) {
+    if let Some(remark) = passed.remark(filtered, &filter) {
         printer.remark(&remark)?;
     }
     printer.settle()?;
@@ -70,10 +70,10 @@ struct Passed {
 
 impl Passed {
     /// Why there was nothing.
-    fn remark(&self, filtered: bool, left_out: &LeftOut) -> Option<String> {
+    fn remark(&self, filtered: bool, filter: &Filter) -> Option<String> {
         match (self.records, self.failures) {
             (0, _) => Some("No records: nothing has been recorded.".to_owned()),
-            (_, 0) if filtered => Some(nothing_passed(left_out)),
+            (_, 0) if filtered => Some(nothing_passed(filter.left_out(), filter.unjudged())),
             _ => None,
         }
     }

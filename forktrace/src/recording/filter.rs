@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Gap;
 use crate::{
     model::{Cause, Cgroup, Errno},
-    record::{Alike, Failure, OomKill, Record, Session, Summary},
+    record::{Alike, Failure, OomKill, Record, Repeat, Session, Summary},
 };
 
 /// What is wanted; empty or `None` takes everything.
@@ -79,16 +79,47 @@ impl Wanted {
 
     /// Whether it is wanted, if its time is.
     pub fn chosen(&self, f: &Failure) -> bool {
-        let c = &f.caller;
-        self.pid.is_none_or(|p| [c.pid, c.tid, c.ppid].contains(&p))
-            && self.comm.as_ref().is_none_or(|comm| *comm == c.comm)
-            && self
-                .user
-                .as_ref()
-                .is_none_or(|user| c.user.as_ref() == Some(user) || user.parse() == Ok(c.uid))
-            && self.lives(&f.cgroup)
-            && (self.causes.is_empty() || self.causes.contains(&f.cause))
-            && (self.errnos.is_empty() || self.errnos.contains(&f.errno))
+        self.unmet_choice(f).is_none()
+    }
+}
+
+/// The options that something doesn't meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unmet(u16);
+
+impl Unmet {
+    /// By their bits.
+    const OPTIONS: [&str; 9] = [
+        "--since", "--until", "--pid", "--comm", "--user", "--cgroup", "--unit", "--cause",
+        "--errno",
+    ];
+    const TIMES: u16 = 0b11;
+    const OF_PROCESS: u16 = 0b1100;
+    const OF_CGROUP: u16 = 0b111_0000;
+
+    fn of(met: [bool; 9]) -> Self {
+        let bits = met.iter().enumerate();
+        Self(bits.fold(0, |bits, (at, met)| bits | u16::from(!met) << at))
+    }
+
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = Self::OPTIONS.into_iter().enumerate();
+        all.filter_map(move |(at, name)| (self.0 >> at & 1 == 1).then_some(name))
+    }
+
+    /// Of these, what failures that are so much like that one don't meet either. Their times are
+    /// their own.
+    fn shared(self, alike: Alike) -> Self {
+        let own = match alike {
+            Alike::Process => Self::TIMES,
+            Alike::UserAndCgroup => Self::TIMES | Self::OF_PROCESS,
+            Alike::Check => Self::TIMES | Self::OF_PROCESS | Self::OF_CGROUP,
+        };
+        Self(self.0 & !own)
     }
 }
 
@@ -105,18 +136,33 @@ pub struct LeftOut {
 impl LeftOut {
     /// Adds one that isn't wanted.
     pub fn add(&mut self, wanted: &Wanted, f: &Failure) {
-        self.failures += 1;
-        let time = &f.time;
-        if self.first.as_ref().is_none_or(|first| time < first) {
-            self.first = Some(time.clone());
+        self.count(wanted.unmet(f), 1, &f.time, &f.time);
+    }
+
+    /// Adds those that a record counts as repeats of a failure that doesn't meet `of`. Whether any
+    /// is left out for sure.
+    pub fn add_repeats(&mut self, wanted: &Wanted, of: Unmet, repeat: &Repeat) -> bool {
+        let times = wanted.unmet_times(&repeat.first, &repeat.last);
+        let unmet = Unmet(times.0 | of.shared(repeat.alike).0);
+        if !unmet.is_none() {
+            self.count(unmet, repeat.count, &repeat.first, &repeat.last);
         }
-        if self.last.as_ref().is_none_or(|last| time > last) {
-            self.last = Some(time.clone());
+        !unmet.is_none()
+    }
+
+    fn count(&mut self, unmet: Unmet, count: u64, first: &str, last: &str) {
+        let add = |sum: &mut u64| *sum = sum.saturating_add(count);
+        add(&mut self.failures);
+        if self.first.as_deref().is_none_or(|known| first < known) {
+            self.first = Some(first.to_owned());
         }
-        for option in wanted.unmet(f) {
+        if self.last.as_deref().is_none_or(|known| last > known) {
+            self.last = Some(last.to_owned());
+        }
+        for option in unmet.names() {
             match self.by.get_mut(option) {
-                Some(count) => *count += 1,
-                None => drop(self.by.insert(option.to_owned(), 1)),
+                Some(sum) => add(sum),
+                None => drop(self.by.insert(option.to_owned(), count)),
             }
         }
     }
@@ -124,92 +170,58 @@ impl LeftOut {
 
 impl Wanted {
     /// The options that a failure doesn't meet.
-    fn unmet(&self, f: &Failure) -> Vec<&'static str> {
-        let only = |wanted: Self| !wanted.wants(f);
-        let none = Self::default;
-        let mut unmet = Vec::new();
-        for (option, alone) in [
-            (
-                "--since",
-                Self {
-                    since: self.since,
-                    ..none()
-                },
-            ),
-            (
-                "--until",
-                Self {
-                    until: self.until,
-                    ..none()
-                },
-            ),
-            (
-                "--pid",
-                Self {
-                    pid: self.pid,
-                    ..none()
-                },
-            ),
-            (
-                "--comm",
-                Self {
-                    comm: self.comm.clone(),
-                    ..none()
-                },
-            ),
-            (
-                "--user",
-                Self {
-                    user: self.user.clone(),
-                    ..none()
-                },
-            ),
-            (
-                "--cgroup",
-                Self {
-                    cgroup: self.cgroup.clone(),
-                    ..none()
-                },
-            ),
-            (
-                "--unit",
-                Self {
-                    unit: self.unit.clone(),
-                    ..none()
-                },
-            ),
-            (
-                "--cause",
-                Self {
-                    causes: self.causes.clone(),
-                    ..none()
-                },
-            ),
-            (
-                "--errno",
-                Self {
-                    errnos: self.errnos.clone(),
-                    ..none()
-                },
-            ),
-        ] {
-            if only(alone) {
-                unmet.push(option);
-            }
-        }
-        unmet
+    pub fn unmet(&self, f: &Failure) -> Unmet {
+        Unmet(self.unmet_times(&f.time, &f.time).0 | self.unmet_choice(f).0)
+    }
+
+    fn unmet_times(&self, first: &str, last: &str) -> Unmet {
+        let since = Self {
+            since: self.since,
+            ..Self::default()
+        };
+        let until = Self {
+            until: self.until,
+            ..Self::default()
+        };
+        let mut met = [true; 9];
+        met[0] = since.in_time(first, last);
+        met[1] = until.in_time(first, last);
+        Unmet::of(met)
+    }
+
+    /// Of those that are about no time.
+    fn unmet_choice(&self, f: &Failure) -> Unmet {
+        let c = &f.caller;
+        let is_user = |user: &String| c.user.as_ref() == Some(user) || user.parse() == Ok(c.uid);
+        Unmet::of([
+            true,
+            true,
+            self.pid.is_none_or(|p| [c.pid, c.tid, c.ppid].contains(&p)),
+            self.comm.as_ref().is_none_or(|comm| *comm == c.comm),
+            self.user.as_ref().is_none_or(is_user),
+            self.is_within(&f.cgroup),
+            self.is_of_unit(&f.cgroup),
+            self.causes.is_empty() || self.causes.contains(&f.cause),
+            self.errnos.is_empty() || self.errnos.contains(&f.errno),
+        ])
+    }
+
+    fn is_within(&self, cgroup: &Cgroup) -> bool {
+        self.cgroup.as_ref().is_none_or(|wanted| {
+            let path = cgroup.path.as_ref();
+            path.is_some_and(|path| within(path, wanted))
+        })
+    }
+
+    fn is_of_unit(&self, cgroup: &Cgroup) -> bool {
+        self.unit.as_ref().is_none_or(|wanted| {
+            let unit = cgroup.unit.as_ref();
+            unit.is_some_and(|unit| is_unit(unit, wanted))
+        })
     }
 
     fn lives(&self, cgroup: &Cgroup) -> bool {
-        let within = |wanted: &String| {
-            let path = cgroup.path.as_ref();
-            path.is_some_and(|path| within(path, wanted))
-        };
-        let is_unit = |wanted: &String| {
-            let unit = cgroup.unit.as_ref();
-            unit.is_some_and(|unit| is_unit(unit, wanted))
-        };
-        self.cgroup.as_ref().is_none_or(within) && self.unit.as_ref().is_none_or(is_unit)
+        self.is_within(cgroup) && self.is_of_unit(cgroup)
     }
 
     /// Whether an OOM kill is wanted, by its victim. It is no failure: who asks for causes or
@@ -243,25 +255,35 @@ fn is_unit(unit: &str, wanted: &str) -> bool {
 /// Filters a stream of records.
 pub struct Filter {
     wanted: Wanted,
-    /// By `seq`, the causes of the session's failures that were wanted: repeats
-    /// refer to them. A byte each.
-    taken: Vec<Option<Cause>>,
+    /// By `seq`, what became of the session's failures: repeats refer to them.
+    seen: Vec<Seen>,
     session: Option<Box<Session>>,
     summary: Summary,
     left_out: LeftOut,
+    unjudged: u64,
+}
+
+/// What became of a failure. Four bytes.
+#[derive(Clone, Copy, Debug, Default)]
+enum Seen {
+    #[default]
+    Never,
+    Taken(Cause),
+    LeftOut(Unmet),
 }
 
 /// Failures whose repeats can be recognised: 64 MiB.
-const MOST_TAKEN: u64 = 64 << 20;
+const MOST_SEEN: u64 = 16 << 20;
 
 impl Filter {
     pub fn new(wanted: Wanted) -> Self {
         Self {
             wanted,
-            taken: Vec::new(),
+            seen: Vec::new(),
             session: None,
             summary: Summary::default(),
             left_out: LeftOut::default(),
+            unjudged: 0,
         }
     }
 
@@ -270,11 +292,16 @@ impl Filter {
         &self.left_out
     }
 
+    /// Repeats of which nobody knows whether they are wanted; they are not passed on either.
+    pub fn unjudged(&self) -> u64 {
+        self.unjudged
+    }
+
     /// Records are missing here, maybe the beginning of another session: then no repeat is of a
     /// failure that came before.
     pub fn lose(&mut self, gap: &Gap) {
         if gap.session.is_some() {
-            self.taken.clear();
+            self.seen.clear();
             self.summary = Summary::default();
             self.session = None;
         }
@@ -287,25 +314,19 @@ impl Filter {
             Record::Failure(failure) => {
                 if !self.wanted.wants(&failure) {
                     self.left_out.add(&self.wanted, &failure);
+                    // Of one whose time alone isn't wanted, repeats may be.
+                    let seen = match self.wanted.unmet_choice(&failure) {
+                        unmet if unmet.is_none() => Seen::Taken(failure.cause),
+                        unmet => Seen::LeftOut(unmet),
+                    };
+                    self.see(failure.seq, seen);
                     return None;
                 }
-                self.take(failure.seq, failure.cause);
+                self.see(failure.seq, Seen::Taken(failure.cause));
                 self.count(failure.cause, 1);
                 Some(Record::Failure(failure))
             }
-            Record::Repeat(repeat) => {
-                let cause = self.taken(repeat.of);
-                if !self.wanted.in_time(&repeat.first, &repeat.last)
-                    || (cause.is_none() && self.wanted.chooses())
-                    || !self.wanted.can_judge(repeat.alike)
-                {
-                    return None;
-                }
-                if let Some(cause) = cause {
-                    self.count(cause, repeat.count);
-                }
-                Some(Record::Repeat(repeat))
-            }
+            Record::Repeat(repeat) => self.repeat(repeat),
             // Nobody knows which failures were lost.
             Record::Loss(loss) => self
                 .wanted
@@ -325,26 +346,46 @@ impl Filter {
     fn begin(&mut self, session: Box<Session>) -> Record {
         // A recording that goes on in another file repeats its session there.
         if self.session.as_ref() != Some(&session) {
-            self.taken.clear();
+            self.seen.clear();
             self.summary = Summary::default();
             self.session = Some(session.clone());
         }
         Record::Session(session)
     }
 
-    fn take(&mut self, seq: u64, cause: Cause) {
-        if self.wanted.is_active() && seq < MOST_TAKEN {
+    fn repeat(&mut self, repeat: Repeat) -> Option<Record> {
+        let (cause, unmet) = match self.seen(repeat.of) {
+            Seen::Taken(cause) => (Some(cause), Unmet::default()),
+            Seen::LeftOut(unmet) => (None, unmet),
+            Seen::Never => (None, Unmet::default()),
+        };
+        if self.left_out.add_repeats(&self.wanted, unmet, &repeat) {
+            return None;
+        }
+        if (cause.is_none() && self.wanted.chooses()) || !self.wanted.can_judge(repeat.alike) {
+            self.unjudged = self.unjudged.saturating_add(repeat.count);
+            return None;
+        }
+        if let Some(cause) = cause {
+            self.count(cause, repeat.count);
+        }
+        Some(Record::Repeat(repeat))
+    }
+
+    fn see(&mut self, seq: u64, seen: Seen) {
+        if self.wanted.is_active() && seq < MOST_SEEN {
             let at = seq as usize;
-            if self.taken.len() <= at {
-                self.taken.resize(at + 1, None);
+            if self.seen.len() <= at {
+                self.seen.resize(at + 1, Seen::Never);
             }
-            self.taken[at] = Some(cause);
+            self.seen[at] = seen;
         }
     }
 
-    fn taken(&self, seq: u64) -> Option<Cause> {
-        let at = usize::try_from(seq).ok()?;
-        self.taken.get(at).copied().flatten()
+    fn seen(&self, seq: u64) -> Seen {
+        let at = usize::try_from(seq).ok();
+        at.and_then(|at| self.seen.get(at).copied())
+            .unwrap_or_default()
     }
 
     fn count(&mut self, cause: Cause, n: u64) {
@@ -372,7 +413,7 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{AT, failure};
+    use crate::report::tests::{AT, LATER, failed, failure, repeat};
 
     #[test]
     fn each_option_that_is_not_met_is_counted() {
@@ -392,5 +433,43 @@ mod tests {
         assert_eq!(left_out.first.as_deref(), Some(AT));
         let by: Vec<_> = left_out.by.iter().map(|(o, n)| (o.as_str(), *n)).collect();
         assert_eq!(by, [("--since", 3), ("--user", 3)]);
+    }
+
+    #[test]
+    fn repeats_of_what_is_left_out_are_left_out() {
+        let wanted = Wanted {
+            pid: Some(7),
+            user: Some("nosuch".to_owned()),
+            ..Wanted::default()
+        };
+        let mut filter = Filter::new(wanted.clone());
+        assert!(filter.pass(failed(1, AT)).is_none());
+        for alike in [Alike::Process, Alike::UserAndCgroup, Alike::Check] {
+            let Record::Repeat(mut repeat) = repeat(1, 10, AT, LATER) else {
+                unreachable!()
+            };
+            repeat.alike = alike;
+            assert!(filter.pass(Record::Repeat(repeat)).is_none());
+        }
+        let left_out = filter.left_out();
+        // Of those that have the check alone in common nobody knows whose they are.
+        assert_eq!((left_out.failures, filter.unjudged()), (21, 10));
+        assert_eq!(left_out.last.as_deref(), Some(LATER));
+        let by: Vec<_> = left_out.by.iter().map(|(o, n)| (o.as_str(), *n)).collect();
+        assert_eq!(by, [("--pid", 11), ("--user", 21)]);
+    }
+
+    #[test]
+    fn repeats_have_times_of_their_own() {
+        let wanted = Wanted {
+            since: Some(LATER.parse().unwrap()),
+            ..Wanted::default()
+        };
+        let mut filter = Filter::new(wanted);
+        assert!(filter.pass(failed(1, AT)).is_none());
+        assert!(filter.pass(repeat(1, 5, AT, AT)).is_none());
+        assert!(filter.pass(repeat(1, 3, AT, LATER)).is_some());
+        assert_eq!(filter.left_out().failures, 6);
+        assert_eq!(filter.left_out().by["--since"], 6);
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     model::{Cause, LossReason},
     record::{Alike, Loss, OomKill, Record, Repeat, Summary, parse_line},
-    recording::{Damage, Gap, LeftOut, Wanted},
+    recording::{Damage, Gap, LeftOut, Unmet, Wanted},
 };
 
 /// Rows that each table keeps at least.
@@ -165,7 +165,8 @@ impl Aggregator {
                     let counted = self.wanted.in_time(&failure.time, &failure.time);
                     self.failure(&Refusal::of(failure), counted);
                 } else {
-                    self.remember(failure.seq, Known::Unwanted);
+                    let unmet = self.wanted.unmet(failure);
+                    self.remember(failure.seq, Known::Unwanted(unmet));
                 }
             }
             Record::Session(about) => {
@@ -231,16 +232,38 @@ impl Aggregator {
     fn remember(&mut self, seq: u64, known: Known) {
         let at = self.session();
         let waited = self.sessions.remember(at, seq, known);
-        if let (Some(waiting), Known::Counted(counted)) = (waited, known) {
-            self.repeats(at, counted, waiting);
+        match (waited, known) {
+            (Some(waiting), Known::Counted(counted)) => self.repeats(at, counted, waiting),
+            (Some(waiting), Known::Unwanted(unmet)) => {
+                let repeat = Repeat {
+                    of: seq,
+                    count: waiting.count,
+                    first: waiting.when.first().unwrap_or_default(),
+                    last: waiting.when.last().unwrap_or_default(),
+                    alike: waiting.alike,
+                };
+                self.unwanted(unmet, &repeat);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Repeats of a failure that the filters left out.
+    fn unwanted(&mut self, unmet: Unmet, repeat: &Repeat) {
+        if !self.left_out.add_repeats(&self.wanted, unmet, repeat) {
+            add(&mut self.counts.unjudged, repeat.count);
         }
     }
 
     fn repeat(&mut self, repeat: &Repeat) {
-        if !self.wanted.in_time(&repeat.first, &repeat.last) {
-            return;
-        }
         let at = self.session();
+        if !self.wanted.in_time(&repeat.first, &repeat.last) {
+            let unmet = match self.sessions.recall(at, repeat.of) {
+                Some(Known::Unwanted(unmet)) => unmet,
+                _ => Unmet::default(),
+            };
+            return self.unwanted(unmet, repeat);
+        }
         let repeats = Waiting {
             count: repeat.count,
             when: When::parse(&repeat.first, &repeat.last),
@@ -248,8 +271,7 @@ impl Aggregator {
         };
         match self.sessions.recall(at, repeat.of) {
             Some(Known::Counted(counted)) => self.repeats(at, counted, repeats),
-            Some(Known::Unwanted) if self.wanted.can_judge(repeat.alike) => {}
-            Some(Known::Unwanted) => add(&mut self.counts.unjudged, repeat.count),
+            Some(Known::Unwanted(unmet)) => self.unwanted(unmet, repeat),
             None => {
                 if let Some(back) = self.sessions.wait(at, repeat.of, repeats) {
                     self.unknown(at, back);

@@ -11,7 +11,10 @@ use super::{
     table::Handle,
     when::When,
 };
-use crate::record::{Alike, Session, Summary};
+use crate::{
+    record::{Alike, Session, Summary},
+    recording::Unmet,
+};
 
 /// Sessions that have rows of their own; the rest share one.
 const SESSIONS: usize = 4096;
@@ -39,8 +42,8 @@ pub struct Counted {
 #[derive(Clone, Copy)]
 pub enum Known {
     Counted(Counted),
-    /// The filters left it out.
-    Unwanted,
+    /// The filters left it out, by these options.
+    Unwanted(Unmet),
 }
 
 /// Repeats whose failure has not come.

@@ -105,7 +105,7 @@ pub fn summary(failures: u64, lost: u64) -> Record {
 }
 
 pub const AT: &str = "2026-01-01T00:00:00.5Z";
-const LATER: &str = "2026-01-01T00:10:00.5Z";
+pub const LATER: &str = "2026-01-01T00:10:00.5Z";
 
 /// The report of these files.
 pub fn report(files: &[&[Record]]) -> Report {
@@ -604,4 +604,21 @@ fn a_report_of_nothing_says_what_was_left_out() {
     let text = crate::view::report_text(&report(&[&[]]), false, 80);
     assert!(text.contains("no records"), "{text}");
     assert!(!text.contains("Sessions"), "{text}");
+}
+
+/// Whether the repeats come before their failure or after it.
+#[test]
+fn what_is_left_out_counts_its_repeats() {
+    let wanted = Wanted {
+        user: Some("nosuch".to_owned()),
+        ..Wanted::default()
+    };
+    let after = [session("web1", AT), failed(1, AT), repeat(1, 36, AT, LATER)];
+    let before = [session("web1", AT), repeat(1, 36, AT, LATER), failed(1, AT)];
+    for records in [after, before] {
+        let r = filtered(wanted.clone(), &[&records]);
+        assert_eq!((r.totals.failures, r.totals.unjudged), (0, 0));
+        assert_eq!(r.left_out.failures, 37);
+        assert_eq!(r.left_out.by["--user"], 37);
+    }
 }

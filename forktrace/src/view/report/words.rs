@@ -119,7 +119,7 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
     let mut notes = Vec::new();
     let t = &r.totals;
     if t.failures == 0 && r.left_out.failures > 0 {
-        notes.push(nothing_passed(&r.left_out));
+        notes.push(nothing_passed(&r.left_out, t.unjudged));
     } else if t.failures == 0 && r.hosts.is_empty() && r.files > 0 {
         notes.push("no records: nothing has been recorded".to_owned());
     }
