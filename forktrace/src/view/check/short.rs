@@ -3,7 +3,7 @@
 
 use super::rows::{sentence, unseen, would_refuse};
 use crate::{
-    headroom::Headroom,
+    headroom::{Headroom, SubjectKind, Unreadable},
     view::{
         clean, holders,
         output::{Format, How},
@@ -22,12 +22,21 @@ fn line(h: &Headroom) -> String {
         true => "WARNING",
         false => "OK",
     };
-    let unseen: Vec<String> = unseen(h).map(|missing| missing.what.clone()).collect();
+    let unseen: Vec<&str> = unknown(h).map(|missing| &*missing.what).collect();
     let unseen = match unseen.is_empty() {
         true => String::new(),
         false => format!("; can't be read: {}", unseen.join(", ")),
     };
     format!("forktrace {state}: {}{unseen}", said(h))
+}
+
+/// What no line may pass over: of any fork the cgroups, which are the usual limits, and all where
+/// one asks for somebody's forks.
+fn unknown(h: &Headroom) -> Box<dyn Iterator<Item = &Unreadable> + '_> {
+    match h.of.kind {
+        SubjectKind::Host => Box::new(unseen(h)),
+        _ => Box::new(h.unreadable.iter()),
+    }
 }
 
 fn said(h: &Headroom) -> String {

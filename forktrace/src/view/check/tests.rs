@@ -223,6 +223,23 @@ fn more_tasks_are_told_by_the_first_that_is_refused() {
     assert!(printed(&short::FORMAT, &h).starts_with("forktrace OK: none of 5 more"));
 }
 
+/// That a limit can't be read is told to those who ask for somebody's forks.
+#[test]
+fn one_line_gives_no_all_clear_for_what_it_has_not_read() {
+    let mut h = sample();
+    h.unreadable.push(Unreadable {
+        what: "RLIMIT_NPROC of uid 4242".to_owned(),
+        why: "no".to_owned(),
+    });
+    h.would = Some(crate::headroom::would(&h, 3));
+    for (kind, told) in [(SubjectKind::User, true), (SubjectKind::Host, false)] {
+        h.of.kind = kind;
+        let line = printed(&short::FORMAT, &h);
+        let says = line.contains("; can't be read: RLIMIT_NPROC of uid 4242");
+        assert_eq!(says, told, "{line}");
+    }
+}
+
 #[test]
 fn every_limit_has_a_bar() {
     let mut h = sample();
