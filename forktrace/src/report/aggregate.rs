@@ -1,9 +1,12 @@
 //! Takes lines, and counts.
 
+use std::hash::Hash;
+
 use super::{
     bursts::Bursts,
     counts::{Counts, Kind, add},
     line::{self, Refusal},
+    once::Once,
     oom::OomKills,
     rows::{CallerState, CgroupState, KeyMaker, LimitState},
     session::{Counted, Known, Sessions, Waiting},
@@ -42,6 +45,10 @@ pub struct Aggregator {
     pub(super) bursts: Bursts,
     pub(super) oom: OomKills,
     pub(super) left_out: LeftOut,
+    /// Failures that stand in the files again.
+    pub(super) again: u64,
+    /// `None`: each record comes once.
+    once: Option<Once>,
     keys: KeyMaker,
 }
 
@@ -66,6 +73,7 @@ impl Aggregator {
     pub fn for_digest() -> Self {
         Self {
             sessions: Sessions::in_order(),
+            once: None,
             ..Self::with_rows(Wanted::default(), DIGEST_ROWS)
         }
     }
@@ -86,6 +94,8 @@ impl Aggregator {
             bursts: Bursts::default(),
             oom: OomKills::new(rows),
             left_out: LeftOut::default(),
+            again: 0,
+            once: Some(Once::default()),
             keys: KeyMaker::default(),
         }
     }
@@ -135,7 +145,8 @@ impl Aggregator {
             && let Some(refusal) = line::refusal(line)
         {
             self.go_on(Some(refusal.seq));
-            self.failure(&refusal, true);
+            let new = self.is_new(refusal.seq);
+            self.failure(&refusal, new);
             return Some(());
         }
         let record = parse_line(line)?;
@@ -156,13 +167,14 @@ impl Aggregator {
         }
         match record {
             Record::Failure(failure) => {
+                let new = self.is_new(failure.seq);
                 // The order of the files must not matter, so what is chosen is
                 // remembered whether its time is wanted or not.
-                if self.wanted.is_active() && !self.wanted.wants(failure) {
+                if new && self.wanted.is_active() && !self.wanted.wants(failure) {
                     self.left_out.add(&self.wanted, failure);
                 }
                 if self.wanted.chosen(failure) {
-                    let counted = self.wanted.in_time(&failure.time, &failure.time);
+                    let counted = new && self.wanted.in_time(&failure.time, &failure.time);
                     self.failure(&Refusal::of(failure), counted);
                 } else {
                     let unmet = self.wanted.unmet(failure);
@@ -177,6 +189,26 @@ impl Aggregator {
             Record::Loss(loss) => self.loss(loss),
             Record::OomKill(kill) => self.oom_kill(kill),
             Record::Summary(summary) => self.summary(summary),
+        }
+    }
+
+    /// Whether no file before had this failure of the session.
+    fn is_new(&mut self, seq: u64) -> bool {
+        let at = self.session();
+        let new = match &mut self.once {
+            Some(once) if !self.sessions.is_shared(at) => once.failure(at, seq),
+            _ => true,
+        };
+        add(&mut self.again, u64::from(!new));
+        new
+    }
+
+    /// The same, of records without a number.
+    fn is_new_record(&mut self, says: impl Hash) -> bool {
+        let at = self.session();
+        match &mut self.once {
+            Some(once) if !self.sessions.is_shared(at) => once.other(at, says),
+            _ => true,
         }
     }
 
@@ -256,6 +288,16 @@ impl Aggregator {
     }
 
     fn repeat(&mut self, repeat: &Repeat) {
+        let Repeat {
+            of,
+            count,
+            first,
+            last,
+            alike,
+        } = repeat;
+        if !self.is_new_record((of, count, first, last, *alike as u8)) {
+            return add(&mut self.again, *count);
+        }
         let at = self.session();
         if !self.wanted.in_time(&repeat.first, &repeat.last) {
             let unmet = match self.sessions.recall(at, repeat.of) {
@@ -312,6 +354,9 @@ impl Aggregator {
     }
 
     fn loss(&mut self, loss: &Loss) {
+        if !self.is_new_record((loss.count, &loss.since, loss.reason.name())) {
+            return;
+        }
         if !self.wanted.in_time(&loss.since, &loss.since) {
             return;
         }
@@ -333,7 +378,7 @@ impl Aggregator {
     }
 
     fn oom_kill(&mut self, kill: &OomKill) {
-        if self.wanted.wants_kill(kill) {
+        if self.is_new_record((&kill.time, kill.victim.pid)) && self.wanted.wants_kill(kill) {
             let at = self.session();
             let session = &self.sessions.all[at];
             self.oom.add(session.host_id, &session.host, kill);

@@ -92,6 +92,9 @@ pub struct Totals {
     /// Lost, or repeats of a failure that is not in these files, so that nobody
     /// knows whether the filters want them; not in `failures`.
     pub unjudged: u64,
+    /// Failures that stand in the files again, as in a copy of a recording; each is counted once.
+    #[serde(default)]
+    pub again: u64,
     /// Failures that the kernel kept from forktrace: an upper bound.
     pub skipped_at_most: u64,
     /// Creations that a fatal signal cut short: no failures.

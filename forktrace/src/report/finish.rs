@@ -55,6 +55,7 @@ impl Aggregator {
             },
             totals: Totals {
                 only_in_summaries: sum(sessions.iter().map(|s| s.only_in_summary)),
+                again: self.again,
                 ..totals(&self.counts, &self.timeline, all)
             },
             advice: limits.rows.iter().take(ADVICE).map(advice).collect(),
@@ -115,6 +116,7 @@ fn totals(counts: &super::counts::Counts, timeline: &Timeline, all: &[Followed])
         lost: counts.lost.count,
         only_in_summaries: 0,
         unjudged: counts.unjudged,
+        again: 0,
         skipped_at_most: counts.skipped,
         killed: sum(killed.map(|s| s.killed)),
         without_time: timeline.without_time(),

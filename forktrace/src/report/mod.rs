@@ -34,6 +34,7 @@ mod document;
 mod finish;
 mod line;
 mod list;
+mod once;
 mod oom;
 mod rate;
 mod rows;

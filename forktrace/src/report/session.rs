@@ -168,6 +168,11 @@ impl Sessions {
         self.share()
     }
 
+    /// Whether it is the entry of all that have none of their own.
+    pub fn is_shared(&self, at: usize) -> bool {
+        at >= SESSIONS
+    }
+
     fn open(&mut self, host: &str, about: Option<Session>) -> usize {
         let host: Arc<str> = clip(host).into();
         let next = self.hosts.len() as u32;

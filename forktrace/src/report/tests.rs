@@ -263,8 +263,8 @@ fn a_file_that_is_missing_or_given_twice_is_reported() {
     assert_eq!((r.totals.failures, r.totals.cause_not_here), (12, 12));
     assert_eq!(r.sessions[0].missing, 1);
     let r = report(&[&first, &second, &second]);
-    assert_eq!((r.totals.failures, r.totals.cause_not_here), (25, 0));
-    assert_eq!(r.sessions[0].too_many, 12);
+    assert_eq!((r.totals.failures, r.totals.cause_not_here), (13, 0));
+    assert_eq!((r.sessions[0].too_many, r.totals.again), (0, 12));
     // Without its session a file's failures count all the same, and are nobody's.
     let r = report(&[&[repeat(1, 12, AT, AT), failed(4, AT)], &[failed(1, AT)]]);
     assert_eq!((r.totals.failures, r.totals.cause_not_here), (14, 12));
@@ -621,4 +621,37 @@ fn what_is_left_out_counts_its_repeats() {
         assert_eq!(r.left_out.failures, 37);
         assert_eq!(r.left_out.by["--user"], 37);
     }
+}
+
+/// The same recording twice, a copy of its beginning before the whole, and the other way round.
+#[test]
+fn a_recording_that_is_given_twice_counts_once() {
+    let all = [
+        session("web1", AT),
+        repeat(9, 2, AT, AT),
+        failed(1, AT),
+        repeat(1, 36, AT, LATER),
+        failed(2, LATER),
+        repeat(2, 5, LATER, LATER),
+        loss(3, LossReason::RingFull),
+        summary(49, 3),
+    ];
+    let once = report(&[&all]);
+    for files in [
+        &[&all[..], &all][..],
+        &[&all[..4], &all],
+        &[&all, &all[..5]],
+    ] {
+        let r = report(files);
+        assert!(r.totals.again >= 37, "{:?}", r.totals);
+        let totals = Totals {
+            again: 0,
+            ..r.totals.clone()
+        };
+        assert_eq!(totals, once.totals);
+        assert_eq!((&r.limits, &r.callers), (&once.limits, &once.callers));
+        let text = crate::view::report_text(&r, false, 80);
+        assert!(text.contains("more than once"), "{text}");
+    }
+    assert_eq!(once.totals.again, 0);
 }

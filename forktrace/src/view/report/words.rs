@@ -135,6 +135,16 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
             count(t.cause_not_here, "failure")
         ),
     );
+    say(
+        t.again,
+        format!(
+            "{} more than once in these files (a copy, or a file given twice): each counts once",
+            match t.again {
+                1 => "1 failure stands".to_owned(),
+                n => format!("{n} failures stand"),
+            }
+        ),
+    );
     for loss in &r.losses {
         let text = format!(
             "{} lost in detail: {}",

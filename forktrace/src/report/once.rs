@@ -1,0 +1,91 @@
+//! What was counted of a session already: the same recording given twice, or a copy of it beside it.
+//!
+//! Failures are known by their numbers, kept as ranges: a session's follow each other, so that these
+//! are few. Other records have no number, and are known by what they say. Both are bounded; beyond
+//! the bound records are counted as if they were new.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+/// Ranges of all sessions together.
+const RANGES: usize = 1 << 16;
+/// Records without a number, of all sessions together.
+const OTHERS: usize = 1 << 18;
+
+/// What has been counted, by session.
+#[derive(Clone, Default)]
+pub struct Once {
+    /// First and last of each range; no two touch.
+    ranges: BTreeMap<(usize, u64), u64>,
+    others: HashSet<u64>,
+}
+
+impl Once {
+    /// Whether the failure of this number is new.
+    pub fn failure(&mut self, session: usize, seq: u64) -> bool {
+        let before = self.ranges.range_mut(..=(session, seq)).next_back();
+        let before = before.filter(|(key, _)| key.0 == session);
+        let after = (session, seq.saturating_add(1));
+        match before {
+            Some((_, last)) if seq <= *last => return false,
+            Some((_, last)) if *last + 1 == seq => {
+                *last = seq;
+                let key = (session, seq);
+                if let Some(end) = self.ranges.remove(&after)
+                    && let Some((_, last)) = self.ranges.range_mut(..=key).next_back()
+                {
+                    *last = end;
+                }
+                return true;
+            }
+            _ => {}
+        }
+        let end = self.ranges.remove(&after).unwrap_or(seq);
+        if self.ranges.len() < RANGES {
+            self.ranges.insert((session, seq), end);
+        }
+        true
+    }
+
+    /// Whether a record that says this is new.
+    pub fn other(&mut self, session: usize, says: impl std::hash::Hash) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (session, says).hash(&mut hasher);
+        let is_known = self.others.contains(&hasher.finish());
+        if !is_known && self.others.len() < OTHERS {
+            self.others.insert(hasher.finish());
+        }
+        !is_known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_new_once_in_whatever_order() {
+        let mut once = Once::default();
+        for seq in [5, 1, 2, 4, 3, 9, u64::MAX, 0] {
+            assert!(once.failure(0, seq), "{seq}");
+        }
+        assert_eq!(once.ranges.len(), 3);
+        for seq in [0, 1, 2, 3, 4, 5, 9, u64::MAX] {
+            assert!(!once.failure(0, seq), "{seq}");
+            assert!(once.failure(1, seq), "{seq}");
+        }
+        assert!(once.other(0, ("a", 1)) && once.other(1, ("a", 1)));
+        assert!(!once.other(0, ("a", 1)) && once.other(0, ("a", 2)));
+    }
+
+    #[test]
+    fn both_are_bounded() {
+        let mut once = Once::default();
+        for n in 0..RANGES as u64 + 9 {
+            assert!(once.failure(0, n * 2));
+        }
+        assert_eq!(once.ranges.len(), RANGES);
+    }
+}
