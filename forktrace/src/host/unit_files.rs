@@ -113,9 +113,18 @@ impl UnitFiles {
             .any(|file| file.is_file())
     }
 
-    /// Whether systemd runs this machine (sd_booted(3)).
+    /// Whether systemd runs this machine: its folder is there (sd_booted(3)), and pid 1 is no other
+    /// program. A container's image, and who mounts the host's /run, can have the folder alone.
     pub fn are_in_use(&self) -> bool {
-        fs::symlink_metadata(self.root.join("run/systemd/system")).is_ok_and(|m| m.is_dir())
+        let folder = fs::symlink_metadata(self.root.join("run/systemd/system"));
+        folder.is_ok_and(|m| m.is_dir()) && !self.first_is_another()
+    }
+
+    /// Whether pid 1 is known to be no systemd. Its program may be called `init`, and be hidden;
+    /// its name everybody may read.
+    fn first_is_another(&self) -> bool {
+        let name = fs::read(self.root.join("proc/1/comm"));
+        name.is_ok_and(|name| name.trim_ascii_end() != b"systemd")
     }
 
     /// The assignment that counts of a unit's property, in the section of its type; `None` where
