@@ -190,6 +190,16 @@ pub fn in_own_mounts(test: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
+/// In mounts of one's own: a new /run, of a machine that systemd seems to run, as pid 1 has its name.
+pub fn under_systemd() -> Result<()> {
+    sys::mount("none", Path::new("/run"), "tmpfs", "")?;
+    fs::create_dir_all("/run/systemd/system")?;
+    let name = Path::new("/run/name-of-pid-1");
+    fs::write(name, "systemd\n")?;
+    sys::bind(name, Path::new("/proc/1/comm"))?;
+    Ok(())
+}
+
 /// Waits until it says this.
 pub fn await_text(printed: impl Fn() -> String, text: &str) -> Result<()> {
     machine::await_some(PATIENCE, || printed().contains(text).then_some(()))

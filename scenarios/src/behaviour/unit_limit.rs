@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use forktrace::provoke::sys;
 use forktrace::record::{Failure, Record};
 
-use super::{Behaviour, await_failures, forktrace, in_own_mounts, provoke, record};
+use super::{Behaviour, await_failures, forktrace, in_own_mounts, provoke, record, under_systemd};
 use crate::actor::Prober;
 use crate::attempt::Kind;
 use crate::cgroup::Cgroup;
@@ -22,7 +21,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
 
 /// Two units, of which one has a percentage; nobody else sees their files.
 fn of_a_unit(tests: &Tests) -> Result<()> {
-    sys::mount("none", Path::new("/run"), "tmpfs", "")?;
+    under_systemd()?;
     let tree = tests.place.cgroups.tree("percent")?;
     let mut pids = Vec::new();
     let mut files = Vec::new();

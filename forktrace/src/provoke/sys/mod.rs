@@ -22,7 +22,7 @@ pub use self::{
         Mapping, lock_future, lock_present, map, map_huge, map_many, pin_pages, shared_counter,
     },
     namespace::{
-        enter_pid_namespace, mount, namespace, own_mounts, private_mounts, unmount, unshare,
+        bind, enter_pid_namespace, mount, namespace, own_mounts, private_mounts, unmount, unshare,
     },
     process::{
         adopt_orphans, await_zombie, before_exec, child, die_with, die_with_parent,

@@ -56,6 +56,15 @@ pub fn mount(source: &str, target: &Path, kind: &str, data: &str) -> Result<(), 
         .map_err(Trouble::at(doing))
 }
 
+/// Shows a file in the place of another.
+///
+/// # Errors
+/// It was refused.
+pub fn bind(file: &Path, target: &Path) -> Result<(), Trouble> {
+    let doing = format!("mount {} on {}", file.display(), target.display());
+    rustix::mount::mount_bind(file, target).map_err(Trouble::at(doing))
+}
+
 /// Takes away what is mounted there, at once.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{check, row};
 use crate::actor::Prober;
 use crate::attempt::Kind;
-use crate::behaviour::{forktrace, in_own_mounts, provoke};
+use crate::behaviour::{forktrace, in_own_mounts, provoke, under_systemd};
 use crate::runner::Tests;
 use crate::sleepers::Sleepers;
 
@@ -77,7 +77,7 @@ fn next_here(tests: &Tests) -> Result<()> {
     let uid = tests.place.uid(151);
     fs::create_dir_all("/etc")?;
     sys::mount("none", Path::new("/etc"), "tmpfs", "")?;
-    sys::mount("none", Path::new("/run"), "tmpfs", "")?;
+    under_systemd()?;
     let put = |file: &str, text: &str| -> Result<()> {
         fs::create_dir_all(Path::new(file).parent().context("a folder")?)?;
         Ok(fs::write(file, text)?)
