@@ -167,10 +167,16 @@ pub(super) fn subject_of(
     if let Some(unit) = unit {
         let hierarchies = Hierarchies::discover()?;
         let answer = hierarchies.find_unit(unit);
-        if let Err(CgroupError::NoUnit { unit }) = &answer
-            && let Some(subject) = not_running(unit, &hierarchies)
-        {
-            return Ok(subject);
+        if let Err(CgroupError::NoUnit { unit }) = &answer {
+            let files = UnitFiles::new(PathBuf::from("/"));
+            if let Some(subject) = not_running(&files, unit, &hierarchies) {
+                return Ok(subject);
+            }
+            if files.are_in_use() && !files.has(unit) {
+                let unit = clean(unit);
+                let text = format!("no cgroup is unit {unit}'s, and no unit file has that name");
+                return Err(UsageError(text).into());
+            }
         }
         let found = found(answer)?;
         let last = found.path.file_name().unwrap_or_default().to_string_lossy();
@@ -184,12 +190,11 @@ pub(super) fn subject_of(
 }
 
 /// A unit that isn't running, where it has a file by which it would be started.
-fn not_running(unit: &str, hierarchies: &Hierarchies) -> Option<Subject> {
-    let files = UnitFiles::new(PathBuf::from("/"));
+fn not_running(files: &UnitFiles, unit: &str, hierarchies: &Hierarchies) -> Option<Subject> {
     let known = files.are_in_use() && files.has(unit);
     Some(Subject::Cgroup {
         hierarchy: hierarchies.of(Resource::Pids)?,
-        path: at_start::place(&files, unit).filter(|_| known)?,
+        path: at_start::place(files, unit).filter(|_| known)?,
         unit: Some(unit.to_owned()),
     })
 }

@@ -291,7 +291,11 @@ fn owner(row: &Row) -> String {
 }
 
 fn named(owner: &Owner, name: Option<&str>, next: Option<Next>) -> String {
-    let whose = whose(owner, name);
+    let whose = match (next, owner.cgroup_path()) {
+        // The unit's name, for which a table has room: the path is in the JSON.
+        (Some(Next::Start), Some(path)) => path.rsplit('/').next().unwrap_or(path).to_owned(),
+        _ => whose(owner, name),
+    };
     match next {
         Some(Next::Start) => format!("next start of {whose}"),
         Some(Next::Login) => format!("next login of {whose}"),

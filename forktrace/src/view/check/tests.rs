@@ -241,6 +241,20 @@ fn one_line_gives_no_all_clear_for_what_it_has_not_read() {
 }
 
 #[test]
+fn the_next_start_is_the_unit_s_by_its_name() {
+    let mut h = sample();
+    let path = "/system.slice/system-postgresql.slice/postgresql@15-main.service";
+    let mut start = row(LimitKind::PidsMax, Owner::cgroup(path), 0, 1);
+    start.next = Some(crate::headroom::Next::Start);
+    h.limits.insert(0, start);
+    let text = shown(&h);
+    assert!(
+        text.contains("next start of postgresql@15-main.service"),
+        "{text}"
+    );
+}
+
+#[test]
 fn every_limit_has_a_bar() {
     let mut h = sample();
     for n in 0..40 {
