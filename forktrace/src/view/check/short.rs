@@ -27,7 +27,21 @@ fn line(h: &Headroom) -> String {
         true => String::new(),
         false => format!("; can't be read: {}", unseen.join(", ")),
     };
-    format!("forktrace {state}: {}{unseen}", said(h))
+    format!("forktrace {state}: {}{}{unseen}", said(h), changed(h))
+}
+
+/// Since the baseline; of another host or kernel it says so too.
+fn changed(h: &Headroom) -> String {
+    let Some(drift) = &h.drift else {
+        return String::new();
+    };
+    let changed = match &drift.changes[..] {
+        [] => "no setting changed".to_owned(),
+        [one] => format!("1 setting changed ({})", one.text),
+        several => format!("{} settings changed", several.len()),
+    };
+    let host = drift.host.as_ref().map(|host| format!(" of {host}"));
+    format!("; {changed} since the baseline{}", host.unwrap_or_default())
 }
 
 /// What no line may pass over: of any fork the cgroups, which are the usual limits, and all where

@@ -255,6 +255,38 @@ fn the_next_start_is_the_unit_s_by_its_name() {
 }
 
 #[test]
+fn one_line_counts_what_has_changed() {
+    let mut h = sample();
+    assert!(!printed(&short::FORMAT, &h).contains("baseline"));
+    let change = Change {
+        kind: SettingKind::Sysctl,
+        title: "kernel.pid_max".to_owned(),
+        owner: "host".to_owned(),
+        was: None,
+        is: None,
+        text: "kernel.pid_max was 1\n, is 2".to_owned(),
+    };
+    for (changes, said) in [
+        (vec![], "; no setting changed since the baseline"),
+        (
+            vec![change.clone()],
+            "; 1 setting changed (kernel.pid_max was 1",
+        ),
+        (
+            vec![change.clone(), change],
+            "; 2 settings changed since the baseline",
+        ),
+    ] {
+        h.drift = Some(Drift {
+            changes,
+            ..Drift::default()
+        });
+        let line = printed(&short::FORMAT, &h);
+        assert!(line.contains(said) && line.lines().count() == 1, "{line}");
+    }
+}
+
+#[test]
 fn every_limit_has_a_bar() {
     let mut h = sample();
     for n in 0..40 {
