@@ -1,6 +1,6 @@
 //! What was perhaps meant by a command line that can't be taken.
 
-use std::ffi::OsString;
+use std::{borrow::Cow, ffi::OsString, os::unix::fs::PermissionsExt as _};
 
 use clap::{
     CommandFactory as _, Error,
@@ -15,39 +15,83 @@ const SIMILAR: f64 = 0.7;
 /// Commands that trace a command which is given behind `--`.
 const TRACING: [&str; 2] = ["live", "record"];
 
-/// Adds to an error what its line was near to: a command's name, or a command to be traced. The
-/// parser itself can't, because a line without a command is `live`'s.
+/// Adds to an error what its line was near to: a command's name, a command to be traced, or an option.
+/// The parser itself can't, because a line without a command is `live`'s.
 pub fn with_hints(mut error: Error, line: &[OsString]) -> Error {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else {
+    let kind = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        _ => return error,
+    };
+    let Some(ContextValue::String(word)) = error.get(kind) else {
         return error;
     };
-    let word = word.clone();
-    if error.kind() != ErrorKind::UnknownArgument || word.starts_with('-') {
-        return error;
+    let words: Vec<_> = line.iter().skip(1).map(|w| w.to_string_lossy()).collect();
+    let hints = hints(&words, word);
+    if !hints.is_empty() {
+        let hints = hints.iter().map(|hint| forktrace::view::clean(hint));
+        let hints = hints.map(|hint| StyledStr::from(hint.into_owned()));
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(hints.collect()),
+        );
+    }
+    error
+}
+
+fn hints(words: &[Cow<'_, str>], word: &str) -> Vec<String> {
+    if word.starts_with('-') {
+        return Vec::new();
     }
     let commands: Vec<String> = Cli::command()
         .get_subcommands()
         .map(|command| command.get_name().to_owned())
         .collect();
-    let words: Vec<_> = line.iter().skip(1).map(|w| w.to_string_lossy()).collect();
-    let command = words
-        .iter()
-        .find(|word| commands.iter().any(|c| c == *word));
-    let near = match command {
-        None => near(&word, &commands),
-        Some(_) => None,
+    let similar =
+        || near(word, &commands).map(|near| format!("a similar command exists: '{near}'"));
+    let traced = || {
+        let line = behind_dashes(words, word)?;
+        Some(format!("a command to be traced goes behind '--': '{line}'"))
     };
-    let hint = match (near, command) {
-        (Some(near), _) => format!("a similar command exists: '{near}'"),
-        (None, Some(command)) if !TRACING.contains(&&**command) => return error,
-        _ => match behind_dashes(&words, &word) {
-            Some(line) => format!("a command to be traced goes behind '--': '{line}'"),
-            None => return error,
-        },
+    let is_command = |word: &&Cow<'_, str>| **word == "help" || commands.iter().any(|c| c == *word);
+    match words.iter().find(is_command) {
+        None => {
+            let similar = similar();
+            let follows = words.last().is_some_and(|last| last != word);
+            let is_traced = similar.is_none() || follows || is_program(word);
+            let traced = is_traced.then(traced).flatten();
+            similar.into_iter().chain(traced).collect()
+        }
+        Some(command) if command == "help" => similar().into_iter().collect(),
+        Some(command) if command == "check" => vec![subject(words, word)],
+        Some(command) if TRACING.contains(&&**command) => traced().into_iter().collect(),
+        Some(_) => Vec::new(),
+    }
+}
+
+/// Whether the shell would find a program of that name.
+fn is_program(word: &str) -> bool {
+    let Some(path) = std::env::var_os("PATH").filter(|_| !word.contains('/')) else {
+        return false;
     };
-    let hint = StyledStr::from(forktrace::view::clean(&hint).into_owned());
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint]));
-    error
+    let is_executable = |file: std::path::PathBuf| {
+        let about = file.metadata();
+        about.is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+    };
+    std::env::split_paths(&path).any(|folder| is_executable(folder.join(word)))
+}
+
+/// What `check` was perhaps asked about: `check postgresql`, `check pid 1`.
+fn subject(words: &[Cow<'_, str>], word: &str) -> String {
+    let at = words.iter().position(|w| w == word);
+    let next = at.and_then(|at| words.get(at + 1));
+    let (option, value) = match (word, next) {
+        ("pid" | "cgroup" | "unit" | "user", Some(value)) => (word, &**value),
+        _ if word.parse::<u32>().is_ok() => ("pid", word),
+        _ if word.starts_with('/') => ("cgroup", word),
+        _ => ("unit", word),
+    };
+    format!("whose forks are meant is an option: 'forktrace check --{option} {value}'")
 }
 
 fn near<'a>(word: &str, commands: &'a [String]) -> Option<&'a str> {
@@ -59,7 +103,7 @@ fn near<'a>(word: &str, commands: &'a [String]) -> Option<&'a str> {
 }
 
 /// The line as it was meant.
-fn behind_dashes(words: &[std::borrow::Cow<'_, str>], word: &str) -> Option<String> {
+fn behind_dashes(words: &[Cow<'_, str>], word: &str) -> Option<String> {
     let at = words.iter().position(|w| w == word)?;
     let mut line = vec!["forktrace"];
     line.extend(words[..at].iter().map(|w| &**w));
@@ -121,6 +165,39 @@ mod tests {
             assert!(
                 said.contains(&format!("goes behind '--': {meant}")),
                 "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_near_a_command_can_be_one_to_be_traced() {
+        let told = said(&["make", "-j64"]);
+        assert!(told.contains("'forktrace -- make -j64'"), "{told}");
+        // A program that is there, and a word that is none.
+        let told = said(&["chec"]);
+        assert!(!told.contains("behind '--'"), "{told}");
+        assert!(is_program("sh") && !is_program("chec") && !is_program("/bin/sh"));
+    }
+
+    #[test]
+    fn help_of_what_is_no_command_names_the_nearest() {
+        let told = said(&["help", "chekc"]);
+        assert!(told.contains("a similar command exists: 'check'"), "{told}");
+    }
+
+    #[test]
+    fn whose_forks_are_checked_is_an_option() {
+        for (typed, meant) in [
+            (&["check", "postgresql"][..], "--unit postgresql"),
+            (&["check", "pid", "1"], "--pid 1"),
+            (&["check", "812"], "--pid 812"),
+            (&["check", "user", "bob"], "--user bob"),
+            (&["check", "/system.slice"], "--cgroup /system.slice"),
+        ] {
+            let told = said(typed);
+            assert!(
+                told.contains(&format!("'forktrace check {meant}'")),
+                "{told}"
             );
         }
     }
