@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Gap;
 use crate::{
-    model::{Cause, Cgroup, Errno},
+    model::{Caller, Cause, Cgroup, Errno, program_and_thread},
     record::{Alike, Failure, OomKill, Record, Repeat, Session, Summary},
 };
 
@@ -197,7 +197,7 @@ impl Wanted {
             true,
             true,
             self.pid.is_none_or(|p| [c.pid, c.tid, c.ppid].contains(&p)),
-            self.comm.as_ref().is_none_or(|comm| *comm == c.comm),
+            self.comm.as_ref().is_none_or(|comm| is_called(comm, c)),
             self.user.as_ref().is_none_or(is_user),
             self.is_within(&f.cgroup),
             self.is_of_unit(&f.cgroup),
@@ -239,6 +239,12 @@ impl Wanted {
                 .is_none_or(|user| v.user.as_ref() == Some(user) || user.parse() == Ok(v.uid))
             && self.lives(&kill.cgroup)
     }
+}
+
+/// By the thread's name, the program's, or both as they are shown: `python3.11 (python3)`.
+fn is_called(wanted: &str, c: &Caller) -> bool {
+    let program = c.program();
+    wanted == c.comm || wanted == program || wanted == program_and_thread(program, &c.comm)
 }
 
 fn within(path: &str, wanted: &str) -> bool {
@@ -471,5 +477,25 @@ mod tests {
         assert!(filter.pass(repeat(1, 3, AT, LATER)).is_some());
         assert_eq!(filter.left_out().failures, 6);
         assert_eq!(filter.left_out().by["--since"], 6);
+    }
+
+    #[test]
+    fn a_process_is_known_by_the_name_that_is_shown() {
+        let mut python = failure(1, AT);
+        python.caller.comm = "python3".to_owned();
+        python.caller.exe = Some("/usr/bin/python3.11".to_owned());
+        for (name, is) in [
+            ("python3", true),
+            ("python3.11", true),
+            ("python3.11 (python3)", true),
+            ("python", false),
+            ("/usr/bin/python3.11", false),
+        ] {
+            let wanted = Wanted {
+                comm: Some(name.to_owned()),
+                ..Wanted::default()
+            };
+            assert_eq!(wanted.chosen(&python), is, "{name}");
+        }
     }
 }
