@@ -242,7 +242,7 @@ pub struct ReportArgs {
 
 /// For how long, and how safely, a recording is kept.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Files")]
+#[command(next_help_heading = "Keeping")]
 pub struct KeepingArgs {
     /// Begin a new file at this size, e.g. 100M; the old one gets the time into
     /// its name.

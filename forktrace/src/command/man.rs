@@ -205,3 +205,20 @@ fn see_also(out: &mut Vec<u8>, manual: &Manual, program: bool) -> io::Result<()>
     roff.text([roman(pages.join(", "))]);
     roff.to_writer(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_page_has_a_section_twice() {
+        for manual in manual::ALL {
+            let page = String::from_utf8(of(manual.name).unwrap()).unwrap();
+            let mut titles: Vec<_> = page.lines().filter(|l| l.starts_with(".SH")).collect();
+            titles.sort_unstable();
+            let all = titles.len();
+            titles.dedup();
+            assert_eq!(titles.len(), all, "{}", manual.name);
+        }
+    }
+}

@@ -65,7 +65,7 @@ fn effective_capabilities() -> u64 {
 }
 
 const HOW: &str = "run it as root (sudo forktrace …), or give the binary the capabilities:\n  \
-    setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_syslog+ep /path/to/forktrace\n\
+    setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_syslog,cap_sys_nice+ep /path/to/forktrace\n\
     (the tracepoint style needs CAP_SYS_ADMIN for a private tracefs)";
 
 /// kernel/bpf/syscall.c asks `capable`, not `ns_capable`: the host's capabilities count (BPF tokens,

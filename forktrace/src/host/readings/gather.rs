@@ -240,10 +240,7 @@ fn details(
     if let Err(error) = &mappings {
         unreadable.push(Missing {
             what: format!("mappings of process {pid} (vm.max_map_count, the largest one)"),
-            why: format!(
-                "{}; it takes root or CAP_SYS_PTRACE",
-                without_numbers(error)
-            ),
+            why: unreadable_mappings(error, rustix::process::geteuid().is_root()),
         });
     }
     let hierarchy = hierarchies.of(Resource::Pids);
@@ -255,5 +252,30 @@ fn details(
         deadline: process::is_deadline(proc, pid),
         pid_namespace_dead: false,
         cgroup: path.map(|path| path.to_string_lossy().into_owned()),
+    }
+}
+
+/// Root with all capabilities is refused as well: by a security module, or in a container.
+fn unreadable_mappings(error: &std::io::Error, is_root: bool) -> String {
+    let said = without_numbers(error);
+    match is_root {
+        true => {
+            format!("{said}; root is refused too where a security module or a container forbids it")
+        }
+        false => format!("{said}; it takes root or CAP_SYS_PTRACE"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_not_told_to_be_root() {
+        let error = std::io::Error::from_raw_os_error(libc::EACCES);
+        assert!(unreadable_mappings(&error, false).contains("it takes root"));
+        let told = unreadable_mappings(&error, true);
+        assert!(told.starts_with("Permission denied"), "{told}");
+        assert!(!told.contains("it takes root"), "{told}");
     }
 }

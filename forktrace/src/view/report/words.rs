@@ -210,9 +210,10 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
         say(
             missing,
             format!(
-                "{} of {} are not in these files",
+                "{} of {} {} not in these files",
                 count(missing, "failure"),
-                name(s)
+                name(s),
+                if missing == 1 { "is" } else { "are" }
             ),
         );
         say(
