@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, ffi::OsStr, fs};
 use clap_complete::engine::CompletionCandidate;
 use forktrace::{
     cause::{Cause, pages},
-    host::{cgroup::Hierarchies, passwd::Passwd},
+    host::{cgroup::Hierarchies, passwd::Passwd, unit_files::UnitFiles},
     record::Errno,
     view::is_harmful,
 };
@@ -20,14 +20,19 @@ pub fn judged(typed: &OsStr) -> Vec<CompletionCandidate> {
     offered(typed, all)
 }
 
-/// All that `explain` takes: causes, and the names of limits.
+/// All names that `explain` takes: causes, those of limits, errnos.
 pub fn explained(typed: &OsStr) -> Vec<CompletionCandidate> {
     let names = pages().flat_map(|page| {
         let ids = std::iter::once(page.cause.id());
         let all = ids.chain(page.known_as.iter().copied());
         all.map(move |name| (name.to_owned(), Some(page.summary)))
     });
-    offered(typed, names)
+    let answered: BTreeSet<&str> = pages().flat_map(|page| page.errno).copied().collect();
+    let errnos = Errno::names().filter(|name| answered.contains(&**name));
+    offered(
+        typed,
+        names.chain(errnos.map(|name| (name.to_owned(), None))),
+    )
 }
 
 pub fn errnos(typed: &OsStr) -> Vec<CompletionCandidate> {
@@ -48,12 +53,14 @@ pub fn cgroups(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 pub fn units(typed: &OsStr) -> Vec<CompletionCandidate> {
     let paths = Hierarchies::discover().unwrap_or_default().paths();
-    let names: BTreeSet<&str> = paths
+    let running = paths
         .iter()
-        .filter_map(|path| path.file_name()?.to_str())
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
+    let names: BTreeSet<String> = running
+        .chain(UnitFiles::new("/".into()).files())
         .filter(|name| Hierarchies::is_unit_name(name))
         .collect();
-    offered(typed, names.into_iter().map(|name| (name.to_owned(), None)))
+    offered(typed, names.into_iter().map(|name| (name, None)))
 }
 
 /// Processes, with their names beside them.
@@ -125,6 +132,8 @@ mod tests {
         assert_eq!(names(judged, "cgroup_p"), ["cgroup_pids_max"]);
         assert_eq!(names(explained, "Tasks"), ["TasksMax"]);
         assert_eq!(names(errnos, "EAG"), ["EAGAIN"]);
+        assert_eq!(names(explained, "EAG"), ["EAGAIN"]);
+        assert!(names(explained, "ENOTTY").is_empty());
         assert!(names(judged, "").len() > 25);
         let own = std::process::id().to_string();
         assert!(names(pids, &own).contains(&own));

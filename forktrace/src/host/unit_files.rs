@@ -113,6 +113,18 @@ impl UnitFiles {
             .any(|file| file.is_file())
     }
 
+    /// Names of units that have a file, whether they run or not; where systemd runs this machine.
+    /// Templates are none.
+    pub fn files(&self) -> Vec<String> {
+        let folders = self.units.iter().filter(|_| self.are_in_use());
+        folders
+            .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten())
+            .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()))
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| !name.contains("@."))
+            .collect()
+    }
+
     /// Whether systemd runs this machine: its folder is there (sd_booted(3)), and pid 1 is no other
     /// program. A container's image, and who mounts the host's /run, can have the folder alone.
     pub fn are_in_use(&self) -> bool {

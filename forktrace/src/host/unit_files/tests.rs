@@ -181,3 +181,18 @@ fn what_is_no_file_is_not_waited_for() {
     assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
     assert_eq!(root.of("x.service"), None);
 }
+
+#[test]
+fn units_that_have_a_file_are_listed() {
+    let files = [
+        ("etc/systemd/system/a.service", ""),
+        ("usr/lib/systemd/system/b@.service", ""),
+        ("usr/lib/systemd/system/c.slice", ""),
+        ("usr/lib/systemd/system/d.service.d/x.conf", ""),
+    ];
+    let root = Root::new("list", &files);
+    let listed = || UnitFiles::new(root.0.clone()).files();
+    assert!(listed().is_empty());
+    fs::create_dir_all(root.0.join("run/systemd/system")).unwrap();
+    assert_eq!(listed(), ["a.service", "c.slice"]);
+}
