@@ -81,6 +81,11 @@ fn in_words(text: &str, is_said: impl Fn(&str) -> bool) -> Lookup {
     if !told.is_empty() {
         return of_errnos(&told, text);
     }
+    // spawn EAGAIN
+    let mut named = text.split(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit());
+    if let Some(errno) = named.find_map(|word| word.parse::<Errno>().ok()) {
+        return of_errnos(&[errno], text);
+    }
     if WITHOUT_ERRNO.iter().any(|message| is_said(message)) {
         return of_errnos(&[Errno::EAGAIN, Errno::ENOMEM], text);
     }
@@ -194,6 +199,11 @@ mod tests {
             Lookup::Nothing(near) => near.iter().map(|near| near.name).collect(),
             other => panic!("{text}: {other:?}"),
         }
+    }
+
+    #[test]
+    fn an_errno_within_a_message() {
+        assert_eq!(several("Error: spawn EAGAIN"), several("EAGAIN"));
     }
 
     #[test]
