@@ -32,7 +32,7 @@ pub struct Context {
     pub sight: Sight,
     /// Of the limits that were full as well ([`super::also_full()`]), in their order: what their steps rest
     /// on.
-    pub also_full: Vec<Context>,
+    pub also_full: Vec<Self>,
     /// forktrace is in a pid namespace of its own.
     pub in_pid_namespace: bool,
 }

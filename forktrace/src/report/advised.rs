@@ -218,8 +218,8 @@ mod tests {
             }
             advised.into_fixes()
         };
-        assert_eq!(told(&[&known, &vague]), [known.clone()]);
-        assert_eq!(told(&[&vague, &known]), [known.clone()]);
+        assert_eq!(told(&[&known, &vague]), std::slice::from_ref(&known));
+        assert_eq!(told(&[&vague, &known]), std::slice::from_ref(&known));
         assert_eq!(told(&[&vague]), [vague]);
         // Both have set it, for those that each has started.
         let other = lasting("slurm.conf: PropagateResourceLimitsExcept=NPROC");
