@@ -292,7 +292,7 @@ pub struct FilterArgs {
     /// Only this process and its descendants (of a recording: its threads and children).
     #[arg(short, long, value_name = "PID", value_parser = parse_pid, add = ArgValueCompleter::new(complete::pids))]
     pub pid: Option<u32>,
-    /// Only callers of this name (the thread's, up to 15 bytes).
+    /// Only callers of this name (the thread's, up to 15 bytes; of recordings the program's too).
     #[arg(short, long, value_name = "NAME", add = ArgValueCompleter::new(complete::comms))]
     pub comm: Option<String>,
     /// Only callers with this real user, by name or uid.

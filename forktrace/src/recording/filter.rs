@@ -448,7 +448,7 @@ mod tests {
             user: Some("nosuch".to_owned()),
             ..Wanted::default()
         };
-        let mut filter = Filter::new(wanted.clone());
+        let mut filter = Filter::new(wanted);
         assert!(filter.pass(failed(1, AT)).is_none());
         for alike in [Alike::Process, Alike::UserAndCgroup, Alike::Check] {
             let Record::Repeat(mut repeat) = repeat(1, 10, AT, LATER) else {
