@@ -49,7 +49,13 @@ pub fn lookup(text: &str) -> Lookup {
     if let Some(found) = found(pages().filter(|page| names(page).any(within))) {
         return found;
     }
-    in_words(text, within)
+    // spawn EAGAIN
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut errnos = words.filter(|word| word.starts_with('E')).filter_map(errno);
+    match errnos.next() {
+        Some(errno) => of_errnos(&[errno], text),
+        None => in_words(text, within),
+    }
 }
 
 /// Finds the pages about what this names as a whole: a cause, a limit, an errno or an errno's text.
@@ -80,11 +86,6 @@ fn in_words(text: &str, is_said: impl Fn(&str) -> bool) -> Lookup {
         .collect();
     if !told.is_empty() {
         return of_errnos(&told, text);
-    }
-    // spawn EAGAIN
-    let mut named = text.split(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit());
-    if let Some(errno) = named.find_map(|word| word.parse::<Errno>().ok()) {
-        return of_errnos(&[errno], text);
     }
     if WITHOUT_ERRNO.iter().any(|message| is_said(message)) {
         return of_errnos(&[Errno::EAGAIN, Errno::ENOMEM], text);
