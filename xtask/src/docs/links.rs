@@ -1,4 +1,4 @@
-//! Links between documents: each names a file that is there, and a heading that it has.
+//! Links between documents: each names a file that is there, and a heading or an anchor that it has.
 
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -56,7 +56,8 @@ fn leads_somewhere(document: &Path, text: &str, link: &str) -> bool {
         other = fs::read_to_string(path).unwrap_or_default();
         &other
     };
-    headings(text).any(|known| known == heading)
+    let anchor = format!("<a id=\"{heading}\"></a>");
+    headings(text).any(|known| known == heading) || text.lines().any(|line| line == anchor)
 }
 
 /// As pages make anchors of them.
@@ -75,7 +76,20 @@ fn headings(text: &str) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{headings, links};
+    use super::{headings, leads_somewhere, links};
+    use std::path::Path;
+
+    #[test]
+    fn headings_and_anchors_are_led_to() {
+        let text = "<a id=\"sh\"></a>\n\n## dash\n";
+        for (link, known) in [("#sh", true), ("#dash", true), ("#bash", false)] {
+            assert_eq!(
+                leads_somewhere(Path::new("docs/x.md"), text, link),
+                known,
+                "{link}"
+            );
+        }
+    }
 
     #[test]
     fn finds_links_and_headings() {
