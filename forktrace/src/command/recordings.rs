@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use forktrace::{
     recording::{Damage, OneWay, ReadError, Reader, Wanted},
-    view::clean,
+    view::{clean, count},
 };
 
 use crate::{
@@ -95,14 +95,6 @@ pub fn report_damage(path: &Path, damage: Damage) {
             d.largest_window.div_ceil(1 << 20)
         ),
     );
-}
-
-/// "1 line", "2 lines".
-fn count(number: u64, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
 }
 
 /// The status with which a command ends that has read recordings.

@@ -152,6 +152,18 @@ pub struct Top<R> {
     pub exact: bool,
 }
 
+impl<R> Top<R> {
+    /// The same of something else for each row.
+    pub fn map<S>(self, row: impl FnMut(R) -> S) -> Top<S> {
+        Top {
+            rows: self.rows.into_iter().map(row).collect(),
+            others: self.others,
+            unrecorded: self.unrecorded,
+            exact: self.exact,
+        }
+    }
+}
+
 impl<R> Default for Top<R> {
     fn default() -> Self {
         Self {

@@ -215,18 +215,7 @@ fn by_count(counts: impl Iterator<Item = (String, u64)>) -> Vec<Count> {
 
 fn top<S, R>(table: Table<S>, row: impl Fn((u64, S)) -> R) -> Top<R> {
     let (rows, others) = table.finish();
-    let Top {
-        rows,
-        others,
-        unrecorded,
-        exact,
-    } = cut(rows, others, |(count, _)| *count);
-    Top {
-        rows: rows.into_iter().map(row).collect(),
-        others,
-        unrecorded,
-        exact,
-    }
+    cut(rows, others, |(count, _)| *count).map(row)
 }
 
 fn cut<R>(mut rows: Vec<R>, others: Others, failures: impl Fn(&R) -> u64) -> Top<R> {
@@ -256,18 +245,7 @@ fn callers(table: Table<CallerState>) -> Top<CallerRow> {
     }
     // Stable: those with as many keep the table's order.
     rows.sort_by_key(|(failures, _)| std::cmp::Reverse(*failures));
-    let Top {
-        rows,
-        others,
-        unrecorded,
-        exact,
-    } = cut(rows, others, |(count, _)| *count);
-    Top {
-        rows: rows.into_iter().map(caller_row).collect(),
-        others,
-        unrecorded,
-        exact,
-    }
+    cut(rows, others, |(count, _)| *count).map(caller_row)
 }
 
 fn caller_row((failures, row): (u64, CallerState)) -> CallerRow {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::count;
 use crate::model::{Holder, HolderKind, bytes, clean};
 
 /// "97 × postgres (91 idle, 2 active), 3 × bash; cgroups: 90 in /a, 10 in /b".
@@ -37,10 +38,7 @@ fn one(h: &Holder) -> String {
         HolderKind::User => ("of", "of"),
         _ => ("of", "×"),
     };
-    let zombies = match h.zombies {
-        1 => "1 zombie".to_owned(),
-        n => format!("{n} zombies"),
-    };
+    let zombies = count(h.zombies, "zombie");
     let mut text = match (h.bytes, h.tasks, h.zombies) {
         (Some(n), ..) => format!("{} {of} {name}", bytes(n)),
         (None, 0, 1..) => format!("{zombies} {of} {name}"),

@@ -31,8 +31,13 @@ pub use records::text::Screen;
 pub use report::{report_digest, report_page, report_text};
 pub use times::with_offset;
 
+/// "1 file", "2 files".
+pub fn count(n: u64, what: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{s}")
+}
+
 /// "1 OOM kill", "2 OOM kills".
-pub fn oom_kills(count: u64) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} OOM kill{s}")
+pub fn oom_kills(n: u64) -> String {
+    count(n, "OOM kill")
 }

@@ -8,7 +8,7 @@ use crate::{
         Headroom, Next, Refusal, Refuses, Row, SubjectKind, Unreadable, Would, is_in_container,
     },
     model::{Owner, Unit, amount, bytes},
-    view::{clean, holders, report::table::Table, times::with_offset, wrap::wrap},
+    view::{clean, count, holders, report::table::Table, times::with_offset, wrap::wrap},
 };
 
 /// Rows of the table; what is near is always printed.
@@ -83,10 +83,7 @@ impl Text<'_> {
         let Some(would) = &self.h.would else {
             return;
         };
-        self.head(&match would.tasks {
-            1 => "1 more task".to_owned(),
-            n => format!("{n} more tasks"),
-        });
+        self.head(&count(would.tasks, "more task"));
         if would.refused.is_empty() {
             self.line("none would be refused by a limit that could be read");
         }

@@ -7,7 +7,10 @@ mod moving;
 #[cfg(test)]
 mod screen_tests;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod time;
+mod words;
 
 use std::{
     borrow::Cow,
@@ -23,14 +26,15 @@ use self::{
     group::{Groups, Line, Telling},
     moving::Moving,
     time::Time,
+    words::{candidate, group_title, limit_line, name, oom_line, what, who, who_it_is},
 };
 
 use crate::{
-    model::{Certainty, Fix, Limit, LossReason, Operation, amount, clean, program_and_thread},
+    model::{Certainty, Fix, LossReason, clean},
     record::{self, Failure, Inside, Loss, OomKill, Record, Repeat, Session, Summary},
     view::{
         colours::Colours,
-        holders, memory, oom_kills,
+        count, holders, memory, oom_kills,
         output::{Format, How, Look, Out, Output, Verbosity},
         times::{Day, clock, day, moment, rfc3339, with_offset},
         wrap::wrap,
@@ -517,7 +521,7 @@ impl<W: Write> Screen<W> {
             causes.join(", ")
         )?;
         if let Some(others @ 1..) = s.other_errnos {
-            let them = other_errnos(others);
+            let them = count(others, "creation");
             writeln!(
                 self.out,
                 "beside these {them} failed with other errnos: --errno all"
@@ -573,7 +577,7 @@ fn nothing(filters: &BTreeMap<String, String>, chosen: bool, others: Option<u64>
     let mut text = match (filters.get("errno").map(String::as_str), others) {
         (None, Some(others @ 1..)) => format!(
             "No failed creation with EAGAIN or ENOMEM, but {} with other errnos: --errno all",
-            other_errnos(others)
+            count(others, "creation")
         ),
         (None, Some(0)) => "No failed creation, whatever the errno".to_owned(),
         (None, None) => {
@@ -601,327 +605,4 @@ fn nothing(filters: &BTreeMap<String, String>, chosen: bool, others: Option<u64>
     }
     text.push('.');
     text
-}
-
-/// "3 creations".
-fn other_errnos(count: u64) -> String {
-    match count {
-        1 => "1 creation".to_owned(),
-        n => format!("{n} creations"),
-    }
-}
-
-/// "java (http-nio-8080-e)[812]".
-fn name(f: &Failure) -> String {
-    let name = program_and_thread(f.caller.program(), &f.caller.comm);
-    format!("{}[{}]", clean(&name), f.caller.pid)
-}
-
-/// What failures of one group have in common: the limit, or the cause and where.
-fn group_title(f: &Failure) -> String {
-    match (&f.limit, &f.cgroup.path) {
-        (Some(limit), _) => title(limit),
-        (None, Some(path)) if f.cause.is_unknown() => {
-            format!("cause unknown, in {}", clean(path))
-        }
-        (None, Some(path)) => format!("{} in {}", f.cause.id(), clean(path)),
-        (None, None) => f.cause.id().to_owned(),
-    }
-}
-
-fn what(f: &Failure) -> String {
-    let operation = match f.operation {
-        Operation::Process => "process",
-        Operation::Thread => "thread",
-        // By a call of another name: one bracket holds both.
-        Operation::Vfork => match &f.syscall {
-            Some(call) if call != "vfork" => return format!("process (vfork, {call})"),
-            _ => "process (vfork)",
-        },
-        Operation::Exec => "program",
-        Operation::KernelThread => "kernel thread",
-        Operation::IoWorker => "io_uring worker",
-        Operation::ThreadStack => "thread stack",
-    };
-    match &f.syscall {
-        Some(call) if call != "vfork" => format!("{operation} ({call})"),
-        _ => operation.to_owned(),
-    }
-}
-
-/// "postgres (uid 112)".
-fn who_it_is(f: &Failure) -> String {
-    let c = &f.caller;
-    match &c.user {
-        Some(user) => format!("{} (uid {})", clean(user), c.uid),
-        None => format!("uid {}", c.uid),
-    }
-}
-
-fn who(f: &Failure) -> String {
-    let c = &f.caller;
-    let mut who = who_it_is(f);
-    if c.tid != c.pid {
-        let _ = write!(who, ", thread {}", c.tid);
-    }
-    let _ = write!(who, ", child of {}", c.ppid);
-    if let Some(exe) = &c.exe {
-        let _ = write!(who, ", {}", clean(exe));
-    }
-    if let Some(unit) = &f.cgroup.unit {
-        let _ = write!(who, ", unit {}", clean(unit));
-    }
-    if let Some(container) = &f.cgroup.container {
-        let short: String = container.chars().take(12).collect();
-        let _ = write!(who, ", container {}", clean(&short));
-    }
-    if let Some(pod) = &f.cgroup.pod {
-        let _ = write!(who, ", pod {}", clean(pod));
-        if let Some(qos) = f.cgroup.qos {
-            let _ = write!(who, " ({qos:?})");
-        }
-    }
-    who
-}
-
-/// "postgres (pid 812) in /x, by memory.max of /x (64 MiB, in use 64 MiB)".
-fn oom_line(k: &OomKill) -> String {
-    let mut line = format!("{} (pid {})", clean(&k.victim.comm), k.victim.pid);
-    if let Some(path) = &k.cgroup.path {
-        let _ = write!(line, " in {}", clean(path));
-    }
-    match (&k.constraint, &k.limit) {
-        (_, Some(limit)) => {
-            let _ = write!(line, ", by {}", title(limit));
-            if let (Some(value), Some(usage)) = (limit.value, limit.usage) {
-                let (value, usage) = (amount(value, limit.unit), amount(usage, limit.unit));
-                let _ = write!(line, " ({value}, in use {usage})");
-            }
-        }
-        (Some(_), None) => {
-            let _ = write!(line, ": {}", k.reason());
-        }
-        (None, None) => {}
-    }
-    if k.already_dying == Some(true) {
-        line.push_str("; it was dying already");
-    }
-    line
-}
-
-/// "pids.max of /a".
-fn title(limit: &Limit) -> String {
-    clean(&limit.title()).into_owned()
-}
-
-fn limit_line(l: &Limit) -> String {
-    let mut line = title(l);
-    if let Some(value) = l.value {
-        let _ = write!(line, " = {}", amount(value, l.unit));
-    }
-    if let Some(usage) = l.usage {
-        let _ = write!(line, ", in use {}", amount(usage, l.unit));
-    }
-    if let Some(requested) = l.requested {
-        let _ = write!(line, ", asked for {}", amount(requested, l.unit));
-    }
-    line
-}
-
-fn candidate(c: &Limit) -> String {
-    let numbers = how_full(c).unwrap_or_else(|| "?".to_owned());
-    format!("{}: {numbers}", title(c))
-}
-
-/// "60 of 60".
-fn how_full(c: &Limit) -> Option<String> {
-    let (usage, bound) = (c.usage?, c.bound()?);
-    Some(format!(
-        "{} of {}",
-        amount(usage, c.unit),
-        amount(bound, c.unit)
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::{Constraint, oom_kill::tests::kill};
-
-    #[test]
-    fn what_failures_have_in_common_is_called_by_its_name() {
-        let mut f = crate::report::tests::failure(1, "2026-01-01T08:35:40Z");
-        f.limit = None;
-        f.cgroup.path = Some("/".to_owned());
-        f.cause = crate::model::Cause::Unknown;
-        assert_eq!(group_title(&f), "cause unknown, in /");
-        f.cause = crate::model::Cause::Lsm;
-        assert_eq!(group_title(&f), "lsm in /");
-    }
-
-    fn shown(kill: OomKill, verbosity: Verbosity) -> String {
-        let mut out = Vec::new();
-        let mut screen = Screen::new(&mut out, false, verbosity, 80);
-        screen.show(&Record::OomKill(Box::new(kill))).unwrap();
-        drop(screen);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn an_oom_kill_is_one_calm_line() {
-        let at = "2026-01-01T13:14:15Z";
-        assert_eq!(
-            shown(kill(at), Verbosity::Normal),
-            "— 2026-01-01, times are UTC —\n13:14:15 OOM kill: postgres (pid 812) in /x/y.service, by \
-             memory.max of /x (64.0 MiB, in use 64.0 MiB)\n"
-        );
-        let mut other = kill(at);
-        other.limit = None;
-        other.constraint = Some(Constraint::None);
-        other.victim.comm = "a\nb".to_owned();
-        other.already_dying = Some(true);
-        assert_eq!(
-            shown(other, Verbosity::Normal),
-            "— 2026-01-01, times are UTC —\n13:14:15 OOM kill: a\\u{a}b (pid 812) in /x/y.service: the \
-             host had none left, or sysrq asked for it; it was dying already\n"
-        );
-        assert_eq!(shown(kill(at), Verbosity::Quiet), "");
-    }
-
-    fn session(started: &str) -> Session {
-        serde_json::from_value(serde_json::json!({
-            "schema": 1, "version": "0.1.0", "host": "web-1", "kernel": "6.12.0", "attach": "fexit",
-            "probes": [], "absent": [], "limits": {}, "started": started,
-            "filters": {"cause": "lsm"},
-        }))
-        .unwrap()
-    }
-
-    fn printed(records: &[Record], verbosity: Verbosity, recorded: bool) -> String {
-        let mut out = Vec::new();
-        let mut screen = Screen {
-            recorded,
-            ..Screen::new(&mut out, false, verbosity, 80)
-        };
-        for record in records {
-            screen.show(record).unwrap();
-        }
-        drop(screen);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn the_session_line_has_the_offset_the_filters_and_whole_words() {
-        let session = Record::Session(Box::new(session("2026-01-01T13:14:15.5Z")));
-        assert_eq!(
-            printed(std::slice::from_ref(&session), Verbosity::Normal, false),
-            "forktrace 0.1.0 on web-1 (Linux 6.12.0), attached by fexit, 2026-01-01 13:14:15\nUTC; \
-             only cause=lsm. Ctrl-C ends.\n"
-        );
-        // Nothing typed ends what was.
-        let recorded = printed(&[session], Verbosity::Normal, true);
-        assert!(recorded.ends_with("cause=lsm.\n"), "{recorded}");
-    }
-
-    #[test]
-    fn each_day_is_said_once() {
-        let kills = |times: &[&str]| -> Vec<Record> {
-            let kill = |at: &&str| Record::OomKill(Box::new(kill(at)));
-            let begin = Record::Session(Box::new(session("2026-01-01T23:59:00Z")));
-            std::iter::once(begin)
-                .chain(times.iter().map(kill))
-                .collect()
-        };
-        let records = kills(&[
-            "2026-01-01T23:59:59Z",
-            "2026-01-02T00:00:00Z",
-            "2026-01-02T09:00:00Z",
-            "2026-01-05T09:00:00Z",
-        ]);
-        let text = printed(&records, Verbosity::Normal, true);
-        let starts: Vec<&str> = text
-            .lines()
-            .skip(2)
-            .map(|line| line.split(" OOM").next().unwrap())
-            .collect();
-        assert_eq!(
-            starts,
-            [
-                "23:59:59",
-                "— 2026-01-02 —",
-                "00:00:00",
-                "09:00:00",
-                "— 2026-01-05 —",
-                "09:00:00"
-            ]
-        );
-        let verbose = printed(&records, Verbosity::Verbose, true);
-        assert!(!verbose.contains('—'), "{verbose}");
-        assert!(
-            verbose.contains("\n2026-01-05T09:00:00.000000+00:00 OOM"),
-            "{verbose}"
-        );
-    }
-
-    #[test]
-    fn a_quiet_screen_says_which_zone_its_times_are_of() {
-        let day = |offset: &str| Day {
-            date: "2026-01-01".to_owned(),
-            offset: offset.to_owned(),
-        };
-        assert!(says_day(Verbosity::Quiet, None, &day("+02:00")));
-        assert!(!says_day(Verbosity::Quiet, None, &day("UTC")));
-        assert!(says_day(
-            Verbosity::Quiet,
-            Some(&day("UTC")),
-            &day("+02:00")
-        ));
-        assert!(says_day(Verbosity::Normal, None, &day("UTC")));
-        assert!(!says_day(Verbosity::Verbose, None, &day("+02:00")));
-    }
-
-    #[test]
-    fn nothing_is_said_of_what_was_looked_for_alone() {
-        let of = |filters: &[(&str, &str)]| {
-            let filters = filters
-                .iter()
-                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
-            nothing(&filters.collect(), false, None)
-        };
-        let counted = |others| nothing(&BTreeMap::new(), false, Some(others));
-        assert_eq!(
-            counted(3),
-            "No failed creation with EAGAIN or ENOMEM, but 3 creations with other errnos: --errno all."
-        );
-        assert_eq!(counted(0), "No failed creation, whatever the errno.");
-        assert!(of(&[]).contains("EAGAIN or ENOMEM (other errnos: --errno all)"));
-        assert!(nothing(&BTreeMap::new(), true, None).contains("the filters given"));
-        assert_eq!(of(&[("errno", "all")]), "No failed creation.");
-        assert_eq!(
-            of(&[("errno", "EBUSY"), ("uid", "7")]),
-            "No failed creation with EBUSY (other errnos: --errno all), of those that uid=7 lets through."
-        );
-        let command = of(&[("command", "sh -c 'exit 3'")]);
-        assert!(
-            command.ends_with("--errno all), by `sh -c 'exit 3'` or its descendants."),
-            "{command}"
-        );
-    }
-
-    #[test]
-    fn the_summary_counts_them_apart() {
-        let mut out = Vec::new();
-        let mut screen = Screen::new(&mut out, false, Verbosity::Normal, 80);
-        let end = Summary {
-            oom_kills: 2,
-            ..Summary::default()
-        };
-        screen.show(&Record::Summary(end)).unwrap();
-        drop(screen);
-        let text = String::from_utf8(out).unwrap();
-        assert_eq!(
-            text,
-            "2 OOM kills\nNo failed creation with EAGAIN or ENOMEM (other errnos: --errno all).\n"
-        );
-    }
 }

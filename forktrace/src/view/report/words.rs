@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+pub(super) use crate::view::count;
 pub(in crate::view) use crate::view::times::moment;
 pub(super) use crate::view::times::with_offset;
 use crate::{
@@ -108,12 +109,6 @@ pub(super) fn lasted(first: &str, last: &str) -> String {
     duration(seconds.max(1))
 }
 
-/// "1 file", "2 files".
-pub(super) fn count(n: u64, what: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    format!("{n} {what}{s}")
-}
-
 /// What is not as it should be, one sentence each.
 pub(super) fn notes(r: &Report) -> Vec<String> {
     let mut notes = Vec::new();
@@ -205,34 +200,38 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
             count(crashed, "session")
         ),
     );
-    for s in &r.sessions {
-        let missing = s.missing.saturating_sub(s.only_in_summary);
-        say(
-            missing,
-            format!(
-                "{} of {} {} not in these files",
-                count(missing, "failure"),
-                name(s),
-                if missing == 1 { "is" } else { "are" }
-            ),
-        );
-        say(
-            u64::from(s.unsure),
-            format!(
-                "{} is named by damaged data alone, and may be another",
-                name(s)
-            ),
-        );
-        say(
-            s.too_many,
-            format!(
-                "{} more of {} than its summary counts: is a file given twice?",
-                count(s.too_many, "failure"),
-                name(s)
-            ),
-        );
+    for session in &r.sessions {
+        of_session(session, &mut say);
     }
     notes
+}
+
+fn of_session(s: &SessionRow, say: &mut impl FnMut(u64, String)) {
+    let missing = s.missing.saturating_sub(s.only_in_summary);
+    say(
+        missing,
+        format!(
+            "{} of {} {} not in these files",
+            count(missing, "failure"),
+            name(s),
+            if missing == 1 { "is" } else { "are" }
+        ),
+    );
+    say(
+        u64::from(s.unsure),
+        format!(
+            "{} is named by damaged data alone, and may be another",
+            name(s)
+        ),
+    );
+    say(
+        s.too_many,
+        format!(
+            "{} more of {} than its summary counts: is a file given twice?",
+            count(s.too_many, "failure"),
+            name(s)
+        ),
+    );
 }
 
 fn damage(d: &DamageCount, say: &mut impl FnMut(u64, String)) {

@@ -307,7 +307,7 @@ impl Groups {
             id,
             key,
             title: title.to_owned(),
-            full: f.limit.as_ref().and_then(super::how_full),
+            full: f.limit.as_ref().and_then(super::words::how_full),
             told: Told::default(),
             in_full: false,
             waits: now,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    model::{Cause, Errno, Holder, HolderKind, LimitKind, Owner},
+    model::{Cause, Errno, Holder, HolderKind, LimitKind, Operation, Owner},
     record::Alike,
     report::{
         Aggregator,

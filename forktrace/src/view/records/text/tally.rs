@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::report::Rate;
+use crate::{report::Rate, view::count};
 
 /// Processes that are told apart; of more, "at least" is said.
 const PROCESSES: usize = 1024;
@@ -193,11 +193,6 @@ impl Process {
 fn per_second(count: u64, milliseconds: u64) -> u64 {
     let rate = u128::from(count) * u128::from(SECOND) / u128::from(milliseconds.max(1));
     u64::try_from(rate).unwrap_or(u64::MAX)
-}
-
-fn count(n: u64, what: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    format!("{n} {what}{s}")
 }
 
 fn processes(n: usize) -> String {

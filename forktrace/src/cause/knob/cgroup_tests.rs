@@ -1,0 +1,347 @@
+use super::*;
+use crate::model::Unit;
+
+const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const POD: &str = "01234567-89ab-cdef-0123-456789abcdef";
+
+fn command(path: &str, setting: &Setting) -> String {
+    let path = path.replace("POD", POD).replace("ID", ID);
+    lasting(&Owner::cgroup(path), setting, 4096).replace(ID, "ID")
+}
+
+#[test]
+fn in_the_words_of_the_owner() {
+    for (path, tasks) in [
+        (
+            "/system.slice/x.service",
+            "systemctl set-property x.service TasksMax=4096",
+        ),
+        (
+            "/user.slice/user-7.slice",
+            "systemctl set-property user-7.slice TasksMax=4096",
+        ),
+        (
+            "/user.slice/user-7.slice/user@7.service/app.slice/x.service",
+            "systemctl --user set-property x.service TasksMax=4096 (as uid 7)",
+        ),
+        (
+            "/user.slice/user-7.slice/session-3.scope",
+            "systemctl set-property session-3.scope TasksMax=4096 (until it ends; for the next \
+             ones: /etc/systemd/system/session-.scope.d/: [Scope] TasksMax=4096, of what logind \
+             starts)",
+        ),
+        (
+            "/system.slice/run-r12.scope",
+            "systemctl set-property run-r12.scope TasksMax=4096 (until it ends; for the next \
+             ones: systemd-run -p TasksMax=4096)",
+        ),
+        (
+            "/system.slice/docker-ID.scope",
+            "docker update --pids-limit 4096 ID",
+        ),
+        (
+            "/kubepods/podPOD",
+            "kubelet configuration: podPidsLimit: 4096 (pod POD)",
+        ),
+        ("/shop", "raise the limit where this cgroup is set up"),
+        (
+            "/lxc.payload.c1/system.slice/x.service",
+            "in container c1: systemctl set-property x.service TasksMax=4096",
+        ),
+        (
+            "/lxc.payload.c1",
+            "configuration of container c1: lxc.cgroup2.pids.max = 4096 (Incus: incus config \
+             set c1 limits.processes 4096)",
+        ),
+        (
+            "/machine.slice/systemd-nspawn@web.service/payload",
+            "systemctl set-property systemd-nspawn@web.service TasksMax=4096",
+        ),
+    ] {
+        assert_eq!(command(path, &TASKS), tasks.replace("POD", POD), "{path}");
+    }
+    assert!(command("/machine.slice/libpod-ID.scope", &TASKS).starts_with("podman update "));
+    assert!(command("/kubepods.slice", &TASKS).contains("kubeReserved"));
+    assert!(command("/kubepods/burstable", &TASKS).starts_with("kubelet gives the Burstable pods"));
+    assert!(command("/kubepods/besteffort", &MEMORY).contains("qosReserved"));
+    assert!(command("/slurm/uid_7/job_1", &MEMORY).contains("--mem"));
+    assert_eq!(
+        command("/kubepods/podPOD/ID", &MEMORY),
+        format!("pod specification, of this container: resources.limits.memory: 4096 (pod {POD})")
+    );
+}
+
+/// What a level's path says of who has set it, on hosts as they are.
+#[test]
+fn each_level_of_real_paths() {
+    const SYSTEMD: &str =
+        "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podP_D.slice";
+    let user = "/user.slice/user-7.slice/user@7.service";
+    let node = "/docker/ID/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-podP_D.slice";
+    let nested = "/lxc.payload.c1/machine.slice/libpod-ID.scope/container/system.slice/x.service";
+    for (path, wanted, not) in [
+        // cri-dockerd, by both cgroup drivers; containerd by cgroupfs looks the same as the second.
+        (
+            format!("{SYSTEMD}/docker-ID.scope"),
+            "docker update --pids-limit 4096 ID",
+            "kubelet",
+        ),
+        (
+            "/kubepods/burstable/podPOD/ID".to_owned(),
+            "the container's own pids limit, set by its runtime and not by kubelet",
+            "podPidsLimit",
+        ),
+        (
+            format!("{SYSTEMD}/cri-containerd-ID.scope"),
+            "own pids limit",
+            "podPidsLimit",
+        ),
+        (
+            format!("{SYSTEMD}/crio-ID.scope"),
+            "pids_limit = 4096",
+            "podPidsLimit",
+        ),
+        (
+            format!("{SYSTEMD}/crio-conmon-ID.scope"),
+            "CRI-O, for its monitor",
+            "pids_limit",
+        ),
+        (SYSTEMD.to_owned(), "podPidsLimit: 4096", "set-property"),
+        (
+            "/kubepods/podPOD/kata_ID".to_owned(),
+            "Kata Containers",
+            "podPidsLimit",
+        ),
+        // A cluster in a container of Docker's (kind), each level of it.
+        (
+            format!("{node}/cri-containerd-ID.scope"),
+            "in container ID: ",
+            "docker update",
+        ),
+        (
+            node.to_owned(),
+            "in container ID: kubelet configuration: podPidsLimit",
+            "docker",
+        ),
+        (
+            "/docker/ID/kubelet/kubepods".to_owned(),
+            "in container ID: kubelet configuration: less of `pid`",
+            "docker",
+        ),
+        (
+            "/docker/ID".to_owned(),
+            "docker update --pids-limit 4096 ID",
+            "in container",
+        ),
+        // systemd in Podman in LXC, each level of it.
+        (
+            nested.to_owned(),
+            "in container c1, in its container ID: systemctl set-property x.service TasksMax=4096",
+            "podman",
+        ),
+        (
+            nested.replace("/system.slice/x.service", ""),
+            "in container c1: podman update --pids-limit 4096 ID",
+            "incus",
+        ),
+        (
+            "/lxc.payload.c1".to_owned(),
+            "incus config set c1 limits.processes 4096",
+            "in container",
+        ),
+        // What stands in a virtual machine has a systemd that is the host to forktrace; from
+        // outside there is the machine alone.
+        (
+            "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope".to_owned(),
+            "set-property 'machine-qemu",
+            "in container",
+        ),
+        (
+            "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/emulator".to_owned(),
+            "what runs in machine-qemu",
+            "set-property",
+        ),
+        (
+            "/machine.slice/systemd-nspawn@web.service/payload/system.slice/x.service".to_owned(),
+            "in container web: systemctl set-property x.service",
+            "systemd-nspawn@",
+        ),
+        (
+            "/machine.slice".to_owned(),
+            "set-property machine.slice TasksMax=4096",
+            "in container",
+        ),
+        // Podman: its monitor, a container of a unit's own (quadlets), a user's.
+        (
+            "/machine.slice/libpod-conmon-ID.scope".to_owned(),
+            "Podman, for its monitor",
+            "podman update",
+        ),
+        (
+            "/system.slice/w.service/libpod-payload-ID".to_owned(),
+            "podman update",
+            "w.service",
+        ),
+        (
+            format!("{user}/user.slice/libpod-ID.scope/container"),
+            "podman update --pids-limit 4096 ID",
+            "set-property",
+        ),
+        // A user's own.
+        (
+            format!("{user}/app.slice/app-flatpak-org.x.Y-77.scope"),
+            "~/.config/systemd/user/app-flatpak-org.x.Y-.scope.d/: [Scope] TasksMax=4096, of what Flatpak",
+            "as uid 7)(",
+        ),
+        (
+            format!("{user}/app.slice/app-gnome-x-9.scope"),
+            "systemctl --user set-property app-gnome-x-9.scope",
+            "/etc/systemd/system",
+        ),
+        (
+            format!("{user}/app.slice/vte-spawn-0a-1b.scope"),
+            "user/vte-spawn-.scope.d/",
+            "0a-.scope",
+        ),
+        (
+            format!("{user}/app.slice/snap.x.y-0a.scope"),
+            "snap set-quota GROUP --threads=4096 x",
+            "scope.d",
+        ),
+        (
+            "/system.slice/snap.x.y.service".to_owned(),
+            "snap set-quota",
+            "edit",
+        ),
+        (
+            user.to_owned(),
+            "systemctl set-property user@7.service TasksMax=4096",
+            "--user",
+        ),
+        (
+            format!("{user}/app.slice"),
+            "systemctl --user set-property app.slice",
+            "until",
+        ),
+        (
+            "/lxc.payload.c1/user.slice/user-7.slice/user@7.service/app.slice/x.service".to_owned(),
+            "in container c1: systemctl --user set-property x.service",
+            "incus",
+        ),
+        // Jobs, transient units, what a program has made.
+        (
+            "/slurm/uid_7/job_12/step_0".to_owned(),
+            "Slurm",
+            "set-property",
+        ),
+        (
+            "/system.slice/slurmstepd.scope/job_12/step_0/user/task_0".to_owned(),
+            "Slurm",
+            "set-property",
+        ),
+        (
+            "/system.slice/run-u5.service".to_owned(),
+            "systemd-run -p TasksMax=4096",
+            "edit",
+        ),
+        (
+            "/nomad.slice/0a.web.scope".to_owned(),
+            "where what makes the scope asks",
+            "scope.d",
+        ),
+        (
+            "/system.slice/go.service/box-3".to_owned(),
+            "what runs in go.service has set up box-3",
+            "set-property",
+        ),
+    ] {
+        let path = path.replace("P_D", &POD.replace('-', "_"));
+        let told = command(&path, &TASKS).replace("0123456789ab:", "ID:");
+        let told = told.replace("container 0123456789ab", "container ID");
+        assert!(told.contains(wanted), "{path}: {told}");
+        assert!(!told.contains(not), "{path}: {told}");
+    }
+}
+
+#[test]
+fn what_a_level_binds_as_well() {
+    let of = |path: &str| {
+        let path = path
+            .replace("P_D", &POD.replace('-', "_"))
+            .replace("ID", ID);
+        binds(&Owner::cgroup(path), &TASKS).unwrap_or_default()
+    };
+    for (path, who) in [
+        (
+            "/kubepods.slice/kubepods-podP_D.slice",
+            "every pod of the node",
+        ),
+        ("/kubepods.slice", "all pods of the node"),
+        ("/kubepods/besteffort", "all BestEffort pods of the node"),
+        ("/system.slice", "all units in system.slice"),
+        ("/user.slice", "all logins of all users"),
+        (
+            "/user.slice/user-7.slice",
+            "rootless containers of this user",
+        ),
+        (
+            "/user.slice/user-7.slice/user@7.service",
+            "this user's manager",
+        ),
+        (
+            "/user.slice/user-7.slice/user@7.service/app.slice",
+            "all units in app.slice of",
+        ),
+        ("/user.slice/user-7.slice/session-3.scope", "this login"),
+        ("/machine.slice", "all containers and virtual machines"),
+        ("/lxc.payload.c1", "all that runs in the container"),
+        ("/lxc.payload.c1/system.slice", "all units in system.slice"),
+        ("/slurm/uid_7/job_1", "the job"),
+    ] {
+        let told = of(path);
+        assert!(told.contains(who), "{path}: {told}");
+    }
+    for alone in [
+        "/system.slice/x.service",
+        "/system.slice/docker-ID.scope",
+        "/shop",
+    ] {
+        assert_eq!(of(alone), "");
+    }
+}
+
+/// The limits of other levels aren't this one's knob.
+#[test]
+fn no_other_level_is_named() {
+    let crio = command(
+        "/kubepods.slice/kubepods-podPOD.slice/crio-ID.scope",
+        &TASKS,
+    );
+    assert!(
+        crio.contains("pids_limit = 4096") && !crio.contains("podPidsLimit"),
+        "{crio}"
+    );
+    for path in ["/system.slice/go.service/box-3", "/docker/ID/box-3"] {
+        let own = command(path, &TASKS);
+        assert!(
+            own.contains("box-3") && !own.contains("set-property"),
+            "{own}"
+        );
+        assert!(!own.contains("update"), "{own}");
+    }
+}
+
+#[test]
+fn a_part_of_what_the_container_may_have() {
+    let limit = |path: &str, value| Limit {
+        value: Some(value),
+        ..Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks)
+    };
+    let around = [limit("/lxc.payload.c1", 200)];
+    let of = |path, value| part_of_container(&limit(path, value), &around);
+    let unit = "/lxc.payload.c1/system.slice/x.service";
+    assert!(of(unit, 30).unwrap().contains("15 % of container c1's 200"));
+    assert_eq!(of(unit, 31), None);
+    assert_eq!(of("/system.slice/x.service", 30), None);
+    assert_eq!(of("/lxc.payload.c1/system.slice", 30), None);
+}
