@@ -3,10 +3,10 @@
 mod check;
 mod complete;
 mod explain;
-pub mod manual;
-pub mod mistakes;
+pub(crate) mod manual;
+pub(crate) mod mistakes;
 mod range;
-pub mod values;
+pub(crate) mod values;
 
 use std::{borrow::Cow, ffi::OsString, path::PathBuf, time::Duration};
 
@@ -25,9 +25,9 @@ use values::{
     one_of, parse_cause, parse_duration, parse_errno, parse_file_size, parse_pid, parse_size,
 };
 
-pub use check::CheckArgs;
-pub use explain::ExplainArgs;
-pub use range::{Range, RangeArgs};
+pub(crate) use check::CheckArgs;
+pub(crate) use explain::ExplainArgs;
+pub(crate) use range::{Range, RangeArgs};
 
 /// Says why the kernel refused to create a process or thread.
 #[derive(Debug, Parser)]
@@ -47,7 +47,7 @@ pub use range::{Range, RangeArgs};
          damage (0 with --lenient); with a command, the command's own."
     )
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub struct Cli {
 
 impl Cli {
     /// Whether times are UTC; `None` of a command that neither takes nor prints any.
-    pub fn utc(&self) -> Option<bool> {
+    pub(crate) fn utc(&self) -> Option<bool> {
         match &self.command {
             None => Some(self.live.print.times.utc),
             Some(Command::Live(args)) => Some(args.print.times.utc),
@@ -73,14 +73,14 @@ impl Cli {
 /// Which times are meant and shown.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
-pub struct TimesArgs {
+pub(crate) struct TimesArgs {
     /// Show times in UTC, and take them so, not in the zone that TZ or this host has.
     #[arg(long)]
     pub utc: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Print each failure with its cause as it happens (the default).
     #[command(after_long_help = manual::examples(&manual::LIVE))]
     Live(Box<LiveArgs>),
@@ -134,7 +134,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct SchemaArgs {
+pub(crate) struct SchemaArgs {
     /// Of which lines.
     #[arg(value_enum, default_value_t = SchemaOf::Records)]
     pub of: SchemaOf,
@@ -150,7 +150,7 @@ pub struct SchemaArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Of which command; without one, of forktrace itself.
     #[arg(value_name = "COMMAND", value_parser = manual::ALL.map(|manual| manual.name))]
     pub command: Option<String>,
@@ -160,7 +160,7 @@ pub struct ManArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct LiveArgs {
+pub(crate) struct LiveArgs {
     #[command(flatten)]
     pub trace: TraceArgs,
     #[command(flatten)]
@@ -168,7 +168,7 @@ pub struct LiveArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct RecordArgs {
+pub(crate) struct RecordArgs {
     /// The file to write: newline-delimited JSON, compressed when the name ends
     /// in `.zst`; `-` is standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -189,7 +189,7 @@ pub struct RecordArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReplayArgs {
+pub(crate) struct ReplayArgs {
     /// Recordings, plain or compressed, in the order to print them; `-` is
     /// standard input.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -212,7 +212,7 @@ pub struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// Recordings, plain or compressed; `-` is standard input.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
@@ -243,7 +243,7 @@ pub struct ReportArgs {
 /// For how long, and how safely, a recording is kept.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Keeping")]
-pub struct KeepingArgs {
+pub(crate) struct KeepingArgs {
     /// Begin a new file at this size, e.g. 100M; the old one gets the time into
     /// its name.
     #[arg(long, value_name = "BYTES", value_parser = parse_file_size)]
@@ -268,7 +268,7 @@ pub struct KeepingArgs {
 /// How records are printed.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
-pub struct PrintArgs {
+pub(crate) struct PrintArgs {
     /// How to print.
     #[arg(long, value_parser = one_of(formats::RECORDS), default_value = "text")]
     pub format: &'static Format<Record>,
@@ -288,7 +288,7 @@ pub struct PrintArgs {
 /// Which failures are reported.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
-pub struct FilterArgs {
+pub(crate) struct FilterArgs {
     /// Only this process and its descendants (of a recording: its threads and children).
     #[arg(short, long, value_name = "PID", value_parser = parse_pid, add = ArgValueCompleter::new(complete::pids))]
     pub pid: Option<u32>,
@@ -316,7 +316,7 @@ pub struct FilterArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ProbesArgs {
+pub(crate) struct ProbesArgs {
     /// Try this attach style only.
     #[arg(long, value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,
@@ -332,7 +332,7 @@ pub struct ProbesArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct SelftestArgs {
+pub(crate) struct SelftestArgs {
     /// Also change settings of the whole host, each for the moment of one
     /// refused fork: others' forks can be refused in it.
     #[arg(long)]
@@ -352,7 +352,7 @@ pub struct SelftestArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct TraceArgs {
+pub(crate) struct TraceArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
     /// Also report when pthread_create fails before any thread is asked for: mmap
@@ -389,7 +389,7 @@ pub struct TraceArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SyncPolicy {
+pub(crate) enum SyncPolicy {
     /// What the kernel has written to disk by itself (in half a minute or so).
     System,
     /// All files but the one that is being written.
@@ -400,7 +400,7 @@ pub enum SyncPolicy {
 
 /// What has a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SchemaOf {
+pub(crate) enum SchemaOf {
     /// What live and record write.
     Records,
     /// What `explain --format json` prints.
@@ -418,7 +418,7 @@ pub enum SchemaOf {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     Always,
@@ -426,7 +426,7 @@ pub enum Color {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Attach {
+pub(crate) enum Attach {
     /// The best that this kernel accepts, probe by probe.
     Auto,
     /// BPF trampolines at function exits.
@@ -439,14 +439,14 @@ pub enum Attach {
 
 /// What `--errno` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrnoChoice {
+pub(crate) enum ErrnoChoice {
     One(Errno),
     All,
 }
 
 impl ErrnoChoice {
     /// As in the `session` record's filters.
-    pub fn name(self) -> Cow<'static, str> {
+    pub(crate) fn name(self) -> Cow<'static, str> {
         match self {
             Self::One(errno) => errno.name(),
             Self::All => Cow::Borrowed("all"),
@@ -456,7 +456,7 @@ impl ErrnoChoice {
 
 impl Attach {
     /// `None` for auto.
-    pub fn style(self) -> Option<Style> {
+    pub(crate) fn style(self) -> Option<Style> {
         match self {
             Self::Auto => None,
             Self::Fexit => Some(Style::Fexit),

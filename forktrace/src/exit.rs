@@ -45,12 +45,12 @@ impl From<Exit> for ExitCode {
 /// doesn't exist.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct UsageError(pub String);
+pub(crate) struct UsageError(pub String);
 
 /// An argument that names what isn't there, and may come to be.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct NotThere(pub String);
+pub(crate) struct NotThere(pub String);
 
 impl Exit {
     /// The status for an error.

@@ -47,7 +47,10 @@ fn is_test(path: &Path) -> bool {
 
 /// Tests are the last part of a file.
 fn without_tests(text: &str) -> &str {
-    const TESTS: [&str; 2] = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub mod tests {"];
+    const TESTS: [&str; 2] = [
+        "#[cfg(test)]\nmod tests {",
+        "#[cfg(test)]\npub(crate) mod tests {",
+    ];
     let ends = TESTS.iter().filter_map(|tests| text.find(tests));
     &text[..ends.min().unwrap_or(text.len())]
 }

@@ -8,7 +8,7 @@ const NAMES: [&str; 4] = ["task_struct", "copy_process", "A", "list"];
 const PATHS: [&str; 5] = ["pid", "signal.pids[1].next", "list.next", "a[2].b", ""];
 
 /// Takes one input.
-pub fn take(data: &[u8]) {
+pub(crate) fn take(data: &[u8]) {
     let Ok(btf) = Btf::parse(data.to_vec()) else {
         return;
     };

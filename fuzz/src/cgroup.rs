@@ -9,7 +9,7 @@ use forktrace::host::{
 };
 
 /// Takes one input.
-pub fn take(data: &[u8]) {
+pub(crate) fn take(data: &[u8]) {
     let Some((how, data)) = data.split_first() else {
         return;
     };

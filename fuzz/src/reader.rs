@@ -18,7 +18,7 @@ use forktrace::{
 const LINES_OF_FRAME: usize = 3;
 
 /// Takes one input.
-pub fn take(data: &[u8]) {
+pub(crate) fn take(data: &[u8]) {
     let Some((how, data)) = data.split_first() else {
         return;
     };

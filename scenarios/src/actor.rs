@@ -5,16 +5,16 @@ use forktrace::provoke::actor;
 
 use crate::attempt::{Attempt, Kind, attempts};
 
-pub use forktrace::provoke::actor::PATIENCE;
+pub(crate) use forktrace::provoke::actor::PATIENCE;
 
 /// A child process under a scenario's direction.
-pub type Actor = actor::Actor<Report, anyhow::Error>;
+pub(crate) type Actor = actor::Actor<Report, anyhow::Error>;
 /// Its end.
-pub type Link = actor::Link<Report>;
+pub(crate) type Link = actor::Link<Report>;
 
 /// What an actor reports at a step.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     pub attempts: Vec<Attempt>,
     pub numbers: Vec<u64>,
 }
@@ -98,7 +98,7 @@ impl Cursor<'_> {
 }
 
 /// An actor whose next step is a number of attempts.
-pub struct Prober {
+pub(crate) struct Prober {
     pub actor: Actor,
     /// What `setup` answered.
     pub numbers: Vec<u64>,
@@ -106,7 +106,7 @@ pub struct Prober {
 
 impl Prober {
     /// Starts one; `setup` runs in it first.
-    pub fn start(
+    pub(crate) fn start(
         comm: &str,
         kind: Kind,
         count: u32,
@@ -126,7 +126,7 @@ impl Prober {
     }
 
     /// Makes the attempts.
-    pub fn fire(&mut self) -> Result<Vec<Attempt>> {
+    pub(crate) fn fire(&mut self) -> Result<Vec<Attempt>> {
         Ok(self.actor.go()?.attempts)
     }
 }

@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub mod exec;
+pub(crate) mod exec;
 
 use forktrace::provoke::create;
-pub use forktrace::provoke::create::{CloneArgs, THREAD_FLAGS, clone, clone3};
+pub(crate) use forktrace::provoke::create::{CloneArgs, THREAD_FLAGS, clone, clone3};
 use forktrace::provoke::sys;
 use forktrace::record::Operation;
 
@@ -16,7 +16,7 @@ use crate::pthread::{self, Stack};
 
 /// A way to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// fork(2).
     Fork,
     /// vfork(2).
@@ -47,24 +47,24 @@ pub enum Kind {
 
 impl Kind {
     /// Every way to ask, threads by both calls.
-    pub const EVERY: &'static [Self] = arch::EVERY;
+    pub(crate) const EVERY: &'static [Self] = arch::EVERY;
     /// Each system call once.
-    pub const ALL: &'static [Self] = arch::ALL;
+    pub(crate) const ALL: &'static [Self] = arch::ALL;
     /// Those that make a process.
-    pub const PROCESSES: &'static [Self] = arch::PROCESSES;
+    pub(crate) const PROCESSES: &'static [Self] = arch::PROCESSES;
     /// Those that copy the address space.
-    pub const COPIES: &'static [Self] = arch::COPIES;
+    pub(crate) const COPIES: &'static [Self] = arch::COPIES;
     /// The plainest.
-    pub const PLAIN: Self = arch::PLAIN;
+    pub(crate) const PLAIN: Self = arch::PLAIN;
     /// A process that shares the caller's address space, where there is a call for it.
-    pub const SHARING: Self = arch::SHARING;
+    pub(crate) const SHARING: Self = arch::SHARING;
     /// What executes a program.
-    pub const EXECS: &'static [Self] = &[Self::Execve, Self::Execveat];
+    pub(crate) const EXECS: &'static [Self] = &[Self::Execve, Self::Execveat];
 }
 
 impl Kind {
     /// The system call's name.
-    pub fn syscall(self) -> &'static str {
+    pub(crate) fn syscall(self) -> &'static str {
         match self {
             Self::Fork => "fork",
             Self::Vfork => "vfork",
@@ -81,7 +81,7 @@ impl Kind {
     }
 
     /// What a record calls it.
-    pub fn operation(self) -> Operation {
+    pub(crate) fn operation(self) -> Operation {
         match self {
             Self::Fork => Operation::Process,
             Self::Vfork => Operation::Vfork,
@@ -96,7 +96,7 @@ impl Kind {
     }
 
     /// Short, for names of cases and comms.
-    pub fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Fork => "fork",
             Self::Vfork => "vfork",
@@ -115,14 +115,14 @@ impl Kind {
     }
 
     /// Whether it makes a thread.
-    pub fn is_thread(self) -> bool {
+    pub(crate) fn is_thread(self) -> bool {
         matches!(self.operation(), Operation::Thread | Operation::ThreadStack)
     }
 }
 
 /// What came of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     pub kind: Kind,
     /// Thread that asked, as its own pid namespace numbers it.
     pub tid: i32,
@@ -132,7 +132,7 @@ pub struct Attempt {
 
 impl Attempt {
     /// By the calling thread.
-    pub fn of(kind: Kind, errno: i32) -> Self {
+    pub(crate) fn of(kind: Kind, errno: i32) -> Self {
         Self {
             kind,
             tid: sys::tid(),
@@ -142,7 +142,7 @@ impl Attempt {
 }
 
 /// One attempt; a child that comes of it has exited and been waited for.
-pub fn attempt(kind: Kind) -> Attempt {
+pub(crate) fn attempt(kind: Kind) -> Attempt {
     let answer = match kind {
         Kind::Fork => arch::fork(),
         Kind::Vfork => arch::vfork(),
@@ -169,12 +169,12 @@ pub fn attempt(kind: Kind) -> Attempt {
 }
 
 /// clone3(2) of a process into the cgroup (v2) that `cgroup` is open on.
-pub fn attempt_into_cgroup(cgroup: i32) -> Attempt {
+pub(crate) fn attempt_into_cgroup(cgroup: i32) -> Attempt {
     Attempt::of(Kind::Clone3, create::attempt_into_cgroup(cgroup))
 }
 
 /// `count` attempts, one right after the other.
-pub fn attempts(kind: Kind, count: u32) -> Vec<Attempt> {
+pub(crate) fn attempts(kind: Kind, count: u32) -> Vec<Attempt> {
     let mut all = Vec::with_capacity(count as usize);
     for _ in 0..count {
         all.push(attempt(kind));
@@ -196,7 +196,7 @@ fn concluded(kind: Kind, answer: isize) -> Attempt {
 static SHORT_OF_MEMORY: AtomicBool = AtomicBool::new(false);
 
 /// From now on this process's children may have no memory to exit with.
-pub fn short_of_memory() {
+pub(crate) fn short_of_memory() {
     SHORT_OF_MEMORY.store(true, Ordering::Relaxed);
 }
 

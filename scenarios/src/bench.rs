@@ -157,7 +157,7 @@ fn drop_pages() {
 
 /// Measures under `style` (`none`: without forktrace) and prints the numbers.
 /// `options`: further arguments for forktrace.
-pub fn run(forktrace: &Path, style: &str, options: &[String]) -> Result<()> {
+pub(crate) fn run(forktrace: &Path, style: &str, options: &[String]) -> Result<()> {
     let scratch = Scratch::new()?;
     let mut tracer = None;
     if style != "none" {
@@ -189,7 +189,7 @@ pub fn run(forktrace: &Path, style: &str, options: &[String]) -> Result<()> {
 
 /// Measures in a program of its own: a fork copies what its process has in memory, and this one's
 /// depends on what it did to start what is measured.
-pub fn measure_apart(label: &str, names: &[&str]) -> Result<()> {
+pub(crate) fn measure_apart(label: &str, names: &[&str]) -> Result<()> {
     let mut apart = Command::new("/proc/self/exe");
     apart
         .args(["bench-operations", "--label", label])
@@ -203,7 +203,7 @@ pub fn measure_apart(label: &str, names: &[&str]) -> Result<()> {
 }
 
 /// Measures the operations of these names, or all, and a fork that fails.
-pub fn operations(label: &str, names: &[String]) -> Result<()> {
+pub(crate) fn operations(label: &str, names: &[String]) -> Result<()> {
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     for operation in OPERATIONS.iter().filter(|o| wanted(o.name)) {
         operation.measure(label);
@@ -290,13 +290,13 @@ fn failing(style: &str) -> Result<()> {
 }
 
 /// Waits until forktrace has used no processor time for a while.
-pub fn await_idle(pid: i32) -> Result<()> {
+pub(crate) fn await_idle(pid: i32) -> Result<()> {
     await_rest(pid, 200)
 }
 
 /// Waits until a process has used no processor time for a while, in so many looks, a twentieth of a
 /// second apart.
-pub fn await_rest(pid: i32, looks: u32) -> Result<()> {
+pub(crate) fn await_rest(pid: i32, looks: u32) -> Result<()> {
     let used = || -> Result<(String, String, String)> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);

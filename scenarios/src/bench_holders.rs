@@ -29,7 +29,7 @@ const RUNS: u32 = 3;
 
 /// Makes up to `tasks` tasks, half of them processes and half threads, and prints
 /// a table.
-pub fn run(tasks: u64) -> Result<()> {
+pub(crate) fn run(tasks: u64) -> Result<()> {
     let place = Place::find(1)?;
     let host = HostNow::read();
     let known = "a limit of the host can't be read";

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PROBE: &str = "latency-probe";
 
 /// Measures `samples` refusals idle and in each storm, and prints a line of numbers for each.
-pub fn run(forktrace: &Path, style: &str, samples: u32) -> Result<()> {
+pub(crate) fn run(forktrace: &Path, style: &str, samples: u32) -> Result<()> {
     ensure!(samples > 0, "no samples are no measure");
     let scratch = Scratch::new()?;
     let binary = scratch.binary(forktrace)?;

@@ -24,7 +24,7 @@ const SHOWN: usize = 3;
 /// Runs `words` (in which `@PID@` stands for this process) and measures under it; without words,
 /// what the operations cost in its machine. A peer whose name begins with `none` need not report the
 /// refused fork.
-pub fn run(peer: &str, words: &[String]) -> Result<()> {
+pub(crate) fn run(peer: &str, words: &[String]) -> Result<()> {
     // Where systemd mounts it.
     let mut mount = Command::new("mount");
     mount.args(["-t", "tracefs", "tracefs", "/sys/kernel/tracing"]);

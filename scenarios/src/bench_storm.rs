@@ -30,7 +30,7 @@ struct Cost {
 }
 
 /// Measures under `style` (`none`: without forktrace) and prints one line of numbers.
-pub fn run(forktrace: &Path, style: &str, keys: &str, refusals: u32) -> Result<()> {
+pub(crate) fn run(forktrace: &Path, style: &str, keys: &str, refusals: u32) -> Result<()> {
     let scratch = Scratch::new()?;
     let mut tracer = None;
     if style != "none" {
@@ -101,7 +101,7 @@ pub fn run(forktrace: &Path, style: &str, keys: &str, refusals: u32) -> Result<(
 }
 
 /// Resident memory, KiB.
-pub fn rss(pid: i32) -> Result<u64> {
+pub(crate) fn rss(pid: i32) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next());

@@ -11,12 +11,12 @@ const BPF_MAP_UPDATE_ELEM: i64 = 2;
 const BPF_MAP_TYPE_HASH: u32 = 1;
 const VALUE_BYTES: u32 = 16 << 10;
 
-pub const PROG_LOAD: i64 = 5;
+pub(crate) const PROG_LOAD: i64 = 5;
 
 /// `union bpf_attr` of BPF_PROG_LOAD (include/uapi/linux/bpf.h).
 #[repr(C)]
 #[derive(Default)]
-pub struct Load {
+pub(crate) struct Load {
     pub prog_type: u32,
     pub insn_cnt: u32,
     pub insns: u64,
@@ -41,7 +41,7 @@ pub struct Load {
 
 /// One instruction (`struct bpf_insn`); of the registers the first four bits are
 /// the destination.
-pub fn instruction(code: u8, registers: u8, offset: i16, value: i32) -> u64 {
+pub(crate) fn instruction(code: u8, registers: u8, offset: i16, value: i32) -> u64 {
     u64::from(code)
         | u64::from(registers) << 8
         | u64::from(offset as u16) << 16
@@ -49,14 +49,14 @@ pub fn instruction(code: u8, registers: u8, offset: i16, value: i32) -> u64 {
 }
 
 /// A command that answers with a file descriptor.
-pub fn opened<T>(command: i64, attr: &mut T) -> io::Result<OwnedFd> {
+pub(crate) fn opened<T>(command: i64, attr: &mut T) -> io::Result<OwnedFd> {
     let fd = call(command, attr)?;
     // SAFETY: made for us just now.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
 /// A command that answers with a number.
-pub fn call<T>(command: i64, attr: &mut T) -> io::Result<i64> {
+pub(crate) fn call<T>(command: i64, attr: &mut T) -> io::Result<i64> {
     // SAFETY: the struct is the command's, and what it points to outlives the
     // call.
     let answer = unsafe {
@@ -74,7 +74,7 @@ pub fn call<T>(command: i64, attr: &mut T) -> io::Result<i64> {
 }
 
 /// A hash map of one large value, whose reading takes long.
-pub struct Map(OwnedFd);
+pub(crate) struct Map(OwnedFd);
 
 /// `union bpf_attr` of BPF_MAP_CREATE (include/uapi/linux/bpf.h).
 #[repr(C)]
@@ -95,7 +95,7 @@ struct Element {
 }
 
 impl Map {
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let map = Self(opened(
             BPF_MAP_CREATE,
             &mut Create {
@@ -110,7 +110,7 @@ impl Map {
     }
 
     /// Reads the value once.
-    pub fn read(&self) -> io::Result<()> {
+    pub(crate) fn read(&self) -> io::Result<()> {
         self.element(BPF_MAP_LOOKUP_ELEM)
     }
 

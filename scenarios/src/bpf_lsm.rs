@@ -26,7 +26,7 @@ struct Open {
 }
 
 /// Whether programs of this kind are asked on this kernel.
-pub fn active() -> bool {
+pub(crate) fn active() -> bool {
     const FOLDER: &str = "/sys/kernel/security";
     fs::create_dir_all(FOLDER).ok();
     // Mounted by nobody in a test machine.
@@ -39,7 +39,7 @@ pub fn active() -> bool {
 }
 
 /// Whether this kernel has a hook (include/linux/lsm_hook_defs.h), by its name there.
-pub fn has_hook(name: &str) -> bool {
+pub(crate) fn has_hook(name: &str) -> bool {
     Btf::from_sys().is_ok_and(|btf| btf.function_id(&function(name)).is_some())
 }
 
@@ -48,19 +48,19 @@ fn function(hook: &str) -> String {
 }
 
 /// Refuses the uid with `errno` until dropped.
-pub struct Refusal {
+pub(crate) struct Refusal {
     _link: OwnedFd,
     _program: OwnedFd,
 }
 
 impl Refusal {
     /// Its creations.
-    pub fn new(uid: u32, errno: i32) -> Result<Self> {
+    pub(crate) fn new(uid: u32, errno: i32) -> Result<Self> {
         Self::at("task_alloc", uid, errno)
     }
 
     /// What this hook is asked about.
-    pub fn at(hook: &str, uid: u32, errno: i32) -> Result<Self> {
+    pub(crate) fn at(hook: &str, uid: u32, errno: i32) -> Result<Self> {
         let btf = Btf::from_sys().context("the kernel's types")?;
         let function = function(hook);
         let id = btf.function_id(&function);

@@ -16,9 +16,9 @@ use crate::machine;
 
 const FOLDER: &str = "/sys/kernel/sched_ext";
 /// What it calls itself.
-pub const NAME: &str = "forktrace_test";
+pub(crate) const NAME: &str = "forktrace_test";
 /// Whose callers' creations are refused.
-pub const NICE: i32 = 7;
+pub(crate) const NICE: i32 = 7;
 
 const BPF_MAP_CREATE: i64 = 0;
 const BPF_MAP_UPDATE_ELEM: i64 = 2;
@@ -74,19 +74,19 @@ struct Element {
 }
 
 /// Whether this kernel takes such schedulers.
-pub fn possible() -> bool {
+pub(crate) fn possible() -> bool {
     Path::new(FOLDER).exists()
 }
 
 /// Refuses with `errno` until dropped.
-pub struct Scheduler {
+pub(crate) struct Scheduler {
     map: OwnedFd,
     _program: OwnedFd,
     _types: OwnedFd,
 }
 
 impl Scheduler {
-    pub fn new(errno: i32) -> Result<Self> {
+    pub(crate) fn new(errno: i32) -> Result<Self> {
         if state() != "disabled" {
             bail!("sched_ext is {}", state());
         }

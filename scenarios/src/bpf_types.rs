@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 const KIND_STRUCT: u32 = 4;
 
 /// A struct.
-pub struct Struct {
+pub(crate) struct Struct {
     /// Number of the type.
     pub id: u32,
     /// Bytes.
@@ -19,23 +19,23 @@ pub struct Struct {
 
 impl Struct {
     /// Which member has this name, and where it lies.
-    pub fn member(&self, name: &str) -> Result<(u32, u32)> {
+    pub(crate) fn member(&self, name: &str) -> Result<(u32, u32)> {
         let at = self.members.iter().position(|(known, _)| known == name);
         at.map(|at| (at as u32, self.members[at].1))
             .with_context(|| format!("type {} has no member {name}", self.id))
     }
 
     /// Where a member lies.
-    pub fn offset(&self, name: &str) -> Result<u32> {
+    pub(crate) fn offset(&self, name: &str) -> Result<u32> {
         Ok(self.member(name)?.1)
     }
 }
 
 /// The kernel's types.
-pub struct Types(Vec<u8>);
+pub(crate) struct Types(Vec<u8>);
 
 impl Types {
-    pub fn of_kernel() -> Result<Self> {
+    pub(crate) fn of_kernel() -> Result<Self> {
         let path = "/sys/kernel/btf/vmlinux";
         Ok(Self(
             fs::read(path).with_context(|| format!("read {path}"))?,
@@ -43,7 +43,7 @@ impl Types {
     }
 
     /// The struct of this name; `None` where the kernel has none.
-    pub fn find(&self, wanted: &str) -> Option<Struct> {
+    pub(crate) fn find(&self, wanted: &str) -> Option<Struct> {
         let mut at = self.start(8)?;
         let end = at.checked_add(self.number(12)? as usize)?;
         let mut id = 0;

@@ -77,13 +77,13 @@ const MORE: [&str; 12] = [
 ];
 
 /// Whether a scenario is one of them.
-pub fn has(name: &str) -> bool {
+pub(crate) fn has(name: &str) -> bool {
     MORE.contains(&name) || BY.iter().any(|(_, by)| *by == name)
 }
 
 /// What the sessions of a style have provoked.
 #[derive(Default)]
-pub struct Provoked {
+pub(crate) struct Provoked {
     /// By scenario.
     causes: BTreeMap<&'static str, BTreeSet<Cause>>,
     /// Scenarios that can't be had on this kernel.
@@ -91,7 +91,7 @@ pub struct Provoked {
 }
 
 impl Provoked {
-    pub fn add(&mut self, scenario: &'static str, run: &Run) {
+    pub(crate) fn add(&mut self, scenario: &'static str, run: &Run) {
         let causes = self.causes.entry(scenario).or_default();
         causes.extend(run.expects.iter().map(|e| e.cause));
     }
@@ -99,7 +99,7 @@ impl Provoked {
 
 /// That a brief run has provoked every cause that a verdict can name; of a whole one, that a brief
 /// one would have provoked every cause that this one has.
-pub fn check(tests: &mut Tests, style: &str) {
+pub(crate) fn check(tests: &mut Tests, style: &str) {
     let whole = tests.choice.only.is_empty() && tests.choice.has_kind(Kind::Sessions);
     if !whole || tests.at == Where::Host || style == "auto" {
         return;

@@ -9,11 +9,11 @@ use anyhow::{Context, Result, bail};
 use forktrace::provoke::cgroup::Site;
 use forktrace::provoke::undo::Undo;
 
-pub use forktrace::provoke::cgroup::{Cgroup, Tree};
+pub(crate) use forktrace::provoke::cgroup::{Cgroup, Tree};
 
 /// Where the pids controller and the v2 hierarchy are mounted.
 #[derive(Clone, Debug)]
-pub struct Hierarchies {
+pub(crate) struct Hierarchies {
     /// Mount of the hierarchy that the pids controller is in.
     pub pids: PathBuf,
     /// That one is v2.
@@ -24,7 +24,7 @@ pub struct Hierarchies {
 
 impl Hierarchies {
     /// From /proc/self/mountinfo and /proc/self/cgroup.
-    pub fn find() -> Result<Self> {
+    pub(crate) fn find() -> Result<Self> {
         let mounts = fs::read("/proc/self/mountinfo").context("read /proc/self/mountinfo")?;
         let mut v1 = None;
         let mut v2 = None;
@@ -71,7 +71,7 @@ impl Hierarchies {
 
     /// The hierarchy of the memory controller, in the place of the pids
     /// controller's; `None` where there is none.
-    pub fn memory(&self) -> Option<Self> {
+    pub(crate) fn memory(&self) -> Option<Self> {
         if self.pids_is_v2 {
             let there = fs::read_to_string(self.pids.join("cgroup.controllers")).ok()?;
             return there
@@ -92,7 +92,7 @@ impl Hierarchies {
 
     /// What a record may call the cgroup of a caller that lives in `path` of
     /// the pids hierarchy.
-    pub fn caller_paths(&self, path: &str) -> Vec<String> {
+    pub(crate) fn caller_paths(&self, path: &str) -> Vec<String> {
         let mut all = vec![path.to_owned()];
         if !self.pids_is_v2 {
             all.extend(self.own_unified.clone());
@@ -102,7 +102,7 @@ impl Hierarchies {
 
     /// A tree of cgroups in the pids hierarchy whose top is `name` below the hierarchy's root, removed
     /// on drop.
-    pub fn tree(&self, name: &str) -> Result<Tree> {
+    pub(crate) fn tree(&self, name: &str) -> Result<Tree> {
         let site = Site {
             parent: self.pids.clone(),
             hands_down: self.pids_is_v2.then_some("pids"),

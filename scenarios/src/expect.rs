@@ -11,7 +11,7 @@ use crate::attempt::{Attempt, Kind};
 
 /// A number in a record.
 #[derive(Clone, Debug)]
-pub enum Number {
+pub(crate) enum Number {
     Exact(u64),
     AtLeast(u64),
     Between(u64, u64),
@@ -33,7 +33,7 @@ impl Number {
 
 /// The owner of a limit.
 #[derive(Clone, Debug)]
-pub enum Scope {
+pub(crate) enum Scope {
     Exact(String),
     StartsWith(&'static str),
 }
@@ -49,7 +49,7 @@ impl Scope {
 
 /// The refusing limit.
 #[derive(Clone, Debug)]
-pub struct WantedLimit {
+pub(crate) struct WantedLimit {
     pub name: Option<&'static str>,
     pub scope: Scope,
     pub value: Number,
@@ -61,7 +61,7 @@ pub struct WantedLimit {
 
 impl WantedLimit {
     /// RLIMIT_NPROC of `uid`.
-    pub fn nproc(uid: u32, value: u64, usage: u64) -> Self {
+    pub(crate) fn nproc(uid: u32, value: u64, usage: u64) -> Self {
         Self {
             name: Some("RLIMIT_NPROC"),
             scope: Scope::Exact(format!("uid {uid}")),
@@ -73,7 +73,7 @@ impl WantedLimit {
     }
 
     /// `pids.max` of a cgroup.
-    pub fn pids(cgroup: &crate::cgroup::Cgroup, value: u64, usage: u64) -> Self {
+    pub(crate) fn pids(cgroup: &crate::cgroup::Cgroup, value: u64, usage: u64) -> Self {
         // A name that is no UTF-8 names no file in a record.
         let file = cgroup.hex().is_none().then(|| cgroup.limit_file());
         Self {
@@ -87,7 +87,7 @@ impl WantedLimit {
     }
 
     /// kernel.threads-max.
-    pub fn threads(value: u64) -> Self {
+    pub(crate) fn threads(value: u64) -> Self {
         Self {
             name: Some("kernel.threads-max"),
             scope: Scope::Exact("host".to_owned()),
@@ -101,7 +101,7 @@ impl WantedLimit {
 
 /// What the tracepoint style may say, that sees no check refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FromTracepoint {
+pub(crate) enum FromTracepoint {
     /// It has to conclude the cause.
     Inferred,
     /// The cause doesn't always leave something behind that names it.
@@ -110,7 +110,7 @@ pub enum FromTracepoint {
 
 /// A refused attempt.
 #[derive(Clone, Debug)]
-pub struct Expect {
+pub(crate) struct Expect {
     pub pid: u32,
     pub tid: u32,
     pub comm: String,
@@ -134,7 +134,7 @@ pub struct Expect {
 
 impl Expect {
     /// An attempt of an actor in the initial pid namespace, as root.
-    pub fn of(actor: &Actor, attempt: &Attempt, cause: Cause) -> Self {
+    pub(crate) fn of(actor: &Actor, attempt: &Attempt, cause: Cause) -> Self {
         Self {
             pid: actor.pid() as u32,
             tid: attempt.tid as u32,
@@ -154,24 +154,24 @@ impl Expect {
         }
     }
 
-    pub fn uid(mut self, uid: u32) -> Self {
+    pub(crate) fn uid(mut self, uid: u32) -> Self {
         self.uid = uid;
         self
     }
 
     /// As the initial pid namespace numbers a caller of one thread.
-    pub fn pid(mut self, pid: u64) -> Self {
+    pub(crate) fn pid(mut self, pid: u64) -> Self {
         self.pid = pid as u32;
         self.tid = pid as u32;
         self
     }
 
-    pub fn limit(mut self, limit: WantedLimit) -> Self {
+    pub(crate) fn limit(mut self, limit: WantedLimit) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    pub fn candidate(mut self, limit: WantedLimit) -> Self {
+    pub(crate) fn candidate(mut self, limit: WantedLimit) -> Self {
         self.candidate = Some(limit);
         self
     }
@@ -183,24 +183,24 @@ impl Expect {
         self.cause == failure.cause && self.limit.as_ref().is_none_or(fits)
     }
 
-    pub fn may_be_unknown(mut self) -> Self {
+    pub(crate) fn may_be_unknown(mut self) -> Self {
         self.from_tracepoint = FromTracepoint::MayBeUnknown;
         self
     }
 
     /// Nothing shows the cause: then none may be named.
-    pub fn unknown(mut self) -> Self {
+    pub(crate) fn unknown(mut self) -> Self {
         self.cause = Cause::Unknown;
         self
     }
 
-    pub fn inferred(mut self) -> Self {
+    pub(crate) fn inferred(mut self) -> Self {
         self.inferred = true;
         self
     }
 
     /// The caller's cgroup.
-    pub fn within(
+    pub(crate) fn within(
         mut self,
         hosts: &crate::cgroup::Hierarchies,
         cgroup: &crate::cgroup::Cgroup,
@@ -218,14 +218,14 @@ impl Expect {
 
 /// What came of the comparison, for the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     Right,
     Unknown,
     Wrong,
 }
 
 impl Verdict {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Right => "right",
             Self::Unknown => "unknown",
@@ -236,7 +236,7 @@ impl Verdict {
 
 /// A line of the stream.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub(crate) struct Line {
     pub raw: String,
     pub record: Record,
 }
@@ -244,7 +244,7 @@ pub struct Line {
 /// The failures of one part of a recording with what repeats them, by caller.
 /// A part is a scenario's, for pids come back.
 #[derive(Default)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     by_pid: HashMap<u32, Vec<(usize, Failure)>>,
     repeats: HashMap<u64, u64>,
     raw: Vec<String>,
@@ -254,7 +254,7 @@ pub struct Recorded {
 
 impl Recorded {
     /// Adds one line.
-    pub fn add(&mut self, line: &Line) {
+    pub(crate) fn add(&mut self, line: &Line) {
         match &line.record {
             Record::Failure(failure) => {
                 self.raw.push(line.raw.clone());
@@ -269,24 +269,24 @@ impl Recorded {
     }
 
     /// Drops the counts, to take them from the whole recording.
-    pub fn forget_repeats(&mut self) {
+    pub(crate) fn forget_repeats(&mut self) {
         self.repeats.clear();
     }
 
     /// The callers.
-    pub fn pids(&self) -> Vec<u32> {
+    pub(crate) fn pids(&self) -> Vec<u32> {
         let mut all: Vec<_> = self.by_pid.keys().copied().collect();
         all.sort_unstable();
         all
     }
 
     /// Records of a caller.
-    pub fn of(&self, pid: u32) -> impl Iterator<Item = &Failure> {
+    pub(crate) fn of(&self, pid: u32) -> impl Iterator<Item = &Failure> {
         self.by_pid.get(&pid).into_iter().flatten().map(|(_, f)| f)
     }
 
     /// The lines of a caller's records.
-    pub fn raw_of(&self, pid: u32) -> Vec<String> {
+    pub(crate) fn raw_of(&self, pid: u32) -> Vec<String> {
         self.by_pid
             .get(&pid)
             .into_iter()
@@ -296,20 +296,20 @@ impl Recorded {
     }
 
     /// Failures of a caller, repeats included.
-    pub fn count(&self, pid: u32) -> u64 {
+    pub(crate) fn count(&self, pid: u32) -> u64 {
         self.of(pid)
             .map(|f| 1 + self.repeats.get(&f.seq).copied().unwrap_or(0))
             .sum()
     }
 
     /// Failures of all.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.pids().iter().map(|pid| self.count(*pid)).sum()
     }
 }
 
 /// One expectation's outcome.
-pub struct Seen {
+pub(crate) struct Seen {
     pub cause: Cause,
     pub certainty: Certainty,
     pub verdict: Verdict,
@@ -345,7 +345,7 @@ fn too_many_of_one(recorded: &Recorded, pid: u32, wanted: &[&Expect]) -> Vec<Str
 /// So many as `skipped` says may be missing; as many as are, are taken off. What
 /// was recorded may then be `unknown` because a stage's program was skipped, and
 /// where that is `doubted`, inferred.
-pub fn compare(
+pub(crate) fn compare(
     recorded: &Recorded,
     pid: u32,
     wanted: &[&Expect],

@@ -7,7 +7,7 @@ use crate::expect::Recorded;
 
 /// A row that has to be there as it is.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     pub kind: &'static str,
     pub name: String,
     pub tasks: u64,
@@ -17,7 +17,7 @@ pub struct Row {
 
 impl Row {
     /// A program's row without a remark.
-    pub fn program(name: &str, tasks: u64) -> Self {
+    pub(crate) fn program(name: &str, tasks: u64) -> Self {
         Self {
             kind: "program",
             name: name.to_owned(),
@@ -28,7 +28,7 @@ impl Row {
     }
 
     /// A cgroup's row.
-    pub fn cgroup(path: String, tasks: u64, zombies: u64) -> Self {
+    pub(crate) fn cgroup(path: String, tasks: u64, zombies: u64) -> Self {
         Self {
             kind: "cgroup",
             name: path,
@@ -38,12 +38,12 @@ impl Row {
         }
     }
 
-    pub fn detail(mut self, detail: String) -> Self {
+    pub(crate) fn detail(mut self, detail: String) -> Self {
         self.detail = Some(detail);
         self
     }
 
-    pub fn is(&self, got: &Holder) -> bool {
+    pub(crate) fn is(&self, got: &Holder) -> bool {
         got.kind.name() == self.kind
             && got.name == self.name
             && (got.tasks, got.zombies) == (self.tasks, self.zombies)
@@ -53,7 +53,7 @@ impl Row {
 
 /// Who fills the limit of a scenario's callers.
 #[derive(Clone, Debug, Default)]
-pub struct WantedHolders {
+pub(crate) struct WantedHolders {
     pub rows: Vec<Row>,
     /// The programs' rows are all there are: they add up to what is in use.
     pub adds_up: bool,
@@ -66,7 +66,7 @@ pub struct WantedHolders {
 impl WantedHolders {
     /// One record at least names the holders (the others come within the five
     /// seconds in which they are not counted again), and each that does is right.
-    pub fn check(&self, recorded: &Recorded) -> Result<()> {
+    pub(crate) fn check(&self, recorded: &Recorded) -> Result<()> {
         let pids = recorded.pids();
         let all: Vec<&Failure> = pids.iter().flat_map(|pid| recorded.of(*pid)).collect();
         let naming: Vec<&&Failure> = all.iter().filter(|f| !f.holders.is_empty()).collect();

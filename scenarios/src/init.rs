@@ -38,7 +38,7 @@ const V1: [&str; 10] = [
 const V2: [&str; 5] = ["cpuset", "cpu", "io", "memory", "pids"];
 
 /// What to do as PID 1.
-pub fn main() -> ! {
+pub(crate) fn main() -> ! {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |what| {
         report(what);

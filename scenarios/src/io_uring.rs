@@ -36,7 +36,7 @@ struct Params {
 }
 
 /// A ring; it lasts as long as its process.
-pub struct Ring {
+pub(crate) struct Ring {
     fd: RawFd,
 }
 
@@ -44,7 +44,7 @@ impl Ring {
     /// With one request in it, ready to go: a read that blocks. `blocking`: a
     /// descriptor from which nothing comes. An earlier request has had the kernel
     /// make what the first one needs.
-    pub fn new(blocking: RawFd) -> Result<Self> {
+    pub(crate) fn new(blocking: RawFd) -> Result<Self> {
         let (fd, params) = set_up()?;
         let queue = map(fd, 0, params.sq_array as usize + 4 * ENTRIES as usize)?;
         let entries = map(fd, IORING_OFF_SQES, SQE * ENTRIES as usize)?;
@@ -81,7 +81,7 @@ impl Ring {
     }
 
     /// Hands the request in.
-    pub fn submit(&self) -> Result<()> {
+    pub(crate) fn submit(&self) -> Result<()> {
         // SAFETY: no pointer that matters.
         let taken = unsafe { libc::syscall(libc::SYS_io_uring_enter, self.fd, 1, 0, 0, 0, 0) };
         if taken != 1 {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 /// Tasks that exist, as /proc/loadavg says (`nr_threads`, kernel/fork.c).
-pub fn tasks_on_host() -> Result<u64> {
+pub(crate) fn tasks_on_host() -> Result<u64> {
     let text = fs::read_to_string("/proc/loadavg")?;
     text.split_whitespace()
         .nth(3)
@@ -18,7 +18,7 @@ pub fn tasks_on_host() -> Result<u64> {
 
 /// The same once it has come to rest: what an earlier scenario has killed is
 /// not gone at once.
-pub fn settled_tasks_on_host() -> Result<u64> {
+pub(crate) fn settled_tasks_on_host() -> Result<u64> {
     let mut last = tasks_on_host()?;
     let mut same = 0;
     await_some(Duration::from_secs(10), || {
@@ -31,7 +31,7 @@ pub fn settled_tasks_on_host() -> Result<u64> {
 }
 
 /// A value of /proc/meminfo, in bytes.
-pub fn meminfo(name: &str) -> Result<u64> {
+pub(crate) fn meminfo(name: &str) -> Result<u64> {
     let text = fs::read_to_string("/proc/meminfo")?;
     text.lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
@@ -42,14 +42,14 @@ pub fn meminfo(name: &str) -> Result<u64> {
 
 /// What the kernel lists of BPF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BpfKind {
+pub(crate) enum BpfKind {
     Programs = 11,
     Maps = 12,
     Links = 31,
 }
 
 /// Ids of what there is, by the `BPF_*_GET_NEXT_ID` commands of bpf(2).
-pub fn bpf_ids(kind: BpfKind) -> Result<Vec<u32>> {
+pub(crate) fn bpf_ids(kind: BpfKind) -> Result<Vec<u32>> {
     #[repr(C)]
     #[derive(Default)]
     struct Attr {
@@ -77,7 +77,7 @@ pub fn bpf_ids(kind: BpfKind) -> Result<Vec<u32>> {
 }
 
 /// Waits until `done` answers something or the time is over.
-pub fn await_some<T>(timeout: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn await_some<T>(timeout: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + timeout;
     loop {
         if let Some(got) = done() {
@@ -93,7 +93,7 @@ pub fn await_some<T>(timeout: Duration, mut done: impl FnMut() -> Option<T>) -> 
 /// Since 6.7 the kernel counts the kprobes that it skips (kernel/trace/bpf_trace.c
 /// `trace_call_bpf`). Before, where it preempts itself, that one didn't run means nothing, and
 /// what rests on it is inferred.
-pub fn counts_skipped_kprobes() -> bool {
+pub(crate) fn counts_skipped_kprobes() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split('.').map_while(|n| n.parse::<u32>().ok());
     (numbers.next(), numbers.next()) >= (Some(6), Some(7))
@@ -102,6 +102,6 @@ pub fn counts_skipped_kprobes() -> bool {
 /// Kernels built without preemption give a kretprobe one instance a CPU
 /// (kernel/kprobes.c `register_kretprobe`, up to 5.x), and what it misses is recorded
 /// as a loss. They skip no program.
-pub fn without_preemption() -> bool {
+pub(crate) fn without_preemption() -> bool {
     fs::read_to_string("/proc/version").is_ok_and(|v| !v.contains("PREEMPT"))
 }

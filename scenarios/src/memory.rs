@@ -10,13 +10,13 @@ use crate::arch::PAGE;
 use crate::expect::{Expect, Line};
 
 /// Whether its record may be the first of its limit.
-pub fn about(expect: &Expect) -> bool {
+pub(crate) fn about(expect: &Expect) -> bool {
     expect.cause.memory_matters(expect.errno)
 }
 
 /// Each limit's first record has it, those that aren't about memory don't, and its numbers are
 /// this host's and agree with each other.
-pub fn check(lines: &[Line]) -> Result<()> {
+pub(crate) fn check(lines: &[Line]) -> Result<()> {
     let failures = lines.iter().filter_map(|line| match &line.record {
         Record::Failure(failure) => Some(failure),
         _ => None,

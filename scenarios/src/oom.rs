@@ -6,7 +6,7 @@ use forktrace::record::{Constraint, Limit, LossReason, OomKill, Record, Summary,
 use crate::expect::Line;
 
 /// A process that the OOM killer had to kill.
-pub struct WantedKill {
+pub(crate) struct WantedKill {
     pub pid: u32,
     pub comm: String,
     pub uid: u32,
@@ -30,12 +30,12 @@ fn of(lines: &[Line], pid: u32) -> Vec<&OomKill> {
 }
 
 /// Whether the kill of `pid` is recorded already.
-pub fn is_recorded(lines: &[Line], pid: u32) -> bool {
+pub(crate) fn is_recorded(lines: &[Line], pid: u32) -> bool {
     !of(lines, pid).is_empty()
 }
 
 /// Nobody was killed for memory's sake.
-pub fn none(lines: &[Line], pids: &[u32]) -> Result<()> {
+pub(crate) fn none(lines: &[Line], pids: &[u32]) -> Result<()> {
     for pid in pids {
         ensure!(
             !is_recorded(lines, *pid),
@@ -46,7 +46,7 @@ pub fn none(lines: &[Line], pids: &[u32]) -> Result<()> {
 }
 
 /// Compares; `style` is the session's.
-pub fn compare(lines: &[Line], want: &WantedKill, style: &str) -> Result<()> {
+pub(crate) fn compare(lines: &[Line], want: &WantedKill, style: &str) -> Result<()> {
     let kills = of(lines, want.pid);
     ensure!(kills.len() == 1, "one kill, {} recorded", kills.len());
     let got = kills[0];
@@ -113,7 +113,7 @@ pub fn compare(lines: &[Line], want: &WantedKill, style: &str) -> Result<()> {
 }
 
 /// The summary against the records.
-pub fn totals(lines: &[Line], summary: &Summary) -> Result<()> {
+pub(crate) fn totals(lines: &[Line], summary: &Summary) -> Result<()> {
     let kills = lines.iter().map(|l| match &l.record {
         Record::OomKill(_) => 1,
         Record::Loss(loss) if loss.reason == LossReason::OomKill => loss.count,

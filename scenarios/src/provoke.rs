@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crate::scenario::{self, Place, Scenario};
 
 /// Runs the scenario `name` and prints what was refused.
-pub fn run(name: Option<&str>, count: u32) -> Result<bool> {
+pub(crate) fn run(name: Option<&str>, count: u32) -> Result<bool> {
     let Some(name) = name else {
         for scenario in all() {
             println!("{}", scenario.name);

@@ -9,11 +9,11 @@ use crate::arch::PAGE;
 use anyhow::{Context, Result};
 
 /// The guard below a stack, by default.
-pub const GUARD: u64 = PAGE as u64;
+pub(crate) const GUARD: u64 = PAGE as u64;
 
 /// A thread's stack as it is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Stack {
+pub(crate) struct Stack {
     /// Whole pages, the guard not included.
     pub bytes: u64,
     /// Without a guard glibc maps it readable and writable at once; with one it
@@ -27,7 +27,7 @@ extern "C" fn nothing(_: *mut c_void) -> *mut c_void {
 
 /// Creates a thread that does nothing, and joins it. Answers what
 /// pthread_create(3) answers: 0 or an errno.
-pub fn create(stack: Stack) -> i32 {
+pub(crate) fn create(stack: Stack) -> i32 {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
     let at = attributes.as_mut_ptr();
@@ -53,7 +53,7 @@ pub fn create(stack: Stack) -> i32 {
 
 /// A line of /proc/self/status in kB, as bytes; read without asking for memory,
 /// which would change it.
-pub fn status(name: &str) -> Result<u64> {
+pub(crate) fn status(name: &str) -> Result<u64> {
     let mut buffer = [0u8; 4096];
     let length = File::open("/proc/self/status")?.read(&mut buffer)?;
     let text = std::str::from_utf8(&buffer[..length])?;
@@ -66,7 +66,7 @@ pub fn status(name: &str) -> Result<u64> {
 
 /// The caller's mappings, as `mm->map_count` counts them: the vsyscall page is
 /// nobody's.
-pub fn mappings() -> Result<u64> {
+pub(crate) fn mappings() -> Result<u64> {
     let text = std::fs::read_to_string("/proc/self/maps")?;
     let own = text.lines().filter(|line| !line.ends_with("[vsyscall]"));
     Ok(own.count() as u64)

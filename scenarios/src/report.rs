@@ -12,7 +12,7 @@ use crate::scenario::Skip;
 
 /// Counts cases and collects the matrix.
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     passed: u32,
     failed: u32,
     skipped: u32,
@@ -20,48 +20,48 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn pass(&mut self, name: &str) {
+    pub(crate) fn pass(&mut self, name: &str) {
         self.passed += 1;
         println!("PASS {name}");
     }
 
-    pub fn fail(&mut self, name: &str, why: &str) {
+    pub(crate) fn fail(&mut self, name: &str, why: &str) {
         self.failed += 1;
         println!("FAIL {name}: {}", one_line(why));
     }
 
-    pub fn skip(&mut self, name: &str, why: &str) {
+    pub(crate) fn skip(&mut self, name: &str, why: &str) {
         self.skipped += 1;
         println!("SKIP {name}: {}", one_line(why));
     }
 
     /// More about the case above.
-    pub fn detail(&self, text: &str) {
+    pub(crate) fn detail(&self, text: &str) {
         println!("    {}", one_line(text));
     }
 
     /// How long a scenario or a behaviour took, where that is long: `cargo xtask test` lists the
     /// slowest ones, and the whole run has a limit.
-    pub fn took(&self, name: &str, time: Duration) {
+    pub(crate) fn took(&self, name: &str, time: Duration) {
         if time >= Duration::from_secs(1) {
             println!("TOOK {:.1} {name}", time.as_secs_f64());
         }
     }
 
     /// How long forktrace took to start.
-    pub fn started(&self, session: &str, time: Duration) {
+    pub(crate) fn started(&self, session: &str, time: Duration) {
         println!("STARTED {:.1} {session}", time.as_secs_f64());
     }
 
     /// The case passed unless there is an error, of which a [`Skip`] is none.
-    pub fn case(&mut self, name: &str, outcome: Result<()>) {
+    pub(crate) fn case(&mut self, name: &str, outcome: Result<()>) {
         match outcome {
             Ok(()) => self.pass(name),
             Err(error) => self.error(name, &error),
         }
     }
 
-    pub fn error(&mut self, name: &str, error: &Error) {
+    pub(crate) fn error(&mut self, name: &str, error: &Error) {
         match error.downcast_ref::<Skip>() {
             Some(skip) => self.skip(name, &skip.0),
             None => self.fail(name, &format!("{error:#}")),
@@ -69,7 +69,7 @@ impl Report {
     }
 
     /// Adds what a record said.
-    pub fn seen(&mut self, style: &str, seen: &Seen) {
+    pub(crate) fn seen(&mut self, style: &str, seen: &Seen) {
         let certainty = match seen.certainty {
             Certainty::Observed => "observed",
             Certainty::Inferred => "inferred",
@@ -84,7 +84,7 @@ impl Report {
     }
 
     /// Prints the matrix and the counts; true when nothing failed.
-    pub fn end(&self) -> bool {
+    pub(crate) fn end(&self) -> bool {
         for ((cause, style), (certainties, verdict)) in &self.matrix {
             let certainty: Vec<_> = certainties.iter().copied().collect();
             println!(
@@ -103,7 +103,7 @@ impl Report {
 }
 
 /// A cause's id.
-pub fn cause_id(cause: Cause) -> String {
+pub(crate) fn cause_id(cause: Cause) -> String {
     match serde_json::to_value(cause) {
         Ok(serde_json::Value::String(id)) => id,
         _ => format!("{cause:?}"),

@@ -5,7 +5,7 @@ use crate::runner::Where;
 use crate::scenario::{self, Scenario};
 
 /// One forktrace, and what is provoked under it.
-pub struct Session {
+pub(crate) struct Session {
     /// Names of cases begin with it.
     pub prefix: String,
     pub options: &'static [&'static str],
@@ -18,7 +18,7 @@ pub struct Session {
 const AUTO: [&str; 4] = ["nproc_", "pids_", "once_", "quiet_"];
 
 /// The sessions of a style.
-pub fn of(style: &str, at: Where, brief: bool) -> Vec<Session> {
+pub(crate) fn of(style: &str, at: Where, brief: bool) -> Vec<Session> {
     if brief {
         return of_brief(style);
     }

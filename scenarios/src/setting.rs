@@ -4,14 +4,14 @@
 use anyhow::Result;
 use forktrace::provoke::undo::Undo;
 
-pub use forktrace::provoke::setting::{Setting, read};
+pub(crate) use forktrace::provoke::setting::{Setting, read};
 
 /// Remembers the value of `name`, a path below /proc/sys.
-pub fn keep(name: &str) -> Result<Setting> {
+pub(crate) fn keep(name: &str) -> Result<Setting> {
     Ok(Setting::keep(&Undo::by_guards_alone(), name)?)
 }
 
 /// Remembers the value and sets another.
-pub fn set(name: &str, value: u64) -> Result<Setting> {
+pub(crate) fn set(name: &str, value: u64) -> Result<Setting> {
     Ok(Setting::set(&Undo::by_guards_alone(), name, value)?)
 }

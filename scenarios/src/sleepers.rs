@@ -11,7 +11,7 @@ use crate::arch;
 use crate::attempt::{Attempt, Kind};
 
 /// So many of them, until it is dropped.
-pub struct Sleepers {
+pub(crate) struct Sleepers {
     /// Its threads, where they are threads.
     actor: Option<Actor>,
     pids: Vec<i32>,
@@ -19,7 +19,7 @@ pub struct Sleepers {
 
 impl Sleepers {
     /// `count` processes that have done `setup`, children of this one.
-    pub fn start(count: u64, setup: impl Fn() -> Result<()>) -> Result<Self> {
+    pub(crate) fn start(count: u64, setup: impl Fn() -> Result<()>) -> Result<Self> {
         let mut all = Self {
             actor: None,
             pids: Vec::new(),
@@ -48,7 +48,7 @@ impl Sleepers {
     }
 
     /// One process with `threads` threads besides its first.
-    pub fn threads(threads: u64, setup: impl FnOnce() -> Result<()>) -> Result<Self> {
+    pub(crate) fn threads(threads: u64, setup: impl FnOnce() -> Result<()>) -> Result<Self> {
         let (actor, _) = Actor::start("sleeper-t", |link| {
             setup()?;
             let mut all = Vec::new();
@@ -71,7 +71,7 @@ impl Sleepers {
     }
 
     /// The process that has the threads.
-    pub fn pid(&self) -> Option<i32> {
+    pub(crate) fn pid(&self) -> Option<i32> {
         self.actor.as_ref().map(Actor::pid)
     }
 }
@@ -88,7 +88,7 @@ impl Drop for Sleepers {
 }
 
 /// Forks sleepers until it is refused; the sleepers' pids and the refusal.
-pub fn fill(kind: Kind, at_most: usize) -> (Vec<i32>, Option<Attempt>) {
+pub(crate) fn fill(kind: Kind, at_most: usize) -> (Vec<i32>, Option<Attempt>) {
     let copy = match kind {
         Kind::Fork => arch::copy_by_fork,
         _ => create::copy,

@@ -29,7 +29,7 @@ struct Look {
 }
 
 /// Runs for so many minutes, and fails where something grew or was miscounted.
-pub fn run(forktrace: &Path, style: Option<&str>, minutes: u64) -> Result<()> {
+pub(crate) fn run(forktrace: &Path, style: Option<&str>, minutes: u64) -> Result<()> {
     let scratch = Scratch::new()?;
     let binary = scratch.binary(forktrace)?;
     let place = Place::find(1)?;

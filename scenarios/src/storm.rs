@@ -9,7 +9,7 @@ use crate::cgroup::Tree;
 
 /// Who is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// One process, again and again.
     One,
     /// Each time another process of the same user in the same cgroup.
@@ -22,14 +22,14 @@ pub enum Keys {
 }
 
 /// A process that makes a storm, part by part.
-pub struct Storm {
+pub(crate) struct Storm {
     actor: Actor,
     _tree: Tree,
 }
 
 impl Storm {
     /// A process called `comm` in the tree's top cgroup, with so many refusals to a part.
-    pub fn new(comm: &str, keys: Keys, part: u32, tree: Tree) -> Result<Self> {
+    pub(crate) fn new(comm: &str, keys: Keys, part: u32, tree: Tree) -> Result<Self> {
         let home = tree.top();
         let (actor, _) = Actor::start(comm, |link| {
             home.enter()?;
@@ -51,17 +51,17 @@ impl Storm {
     }
 
     /// Lets the others have most of its processor.
-    pub fn stand_back(&self) -> Result<()> {
+    pub(crate) fn stand_back(&self) -> Result<()> {
         Ok(sys::be_nice(Some(self.actor.pid()), 10)?)
     }
 
     /// Begins the next part.
-    pub fn begin(&mut self) -> Result<()> {
+    pub(crate) fn begin(&mut self) -> Result<()> {
         self.actor.send()
     }
 
     /// Waits for the part's end: how many forks were refused.
-    pub fn end(&mut self) -> Result<u64> {
+    pub(crate) fn end(&mut self) -> Result<u64> {
         let refused = self.actor.hear()?.numbers;
         refused.first().copied().context("the storm sent no number")
     }

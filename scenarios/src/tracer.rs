@@ -16,15 +16,15 @@ use crate::expect::Line;
 use crate::machine::await_some;
 
 /// How long forktrace may take to attach, and to end.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder for what the tests write, removed on drop; any user can write.
-pub struct Scratch {
+pub(crate) struct Scratch {
     pub dir: PathBuf,
 }
 
 impl Scratch {
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let dir = std::env::temp_dir().join(format!("forktrace-scenarios-{}", std::process::id()));
         let _ = fs::create_dir(std::env::temp_dir());
         fs::create_dir(&dir).with_context(|| format!("mkdir {}", dir.display()))?;
@@ -33,14 +33,14 @@ impl Scratch {
     }
 
     /// A path in it where nothing is.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         let path = self.dir.join(name);
         let _ = fs::remove_file(&path);
         path
     }
 
     /// The binary, copied to where any user can execute it.
-    pub fn binary(&self, from: &Path) -> Result<PathBuf> {
+    pub(crate) fn binary(&self, from: &Path) -> Result<PathBuf> {
         let to = self.dir.join("forktrace");
         fs::copy(from, &to).with_context(|| format!("copy {}", from.display()))?;
         fs::set_permissions(&to, fs::Permissions::from_mode(0o755))?;
@@ -55,7 +55,7 @@ impl Drop for Scratch {
 }
 
 /// The lines of a file that grows.
-pub struct Tail {
+pub(crate) struct Tail {
     file: File,
     rest: Vec<u8>,
     at: u64,
@@ -63,7 +63,7 @@ pub struct Tail {
 
 impl Tail {
     /// `None` while there is no such file.
-    pub fn open(path: &Path) -> Option<Self> {
+    pub(crate) fn open(path: &Path) -> Option<Self> {
         Some(Self {
             file: File::open(path).ok()?,
             rest: Vec::new(),
@@ -72,7 +72,7 @@ impl Tail {
     }
 
     /// What has come since the last time.
-    pub fn read(&mut self) -> Result<Vec<Line>> {
+    pub(crate) fn read(&mut self) -> Result<Vec<Line>> {
         self.file.seek(SeekFrom::Start(self.at))?;
         let n = self.file.read_to_end(&mut self.rest)?;
         self.at += n as u64;
@@ -85,14 +85,14 @@ impl Tail {
     }
 
     /// Bytes after the last newline.
-    pub fn torn(&self) -> usize {
+    pub(crate) fn torn(&self) -> usize {
         self.rest.len()
     }
 }
 
 /// One line: UTF-8, none of the characters that JSON has to escape, a record of
 /// the schema with every field that is known and no other.
-pub fn parse(line: &[u8]) -> Result<Line> {
+pub(crate) fn parse(line: &[u8]) -> Result<Line> {
     let raw = String::from_utf8(line.to_vec()).context("a record is no UTF-8")?;
     if raw.bytes().any(|b| b < 0x20) {
         bail!("a record holds a raw control character: {raw:?}");
@@ -126,7 +126,7 @@ fn collect(line: &str) -> Result<()> {
 
 /// JSON allows DEL and U+0080 to U+009F as they are, but terminals act on some
 /// of them.
-pub fn no_raw_controls(lines: &[Line]) -> Result<()> {
+pub(crate) fn no_raw_controls(lines: &[Line]) -> Result<()> {
     for line in lines {
         if let Some(c) = line.raw.chars().find(|c| c.is_control()) {
             bail!("a record holds a raw {c:?}: {}", line.raw.escape_debug());
@@ -136,7 +136,7 @@ pub fn no_raw_controls(lines: &[Line]) -> Result<()> {
 }
 
 /// All lines of a file.
-pub fn parse_file(path: &Path) -> Result<Vec<Line>> {
+pub(crate) fn parse_file(path: &Path) -> Result<Vec<Line>> {
     let mut tail = Tail::open(path).with_context(|| format!("no {}", path.display()))?;
     let lines = tail.read()?;
     if tail.torn() > 0 {
@@ -146,7 +146,7 @@ pub fn parse_file(path: &Path) -> Result<Vec<Line>> {
 }
 
 /// A program that runs, with its output in files.
-pub struct Running {
+pub(crate) struct Running {
     pub child: Child,
     pub stdout: PathBuf,
     pub stderr: PathBuf,
@@ -155,7 +155,7 @@ pub struct Running {
 
 impl Running {
     /// Starts `command`; what it prints goes to files in the scratch folder.
-    pub fn start(scratch: &Scratch, name: &str, command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(scratch: &Scratch, name: &str, command: &mut Command) -> Result<Self> {
         let stdout = scratch.path(&format!("{name}.out"));
         let stderr = scratch.path(&format!("{name}.err"));
         sys::dies_with_parent(command);
@@ -173,12 +173,12 @@ impl Running {
         })
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.child.id() as i32
     }
 
     /// Its status if it has ended.
-    pub fn status(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().ok().flatten();
         }
@@ -186,7 +186,7 @@ impl Running {
     }
 
     /// Waits for the end.
-    pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
+    pub(crate) fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
         match await_some(patience, || self.status()) {
             Some(status) => Ok(status),
             None => bail!("did not end within {} s", patience.as_secs()),
@@ -195,7 +195,7 @@ impl Running {
 
     /// Waits for the end and wants an exit status; anything else is an error with
     /// what it printed.
-    pub fn wait_for_exit(&mut self, wanted: i32) -> Result<()> {
+    pub(crate) fn wait_for_exit(&mut self, wanted: i32) -> Result<()> {
         let status = self.wait(PATIENCE)?;
         if status.code() == Some(wanted) {
             return Ok(());
@@ -208,19 +208,19 @@ impl Running {
         bail!("{how}, wanted {wanted}; it said: {}", self.said().trim())
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if self.ended.is_none() {
             sys::kill(self.pid(), signal);
         }
     }
 
     /// What it printed on standard error.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         read_lossy(&self.stderr)
     }
 
     /// What it printed on standard output.
-    pub fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         read_lossy(&self.stdout)
     }
 }
@@ -239,14 +239,14 @@ fn read_lossy(path: &Path) -> String {
 }
 
 /// Why there is no tracer.
-pub enum NotStarted {
+pub(crate) enum NotStarted {
     /// Exit status 3: it can't run here; what it said.
     Refused(String),
     Failed(anyhow::Error),
 }
 
 /// A `forktrace record` with its recording.
-pub struct Tracer {
+pub(crate) struct Tracer {
     pub running: Running,
     pub session: Session,
     pub lines: Vec<Line>,
@@ -256,7 +256,7 @@ pub struct Tracer {
 impl Tracer {
     /// Starts `forktrace record -o FILE` with `arguments` and waits for the
     /// session line.
-    pub fn record(
+    pub(crate) fn record(
         scratch: &Scratch,
         binary: &Path,
         arguments: &[&str],
@@ -270,7 +270,10 @@ impl Tracer {
     }
 
     /// Waits for the session line of a forktrace that writes to `file`.
-    pub fn follow(mut running: Running, file: &Path) -> std::result::Result<Self, NotStarted> {
+    pub(crate) fn follow(
+        mut running: Running,
+        file: &Path,
+    ) -> std::result::Result<Self, NotStarted> {
         let mut tail = None;
         let found = await_some(PATIENCE, || {
             if tail.is_none() {
@@ -320,25 +323,25 @@ impl Tracer {
     }
 
     /// Reads on; answers from which line on it is new.
-    pub fn read(&mut self) -> Result<usize> {
+    pub(crate) fn read(&mut self) -> Result<usize> {
         let from = self.lines.len();
         self.lines.extend(self.tail.read()?);
         Ok(from)
     }
 
     /// Sends SIGTERM, waits for the end, and answers the summary.
-    pub fn end(&mut self) -> Result<Summary> {
+    pub(crate) fn end(&mut self) -> Result<Summary> {
         self.end_by(Signal::TERM)
     }
 
     /// The same by another signal.
-    pub fn end_by(&mut self, signal: Signal) -> Result<Summary> {
+    pub(crate) fn end_by(&mut self, signal: Signal) -> Result<Summary> {
         self.running.signal(signal);
         self.ended()
     }
 
     /// Waits for an end with exit status 0 and answers the summary.
-    pub fn ended(&mut self) -> Result<Summary> {
+    pub(crate) fn ended(&mut self) -> Result<Summary> {
         self.running.wait_for_exit(0)?;
         self.read()?;
         if self.tail.torn() > 0 {
@@ -352,7 +355,7 @@ impl Tracer {
 }
 
 /// forktrace has one thread and no child.
-pub fn only_one_task(pid: i32) -> Result<()> {
+pub(crate) fn only_one_task(pid: i32) -> Result<()> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task"))
         .context("forktrace is gone")?
         .count();

@@ -8,7 +8,11 @@ use crate::cgroup::Cgroup;
 
 /// A process in `home` with `count` children that have ended and that it leaves
 /// as they are; what each does before, after taking a name.
-pub fn careless(home: &Cgroup, count: u64, before: impl Fn() -> Result<()>) -> Result<Actor> {
+pub(crate) fn careless(
+    home: &Cgroup,
+    count: u64,
+    before: impl Fn() -> Result<()>,
+) -> Result<Actor> {
     let (actor, _) = Actor::start("careless", |link| {
         home.enter()?;
         // By which ended children stay.

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 /// A Debian package, and a file that proves that it is there.
-pub struct Package<'a> {
+pub(crate) struct Package<'a> {
     /// The package's name.
     pub name: &'a str,
     /// A file that only this package brings.
@@ -16,20 +16,20 @@ pub struct Package<'a> {
 
 impl<'a> Package<'a> {
     /// A package and the file that proves it.
-    pub fn new(name: &'a str, file: &'a Path) -> Self {
+    pub(crate) fn new(name: &'a str, file: &'a Path) -> Self {
         Self { name, file }
     }
 }
 
 /// Whether this process can install packages: root, on a machine with apt.
-pub fn can_install() -> bool {
+pub(crate) fn can_install() -> bool {
     // SAFETY: geteuid has no preconditions and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
     root && find("apt-get").is_some()
 }
 
 /// Installs those of `packages` that are missing.
-pub fn require(packages: &[Package<'_>], purpose: &str) -> Result<()> {
+pub(crate) fn require(packages: &[Package<'_>], purpose: &str) -> Result<()> {
     /// Parts of a test run that go side by side need packages each, and apt serves one at a time.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +88,7 @@ fn install(names: &[&str]) -> Result<()> {
 }
 
 /// The program's path, searched on PATH.
-pub fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|dir| dir.join(program))

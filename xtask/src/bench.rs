@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Arguments of `cargo xtask bench`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
@@ -50,13 +50,13 @@ enum What {
 
 /// Instructions by operation (in the order of the first run) and style.
 #[derive(Default)]
-pub struct Table {
+pub(crate) struct Table {
     operations: Vec<String>,
     counts: BTreeMap<(String, String), i64>,
 }
 
 /// Runs `cargo xtask bench`.
-pub fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<()> {
     match &args.what {
         What::Overhead {
             kernel,
@@ -137,7 +137,7 @@ fn boot(kernel: &Path, style: &str, options: &[String], programs: &Programs) -> 
 
 impl Table {
     /// Takes lines `BENCH <style> <operation> <instructions>`, separated by tabs.
-    pub fn read(&mut self, output: &str) {
+    pub(crate) fn read(&mut self, output: &str) {
         for line in output.lines() {
             let columns: Vec<&str> = line.split('\t').collect();
             let ["BENCH", style, operation, count] = columns[..] else {
@@ -158,7 +158,7 @@ impl Table {
     }
 
     /// One column a style; what the others add to the first.
-    pub fn markdown(&self, styles: &[&str]) -> String {
+    pub(crate) fn markdown(&self, styles: &[&str]) -> String {
         let mut text = format!("| operation | {} |\n|---|", styles.join(" | "));
         text.push_str(&format!("{}\n", "---:|".repeat(styles.len())));
         let Some(base) = styles.first() else {

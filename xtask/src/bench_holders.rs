@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 
 /// Arguments of `cargo xtask bench holders`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Tasks to make; fewer where this host has no room for them
     #[arg(long, default_value_t = 30_000)]
     tasks: u64,
@@ -32,7 +32,7 @@ pub struct Args {
 }
 
 /// Runs it, as root.
-pub fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<()> {
     let tasks = args.tasks.to_string();
     let arguments = ["bench-holders", "--tasks", &tasks];
     if let Some(kernel) = &args.kernel {

@@ -10,7 +10,7 @@ const LIMIT: Duration = Duration::from_secs(1200);
 
 /// Arguments of `cargo xtask bench latency`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// On a test kernel, and not on this host (as root)
     #[arg(long)]
     kernel: Option<String>,
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Runs it.
-pub fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<()> {
     let programs = Programs::get(None, None)?;
     let kernel = args
         .kernel

@@ -115,7 +115,7 @@ const PEERS: [(&str, &[&str]); 6] = [
 
 /// Arguments of `cargo xtask bench peers`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The kernel to measure on
     #[arg(long, default_value = "6.1")]
     kernel: String,
@@ -133,7 +133,7 @@ struct Machines {
 }
 
 /// Runs it.
-pub fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<()> {
     let kernel = guest::kernel_called(&args.kernel)?;
     let packages = TOOLS.map(|(name, file)| apt::Package::new(name, Path::new(file)));
     apt::require(&packages, "measuring other tools")?;

@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(3600);
 
 /// Arguments of `cargo xtask bench storm`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The kernel to measure on, in a machine of one processor whose clock counts instructions
     #[arg(long, default_value = "6.12")]
     kernel: String,
@@ -35,7 +35,7 @@ pub struct Args {
 }
 
 /// Runs it; natively as root.
-pub fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<()> {
     let native = ["none", "tracepoint"];
     let all: &[&str] = if args.native { &native } else { &STYLES };
     let wanted = |name: &&&str| {

@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 use std::path::PathBuf;
 
 /// A program of a package.
-pub struct Tool {
+pub(crate) struct Tool {
     pub package: &'static str,
     pub version: &'static str,
     pub features: &'static [&'static str],
 }
 
 /// Builds it where it is missing; the program, which is called as its package is.
-pub fn get(tool: &Tool) -> Result<PathBuf> {
+pub(crate) fn get(tool: &Tool) -> Result<PathBuf> {
     let _lock = paths::lock("cargo-tools")?;
     let folder = paths::work("cargo").join(format!("{}-{}", tool.package, tool.version));
     let program = folder.join("bin").join(tool.package);

@@ -25,7 +25,7 @@ const LOCALES: &str = "/usr/share/locale";
 const FILE: &str = "forktrace/src/program/errno_texts.toml";
 
 /// Writes the file anew.
-pub fn main() -> Result<()> {
+pub(crate) fn main() -> Result<()> {
     let catalogue = Path::new(LOCALES).join("fr/LC_MESSAGES/libc.mo");
     apt::require(
         &[apt::Package::new("libc-l10n", &catalogue)],

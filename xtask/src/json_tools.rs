@@ -14,7 +14,7 @@ const DUCKDB: Tool = Tool {
 };
 
 /// Installs them where they are missing; the folder with DuckDB, jq is the machine's.
-pub fn get() -> Result<PathBuf> {
+pub(crate) fn get() -> Result<PathBuf> {
     apt::require(
         &[apt::Package::new("jq", Path::new("/usr/bin/jq"))],
         "reading recordings with other tools",

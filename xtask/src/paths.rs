@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// The repository's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     // Cargo sets the variable for `cargo run`, so a moved tree is found even by a stale binary.
     let manifest = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -16,7 +16,7 @@ pub fn root() -> PathBuf {
 }
 
 /// A path under `target/xtask`, not created.
-pub fn work(sub: &str) -> PathBuf {
+pub(crate) fn work(sub: &str) -> PathBuf {
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     std::path::absolute(&target)
@@ -26,14 +26,14 @@ pub fn work(sub: &str) -> PathBuf {
 }
 
 /// A folder under `target/xtask`, created where missing.
-pub fn work_dir(sub: &str) -> Result<PathBuf> {
+pub(crate) fn work_dir(sub: &str) -> Result<PathBuf> {
     let path = work(sub);
     fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
     Ok(path)
 }
 
 /// Keeps two xtasks from setting the same thing up at once; held until dropped.
-pub fn lock(what: &str) -> Result<File> {
+pub(crate) fn lock(what: &str) -> Result<File> {
     let path = work_dir("")?.join(format!("{what}.lock"));
     let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
     if file.try_lock().is_err() {

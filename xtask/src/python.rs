@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A program of a package.
-pub struct Tool {
+pub(crate) struct Tool {
     /// As pip takes it, with its version.
     pub package: &'static str,
     pub program: &'static str,
@@ -17,7 +17,7 @@ pub struct Tool {
 /// # Errors
 ///
 /// As of [`get`].
-pub fn library(package: &str, module: &str) -> Result<PathBuf> {
+pub(crate) fn library(package: &str, module: &str) -> Result<PathBuf> {
     let _lock = paths::lock("python")?;
     let folder = environment(package)?;
     let python = folder.join("python3");
@@ -33,7 +33,7 @@ pub fn library(package: &str, module: &str) -> Result<PathBuf> {
 /// # Errors
 ///
 /// Python can't make an environment, or the package can't be had.
-pub fn get(tool: &Tool) -> Result<PathBuf> {
+pub(crate) fn get(tool: &Tool) -> Result<PathBuf> {
     let _lock = paths::lock("python")?;
     let folder = environment(tool.package)?;
     if !folder.join(tool.program).exists() {
@@ -47,7 +47,7 @@ pub fn get(tool: &Tool) -> Result<PathBuf> {
 /// # Errors
 ///
 /// As of [`get`].
-pub fn with(package: &str) -> Result<PathBuf> {
+pub(crate) fn with(package: &str) -> Result<PathBuf> {
     let _lock = paths::lock("python")?;
     let folder = environment(package)?;
     let (name, version) = package.split_once("==").unwrap_or((package, ""));

@@ -6,14 +6,14 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 
 /// The command as one would type it.
-pub fn line(command: &Command) -> String {
+pub(crate) fn line(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|a| a.to_string_lossy().into_owned()));
     words.join(" ")
 }
 
 /// Runs with the terminal's output; an error when it fails.
-pub fn loud(command: &mut Command) -> Result<()> {
+pub(crate) fn loud(command: &mut Command) -> Result<()> {
     let status = command
         .status()
         .with_context(|| format!("starting `{}`", line(command)))?;
@@ -24,17 +24,17 @@ pub fn loud(command: &mut Command) -> Result<()> {
 }
 
 /// Runs silently; when it fails, the error holds everything it printed.
-pub fn quiet(command: &mut Command) -> Result<()> {
+pub(crate) fn quiet(command: &mut Command) -> Result<()> {
     capture(command).map(drop)
 }
 
 /// Runs silently and gives its standard output.
-pub fn capture(command: &mut Command) -> Result<String> {
+pub(crate) fn capture(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&capture_bytes(command)?).into_owned())
 }
 
 /// As [`capture`], for output that is not text.
-pub fn capture_bytes(command: &mut Command) -> Result<Vec<u8>> {
+pub(crate) fn capture_bytes(command: &mut Command) -> Result<Vec<u8>> {
     let out = command
         .stdin(Stdio::null())
         .output()
@@ -46,7 +46,7 @@ pub fn capture_bytes(command: &mut Command) -> Result<Vec<u8>> {
 }
 
 /// Gives it these bytes, and gives what it prints.
-pub fn through(command: &mut Command, input: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn through(command: &mut Command, input: &[u8]) -> Result<Vec<u8>> {
     let name = line(command);
     let mut child = command
         .stdin(Stdio::piped())
@@ -74,7 +74,7 @@ fn said(out: &Output) -> String {
 }
 
 /// Cargo as the caller would run it, in the caller's target folder.
-pub fn plain_cargo() -> Command {
+pub(crate) fn plain_cargo() -> Command {
     let mut cargo = cargo();
     if let Some(target) = std::env::var_os("CARGO_TARGET_DIR") {
         cargo.env(
@@ -87,7 +87,7 @@ pub fn plain_cargo() -> Command {
 
 /// Cargo for a nested build: without the settings that the outer cargo, rustup or the caller's
 /// environment would slip in, so that two machines build alike.
-pub fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     const FOREIGN: [&str; 5] = [
         "CARGO_PROFILE_",

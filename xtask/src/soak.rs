@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Arguments of `cargo xtask soak`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// How long
     #[arg(long, default_value_t = 30)]
     minutes: u64,
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 /// Runs it.
-pub fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<()> {
     let programs = Programs::get(None, None)?;
     let minutes = args.minutes.to_string();
     let mut words = vec!["soak", "--minutes", &minutes];

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Arguments of `cargo xtask vm`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// 5.10, 6.1, any version that Debian has, `newest`, one of them with `-rt`, `all`, or a path to an
     /// image
     #[arg(long, default_values_t = ["6.1".to_owned()])]
@@ -55,7 +55,7 @@ pub struct Args {
 }
 
 /// Runs `cargo xtask vm`; the status is the guest's.
-pub fn main(args: &Args) -> Result<ExitCode> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     guest::qemu()?;
     let kernels = kernel::get(&args.kernel)?;
     let programs = Programs::get(args.forktrace.clone(), args.init.clone())?;

@@ -39,7 +39,7 @@ fn place(limit: &Limit) -> (usize, Reverse<usize>, bool) {
 }
 
 /// "pids.max of /system.slice", "kernel.threads-max".
-pub fn title(limit: &Limit) -> String {
+pub(super) fn title(limit: &Limit) -> String {
     match &limit.owner {
         Owner::Host => limit.kind.to_string(),
         owner => format!("{} of {owner}", limit.kind),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Limits with numbers that apply to the caller, fullest first.
-pub fn all(e: &Evidence) -> Vec<Limit> {
+pub(super) fn all(e: &Evidence) -> Vec<Limit> {
     if e.operation == Operation::Exec {
         return nproc_at_exec::candidates(e);
     }

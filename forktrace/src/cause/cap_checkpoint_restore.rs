@@ -16,7 +16,7 @@ use crate::{
     model::{Errno, Fix},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match e.stage {
         // x86: copy_thread() answers EPERM to a bad address for CLONE_SETTLS.
         Stage::IoToPid if asked(e) && e.clone_flags & clone::SETTLS == 0 => Finding::observed(None),

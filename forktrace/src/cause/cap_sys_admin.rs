@@ -16,7 +16,7 @@ use crate::{
     model::{Errno, Fix},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match e.stage {
         Stage::SighandToNamespaces if lacks(e) => Finding::observed(None),
         _ => None,

@@ -18,7 +18,7 @@ use crate::{
     model::{Errno, Fix, LimitKind},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| near(e).filter(|_| e.stage != Stage::NotEntered),
     exhausted: near,
     fix: fixes,

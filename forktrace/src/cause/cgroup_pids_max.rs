@@ -20,7 +20,7 @@ use crate::{
     model::{Errno, Fix, LimitKind},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     exhausted,
     fix: fixes,

@@ -18,7 +18,7 @@ use crate::{
     model::{Errno, Fix},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     // The root is read from /proc, a moment after the refusal.
     seen: |e| match e.stage {
         Stage::Early if refused(e) => Finding::inferred(None),

@@ -18,7 +18,7 @@ use crate::{
     model::{Errno, Fix},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match (e.stage, conflict(e)?) {
         (
             Stage::Early,

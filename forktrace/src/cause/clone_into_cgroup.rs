@@ -14,7 +14,7 @@ use crate::{
     model::{Errno, Fix},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match e.stage {
         Stage::Cgroups if refused(e) => Finding::observed(None),
         _ => None,

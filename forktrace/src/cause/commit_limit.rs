@@ -4,7 +4,7 @@ use crate::model::{Limit, LimitKind, Memory, bytes};
 
 /// The setting that is in use, raised so far that what was refused fits, and a quarter more: a
 /// command for now, where one fits, and what lasts.
-pub fn raised(limit: &Limit, memory: &Memory) -> Option<(Option<String>, String)> {
+pub(super) fn raised(limit: &Limit, memory: &Memory) -> Option<(Option<String>, String)> {
     if limit.kind != LimitKind::CommitLimit {
         return None;
     }

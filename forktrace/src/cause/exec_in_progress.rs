@@ -12,7 +12,7 @@ use crate::{
     model::{Errno, Fix},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     exhausted,
     fix: fixes,

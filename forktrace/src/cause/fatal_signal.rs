@@ -11,7 +11,7 @@ use super::{
 };
 use crate::model::Fix;
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| {
         if e.dying {
             Finding::observed(None)

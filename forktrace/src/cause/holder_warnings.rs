@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// What the holders of a limit on tasks say against raising it, if anything.
-pub fn warnings(holders: &[Holder]) -> Vec<Fix> {
+pub(super) fn warnings(holders: &[Holder]) -> Vec<Fix> {
     // Each task is in one of these rows, or in none: those of other kinds are the same tasks.
     let rows = || {
         holders.iter().filter(|h| {
@@ -45,7 +45,7 @@ pub fn warnings(holders: &[Holder]) -> Vec<Fix> {
 }
 
 /// What is said before a limit is raised that the refused program itself has filled just now.
-pub fn growing(growth: &Growth) -> Option<Fix> {
+pub(super) fn growing(growth: &Growth) -> Option<Fix> {
     let Growth {
         program,
         seen,

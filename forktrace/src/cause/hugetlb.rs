@@ -16,7 +16,7 @@ use crate::{
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit, bytes},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     // A host whose huge pages are all in use is the rule where there are any.
     exhausted: |_| None,

@@ -7,7 +7,7 @@ use super::{
     page::{Page, check, myth, remedy, step},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     memory: AboutMemory::Always,
     ..Entry::explained(&PAGE)
 };

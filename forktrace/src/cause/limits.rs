@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The fuller of two limits comes first.
-pub fn fullest_first(mut all: Vec<Limit>) -> Vec<Limit> {
+pub(super) fn fullest_first(mut all: Vec<Limit>) -> Vec<Limit> {
     all.sort_by(|a, b| {
         b.fullness()
             .unwrap_or(0.0)
@@ -16,7 +16,7 @@ pub fn fullest_first(mut all: Vec<Limit>) -> Vec<Limit> {
 }
 
 /// RLIMIT_NPROC at one level of its comparison.
-pub fn nproc(level: &NprocLevel) -> Limit {
+pub(super) fn nproc(level: &NprocLevel) -> Limit {
     let owner = match level.limit_userns {
         None => Owner::user(level.uid),
         Some(inum) => Owner::UserNamespace(UserNamespaceOwner {
@@ -34,7 +34,7 @@ pub fn nproc(level: &NprocLevel) -> Limit {
 }
 
 /// kernel.threads-max.
-pub fn threads(threads: &Threads) -> Limit {
+pub(super) fn threads(threads: &Threads) -> Limit {
     Limit {
         value: Some(threads.max),
         usage: Some(threads.now),
@@ -46,7 +46,7 @@ pub fn threads(threads: &Threads) -> Limit {
 
 /// kernel.pid_max in one pid namespace. Where no id is free, all that can be given are
 /// in use; how many of the others there are, the count of all doesn't say.
-pub fn pid_max(ns: &PidNs) -> Limit {
+pub(super) fn pid_max(ns: &PidNs) -> Limit {
     let usable = ns.usable();
     Limit {
         value: ns.pid_max,
@@ -63,7 +63,7 @@ pub fn pid_max(ns: &PidNs) -> Limit {
 }
 
 /// The host for the initial pid namespace, else the namespace.
-pub fn pid_ns_owner(ns: &PidNs) -> Owner {
+pub(super) fn pid_ns_owner(ns: &PidNs) -> Owner {
     if ns.level == 0 {
         Owner::Host
     } else {
@@ -72,7 +72,7 @@ pub fn pid_ns_owner(ns: &PidNs) -> Owner {
 }
 
 /// pids.max of one cgroup.
-pub fn pids(cgroup: &CgroupLimit) -> Limit {
+pub(super) fn pids(cgroup: &CgroupLimit) -> Limit {
     Limit {
         value: cgroup.limit,
         usage: Some(cgroup.usage),
@@ -83,7 +83,7 @@ pub fn pids(cgroup: &CgroupLimit) -> Limit {
 }
 
 /// memory.max of one cgroup; v1, which the limit's file shows, calls it memory.limit_in_bytes.
-pub fn memory(cgroup: &CgroupLimit) -> Limit {
+pub(super) fn memory(cgroup: &CgroupLimit) -> Limit {
     let file = cgroup
         .file
         .as_deref()
@@ -101,7 +101,7 @@ pub fn memory(cgroup: &CgroupLimit) -> Limit {
 }
 
 /// memory.kmem.limit_in_bytes of one cgroup (v1).
-pub fn kernel_memory(cgroup: &CgroupLimit) -> Limit {
+pub(super) fn kernel_memory(cgroup: &CgroupLimit) -> Limit {
     Limit {
         kind: LimitKind::KernelMemoryLimit,
         ..memory(cgroup)
@@ -117,7 +117,7 @@ fn owner(cgroup: &CgroupLimit) -> Owner {
 
 /// RAM and swap together (vm.overcommit_memory=0): no single promise may be
 /// larger.
-pub fn ram_and_swap(o: &Overcommit) -> Limit {
+pub(super) fn ram_and_swap(o: &Overcommit) -> Limit {
     Limit {
         value: Some(o.ram_and_swap),
         requested: Some(match o.refused {
@@ -130,7 +130,7 @@ pub fn ram_and_swap(o: &Overcommit) -> Limit {
 }
 
 /// CommitLimit (vm.overcommit_memory=2).
-pub fn commit_limit(o: &Overcommit) -> Limit {
+pub(super) fn commit_limit(o: &Overcommit) -> Limit {
     Limit {
         value: Some(o.commit_limit),
         usage: Some(o.refused.map_or(o.committed, |refused| refused.committed)),

@@ -18,7 +18,7 @@ use crate::{
     model::{Errno, Fix, Operation},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     exhausted: |_| None,
     fix: fixes,

@@ -19,7 +19,7 @@ use crate::{
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit, UserNamespaceOwner},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     exhausted,
     fix: fixes,

@@ -25,13 +25,13 @@ fn limit(level: &NprocLevel) -> Limit {
 }
 
 /// The limits that can refuse an execve, fullest first.
-pub fn candidates(e: &Evidence) -> Vec<Limit> {
+pub(super) fn candidates(e: &Evidence) -> Vec<Limit> {
     let levels = e.nproc.iter().filter(|l| l.limit.is_some());
     limits::fullest_first(levels.map(limit).collect())
 }
 
 /// What execve's own check says.
-pub fn seen(e: &Evidence) -> Option<Finding> {
+pub(super) fn seen(e: &Evidence) -> Option<Finding> {
     let certainty = match e.stage {
         Stage::Exec => Certainty::Observed,
         Stage::ExecReturned => Certainty::Inferred,
@@ -50,7 +50,7 @@ pub fn seen(e: &Evidence) -> Option<Finding> {
 }
 
 /// Who was refused, and by whose limit.
-pub fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
+pub(super) fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     let after = "; setuid had let it pass";
     let Some(limit) = &v.limit else {
         return format!(
@@ -73,7 +73,7 @@ pub fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 
 /// What to know: the limit belongs to the process, the count to the user that it has become, so it is
 /// raised where the process has it from, before setuid.
-pub const BROUGHT: &str = "the limit is the one that the process brought along (from its parent, LimitNPROC=, or PAM's limits.conf); the count is the user's, threads included, in every session and container of the host (since Linux 5.14 per user namespace)";
+pub(super) const BROUGHT: &str = "the limit is the one that the process brought along (from its parent, LimitNPROC=, or PAM's limits.conf); the count is the user's, threads included, in every session and container of the host (since Linux 5.14 per user namespace)";
 
 #[cfg(test)]
 mod tests {

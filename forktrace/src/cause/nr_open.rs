@@ -18,7 +18,7 @@ use crate::{
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match e.stage {
         Stage::SecurityToFs | Stage::SecurityToFiles => Finding::observed(too_high(e)?),
         _ => None,

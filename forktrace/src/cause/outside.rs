@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The way out of a cgroup's limit, done where its owner is, and what to know of where that is.
-pub fn fixes(limit: &Limit, subject: &Subject<'_>, context: &Context, own: Fix) -> Vec<Fix> {
+pub(super) fn fixes(limit: &Limit, subject: &Subject<'_>, context: &Context, own: Fix) -> Vec<Fix> {
     let out_of_sight = out_of_sight(&context.sight);
     let persistent = match (own.persistent, &out_of_sight) {
         (Some(persistent), Some(_)) => Some(format!("on the host: {persistent}")),

@@ -18,7 +18,7 @@ use crate::{
     model::{Errno, Fix, Limit, LimitKind, Memory, Operation, bytes},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     exhausted,
     fix: fixes,

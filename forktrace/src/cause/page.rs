@@ -99,7 +99,7 @@ pub struct Myth {
 }
 
 /// What the commands of all pages leave to be filled in.
-pub const VARIABLES: &[(&str, &str)] = &[
+pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("PID", "the process that is refused"),
     ("UNIT", "its systemd unit"),
     ("CONTAINER", "its container"),

@@ -15,7 +15,7 @@ use crate::{
     model::{Errno, Fix, Limit, LimitKind, Unit},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     exhausted,
     fix: fixes,

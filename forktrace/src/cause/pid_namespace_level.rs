@@ -15,7 +15,7 @@ use crate::{
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match e.stage {
         Stage::SighandToNamespaces => Finding::observed(too_deep(e)?),
         _ => None,

@@ -14,7 +14,7 @@ use crate::{
     model::{Fix, LimitKind},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| thread_stack::seen(e, Check::Data),
     exhausted: |e| thread_stack::exhausted(e, Check::Data),
     fix: fixes,

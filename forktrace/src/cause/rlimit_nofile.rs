@@ -16,7 +16,7 @@ use crate::{
     model::{Certainty, Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match e.stage {
         Stage::IoToPid => refused(e),
         _ => None,

@@ -17,7 +17,7 @@ use crate::{
     model::{Errno, Fix, LimitKind, Operation, Owner},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     exhausted,
     fix: fixes,

@@ -10,7 +10,7 @@ use super::{
     thread_stack,
 };
 
-pub const ENTRY: Entry = Entry::explained(&PAGE);
+pub(super) const ENTRY: Entry = Entry::explained(&PAGE);
 
 const PAGE: Page = Page {
     cause: Cause::RlimitStack,

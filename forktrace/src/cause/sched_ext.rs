@@ -17,7 +17,7 @@ use crate::{
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     // Nothing that could be read at the return tells it apart from a security module.
     exhausted: |_| None,

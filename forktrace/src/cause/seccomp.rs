@@ -16,7 +16,7 @@ use crate::{
     model::Fix,
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen,
     exhausted: |_| None,
     fix: fixes,

@@ -12,7 +12,7 @@ use crate::{
     model::{Errno, Fix},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match e.stage {
         Stage::IoToPid if asked(e) => Finding::observed(None),
         _ => None,

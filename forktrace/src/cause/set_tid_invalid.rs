@@ -14,7 +14,7 @@ use crate::{
     model::{Errno, Fix},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match e.stage {
         // Nothing else from copy_io to the pidfd answers EINVAL.
         Stage::IoToPid if asked(e) => Finding::observed(None),

@@ -13,7 +13,7 @@ use crate::{
 
 /// The check was seen to refuse: the call's return was, and by the numbers at
 /// that return this is the first of its checks that does.
-pub fn seen(e: &Evidence, check: Check) -> Option<Finding> {
+pub(super) fn seen(e: &Evidence, check: Check) -> Option<Finding> {
     if e.stage != Stage::ThreadStack {
         return None;
     }
@@ -21,7 +21,7 @@ pub fn seen(e: &Evidence, check: Check) -> Option<Finding> {
 }
 
 /// The same by the numbers alone.
-pub fn exhausted(e: &Evidence, check: Check) -> Option<Finding> {
+pub(super) fn exhausted(e: &Evidence, check: Check) -> Option<Finding> {
     Finding::inferred(refusing(e, check)?)
 }
 
@@ -75,7 +75,7 @@ fn limit(stack: &ThreadStack, overcommit: Option<&Overcommit>, check: Check) -> 
 }
 
 /// Every limit with numbers that a thread's stack can meet.
-pub fn limits(stack: &ThreadStack, overcommit: Option<&Overcommit>) -> Vec<Limit> {
+pub(super) fn limits(stack: &ThreadStack, overcommit: Option<&Overcommit>) -> Vec<Limit> {
     // Mode 0 has no use to compare with.
     let strict = overcommit.filter(|o| o.mode == OvercommitMode::Never);
     [
@@ -92,7 +92,7 @@ pub fn limits(stack: &ThreadStack, overcommit: Option<&Overcommit>) -> Vec<Limit
 
 /// Where the numbers stand, and what was asked for: "64.0 MiB of 70.0 MiB are
 /// in use and 8.0 MiB were asked for".
-pub fn numbers_and_asked(limit: &Limit) -> String {
+pub(super) fn numbers_and_asked(limit: &Limit) -> String {
     let amount = |n: Option<u64>| bytes(n.unwrap_or(0));
     format!(
         "{} of {} are in use and {} were asked for",
@@ -103,7 +103,7 @@ pub fn numbers_and_asked(limit: &Limit) -> String {
 }
 
 /// A limit that gives room for this stack and a hundred more.
-pub fn roomier(limit: &Limit) -> u64 {
+pub(super) fn roomier(limit: &Limit) -> u64 {
     let wanted = limit
         .requested
         .unwrap_or(0)
@@ -115,16 +115,16 @@ pub fn roomier(limit: &Limit) -> u64 {
 }
 
 /// What a thread's creator gets as its errno.
-pub const ERRNO_NOTE: &str = "That is what mmap or mprotect answers; glibc's pthread_create \
+pub(super) const ERRNO_NOTE: &str = "That is what mmap or mprotect answers; glibc's pthread_create \
     makes EAGAIN of it. fork, vfork and clone never meet this limit.";
 
 /// What people see.
-pub const ABOUT: &str = "pthread_create fails with EAGAIN, Java says `unable to create native \
+pub(super) const ABOUT: &str = "pthread_create fails with EAGAIN, Java says `unable to create native \
     thread`, though the kernel was never asked for a thread: glibc maps the stack first, and \
     that was refused.";
 
 /// Shows which call refuses.
-pub const STRACE: Step = Step {
+pub(super) const STRACE: Step = Step {
     text: "See which call fails while a thread is being created. ENOMEM or EAGAIN from mmap or \
         mprotect, with no clone after it, is the stack; a failing clone is another cause.",
     commands: &["strace -f -e trace=mmap,mprotect,clone,clone3 -p $PID"],

@@ -7,7 +7,7 @@ use super::{
     words::numbers,
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     memory: AboutMemory::WithEnomem,
     of: Of::Rest,
     summary,

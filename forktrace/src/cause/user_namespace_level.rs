@@ -14,7 +14,7 @@ use crate::{
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
 };
 
-pub const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     seen: |e| match e.stage {
         Stage::Early => Finding::observed(too_deep(e)?),
         _ => None,

@@ -3,7 +3,7 @@
 use crate::model::{Fix, Limit, Unit, bytes};
 
 /// "100 of 100 tasks", "1.9 GiB of 2.0 GiB".
-pub fn numbers(limit: &Limit) -> String {
+pub(super) fn numbers(limit: &Limit) -> String {
     match (limit.usage, limit.bound(), limit.unit) {
         (Some(usage), Some(bound), Unit::Bytes) => format!("{} of {}", bytes(usage), bytes(bound)),
         (Some(usage), Some(bound), Unit::Tasks) => format!("{usage} of {bound} tasks"),
@@ -22,7 +22,7 @@ pub fn numbers(limit: &Limit) -> String {
 
 /// A value that would give room: half as much again, rounded up to a number
 /// that one can read.
-pub fn roomier(value: u64) -> u64 {
+pub(super) fn roomier(value: u64) -> u64 {
     let wanted = value.saturating_add(value / 2).saturating_add(1);
     let mut step = 1u64;
     while step.saturating_mul(20) < wanted {
@@ -33,7 +33,7 @@ pub fn roomier(value: u64) -> u64 {
 
 /// A path as one word for a POSIX shell. Paths come from other processes: a
 /// name with control characters is not offered as a command at all.
-pub fn shell_word(path: &str) -> Option<String> {
+pub(super) fn shell_word(path: &str) -> Option<String> {
     if path.is_empty() || path.chars().any(|c| c.is_control() || c == '\u{FFFD}') {
         return None;
     }
@@ -46,7 +46,7 @@ pub fn shell_word(path: &str) -> Option<String> {
 }
 
 /// A fix with all three parts.
-pub fn fix(
+pub(super) fn fix(
     now: impl Into<Option<String>>,
     persistent: impl Into<Option<String>>,
     note: impl Into<Option<String>>,

@@ -18,7 +18,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("of").args(["pid", "cgroup", "unit", "user"]))]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// What could refuse forks of this process.
     #[arg(short, long, value_name = "PID", value_parser = parse_pid, add = ArgValueCompleter::new(complete::pids))]
     pub pid: Option<u32>,
@@ -81,7 +81,7 @@ pub struct CheckArgs {
 
 impl CheckArgs {
     /// The format that was asked for.
-    pub fn format(&self) -> &'static Format<Headroom> {
+    pub(crate) fn format(&self) -> &'static Format<Headroom> {
         match (self.short, self.all) {
             (true, _) => &formats::CHECK_SHORT,
             (_, true) => &formats::CHECK_ALL,

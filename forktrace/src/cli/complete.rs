@@ -15,13 +15,13 @@ use forktrace::{
 const MOST: usize = 500;
 
 /// Causes that a failure can be given.
-pub fn judged(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn judged(typed: &OsStr) -> Vec<CompletionCandidate> {
     let all = Cause::judged().map(|cause| (cause.id().to_owned(), Some(cause.page().summary)));
     offered(typed, all)
 }
 
 /// All names that `explain` takes: causes, those of limits, errnos.
-pub fn explained(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn explained(typed: &OsStr) -> Vec<CompletionCandidate> {
     let names = pages().flat_map(|page| {
         let ids = std::iter::once(page.cause.id());
         let all = ids.chain(page.known_as.iter().copied());
@@ -35,23 +35,23 @@ pub fn explained(typed: &OsStr) -> Vec<CompletionCandidate> {
     )
 }
 
-pub fn errnos(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn errnos(typed: &OsStr) -> Vec<CompletionCandidate> {
     let all = std::iter::once("all").chain(Errno::names());
     offered(typed, all.map(|name| (name.to_owned(), None)))
 }
 
-pub fn users(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn users(typed: &OsStr) -> Vec<CompletionCandidate> {
     let passwd = Passwd::load().unwrap_or_default();
     offered(typed, passwd.names().map(|name| (name.to_owned(), None)))
 }
 
-pub fn cgroups(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn cgroups(typed: &OsStr) -> Vec<CompletionCandidate> {
     let paths = Hierarchies::discover().unwrap_or_default().paths();
     let paths = paths.iter().filter_map(|path| path.to_str());
     offered(typed, paths.map(|path| (path.to_owned(), None)))
 }
 
-pub fn units(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn units(typed: &OsStr) -> Vec<CompletionCandidate> {
     let paths = Hierarchies::discover().unwrap_or_default().paths();
     let running = paths
         .iter()
@@ -64,12 +64,12 @@ pub fn units(typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Processes, with their names beside them.
-pub fn pids(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn pids(typed: &OsStr) -> Vec<CompletionCandidate> {
     offered_with(typed, processes().map(|(pid, comm)| (pid, Some(comm))))
 }
 
 /// Names of processes.
-pub fn comms(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn comms(typed: &OsStr) -> Vec<CompletionCandidate> {
     let names: BTreeSet<String> = processes().map(|(_, comm)| comm).collect();
     offered(typed, names.into_iter().map(|name| (name, None)))
 }

@@ -17,7 +17,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("log_of").args(["pid", "cgroup", "unit", "user"]))]
-pub struct ExplainArgs {
+pub(crate) struct ExplainArgs {
     /// A cause as records name it, a limit (pids.max, TasksMax, 'ulimit -u'), an errno, or a line of
     /// a log, in quotes; `-` reads lines from standard input.
     // A login shell's line begins with a hyphen ("-bash: fork: …").
@@ -47,7 +47,7 @@ pub struct ExplainArgs {
 
 /// Whose limits are read beside a line of a log.
 #[derive(Debug, Args)]
-pub struct OfArgs {
+pub(crate) struct OfArgs {
     /// Read the limits of this process, and say which of them are near.
     #[arg(long, value_name = "PID", value_parser = parse_pid, add = ArgValueCompleter::new(complete::pids))]
     pub pid: Option<u32>,
@@ -64,7 +64,7 @@ pub struct OfArgs {
 
 impl OfArgs {
     /// Whether they name anybody.
-    pub fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         let cgroup = self.cgroup.as_deref();
         self.pid.is_some() || self.user.is_some() || cgroup.is_some() || self.unit.is_some()
     }
@@ -72,7 +72,7 @@ impl OfArgs {
 
 impl ExplainArgs {
     /// What is asked about, its words with a space between; `None`: nothing in particular.
-    pub fn what(&self) -> Option<OsString> {
+    pub(crate) fn what(&self) -> Option<OsString> {
         let mut what = self.first.clone()?;
         for word in &self.rest {
             what.push(OsStr::new(" "));

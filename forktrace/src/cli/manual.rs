@@ -2,7 +2,7 @@
 //! `--help` and the manual pages are made of the same.
 
 /// A command line, and what it is for.
-pub struct Example {
+pub(crate) struct Example {
     pub what: &'static str,
     pub line: &'static str,
 }
@@ -12,7 +12,7 @@ const fn example(what: &'static str, line: &'static str) -> Example {
 }
 
 /// What is to be known of a command beside its options.
-pub struct Manual {
+pub(crate) struct Manual {
     /// The command's name; that of the program is the default command's.
     pub name: &'static str,
     /// What it does, a paragraph each, in the manual page.
@@ -49,7 +49,7 @@ const CGROUPS: (&str, &str) = (
 );
 
 /// Statuses of every command.
-pub const EXIT: &[(&str, &str)] = &[
+pub(crate) const EXIT: &[(&str, &str)] = &[
     ("0", "Done; also ended by Ctrl-C, SIGTERM or a closed pipe."),
     ("1", "check found a limit near, selftest a fault."),
     (
@@ -65,7 +65,7 @@ pub const EXIT: &[(&str, &str)] = &[
     ),
 ];
 
-pub const LIVE: Manual = Manual {
+pub(crate) const LIVE: Manual = Manual {
     name: "live",
     about: &[
         "Attaches to the kernel's process creation and prints every creation that fails: who was refused, which check of the kernel refused, whose limit it is and how full, and what to change. Errors other than EAGAIN and ENOMEM are reported with --errno.",
@@ -108,7 +108,7 @@ pub const LIVE: Manual = Manual {
     ],
 };
 
-pub const RECORD: Manual = Manual {
+pub(crate) const RECORD: Manual = Manual {
     name: "record",
     about: &[
         "Writes what live prints to a file of JSON lines that replay and report read, on any machine. A crash at any moment costs one line at most; files can be put away by size or age.",
@@ -133,7 +133,7 @@ pub const RECORD: Manual = Manual {
     see: &["replay", "report", "schema", "zstd(1)"],
 };
 
-pub const REPLAY: Manual = Manual {
+pub(crate) const REPLAY: Manual = Manual {
     name: "replay",
     about: &[
         "Prints recordings as live would have printed them, without privilege. What is damaged in a file is passed over and named on standard error.",
@@ -162,7 +162,7 @@ pub const REPLAY: Manual = Manual {
     see: &["record", "report", "explain"],
 };
 
-pub const REPORT: Manual = Manual {
+pub(crate) const REPORT: Manual = Manual {
     name: "report",
     about: &[
         "Sums up any number of recordings, of any number of hosts: what to do first, causes, limits and who filled them, callers, cgroups, bursts and OOM kills.",
@@ -184,7 +184,7 @@ pub const REPORT: Manual = Manual {
     see: &["record", "replay", "explain", "schema"],
 };
 
-pub const PROBES: Manual = Manual {
+pub(crate) const PROBES: Manual = Manual {
     name: "probes",
     about: &[
         "Attaches every probe that tracing would use, one style after the other, says what this kernel refuses and which evidence is lost by that, and ends.",
@@ -199,7 +199,7 @@ pub const PROBES: Manual = Manual {
     see: &["live", "selftest", "capabilities(7)"],
 };
 
-pub const EXPLAIN: Manual = Manual {
+pub(crate) const EXPLAIN: Manual = Manual {
     name: "explain",
     about: &[
         "Prints what is known of a cause: what it is, who checks it in the kernel, who is exempt, how to confirm it by hand, and what to do now and for good. It is found by the cause's id, by a limit's name wherever that is set or shown, or by an error message; an errno lists every cause that answers with it.",
@@ -240,7 +240,7 @@ pub const EXPLAIN: Manual = Manual {
     see: &["live", "check", "errno(3)"],
 };
 
-pub const CHECK: Manual = Manual {
+pub(crate) const CHECK: Manual = Manual {
     name: "check",
     about: &[
         "Compares each limit that could refuse a fork with what is in use, the fullest first, and says who fills it. Nothing is traced. --save keeps all settings, --against shows which have changed.",
@@ -281,7 +281,7 @@ pub const CHECK: Manual = Manual {
     ],
 };
 
-pub const SELFTEST: Manual = Manual {
+pub(crate) const SELFTEST: Manual = Manual {
     name: "selftest",
     about: &[
         "Gets harmless processes refused for each cause that this host can bear, and compares what tracing says. The host is as before when it ends; --disruptive changes settings of the whole host for a moment.",
@@ -299,7 +299,7 @@ pub const SELFTEST: Manual = Manual {
     see: &["probes", "explain"],
 };
 
-pub const SCHEMA: Manual = Manual {
+pub(crate) const SCHEMA: Manual = Manual {
     name: "schema",
     about: &[
         "Prints the JSON Schema of the lines that live --format json and record write, or of what another command's --format json prints.",
@@ -317,7 +317,7 @@ pub const SCHEMA: Manual = Manual {
     see: &["record", "report", "check"],
 };
 
-pub const COMPLETIONS: Manual = Manual {
+pub(crate) const COMPLETIONS: Manual = Manual {
     name: "completions",
     about: &[
         "Prints a script for a shell to read when it starts. At each completion the script asks the forktrace on the PATH, so that it knows the causes, users, units, cgroups and processes of the moment.",
@@ -345,7 +345,7 @@ pub const COMPLETIONS: Manual = Manual {
     see: &["man"],
 };
 
-pub const MAN: Manual = Manual {
+pub(crate) const MAN: Manual = Manual {
     name: "man",
     about: &[
         "Prints a manual page, or writes the pages of all commands, forktrace.1 and forktrace-COMMAND.1, to a folder.",
@@ -361,7 +361,7 @@ pub const MAN: Manual = Manual {
 };
 
 /// Of every command, the default one first.
-pub const ALL: [&Manual; 11] = [
+pub(crate) const ALL: [&Manual; 11] = [
     &LIVE,
     &RECORD,
     &REPLAY,
@@ -376,7 +376,7 @@ pub const ALL: [&Manual; 11] = [
 ];
 
 /// What `--help` ends with.
-pub fn examples(manual: &Manual) -> String {
+pub(crate) fn examples(manual: &Manual) -> String {
     let mut text = "Examples:".to_owned();
     for example in manual.examples {
         if !example.what.is_empty() {

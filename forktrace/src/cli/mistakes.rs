@@ -17,7 +17,7 @@ const TRACING: [&str; 2] = ["live", "record"];
 
 /// Adds to an error what its line was near to: a command's name, a command to be traced, or an option.
 /// The parser itself can't, because a line without a command is `live`'s.
-pub fn with_hints(mut error: Error, line: &[OsString]) -> Error {
+pub(crate) fn with_hints(mut error: Error, line: &[OsString]) -> Error {
     let kind = match error.kind() {
         ErrorKind::UnknownArgument => ContextKind::InvalidArg,
         ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,

@@ -12,11 +12,11 @@ use super::values::parse_time;
 /// A time as it was typed. Which one that is depends on the zone, which isn't chosen while
 /// arguments are parsed.
 #[derive(Clone, Debug)]
-pub struct Typed(pub String);
+pub(crate) struct Typed(pub String);
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
-pub struct RangeArgs {
+pub(crate) struct RangeArgs {
     /// Nothing before this time: "1h" (ago), "14:05", "yesterday 14:05",
     /// "2026-11-22 14:05".
     #[arg(long, value_name = "TIME", value_parser = parse_time, allow_hyphen_values = true)]
@@ -28,14 +28,14 @@ pub struct RangeArgs {
 
 /// From when until when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Range {
+pub(crate) struct Range {
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
 }
 
 impl RangeArgs {
     /// What was meant, in the zone that was chosen.
-    pub fn range(&self) -> Result<Range, String> {
+    pub(crate) fn range(&self) -> Result<Range, String> {
         let now = zone::now();
         let time = |typed: &Option<Typed>| {
             let meant = typed.as_ref().map(|typed| when::parse(&typed.0, &now));

@@ -13,7 +13,7 @@ use forktrace::{
 use super::{ErrnoChoice, range::Typed};
 
 /// Takes the name of one of a command's formats.
-pub fn one_of<T: 'static>(
+pub(crate) fn one_of<T: 'static>(
     formats: &'static [Format<T>],
 ) -> impl TypedValueParser<Value = &'static Format<T>> {
     let names = formats
@@ -23,7 +23,7 @@ pub fn one_of<T: 'static>(
     PossibleValuesParser::new(names).try_map(move |name| find(name).ok_or("no such format"))
 }
 
-pub fn parse_cause(text: &str) -> Result<Cause, String> {
+pub(crate) fn parse_cause(text: &str) -> Result<Cause, String> {
     // A cause that no verdict can name would filter everything out, silently.
     if let Some(cause) = Cause::judged().find(|c| c.id() == text) {
         return Ok(cause);
@@ -47,7 +47,7 @@ pub fn parse_cause(text: &str) -> Result<Cause, String> {
 }
 
 /// What `explain` says of what it doesn't know.
-pub fn no_page(text: &str, near: &[Near]) -> String {
+pub(crate) fn no_page(text: &str, near: &[Near]) -> String {
     let names = near.iter().map(|near| match near.name == near.cause.id() {
         true => format!("'{}'", near.name),
         false => format!("'{}' ({})", near.name, near.cause.id()),
@@ -76,13 +76,13 @@ fn or(names: &[String]) -> String {
     }
 }
 
-pub fn parse_pid(text: &str) -> Result<u32, String> {
+pub(crate) fn parse_pid(text: &str) -> Result<u32, String> {
     let pid = text.parse().ok().filter(|pid| *pid > 0);
     pid.ok_or_else(|| "give the number of a process, as ps shows it".to_owned())
 }
 
 /// By name, by number, or all.
-pub fn parse_errno(text: &str) -> Result<ErrnoChoice, String> {
+pub(crate) fn parse_errno(text: &str) -> Result<ErrnoChoice, String> {
     if text.eq_ignore_ascii_case("all") {
         return Ok(ErrnoChoice::All);
     }
@@ -105,14 +105,14 @@ fn near_errno(text: &str) -> Option<&'static str> {
 }
 
 /// Whether it is one; which, the zone decides.
-pub fn parse_time(text: &str) -> Result<Typed, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Typed, String> {
     match when::parse(text, &zone::now()) {
         Ok(_) => Ok(Typed(text.to_owned())),
         Err(error) => Err(error.to_string()),
     }
 }
 
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let bad = || "give a number of seconds, or one with s, m, h or d behind it".to_owned();
     let (number, factor) = match text.char_indices().last() {
         Some((at, 's')) => (&text[..at], 1.0),
@@ -126,7 +126,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// 4096 bytes at least: a `session` alone is one.
-pub fn parse_file_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_file_size(text: &str) -> Result<u64, String> {
     let bad = || "give a number of bytes, or one with K, M, G or T behind it, from 4K".to_owned();
     let (number, shift) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 10),
@@ -143,7 +143,7 @@ pub fn parse_file_size(text: &str) -> Result<u64, String> {
         .ok_or_else(bad)
 }
 
-pub fn parse_size(text: &str) -> Result<u32, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u32, String> {
     const SMALLEST: u32 = 64 * 1024;
     const LARGEST: u32 = 256 * 1024 * 1024;
     let bad =

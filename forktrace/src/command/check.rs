@@ -32,7 +32,7 @@ use crate::{
     exit::{Exit, UsageError},
 };
 
-pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     if args.past {
         return past::run(args, terminal::look(args.color));
     }

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use crate::exit::Exit;
 
 /// A running command.
-pub struct Child {
+pub(super) struct Child {
     pid: libc::pid_t,
 }
 
@@ -22,7 +22,7 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 /// How starting it went.
-pub enum Started {
+pub(super) enum Started {
     Running(Child),
     /// The command isn't there, or is no program: said on standard error.
     Impossible(Exit),
@@ -31,7 +31,7 @@ pub enum Started {
 impl Child {
     /// Starts the command. Descendants that lose their parent become
     /// forktrace's children, and so stay recognisable as the command's.
-    pub fn spawn(words: &[OsString]) -> anyhow::Result<Option<Started>> {
+    pub(super) fn spawn(words: &[OsString]) -> anyhow::Result<Option<Started>> {
         let Some((program, arguments)) = words.split_first() else {
             return Ok(None);
         };
@@ -65,7 +65,7 @@ impl Child {
 
     /// Reaps what has ended, orphans included; the command's status once it is
     /// among them.
-    pub fn reap(&self) -> Option<Exit> {
+    pub(super) fn reap(&self) -> Option<Exit> {
         let mut ended = None;
         loop {
             let mut status = 0;
@@ -86,7 +86,7 @@ impl Child {
     }
 
     /// Passes a signal on.
-    pub fn signal(&self, signal: i32) {
+    pub(super) fn signal(&self, signal: i32) {
         // SAFETY: plain integers; the child is not reaped yet, so the pid is
         // its own.
         unsafe { libc::kill(self.pid, signal) };

@@ -10,7 +10,7 @@ use forktrace::{
 
 /// Takes every record, and sums them up at any time.
 #[derive(Default)]
-pub struct Digest {
+pub(super) struct Digest {
     /// `None` until there is something to sum up: most sessions never see a failure.
     aggregator: Option<Aggregator>,
     failures: u64,
@@ -18,7 +18,7 @@ pub struct Digest {
 
 impl Digest {
     /// Takes a record. A `session` begins anew.
-    pub fn add(&mut self, record: &Record) {
+    pub(super) fn add(&mut self, record: &Record) {
         match record {
             Record::Session(_) => {
                 *self = Self::default();
@@ -34,12 +34,12 @@ impl Digest {
     }
 
     /// Failures shown in full, and their repeats.
-    pub fn failures(&self) -> u64 {
+    pub(super) fn failures(&self) -> u64 {
         self.failures
     }
 
     /// What to do first, and the tables.
-    pub fn text(&self, look: Look) -> String {
+    pub(super) fn text(&self, look: Look) -> String {
         let digest = self.aggregator.as_ref().map_or_else(String::new, |sums| {
             report_digest(&sums.clone().finish(), look.colours, look.width)
         });
@@ -50,7 +50,7 @@ impl Digest {
     }
 
     /// Writes the digest to standard error, which nobody need listen to.
-    pub fn print_aside(&self) {
+    pub(super) fn print_aside(&self) {
         let _ = io::stderr().write_all(self.text(Look::PLAIN).as_bytes());
     }
 }

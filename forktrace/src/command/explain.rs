@@ -19,7 +19,7 @@ use crate::{
     exit::{Exit, UsageError},
 };
 
-pub fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     let look = terminal::look(args.color);
     if args.programs {
         let format = of_name(args, formats::PROGRAMS)?;

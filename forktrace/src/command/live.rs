@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{cli::LiveArgs, exit::Exit};
 
-pub fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &LiveArgs) -> anyhow::Result<Exit> {
     trace::run(&args.trace, || {
         let printer = Printer::new(&args.print, args.trace.verbose, false, Coming::Live);
         Ok(printer.with_digest())

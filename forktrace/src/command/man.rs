@@ -20,7 +20,7 @@ use crate::{
     exit::{Exit, UsageError},
 };
 
-pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ManArgs) -> anyhow::Result<Exit> {
     if let Some(folder) = &args.output {
         write_all(folder)?;
         return Ok(Exit::Done);

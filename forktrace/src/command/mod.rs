@@ -30,10 +30,10 @@ use crate::{
 };
 
 /// What the shell's script sets when it asks.
-pub const COMPLETE: &str = "FORKTRACE_COMPLETE";
+pub(crate) const COMPLETE: &str = "FORKTRACE_COMPLETE";
 
 /// Runs what the command line asks for.
-pub fn run(cli: Cli) -> anyhow::Result<Exit> {
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
     if let Some(utc) = cli.utc() {
         zone::choose(utc);
     }

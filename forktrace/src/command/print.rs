@@ -20,7 +20,7 @@ const BLOCK: usize = 64 * 1024;
 
 /// How records come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coming {
+pub(super) enum Coming {
     /// As failures happen: what is printed may be waited for, and time passes.
     Live,
     /// From what may go on: what is printed may be waited for.
@@ -66,7 +66,7 @@ impl Write for Blocks {
 }
 
 /// Prints records, one after the other.
-pub struct Printer {
+pub(super) struct Printer {
     format: &'static Format<Record>,
     output: Box<dyn Output<Record>>,
     out: Blocks,
@@ -77,7 +77,7 @@ pub struct Printer {
 
 impl Printer {
     /// `chosen`: the reader of a recording has filters.
-    pub fn new(args: &PrintArgs, verbose: bool, chosen: bool, coming: Coming) -> Self {
+    pub(super) fn new(args: &PrintArgs, verbose: bool, chosen: bool, coming: Coming) -> Self {
         let terminal = terminal::look(args.color);
         let out = Blocks::new(coming == Coming::AtOnce && !terminal::is_there());
         let live = coming == Coming::Live;
@@ -104,7 +104,7 @@ impl Printer {
     }
 
     /// Written at once, unless nobody waits for it.
-    pub fn show(&mut self, record: &Record) -> anyhow::Result<()> {
+    pub(super) fn show(&mut self, record: &Record) -> anyhow::Result<()> {
         if let Some(digest) = &mut self.digest {
             digest.add(record);
         }
@@ -119,14 +119,14 @@ impl Printer {
     }
 
     /// Digest what is shown up in any format.
-    pub fn with_digest(mut self) -> Self {
+    pub(super) fn with_digest(mut self) -> Self {
         self.digest.get_or_insert_default();
         self
     }
 
     /// What has been shown so far, in sum; on standard error where standard output has lines for
     /// programs.
-    pub fn sum_up(&mut self) -> anyhow::Result<()> {
+    pub(super) fn sum_up(&mut self) -> anyhow::Result<()> {
         let Some(digest) = &self.digest else {
             return Ok(());
         };
@@ -141,7 +141,7 @@ impl Printer {
 
     /// A line for people, after all records; on standard error where standard output has lines for
     /// programs.
-    pub fn remark(&mut self, text: &str) -> anyhow::Result<()> {
+    pub(super) fn remark(&mut self, text: &str) -> anyhow::Result<()> {
         if self.format.for_people {
             self.output.settle()?;
             writeln!(self.out, "{text}")?;
@@ -152,17 +152,17 @@ impl Printer {
     }
 
     /// When there is something to print though nothing comes.
-    pub fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Instant> {
         self.output.due()
     }
 
     /// Prints that.
-    pub fn pass(&mut self) -> anyhow::Result<()> {
+    pub(super) fn pass(&mut self) -> anyhow::Result<()> {
         Ok(self.output.pass()?)
     }
 
     /// At the end: prints what was held back.
-    pub fn settle(&mut self) -> anyhow::Result<()> {
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
         self.output.settle()?;
         Ok(self.out.end()?)
     }

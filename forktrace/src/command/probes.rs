@@ -14,7 +14,7 @@ use forktrace_common::settings::Settings;
 
 use crate::{cli::ProbesArgs, exit::Exit};
 
-pub fn run(args: &ProbesArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ProbesArgs) -> anyhow::Result<Exit> {
     let options = Options {
         attach: args.attach.style(),
         btf: args.btf.clone(),

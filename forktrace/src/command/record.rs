@@ -17,7 +17,7 @@ use crate::{
     exit::{Exit, UsageError},
 };
 
-pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let keeping = keeping(args)?;
     let rotates = keeping.max_size.is_some() || keeping.max_age.is_some();
     trace::run(&args.trace, || {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A file, or standard input for `-`.
-pub fn open(path: &Path) -> Result<Reader, ReadError> {
+pub(super) fn open(path: &Path) -> Result<Reader, ReadError> {
     if path == Path::new("-") {
         Reader::new(Path::new("standard input"), Box::new(OneWay(io::stdin())))
     } else {
@@ -22,7 +22,7 @@ pub fn open(path: &Path) -> Result<Reader, ReadError> {
 }
 
 /// What the filters on the command line want, at any time.
-pub fn wanted(args: &FilterArgs) -> Wanted {
+pub(super) fn wanted(args: &FilterArgs) -> Wanted {
     let errnos = args.errno.iter().map(|choice| match choice {
         ErrnoChoice::One(errno) => Some(*errno),
         ErrnoChoice::All => None,
@@ -45,7 +45,7 @@ pub fn wanted(args: &FilterArgs) -> Wanted {
 }
 
 /// Says on standard error what was passed over in a file.
-pub fn report_damage(path: &Path, damage: Damage) {
+pub(super) fn report_damage(path: &Path, damage: Damage) {
     let path = path.to_string_lossy();
     let path = clean(&path);
     let say = |number: u64, what: String| {
@@ -98,7 +98,7 @@ pub fn report_damage(path: &Path, damage: Damage) {
 }
 
 /// The status with which a command ends that has read recordings.
-pub fn exit(damage: Damage, lenient: bool) -> Exit {
+pub(super) fn exit(damage: Damage, lenient: bool) -> Exit {
     if damage.refused_frames > 0 {
         Exit::Failed
     } else if damage.lost_records() && !lenient {

@@ -20,7 +20,7 @@ use crate::{
     exit::{Exit, UsageError},
 };
 
-pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     if args.follow && args.files.len() > 1 {
         return Err(UsageError("--follow takes one file".to_owned()).into());
     }

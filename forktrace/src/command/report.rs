@@ -17,7 +17,7 @@ use crate::{
     exit::{Exit, UsageError},
 };
 
-pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     // What is wrong with the page's place is said before all is read.
     if let Some(page) = &args.html {
         check_place(page, args)?;

@@ -10,7 +10,7 @@ use crate::{
     exit::{Exit, UsageError},
 };
 
-pub fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
     let is_schema = args.format.name == formats::SCHEMA[0].name;
     if args.of != SchemaOf::Records && !is_schema {
         let text = format!("--format {} is of records only", args.format.name);

@@ -10,7 +10,7 @@ use crate::{
     exit::{Exit, UsageError},
 };
 
-pub fn run(args: &SelftestArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &SelftestArgs) -> anyhow::Result<Exit> {
     if args.only.iter().any(|cause| cause.is_unknown()) {
         return Err(
             UsageError("--only unknown: that is no cause that can be provoked".to_owned()).into(),

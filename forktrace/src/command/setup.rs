@@ -28,7 +28,7 @@ const DETAIL_PER_SECOND: u32 = 16;
 const COMM_BYTES: usize = 15;
 
 /// Checks the filters against this host, and makes the options.
-pub fn options(args: &TraceArgs) -> anyhow::Result<Options> {
+pub(super) fn options(args: &TraceArgs) -> anyhow::Result<Options> {
     let filter = &args.filter;
     let mut filters = BTreeMap::new();
     let mut settings = Settings {

@@ -7,7 +7,7 @@ use forktrace::view::Look;
 use crate::cli::Color;
 
 /// How it looks there.
-pub fn look(color: Color) -> Look {
+pub(super) fn look(color: Color) -> Look {
     Look {
         colours: colours(color),
         width: width(),
@@ -22,7 +22,7 @@ fn can_print_over() -> bool {
 }
 
 /// Whether standard output is one.
-pub fn is_there() -> bool {
+pub(super) fn is_there() -> bool {
     io::stdout().is_terminal()
 }
 
@@ -49,7 +49,7 @@ fn width() -> usize {
 }
 
 /// Rows of the terminal on standard output; 24 when it doesn't say.
-pub fn rows() -> usize {
+pub(super) fn rows() -> usize {
     size()
         .filter(|size| size.ws_row > 0)
         .map_or(24, |size| usize::from(size.ws_row))

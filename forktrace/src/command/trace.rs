@@ -25,7 +25,7 @@ use super::{
 use crate::{cli::TraceArgs, exit::Exit};
 
 /// What becomes of the records.
-pub trait Sink {
+pub(super) trait Sink {
     /// Takes the next one.
     fn take(&mut self, record: &Record) -> anyhow::Result<()>;
 
@@ -50,7 +50,7 @@ pub trait Sink {
 
 /// Traces until a signal, the time, the number of failures, or the command
 /// says so, and hands every record to the sink that `open` makes.
-pub fn run<S: Sink>(
+pub(super) fn run<S: Sink>(
     args: &TraceArgs,
     open: impl FnOnce() -> anyhow::Result<S>,
 ) -> anyhow::Result<Exit> {
@@ -125,7 +125,7 @@ fn give_up(args: &TraceArgs, tracer: &Tracer, sink: &impl Sink) {
     }
 }
 
-pub struct Signals {
+pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
@@ -145,7 +145,7 @@ impl Signals {
     }
 
     /// Ready when a signal has come that ends forktrace.
-    pub async fn asked_to_end(&mut self) {
+    pub(super) async fn asked_to_end(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

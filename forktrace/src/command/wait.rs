@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// The options, once what the filters name is there; `None` where a signal or the end of the time
 /// came first. A command is not waited with: it may be what makes the cgroup, and has no filter then.
-pub async fn options(
+pub(super) async fn options(
     args: &TraceArgs,
     signals: &mut Signals,
     deadline: Option<Instant>,

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 /// Takes UTC, or what TZ or else /etc/localtime name, by the system's own database: jiff's zones in
 /// the program would be of the day when it was built. The rules are read here and now, because a
 /// tracer that has given up what it no longer needs opens no such file.
-pub fn choose(utc: bool) {
+pub(super) fn choose(utc: bool) {
     if utc {
         return zone::choose(TimeZone::UTC);
     }

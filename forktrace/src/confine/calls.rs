@@ -109,7 +109,7 @@ const BPF_COMMANDS: &[u32] = &[
 const TERMINAL_INPUT: &[u32] = &[libc::TIOCSTI as u32, libc::TIOCLINUX as u32];
 
 /// All rules, for one that opens these files, and signals others or not.
-pub fn refused(files: Files, signals: bool) -> Vec<Rule> {
+pub(super) fn refused(files: Files, signals: bool) -> Vec<Rule> {
     let always = |call: &libc::c_long| Rule::new(*call, When::Always);
     let mut rules: Vec<Rule> = NEVER.iter().chain(NEVER_HERE).map(always).collect();
     let opened = |flags| match files {

@@ -18,13 +18,13 @@ const NAMES: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_
 const UNPRIVILEGED_BPF: &str = "/proc/sys/kernel/unprivileged_bpf_disabled";
 
 /// Capabilities in effect; none when the kernel doesn't say.
-pub fn effective() -> CapabilitySet {
+pub(super) fn effective() -> CapabilitySet {
     capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective)
 }
 
 /// What of the permitted capabilities goes on being needed. Found out by trying without, so that
 /// what is in effect is what is permitted afterwards.
-pub fn needed(needs: &Needs<'_>) -> CapabilitySet {
+pub(super) fn needed(needs: &Needs<'_>) -> CapabilitySet {
     let Ok(before) = capabilities(None) else {
         return CapabilitySet::all();
     };
@@ -82,7 +82,7 @@ fn may_change(folder: &Path) -> bool {
 }
 
 /// Empties the bounding set: nothing is going to be executed. EPERM without CAP_SETPCAP.
-pub fn drop_bounding() -> io::Result<()> {
+pub(super) fn drop_bounding() -> io::Result<()> {
     for number in 0..u64::BITS {
         let one = CapabilitySet::from_bits_retain(1 << number);
         match remove_capability_from_bounding_set(one) {
@@ -96,7 +96,7 @@ pub fn drop_bounding() -> io::Result<()> {
 }
 
 /// Leaves these in the permitted and effective sets, and none in the inheritable and ambient ones.
-pub fn keep_only(keep: CapabilitySet) -> io::Result<()> {
+pub(super) fn keep_only(keep: CapabilitySet) -> io::Result<()> {
     let ambient = clear_ambient_capability_set();
     set_capabilities(
         None,
@@ -110,7 +110,7 @@ pub fn keep_only(keep: CapabilitySet) -> io::Result<()> {
 }
 
 /// `CAP_SYS_PTRACE`, and a number for what has no name here.
-pub fn names(set: CapabilitySet) -> Vec<String> {
+pub(super) fn names(set: CapabilitySet) -> Vec<String> {
     let number = |flags: CapabilitySet| flags.bits().trailing_zeros();
     let each = (0..u64::BITS).map(|n| CapabilitySet::from_bits_retain(1 << n));
     each.filter(|one| set.contains(*one))

@@ -9,7 +9,7 @@ use libc::sock_filter;
 
 /// A system call that is refused.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub(super) struct Rule {
     call: u32,
     when: When,
 }
@@ -17,7 +17,7 @@ pub struct Rule {
 /// With which arguments it is refused. Of an argument, the lower 32 bits are compared, which are all
 /// that the calls in question look at.
 #[derive(Clone, Copy, Debug)]
-pub enum When {
+pub(super) enum When {
     Always,
     /// `open(2)` for writing, and what truncates or creates.
     ForWriting {
@@ -46,7 +46,7 @@ pub enum When {
 
 impl Rule {
     /// `call`: a `SYS_` number of this machine.
-    pub fn new(call: libc::c_long, when: When) -> Self {
+    pub(super) fn new(call: libc::c_long, when: When) -> Self {
         let call = call as u32;
         Self { call, when }
     }
@@ -84,7 +84,7 @@ const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 /// Installs the filter in the calling thread, for good.
 ///
 /// Calls of other kinds (32-bit, x32) are refused altogether.
-pub fn install(rules: &[Rule]) -> io::Result<()> {
+pub(super) fn install(rules: &[Rule]) -> io::Result<()> {
     let Some(architecture) = ARCHITECTURE else {
         return Err(io::ErrorKind::Unsupported.into());
     };

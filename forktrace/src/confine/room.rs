@@ -10,7 +10,7 @@ const ROOM: usize = 8 << 20;
 
 /// Has the allocator hold so much address space, free, from now on: promised, but not resident
 /// until it is used. Best effort; other C libraries than glibc have no such thing.
-pub fn take() {
+pub(super) fn take() {
     #[cfg(target_env = "gnu")]
     // SAFETY: settings of the allocator, and a block that is not touched.
     unsafe {

@@ -9,7 +9,7 @@ use std::{
 const MOST: usize = 4096;
 
 /// Of the cgroup with this folder; `None` where there is none.
-pub fn of(folder: &Path) -> Option<Vec<u32>> {
+pub(super) fn of(folder: &Path) -> Option<Vec<u32>> {
     let mut folders = vec![folder.to_owned()];
     let mut pids: Vec<u32> = Vec::new();
     let mut at = 0;

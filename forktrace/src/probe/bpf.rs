@@ -12,7 +12,7 @@ const BPF_PROG_TEST_RUN: libc::c_long = 10;
 
 /// `struct bpf_insn`: code, registers (source above destination), offset, immediate.
 #[repr(C)]
-pub struct Instruction {
+pub(super) struct Instruction {
     pub code: u8,
     pub registers: u8,
     pub offset: i16,
@@ -20,7 +20,12 @@ pub struct Instruction {
 }
 
 /// One instruction.
-pub const fn instruction(code: u8, registers: u8, offset: i16, immediate: i32) -> Instruction {
+pub(super) const fn instruction(
+    code: u8,
+    registers: u8,
+    offset: i16,
+    immediate: i32,
+) -> Instruction {
     Instruction {
         code,
         registers,
@@ -69,7 +74,7 @@ struct TestRun {
 ///
 /// # Errors
 /// The kernel's: no such type or helper, not enough privilege.
-pub fn run_once(kind: u32, flags: u32, program: &[Instruction]) -> io::Result<u32> {
+pub(super) fn run_once(kind: u32, flags: u32, program: &[Instruction]) -> io::Result<u32> {
     let mut load = Load {
         kind,
         length: program.len() as u32,
@@ -87,7 +92,7 @@ pub fn run_once(kind: u32, flags: u32, program: &[Instruction]) -> io::Result<u3
 ///
 /// # Errors
 /// The kernel's: this type of program can't be run so (raw tracepoints: before 5.10).
-pub fn run(program: RawFd) -> io::Result<u32> {
+pub(super) fn run(program: RawFd) -> io::Result<u32> {
     let mut run = TestRun {
         program: program as u32,
         ..TestRun::default()
@@ -105,7 +110,7 @@ pub fn run(program: RawFd) -> io::Result<u32> {
 /// # Safety
 /// `attributes` are the first fields of `union bpf_attr` for this command (the kernel takes the rest
 /// as zeroes), and what they point to lives.
-pub unsafe fn bpf<T>(command: libc::c_long, attributes: &mut T) -> io::Result<libc::c_long> {
+pub(super) unsafe fn bpf<T>(command: libc::c_long, attributes: &mut T) -> io::Result<libc::c_long> {
     // SAFETY: the caller's.
     let answer = unsafe {
         libc::syscall(
@@ -128,7 +133,7 @@ pub unsafe fn bpf<T>(command: libc::c_long, attributes: &mut T) -> io::Result<li
 ///
 /// # Safety
 /// As of [`bpf`], and the command makes a descriptor.
-pub unsafe fn bpf_fd<T>(command: libc::c_long, attributes: &mut T) -> io::Result<OwnedFd> {
+pub(super) unsafe fn bpf_fd<T>(command: libc::c_long, attributes: &mut T) -> io::Result<OwnedFd> {
     // SAFETY: the caller's, and a new descriptor is nobody else's.
     unsafe { bpf(command, attributes).map(|fd| OwnedFd::from_raw_fd(fd as i32)) }
 }

@@ -43,7 +43,7 @@ struct Update {
 
 /// Events that stay attached as long as this does.
 #[derive(Default)]
-pub struct Events {
+pub(super) struct Events {
     /// Has the events; `None`: none has come yet, or the kernel makes no such array.
     array: Option<OwnedFd>,
     entries: u32,
@@ -53,14 +53,14 @@ pub struct Events {
 
 impl Events {
     /// Keeps one.
-    pub fn push(&mut self, event: OwnedFd) {
+    pub(super) fn push(&mut self, event: OwnedFd) {
         if let Err(event) = self.hand_over(event) {
             self.others.push(event);
         }
     }
 
     /// Keeps several.
-    pub fn extend(&mut self, events: impl IntoIterator<Item = OwnedFd>) {
+    pub(super) fn extend(&mut self, events: impl IntoIterator<Item = OwnedFd>) {
         for event in events {
             self.push(event);
         }

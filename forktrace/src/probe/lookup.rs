@@ -20,7 +20,7 @@ const KALLSYMS_LOOKUP_NAME: i32 = 179;
 /// # Errors
 /// The kernel can't be asked: no such helper, no CAP_BPF and CAP_PERFMON, or
 /// kernel.kptr_restrict hides addresses.
-pub fn has_symbol(name: &str) -> io::Result<bool> {
+pub(super) fn has_symbol(name: &str) -> io::Result<bool> {
     let program = instructions(name);
     match bpf::run_once(BPF_PROG_TYPE_SYSCALL, BPF_F_SLEEPABLE, &program)? as i32 {
         0 => Ok(true),

@@ -12,7 +12,11 @@ use crate::{
 
 /// `None` where the programs were not asked for it. `proc_is_hosts`: whether /proc numbers processes
 /// as events do.
-pub fn of(event: &FailureEvent, files: &mut Files, proc_is_hosts: bool) -> Option<OtherErrnos> {
+pub(super) fn of(
+    event: &FailureEvent,
+    files: &mut Files,
+    proc_is_hosts: bool,
+) -> Option<OtherErrnos> {
     let on = |bit: u32| event.flags & bit != 0;
     if !on(flag::HAVE_OTHER_ERRNOS) {
         return None;

@@ -33,7 +33,7 @@ struct Attr {
 ///
 /// # Errors
 /// The kernel has no kprobes, or sysfs isn't mounted.
-pub fn has_kprobes() -> Result<(), String> {
+pub(super) fn has_kprobes() -> Result<(), String> {
     const TYPE: &str = "/sys/bus/event_source/devices/kprobe/type";
     std::fs::metadata(TYPE)
         .map(drop)
@@ -42,7 +42,7 @@ pub fn has_kprobes() -> Result<(), String> {
 
 /// Runs the program at every hit of the tracepoint, in every process, until
 /// the returned descriptor is closed.
-pub fn attach_tracepoint(id: u64, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub(super) fn attach_tracepoint(id: u64, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let attr = Attr {
         type_: PERF_TYPE_TRACEPOINT,
         size: PERF_ATTR_SIZE_VER5,

@@ -10,7 +10,7 @@ use super::{outcome::Outcome, skips::Spot, style::Role};
 use crate::evidence::{Sign, Signs, Stage};
 
 /// Whether the event is a creation's, which the stages note.
-pub fn is_creation(event: &FailureEvent) -> bool {
+pub(super) fn is_creation(event: &FailureEvent) -> bool {
     !matches!(
         Noted::from_u8(event.stage),
         Noted::Exec
@@ -26,7 +26,7 @@ pub fn is_creation(event: &FailureEvent) -> bool {
 /// Whether the probed instructions were skipped, though nothing counted it: every creation that
 /// EAGAIN refuses gives its child's credentials back, or (5.10) was asked for its capabilities. But
 /// for one that `copy_creds` itself refused, where it was to make a user namespace.
-pub fn was_skipped(event: &FailureEvent, probes: &Outcome) -> bool {
+pub(super) fn was_skipped(event: &FailureEvent, probes: &Outcome) -> bool {
     let by_function = matches!(event.style, style::FEXIT | style::KPROBE);
     let by_copy_creds = event.clone_flags & clone::NEWUSER != 0
         && event.stage == Noted::Unseen as u8
@@ -40,7 +40,7 @@ pub fn was_skipped(event: &FailureEvent, probes: &Outcome) -> bool {
 }
 
 /// Takes out what the stages noted: what is left was read at the return.
-pub fn forget(event: &mut FailureEvent) {
+pub(super) fn forget(event: &mut FailureEvent) {
     event.stage = Noted::Unseen as u8;
     event.facts.bits &= !NOTED;
     event.memcg_oom = CgroupLimit::default();
@@ -58,7 +58,7 @@ const NOTED: u32 = fact::NPROC_ASKED
 
 /// What the probed instructions say of this creation: nothing where one can have been
 /// skipped, or is no creation.
-pub fn signs(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Signs {
+pub(super) fn signs(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Signs {
     let bits = event.facts.bits;
     let watched = !doubted && is_creation(event) && event.style != style::TRACEPOINT;
     let sign = |role: Role, bit: u32| match (watched && probes.has(role), bits & bit != 0) {
@@ -87,7 +87,7 @@ const SECCOMP_MODE_FILTER: i32 = 2; // include/uapi/linux/seccomp.h
 
 /// A missing note means something only where the probe that would have left it
 /// is attached, and was not skipped (`doubted`: it can have been).
-pub fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
+pub(super) fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Stage {
     match Noted::from_u8(event.stage) {
         // copy_fs() refuses only who asks to share (CLONE_FS).
         Noted::SecurityToFs if event.clone_flags & clone::FS == 0 => Stage::SecurityToFiles,

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A file system that only this process can see.
-pub struct Detached(OwnedFd);
+pub(super) struct Detached(OwnedFd);
 
 const FSOPEN_CLOEXEC: libc::c_uint = 1;
 const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
@@ -20,7 +20,7 @@ const FSMOUNT_CLOEXEC: libc::c_uint = 1;
 impl Detached {
     /// Mounts it, detached (Linux 5.2+). EPERM without CAP_SYS_ADMIN or under
     /// lockdown=confidentiality.
-    pub fn mount(kind: &CStr) -> io::Result<Self> {
+    pub(super) fn mount(kind: &CStr) -> io::Result<Self> {
         let context = syscall_fd(
             libc::SYS_fsopen,
             [kind.as_ptr() as usize, FSOPEN_CLOEXEC as usize, 0, 0, 0],
@@ -53,22 +53,22 @@ impl Detached {
     }
 
     /// Opens one of its files for reading.
-    pub fn open(&self, path: &CStr) -> io::Result<std::fs::File> {
+    pub(super) fn open(&self, path: &CStr) -> io::Result<std::fs::File> {
         open_at(&self.0, path)
     }
 }
 
 /// A tracefs that only this process can see.
-pub struct Tracefs(Detached);
+pub(super) struct Tracefs(Detached);
 
 impl Tracefs {
     /// See [`Detached::mount`].
-    pub fn open() -> io::Result<Self> {
+    pub(super) fn open() -> io::Result<Self> {
         Detached::mount(c"tracefs").map(Self)
     }
 
     /// The id of a tracepoint, as perf_event_open(2) wants it.
-    pub fn tracepoint_id(&self, category: &str, name: &str) -> io::Result<u64> {
+    pub(super) fn tracepoint_id(&self, category: &str, name: &str) -> io::Result<u64> {
         let path = std::ffi::CString::new(format!("events/{category}/{name}/id"))?;
         let mut text = String::new();
         self.0.open(&path)?.read_to_string(&mut text)?;

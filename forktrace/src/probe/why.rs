@@ -5,21 +5,21 @@ use std::io;
 use aya::programs::ProgramError;
 
 /// Why a probe could not be attached.
-pub struct Why(String);
+pub(super) struct Why(String);
 
 impl Why {
     /// In our own words.
-    pub fn text(why: impl Into<String>) -> Self {
+    pub(super) fn text(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 
     /// What was tried, and what the kernel answered.
-    pub fn io(doing: &str, error: &io::Error) -> Self {
+    pub(super) fn io(doing: &str, error: &io::Error) -> Self {
         Self(format!("{doing}: {error}"))
     }
 
     /// One line.
-    pub fn into_text(self) -> String {
+    pub(super) fn into_text(self) -> String {
         self.0
     }
 }

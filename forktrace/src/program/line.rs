@@ -25,13 +25,13 @@ pub(super) const WRAPPED: [&str; 4] = ["\"MESSAGE\":[", "\"MESSAGE\" : [", "\x1b
 
 /// A line's text, and who spoke as far as the line says so apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Readable<'a> {
+pub(super) struct Readable<'a> {
     pub text: Cow<'a, [u8]>,
     pub speaker: String,
 }
 
 /// A line without what it is wrapped in.
-pub fn readable(line: &[u8]) -> Readable<'_> {
+pub(super) fn readable(line: &[u8]) -> Readable<'_> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let Some(object) = object(line) else {
         return Readable {

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// What lives there doesn't end.
-pub fn remove(folder: &Path) -> io::Result<()> {
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
     let end = Instant::now() + PATIENCE;
     loop {
         let error = match fs::remove_dir(folder) {

@@ -135,7 +135,7 @@ impl OomKill {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{
         model::{Cause, Errno, LimitKind, Owner, Unit},
@@ -144,7 +144,7 @@ pub mod tests {
     };
 
     /// A kill in `/x/y`, whose parent was full.
-    pub fn kill(time: &str) -> OomKill {
+    pub(crate) fn kill(time: &str) -> OomKill {
         let victim = Victim {
             pid: 812,
             tid: 813,

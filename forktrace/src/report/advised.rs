@@ -23,7 +23,7 @@ const FIXES: usize = 24;
 
 /// Advice by wording.
 #[derive(Clone, Default)]
-pub struct Advised(Vec<Wording>);
+pub(super) struct Advised(Vec<Wording>);
 
 #[derive(Clone)]
 struct Wording {
@@ -36,7 +36,12 @@ struct Wording {
 
 impl Advised {
     /// Takes a failure's.
-    pub fn take(&mut self, fixes: List<'_, Fix>, at: (Option<u64>, Option<u64>), when: When) {
+    pub(super) fn take(
+        &mut self,
+        fixes: List<'_, Fix>,
+        at: (Option<u64>, Option<u64>),
+        when: When,
+    ) {
         let shape = match fixes {
             List::Json(json) => shape(json.as_bytes()),
             List::Of(fixes) => shape_of(fixes),
@@ -66,7 +71,7 @@ impl Advised {
     /// What the failure with the highest numbers proposed, and then what others did beside. Where the
     /// refused process or its parent had ended before it was looked at, who set the limit isn't known:
     /// what is said then is left out if others knew.
-    pub fn into_fixes(self) -> Vec<Fix> {
+    pub(super) fn into_fixes(self) -> Vec<Fix> {
         let mut wordings = self.0;
         let last = |wording: &Wording| wording.latest.get().map(|(_, last)| last);
         wordings.sort_by_key(|wording| std::cmp::Reverse((wording.at, last(wording))));

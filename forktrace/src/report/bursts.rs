@@ -9,7 +9,7 @@ use super::{counts::add, when::When};
 use crate::model::Cause;
 
 /// A longer gap ends a burst.
-pub const GAP_SECONDS: i64 = 10;
+pub(super) const GAP_SECONDS: i64 = 10;
 const GAP: SignedDuration = SignedDuration::from_secs(GAP_SECONDS);
 
 /// Bursts are dropped, the smallest first, when there are twice as many.
@@ -17,7 +17,7 @@ const BOUND: usize = 1024;
 
 /// One of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Burst {
+pub(super) struct Burst {
     pub last: Timestamp,
     pub failures: u64,
     pub causes: BTreeMap<Option<Cause>, u64>,
@@ -26,14 +26,14 @@ pub struct Burst {
 /// All of them, by host and beginning. Those of a host are further apart than
 /// the gap, so that their ends are in order as well.
 #[derive(Clone, Default)]
-pub struct Bursts {
+pub(super) struct Bursts {
     known: BTreeMap<(u32, Timestamp), Burst>,
     dropped: u64,
 }
 
 impl Bursts {
     /// Counts failures; what has no time belongs to no burst.
-    pub fn add(&mut self, host: u32, when: When, cause: Option<Cause>, count: u64) {
+    pub(super) fn add(&mut self, host: u32, when: When, cause: Option<Cause>, count: u64) {
         let Some((first, last)) = when.get() else {
             return;
         };
@@ -104,7 +104,7 @@ impl Bursts {
 
     /// The largest ones as (host, beginning, burst), and how many there are
     /// beside them; of several that are as large, the earlier come first.
-    pub fn largest(self, count: usize) -> (Vec<(u32, Timestamp, Burst)>, u64) {
+    pub(super) fn largest(self, count: usize) -> (Vec<(u32, Timestamp, Burst)>, u64) {
         let mut all: Vec<_> = self
             .known
             .into_iter()

@@ -7,13 +7,13 @@ use super::when::When;
 use crate::model::{Cause, Certainty, Errno, Operation};
 
 /// Adds; what a hostile file counts stays at the largest number there is.
-pub fn add(to: &mut u64, count: u64) {
+pub(super) fn add(to: &mut u64, count: u64) {
     *to = to.saturating_add(count);
 }
 
 /// What each failure is, as far as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
+pub(super) struct Kind {
     pub cause: Cause,
     pub errno: Errno,
     pub operation: Operation,
@@ -22,13 +22,13 @@ pub struct Kind {
 
 /// Counted of one cause, or of what has none.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sum {
+pub(super) struct Sum {
     pub count: u64,
     pub when: When,
 }
 
 impl Sum {
-    pub fn add(&mut self, count: u64, when: When) {
+    pub(super) fn add(&mut self, count: u64, when: When) {
         add(&mut self.count, count);
         self.when.cover(when);
     }
@@ -36,7 +36,7 @@ impl Sum {
 
 /// Totals.
 #[derive(Clone, Default)]
-pub struct Counts {
+pub(super) struct Counts {
     pub causes: BTreeMap<Cause, Sum>,
     pub errnos: BTreeMap<Errno, u64>,
     pub operations: BTreeMap<&'static str, u64>,
@@ -58,7 +58,7 @@ pub struct Counts {
 
 impl Counts {
     /// Counts failures of a kind.
-    pub fn add(&mut self, kind: Kind, count: u64, when: When) {
+    pub(super) fn add(&mut self, kind: Kind, count: u64, when: When) {
         self.causes.entry(kind.cause).or_default().add(count, when);
         add(self.errnos.entry(kind.errno).or_default(), count);
         let operation = operation(kind.operation);
@@ -68,7 +68,7 @@ impl Counts {
     }
 
     /// Reasons are forktrace's own words and few; a strange file's go together.
-    pub fn lose(&mut self, reason: &str, count: u64) {
+    pub(super) fn lose(&mut self, reason: &str, count: u64) {
         const REASONS: usize = 16;
         let known = self.losses.len() < REASONS || self.losses.contains_key(reason);
         let reason = if known {
@@ -80,7 +80,7 @@ impl Counts {
     }
 
     /// All failures.
-    pub fn failures(&self) -> u64 {
+    pub(super) fn failures(&self) -> u64 {
         let parts = [
             self.in_full,
             self.repeated,

@@ -15,10 +15,10 @@ use crate::{
 };
 
 /// How a line of forktrace's own that holds a failure begins.
-pub const FAILURE: &[u8] = b"{\"type\":\"failure\",";
+pub(super) const FAILURE: &[u8] = b"{\"type\":\"failure\",";
 
 /// See [`crate::record::Failure`].
-pub struct Refusal<'a> {
+pub(super) struct Refusal<'a> {
     pub seq: u64,
     pub time: Cow<'a, str>,
     pub operation: Operation,
@@ -35,14 +35,14 @@ pub struct Refusal<'a> {
 
 impl Who<'_> {
     /// As [`crate::model::Caller::program`].
-    pub fn program(&self) -> &str {
+    pub(super) fn program(&self) -> &str {
         program(self.exe.as_ref().map(Text::as_str), &self.comm)
     }
 }
 
 impl<'a> Refusal<'a> {
     /// Of a record that is there as a whole.
-    pub fn of(failure: &'a Failure) -> Self {
+    pub(super) fn of(failure: &'a Failure) -> Self {
         fn text(text: &Option<String>) -> Option<Text<'_>> {
             text.as_deref().map(|text| Text(Cow::Borrowed(text)))
         }
@@ -81,7 +81,7 @@ impl<'a> Refusal<'a> {
     }
 }
 
-pub struct Who<'a> {
+pub(super) struct Who<'a> {
     pub pid: u32,
     pub exe: Option<Text<'a>>,
     pub comm: Cow<'a, str>,
@@ -89,14 +89,14 @@ pub struct Who<'a> {
     pub user: Option<Text<'a>>,
 }
 
-pub struct Place<'a> {
+pub(super) struct Place<'a> {
     pub path: Option<Text<'a>>,
     pub unit: Option<Text<'a>>,
     pub container: Option<Text<'a>>,
     pub pod: Option<Text<'a>>,
 }
 
-pub struct Bound<'a> {
+pub(super) struct Bound<'a> {
     pub name: Cow<'a, str>,
     pub scope: Cow<'a, str>,
     pub value: Option<u64>,
@@ -105,10 +105,10 @@ pub struct Bound<'a> {
     pub file: Option<Text<'a>>,
 }
 
-pub struct Text<'a>(Cow<'a, str>);
+pub(super) struct Text<'a>(Cow<'a, str>);
 
 impl Text<'_> {
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -116,7 +116,7 @@ impl Text<'_> {
 /// A line of forktrace's own as a failure. All of it is looked at, so that a line which is taken here
 /// is one that the whole type takes; whatever differs from what forktrace writes is `None`, and for
 /// the whole type to judge.
-pub fn refusal(line: &[u8]) -> Option<Refusal<'_>> {
+pub(super) fn refusal(line: &[u8]) -> Option<Refusal<'_>> {
     let line = std::str::from_utf8(line).ok()?;
     let (mut seq, mut time, mut operation, mut errno) = (None, None, None, None);
     let (mut caller, mut cgroup) = (None, None);

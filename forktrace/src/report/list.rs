@@ -9,7 +9,7 @@ use crate::model::{Fix, Holder};
 const LONGEST: usize = 16 * 1024;
 
 /// A list of a record that is read.
-pub enum List<'a, T> {
+pub(super) enum List<'a, T> {
     /// As it stands in a line.
     Json(&'a str),
     /// A record that is no line.
@@ -26,7 +26,7 @@ impl<T> Copy for List<'_, T> {}
 
 /// A list that is kept.
 #[derive(Clone)]
-pub enum Kept<T> {
+pub(super) enum Kept<T> {
     Json(Vec<u8>),
     Of(Vec<T>),
 }
@@ -40,7 +40,7 @@ impl<T> Default for Kept<T> {
 impl<T: Item> Kept<T> {
     /// Keeps this list instead; none where it is longer than any of forktrace's. One allocation for
     /// the whole run, nearly always.
-    pub fn replace(&mut self, list: List<'_, T>) {
+    pub(super) fn replace(&mut self, list: List<'_, T>) {
         // A report takes lines or records, and hardly ever both.
         match (&*self, list) {
             (Self::Of(_), List::Json(_)) => *self = Self::Json(Vec::new()),
@@ -65,7 +65,7 @@ impl<T: Item> Kept<T> {
     }
 
     /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Json(json) => json.len() <= "[]".len(),
             Self::Of(items) => items.is_empty(),
@@ -73,7 +73,7 @@ impl<T: Item> Kept<T> {
     }
 
     /// The list; empty where it can't be read.
-    pub fn into_items(self) -> Vec<T> {
+    pub(super) fn into_items(self) -> Vec<T> {
         match self {
             Self::Json(json) => serde_json::from_slice(&json).unwrap_or_default(),
             Self::Of(items) => items,
@@ -82,7 +82,7 @@ impl<T: Item> Kept<T> {
 }
 
 /// What stands in such a list.
-pub trait Item: Clone + DeserializeOwned {
+pub(super) trait Item: Clone + DeserializeOwned {
     /// How much memory it takes, about.
     fn bytes(&self) -> usize;
 }

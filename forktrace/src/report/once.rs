@@ -16,7 +16,7 @@ const OTHERS: usize = 1 << 18;
 
 /// What has been counted, by session.
 #[derive(Clone, Default)]
-pub struct Once {
+pub(super) struct Once {
     /// First and last of each range; no two touch.
     ranges: BTreeMap<(usize, u64), u64>,
     others: HashSet<u64>,
@@ -24,7 +24,7 @@ pub struct Once {
 
 impl Once {
     /// Whether the failure of this number is new.
-    pub fn failure(&mut self, session: usize, seq: u64) -> bool {
+    pub(super) fn failure(&mut self, session: usize, seq: u64) -> bool {
         let before = self.ranges.range_mut(..=(session, seq)).next_back();
         let before = before.filter(|(key, _)| key.0 == session);
         let after = (session, seq.saturating_add(1));
@@ -50,7 +50,7 @@ impl Once {
     }
 
     /// Whether a record that says this is new.
-    pub fn other(&mut self, session: usize, says: impl std::hash::Hash) -> bool {
+    pub(super) fn other(&mut self, session: usize, says: impl std::hash::Hash) -> bool {
         let mut hasher = DefaultHasher::new();
         (session, says).hash(&mut hasher);
         let is_known = self.others.contains(&hasher.finish());

@@ -27,7 +27,7 @@ const ROWS: usize = 100;
 
 /// What is known of them so far.
 #[derive(Clone)]
-pub struct OomKills {
+pub(super) struct OomKills {
     kills: u64,
     already_dying: u64,
     pub lost: u64,
@@ -59,7 +59,7 @@ struct Kept {
 
 impl OomKills {
     /// `rows`: as many cgroups are kept at least.
-    pub fn new(rows: usize) -> Self {
+    pub(super) fn new(rows: usize) -> Self {
         Self {
             kills: 0,
             already_dying: 0,
@@ -73,7 +73,7 @@ impl OomKills {
     }
 
     /// Takes a kill.
-    pub fn add(&mut self, host_id: u32, host: &Arc<str>, kill: &OomKill) {
+    pub(super) fn add(&mut self, host_id: u32, host: &Arc<str>, kill: &OomKill) {
         add(&mut self.kills, 1);
         add(
             &mut self.already_dying,
@@ -116,7 +116,7 @@ impl OomKills {
     }
 
     /// Takes failures for want of memory. Repeats are at their last.
-    pub fn refused(&mut self, host_id: u32, when: When, count: u64) {
+    pub(super) fn refused(&mut self, host_id: u32, when: When, count: u64) {
         let Some((_, last)) = when.get() else {
             return;
         };
@@ -129,7 +129,7 @@ impl OomKills {
     }
 
     /// Ends the counting.
-    pub fn finish(mut self) -> OomReport {
+    pub(super) fn finish(mut self) -> OomReport {
         self.kept.sort_by_key(|kept| kept.at);
         let mut near = Vec::new();
         let mut more_near = 0;

@@ -25,7 +25,7 @@ const PROCESSES: usize = 256;
 const RATES: usize = 64;
 
 /// A name of bounded length, cut between characters.
-pub fn clip(text: &str) -> &str {
+pub(super) fn clip(text: &str) -> &str {
     if text.len() <= LONGEST {
         return text;
     }
@@ -41,7 +41,7 @@ fn owned(text: &Option<Text<'_>>) -> Option<String> {
 
 /// A limit and its owner, or a cause that is no limit.
 #[derive(Clone)]
-pub struct LimitState {
+pub(super) struct LimitState {
     pub host: Arc<str>,
     pub when: When,
     pub cause: Cause,
@@ -61,7 +61,7 @@ pub struct LimitState {
 }
 
 impl LimitState {
-    pub fn new(host: &Arc<str>, r: &Refusal<'_>) -> Self {
+    pub(super) fn new(host: &Arc<str>, r: &Refusal<'_>) -> Self {
         let name =
             |limit: &Bound<'_>| (clip(&limit.name).to_owned(), clip(&limit.scope).to_owned());
         Self {
@@ -82,7 +82,7 @@ impl LimitState {
     }
 
     /// Takes the numbers of a failure; files may be given in any order.
-    pub fn take(&mut self, when: When, r: &Refusal<'_>) {
+    pub(super) fn take(&mut self, when: When, r: &Refusal<'_>) {
         self.when.cover(when);
         if when.is_latest(self.latest) {
             self.latest = when;
@@ -113,14 +113,14 @@ impl LimitState {
 /// Values of one limit, and failures at each: a limit of processes differs between them, and one that is
 /// raised was another before.
 #[derive(Clone, Default)]
-pub struct Values(Vec<(Option<u64>, u64)>);
+pub(super) struct Values(Vec<(Option<u64>, u64)>);
 
 impl Values {
     /// Further ones share the last place.
     const MOST: usize = 8;
 
     /// The place of a value.
-    pub fn place(&mut self, value: Option<u64>) -> u8 {
+    pub(super) fn place(&mut self, value: Option<u64>) -> u8 {
         let known = self.0.iter().position(|(known, _)| *known == value);
         let place = known.unwrap_or_else(|| {
             if self.0.len() < Self::MOST {
@@ -132,14 +132,14 @@ impl Values {
     }
 
     /// Failures at the value of a place.
-    pub fn add(&mut self, place: u8, count: u64) {
+    pub(super) fn add(&mut self, place: u8, count: u64) {
         if let Some((_, failures)) = self.0.get_mut(usize::from(place)) {
             add(failures, count);
         }
     }
 
     /// Those that are known, highest first.
-    pub fn into_counts(self) -> Vec<(u64, u64)> {
+    pub(super) fn into_counts(self) -> Vec<(u64, u64)> {
         let known = self.0.into_iter().filter(|(_, failures)| *failures > 0);
         let mut known: Vec<_> = known.filter_map(|(value, n)| Some((value?, n))).collect();
         known.sort_unstable_by(|a, b| b.cmp(a));
@@ -149,7 +149,7 @@ impl Values {
 
 /// Who asked.
 #[derive(Clone)]
-pub struct CallerState {
+pub(super) struct CallerState {
     pub host: Arc<str>,
     pub when: When,
     pub program: String,
@@ -169,7 +169,7 @@ pub struct CallerState {
 }
 
 impl CallerState {
-    pub fn new(host: &Arc<str>, r: &Refusal<'_>) -> Self {
+    pub(super) fn new(host: &Arc<str>, r: &Refusal<'_>) -> Self {
         Self {
             host: Arc::clone(host),
             when: When::default(),
@@ -186,7 +186,7 @@ impl CallerState {
     }
 
     /// Takes a failure.
-    pub fn take(&mut self, when: When, r: &Refusal<'_>) {
+    pub(super) fn take(&mut self, when: When, r: &Refusal<'_>) {
         self.when.cover(when);
         let comm = clip(&r.caller.comm);
         if self.threads.len() < THREADS && !self.threads.iter().any(|name| name == comm) {
@@ -201,7 +201,7 @@ impl CallerState {
     }
 
     /// Takes repeats of a process's.
-    pub fn again(&mut self, pid: u32, count: u64, when: When) {
+    pub(super) fn again(&mut self, pid: u32, count: u64, when: When) {
         self.when.cover(when);
         self.tried(pid, count, when);
     }
@@ -223,7 +223,7 @@ impl CallerState {
 
     /// Whether these are the callers of another row, whose executable is known: of those that end at
     /// once it can't be read.
-    pub fn is_of(&self, other: &Self) -> bool {
+    pub(super) fn is_of(&self, other: &Self) -> bool {
         !self.by_exe
             && other.by_exe
             && (&self.host, self.uid, &self.user) == (&other.host, other.uid, &other.user)
@@ -231,7 +231,7 @@ impl CallerState {
     }
 
     /// Takes another row's in.
-    pub fn absorb(&mut self, other: Self) {
+    pub(super) fn absorb(&mut self, other: Self) {
         self.when.cover(other.when);
         self.more |= other.more;
         for pid in other.processes {
@@ -244,14 +244,14 @@ impl CallerState {
     }
 
     /// Processes that were told apart.
-    pub fn processes(&self) -> u64 {
+    pub(super) fn processes(&self) -> u64 {
         self.processes.len() as u64
     }
 }
 
 /// Where the callers live.
 #[derive(Clone)]
-pub struct CgroupState {
+pub(super) struct CgroupState {
     pub host: Arc<str>,
     pub when: When,
     pub path: Option<String>,
@@ -261,7 +261,7 @@ pub struct CgroupState {
 }
 
 impl CgroupState {
-    pub fn new(host: &Arc<str>, r: &Refusal<'_>) -> Self {
+    pub(super) fn new(host: &Arc<str>, r: &Refusal<'_>) -> Self {
         Self {
             host: Arc::clone(host),
             when: When::default(),
@@ -275,11 +275,11 @@ impl CgroupState {
 
 /// Makes the keys of the tables, in one buffer.
 #[derive(Clone, Default)]
-pub struct KeyMaker(Vec<u8>);
+pub(super) struct KeyMaker(Vec<u8>);
 
 impl KeyMaker {
     /// The limit on its host, or the cause.
-    pub fn limit(&mut self, host: u32, r: &Refusal<'_>) -> &[u8] {
+    pub(super) fn limit(&mut self, host: u32, r: &Refusal<'_>) -> &[u8] {
         self.start(host);
         match &r.limit {
             Some(limit) => self.part(Some(&limit.name)).part(Some(&limit.scope)),
@@ -288,7 +288,7 @@ impl KeyMaker {
         &self.0
     }
 
-    pub fn caller(&mut self, host: u32, r: &Refusal<'_>) -> &[u8] {
+    pub(super) fn caller(&mut self, host: u32, r: &Refusal<'_>) -> &[u8] {
         self.start(host);
         self.0.extend_from_slice(&r.caller.uid.to_le_bytes());
         self.part(Some(r.caller.program()));
@@ -296,7 +296,7 @@ impl KeyMaker {
         &self.0
     }
 
-    pub fn cgroup(&mut self, host: u32, r: &Refusal<'_>) -> &[u8] {
+    pub(super) fn cgroup(&mut self, host: u32, r: &Refusal<'_>) -> &[u8] {
         self.start(host);
         self.part(r.cgroup.path.as_ref().map(Text::as_str));
         // The path names unit, pod and container.

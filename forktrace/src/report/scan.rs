@@ -7,23 +7,23 @@ use serde::{
 };
 
 /// Reads values one after the other.
-pub struct Scanner<'a> {
+pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
     /// Whether everything has been read.
-    pub fn is_at_end(&self) -> bool {
+    pub(super) fn is_at_end(&self) -> bool {
         self.at == self.text.len()
     }
 
     /// Reads an object; `field` is given each key, and reads the value.
-    pub fn object(
+    pub(super) fn object(
         &mut self,
         mut field: impl FnMut(&mut Self, &'a str) -> Option<()>,
     ) -> Option<()> {
@@ -42,7 +42,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string without escaped characters.
-    pub fn string(&mut self) -> Option<&'a str> {
+    pub(super) fn string(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let end = next_special(self.bytes(), self.at)?;
         if self.bytes()[end] != b'"' {
@@ -54,20 +54,23 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string that names a variant.
-    pub fn name<T: Deserialize<'a>>(&mut self) -> Option<T> {
+    pub(super) fn name<T: Deserialize<'a>>(&mut self) -> Option<T> {
         let name = self.string()?;
         let name = serde::de::value::BorrowedStrDeserializer::<Error>::new(name);
         T::deserialize(name.into_deserializer()).ok()
     }
 
     /// A whole number that is not negative.
-    pub fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
+    pub(super) fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
         let digits = self.digits()?;
         T::try_from(digits.parse().ok()?).ok()
     }
 
     /// A value, or null.
-    pub fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+    pub(super) fn optional<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Option<T>> {
         if self.word("null").is_some() {
             return Some(None);
         }
@@ -75,7 +78,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string that isn't kept: what is escaped in it is looked at.
-    pub fn text(&mut self) -> Option<()> {
+    pub(super) fn text(&mut self) -> Option<()> {
         self.take(b'"')?;
         loop {
             self.at = next_special(self.bytes(), self.at)?;
@@ -92,7 +95,10 @@ impl<'a> Scanner<'a> {
     }
 
     /// A list of what `item` reads; as it stands.
-    pub fn list(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<&'a str> {
+    pub(super) fn list(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Option<()>,
+    ) -> Option<&'a str> {
         let from = self.at;
         self.take(b'[')?;
         if self.take(b']').is_none() {

@@ -28,7 +28,7 @@ const WAITING: usize = 1 << 16;
 
 /// What a failure was counted as, for its repeats.
 #[derive(Clone, Copy)]
-pub struct Counted {
+pub(super) struct Counted {
     pub kind: Kind,
     pub limit: Handle,
     /// Which of the limit's values, see [`super::rows::Values`].
@@ -40,7 +40,7 @@ pub struct Counted {
 
 /// What is known of a failure.
 #[derive(Clone, Copy)]
-pub enum Known {
+pub(super) enum Known {
     Counted(Counted),
     /// The filters left it out, by these options.
     Unwanted(Unmet),
@@ -48,7 +48,7 @@ pub enum Known {
 
 /// Repeats whose failure has not come.
 #[derive(Clone, Copy, Default)]
-pub struct Waiting {
+pub(super) struct Waiting {
     pub count: u64,
     pub when: When,
     /// The least that any of them has in common with it.
@@ -57,7 +57,7 @@ pub struct Waiting {
 
 /// One session, in however many files.
 #[derive(Clone, Default)]
-pub struct Followed {
+pub(super) struct Followed {
     /// `None`: its files don't begin with it, or there were too many.
     pub about: Option<Session>,
     pub host: Arc<str>,
@@ -79,7 +79,7 @@ pub struct Followed {
 
 /// All sessions.
 #[derive(Clone, Default)]
-pub struct Sessions {
+pub(super) struct Sessions {
     index: HashMap<Box<[u8]>, usize>,
     hosts: HashMap<Arc<str>, u32>,
     pub all: Vec<Followed>,
@@ -114,7 +114,7 @@ impl Sessions {
     /// For one session whose records come in order, in a process that runs for weeks: half as many
     /// as a table of 8,192 places takes, so that it never grows beyond them, and no repeat waits
     /// for a failure that has come long ago.
-    pub fn in_order() -> Self {
+    pub(super) fn in_order() -> Self {
         Self {
             bounds: Bounds {
                 recent: 3584,
@@ -126,7 +126,7 @@ impl Sessions {
 
     /// The session of a `session` record: the one that it repeats, or a new
     /// one. What had waited in vain is given back.
-    pub fn find(&mut self, about: &Session) -> (usize, Option<Waiting>) {
+    pub(super) fn find(&mut self, about: &Session) -> (usize, Option<Waiting>) {
         let key = identity(about);
         if let Some(&found) = self.index.get(&key) {
             let session = &mut self.all[found];
@@ -149,7 +149,7 @@ impl Sessions {
     }
 
     /// The same, of a `session` record that is not believed.
-    pub fn find_unsure(&mut self, about: &Session) -> (usize, Option<Waiting>) {
+    pub(super) fn find_unsure(&mut self, about: &Session) -> (usize, Option<Waiting>) {
         let known = self.index.get(&identity(about));
         let sure = known.is_some_and(|at| !self.all[*at].unsure);
         let (at, given_up) = self.find(about);
@@ -159,7 +159,7 @@ impl Sessions {
 
     /// A session that nothing is known of: its records come before any
     /// `session`.
-    pub fn nameless(&mut self) -> (usize, Option<Waiting>) {
+    pub(super) fn nameless(&mut self) -> (usize, Option<Waiting>) {
         if self.all.len() < SESSIONS {
             return (self.open("", None), None);
         }
@@ -169,7 +169,7 @@ impl Sessions {
     }
 
     /// Whether it is the entry of all that have none of their own.
-    pub fn is_shared(&self, at: usize) -> bool {
+    pub(super) fn is_shared(&self, at: usize) -> bool {
         at >= SESSIONS
     }
 
@@ -215,7 +215,7 @@ impl Sessions {
     }
 
     /// Remembers a failure; its repeats, where they came first.
-    pub fn remember(&mut self, at: usize, seq: u64, known: Known) -> Option<Waiting> {
+    pub(super) fn remember(&mut self, at: usize, seq: u64, known: Known) -> Option<Waiting> {
         self.clock += 1;
         if self.recent >= ALL_RECENT {
             self.forget_the_oldest(at);
@@ -251,13 +251,13 @@ impl Sessions {
     }
 
     /// What a failure was counted as.
-    pub fn recall(&self, at: usize, seq: u64) -> Option<Known> {
+    pub(super) fn recall(&self, at: usize, seq: u64) -> Option<Known> {
         self.all[at].recent.get(&seq).copied()
     }
 
     /// Keeps repeats until their failure comes; given back when there is no
     /// room.
-    pub fn wait(&mut self, at: usize, seq: u64, repeats: Waiting) -> Option<Waiting> {
+    pub(super) fn wait(&mut self, at: usize, seq: u64, repeats: Waiting) -> Option<Waiting> {
         let session = &mut self.all[at];
         let room = self.waiting < self.bounds.waiting;
         match session.waiting.get_mut(&seq) {
@@ -276,7 +276,7 @@ impl Sessions {
     }
 
     /// At the end: what has waited in vain, by session.
-    pub fn still_waiting(&mut self) -> Vec<(usize, Waiting)> {
+    pub(super) fn still_waiting(&mut self) -> Vec<(usize, Waiting)> {
         let mut all = Vec::new();
         for (at, session) in self.all.iter_mut().enumerate() {
             all.extend(session.waiting.drain().map(|(_, waiting)| (at, waiting)));

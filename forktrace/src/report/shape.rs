@@ -4,7 +4,7 @@ use super::scan::Scanner;
 
 /// The type of a field.
 #[derive(Clone, Copy)]
-pub enum Shape {
+pub(super) enum Shape {
     Text,
     MaybeText,
     /// Of 64 bits.
@@ -35,25 +35,25 @@ impl Shape {
 }
 
 /// The fields of an object, and which of them have come.
-pub struct Known<'f> {
+pub(super) struct Known<'f> {
     fields: &'f [(&'static str, Shape)],
     seen: u32,
 }
 
 impl<'f> Known<'f> {
-    pub fn new(fields: &'f [(&'static str, Shape)]) -> Self {
+    pub(super) fn new(fields: &'f [(&'static str, Shape)]) -> Self {
         Self { fields, seen: 0 }
     }
 
     /// A whole object of these fields.
-    pub fn object(fields: &[(&'static str, Shape)], scan: &mut Scanner<'_>) -> Option<()> {
+    pub(super) fn object(fields: &[(&'static str, Shape)], scan: &mut Scanner<'_>) -> Option<()> {
         let mut known = Known { fields, seen: 0 };
         scan.object(|scan, key| known.take(scan, key))?;
         known.is_complete().then_some(())
     }
 
     /// A field's value. A field that isn't known, or stands twice, is `None`.
-    pub fn take(&mut self, scan: &mut Scanner<'_>, key: &str) -> Option<()> {
+    pub(super) fn take(&mut self, scan: &mut Scanner<'_>, key: &str) -> Option<()> {
         let at = self.fields.iter().position(|(name, _)| *name == key)?;
         if self.seen >> at & 1 == 1 {
             return None;
@@ -63,7 +63,7 @@ impl<'f> Known<'f> {
     }
 
     /// Whether all have come that have to.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         let mut fields = self.fields.iter().enumerate();
         fields.all(|(at, (_, shape))| !shape.is_required() || self.seen >> at & 1 == 1)
     }

@@ -9,11 +9,11 @@ use super::{counts::add, when::When};
 use crate::model::Cause;
 
 /// Buckets at most.
-pub const BUCKETS: i64 = 120;
+pub(super) const BUCKETS: i64 = 120;
 
 /// A histogram by cause; `None` is what has none: lost in detail.
 #[derive(Clone, Default)]
-pub struct Timeline {
+pub(super) struct Timeline {
     /// Width of a bucket: two to the power of so many seconds. Buckets lie at
     /// multiples of it, so that what comes out doesn't depend on what came first.
     power: u32,
@@ -23,7 +23,7 @@ pub struct Timeline {
 
 impl Timeline {
     /// Counts failures that went on for a time, spread evenly over it.
-    pub fn add(&mut self, when: When, cause: Option<Cause>, count: u64) {
+    pub(super) fn add(&mut self, when: When, cause: Option<Cause>, count: u64) {
         let Some((first, last)) = when.get() else {
             add(&mut self.without_time, count);
             return;
@@ -72,24 +72,24 @@ impl Timeline {
     }
 
     /// Failures whose time can't be read.
-    pub fn without_time(&self) -> u64 {
+    pub(super) fn without_time(&self) -> u64 {
         self.without_time
     }
 
     /// Seconds that a bucket is wide.
-    pub fn width(&self) -> u64 {
+    pub(super) fn width(&self) -> u64 {
         1 << self.power
     }
 
     /// When the first bucket begins; `None` without any.
-    pub fn start(&self) -> Option<Timestamp> {
+    pub(super) fn start(&self) -> Option<Timestamp> {
         let (first, _) = self.buckets.first_key_value()?;
         // A bucket that begins before the first time there is, ends after it.
         Some(Timestamp::from_second(first << self.power).unwrap_or(Timestamp::MIN))
     }
 
     /// Each cause's counts, one for each bucket from the first to the last.
-    pub fn series(&self) -> BTreeMap<Option<Cause>, Vec<u64>> {
+    pub(super) fn series(&self) -> BTreeMap<Option<Cause>, Vec<u64>> {
         let mut series: BTreeMap<_, Vec<u64>> = BTreeMap::new();
         let Some((first, _)) = self.buckets.first_key_value() else {
             return series;

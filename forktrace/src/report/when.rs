@@ -4,16 +4,16 @@ use jiff::Timestamp;
 
 /// First and last; nothing at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct When(Option<(Timestamp, Timestamp)>);
+pub(super) struct When(Option<(Timestamp, Timestamp)>);
 
 impl When {
     /// From two times in any order.
-    pub fn between(a: Timestamp, b: Timestamp) -> Self {
+    pub(super) fn between(a: Timestamp, b: Timestamp) -> Self {
         Self(Some((a.min(b), a.max(b))))
     }
 
     /// From what a record says; what has no readable time was never.
-    pub fn parse(first: &str, last: &str) -> Self {
+    pub(super) fn parse(first: &str, last: &str) -> Self {
         let Ok(a) = first.parse() else {
             return Self(None);
         };
@@ -26,20 +26,20 @@ impl When {
         }
     }
 
-    pub fn get(self) -> Option<(Timestamp, Timestamp)> {
+    pub(super) fn get(self) -> Option<(Timestamp, Timestamp)> {
         self.0
     }
 
-    pub fn first(self) -> Option<String> {
+    pub(super) fn first(self) -> Option<String> {
         self.0.map(|(first, _)| first.to_string())
     }
 
-    pub fn last(self) -> Option<String> {
+    pub(super) fn last(self) -> Option<String> {
         self.0.map(|(_, last)| last.to_string())
     }
 
     /// Takes another one in.
-    pub fn cover(&mut self, other: Self) {
+    pub(super) fn cover(&mut self, other: Self) {
         self.0 = match (self.0, other.0) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),
@@ -47,7 +47,7 @@ impl When {
     }
 
     /// Whether it ended no earlier than the other one.
-    pub fn is_latest(self, of: Self) -> bool {
+    pub(super) fn is_latest(self, of: Self) -> bool {
         self.0.map(|t| t.1) >= of.0.map(|t| t.1)
     }
 }

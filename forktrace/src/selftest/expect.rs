@@ -8,7 +8,7 @@ use crate::{
 
 /// What a number in a record may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Number {
+pub(super) enum Number {
     Any,
     Exact(u64),
     AtLeast(u64),
@@ -39,7 +39,7 @@ impl Number {
 
 /// Whose limit a record may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(super) enum Scope {
     Exact(Owner),
     /// A user namespace, whose number isn't known before.
     UserNamespace,
@@ -67,7 +67,7 @@ impl Scope {
 
 /// The limit that the record has to name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExpectedLimit {
+pub(super) struct ExpectedLimit {
     pub scope: Scope,
     pub value: Number,
     pub usage: Number,
@@ -75,7 +75,7 @@ pub struct ExpectedLimit {
 
 /// What each record of a provocation has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
+pub(super) struct Expected {
     pub cause: Cause,
     pub errno: Errno,
     /// The caller's real user.
@@ -91,7 +91,7 @@ pub struct Expected {
 
 impl Expected {
     /// Refusals of root that name no limit.
-    pub fn new(cause: Cause, errno: Errno, refused: u64) -> Self {
+    pub(super) fn new(cause: Cause, errno: Errno, refused: u64) -> Self {
         Self {
             cause,
             errno,
@@ -103,19 +103,19 @@ impl Expected {
     }
 
     /// The caller's real user.
-    pub fn uid(mut self, uid: u32) -> Self {
+    pub(super) fn uid(mut self, uid: u32) -> Self {
         self.uid = uid;
         self
     }
 
     /// What the set-up meets.
-    pub fn aside(mut self, cause: Cause) -> Self {
+    pub(super) fn aside(mut self, cause: Cause) -> Self {
         self.aside = Some(cause);
         self
     }
 
     /// The limit.
-    pub fn limit(mut self, scope: Scope, value: Number, usage: Number) -> Self {
+    pub(super) fn limit(mut self, scope: Scope, value: Number, usage: Number) -> Self {
         self.limit = Some(ExpectedLimit {
             scope,
             value,
@@ -127,7 +127,7 @@ impl Expected {
 
 /// What the records said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
+pub(super) struct Judged {
     pub outcome: Outcome,
     pub said: Option<Cause>,
     pub certainty: Option<Certainty>,
@@ -138,7 +138,7 @@ pub struct Judged {
 
 /// Compares the records of a provocation's callers with what they have to say.
 /// `recorded` are the failures with their number of repeats.
-pub fn compare(expected: &Expected, recorded: &[(Failure, u64)]) -> Judged {
+pub(super) fn compare(expected: &Expected, recorded: &[(Failure, u64)]) -> Judged {
     let mut judged = Judged {
         outcome: Outcome::Missed,
         said: None,

@@ -20,7 +20,7 @@ const SETTINGS: [&str; 10] = [
 ];
 
 /// What the selftest leaves as it was.
-pub struct HostState {
+pub(super) struct HostState {
     settings: Vec<(&'static str, String)>,
     /// What the folders below which it works hand down to new cgroups.
     handed_down: Vec<(PathBuf, String)>,
@@ -31,7 +31,7 @@ pub struct HostState {
 
 impl HostState {
     /// As it is now.
-    pub fn now() -> Self {
+    pub(super) fn now() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let folders = folders();
         // Another selftest may run at the same time.
@@ -61,7 +61,7 @@ impl HostState {
     }
 
     /// What differs from before, one sentence each.
-    pub fn differences(&self, before: &Self) -> Vec<String> {
+    pub(super) fn differences(&self, before: &Self) -> Vec<String> {
         let mut all = Vec::new();
         for ((name, now), (_, then)) in self.settings.iter().zip(&before.settings) {
             if now != then {

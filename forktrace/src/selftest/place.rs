@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// What the names of the selftest's cgroups begin with; the pid follows.
-pub const PREFIX: &str = "forktrace-selftest-";
+pub(super) const PREFIX: &str = "forktrace-selftest-";
 
 /// The hierarchy in which a resource is limited on this host.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(super) struct Place {
     pub version: Version,
     resource: Resource,
     /// Folders below which cgroups can be tried, best first.
@@ -30,7 +30,7 @@ impl Place {
     /// Where `resource` is limited. The top of the hierarchy is tried first
     /// (there no limit of another's is in the way), then this process's own
     /// cgroup, which is all that a container may have.
-    pub fn find(hierarchies: &Hierarchies, resource: Resource) -> Result<Self, Trouble> {
+    pub(super) fn find(hierarchies: &Hierarchies, resource: Resource) -> Result<Self, Trouble> {
         let controller = match resource {
             Resource::Pids => Controller::Pids,
             Resource::Memory | Resource::KernelMemory => Controller::Memory,
@@ -74,7 +74,7 @@ impl Place {
     }
 
     /// A tree with nothing but its top.
-    pub fn tree(&self, undo: &Undo, tag: &str) -> Result<Tree, Trouble> {
+    pub(super) fn tree(&self, undo: &Undo, tag: &str) -> Result<Tree, Trouble> {
         let name = format!("{PREFIX}{}-{tag}", std::process::id());
         let mut refused = Vec::new();
         for parent in &self.parents {

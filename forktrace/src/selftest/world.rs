@@ -14,7 +14,7 @@ use crate::{
 const UNUSED: u32 = 2_000_000_000;
 
 /// The host, and what is changed on it.
-pub struct World {
+pub(super) struct World {
     /// What has to be put back.
     pub undo: Undo,
     hierarchies: Hierarchies,
@@ -26,7 +26,7 @@ pub struct World {
 
 impl World {
     /// Looks at the host.
-    pub fn new(undo: Undo, sees_stages: bool) -> Self {
+    pub(super) fn new(undo: Undo, sees_stages: bool) -> Self {
         Self {
             undo,
             hierarchies: Hierarchies::discover().unwrap_or_default(),
@@ -36,17 +36,17 @@ impl World {
     }
 
     /// Where a resource is limited by cgroups.
-    pub fn place(&self, resource: Resource) -> Result<Place, Trouble> {
+    pub(super) fn place(&self, resource: Resource) -> Result<Place, Trouble> {
         Place::find(&self.hierarchies, resource)
     }
 
     /// A tree of cgroups that limit a resource.
-    pub fn tree(&self, resource: Resource) -> Result<Tree, Trouble> {
+    pub(super) fn tree(&self, resource: Resource) -> Result<Tree, Trouble> {
         self.place(resource)?.tree(&self.undo, &self.comm)
     }
 
     /// A uid that no task has.
-    pub fn fresh_uid(&self) -> Result<u32, Trouble> {
+    pub(super) fn fresh_uid(&self) -> Result<u32, Trouble> {
         let taken = uids_in_use();
         // Another for each selftest that runs at the same time.
         let first = UNUSED + std::process::id() % 100_000 * 16;
@@ -75,6 +75,6 @@ fn uids_in_use() -> HashSet<u32> {
 }
 
 /// Whether this process lives in the pid namespace of the whole host.
-pub fn in_initial_pid_namespace() -> bool {
+pub(super) fn in_initial_pid_namespace() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|m| m.ino() == u64::from(initial::PID))
 }

@@ -23,7 +23,7 @@ use crate::{
 const REMEMBERED: usize = 256;
 
 /// Reads contexts, and remembers what need not be read again.
-pub struct Contexts {
+pub(super) struct Contexts {
     hierarchies: Hierarchies,
     holders: Holders,
     memory: AtVerdicts,
@@ -36,7 +36,7 @@ pub struct Contexts {
 
 impl Contexts {
     /// Of this host.
-    pub fn new(hierarchies: Hierarchies, holders: Holders) -> Self {
+    pub(super) fn new(hierarchies: Hierarchies, holders: Holders) -> Self {
         let sees_host = !hierarchies.hides_ancestors();
         Self {
             hierarchies,
@@ -51,7 +51,7 @@ impl Contexts {
     }
 
     /// Of a verdict on this refusal.
-    pub fn of(&mut self, verdict: &Verdict, subject: &Subject<'_>) -> Context {
+    pub(super) fn of(&mut self, verdict: &Verdict, subject: &Subject<'_>) -> Context {
         let errno = subject.errno;
         let limit = verdict.limit.as_ref();
         let sight = limit.map_or(Sight::Whole, |limit| self.sight(limit));

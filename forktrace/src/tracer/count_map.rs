@@ -22,7 +22,7 @@ const QUIET_NS: u64 = 10_000_000_000;
 const REMEMBERED: usize = 64;
 
 /// A map of counts in the kernel, and what was reported of it.
-pub struct CountMap {
+pub(super) struct CountMap {
     batches: Batches<Key, Count>,
     map: BpfHashMap<MapData, Key, Count>,
     room: usize,
@@ -51,14 +51,14 @@ struct Known {
 
 /// A failure that others repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub(super) struct Recorded {
     pub seq: u64,
     pub cause: Cause,
 }
 
 /// What two failures of one key have to have in common: the cause, and whose limit it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SameVerdict {
+pub(super) struct SameVerdict {
     pub cause: Cause,
     /// The limit and who has it; `None`: no limit, or not asked for.
     pub owner: Option<(LimitKind, Owner)>,
@@ -66,7 +66,7 @@ pub struct SameVerdict {
 
 /// Which failure counts refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Like {
+pub(super) enum Like {
     Recorded(Recorded),
     /// One that isn't wanted.
     Ignored,
@@ -76,7 +76,7 @@ pub enum Like {
 
 /// What has been counted of a key since the last reading.
 #[derive(Clone, Copy, Debug)]
-pub struct Counted {
+pub(super) struct Counted {
     pub like: Like,
     /// Never meant to be recorded in full.
     pub suppressed: u64,
@@ -93,7 +93,7 @@ impl CountMap {
     /// # Errors
     ///
     /// The object has no such map.
-    pub fn open(ebpf: &mut Ebpf, name: &str, room: u32) -> io::Result<Self> {
+    pub(super) fn open(ebpf: &mut Ebpf, name: &str, room: u32) -> io::Result<Self> {
         let map = ebpf
             .take_map(name)
             .ok_or_else(|| io::Error::other(format!("the BPF object lacks the map {name}")))?;
@@ -108,7 +108,7 @@ impl CountMap {
     }
 
     /// A failure of this key was recorded in full.
-    pub fn recorded(&mut self, key: Key, seq: u64, alike: &SameVerdict, time_ns: u64) {
+    pub(super) fn recorded(&mut self, key: Key, seq: u64, alike: &SameVerdict, time_ns: u64) {
         let known = self.keys.entry(key).or_default();
         known.mixed |= known.ignored || known.alike.as_ref().is_some_and(|last| last != alike);
         known.ignored = false;
@@ -124,7 +124,7 @@ impl CountMap {
     }
 
     /// A failure of this key was filtered out.
-    pub fn ignore(&mut self, key: Key, time_ns: u64) {
+    pub(super) fn ignore(&mut self, key: Key, time_ns: u64) {
         let known = self.keys.entry(key).or_default();
         known.mixed |= known.recorded.is_some();
         known.ignored = true;
@@ -133,7 +133,7 @@ impl CountMap {
 
     /// Reads the counts; the keys of which there is anything new. `window`: the number of the reading
     /// that ends with it.
-    pub fn read(&mut self, window: u64) -> Vec<(Key, Counted)> {
+    pub(super) fn read(&mut self, window: u64) -> Vec<(Key, Counted)> {
         let mut news = Vec::new();
         let keys = &mut self.keys;
         let see = |key, count: Count| {
@@ -166,7 +166,7 @@ impl CountMap {
     }
 
     /// What all failures of the key are like, if they are alike at all.
-    pub fn all_like(&self, key: &Key) -> Like {
+    pub(super) fn all_like(&self, key: &Key) -> Like {
         match self.keys.get(key) {
             Some(known) => known.like(),
             None => Like::Unknown,
@@ -175,7 +175,7 @@ impl CountMap {
 
     /// Makes room in the map. A failure that is counted between the last reading and the removal is
     /// missing from the key, not from the totals: the summary reports the difference.
-    pub fn forget_quiet(&mut self, now_ns: u64) {
+    pub(super) fn forget_quiet(&mut self, now_ns: u64) {
         if self.keys.len() <= self.room / 2 {
             return;
         }

@@ -25,7 +25,7 @@ use crate::{
 ///
 /// A failure is counted by the finest key that there is room for: the process's, that of its user and
 /// cgroup, that of the check which refused (forktrace-ebpf `count.rs`).
-pub struct Counts {
+pub(super) struct Counts {
     processes: CountMap,
     groups: CountMap,
     checks: CountMap,
@@ -45,7 +45,7 @@ pub struct Counts {
 
 /// Totals of the session.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
+pub(super) struct Totals {
     pub failures: u64,
     pub keys_full: u64,
     pub killed: u64,
@@ -58,7 +58,7 @@ pub struct Totals {
 }
 
 /// A record, and the cause that it adds to.
-pub struct News {
+pub(super) struct News {
     pub record: Record,
     pub cause: Option<Cause>,
 }
@@ -82,7 +82,7 @@ struct Unrecorded {
 
 impl Counts {
     /// `uninterrupted`: while the maps are read, kprobes may be skipped.
-    pub fn new(ebpf: &mut Ebpf, uninterrupted: bool) -> io::Result<Self> {
+    pub(super) fn new(ebpf: &mut Ebpf, uninterrupted: bool) -> io::Result<Self> {
         let missing = || io::Error::other("the BPF object lacks the map");
         let totals = PerCpuArray::try_from(ebpf.take_map("TOTALS").ok_or_else(missing)?)
             .map_err(io::Error::other)?;
@@ -111,7 +111,7 @@ impl Counts {
     }
 
     /// Whether failing returns count from now on: the totals then don't change while they are read.
-    pub fn count(&mut self, on: bool) -> io::Result<()> {
+    pub(super) fn count(&mut self, on: bool) -> io::Result<()> {
         if on {
             self.window += 1;
         }
@@ -121,7 +121,7 @@ impl Counts {
     }
 
     /// A failure of this key was recorded in full.
-    pub fn detailed(&mut self, key: Key, seq: u64, alike: &SameVerdict, time_ns: u64) {
+    pub(super) fn detailed(&mut self, key: Key, seq: u64, alike: &SameVerdict, time_ns: u64) {
         self.processes.recorded(key, seq, alike, time_ns);
         self.groups.recorded(key.group(), seq, alike, time_ns);
         // Of a check the cause alone is said.
@@ -133,14 +133,14 @@ impl Counts {
     }
 
     /// A failure of this key was filtered out.
-    pub fn ignore(&mut self, key: Key, time_ns: u64) {
+    pub(super) fn ignore(&mut self, key: Key, time_ns: u64) {
         self.processes.ignore(key, time_ns);
         self.groups.ignore(key.group(), time_ns);
         self.checks.ignore(key.check(), time_ns);
     }
 
     /// What has been counted since the last call.
-    pub fn news(&mut self, clock: &Clock) -> Vec<News> {
+    pub(super) fn news(&mut self, clock: &Clock) -> Vec<News> {
         let window = self.next_window();
         let (processes, groups, checks) = self.read_maps(window);
         let mut tally = Tally::default();
@@ -255,7 +255,7 @@ impl Counts {
 
     /// Refusals that a stage noted and whose return was never reported: those
     /// that no later refusal of the task has brought to light.
-    pub fn unreported(&self) -> u64 {
+    pub(super) fn unreported(&self) -> u64 {
         let unreported = |note: &Note| {
             let refused = note.stage != Stage::Unseen as u8 || note.facts.bits & fact::REFUSED != 0;
             refused && note.reported == 0
@@ -267,7 +267,7 @@ impl Counts {
     }
 
     /// Totals since the session began.
-    pub fn totals(&self) -> Totals {
+    pub(super) fn totals(&self) -> Totals {
         let now = self.read(Self::read_totals);
         Totals {
             failures: now.failures.saturating_sub(self.start.failures),
@@ -281,7 +281,7 @@ impl Counts {
     }
 
     /// Whether the kernel lets the maps be read.
-    pub fn are_readable(&self) -> bool {
+    pub(super) fn are_readable(&self) -> bool {
         self.totals.get(&total::FAILURES, 0).is_ok()
     }
 

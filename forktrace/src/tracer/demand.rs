@@ -20,7 +20,7 @@ const REMEMBERED: usize = 256;
 
 /// What has been refused of each limit.
 #[derive(Default)]
-pub struct Demands(HashMap<(LimitKind, Owner), Demand>);
+pub(super) struct Demands(HashMap<(LimitKind, Owner), Demand>);
 
 struct Demand {
     value: Option<u64>,
@@ -34,7 +34,12 @@ struct Demand {
 impl Demands {
     /// Takes one more refusal, and says how many tasks there would have been at most: those in use, and
     /// threads that one process was refused together. `None` where it wasn't a thread yet.
-    pub fn take(&mut self, limit: &Limit, subject: &Subject<'_>, now: Instant) -> Option<u64> {
+    pub(super) fn take(
+        &mut self,
+        limit: &Limit,
+        subject: &Subject<'_>,
+        now: Instant,
+    ) -> Option<u64> {
         if !matches!(limit.unit, Unit::Tasks | Unit::Ids) {
             return None;
         }

@@ -34,7 +34,7 @@ const REMEMBERED: usize = 256;
 type Key = (Option<(String, Option<u32>)>, u32);
 
 /// Reads, and remembers what files say for a minute.
-pub struct Knobs {
+pub(super) struct Knobs {
     /// Numbers of processes in /proc are those of the records, and so are paths of cgroups.
     pids_are_hosts: bool,
     sees_host: bool,
@@ -45,7 +45,7 @@ pub struct Knobs {
 
 impl Knobs {
     /// `sees_host`: cgroups and files are the host's.
-    pub fn new(sees_host: bool) -> Self {
+    pub(super) fn new(sees_host: bool) -> Self {
         Self {
             pids_are_hosts: own_namespaces::proc_is_hosts(Path::new(PROC)),
             sees_host,
@@ -56,7 +56,7 @@ impl Knobs {
     }
 
     /// Who may have set a limit that a process has by itself; nobody for others.
-    pub fn sources(&mut self, limit: &Limit, subject: &Subject<'_>) -> Sources {
+    pub(super) fn sources(&mut self, limit: &Limit, subject: &Subject<'_>) -> Sources {
         let Some(resource) = resource(&limit.kind) else {
             return Sources::default();
         };
@@ -122,7 +122,7 @@ impl Knobs {
     }
 
     /// Whom the OOM killer may not kill, where it found nobody.
-    pub fn unkillable(&mut self, limit: &Limit, errno: Errno) -> Option<Unkillable> {
+    pub(super) fn unkillable(&mut self, limit: &Limit, errno: Errno) -> Option<Unkillable> {
         if errno != Errno::ENOMEM || Resource::of_limit(&limit.kind) != Some(Resource::Memory) {
             return None;
         }
@@ -134,7 +134,7 @@ impl Knobs {
     }
 
     /// Whether the refused program fills the limit by what it has started lately.
-    pub fn growth(
+    pub(super) fn growth(
         &mut self,
         limit: &Limit,
         subject: &Subject<'_>,
@@ -156,7 +156,12 @@ impl Knobs {
     }
 
     /// The cgroup that a child should have gone into.
-    pub fn target(&self, errno: Errno, pid: u32, hierarchies: &Hierarchies) -> Option<Target> {
+    pub(super) fn target(
+        &self,
+        errno: Errno,
+        pid: u32,
+        hierarchies: &Hierarchies,
+    ) -> Option<Target> {
         if errno != Errno::EBUSY || !self.pids_are_hosts {
             return None;
         }

@@ -45,7 +45,7 @@ impl KernelLog {
 }
 
 /// Prints log records.
-pub struct StandardError;
+pub(super) struct StandardError;
 
 impl Log for StandardError {
     fn enabled(&self, _: &Metadata<'_>) -> bool {

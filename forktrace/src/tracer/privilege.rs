@@ -37,7 +37,7 @@ pub fn missing_capabilities() -> Vec<&'static str> {
 
 /// What of others' processes can't be read for want of privilege, one sentence
 /// each.
-pub fn unreadable() -> Vec<String> {
+pub(super) fn unreadable() -> Vec<String> {
     let effective = effective_capabilities();
     [
         (
@@ -81,7 +81,7 @@ fn in_user_namespace(proc: &Path) -> bool {
 }
 
 /// What privilege is missing, and how to get it; `None` when none is.
-pub fn lacking() -> Option<StartError> {
+pub(super) fn lacking() -> Option<StartError> {
     let missing = missing_capabilities();
     if in_user_namespace(Path::new("/proc")) {
         return Some(StartError::Privilege(IN_USER_NAMESPACE.to_owned()));
@@ -96,7 +96,7 @@ pub fn lacking() -> Option<StartError> {
 }
 
 /// Says why the object's maps could not be made.
-pub fn explain_load(error: &EbpfError) -> StartError {
+pub(super) fn explain_load(error: &EbpfError) -> StartError {
     if let Some(privilege) = lacking() {
         return privilege;
     }
@@ -118,7 +118,7 @@ pub fn explain_load(error: &EbpfError) -> StartError {
 }
 
 /// Says why no probe could be attached.
-pub fn explain_refusals(probes: &Outcome, wanted: Option<Style>) -> StartError {
+pub(super) fn explain_refusals(probes: &Outcome, wanted: Option<Style>) -> StartError {
     if let Some(privilege) = lacking() {
         return privilege;
     }
@@ -139,7 +139,7 @@ pub fn explain_refusals(probes: &Outcome, wanted: Option<Style>) -> StartError {
 }
 
 /// Says why threads' stacks can't be traced here.
-pub fn explain_stacks(kernel: &Kernel, probes: &Outcome) -> StartError {
+pub(super) fn explain_stacks(kernel: &Kernel, probes: &Outcome) -> StartError {
     let mut text = "--thread-stacks: mmap and mprotect could not be hooked".to_owned();
     if !kernel.has_types() {
         text.push_str("; it needs the kernel's types (/sys/kernel/btf/vmlinux, or --btf FILE)");

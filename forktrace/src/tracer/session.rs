@@ -20,7 +20,7 @@ const HIDDEN: &str = "/proc hides other users' processes (hidepid): their execut
     and who fills a limit; CAP_SYS_PTRACE sees them";
 
 /// Evidence that is absent because a probe is, or because /proc doesn't show it, one sentence each.
-pub fn absent_evidence(probes: &Outcome, style: Style, seccomp: bool) -> Vec<String> {
+pub(super) fn absent_evidence(probes: &Outcome, style: Style, seccomp: bool) -> Vec<String> {
     let proc = Path::new("/proc");
     let hidden = (!own_namespaces::proc_shows_others(proc)).then(|| HIDDEN.to_owned());
     let oom_kills = (!probes.has(Role::OomVictim))
@@ -42,7 +42,7 @@ pub fn absent_evidence(probes: &Outcome, style: Style, seccomp: bool) -> Vec<Str
         .collect()
 }
 
-pub fn record(
+pub(super) fn record(
     options: &Options,
     kernel: &Kernel,
     probes: &Outcome,

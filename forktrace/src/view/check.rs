@@ -4,7 +4,7 @@
 mod around;
 pub(super) mod past;
 mod rows;
-pub mod short;
+pub(super) mod short;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::headroom::Headroom;
 
-pub const FORMAT: Format<Headroom> = Format {
+pub(super) const FORMAT: Format<Headroom> = Format {
     name: "text",
     about: "For people",
     for_people: true,
@@ -26,7 +26,7 @@ pub const FORMAT: Format<Headroom> = Format {
 };
 
 /// Every limit, each with a bar.
-pub const ALL: Format<Headroom> = Format {
+pub(super) const ALL: Format<Headroom> = Format {
     name: "all",
     about: "Every limit, each with a bar",
     for_people: true,

@@ -7,7 +7,7 @@ use crate::model::{Holder, HolderKind, bytes, clean};
 
 /// "97 × postgres (91 idle, 2 active), 3 × bash; cgroups: 90 in /a, 10 in /b".
 /// Names are made harmless.
-pub fn line(holders: &[Holder]) -> String {
+pub(super) fn line(holders: &[Holder]) -> String {
     let mut line = String::new();
     let mut last = "";
     for h in holders {
@@ -53,7 +53,7 @@ fn one(h: &Holder) -> String {
 
 /// The name with what it is the name of, for tables of all kinds; not made
 /// harmless yet.
-pub fn title(h: &Holder) -> String {
+pub(super) fn title(h: &Holder) -> String {
     match &h.kind {
         HolderKind::Program | HolderKind::Kernel => h.name.clone(),
         kind => format!("{kind} {}", h.name),
@@ -61,7 +61,7 @@ pub fn title(h: &Holder) -> String {
 }
 
 /// What a table has beside the name; not made harmless yet.
-pub fn remark(h: &Holder) -> Option<String> {
+pub(super) fn remark(h: &Holder) -> Option<String> {
     let size = h.bytes.map(bytes);
     match (size, &h.detail) {
         (Some(size), Some(detail)) => Some(format!("{size}; {detail}")),

@@ -8,7 +8,7 @@ use super::output::{Format, How, Look, Out, Output};
 use crate::record::write_line;
 
 /// Of things that are one object each, of which a command prints so many as `about` says.
-pub const fn format<T: Serialize + 'static>(about: &'static str) -> Format<T> {
+pub(super) const fn format<T: Serialize + 'static>(about: &'static str) -> Format<T> {
     Format {
         name: "json",
         about,
@@ -22,14 +22,14 @@ fn open<'a, T: Serialize>(out: Out<'a>, _: Look) -> Box<dyn Output<T> + 'a> {
 }
 
 /// Writes lines.
-pub struct Lines<'a> {
+pub(super) struct Lines<'a> {
     out: Out<'a>,
     line: Vec<u8>,
 }
 
 impl<'a> Lines<'a> {
     /// To there.
-    pub fn new(out: Out<'a>) -> Self {
+    pub(super) fn new(out: Out<'a>) -> Self {
         Self {
             out,
             line: Vec::new(),

@@ -3,7 +3,7 @@
 use crate::model::{Memory, bytes};
 
 /// "21.7 GiB of 23.5 GiB available, no swap".
-pub fn available(m: &Memory) -> Option<String> {
+pub(super) fn available(m: &Memory) -> Option<String> {
     let (available, total) = (m.available?, m.total?);
     let swap = match (m.swap_free, m.swap_total) {
         (_, Some(0)) => "no swap".to_owned(),
@@ -18,7 +18,7 @@ pub fn available(m: &Memory) -> Option<String> {
 }
 
 /// The overcommit policy, what is promised, and how the limit is made up.
-pub fn promises(m: &Memory) -> Vec<String> {
+pub(super) fn promises(m: &Memory) -> Vec<String> {
     let Some(mode) = m.overcommit_memory else {
         return Vec::new();
     };
@@ -49,7 +49,7 @@ pub fn promises(m: &Memory) -> Vec<String> {
 }
 
 /// For a verdict: one line, and a second where CommitLimit is a limit.
-pub fn short(m: &Memory) -> Vec<String> {
+pub(super) fn short(m: &Memory) -> Vec<String> {
     let Some(mut first) = available(m) else {
         return Vec::new();
     };

@@ -12,7 +12,7 @@ use crate::{
     program::{Answer, Place, Telling, Totals},
 };
 
-pub const FORMAT: Format<Answer> = Format {
+pub(super) const FORMAT: Format<Answer> = Format {
     name: "text",
     about: "For people",
     for_people: true,

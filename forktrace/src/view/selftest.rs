@@ -13,7 +13,7 @@ use crate::{
     selftest::{Case, End, Line, Outcome, Start},
 };
 
-pub const FORMAT: Format<Line> = Format {
+pub(super) const FORMAT: Format<Line> = Format {
     name: "text",
     about: "For people",
     for_people: true,

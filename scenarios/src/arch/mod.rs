@@ -8,6 +8,6 @@ mod x86_64;
 #[cfg(target_arch = "aarch64")]
 pub use aarch64::*;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::*;
+pub(crate) use x86_64::*;
 
-pub use forktrace::provoke::arch::{HUGE_PAGE, PAGE};
+pub(crate) use forktrace::provoke::arch::{HUGE_PAGE, PAGE};

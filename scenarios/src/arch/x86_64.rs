@@ -1,13 +1,13 @@
 //! x86-64.
 
-pub mod compat;
+pub(crate) mod compat;
 
 use forktrace::provoke::create;
 
 use crate::attempt::Kind;
 
 /// The system calls that create.
-pub const CREATIONS: &[i64] = &[
+pub(crate) const CREATIONS: &[i64] = &[
     libc::SYS_fork,
     libc::SYS_vfork,
     libc::SYS_clone,
@@ -15,7 +15,7 @@ pub const CREATIONS: &[i64] = &[
 ];
 
 /// Every way to ask, threads by both calls.
-pub const EVERY: &[Kind] = &[
+pub(crate) const EVERY: &[Kind] = &[
     Kind::Fork,
     Kind::Vfork,
     Kind::CloneProcess,
@@ -24,38 +24,38 @@ pub const EVERY: &[Kind] = &[
     Kind::Clone3Thread,
 ];
 /// Each system call once.
-pub const ALL: &[Kind] = &[Kind::Fork, Kind::Vfork, Kind::CloneThread, Kind::Clone3];
+pub(crate) const ALL: &[Kind] = &[Kind::Fork, Kind::Vfork, Kind::CloneThread, Kind::Clone3];
 /// Those that make a process.
-pub const PROCESSES: &[Kind] = &[Kind::Fork, Kind::Vfork, Kind::CloneProcess, Kind::Clone3];
+pub(crate) const PROCESSES: &[Kind] = &[Kind::Fork, Kind::Vfork, Kind::CloneProcess, Kind::Clone3];
 /// Those that copy the address space.
-pub const COPIES: &[Kind] = &[Kind::Fork, Kind::CloneProcess, Kind::Clone3];
+pub(crate) const COPIES: &[Kind] = &[Kind::Fork, Kind::CloneProcess, Kind::Clone3];
 /// The plainest.
-pub const PLAIN: Kind = Kind::Fork;
+pub(crate) const PLAIN: Kind = Kind::Fork;
 /// A process that shares the caller's address space.
-pub const SHARING: Kind = Kind::Vfork;
+pub(crate) const SHARING: Kind = Kind::Vfork;
 
 /// fork(2) of a child that exits at once; the answer or the negative errno.
-pub fn fork() -> isize {
+pub(crate) fn fork() -> isize {
     // SAFETY: takes nothing.
     unsafe { create::plain(libc::SYS_fork) }
 }
 
 /// vfork(2), likewise.
-pub fn vfork() -> isize {
+pub(crate) fn vfork() -> isize {
     // SAFETY: takes nothing.
     unsafe { create::plain(libc::SYS_vfork) }
 }
 
 /// fork(2) of a child that goes on: `None` there.
-pub fn copy_by_fork() -> Result<Option<i32>, i32> {
+pub(crate) fn copy_by_fork() -> Result<Option<i32>, i32> {
     // SAFETY: the child is a copy.
     unsafe { create::copy_by(libc::SYS_fork) }
 }
 
 /// Added to the number of a system call of x32 programs (__X32_SYSCALL_BIT).
-pub const X32: i64 = 0x4000_0000;
+pub(crate) const X32: i64 = 0x4000_0000;
 
 /// Where a function's first, third and fourth argument are at its entry, as tracefs calls them.
-pub const FIRST: &str = "%di";
-pub const THIRD: &str = "%dx";
-pub const FOURTH: &str = "%cx";
+pub(crate) const FIRST: &str = "%di";
+pub(crate) const THIRD: &str = "%dx";
+pub(crate) const FOURTH: &str = "%cx";

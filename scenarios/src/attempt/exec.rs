@@ -7,12 +7,12 @@ const PROGRAM: &CStr = c"/proc/self/exe";
 const ARGUMENTS: [&CStr; 4] = [c"exe", c"helper", c"exit", c"0"];
 
 /// execve(2). Returns when it is refused: the negative errno.
-pub fn execve() -> isize {
+pub(crate) fn execve() -> isize {
     execve_of(PROGRAM)
 }
 
 /// execve(2) of any program.
-pub fn execve_of(program: &CStr) -> isize {
+pub(crate) fn execve_of(program: &CStr) -> isize {
     let argv = argv();
     let environment = [std::ptr::null::<libc::c_char>()];
     // SAFETY: strings and arrays ended by a null, which outlive the call.
@@ -28,7 +28,7 @@ pub fn execve_of(program: &CStr) -> isize {
 }
 
 /// execveat(2), likewise.
-pub fn execveat() -> isize {
+pub(crate) fn execveat() -> isize {
     let argv = argv();
     let environment = [std::ptr::null::<libc::c_char>()];
     // SAFETY: as above.

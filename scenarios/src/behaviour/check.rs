@@ -18,7 +18,7 @@ use crate::runner::Tests;
 use crate::sleepers::Sleepers;
 use crate::tracer::Running;
 
-pub const ON_EACH_KERNEL: &[Behaviour] = &[
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "check_healthy",
         run: host::healthy,
@@ -65,7 +65,7 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
     },
 ];
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "check_would",
         run: ahead::would,

@@ -20,7 +20,7 @@ use crate::machine;
 use crate::runner::Tests;
 use crate::tracer::{PATIENCE, Running, parse, parse_file};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "wrong_flag",
         run: wrong_flag,

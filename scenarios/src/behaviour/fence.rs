@@ -14,7 +14,7 @@ use crate::arch::{PAGE, X32};
 use crate::attempt::{Kind, attempt};
 use crate::runner::Tests;
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "fence_without_rotation",
         run: |tests| fence(tests, Files::None),

@@ -13,7 +13,7 @@ use crate::attempt::Kind;
 use crate::runner::Tests;
 use crate::tracer::{Running, Tracer};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "filter_cause",
         run: |tests| select(tests, "--cause", |_| "cgroup_pids_max".to_owned()),

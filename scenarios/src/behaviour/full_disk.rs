@@ -13,7 +13,7 @@ use crate::machine;
 use crate::runner::Tests;
 use crate::tracer::{Running, Tail, Tracer};
 
-pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
+pub(super) const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "full_disk",
     run: |tests| in_own_mounts(|| full_disk(tests)),
 }];

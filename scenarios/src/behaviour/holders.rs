@@ -19,7 +19,7 @@ use crate::scenario::skip;
 use crate::sleepers::Sleepers;
 use crate::zombies::careless;
 
-pub const ON_EACH_KERNEL: &[Behaviour] = &[Behaviour {
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[Behaviour {
     name: "holders_iterator_and_proc_agree",
     run: agree,
 }];

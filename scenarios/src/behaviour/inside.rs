@@ -21,7 +21,7 @@ use crate::scenario::memory;
 use crate::setting;
 use crate::tracer::Tracer;
 
-pub const ON_EACH_KERNEL: &[Behaviour] = &[
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "io_worker_fexit",
         run: |tests| io_worker(tests, "fexit"),

@@ -14,7 +14,7 @@ use crate::machine::{self, counts_skipped_kprobes};
 use crate::runner::{Tests, Where};
 use crate::scenario::must_fail;
 
-pub const ON_EACH_KERNEL: &[Behaviour] = &[Behaviour {
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[Behaviour {
     name: "kretprobe_instances_kprobe",
     run: |tests| match tests.at {
         Where::Host => Ok(()),

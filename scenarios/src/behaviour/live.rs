@@ -18,7 +18,7 @@ use crate::runner::{Tests, Where};
 use crate::storm::{Keys, Storm};
 use crate::tracer::{PATIENCE, Running, Tracer, no_raw_controls, parse_file};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "live_status",
         run: status,

@@ -42,13 +42,13 @@ use crate::scenario::must_fail;
 use crate::tracer::{NotStarted, PATIENCE, Running, Tracer};
 
 /// One test of a behaviour.
-pub struct Behaviour {
+pub(crate) struct Behaviour {
     pub name: &'static str,
     pub run: fn(&Tests) -> Result<()>,
 }
 
 /// All of them.
-pub fn run(tests: &mut Tests) {
+pub(crate) fn run(tests: &mut Tests) {
     let parts: [&[Behaviour]; 18] = [
         check::BEHAVIOURS,
         commands::BEHAVIOURS,
@@ -80,7 +80,7 @@ pub fn run(tests: &mut Tests) {
 }
 
 /// Those that come out differently on each kernel.
-pub fn run_on_each_kernel(tests: &mut Tests) {
+pub(crate) fn run_on_each_kernel(tests: &mut Tests) {
     let parts: [&[Behaviour]; 9] = [
         inside::ON_EACH_KERNEL,
         instances::ON_EACH_KERNEL,
@@ -115,7 +115,7 @@ fn run_each<'a>(tests: &mut Tests, behaviours: impl IntoIterator<Item = &'a Beha
 }
 
 /// Runs forktrace to its end and wants an exit status.
-pub fn forktrace(tests: &Tests, arguments: &[&str], wanted: i32) -> Result<Running> {
+pub(crate) fn forktrace(tests: &Tests, arguments: &[&str], wanted: i32) -> Result<Running> {
     let mut command = Command::new(&tests.binary);
     command.args(arguments);
     let mut running = Running::start(&tests.scratch, "command", &mut command)?;
@@ -126,12 +126,12 @@ pub fn forktrace(tests: &Tests, arguments: &[&str], wanted: i32) -> Result<Runni
 }
 
 /// Starts a recording.
-pub fn record(tests: &Tests, arguments: &[&str]) -> Result<Tracer> {
+pub(crate) fn record(tests: &Tests, arguments: &[&str]) -> Result<Tracer> {
     started(Tracer::record(&tests.scratch, &tests.binary, arguments))
 }
 
 /// A tracer that has not started is an error here.
-pub fn started(tracer: std::result::Result<Tracer, NotStarted>) -> Result<Tracer> {
+pub(crate) fn started(tracer: std::result::Result<Tracer, NotStarted>) -> Result<Tracer> {
     match tracer {
         Ok(tracer) => Ok(tracer),
         Err(NotStarted::Refused(said)) => bail!("exit status 3: {}", said.trim()),
@@ -140,7 +140,7 @@ pub fn started(tracer: std::result::Result<Tracer, NotStarted>) -> Result<Tracer
 }
 
 /// A user whose only process is refused each fork.
-pub fn refused_user(comm: &str, uid: u32, count: u32) -> Result<Prober> {
+pub(crate) fn refused_user(comm: &str, uid: u32, count: u32) -> Result<Prober> {
     Prober::start(comm, Kind::PLAIN, count, || {
         sys::limit_nproc(1, 1)?;
         sys::become_uid(uid)?;
@@ -149,12 +149,12 @@ pub fn refused_user(comm: &str, uid: u32, count: u32) -> Result<Prober> {
 }
 
 /// Makes the refused attempts of a [`refused_user`].
-pub fn provoke(prober: &mut Prober) -> Result<()> {
+pub(crate) fn provoke(prober: &mut Prober) -> Result<()> {
     must_fail(&prober.fire()?)
 }
 
 /// Waits until forktrace has recorded `count` failures of `pid`.
-pub fn await_failures(tracer: &mut Tracer, pid: i32, count: u64) -> Result<()> {
+pub(crate) fn await_failures(tracer: &mut Tracer, pid: i32, count: u64) -> Result<()> {
     let found = machine::await_some(Duration::from_secs(10), || {
         if tracer.read().is_err() {
             return Some(());
@@ -169,7 +169,7 @@ pub fn await_failures(tracer: &mut Tracer, pid: i32, count: u64) -> Result<()> {
 }
 
 /// Failures of `pid` that are recorded, repeats included.
-pub fn count_of(tracer: &Tracer, pid: i32) -> u64 {
+pub(crate) fn count_of(tracer: &Tracer, pid: i32) -> u64 {
     let mut recorded = crate::expect::Recorded::default();
     for line in &tracer.lines {
         recorded.add(line);
@@ -178,7 +178,7 @@ pub fn count_of(tracer: &Tracer, pid: i32) -> u64 {
 }
 
 /// Runs a test in a child process with a mount namespace of its own.
-pub fn in_own_mounts(test: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn in_own_mounts(test: impl FnOnce() -> Result<()>) -> Result<()> {
     let (_actor, _) = Actor::start("own-mounts", |link| {
         sys::own_mounts()?;
         // So that Command can wait.
@@ -191,7 +191,7 @@ pub fn in_own_mounts(test: impl FnOnce() -> Result<()>) -> Result<()> {
 }
 
 /// In mounts of one's own: a new /run, of a machine that systemd seems to run, as pid 1 has its name.
-pub fn under_systemd() -> Result<()> {
+pub(crate) fn under_systemd() -> Result<()> {
     sys::mount("none", Path::new("/run"), "tmpfs", "")?;
     fs::create_dir_all("/run/systemd/system")?;
     let name = Path::new("/run/name-of-pid-1");
@@ -201,13 +201,13 @@ pub fn under_systemd() -> Result<()> {
 }
 
 /// Waits until it says this.
-pub fn await_text(printed: impl Fn() -> String, text: &str) -> Result<()> {
+pub(crate) fn await_text(printed: impl Fn() -> String, text: &str) -> Result<()> {
     machine::await_some(PATIENCE, || printed().contains(text).then_some(()))
         .with_context(|| format!("it does not say {text:?}: {}", printed().escape_debug()))
 }
 
 /// Words that no output may hold: a Rust program that lost its way.
-pub fn no_panic(said: &str) -> Result<()> {
+pub(crate) fn no_panic(said: &str) -> Result<()> {
     if said.contains("panicked") {
         bail!("it panicked: {}", said.trim());
     }
@@ -215,7 +215,7 @@ pub fn no_panic(said: &str) -> Result<()> {
 }
 
 /// This program, to run under `forktrace live --`.
-pub fn own_program() -> String {
+pub(crate) fn own_program() -> String {
     std::env::current_exe().map_or_else(
         |_| "/proc/self/exe".to_owned(),
         |path| path.to_string_lossy().into_owned(),
@@ -224,7 +224,7 @@ pub fn own_program() -> String {
 
 /// `scenarios helper`: what the tests run under forktrace. True is exit status
 /// 0; other statuses leave from here.
-pub fn helper(what: &str, argument: Option<&str>) -> Result<bool> {
+pub(crate) fn helper(what: &str, argument: Option<&str>) -> Result<bool> {
     let argument = argument.unwrap_or_default();
     match what {
         // Ends with a status.
@@ -268,7 +268,7 @@ pub fn helper(what: &str, argument: Option<&str>) -> Result<bool> {
 }
 
 /// A comm full of what a terminal acts on, and no UTF-8.
-pub const HOSTILE: &[u8] = b"\x1b[31m\n\t\xff\x9b2J\x07x";
+pub(crate) const HOSTILE: &[u8] = b"\x1b[31m\n\t\xff\x9b2J\x07x";
 
 fn argument_uid() -> u32 {
     4_000_000 + std::process::id() % 100_000

@@ -8,7 +8,7 @@ use crate::actor::Actor;
 use crate::runner::{Tests, Where};
 use crate::scenario::errnos::by_clone;
 
-pub const ON_EACH_KERNEL: &[Behaviour] = &[
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "other_errnos_counted_auto",
         run: |tests| counted(tests, "auto"),

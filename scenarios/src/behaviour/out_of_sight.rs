@@ -10,7 +10,7 @@ use crate::attempt::Kind;
 use crate::cgroup::Cgroup;
 use crate::runner::Tests;
 
-pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
+pub(super) const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "limits_out_of_sight",
     run: |tests| {
         // Goes when nobody lives there any more.

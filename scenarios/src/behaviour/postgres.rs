@@ -21,7 +21,7 @@ use crate::runner::Tests;
 use crate::scenario::skip;
 use crate::tracer::{PATIENCE, Running, Tracer};
 
-pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
+pub(super) const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "postgres_at_pids_max",
     run: at_pids_max,
 }];

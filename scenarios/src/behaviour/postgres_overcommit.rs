@@ -15,7 +15,7 @@ use crate::runner::{Tests, Where};
 use crate::scenario::skip;
 use crate::setting;
 
-pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
+pub(super) const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "postgres_strict_overcommit",
     run: strict_overcommit,
 }];

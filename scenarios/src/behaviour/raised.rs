@@ -13,7 +13,7 @@ use crate::runner::{Tests, Where};
 use crate::scenario::must_fail;
 use crate::tracer::Tracer;
 
-pub const ON_EACH_KERNEL: &[Behaviour] = &[
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "limit_raised_auto",
         run: |tests| raised(tests, "auto"),

@@ -17,7 +17,7 @@ use crate::machine::await_some;
 use crate::runner::Tests;
 use crate::tracer::{PATIENCE, Running};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "record_rotates_in_a_storm",
         run: |tests| rotates(tests, "storm.ndjson", "16K"),
@@ -362,7 +362,7 @@ fn wrong_usage(tests: &Tests) -> Result<()> {
 
 /// A recorder that nothing happens to, from before the other tests until after
 /// them.
-pub struct Idle {
+pub(super) struct Idle {
     recorder: Recorder,
     since: Instant,
     switches: u64,
@@ -372,7 +372,7 @@ pub struct Idle {
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Idle {
-    pub fn start(tests: &Tests) -> Result<Self> {
+    pub(super) fn start(tests: &Tests) -> Result<Self> {
         let path = folder(tests, "idle.ndjson")?;
         let recorder = Recorder::start(tests, &path, "nobody-at-all", &[])?;
         // Until it waits.
@@ -386,7 +386,7 @@ impl Idle {
 
     /// The kernel counts each time that a task waits (`voluntary_ctxt_switches`
     /// in /proc/PID/status), so one that wakes up shows.
-    pub fn end(self) -> Result<()> {
+    pub(super) fn end(self) -> Result<()> {
         sleep(MINUTE.saturating_sub(self.since.elapsed()));
         let woken = switches(&self.recorder.running)? - self.switches;
         let seconds = self.since.elapsed().as_secs();

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Behaviour, await_failures, forktrace, no_panic, provoke, record, refused_user};
 use crate::runner::Tests;
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "replay_is_the_recording",
         run: whole,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Behaviour, await_failures, forktrace, no_panic, provoke, record, refused_user};
 use crate::runner::Tests;
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "report_counts_what_was_recorded",
         run: counts,

@@ -20,7 +20,7 @@ use crate::setting;
 use crate::tracer::{PATIENCE, Running};
 
 /// What comes out differently on each kernel.
-pub const ON_EACH_KERNEL: &[Behaviour] = &[
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "selftest_fexit",
         run: |tests| all(tests, "fexit"),
@@ -39,7 +39,7 @@ pub const ON_EACH_KERNEL: &[Behaviour] = &[
     },
 ];
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "selftest_table",
         run: table,

@@ -23,7 +23,7 @@ use crate::setting;
 use crate::sleepers::{self, Sleepers};
 use crate::tracer::{PATIENCE, Tail, only_one_task};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "starved_in_full_cgroup",
         run: full_cgroup,
@@ -126,7 +126,7 @@ impl Exec {
 }
 
 /// Standard output and error of the calling process go to a file.
-pub fn redirect(said: &Path) -> Result<()> {
+pub(super) fn redirect(said: &Path) -> Result<()> {
     let to = File::options().create(true).append(true).open(said)?;
     dup2_stdout(&to)?;
     dup2_stderr(&to)?;
@@ -134,7 +134,7 @@ pub fn redirect(said: &Path) -> Result<()> {
 }
 
 /// Turns the calling process into a `forktrace record -o FILE` with more arguments.
-pub fn exec(binary: &Path, file: &Path, more: &[&str]) -> Result<()> {
+pub(super) fn exec(binary: &Path, file: &Path, more: &[&str]) -> Result<()> {
     let binary = CString::new(binary.as_os_str().as_bytes())?;
     let file = CString::new(file.as_os_str().as_bytes())?;
     let more = more.iter().map(|word| CString::new(*word));

@@ -17,7 +17,7 @@ use crate::scenario::skip;
 use crate::storm::{Keys, Storm};
 use crate::tracer::{NotStarted, Tracer};
 
-pub const ON_EACH_KERNEL: &[Behaviour] = &[
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "storm_of_processes",
         run: processes,

@@ -11,7 +11,7 @@ use super::{Behaviour, record};
 use crate::machine::{BpfKind, await_some, bpf_ids};
 use crate::runner::Tests;
 
-pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
+pub(super) const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "kill_leaves_nothing",
     run: kill,
 }];
@@ -19,7 +19,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
 const KINDS: [BpfKind; 3] = [BpfKind::Programs, BpfKind::Maps, BpfKind::Links];
 
 /// Ids of all programs, maps and links that there are.
-pub fn all_ids() -> Result<Vec<HashSet<u32>>> {
+pub(super) fn all_ids() -> Result<Vec<HashSet<u32>>> {
     KINDS
         .iter()
         .map(|kind| Ok(bpf_ids(*kind)?.into_iter().collect()))
@@ -31,7 +31,7 @@ fn mounts() -> Result<String> {
 }
 
 /// What came between `before` and `during` goes; something did come.
-pub fn none_left(before: &[HashSet<u32>], during: &[HashSet<u32>]) -> Result<()> {
+pub(super) fn none_left(before: &[HashSet<u32>], during: &[HashSet<u32>]) -> Result<()> {
     for (n, kind) in KINDS.iter().enumerate() {
         let new: HashSet<u32> = during[n].difference(&before[n]).copied().collect();
         // Links are what perf-event probes do without on old kernels.

@@ -11,7 +11,7 @@ use forktrace::record::{Certainty, Failure, Record};
 use super::{Behaviour, await_failures, forktrace, in_own_mounts, provoke, record, refused_user};
 use crate::runner::Tests;
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "no_kernel_types",
         run: |tests| in_own_mounts(|| hidden(tests)),

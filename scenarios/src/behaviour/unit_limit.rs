@@ -14,7 +14,7 @@ use crate::runner::Tests;
 use crate::setting;
 use crate::sleepers::Sleepers;
 
-pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
+pub(super) const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "percentage_of_a_unit",
     run: |tests| in_own_mounts(|| of_a_unit(tests)),
 }];

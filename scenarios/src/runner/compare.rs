@@ -14,7 +14,7 @@ use crate::oom::WantedKill;
 
 /// What a scenario did, without what it held, and what was recorded of it.
 #[derive(Default)]
-pub struct Done {
+pub(super) struct Done {
     pub name: String,
     pub expects: Vec<Expect>,
     pub holders: Option<WantedHolders>,
@@ -30,7 +30,7 @@ pub struct Done {
 ///
 /// `skipped`: so many may be missing, or lack the word of a stage, where many
 /// tasks ask at once; what is used up is taken off.
-pub fn scenario(
+pub(super) fn scenario(
     tests: &mut Tests,
     done: &Done,
     later: &[Done],
@@ -133,7 +133,7 @@ fn only_dying(done: &Done) -> Result<()> {
 
 /// In a test machine nobody else fails, but for the kernel's own threads while
 /// the host is full.
-pub fn strangers(tests: &mut Tests, done: &[Done], prefix: &str) {
+pub(super) fn strangers(tests: &mut Tests, done: &[Done], prefix: &str) {
     if tests.at == Where::Host {
         return;
     }

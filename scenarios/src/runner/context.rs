@@ -7,7 +7,7 @@ use crate::tracer::Scratch;
 
 /// Where the tests run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Where {
+pub(crate) enum Where {
     /// A machine of their own: everything is allowed.
     TestMachine,
     /// Somebody's host: it has to stay as it was.
@@ -16,7 +16,7 @@ pub enum Where {
 
 /// The kinds of tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Everything provoked under one forktrace, its recording compared
     Sessions,
     /// Behaviour that comes out differently on each kernel
@@ -28,7 +28,7 @@ pub enum Kind {
 
 /// What to run; an empty list is all of its kind.
 #[derive(Default)]
-pub struct Choice {
+pub(crate) struct Choice {
     pub styles: Vec<String>,
     pub only: Vec<String>,
     pub kinds: Vec<Kind>,
@@ -44,7 +44,7 @@ impl Choice {
 
     /// Whether a behaviour of this name is one of the styles' that were asked
     /// for. One without a style in its name is of what people get.
-    pub fn is_of_style(&self, name: &str) -> bool {
+    pub(crate) fn is_of_style(&self, name: &str) -> bool {
         let of = |style: &&&str| name.ends_with(&format!("_{style}"));
         let wanted: &[&str] = match STYLES.iter().find(of) {
             None | Some(&"auto") => &["auto", "fexit"],
@@ -53,7 +53,7 @@ impl Choice {
         self.styles.is_empty() || self.styles.iter().any(|s| wanted.contains(&s.as_str()))
     }
 
-    pub fn has_kind(&self, kind: Kind) -> bool {
+    pub(crate) fn has_kind(&self, kind: Kind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 }
@@ -62,7 +62,7 @@ impl Choice {
 pub(super) const STYLES: [&str; 4] = ["auto", "fexit", "kprobe", "tracepoint"];
 
 /// What one run knows.
-pub struct Tests {
+pub(crate) struct Tests {
     pub place: Place,
     pub at: Where,
     pub scratch: Scratch,
@@ -76,7 +76,7 @@ pub struct Tests {
 
 impl Tests {
     /// Whether a case of this name was asked for.
-    pub fn wanted(&self, name: &str) -> bool {
+    pub(crate) fn wanted(&self, name: &str) -> bool {
         self.choice.has(name)
     }
 }

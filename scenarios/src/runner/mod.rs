@@ -19,10 +19,10 @@ use crate::session as sessions;
 use crate::tracer::Scratch;
 
 use context::STYLES;
-pub use context::{Choice, Kind, Tests, Where};
+pub(crate) use context::{Choice, Kind, Tests, Where};
 
 /// Runs all tests; true when none failed.
-pub fn run(at: Where, forktrace: &Path, choice: Choice) -> Result<bool> {
+pub(crate) fn run(at: Where, forktrace: &Path, choice: Choice) -> Result<bool> {
     let scratch = Scratch::new()?;
     let binary = scratch.binary(forktrace)?;
     let mut tests = Tests {

@@ -17,7 +17,7 @@ use crate::session::Session;
 use crate::tracer::{NotStarted, Tracer, no_raw_controls, only_one_task};
 
 /// Starts forktrace, provokes the session's scenarios, ends it and compares.
-pub fn run(tests: &mut Tests, style: &str, session: Session) {
+pub(super) fn run(tests: &mut Tests, style: &str, session: Session) {
     let prefix = session.prefix.as_str();
     let scenarios: Vec<(Scenario, bool)> = session
         .scenarios

@@ -16,7 +16,7 @@ use crate::tracer::Tracer;
 
 /// Waits until everything that was provoked is recorded, and reads the files
 /// that the records name while they are there.
-pub fn settle(
+pub(super) fn settle(
     tracer: &mut Tracer,
     recorded: &mut Recorded,
     run: &Run,

@@ -9,7 +9,7 @@ use crate::tracer::Tracer;
 /// The summary against the records: exact, nothing lost.
 ///
 /// `skipped`: where returns can have been skipped, as many may be lost.
-pub fn totals(tracer: &Tracer, total: u64, summary: &Summary, skipped: u64) -> Result<()> {
+pub(super) fn totals(tracer: &Tracer, total: u64, summary: &Summary, skipped: u64) -> Result<()> {
     let losses = |of: fn(&Loss) -> bool| -> u64 {
         let counts = tracer.lines.iter().map(|l| match &l.record {
             Record::Loss(loss) if of(loss) => loss.count,

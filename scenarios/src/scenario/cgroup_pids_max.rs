@@ -15,7 +15,7 @@ use crate::cgroup::Cgroup;
 use crate::expect::{Expect, WantedLimit};
 use crate::sleepers::Sleepers;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "pids_own_7",
         reach: Reach::Own,

@@ -15,7 +15,7 @@ use crate::machine;
 use crate::setting::{self, Setting};
 use crate::sleepers::Sleepers;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "both_nproc_and_pids",
         reach: Reach::Own,

@@ -10,7 +10,7 @@ use crate::actor::Actor;
 use crate::attempt::{Kind, attempt};
 use crate::expect::Expect;
 
-pub const SCENARIOS: &[Scenario] = &[Scenario {
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "exec_in_progress",
     reach: Reach::Own,
     run,

@@ -16,7 +16,7 @@ use crate::setting;
 use crate::sleepers::Sleepers;
 use crate::zombies::careless;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "holders_of_a_cgroup",
         reach: Reach::Own,

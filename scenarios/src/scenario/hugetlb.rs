@@ -14,7 +14,7 @@ use crate::attempt::{Kind, attempt};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::setting;
 
-pub const SCENARIOS: &[Scenario] = &[Scenario {
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "hugetlb_pinned",
     reach: Reach::Host,
     run: pinned,

@@ -13,7 +13,7 @@ use crate::bpf_lsm::{self, Refusal};
 use crate::expect::Expect;
 use crate::machine::counts_skipped_kprobes;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "lsm_eagain",
         reach: Reach::Host,

@@ -21,7 +21,7 @@ use crate::holders::WantedHolders;
 use crate::setting::{self, Setting};
 use crate::sleepers::Sleepers;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "memory_own_9m",
         reach: Reach::Host,
@@ -49,7 +49,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-pub fn hierarchy(place: &Place) -> Result<Hierarchies> {
+pub(crate) fn hierarchy(place: &Place) -> Result<Hierarchies> {
     match place.cgroups.memory() {
         Some(hierarchy) => Ok(hierarchy),
         None => skip("no memory controller is mounted"),
@@ -58,7 +58,7 @@ pub fn hierarchy(place: &Place) -> Result<Hierarchies> {
 
 /// A cgroup `below` levels under the one that is limited, with the memory
 /// controller on all the way.
-pub fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
+pub(crate) fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgroup> {
     let names: Vec<String> = (1..=below).map(|n| format!("below-{n}")).collect();
     let leaf = tree.at(&names)?;
     if hierarchy.pids_is_v2 {
@@ -72,7 +72,7 @@ pub fn under(tree: &Tree, hierarchy: &Hierarchies, below: usize) -> Result<Cgrou
     Ok(leaf)
 }
 
-pub fn limit_name(hierarchy: &Hierarchies) -> &'static str {
+pub(crate) fn limit_name(hierarchy: &Hierarchies) -> &'static str {
     if hierarchy.pids_is_v2 {
         "memory.max"
     } else {
@@ -81,24 +81,24 @@ pub fn limit_name(hierarchy: &Hierarchies) -> &'static str {
 }
 
 /// The kernel reports each time that its OOM killer runs, at length.
-pub fn quiet_console() -> Result<Setting> {
+pub(crate) fn quiet_console() -> Result<Setting> {
     setting::set("kernel/printk", 1)
 }
 
-pub fn set(file: &Path, value: u64) -> Result<()> {
+pub(crate) fn set(file: &Path, value: u64) -> Result<()> {
     fs::write(file, value.to_string())
         .with_context(|| format!("write {value} to {}", file.display()))
 }
 
 /// A file in memory that is gone with the caller; to be made outside of the
 /// cgroup, which takes in what is written to it.
-pub fn ballast() -> Result<fs::File> {
+pub(crate) fn ballast() -> Result<fs::File> {
     let file = memfd_create("ballast", MemfdFlags::CLOEXEC).context("memfd_create")?;
     Ok(file.into())
 }
 
 /// Writes until the cgroup takes no more.
-pub fn fill(mut ballast: &fs::File) -> Result<()> {
+pub(crate) fn fill(mut ballast: &fs::File) -> Result<()> {
     for _ in 0..1 << 16 {
         if ballast.write_all(&[1; PAGE]).is_err() {
             return Ok(());
@@ -108,14 +108,14 @@ pub fn fill(mut ballast: &fs::File) -> Result<()> {
 }
 
 /// To be opened in time: in a full cgroup even that can be refused.
-pub fn way_out(hierarchy: &Hierarchies) -> Result<fs::File> {
+pub(crate) fn way_out(hierarchy: &Hierarchies) -> Result<fs::File> {
     let file = hierarchy.pids.join("cgroup.procs");
     let opened = fs::OpenOptions::new().write(true).open(&file);
     opened.with_context(|| format!("open {}", file.display()))
 }
 
 /// A page fault that the cgroup has no room for waits for ever.
-pub fn touch_everything() {
+pub(crate) fn touch_everything() {
     let _ = sys::lock_present();
 }
 

@@ -3,19 +3,19 @@
 
 mod cgroup_pids_max;
 mod combined;
-pub mod errnos;
+pub(crate) mod errnos;
 mod exec_in_progress;
 mod holders;
 mod hugetlb;
 mod lsm;
-pub mod memory;
+pub(crate) mod memory;
 mod negative;
 mod nproc_at_exec;
 mod once;
 mod oom;
 mod overcommit;
 mod pid_max;
-pub mod pid_namespace_dead;
+pub(crate) mod pid_namespace_dead;
 mod rlimit_nproc;
 mod sched_deadline;
 mod sched_ext;
@@ -37,7 +37,7 @@ use crate::oom::WantedKill;
 
 /// Where a scenario may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// Its own cgroups, users and namespaces: on any host.
     Own,
     /// Settings of the whole host: in a test machine only.
@@ -45,7 +45,7 @@ pub enum Reach {
 }
 
 /// What the scenarios know of where they run.
-pub struct Place {
+pub(crate) struct Place {
     pub cgroups: Hierarchies,
     /// From here on uids are nobody's.
     pub first_uid: u32,
@@ -60,7 +60,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn find(count: u32) -> Result<Self> {
+    pub(crate) fn find(count: u32) -> Result<Self> {
         Ok(Self {
             cgroups: Hierarchies::find()?,
             // Far from real users, and another for each run on one host.
@@ -73,19 +73,19 @@ impl Place {
     }
 
     /// Whether the session sees system calls only.
-    pub fn by_tracepoint(&self) -> bool {
+    pub(crate) fn by_tracepoint(&self) -> bool {
         self.style == "tracepoint"
     }
 
     /// A uid that is nobody's.
-    pub fn uid(&self, n: u32) -> u32 {
+    pub(crate) fn uid(&self, n: u32) -> u32 {
         self.first_uid + n
     }
 }
 
 /// What a scenario did.
 #[derive(Default)]
-pub struct Run {
+pub(crate) struct Run {
     /// Refused attempts that are failures.
     pub expects: Vec<Expect>,
     /// Who fills the limit that refuses all of them.
@@ -105,20 +105,20 @@ pub struct Run {
 
 impl Run {
     /// Takes what was expected for what must not be recorded.
-    pub fn silence(&mut self) {
+    pub(crate) fn silence(&mut self) {
         self.quiet.extend(self.expects.drain(..).map(|e| e.pid));
         self.quiet.sort_unstable();
         self.quiet.dedup();
     }
 
     /// Keeps something until the records are there.
-    pub fn keep(&mut self, what: impl Any) {
+    pub(crate) fn keep(&mut self, what: impl Any) {
         self.keep.push(Box::new(what));
     }
 
     /// Fires every prober and expects what `expect` says of each refusal; a
     /// success is an error.
-    pub fn fire(
+    pub(crate) fn fire(
         &mut self,
         probers: &mut [Prober],
         expect: impl Fn(&Prober, &Attempt) -> Expect,
@@ -135,7 +135,7 @@ impl Run {
 
 /// An attempt that was granted shows that the scenario is not set up as it
 /// should be.
-pub fn must_fail(attempts: &[Attempt]) -> Result<()> {
+pub(crate) fn must_fail(attempts: &[Attempt]) -> Result<()> {
     for a in attempts {
         if a.errno == 0 {
             bail!("{} succeeded, should have been refused", a.kind.label());
@@ -148,7 +148,7 @@ pub fn must_fail(attempts: &[Attempt]) -> Result<()> {
 }
 
 /// The other way round.
-pub fn must_succeed(attempts: &[Attempt]) -> Result<()> {
+pub(crate) fn must_succeed(attempts: &[Attempt]) -> Result<()> {
     for a in attempts {
         if a.errno != 0 {
             bail!("{} failed with errno {}", a.kind.label(), a.errno);
@@ -158,7 +158,7 @@ pub fn must_succeed(attempts: &[Attempt]) -> Result<()> {
 }
 
 /// One prober for each of `kinds`, named after `tag`.
-pub fn probers(
+pub(crate) fn probers(
     tag: &str,
     kinds: &[Kind],
     count: u32,
@@ -177,7 +177,7 @@ pub fn probers(
 
 /// A scenario that does not apply here.
 #[derive(Debug)]
-pub struct Skip(pub String);
+pub(crate) struct Skip(pub String);
 
 impl std::fmt::Display for Skip {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -188,12 +188,12 @@ impl std::fmt::Display for Skip {
 impl std::error::Error for Skip {}
 
 /// Ends a scenario that does not apply here.
-pub fn skip<T>(why: impl Into<String>) -> Result<T> {
+pub(crate) fn skip<T>(why: impl Into<String>) -> Result<T> {
     Err(Skip(why.into()).into())
 }
 
 /// A scenario.
-pub struct Scenario {
+pub(crate) struct Scenario {
     pub name: &'static str,
     pub reach: Reach,
     pub run: fn(&Place) -> Result<Run>,
@@ -210,12 +210,12 @@ impl Scenario {
 }
 
 /// Those of a session with `--seccomp` and `--thread-stacks`.
-pub fn with_options() -> Vec<Scenario> {
+pub(crate) fn with_options() -> Vec<Scenario> {
     copies(&[seccomp::WITH_OPTION, thread_stack::SCENARIOS])
 }
 
 /// All that need no option, in the order in which they run.
-pub fn all() -> Vec<Scenario> {
+pub(crate) fn all() -> Vec<Scenario> {
     copies(&[
         // First: a limit whose holders were counted is not counted again for five seconds.
         holders::SCENARIOS,

@@ -13,7 +13,7 @@ use crate::actor::{Actor, PATIENCE};
 use crate::attempt::{CloneArgs, Kind, attempt, attempts, clone, clone3};
 use crate::machine;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "quiet_success",
         reach: Reach::Own,
@@ -254,7 +254,7 @@ extern "C" fn never_run(_: *mut libc::c_void) -> *mut libc::c_void {
 }
 
 /// A large process is killed while it is copied: it never hears an errno.
-pub fn killed(_place: &Place) -> Result<Run> {
+pub(super) fn killed(_place: &Place) -> Result<Run> {
     const VICTIMS: u32 = 60;
     let mut run = Run::default();
     let (caller, report) = Actor::start("victims", |link| {

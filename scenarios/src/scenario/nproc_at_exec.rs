@@ -16,7 +16,7 @@ use crate::attempt::{Attempt, Kind, exec};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::sleepers::Sleepers;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "nproc_exec",
         reach: Reach::Own,

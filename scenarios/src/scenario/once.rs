@@ -11,7 +11,7 @@ use crate::attempt::{Attempt, Kind, attempts};
 use crate::bpf;
 use crate::expect::{Expect, Number, WantedLimit};
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "once_40_of_one_thread",
         reach: Reach::Own,
@@ -29,7 +29,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-pub const BESIDE_MAPS: &[Scenario] = &[Scenario {
+pub(super) const BESIDE_MAPS: &[Scenario] = &[Scenario {
     name: "once_8_threads_beside_maps",
     reach: Reach::Host,
     run: many_threads_beside_maps,

@@ -13,7 +13,7 @@ use crate::cgroup::{Cgroup, Hierarchies, Tree};
 use crate::oom::WantedKill;
 use crate::setting;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "oom_own_16m",
         reach: Reach::Own,

@@ -14,7 +14,7 @@ use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::machine;
 use crate::setting;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "overcommit_kbytes",
         reach: Reach::Host,
@@ -122,13 +122,13 @@ fn never(place: &Place, tag: &str, uid: u32, bytes: u64, by_ratio: bool) -> Resu
 
 /// The setting of CommitLimit: the kernel keeps one of two sysctls and sets the
 /// other to 0.
-pub struct CommitLimit {
+pub(super) struct CommitLimit {
     ratio: u64,
     kbytes: u64,
 }
 
 impl CommitLimit {
-    pub fn keep() -> Result<Self> {
+    pub(super) fn keep() -> Result<Self> {
         Ok(Self {
             ratio: setting::read("vm/overcommit_ratio")?,
             kbytes: setting::read("vm/overcommit_kbytes")?,

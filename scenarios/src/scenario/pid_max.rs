@@ -16,7 +16,7 @@ use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::setting;
 use crate::sleepers;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "pid_max_340",
         reach: Reach::Host,

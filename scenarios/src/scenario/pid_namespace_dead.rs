@@ -14,7 +14,7 @@ use crate::actor::{Actor, Prober};
 use crate::attempt::{Kind, attempts};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "pidns_dead",
         reach: Reach::Own,
@@ -39,7 +39,7 @@ pub const SCENARIOS: &[Scenario] = &[
 
 /// Sends children to a new pid namespace whose init comes and goes; answers
 /// the namespace's inode number.
-pub fn outlive_namespace(flags: i32) -> Result<u64> {
+pub(crate) fn outlive_namespace(flags: i32) -> Result<u64> {
     sys::unshare(libc::CLONE_NEWPID | flags, "CLONE_NEWPID")?;
     let init = waiting_child()?;
     // The namespace shows only while it has an init.

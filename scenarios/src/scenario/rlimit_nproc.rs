@@ -10,7 +10,7 @@ use crate::attempt::Kind;
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::sleepers::Sleepers;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "nproc_7",
         reach: Reach::Own,

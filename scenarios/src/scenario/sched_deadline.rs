@@ -8,7 +8,7 @@ use super::{Place, Reach, Run, Scenario, probers, skip};
 use crate::attempt::Kind;
 use crate::expect::Expect;
 
-pub const SCENARIOS: &[Scenario] = &[Scenario {
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "sched_deadline",
     reach: Reach::Own,
     run,

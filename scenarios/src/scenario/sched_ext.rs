@@ -10,7 +10,7 @@ use crate::attempt::{Attempt, Kind};
 use crate::bpf_scheduler::{self, NAME, Scheduler};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "sched_ext_eagain",
         reach: Reach::Host,
@@ -24,7 +24,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 /// Of a session with `--errno all`.
-pub const OTHER_ERRNOS: &[Scenario] = &[Scenario {
+pub(super) const OTHER_ERRNOS: &[Scenario] = &[Scenario {
     name: "sched_ext_eperm",
     reach: Reach::Host,
     run: |place| refused(place, "scp", libc::EPERM),

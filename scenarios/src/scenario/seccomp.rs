@@ -15,14 +15,14 @@ use crate::attempt::{Kind, attempt, attempts, exec};
 use crate::expect::{Expect, WantedLimit};
 
 /// Of a session without `--seccomp`.
-pub const WITHOUT_OPTION: &[Scenario] = &[Scenario {
+pub(super) const WITHOUT_OPTION: &[Scenario] = &[Scenario {
     name: "seccomp_without_option",
     reach: Reach::Own,
     run: unasked,
 }];
 
 /// Of one with it.
-pub const WITH_OPTION: &[Scenario] = &[
+pub(super) const WITH_OPTION: &[Scenario] = &[
     Scenario {
         name: "seccomp_eagain",
         reach: Reach::Own,

@@ -13,7 +13,7 @@ use crate::machine;
 use crate::setting;
 use crate::sleepers;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "threads_max_root",
         reach: Reach::Host,

@@ -4,12 +4,12 @@
 use rustix::time::{ClockId, clock_gettime};
 
 /// CLOCK_MONOTONIC, nanoseconds.
-pub fn monotonic() -> u64 {
+pub(super) fn monotonic() -> u64 {
     read(ClockId::Monotonic) as u64
 }
 
 /// How far the wall clock is ahead of it, nanoseconds: of many looks the one that took least.
-pub fn ahead() -> i128 {
+pub(super) fn ahead() -> i128 {
     let looks = (0..200).map(|_| {
         let before = read(ClockId::Monotonic);
         let wall = read(ClockId::Realtime);

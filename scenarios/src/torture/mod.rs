@@ -36,7 +36,7 @@ const SETTLE: Duration = Duration::from_secs(30);
 const MOST_TOLD: usize = 3;
 
 /// What to run.
-pub struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     pub style: &'a str,
     pub seed: u64,
     /// Whichever is reached first.
@@ -49,7 +49,7 @@ pub struct Plan<'a> {
 }
 
 /// Plays phases, prints each finding, and ends with a line of sums. The bar is xtask's.
-pub fn run(forktrace: &Path, plan: &Plan<'_>) -> Result<()> {
+pub(crate) fn run(forktrace: &Path, plan: &Plan<'_>) -> Result<()> {
     sys::own_mounts()?;
     let place = Place::find(1)?;
     ensure!(

@@ -9,7 +9,7 @@ use crate::expect::Line;
 
 /// A `failure` record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reported {
+pub(super) struct Reported {
     pub seq: u64,
     pub tid: u32,
     pub process: u32,
@@ -25,7 +25,7 @@ pub struct Reported {
 
 /// The limit that a `failure` record names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bound {
+pub(super) struct Bound {
     pub scope: String,
     pub value: Option<u64>,
     /// What `usage` has to be compared with.
@@ -35,7 +35,7 @@ pub struct Bound {
 
 /// A `repeat` record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repeated {
+pub(super) struct Repeated {
     pub of: u64,
     pub count: u64,
     pub alike: Alike,
@@ -43,7 +43,7 @@ pub struct Repeated {
 
 /// All that came between two looks.
 #[derive(Default)]
-pub struct Records {
+pub(super) struct Records {
     pub failures: Vec<Reported>,
     pub repeated: Vec<Repeated>,
     /// Counted without detail.
@@ -54,7 +54,11 @@ pub struct Records {
 
 impl Records {
     /// Takes lines in; `ahead` is how far the wall clock is ahead of CLOCK_MONOTONIC.
-    pub fn take(&mut self, lines: impl IntoIterator<Item = Line>, ahead: i128) -> Result<()> {
+    pub(super) fn take(
+        &mut self,
+        lines: impl IntoIterator<Item = Line>,
+        ahead: i128,
+    ) -> Result<()> {
         for line in lines {
             match line.record {
                 Record::Failure(failure) if failure.operation != Operation::Exec => {
@@ -74,7 +78,7 @@ impl Records {
     }
 
     /// Failures that are accounted for.
-    pub fn total(&self) -> u64 {
+    pub(super) fn total(&self) -> u64 {
         let repeated: u64 = self.repeated.iter().map(|repeat| repeat.count).sum();
         self.failures.len() as u64 + repeated + self.lost
     }
@@ -119,10 +123,10 @@ fn errno(failure: &Failure) -> i32 {
 
 /// What `repeat`s refer to, over the whole session.
 #[derive(Default)]
-pub struct BySeq(BTreeMap<u64, Reported>);
+pub(super) struct BySeq(BTreeMap<u64, Reported>);
 
 impl BySeq {
-    pub fn learn(&mut self, reported: &[Reported]) {
+    pub(super) fn learn(&mut self, reported: &[Reported]) {
         self.0.extend(
             reported
                 .iter()
@@ -130,7 +134,7 @@ impl BySeq {
         );
     }
 
-    pub fn get(&self, seq: u64) -> Option<&Reported> {
+    pub(super) fn get(&self, seq: u64) -> Option<&Reported> {
         self.0.get(&seq)
     }
 }

@@ -2,23 +2,23 @@
 
 /// The generator.
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub(super) struct Rng(u64);
 
 impl Rng {
     #[cfg(test)]
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// One of its own for the `n`th part, whatever the parts before have drawn: so that a part can
     /// be played alone.
-    pub fn part(seed: u64, n: u64) -> Self {
+    pub(super) fn part(seed: u64, n: u64) -> Self {
         let mut rng = Self(seed ^ n.wrapping_mul(0xd134_2543_de82_ef95));
         rng.next();
         rng
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -27,18 +27,18 @@ impl Rng {
     }
 
     /// From `low` to `high`, both included.
-    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
         debug_assert!(low <= high);
         low + self.next() % (high - low + 1)
     }
 
     /// True `percent` times in a hundred.
-    pub fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.between(1, 100) <= percent
     }
 
     /// One of them.
-    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.between(0, all.len() as u64 - 1) as usize]
     }
 }

@@ -6,18 +6,18 @@ use super::judge::{Fault, Verdict};
 
 /// What is counted of one attach style on one kernel, by name.
 #[derive(Default)]
-pub struct Tally(std::collections::BTreeMap<String, u64>);
+pub(super) struct Tally(std::collections::BTreeMap<String, u64>);
 
 impl Tally {
-    pub fn add(&mut self, name: &str, count: u64) {
+    pub(super) fn add(&mut self, name: &str, count: u64) {
         *self.0.entry(name.to_owned()).or_default() += count;
     }
 
-    pub fn get(&self, name: &str) -> u64 {
+    pub(super) fn get(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
     }
 
-    pub fn take(&mut self, verdict: &Verdict, race: bool) {
+    pub(super) fn take(&mut self, verdict: &Verdict, race: bool) {
         let at = if race { "race" } else { "still" };
         self.add("phases", 1);
         self.add(&format!("refusals_{at}"), verdict.refusals);
@@ -56,7 +56,7 @@ impl Tally {
     }
 
     /// `TORTURE`, kernel, style, and `name=count`, separated by tabs.
-    pub fn line(&self, kernel: &str, style: &str) -> String {
+    pub(super) fn line(&self, kernel: &str, style: &str) -> String {
         let counts: Vec<String> = self
             .0
             .iter()

@@ -3,10 +3,10 @@
 
 mod x86_64;
 
-pub use x86_64::*;
+pub(crate) use x86_64::*;
 
 /// Whether it is this machine's.
-pub const IS_HERE: bool = cfg!(target_arch = "x86_64");
+pub(crate) const IS_HERE: bool = cfg!(target_arch = "x86_64");
 
 /// Where Debian has shared libraries, on any architecture that xtask builds on.
-pub const LIBRARIES: [&str; 2] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
+pub(crate) const LIBRARIES: [&str; 2] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];

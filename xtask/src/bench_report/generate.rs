@@ -66,7 +66,7 @@ const PROGRAMS: [&str; 12] = [
 ];
 
 /// Writes `failures` failures, with the repeats of some.
-pub fn write(path: &Path, failures: u64) -> Result<()> {
+pub(super) fn write(path: &Path, failures: u64) -> Result<()> {
     let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);

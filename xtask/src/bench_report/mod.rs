@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Arguments of `cargo xtask bench report`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Failures in the recording that is generated
     #[arg(long, default_value_t = 1_000_000)]
     failures: u64,
@@ -53,7 +53,7 @@ SELECT json_group_object(cause, n) FROM (
   GROUP BY cause)"#;
 
 /// Runs it.
-pub fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<()> {
     let file = paths::work_dir("bench")?.join(format!("report-{}.ndjson", args.failures));
     generate::write(&file, args.failures)?;
     let done = compare(&file, args);

@@ -14,12 +14,12 @@ const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// The image's file.
-pub fn file(release: &Release) -> String {
+pub(super) fn file(release: &Release) -> String {
     format!("{}-oci.tar", release.name())
 }
 
 /// Writes it.
-pub fn write(release: &Release, payloads: &[Payload], out: &Path) -> Result<()> {
+pub(super) fn write(release: &Release, payloads: &[Payload], out: &Path) -> Result<()> {
     let created = release.rfc3339()?;
     let mut blobs = Blobs::default();
     let mut manifests = Vec::new();

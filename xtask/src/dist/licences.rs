@@ -7,14 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What stands first in Debian's file of a package.
-pub const OWN: &str = "\
+pub(super) const OWN: &str = "\
 forktrace is licensed under the terms of MIT or of Apache-2.0, at your choice. Both follow, and after
 them the terms of the packages that its program is made of.
 
 ";
 
 /// The texts of all other packages, each text once.
-pub fn others(release: &Release) -> Result<String> {
+pub(super) fn others(release: &Release) -> Result<String> {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for part in release.metadata.parts() {
         let package = part.package;

@@ -13,14 +13,14 @@ const ROOTS: [&str; 2] = ["forktrace", "forktrace-ebpf"];
 
 /// The answer of `cargo metadata`.
 #[derive(Deserialize)]
-pub struct Metadata {
+pub(crate) struct Metadata {
     packages: Vec<Package>,
     resolve: Resolve,
 }
 
 /// A package.
 #[derive(Deserialize)]
-pub struct Package {
+pub(crate) struct Package {
     pub id: String,
     pub name: String,
     pub version: String,
@@ -62,7 +62,7 @@ struct Kind {
 
 impl Package {
     /// The folder that holds its sources.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(&self.manifest_path)
     }
 
@@ -74,14 +74,14 @@ impl Package {
 }
 
 /// A package that is part of the program, and those that it needs there.
-pub struct Part<'a> {
+pub(crate) struct Part<'a> {
     pub package: &'a Package,
     pub needs: Vec<&'a Package>,
 }
 
 impl Metadata {
     /// Asks cargo, for all machines that there are programs for.
-    pub fn read(root: &Path) -> Result<Self> {
+    pub(crate) fn read(root: &Path) -> Result<Self> {
         let mut cargo = run::cargo();
         cargo
             .current_dir(root)
@@ -97,7 +97,7 @@ impl Metadata {
     }
 
     /// Of the program.
-    pub fn version(&self) -> Result<String> {
+    pub(crate) fn version(&self) -> Result<String> {
         let program = self.packages.iter().find(|p| p.name == ROOTS[0]);
         let program = program.with_context(|| format!("no package {}", ROOTS[0]))?;
         Ok(program.version.clone())
@@ -105,7 +105,7 @@ impl Metadata {
 
     /// What the program and the BPF objects are made of, by name and version: not what runs while
     /// they are built.
-    pub fn parts(&self) -> Vec<Part<'_>> {
+    pub(crate) fn parts(&self) -> Vec<Part<'_>> {
         let packages: BTreeMap<&str, &Package> =
             self.packages.iter().map(|p| (p.id.as_str(), p)).collect();
         let nodes = self.resolve.nodes.iter().map(|n| (n.id.as_str(), n));
@@ -137,11 +137,11 @@ impl Metadata {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::Metadata;
 
     /// A program that needs one package, which a macro and a build script are made with.
-    pub fn sample() -> Metadata {
+    pub(crate) fn sample() -> Metadata {
         let package = |name: &str, kind: &str, source: &str| {
             format!(
                 r#"{{"id":"{name}","name":"{name}","version":"1.2.3","license":"MIT","source":{source},

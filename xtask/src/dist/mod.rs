@@ -21,7 +21,7 @@ mod sbom;
 mod site;
 mod sums;
 mod tarball;
-pub mod trial;
+pub(crate) mod trial;
 mod unit;
 
 use machine::Machine;
@@ -30,7 +30,7 @@ use release::Release;
 
 /// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// For these machines [default: all]
     #[arg(long, value_enum)]
     machine: Vec<Machine>,
@@ -50,7 +50,7 @@ pub struct Args {
 }
 
 /// Runs `cargo xtask dist`.
-pub fn main(args: &Args) -> Result<ExitCode> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let machines = match args.machine.is_empty() {
         true => Machine::value_variants().to_vec(),
         false => args.machine.clone(),

@@ -20,7 +20,7 @@ const NFPM: Tool = Tool {
 const REVISION: &str = "1";
 
 /// Names of a machine's packages, as Debian and rpm write them.
-pub fn names(release: &Release, machine: Machine) -> [(&'static str, String); 2] {
+pub(super) fn names(release: &Release, machine: Machine) -> [(&'static str, String); 2] {
     let version = &release.version;
     let (debian, rpm) = (machine.other_name(), machine.name());
     [
@@ -33,7 +33,7 @@ pub fn names(release: &Release, machine: Machine) -> [(&'static str, String); 2]
 }
 
 /// Writes both.
-pub fn write(release: &Release, payload: &Payload, out: &Path) -> Result<()> {
+pub(super) fn write(release: &Release, payload: &Payload, out: &Path) -> Result<()> {
     let nfpm = python::get(&NFPM)?.join(NFPM.program);
     let stage = paths::work_dir("dist")?.join(format!("stage-{}", payload.machine.name()));
     let _ = fs::remove_dir_all(&stage);

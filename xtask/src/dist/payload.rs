@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// A file of the release, and its path in the archive and in either kind of package, where it is in them.
 #[derive(Clone)]
-pub struct File {
+pub(super) struct File {
     pub archive: Option<String>,
     pub deb: Option<String>,
     pub rpm: Option<String>,
@@ -49,7 +49,7 @@ impl File {
 }
 
 /// What a machine's archive and packages hold.
-pub struct Payload {
+pub(super) struct Payload {
     pub machine: Machine,
     pub program: Vec<u8>,
     pub files: Vec<File>,
@@ -57,7 +57,7 @@ pub struct Payload {
 
 impl Payload {
     /// The program of this machine, and the texts that all have.
-    pub fn new(program: Program, texts: &[File]) -> Self {
+    pub(super) fn new(program: Program, texts: &[File]) -> Self {
         let mut file = File::new(program.bytes.clone())
             .archived("forktrace")
             .installed("/usr/bin/forktrace");
@@ -73,7 +73,7 @@ impl Payload {
 }
 
 /// Everything but the program: the same for all machines, printed by the one that runs here.
-pub fn texts(release: &Release, programs: &[Program]) -> Result<Vec<File>> {
+pub(super) fn texts(release: &Release, programs: &[Program]) -> Result<Vec<File>> {
     let here = programs.iter().find(|program| program.machine.is_here());
     let here =
         here.context("the manual is printed by a program that runs here: add its --machine")?;

@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// A program that was built.
-pub struct Program {
+pub(super) struct Program {
     pub machine: Machine,
     pub path: PathBuf,
     pub bytes: Vec<u8>,
 }
 
 /// Builds it.
-pub fn build(release: &Release, machine: Machine) -> Result<Program> {
+pub(super) fn build(release: &Release, machine: Machine) -> Result<Program> {
     if let Some(path) = &release.program {
         return read(machine, path);
     }
@@ -48,7 +48,7 @@ fn folder(release: &Release) -> PathBuf {
 }
 
 /// The folders that paths of sources begin with, and what stands for them in the program.
-pub fn folders(release: &Release) -> [(PathBuf, &'static str); 2] {
+pub(super) fn folders(release: &Release) -> [(PathBuf, &'static str); 2] {
     [
         (cargo_home(), "/cargo"),
         (release.root.clone(), "/forktrace"),

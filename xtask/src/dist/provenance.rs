@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Writes it, over what is in the folder by now.
-pub fn write(release: &Release, machines: &[Machine], out: &Path) -> Result<()> {
+pub(super) fn write(release: &Release, machines: &[Machine], out: &Path) -> Result<()> {
     let subject: Vec<Value> = sums::of(out)?
         .into_iter()
         .map(|(name, sum)| json!({"name": name, "digest": {"sha256": sum}}))

@@ -10,7 +10,7 @@ use std::process::Command;
 const DIRTY: &str = "-dirty";
 
 /// A release of the sources in a folder.
-pub struct Release {
+pub(crate) struct Release {
     pub root: PathBuf,
     pub version: String,
     pub commit: String,
@@ -23,7 +23,7 @@ pub struct Release {
 
 impl Release {
     /// Reads the folder; an error where it differs from its commit, unless that is `dirty`.
-    pub fn of(root: &Path, dirty: bool) -> Result<Self> {
+    pub(crate) fn of(root: &Path, dirty: bool) -> Result<Self> {
         let git = |words: &[&str]| {
             let text = run::capture(Command::new("git").current_dir(root).args(words))
                 .context("a release is made from a commit")?;
@@ -51,17 +51,17 @@ impl Release {
     }
 
     /// Whether files differ from the commit.
-    pub fn is_dirty(&self) -> bool {
+    pub(crate) fn is_dirty(&self) -> bool {
         self.program.is_some() || self.commit.ends_with(DIRTY)
     }
 
     /// The start of most files' names.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("forktrace-{}", self.version)
     }
 
     /// The time as RFC 3339 has it.
-    pub fn rfc3339(&self) -> Result<String> {
+    pub(crate) fn rfc3339(&self) -> Result<String> {
         let date = run::capture(
             Command::new("date")
                 .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
@@ -71,12 +71,12 @@ impl Release {
     }
 
     /// A file of the sources.
-    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>> {
         std::fs::read(self.root.join(path)).with_context(|| format!("reading {path}"))
     }
 
     /// A program of the build, that finds its time in the environment.
-    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(&self.root)

@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Its file.
-pub fn file(release: &Release) -> String {
+pub(super) fn file(release: &Release) -> String {
     format!("{}.cdx.json", release.name())
 }
 
 /// Writes it.
-pub fn write(release: &Release, out: &Path) -> Result<()> {
+pub(super) fn write(release: &Release, out: &Path) -> Result<()> {
     let lock = release.read("Cargo.lock")?;
     let sums = checksums(std::str::from_utf8(&lock)?)?;
     let parts = release.metadata.parts();

@@ -17,7 +17,7 @@ const MDBOOK: Tool = Tool {
 };
 
 /// Builds it, and writes its archive.
-pub fn write(release: &Release, out: &Path) -> Result<()> {
+pub(super) fn write(release: &Release, out: &Path) -> Result<()> {
     let folder = build(release)?;
     let name = format!("{}-docs", release.name());
     let mut files = Vec::new();

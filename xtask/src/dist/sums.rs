@@ -7,23 +7,23 @@ use std::fs;
 use std::path::Path;
 
 /// Its name.
-pub const FILE: &str = "SHA256SUMS";
+pub(super) const FILE: &str = "SHA256SUMS";
 
 /// Sums up what is in the folder, by name.
-pub fn write(out: &Path) -> Result<()> {
+pub(super) fn write(out: &Path) -> Result<()> {
     let lines = of(out)?;
     let lines = lines.iter().map(|(name, sum)| format!("{sum}  {name}\n"));
     put(out, FILE, lines.collect::<String>().as_bytes())
 }
 
 /// The file's content.
-pub fn read(out: &Path) -> Result<String> {
+pub(super) fn read(out: &Path) -> Result<String> {
     let path = out.join(FILE);
     fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
 }
 
 /// Names and sums of all files but this one.
-pub fn of(out: &Path) -> Result<Vec<(String, String)>> {
+pub(super) fn of(out: &Path) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(out)? {
         let entry = entry?;

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// An entry's path, mode and content.
-pub type Entry<'a> = (String, u32, &'a [u8]);
+pub(super) type Entry<'a> = (String, u32, &'a [u8]);
 
 /// Writes a machine's archive.
-pub fn write(release: &Release, payload: &Payload, out: &Path) -> Result<()> {
+pub(super) fn write(release: &Release, payload: &Payload, out: &Path) -> Result<()> {
     let name = format!("{}-{}-linux", release.name(), payload.machine.name());
     let entries = payload.files.iter().filter_map(|file| {
         let path = file.archive.as_ref()?;
@@ -22,7 +22,7 @@ pub fn write(release: &Release, payload: &Payload, out: &Path) -> Result<()> {
 }
 
 /// Entries, and the folders above them, by name.
-pub fn tar(mut entries: Vec<Entry<'_>>, time: u64) -> Result<Vec<u8>> {
+pub(super) fn tar(mut entries: Vec<Entry<'_>>, time: u64) -> Result<Vec<u8>> {
     let above = entries.iter().flat_map(|(path, ..)| {
         let parents = Path::new(path).ancestors().skip(1);
         parents.filter_map(|parent| parent.to_str().filter(|parent| !parent.is_empty()))
@@ -49,7 +49,7 @@ pub fn tar(mut entries: Vec<Entry<'_>>, time: u64) -> Result<Vec<u8>> {
 }
 
 /// As zstd packs it; one thread, because several of them cut it where their number says.
-pub fn zstd(bytes: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn zstd(bytes: &[u8]) -> Result<Vec<u8>> {
     let program = Path::new("/usr/bin/zstd");
     apt::require(&[apt::Package::new("zstd", program)], "packing archives")?;
     let arguments = ["-19", "--single-thread", "--no-progress", "-q", "-c"];

@@ -3,17 +3,17 @@
 use anyhow::{Context, Result, ensure};
 
 /// The unit, in the sources.
-pub const FILE: &str = "contrib/forktrace.service";
+pub(super) const FILE: &str = "contrib/forktrace.service";
 
 /// The user that the packages' unit runs as, for systemd-sysusers.
-pub const SYSUSERS: &str = "\
+pub(super) const SYSUSERS: &str = "\
 # Records refused forks: the user of forktrace.service.
 u forktrace - \"forktrace, which records refused forks\" /var/log/forktrace -
 ";
 
 /// The unit's own comments on how to install it are for those who do it by hand; a package's program is
 /// elsewhere, and its user stays, so that the recordings have an owner while the service is stopped.
-pub fn packaged(unit: &str) -> Result<String> {
+pub(super) fn packaged(unit: &str) -> Result<String> {
     const CHANGES: [(&str, &str); 2] = [
         ("/usr/local/bin/forktrace", "/usr/bin/forktrace"),
         ("DynamicUser=yes\n", "User=forktrace\nRemoveIPC=yes\n"),

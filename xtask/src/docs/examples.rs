@@ -13,14 +13,14 @@ const RECORDINGS: &str = "docs/examples";
 const OLD_RECORDING: &str = "forktrace/tests/data/schema-1.ndjson";
 
 /// What examples run in.
-pub struct Tools {
+pub(super) struct Tools {
     folder: PathBuf,
     path: OsString,
 }
 
 impl Tools {
     /// A folder with the recordings, and forktrace and the others on the path.
-    pub fn new(forktrace: &Path) -> Result<Self> {
+    pub(super) fn new(forktrace: &Path) -> Result<Self> {
         let tools = json_tools::get()?;
         let folder = paths::work_dir("docs")?;
         let own = paths::work_dir("docs-bin")?;
@@ -45,7 +45,7 @@ impl Tools {
     }
 
     /// What commands print, on standard output.
-    pub fn print(&self, commands: &str) -> Result<String> {
+    pub(super) fn print(&self, commands: &str) -> Result<String> {
         run::capture(
             Command::new("bash")
                 .args(["-c", commands])
@@ -57,14 +57,14 @@ impl Tools {
 }
 
 /// Commands, and what the document says that they print.
-pub struct Example<'a> {
+pub(super) struct Example<'a> {
     commands: String,
     printed: &'a str,
 }
 
 impl Example<'_> {
     /// Runs it.
-    pub fn check(&self, tools: &Tools) -> Result<()> {
+    pub(super) fn check(&self, tools: &Tools) -> Result<()> {
         let printed = tools.print(&self.commands)?;
         ensure!(
             shows(self.printed, &printed),
@@ -84,7 +84,7 @@ fn shows(page: &str, printed: &str) -> bool {
 }
 
 /// Each block of commands that is followed by one of text.
-pub fn of(document: &str) -> Vec<Example<'_>> {
+pub(super) fn of(document: &str) -> Vec<Example<'_>> {
     let blocks = blocks(document);
     blocks
         .windows(2)
@@ -97,7 +97,7 @@ pub fn of(document: &str) -> Vec<Example<'_>> {
 }
 
 /// The document with what its examples print now; one that is cut short stays as long as it is.
-pub fn rewritten(document: &str, tools: &Tools) -> Result<String> {
+pub(super) fn rewritten(document: &str, tools: &Tools) -> Result<String> {
     let mut new = String::new();
     let mut rest = document;
     for example in of(document) {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Fails with all that lead nowhere.
-pub fn check(documents: &[PathBuf]) -> Result<()> {
+pub(super) fn check(documents: &[PathBuf]) -> Result<()> {
     let mut lost = Vec::new();
     for document in documents {
         let text = fs::read_to_string(document)

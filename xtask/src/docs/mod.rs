@@ -17,7 +17,7 @@ use examples::Tools;
 
 /// Arguments of `cargo xtask docs`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Record what the documents and pictures show anew, on a test kernel
     #[arg(long)]
     record: bool,
@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// Runs `cargo xtask docs`: what forktrace prints now goes into the documents and pictures.
-pub fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<()> {
     // Without a test machine nobody needs its init.
     let init = args
         .init
@@ -56,7 +56,7 @@ pub fn main(args: &Args) -> Result<()> {
 }
 
 /// Compares all of it.
-pub fn check(forktrace: &Path, tally: &mut Tally) -> Result<()> {
+pub(crate) fn check(forktrace: &Path, tally: &mut Tally) -> Result<()> {
     let tools = Tools::new(forktrace)?;
     let mut count = 0;
     for document in documents()? {

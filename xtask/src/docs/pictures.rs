@@ -25,7 +25,7 @@ const PICTURES: [(&str, &str, &str); 2] = [
 const LIGHT: Color = Color::Rgb(RgbColor(0xdd, 0xdd, 0xdd));
 
 /// All of them, with their files.
-pub fn draw(tools: &Tools) -> Result<Vec<(PathBuf, String)>> {
+pub(super) fn draw(tools: &Tools) -> Result<Vec<(PathBuf, String)>> {
     let folder = paths::root().join("docs/pictures");
     fs::create_dir_all(&folder)?;
     let mut all = Vec::new();
@@ -44,7 +44,7 @@ pub fn draw(tools: &Tools) -> Result<Vec<(PathBuf, String)>> {
 }
 
 /// Compares them with the files.
-pub fn check(tools: &Tools) -> Result<()> {
+pub(super) fn check(tools: &Tools) -> Result<()> {
     for (path, picture) in draw(tools)? {
         ensure!(
             fs::read_to_string(&path).is_ok_and(|old| old == picture),

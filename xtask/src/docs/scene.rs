@@ -35,7 +35,7 @@ cat /tmp/web1.ndjson
 ";
 
 /// Boots, provokes, and writes docs/examples/web1.ndjson.
-pub fn record(programs: &Programs) -> Result<()> {
+pub(super) fn record(programs: &Programs) -> Result<()> {
     guest::qemu()?;
     let kernels = kernel::get(&[KERNEL.to_owned()])?;
     let kernel = kernels.first().context("no kernel")?;

@@ -28,7 +28,7 @@ const FLAGS: [&str; 5] = [
 ];
 
 /// A fuzz target, and how many inputs the tests make up for it.
-pub struct Target {
+pub(crate) struct Target {
     /// Its file in `fuzz/fuzz_targets`, and its name.
     pub name: &'static str,
     pub runs_in_tests: u64,
@@ -36,7 +36,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub(crate) const TARGETS: [Target; 4] = [
     Target {
         name: "reader",
         runs_in_tests: 20_000,
@@ -61,7 +61,7 @@ pub const TARGETS: [Target; 4] = [
 
 /// Arguments of `cargo xtask fuzz`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Inputs for each target [default: what the tests run]
     #[arg(long, value_name = "N")]
     runs: Option<u64>,
@@ -71,7 +71,7 @@ pub struct Args {
 }
 
 /// Fuzzes; inputs that showed something new are kept for the next time.
-pub fn main(args: &Args) -> Result<ExitCode> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let work = paths::work_dir("fuzz")?;
     let wanted = |target: &&Target| args.target.as_ref().is_none_or(|name| name == target.name);
     build(&work)?;
@@ -90,7 +90,7 @@ pub fn main(args: &Args) -> Result<ExitCode> {
 }
 
 /// A fixed number of inputs, from the seeds alone.
-pub fn test() -> Result<()> {
+pub(crate) fn test() -> Result<()> {
     let work = paths::work_dir("fuzz")?;
     build(&work)?;
     for target in &TARGETS {

@@ -1,7 +1,7 @@
 //! What the fuzz targets begin with: small files such as a kernel writes, one a way to read them.
 
 /// `/proc` and its like; the first byte of an input says how the target reads it.
-pub const PROC: [(u8, &[u8]); 7] = [
+pub(super) const PROC: [(u8, &[u8]); 7] = [
     (
         0,
         b"Name:\tpost\\ngres\nUmask:\t0077\nState:\tS (sleeping)\nTgid:\t812\nNgid:\t0\nPid:\t812\n\
@@ -45,7 +45,7 @@ pub const PROC: [(u8, &[u8]); 7] = [
 ];
 
 /// Mounts, with a cgroup's path behind the NUL; /proc/PID/cgroup; paths of cgroups.
-pub const CGROUP: [(u8, &[u8]); 11] = [
+pub(super) const CGROUP: [(u8, &[u8]); 11] = [
     (
         0,
         b"25 23 0:21 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755\n\
@@ -82,7 +82,7 @@ pub const CGROUP: [(u8, &[u8]); 11] = [
 
 /// The kernel's types, made small: a struct with a pointer, a union, an array, bits, an enum, and a
 /// function (include/uapi/linux/btf.h).
-pub fn btf() -> Vec<u8> {
+pub(super) fn btf() -> Vec<u8> {
     let names = [
         "",
         "int",

@@ -11,7 +11,7 @@ const TRIAL: Duration = Duration::from_secs(2);
 
 /// What executes a machine's instructions.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Accel {
+pub(crate) enum Accel {
     /// The host's processor.
     Kvm,
     /// QEMU.
@@ -20,7 +20,7 @@ pub enum Accel {
 
 impl Accel {
     /// As QEMU's `-accel` calls it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
             Self::Emulator => "tcg",
@@ -33,7 +33,7 @@ static CHOSEN: OnceLock<Accel> = OnceLock::new();
 /// KVM where a trial has shown once a run that it boots a stock kernel. That `/dev/kvm` can be opened
 /// is not enough: in a virtual machine of a host that doesn't nest, such a kernel never gets past its
 /// decompressor.
-pub fn of_this_host(reaches_init: impl FnOnce(Duration) -> Result<bool>) -> Accel {
+pub(super) fn of_this_host(reaches_init: impl FnOnce(Duration) -> Result<bool>) -> Accel {
     *CHOSEN.get_or_init(|| {
         if File::options().read(true).write(true).open(KVM).is_err() {
             return Accel::Emulator;
@@ -52,6 +52,6 @@ pub fn of_this_host(reaches_init: impl FnOnce(Duration) -> Result<bool>) -> Acce
 }
 
 /// What the machines of this run were executed by; `None` before the first.
-pub fn chosen() -> Option<Accel> {
+pub(crate) fn chosen() -> Option<Accel> {
     CHOSEN.get().copied()
 }

@@ -22,7 +22,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// How cgroups are mounted in the guest.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Cgroup {
+pub(crate) enum Cgroup {
     /// A hierarchy for each controller, and a unified one without controllers
     V1,
     /// The unified hierarchy
@@ -42,7 +42,7 @@ impl fmt::Display for Cgroup {
 }
 
 /// A machine to boot.
-pub struct Boot<'a> {
+pub(crate) struct Boot<'a> {
     /// The kernel's image.
     pub kernel: &'a Path,
     /// The initramfs.
@@ -62,7 +62,7 @@ pub struct Boot<'a> {
 }
 
 /// How a machine ended.
-pub struct Ended {
+pub(crate) struct Ended {
     /// The command's status.
     pub code: i32,
     /// From the start of the attempt that counts until init ran.
@@ -72,7 +72,7 @@ pub struct Ended {
 }
 
 /// Stands in the output before what a second attempt prints.
-pub const RETRY: &str = "xtask: retrying: ";
+pub(crate) const RETRY: &str = "xtask: retrying: ";
 
 /// Boots that the emulator may break before the machine counts as failed.
 const ATTEMPTS: u32 = 6;
@@ -82,12 +82,12 @@ impl Boot<'_> {
     /// (a CPU that is stuck for a minute panics) is tried once more; one that the emulator has
     /// broken (an int3 of a static branch that was just patched, met by the other CPU; 7.3 once
     /// in some five minutes) up to [`ATTEMPTS`] times.
-    pub fn run(&self, to: &mut dyn Write) -> Result<i32> {
+    pub(crate) fn run(&self, to: &mut dyn Write) -> Result<i32> {
         self.measured(to).map(|ended| ended.code)
     }
 
     /// Runs the machine, and answers also what its boots took.
-    pub fn measured(&self, to: &mut dyn Write) -> Result<Ended> {
+    pub(crate) fn measured(&self, to: &mut dyn Write) -> Result<Ended> {
         qemu()?;
         let mut attempt = 1;
         let mut retried = Vec::new();
@@ -118,7 +118,7 @@ impl Boot<'_> {
     }
 
     /// Boots with the terminal on the guest's console; its shell has no status to report.
-    pub fn interactive(&self) -> Result<()> {
+    pub(crate) fn interactive(&self) -> Result<()> {
         qemu()?;
         eprintln!("xtask: `exit` leaves; Ctrl-A X kills the machine");
         run::loud(
@@ -258,7 +258,7 @@ fn ask_why(keys: &mut impl Write, seen: &mut Console, out: &Receiver<Vec<u8>>, t
 }
 
 /// Installs QEMU where it is missing.
-pub fn qemu() -> Result<()> {
+pub(crate) fn qemu() -> Result<()> {
     if apt::find(QEMU).is_some() {
         return Ok(());
     }

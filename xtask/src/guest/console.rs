@@ -17,7 +17,7 @@ const LOCKUP: &[u8] = b"softlockup: hung tasks";
 
 /// What has been seen so far.
 #[derive(Default)]
-pub struct Console {
+pub(super) struct Console {
     /// Init runs.
     pub booted: bool,
     /// How long it took until init ran.
@@ -36,7 +36,7 @@ pub struct Console {
 }
 
 /// Starts a thread that reads `from`; whoever holds the receiver sees its end.
-pub fn reader(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+pub(crate) fn reader(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut buffer = [0; 8192];
@@ -52,7 +52,7 @@ pub fn reader(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
 impl Console {
     /// Follows the console until it ends, or a time limit passes: `boot` until init runs, `whole`
     /// until the end.
-    pub fn follow(
+    pub(super) fn follow(
         &mut self,
         from: &Receiver<Vec<u8>>,
         to: &mut dyn Write,
@@ -81,7 +81,7 @@ impl Console {
     }
 
     /// Follows until init runs, for `time` at most; whether it does.
-    pub fn boots(&mut self, from: &Receiver<Vec<u8>>, time: Duration) -> bool {
+    pub(super) fn boots(&mut self, from: &Receiver<Vec<u8>>, time: Duration) -> bool {
         let start = Instant::now();
         while !self.booted
             && let Ok(bytes) = from.recv_timeout(time.saturating_sub(start.elapsed()))
@@ -92,7 +92,7 @@ impl Console {
     }
 
     /// Passes on what comes within `time`; a pause of a second ends it too.
-    pub fn drain(&mut self, from: &Receiver<Vec<u8>>, to: &mut dyn Write, time: Duration) {
+    pub(super) fn drain(&mut self, from: &Receiver<Vec<u8>>, to: &mut dyn Write, time: Duration) {
         let start = Instant::now();
         while start.elapsed() < time
             && let Ok(bytes) = from.recv_timeout(Duration::from_secs(1))

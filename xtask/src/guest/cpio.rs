@@ -10,7 +10,7 @@ const CHARACTER: u32 = 0o020_000;
 
 /// An archive under construction.
 #[derive(Default)]
-pub struct Archive {
+pub(super) struct Archive {
     bytes: Vec<u8>,
     entries: u32,
     folders: BTreeSet<String>,
@@ -18,22 +18,22 @@ pub struct Archive {
 
 impl Archive {
     /// Adds a file, and the folders above it.
-    pub fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
+    pub(super) fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
         self.entry(path, FILE | mode, content, (0, 0));
     }
 
     /// Adds a symbolic link, and the folders above it.
-    pub fn link(&mut self, path: &str, target: &str) {
+    pub(super) fn link(&mut self, path: &str, target: &str) {
         self.entry(path, LINK | 0o777, target.as_bytes(), (0, 0));
     }
 
     /// Adds a character device.
-    pub fn device(&mut self, path: &str, mode: u32, number: (u32, u32)) {
+    pub(super) fn device(&mut self, path: &str, mode: u32, number: (u32, u32)) {
         self.entry(path, CHARACTER | mode, b"", number);
     }
 
     /// Adds a folder, and those above it.
-    pub fn folder(&mut self, path: &str) {
+    pub(super) fn folder(&mut self, path: &str) {
         let path = path.trim_matches('/');
         if !path.is_empty() && self.folders.insert(path.to_owned()) {
             self.entry(path, DIRECTORY | 0o755, b"", (0, 0));
@@ -41,7 +41,7 @@ impl Archive {
     }
 
     /// Ends the archive.
-    pub fn finish(mut self) -> Vec<u8> {
+    pub(super) fn finish(mut self) -> Vec<u8> {
         self.header("TRAILER!!!", 0, 0, (0, 0));
         self.bytes
     }

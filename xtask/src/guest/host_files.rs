@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The programs and their libraries, for [`super::Image::add`], where they are here.
-pub fn with_libraries(programs: impl IntoIterator<Item = PathBuf>) -> Result<Vec<String>> {
+pub(crate) fn with_libraries(programs: impl IntoIterator<Item = PathBuf>) -> Result<Vec<String>> {
     let mut all: BTreeSet<PathBuf> = programs.into_iter().collect();
     for program in all.clone() {
         all.extend(libraries(&program)?);
@@ -16,7 +16,7 @@ pub fn with_libraries(programs: impl IntoIterator<Item = PathBuf>) -> Result<Vec
 }
 
 /// `HOST:GUEST` of a file or folder that is in the same place there.
-pub fn in_place(file: &Path) -> String {
+pub(crate) fn in_place(file: &Path) -> String {
     let path = file.display().to_string();
     format!("{path}:{}", path.trim_start_matches('/'))
 }

@@ -22,7 +22,7 @@ const USERS: [(&str, u32); 6] = [
 
 /// What a guest starts from.
 #[derive(Default)]
-pub struct Image {
+pub(crate) struct Image {
     /// The command and its arguments; none for a shell.
     pub command: Vec<String>,
     /// Extra files, each `HOST` or `HOST:GUEST`.
@@ -31,7 +31,7 @@ pub struct Image {
 
 impl Image {
     /// Writes the archive to `path`.
-    pub fn write(&self, programs: &Programs, path: &Path) -> Result<()> {
+    pub(crate) fn write(&self, programs: &Programs, path: &Path) -> Result<()> {
         let busybox = busybox()?;
         let mut archive = Archive::default();
         for folder in ["dev", "proc", "sys", "tmp", "run", "root", "var/tmp"] {
@@ -115,7 +115,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// A busybox that runs without libraries; installed where missing.
-pub fn busybox() -> Result<PathBuf> {
+pub(crate) fn busybox() -> Result<PathBuf> {
     // Only the static package brings this file; the other one has the same program's path.
     let proof = Path::new("/usr/share/doc/busybox-static");
     if !proof.exists()

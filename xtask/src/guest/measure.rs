@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The kernel to measure on; what booting it takes is installed where it is missing.
-pub fn kernel_called(name: &str) -> Result<Kernel> {
+pub(crate) fn kernel_called(name: &str) -> Result<Kernel> {
     super::qemu()?;
     super::busybox()?;
     let found = kernel::get(&[name.to_owned()])?.pop();
@@ -21,7 +21,7 @@ const SAME_LAYOUT: &str =
     "nokaslr norandmaps randomize_kstack_offset=off random.trust_cpu=off slab_nomerge";
 
 /// The machine to measure in: one processor, cgroup v2.
-pub struct Measure<'a> {
+pub(crate) struct Measure<'a> {
     /// The kernel's image.
     pub kernel: &'a Path,
     /// What the guest has, beside [`Measure::files`].
@@ -38,7 +38,7 @@ pub struct Measure<'a> {
 
 impl Measure<'_> {
     /// Runs `scenarios` with `words`; an error holds what was printed.
-    pub fn run<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Result<String> {
+    pub(crate) fn run<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Result<String> {
         /// Machines of one xtask can run side by side.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let words = words.into_iter().map(|word| word.as_ref().to_owned());

@@ -17,7 +17,7 @@ const NOBODY: u32 = 65534;
 const CLUSTER: &str = "srv/postgres-cluster";
 
 /// What a guest needs of it; the cluster goes with this.
-pub struct Server {
+pub(crate) struct Server {
     /// Files and folders for [`super::Image::add`].
     pub files: Vec<String>,
     cluster: PathBuf,
@@ -25,7 +25,7 @@ pub struct Server {
 
 impl Server {
     /// This machine's newest; installed where it is missing.
-    pub fn find() -> Result<Self> {
+    pub(crate) fn find() -> Result<Self> {
         let package = apt::Package::new("postgresql", Path::new("/usr/share/doc/postgresql"));
         apt::require(&[package], "testing with a real PostgreSQL")?;
         let (version, home) = newest()?;

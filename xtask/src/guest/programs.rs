@@ -9,14 +9,14 @@ use std::process::Command;
 /// With an explicit --target the flags reach the programs and not the proc macros.
 /// Without packing, the addresses that a static program corrects at its start take 170 KB of it; glibc
 /// 2.36 is the first that corrects packed ones.
-pub const PROGRAM_FLAGS: [&str; 2] = [
+pub(crate) const PROGRAM_FLAGS: [&str; 2] = [
     "-Ctarget-feature=+crt-static",
     "-Clink-arg=-Wl,-z,pack-relative-relocs",
 ];
 
 /// What a short run builds by the profile `guest`: all but what builds for no host, and this program,
 /// which is there already.
-pub const SHORT: [&str; 5] = [
+pub(crate) const SHORT: [&str; 5] = [
     "--workspace",
     "--exclude",
     "forktrace-ebpf",
@@ -26,7 +26,7 @@ pub const SHORT: [&str; 5] = [
 
 /// Static programs.
 #[derive(Clone)]
-pub struct Programs {
+pub(crate) struct Programs {
     /// The tracer.
     pub forktrace: PathBuf,
     /// The test runner, which is also the guest's init.
@@ -35,7 +35,7 @@ pub struct Programs {
 
 impl Programs {
     /// Builds what is not given, as it ships.
-    pub fn get(forktrace: Option<PathBuf>, scenarios: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn get(forktrace: Option<PathBuf>, scenarios: Option<PathBuf>) -> Result<Self> {
         let target = paths::work_dir("static")?;
         let mut packages = Vec::new();
         if forktrace.is_none() {
@@ -60,7 +60,7 @@ impl Programs {
 
     /// Programs of a short test run, by the profile `guest`. The unit tests are built with them: only
     /// so do both have the same features of the dependencies, which are compiled once then.
-    pub fn short() -> Result<Self> {
+    pub(crate) fn short() -> Result<Self> {
         let mut cargo = short_cargo("build")?;
         cargo.args(SHORT).args(["--lib", "--bins", "--tests"]);
         run::loud(&mut cargo).context("building the programs and the unit tests")?;
@@ -83,7 +83,7 @@ impl Programs {
 }
 
 /// Cargo with what all of a short run's builds have in common, so that nothing is built twice.
-pub fn short_cargo(command: &str) -> Result<Command> {
+pub(crate) fn short_cargo(command: &str) -> Result<Command> {
     let mut cargo = cargo(&short_folder()?);
     cargo.args([command, "--quiet", "--profile", "guest", "--target", TRIPLE]);
     Ok(cargo)

@@ -19,14 +19,14 @@ const SECURITY: [&str; 3] = ["bullseye-security", "bookworm-security", "trixie-s
 
 /// The private apt.
 #[derive(Clone)]
-pub struct Archive {
+pub(super) struct Archive {
     home: PathBuf,
     updated: bool,
 }
 
 impl Archive {
     /// Writes the configuration, and fetches the lists when they are older than `fresh`.
-    pub fn open(fresh: Duration) -> Result<Self> {
+    pub(super) fn open(fresh: Duration) -> Result<Self> {
         let mut archive = Self {
             home: paths::work_dir("apt")?,
             updated: false,
@@ -93,7 +93,7 @@ APT::Architecture "{DEBIAN}";
     }
 
     /// Fetches the package lists; gives false when that was already done in this run.
-    pub fn update(&mut self) -> Result<bool> {
+    pub(super) fn update(&mut self) -> Result<bool> {
         if self.updated {
             return Ok(false);
         }
@@ -110,12 +110,12 @@ APT::Architecture "{DEBIAN}";
     }
 
     /// Runs a query of apt-cache.
-    pub fn query(&self, args: &[&str]) -> Result<String> {
+    pub(super) fn query(&self, args: &[&str]) -> Result<String> {
         run::capture(self.apt("apt-cache").args(args))
     }
 
     /// Downloads a package, checked against the signed lists, and gives the file.
-    pub fn download(&self, package: &Package) -> Result<PathBuf> {
+    pub(super) fn download(&self, package: &Package) -> Result<PathBuf> {
         let wanted = format!("{}={}", package.name, package.version);
         eprintln!("xtask: downloading {wanted}");
         let mut last = anyhow!("not tried");

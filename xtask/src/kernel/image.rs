@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The image's bytes; the package is deleted afterwards, it is several times as large.
-pub fn extract(deb: &Path) -> Result<Vec<u8>> {
+pub(super) fn extract(deb: &Path) -> Result<Vec<u8>> {
     let mut unpack = Command::new("dpkg-deb");
     unpack.arg("--fsys-tarfile").arg(deb).stdout(Stdio::piped());
     let mut unpacking = unpack

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// The mirror's two trees.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Mirror {
+pub(crate) struct Mirror {
     /// Releases: what ends in `/debian` on most mirrors.
     pub main: String,
     /// Security updates: what ends in `/debian-security` on most mirrors.
@@ -14,7 +14,7 @@ pub struct Mirror {
 }
 
 /// Asks apt for its configured sources; this covers every notation that apt reads.
-pub fn find() -> Result<Mirror> {
+pub(crate) fn find() -> Result<Mirror> {
     let targets = run::capture(Command::new("apt-get").args([
         "indextargets",
         "--format",

@@ -10,24 +10,24 @@ use std::time::{Duration, SystemTime};
 
 mod archive;
 mod image;
-pub mod mirror;
+pub(crate) mod mirror;
 mod payload;
 mod resolve;
 mod types;
 
 use archive::Archive;
-pub use types::of as types;
+pub(crate) use types::of as types;
 
 /// The kernels that the tests run on; `newest` is the newest that Debian has, `-rt` one that is
 /// built with PREEMPT_RT.
-pub const MATRIX: [&str; 7] = ["5.10", "6.1", "6.12", "6.18", "newest", "6.1-rt", "6.12-rt"];
+pub(crate) const MATRIX: [&str; 7] = ["5.10", "6.1", "6.12", "6.18", "newest", "6.1-rt", "6.12-rt"];
 
 /// After this, a newer package is looked for.
 const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A kernel image, ready to boot.
 #[derive(Clone)]
-pub struct Kernel {
+pub(crate) struct Kernel {
     /// As asked for: `6.1`, `6.1-rt`, `newest`, or a file.
     pub name: String,
     /// What it is, for example `6.1.192-2`.
@@ -38,7 +38,7 @@ pub struct Kernel {
 
 /// Finds every kernel that `names` asks for, downloading what is missing. A name is `all`,
 /// `newest`, a version prefix, either of them with `-rt`, or the path of an image.
-pub fn get(names: &[String]) -> Result<Vec<Kernel>> {
+pub(crate) fn get(names: &[String]) -> Result<Vec<Kernel>> {
     let mut wanted: Vec<String> = Vec::new();
     for name in names {
         if name == "all" {

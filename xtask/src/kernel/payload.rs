@@ -18,7 +18,7 @@ const WINDOW: u64 = 128 << 20;
 const LARGEST: u64 = 1 << 30;
 
 /// The kernel itself, an ELF file.
-pub fn kernel(image: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn kernel(image: &[u8]) -> Result<Vec<u8>> {
     let payload = boot_image::payload(image).context("no payload where the boot header says")?;
     // The build appends the unpacked size.
     let (packed, size) = payload
@@ -92,11 +92,11 @@ fn lz4(mut blocks: &[u8]) -> Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::kernel;
     use crate::arch::boot_image::tests::image;
 
-    pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
         ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
     }
 

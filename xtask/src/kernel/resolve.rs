@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// A package that holds a kernel image.
 #[derive(Clone, Debug)]
-pub struct Package {
+pub(super) struct Package {
     /// For example `linux-image-6.1.0-56-cloud-amd64`.
     pub name: String,
     /// For example `6.1.192-2`.
@@ -37,7 +37,7 @@ fn parts(name: &str) -> (&str, &'static str) {
 }
 
 /// Refuses names that are neither `newest` nor a version, either with `-rt` behind it or not.
-pub fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     let (base, _) = parts(name);
     let version = base.starts_with(|c: char| c.is_ascii_digit())
         && base.chars().all(|c| c.is_ascii_digit() || c == '.');
@@ -51,7 +51,7 @@ pub fn check_name(name: &str) -> Result<()> {
 }
 
 /// The newest package for a name that [`check_name`] accepts.
-pub fn package(archive: &Archive, name: &str) -> Result<Package> {
+pub(super) fn package(archive: &Archive, name: &str) -> Result<Package> {
     let any = archive.query(&["search", "--names-only", &pattern(name)])?;
     let names: Vec<&str> = any
         .lines()

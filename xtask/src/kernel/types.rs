@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// What the kernel has in /sys/kernel/btf/vmlinux when it runs.
-pub struct Types {
+pub(crate) struct Types {
     /// What `uname -r` says on it.
     pub release: String,
     /// Raw BTF.
@@ -17,7 +17,7 @@ pub struct Types {
 }
 
 /// Reads a bootable image.
-pub fn of(image: &Path) -> Result<Types> {
+pub(crate) fn of(image: &Path) -> Result<Types> {
     let bytes = fs::read(image).with_context(|| format!("reading {}", image.display()))?;
     from(&bytes).with_context(|| format!("taking the kernel's types out of {}", image.display()))
 }

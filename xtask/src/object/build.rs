@@ -33,7 +33,7 @@ const PROFILE: [(&str, &str); 9] = [
 
 /// One of the objects that are built from the same sources.
 #[derive(Debug)]
-pub struct Variant {
+pub(super) struct Variant {
     /// Its name, and that of its file.
     pub name: &'static str,
     /// The crate's feature that makes it.
@@ -41,7 +41,7 @@ pub struct Variant {
 }
 
 /// All objects. What they differ in: forktrace-ebpf/src/walk.rs.
-pub const VARIANTS: [Variant; 2] = [
+pub(super) const VARIANTS: [Variant; 2] = [
     Variant {
         name: "bpf_loop",
         feature: Some("bpf_loop"),
@@ -53,12 +53,12 @@ pub const VARIANTS: [Variant; 2] = [
 ];
 
 /// The settings as text, for the hash of the sources.
-pub fn settings() -> String {
+pub(super) fn settings() -> String {
     format!("{TARGET} {UNSTABLE} {PROFILE:?} {VARIANTS:?} debuginfo=2 --btf")
 }
 
 /// Builds an object and gives its stripped bytes.
-pub fn object(toolchain: &Toolchain, variant: &Variant) -> Result<Vec<u8>> {
+pub(super) fn object(toolchain: &Toolchain, variant: &Variant) -> Result<Vec<u8>> {
     let target = paths::work_dir("bpf-build")?.join(variant.name);
     let mut cargo = run::cargo();
     cargo

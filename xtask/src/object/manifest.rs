@@ -13,7 +13,7 @@ const HEAD: &str = "# Written by `cargo xtask ebpf`; `cargo xtask ebpf --check` 
 
 /// What `manifest.toml` holds.
 #[derive(Serialize, Deserialize)]
-pub struct Manifest {
+pub(super) struct Manifest {
     /// Of everything that they were built from; see [`super::sources`].
     pub sources_sha256: String,
     /// The compiler, as it names itself.
@@ -28,7 +28,7 @@ pub struct Manifest {
 
 impl Manifest {
     /// Describes objects that were just built.
-    pub fn new(
+    pub(super) fn new(
         objects: &[(&Variant, Vec<u8>)],
         sources_sha256: String,
         toolchain: &Toolchain,
@@ -46,19 +46,19 @@ impl Manifest {
     }
 
     /// Reads a committed manifest.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("reading {}; run `cargo xtask ebpf`", path.display()))?;
         toml::from_str(&text).with_context(|| format!("parsing {}", path.display()))
     }
 
     /// As it is committed.
-    pub fn text(&self) -> Result<String> {
+    pub(super) fn text(&self) -> Result<String> {
         Ok(format!("{HEAD}{}", toml::to_string(self)?))
     }
 
     /// Whether a rebuild by these compilers has to give the same bytes.
-    pub fn same_compilers(&self, toolchain: &Toolchain) -> bool {
+    pub(super) fn same_compilers(&self, toolchain: &Toolchain) -> bool {
         self.rustc == toolchain.rustc_version
             && self.llvm == toolchain.llvm_version
             && self.bpf_linker == toolchain.linker_version
@@ -66,7 +66,7 @@ impl Manifest {
 }
 
 /// SHA-256 in lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .fold(String::new(), |mut text, byte| {

@@ -14,7 +14,7 @@ mod sources;
 mod symbols;
 mod toolchain;
 
-pub use manifest::sha256;
+pub(crate) use manifest::sha256;
 
 use build::{VARIANTS, Variant};
 use manifest::Manifest;
@@ -22,7 +22,7 @@ use toolchain::Toolchain;
 
 /// Arguments of `cargo xtask ebpf`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Change nothing: fail when the sources have changed since the committed objects were built,
     /// or when the recorded compilers build something else from them
     #[arg(long)]
@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// Runs `cargo xtask ebpf`.
-pub fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &Args) -> Result<()> {
     if args.check { check() } else { install() }
 }
 
@@ -72,7 +72,7 @@ fn replace(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// The check of `--check`, for the test command too.
-pub fn check() -> Result<()> {
+pub(crate) fn check() -> Result<()> {
     let Recorded { manifest, objects } = recorded()?;
     if !apt::can_install() && !Toolchain::present() {
         println!("ebpf: sources match; not rebuilt, because the BPF toolchain is not installed");
@@ -99,19 +99,19 @@ pub fn check() -> Result<()> {
 
 /// Whether this file, as git calls it, is an object, or one that decides its bytes. (Versions and settings that stand
 /// elsewhere are part of the recorded hash.)
-pub fn is_of_it(file: &str) -> bool {
+pub(crate) fn is_of_it(file: &str) -> bool {
     const OTHERS: [&str; 2] = ["forktrace/bpf/", "xtask/src/object/"];
     sources::contains(file) || OTHERS.iter().any(|folder| file.starts_with(folder))
 }
 
 /// What is committed.
-pub struct Recorded {
+pub(crate) struct Recorded {
     manifest: Manifest,
     objects: Vec<(&'static Variant, Vec<u8>)>,
 }
 
 /// The committed objects, as the manifest describes them: built from the sources that stand here.
-pub fn recorded() -> Result<Recorded> {
+pub(crate) fn recorded() -> Result<Recorded> {
     let manifest = Manifest::read(&manifest_path())?;
     let mut objects = Vec::new();
     for variant in &VARIANTS {

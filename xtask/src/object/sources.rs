@@ -12,14 +12,14 @@ const PACKAGE: &str = "forktrace-ebpf";
 const FOLDERS: [&str; 2] = ["forktrace-common", PACKAGE];
 
 /// Whether this file, as git calls it, is one of a crate that goes in.
-pub fn contains(file: &str) -> bool {
+pub(super) fn contains(file: &str) -> bool {
     let first = file.split('/').next();
     FOLDERS.iter().any(|folder| first == Some(folder))
 }
 
 /// The hash over the crates' files, the workspace's settings, the build's settings and the locked
 /// versions of all crates that go in.
-pub fn hash(root: &Path) -> Result<String> {
+pub(super) fn hash(root: &Path) -> Result<String> {
     let mut all = String::new();
     let mut add = |name: &str, content: &[u8]| {
         all.push_str(&format!("{name} {}\n", sha256(content)));

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Fails when the object defines or uses anything of `core::panicking`.
-pub fn reject_panics(toolchain: &Toolchain, object: &Path) -> Result<()> {
+pub(super) fn reject_panics(toolchain: &Toolchain, object: &Path) -> Result<()> {
     let symbols = list(toolchain, "llvm-nm", &["--demangle", "--no-sort"], object)?;
     let relocations = list(
         toolchain,

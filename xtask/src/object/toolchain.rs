@@ -15,7 +15,7 @@ const CORE: &str = "/usr/lib/rustlib/bpfel-unknown-none/lib";
 const LINKER: &str = "0.13.0";
 
 /// The compilers, ready to run.
-pub struct Toolchain {
+pub(super) struct Toolchain {
     /// The compiler with a `core` for BPF.
     pub rustc: PathBuf,
     /// bpf-linker.
@@ -32,12 +32,12 @@ pub struct Toolchain {
 
 impl Toolchain {
     /// Whether everything is there already.
-    pub fn present() -> bool {
+    pub(super) fn present() -> bool {
         compiler_packages().iter().all(|p| p.file.exists()) && Self::ensure().is_ok()
     }
 
     /// Finds the compilers, installing what is missing.
-    pub fn ensure() -> Result<Self> {
+    pub(super) fn ensure() -> Result<Self> {
         let _lock = paths::lock("toolchain")?;
         apt::require(&compiler_packages(), "building the BPF object")?;
         let about = run::capture(Command::new(RUSTC).args(["--version", "--verbose"]))?;

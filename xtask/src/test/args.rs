@@ -4,7 +4,7 @@ use super::{Tier, corners};
 
 /// Arguments of `cargo xtask test`; without a choice of parts all of them run.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The object's check, formatting, lints and unit tests
     #[arg(long)]
     unit: bool,
@@ -56,7 +56,7 @@ pub struct Args {
 
 /// The parts that are to run.
 #[derive(Clone, Copy)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     pub all: bool,
     pub unit: bool,
     pub docs: bool,
@@ -69,16 +69,16 @@ pub struct Wanted {
 }
 
 impl Args {
-    pub fn tier(&self) -> Tier {
+    pub(crate) fn tier(&self) -> Tier {
         if self.full { Tier::Full } else { Tier::Short }
     }
 
     /// The day whose corners are tested by all scenarios.
-    pub fn day(&self) -> u64 {
+    pub(crate) fn day(&self) -> u64 {
         self.day.unwrap_or_else(corners::today)
     }
 
-    pub fn wanted(&self) -> Wanted {
+    pub(crate) fn wanted(&self) -> Wanted {
         let one = self.unit || self.docs || self.fuzz || self.drift || self.native || self.vm;
         let all = !(one || self.torture || self.dist);
         Wanted {

@@ -5,7 +5,7 @@ use crate::{paths, run};
 use anyhow::Result;
 
 /// Runs them all, so that one failure does not hide another.
-pub fn run(tally: &mut Tally) -> Result<()> {
+pub(super) fn run(tally: &mut Tally) -> Result<()> {
     tally.step("formatting", &cargo(&["fmt", "--all", "--check"]));
     tally.step(
         "lints",

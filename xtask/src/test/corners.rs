@@ -21,14 +21,14 @@ const KERNEL_SIDE: [&str; 4] = [
 const ITS_KERNELS: [&str; 3] = ["5.10", "6.12", "newest"];
 
 /// A kernel, and what runs on it.
-pub struct Corner {
+pub(super) struct Corner {
     pub kernel: Kernel,
     pub part: Part,
 }
 
 impl Corner {
     /// As `--corner` takes it.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{}:{}", self.kernel.name, self.part.name)
     }
 }
@@ -56,7 +56,7 @@ fn all(kernels: &[Kernel]) -> Vec<Corner> {
 }
 
 /// Corners that are asked for by name.
-pub fn named(kernels: &[Kernel], names: &[String]) -> Result<Vec<Corner>> {
+pub(super) fn named(kernels: &[Kernel], names: &[String]) -> Result<Vec<Corner>> {
     let mut found = Vec::new();
     for name in names {
         let Some(corner) = all(kernels)
@@ -76,7 +76,7 @@ pub fn named(kernels: &[Kernel], names: &[String]) -> Result<Vec<Corner>> {
 
 /// Corners of a day: each in turn. Those of PREEMPT_RT, which take four times as long in the emulator as
 /// any other, are left to a full run.
-pub fn of_day(kernels: &[Kernel], day: u64) -> Vec<Corner> {
+pub(super) fn of_day(kernels: &[Kernel], day: u64) -> Vec<Corner> {
     let mut all: Vec<Option<Corner>> = all(kernels)
         .into_iter()
         .filter(|corner| !REAL_TIME.contains(&corner.kernel.name.as_str()))
@@ -89,13 +89,13 @@ pub fn of_day(kernels: &[Kernel], day: u64) -> Vec<Corner> {
 }
 
 /// Days since 1970.
-pub fn today() -> u64 {
+pub(super) fn today() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |time| time.as_secs() / (24 * 3600))
 }
 
 /// Corners that the files of the change name, and the first of these files.
-pub fn of_change(kernels: &[Kernel]) -> Result<(Vec<Corner>, String)> {
+pub(super) fn of_change(kernels: &[Kernel]) -> Result<(Vec<Corner>, String)> {
     Ok(of_files(kernels, &touched::files()?))
 }
 

@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 /// Takes each kernel's types out of its image, and lets forktrace's own test
 /// (forktrace/tests/drift.rs) compare them.
-pub fn run(tier: Tier, kernels: &[Kernel], tally: &mut Tally) -> Result<()> {
+pub(super) fn run(tier: Tier, kernels: &[Kernel], tally: &mut Tally) -> Result<()> {
     let _lock = paths::lock("drift")?;
     let folder = paths::work("drift");
     // Kernels of earlier runs would be compared as well.

@@ -12,7 +12,7 @@ const SUPPORT: &str = "docs/support.md";
 const MARK: &str = "<!-- below: written by cargo xtask test --full -->\n";
 
 /// Writes them, to be committed.
-pub fn write(tally: &Tally, times: &Times, matrix: &Matrix) -> Result<()> {
+pub(super) fn write(tally: &Tally, times: &Times, matrix: &Matrix) -> Result<()> {
     let of = |words: &[&str]| {
         let git = Command::new("git")
             .current_dir(paths::root())

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// A machine to boot.
-pub struct Machine {
+pub(super) struct Machine {
     pub kernel: Kernel,
     pub part: Part,
     /// Begun only while there is time for it.
@@ -25,7 +25,7 @@ pub struct Machine {
 
 /// What a machine may take of the run's time.
 #[derive(Clone)]
-pub struct Budget {
+pub(super) struct Budget {
     /// Since the start of the run.
     pub run: Duration,
     /// Why the machine is wanted.
@@ -40,7 +40,7 @@ const BEFORE: Duration = Duration::from_secs(60);
 
 /// What is done beside the machines.
 #[derive(Default)]
-pub struct Beside<'a> {
+pub(super) struct Beside<'a> {
     /// Takes a processor: the place of a machine.
     pub heavy: Vec<&'a (dyn Fn() + Sync)>,
     /// Waits for the most part.
@@ -48,7 +48,7 @@ pub struct Beside<'a> {
 }
 
 /// The machines of a full run.
-pub fn full(kernels: &[Kernel]) -> Vec<Machine> {
+pub(super) fn full(kernels: &[Kernel]) -> Vec<Machine> {
     let mut all = of(kernels, &PARTS);
     // The longest one first: at the end it would run alone.
     all.sort_by_key(|machine| !matches!(machine.part.on, On::Only(_)));
@@ -56,7 +56,7 @@ pub fn full(kernels: &[Kernel]) -> Vec<Machine> {
 }
 
 /// Machines of a short run: the corners by all scenarios, the others by a few.
-pub fn short(kernels: &[Kernel], corners: Vec<Corner>) -> Vec<Machine> {
+pub(super) fn short(kernels: &[Kernel], corners: Vec<Corner>) -> Vec<Machine> {
     let mut few = of(kernels, &BRIEF);
     few.retain(|machine| {
         let whole = machine.part.name.strip_suffix("-brief");
@@ -76,7 +76,7 @@ pub fn short(kernels: &[Kernel], corners: Vec<Corner>) -> Vec<Machine> {
 }
 
 /// Machines of corners.
-pub fn of_corners(corners: Vec<Corner>, within: Option<Budget>) -> Vec<Machine> {
+pub(super) fn of_corners(corners: Vec<Corner>, within: Option<Budget>) -> Vec<Machine> {
     let machine = |corner: Corner| Machine {
         kernel: corner.kernel,
         part: corner.part,
@@ -106,7 +106,7 @@ enum Job<'a> {
 
 /// Boots the machines, some at a time, and counts what the guests report. Those with one processor come
 /// first, and what is done beside them; those with more have the host for themselves.
-pub fn run(
+pub(super) fn run(
     programs: Option<&Programs>,
     machines: &[Machine],
     args: &Args,

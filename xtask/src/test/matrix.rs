@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What the scenario runners reported in their `MATRIX` lines.
 #[derive(Default)]
-pub struct Matrix {
+pub(super) struct Matrix {
     /// Columns, in the order of the runs' kernels.
     kernels: Vec<String>,
     /// Style, cause, kernel → verdict → the cgroup layouts that it was given on.
@@ -13,13 +13,13 @@ pub struct Matrix {
 
 impl Matrix {
     /// Whether there is nothing to show.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
     /// Takes lines `MATRIX <cause> <style> <certainty> <named>`, separated by tabs. The last
     /// column is `right`, or what else became of the cause's name.
-    pub fn read(&mut self, kernel: &str, layout: &str, output: &str) {
+    pub(super) fn read(&mut self, kernel: &str, layout: &str, output: &str) {
         for line in output.lines() {
             let mut columns = line.split('\t');
             if columns.next() != Some("MATRIX") {
@@ -48,7 +48,7 @@ impl Matrix {
     }
 
     /// One table for each style.
-    pub fn markdown(&self) -> String {
+    pub(super) fn markdown(&self) -> String {
         let styles: BTreeSet<&String> = self.cells.keys().map(|(style, ..)| style).collect();
         let mut text = String::new();
         for style in styles {
@@ -75,7 +75,7 @@ impl Matrix {
     }
 
     /// What each kernel came to in each style: how many causes were named, and how surely.
-    pub fn support(&self) -> String {
+    pub(super) fn support(&self) -> String {
         let styles: BTreeSet<&String> = self.cells.keys().map(|(style, ..)| style).collect();
         let names: Vec<&str> = styles.iter().map(|style| style.as_str()).collect();
         let mut text = format!("| kernel | {} |\n", names.join(" | "));

@@ -32,17 +32,17 @@ mod torture;
 mod touched;
 mod units;
 
-pub use args::Args;
+pub(crate) use args::Args;
 use args::Wanted;
 use machines::{Beside, Budget, Machine};
 use matrix::Matrix;
 use shared::Shared;
-pub use tally::Tally;
+pub(crate) use tally::Tally;
 use tier::Tier;
 use times::Times;
 
 /// Runs the tests; fails when any of them does.
-pub fn main(args: &Args) -> Result<ExitCode> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let times = Times::new();
     let mut tally = Tally::default();
     let mut matrix = Matrix::default();

@@ -15,7 +15,7 @@ const RECORDINGS: &str = "FORKTRACE_RECORDINGS";
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs them, as root; without root it is one skipped case.
-pub fn run(tier: Tier, programs: &Programs, more: &[String], shared: &Shared<'_>) {
+pub(super) fn run(tier: Tier, programs: &Programs, more: &[String], shared: &Shared<'_>) {
     // SAFETY: geteuid has no preconditions and cannot fail.
     let ran = if unsafe { libc::geteuid() } == 0 {
         Some(scenarios(tier, programs, more))

@@ -5,7 +5,7 @@ use crate::guest::Cgroup;
 /// What one machine runs. Each attach style has a boot of its own, because the emulator can break
 /// one at any moment (see `guest::Boot::run`), and what was run is run again.
 #[derive(Clone, Copy)]
-pub struct Part {
+pub(super) struct Part {
     /// What has to be seen with two has them in one style on one kernel of each kind of preemption.
     /// With one the emulator can't break the machine, because no other runs the code that is being
     /// patched.
@@ -22,7 +22,7 @@ pub struct Part {
 
 /// The kernels that a part is for, by their names.
 #[derive(Clone, Copy)]
-pub enum On {
+pub(super) enum On {
     All,
     Only(&'static [&'static str]),
     AllBut(&'static [&'static str]),
@@ -30,14 +30,14 @@ pub enum On {
 
 impl Part {
     /// All sessions of a style, and what behaves in its own way in it.
-    pub fn is_of_a_style(&self) -> bool {
+    pub(super) fn is_of_a_style(&self) -> bool {
         let style = ["fexit", "kprobe", "tracepoint"];
         style.iter().any(|style| self.name.ends_with(style))
     }
 }
 
 impl On {
-    pub fn contains(self, kernel: &str) -> bool {
+    pub(super) fn contains(self, kernel: &str) -> bool {
         match self {
             Self::All => true,
             Self::Only(names) => names.contains(&kernel),
@@ -50,7 +50,7 @@ impl On {
 const WITH_TWO_PROCESSORS: &[&str] = &["5.10", "6.18"];
 
 /// Built with PREEMPT_RT: nearly everything can be preempted, and spinlocks sleep.
-pub const REAL_TIME: &[&str] = &["6.1-rt", "6.12-rt"];
+pub(super) const REAL_TIME: &[&str] = &["6.1-rt", "6.12-rt"];
 
 /// The kernel that is booted with [`FULL`] as well.
 const WITH_FULL_PREEMPTION: &[&str] = &["6.18"];
@@ -109,7 +109,7 @@ const FULL: &str = "preempt=full";
 /// the commands' behaviour, which doesn't depend on the kernel, on one kernel (and natively).
 /// What preemption changes is in the styles that hook the kernel's functions, so that kernels built
 /// or booted for it have these two alone.
-pub const PARTS: [Part; 10] = [
+pub(super) const PARTS: [Part; 10] = [
     Part {
         processors: 2,
         on: On::Only(WITH_TWO_PROCESSORS),
@@ -210,7 +210,7 @@ const BRIEF_KPROBE: Part = brief(
 /// Of a short run: where [`PARTS`] has all scenarios, those that provoke every cause; of the commands'
 /// behaviour, what this machine's own kernel or its owner may not bear; and the parts that are short
 /// as they are.
-pub const BRIEF: [Part; 10] = [
+pub(super) const BRIEF: [Part; 10] = [
     // First: it takes longest.
     brief(
         "host",

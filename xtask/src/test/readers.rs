@@ -34,7 +34,7 @@ struct Numbers {
 }
 
 /// Runs every tool on every recording.
-pub fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()> {
+pub(super) fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()> {
     let folder = paths::work_dir("readers")?;
     let programs = json_tools::get()?;
     let schema = |format| {

@@ -14,7 +14,7 @@ const DOCUMENT: &str = "docs/privilege.md";
 const BEFORE: &str = "exposure level of ";
 
 /// Checks that the unit is well formed, and that it exposes no more than the documents say.
-pub fn run() -> Result<Tally> {
+pub(super) fn run() -> Result<Tally> {
     let mut tally = Tally::default();
     let tool = Path::new("/usr/bin/systemd-analyze");
     apt::require(

@@ -21,7 +21,7 @@ const PACKAGES: [(&str, &str); 8] = [
 ];
 
 /// Installs them. Whoever needs one asks for it again, and says what is missing where this failed.
-pub fn packages() {
+pub(super) fn packages() {
     let packages = PACKAGES.map(|(name, file)| Package::new(name, Path::new(file)));
     if apt::can_install()
         && let Err(error) = apt::require(&packages, "the whole test run")

@@ -5,24 +5,24 @@ use anyhow::Result;
 use std::sync::{Mutex, PoisonError};
 
 /// Results and times of a run.
-pub struct Shared<'a> {
+pub(super) struct Shared<'a> {
     pub results: Mutex<(&'a mut Tally, &'a mut Matrix)>,
     pub times: &'a Times,
 }
 
 impl Shared<'_> {
     /// Counts one case that is a whole step.
-    pub fn step(&self, name: &str, result: &Result<()>) {
+    pub(super) fn step(&self, name: &str, result: &Result<()>) {
         self.tally(|tally| tally.step(name, result));
     }
 
     /// Counts what could not run.
-    pub fn skip(&self, name: &str, why: &str) {
+    pub(super) fn skip(&self, name: &str, why: &str) {
         self.tally(|tally| tally.skip(name, why));
     }
 
     /// Adds what a part has counted by itself.
-    pub fn add(&self, part: Tally) {
+    pub(super) fn add(&self, part: Tally) {
         self.tally(|tally| tally.add(part));
     }
 

@@ -14,7 +14,7 @@ const TYPOS: Tool = Tool {
 };
 
 /// Fails with each word that is misspelled, and where.
-pub fn check() -> Result<()> {
+pub(super) fn check() -> Result<()> {
     let folder = python::get(&TYPOS)?;
     run::quiet(
         Command::new(folder.join(TYPOS.program))

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What passed, failed and was skipped.
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Cases that passed.
     pub passed: u32,
     /// Cases that failed.
@@ -16,7 +16,7 @@ pub struct Tally {
 
 impl Tally {
     /// Counts one case that is a whole step.
-    pub fn step(&mut self, name: &str, result: &anyhow::Result<()>) {
+    pub(crate) fn step(&mut self, name: &str, result: &anyhow::Result<()>) {
         match result {
             Ok(()) => self.pass(name),
             Err(error) => self.fail(name, &format!("{error:#}")),
@@ -29,20 +29,20 @@ impl Tally {
     }
 
     /// Counts and prints a failure.
-    pub fn fail(&mut self, name: &str, why: &str) {
+    pub(crate) fn fail(&mut self, name: &str, why: &str) {
         println!("FAIL {name}: {why}");
         self.failed += 1;
         self.failures.push(format!("{name}: {why}"));
     }
 
     /// Counts and prints what could not run.
-    pub fn skip(&mut self, name: &str, why: &str) {
+    pub(crate) fn skip(&mut self, name: &str, why: &str) {
         println!("SKIP {name}: {why}");
         self.skipped += 1;
     }
 
     /// Adds what another one has counted and printed.
-    pub fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
@@ -51,7 +51,7 @@ impl Tally {
 
     /// Counts and prints what a scenario runner printed; `place` says where it ran. Gives the
     /// runner's own failures.
-    pub fn read(&mut self, place: &str, output: &str) -> Read {
+    pub(crate) fn read(&mut self, place: &str, output: &str) -> Read {
         let failed = self.failed;
         let mut closed = false;
         for line in output.lines() {
@@ -73,7 +73,7 @@ impl Tally {
     }
 
     /// Prints all failures once more: they are far up by the end.
-    pub fn print_failures(&self) {
+    pub(crate) fn print_failures(&self) {
         if !self.failures.is_empty() {
             println!("\nFailures:");
         }
@@ -97,7 +97,7 @@ impl fmt::Display for Tally {
 }
 
 /// What [`Tally::read`] found.
-pub struct Read {
+pub(crate) struct Read {
     /// Failures of this runner.
     pub failed: u32,
     /// The part ran to its end: it printed its closing line.
@@ -105,7 +105,7 @@ pub struct Read {
 }
 
 /// The numbers of a line `N passed, N failed, N skipped`.
-pub fn closing(line: &str) -> Option<[u32; 3]> {
+pub(super) fn closing(line: &str) -> Option<[u32; 3]> {
     let mut parts = line.trim().split(", ");
     let mut part = |what: &str| parts.next()?.strip_suffix(what)?.trim().parse().ok();
     Some([part("passed")?, part("failed")?, part("skipped")?])

@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// The two tiers of `cargo xtask test`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Tier {
+pub(crate) enum Tier {
     /// Every cause once on each kernel in each style, and all scenarios in a few of these corners.
     Short,
     /// Every scenario and behaviour everywhere, by the programs as they ship.
@@ -17,7 +17,7 @@ pub enum Tier {
 impl Tier {
     /// `cargo test` of these packages. A short run's is of all that are built with the test machines'
     /// programs, by the same profile: one compilation serves both.
-    pub fn cargo_test(self, packages: &[&str]) -> Result<Command> {
+    pub(crate) fn cargo_test(self, packages: &[&str]) -> Result<Command> {
         let (mut cargo, packages) = match self {
             Self::Short => (guest::short_cargo("test")?, &guest::SHORT[..]),
             Self::Full => {
@@ -31,7 +31,7 @@ impl Tier {
     }
 
     /// The programs of the test machines.
-    pub fn programs(self) -> Result<Programs> {
+    pub(crate) fn programs(self) -> Result<Programs> {
         match self {
             Self::Short => Programs::short(),
             Self::Full => Programs::get(None, None),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const SLOWEST: usize = 10;
 
 /// Collects them; parts that go side by side share one.
-pub struct Times {
+pub(super) struct Times {
     start: Instant,
     taken: Mutex<Taken>,
 }
@@ -29,7 +29,7 @@ struct Part {
 }
 
 /// A test machine that has ended.
-pub struct Machine {
+pub(super) struct Machine {
     /// Kernel, cgroup layout and part.
     pub name: String,
     /// Until init ran.
@@ -39,7 +39,7 @@ pub struct Machine {
 }
 
 impl Times {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             start: Instant::now(),
             taken: Mutex::default(),
@@ -47,12 +47,12 @@ impl Times {
     }
 
     /// How long the run has taken so far.
-    pub fn so_far(&self) -> Duration {
+    pub(super) fn so_far(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// Runs a part and says on stderr how long it took.
-    pub fn part<T>(&self, name: &str, part: impl FnOnce() -> T) -> T {
+    pub(super) fn part<T>(&self, name: &str, part: impl FnOnce() -> T) -> T {
         eprintln!("xtask: {name} …");
         let (from, begun) = (self.so_far(), Instant::now());
         let result = part();
@@ -67,13 +67,13 @@ impl Times {
     }
 
     /// Adds a machine, with what it printed: `STARTED` and `TOOK` lines.
-    pub fn machine(&self, machine: Machine, output: &str) {
+    pub(super) fn machine(&self, machine: Machine, output: &str) {
         self.cases(&machine.name, output);
         self.taken().machines.push(machine);
     }
 
     /// Adds what a scenario runner said of its own times; `place` says where it ran.
-    pub fn cases(&self, place: &str, output: &str) {
+    pub(super) fn cases(&self, place: &str, output: &str) {
         let slow = output.lines().filter_map(|line| {
             let (start, rest) = match line.strip_prefix("STARTED ") {
                 Some(rest) => ("start of ", rest),
@@ -87,17 +87,17 @@ impl Times {
     }
 
     /// Something that was tried again because of the emulator, and why.
-    pub fn retried(&self, what: &str, why: &str) {
+    pub(super) fn retried(&self, what: &str, why: &str) {
         self.taken().retried.push(format!("{what}: {why}"));
     }
 
     /// How often that was.
-    pub fn retries(&self) -> usize {
+    pub(super) fn retries(&self) -> usize {
         self.taken().retried.len()
     }
 
     /// The tables.
-    pub fn markdown(&self) -> String {
+    pub(super) fn markdown(&self) -> String {
         let taken = self.taken();
         let mut text = format!(
             "## Times\n\n{:.1} minutes, machines {}.\n\n| part | from minute | seconds |\n|---|---:|---:|\n",

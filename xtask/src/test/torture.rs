@@ -19,7 +19,7 @@ const MANY: u64 = 20_000;
 const STYLES: [&str; 2] = ["fexit", "kprobe"];
 
 /// Plays random worlds, on the kernels of the matrix that don't differ by their preemption alone.
-pub fn run(
+pub(super) fn run(
     programs: &Programs,
     kernels: &[Kernel],
     (tier, day): (Tier, u64),

@@ -9,7 +9,7 @@ const MAIN: [&str; 3] = ["upstream/main", "origin/main", "main"];
 
 /// What differs between the work tree and where the change began: the last commit that main has as
 /// well, or, on main itself, the commit before the last.
-pub fn files() -> Result<Vec<String>> {
+pub(super) fn files() -> Result<Vec<String>> {
     let head = git(&["rev-parse", "HEAD"])?;
     let mut bases = MAIN
         .iter()

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 /// Runs the unit tests of everything but the BPF crate, which builds for no host.
-pub fn run(tier: Tier, tally: &mut Tally) -> Result<()> {
+pub(super) fn run(tier: Tier, tally: &mut Tally) -> Result<()> {
     let all = ["--workspace", "--exclude", "forktrace-ebpf"];
     count(&mut tier.cargo_test(&all)?, tally)?;
     if tier == Tier::Short {

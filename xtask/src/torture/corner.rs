@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
 /// What the guest's line `TORTURE` says.
-pub struct Corner {
+pub(super) struct Corner {
     pub kernel: String,
     pub style: String,
     /// `None`: the machine didn't come to an end.
@@ -12,14 +12,14 @@ pub struct Corner {
 }
 
 /// What is wrong of a verdict, as the guest counts it.
-pub const FAULTS: [&str; 4] = ["cause", "owner", "numbers", "count"];
+pub(super) const FAULTS: [&str; 4] = ["cause", "owner", "numbers", "count"];
 
 /// Of the inferred verdicts in races one in so many may be wrong.
 const INFERRED: u64 = 10_000;
 
 impl Corner {
     /// Finds the line; the last one, for a machine may have been started twice.
-    pub fn read(kernel: &str, style: &str, output: &str) -> Result<Self> {
+    pub(super) fn read(kernel: &str, style: &str, output: &str) -> Result<Self> {
         let line = output
             .lines()
             .rev()
@@ -38,7 +38,7 @@ impl Corner {
         })
     }
 
-    pub fn without_result(kernel: &str, style: &str) -> Self {
+    pub(super) fn without_result(kernel: &str, style: &str) -> Self {
         Self {
             kernel: kernel.to_owned(),
             style: style.to_owned(),
@@ -46,17 +46,17 @@ impl Corner {
         }
     }
 
-    pub fn get(&self, name: &str) -> u64 {
+    pub(super) fn get(&self, name: &str) -> u64 {
         let counts = self.counts.as_ref();
         counts.and_then(|c| c.get(name)).copied().unwrap_or(0)
     }
 
-    pub fn refusals(&self) -> u64 {
+    pub(super) fn refusals(&self) -> u64 {
         self.get("refusals_still") + self.get("refusals_race")
     }
 
     /// Wrong verdicts of one kind, by certainty and where: `observed`, `race`.
-    pub fn wrong(&self, fault: &str, certainty: &str, at: &str) -> u64 {
+    pub(super) fn wrong(&self, fault: &str, certainty: &str, at: &str) -> u64 {
         self.get(&format!("wrong_{fault}_{certainty}_{at}"))
     }
 
@@ -68,7 +68,7 @@ impl Corner {
     }
 
     /// In what the bar is broken.
-    pub fn broken(&self) -> Vec<String> {
+    pub(super) fn broken(&self) -> Vec<String> {
         let mut all = Vec::new();
         if self.counts.is_none() {
             return vec!["no result".to_owned()];

@@ -21,7 +21,7 @@ const MORE: Duration = Duration::from_secs(300);
 
 /// Arguments of `cargo xtask torture`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The worlds follow from it; made up and printed where it is missing
     #[arg(long)]
     seed: Option<u64>,
@@ -60,7 +60,7 @@ pub struct Args {
 }
 
 /// What to play on each kernel in each style.
-pub struct Plan {
+pub(crate) struct Plan {
     pub seed: u64,
     pub minutes: u64,
     pub refusals: u64,
@@ -70,7 +70,7 @@ pub struct Plan {
 }
 
 /// Runs it; the status says whether the bar was kept.
-pub fn main(args: &Args) -> Result<ExitCode> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     guest::qemu()?;
     guest::busybox()?;
     let kernels = kernel::get(&args.kernel)?;
@@ -105,7 +105,7 @@ fn made_up() -> u64 {
 }
 
 /// A machine that has ended.
-pub struct Played<'a> {
+pub(crate) struct Played<'a> {
     pub kernel: &'a str,
     pub style: &'a str,
     pub ended: &'a Ended,
@@ -114,7 +114,7 @@ pub struct Played<'a> {
 
 /// Plays `plan` on each kernel in the style beside it, one machine after the other, and writes the
 /// table. Whether all of them keep to the bar.
-pub fn run(
+pub(crate) fn run(
     programs: &Programs,
     wanted: &[(Kernel, String)],
     plan: &Plan,

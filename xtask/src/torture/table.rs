@@ -4,7 +4,7 @@ use super::corner::{Corner, FAULTS};
 use std::fmt::Write as _;
 
 /// One row for each corner, and below it what breaks the bar.
-pub fn markdown(seed: u64, corners: &[Corner]) -> String {
+pub(super) fn markdown(seed: u64, corners: &[Corner]) -> String {
     let mut text = format!(
         "Torture, seed {seed}. Wrong: cause/owner/numbers/counts of repeats.\n\n\
          | kernel | style | refusals still, race | wrong observed, still | in races | wrong inferred, still | in races | missed | extra | said to be lost | unknown | observed | inferred | oracle undecided: cause, owner | |\n\

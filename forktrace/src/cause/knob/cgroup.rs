@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What a limit is called by those who set it.
-pub struct Setting {
+pub(crate) struct Setting {
     /// Property of a systemd unit.
     property: &'static str,
     /// Option of `docker update` and of other runtimes.
@@ -28,7 +28,7 @@ pub struct Setting {
 }
 
 /// pids.max.
-pub const TASKS: Setting = Setting {
+pub(crate) const TASKS: Setting = Setting {
     property: "TasksMax",
     option: "--pids-limit",
     lxc: "lxc.cgroup2.pids.max",
@@ -41,7 +41,7 @@ pub const TASKS: Setting = Setting {
 };
 
 /// memory.max, memory.limit_in_bytes.
-pub const MEMORY: Setting = Setting {
+pub(crate) const MEMORY: Setting = Setting {
     property: "MemoryMax",
     option: "--memory",
     lxc: "lxc.cgroup2.memory.max",
@@ -57,7 +57,7 @@ pub const MEMORY: Setting = Setting {
 const WHERE_SET_UP: &str = "raise the limit where this cgroup is set up";
 
 /// How to set the limit of this cgroup to `target`, so that it lasts.
-pub fn lasting(owner: &Owner, setting: &Setting, target: u64) -> String {
+pub(crate) fn lasting(owner: &Owner, setting: &Setting, target: u64) -> String {
     let setter = setter::of(owner.cgroup_path().unwrap_or_default());
     let text = at_home(&setter, owner, setting, target);
     let around = setter.around();
@@ -239,7 +239,7 @@ fn next_ones(unit: &str, user: Option<u32>, setting: &Setting, target: u64) -> O
 }
 
 /// What else turning the knob does, or what it leaves as it is.
-pub fn binds(owner: &Owner, setting: &Setting) -> Option<String> {
+pub(crate) fn binds(owner: &Owner, setting: &Setting) -> Option<String> {
     let setter = setter::of(owner.cgroup_path()?);
     let is_tasks = setting.property == TASKS.property;
     let shared = |by: &str| Some(format!("it is shared by {by}"));
@@ -281,7 +281,7 @@ pub fn binds(owner: &Owner, setting: &Setting) -> Option<String> {
 
 /// Where a unit of a container's own systemd has its number from: a part of what the container may
 /// have, which systemd took when it set the unit up. `others` are the limits at the same instant.
-pub fn part_of_container(limit: &Limit, others: &[Limit]) -> Option<String> {
+pub(crate) fn part_of_container(limit: &Limit, others: &[Limit]) -> Option<String> {
     /// src/core/manager.c `DEFAULT_TASKS_MAX`, in percent.
     const DEFAULT: u64 = 15;
     let setter = setter::of(limit.owner.cgroup_path()?);

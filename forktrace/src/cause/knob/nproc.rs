@@ -71,14 +71,19 @@ enum Origin<'a> {
 
 /// What to do about it, and what to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Knob {
+pub(crate) struct Knob {
     pub now: Option<String>,
     pub lasting: String,
     pub notes: Vec<String>,
 }
 
 /// The knob of a limit of this value, to be turned to `target`.
-pub fn knob(value: Option<u64>, target: u64, subject: &Subject<'_>, sources: &Sources) -> Knob {
+pub(crate) fn knob(
+    value: Option<u64>,
+    target: u64,
+    subject: &Subject<'_>,
+    sources: &Sources,
+) -> Knob {
     let origin = origin(value, subject, sources);
     let hard = sources.lineage.first().map(|own| own.bounds.hard);
     let mut notes = Vec::new();
@@ -196,12 +201,12 @@ fn container(place: &setter::Setter) -> Option<(Runtime, String)> {
 }
 
 /// The soft part of systemd's `soft:hard`.
-pub fn soft(text: &str) -> Option<u64> {
+pub(crate) fn soft(text: &str) -> Option<u64> {
     text.split(':').next()?.trim().parse().ok()
 }
 
 /// A service's own drop-in with a limit of its processes; `None` outside of services.
-pub fn edit_unit(
+pub(crate) fn edit_unit(
     subject: &Subject<'_>,
     setting: &str,
     target: u64,
@@ -368,7 +373,7 @@ fn now(
 }
 
 /// Other containers' processes that count with this user's, by where the holders are.
-pub fn shared(subject: &Subject<'_>, holders: &[Holder]) -> Option<String> {
+pub(crate) fn shared(subject: &Subject<'_>, holders: &[Holder]) -> Option<String> {
     let home = |path: &str| container(&setter::of(path)).map(|(_, name)| name);
     let own = home(subject.cgroup.path.as_deref().unwrap_or_default());
     let cgroups = holders.iter().filter(|h| h.kind == HolderKind::Cgroup);

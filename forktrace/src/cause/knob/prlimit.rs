@@ -8,7 +8,7 @@ const LASTING_SECONDS: u64 = 5;
 
 /// The command that gives a process `target` of a resource, by prlimit's option for it; `None` where
 /// the process isn't known to live on, or has as much by now.
-pub fn command(process: Option<&Member>, option: &str, target: u64) -> Option<String> {
+pub(crate) fn command(process: Option<&Member>, option: &str, target: u64) -> Option<String> {
     let process = process.filter(|p| lives_on(p))?;
     if process.bounds.soft.is_none_or(|soft| soft >= target) {
         return None;
@@ -26,7 +26,7 @@ pub fn command(process: Option<&Member>, option: &str, target: u64) -> Option<St
 
 /// `target` as systemd and PAM take it, without lowering the hard limit: `hard` is `None` where it
 /// isn't known, and `Some(None)` where there is none.
-pub fn with_hard(target: u64, hard: Option<Option<u64>>) -> String {
+pub(crate) fn with_hard(target: u64, hard: Option<Option<u64>>) -> String {
     match hard {
         Some(None) => format!("{target}:infinity"),
         Some(Some(hard)) if hard > target => format!("{target}:{hard}"),
@@ -35,7 +35,7 @@ pub fn with_hard(target: u64, hard: Option<Option<u64>>) -> String {
 }
 
 /// Whether it is old enough to be believed to be there for a while.
-pub fn lives_on(process: &Member) -> bool {
+pub(crate) fn lives_on(process: &Member) -> bool {
     process.seconds.is_some_and(|age| age >= LASTING_SECONDS)
 }
 

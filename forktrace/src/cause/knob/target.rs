@@ -9,18 +9,18 @@ use crate::{
 const MORE: u64 = 8;
 
 /// For a limit on tasks: twice what is in use or allowed, whichever is more.
-pub fn tasks(limit: Option<&Limit>) -> u64 {
+pub(crate) fn tasks(limit: Option<&Limit>) -> u64 {
     readable(most(limit).saturating_mul(2).saturating_add(MORE))
 }
 
 /// The same, and no less than what was wanted at once as far as that was seen.
-pub fn wanted(limit: Option<&Limit>, context: &Context) -> u64 {
+pub(crate) fn wanted(limit: Option<&Limit>, context: &Context) -> u64 {
     let wanted = context.wanted.unwrap_or_default();
     tasks(limit).max(readable(wanted))
 }
 
 /// For a limit in bytes: half as much again.
-pub fn bytes(limit: Option<&Limit>) -> u64 {
+pub(crate) fn bytes(limit: Option<&Limit>) -> u64 {
     roomier(most(limit))
 }
 

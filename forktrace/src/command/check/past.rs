@@ -17,7 +17,7 @@ use crate::{
     exit::{Exit, UsageError},
 };
 
-pub fn run(args: &CheckArgs, look: Look) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &CheckArgs, look: Look) -> anyhow::Result<Exit> {
     let mut formats = formats::PAST.iter();
     let format = formats.find(|format| format.name == args.format.name);
     let format =

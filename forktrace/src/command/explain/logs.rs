@@ -27,7 +27,7 @@ use crate::{
 const MOST_MEMORY: u64 = 128 << 20;
 
 /// Files, the journal or standard input.
-pub fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     let format = of_name(args, formats::SAID)?;
     let near = near(args)?;
     let mut heard = listener()?;
@@ -48,7 +48,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
 }
 
 /// A line of the command line's that says something.
-pub fn of_line(args: &ExplainArgs, heard: &Heard) -> anyhow::Result<Exit> {
+pub(super) fn of_line(args: &ExplainArgs, heard: &Heard) -> anyhow::Result<Exit> {
     let format = of_name(args, formats::SAID)?;
     show(args, format, heard, &near(args)?)?;
     Ok(Exit::Done)

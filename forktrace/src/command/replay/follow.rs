@@ -16,13 +16,13 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// At the end it waits, and goes on in the file that was begun next. That is not always the one that
 /// has the name by then: several may have been begun between two looks.
-pub struct Followed {
+pub(super) struct Followed {
     file: File,
     path: PathBuf,
 }
 
 impl Followed {
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             file: File::open(path)?,
             path: path.to_owned(),
@@ -79,7 +79,7 @@ impl Seek for Followed {
 
 /// Ctrl-C and SIGTERM are how following ends, with status 0. Everything that
 /// was read is printed by then.
-pub fn end_quietly() {
+pub(super) fn end_quietly() {
     extern "C" fn end(_: libc::c_int) {
         // SAFETY: async-signal-safe, and does not return.
         unsafe { libc::_exit(0) }

@@ -13,7 +13,7 @@ use crate::host::cgroup::Version;
 /// Counts. `usage`: what the kernel had counted when it refused; as long as as
 /// many tasks are found without, zombies of a cgroup needn't be looked for.
 /// `None`: it could not be read, or not in the time that `proc` has.
-pub fn count(proc: &mut Proc, scope: &Scope, usage: Option<u64>) -> Option<Tally> {
+pub(super) fn count(proc: &mut Proc, scope: &Scope, usage: Option<u64>) -> Option<Tally> {
     let mut tally = Tally::new(scope.fill(), proc.living());
     match scope {
         Scope::Cgroup {
@@ -93,14 +93,14 @@ fn add_each(
 }
 
 /// Adds a process of which `tasks` tasks count, with its title where that says something.
-pub fn add(proc: &mut Proc, tally: &mut Tally, process: &Process, tasks: u64) -> Amount {
+pub(super) fn add(proc: &mut Proc, tally: &mut Tally, process: &Process, tasks: u64) -> Amount {
     let title = is_postgres(&process.comm).then(|| proc.title(process.pid));
     tally.add(process, tasks, title.flatten().as_deref())
 }
 
 /// A cgroup as people know it: of the v2 hierarchy where it is in use, else of
 /// the pids controller or systemd.
-pub fn cgroup(lines: &[u8]) -> Option<String> {
+pub(super) fn cgroup(lines: &[u8]) -> Option<String> {
     let named = |start: &[u8]| {
         let mut lines = lines.split(|&b| b == b'\n');
         let path = lines.find_map(|line| {
@@ -120,14 +120,14 @@ pub fn cgroup(lines: &[u8]) -> Option<String> {
 
 /// The cgroup that is counted.
 #[derive(Clone, Copy)]
-pub struct Within<'a> {
+pub(super) struct Within<'a> {
     pub folder: &'a Path,
     pub path: &'a Path,
 }
 
 impl Within<'_> {
     /// The path of the cgroup of a folder below.
-    pub fn path_of(self, folder: &Path) -> String {
+    pub(super) fn path_of(self, folder: &Path) -> String {
         let below = folder.strip_prefix(self.folder).unwrap_or(Path::new(""));
         let mut path = self.path.to_owned();
         path.extend(below);

@@ -17,7 +17,7 @@ const LEVELS: usize = 34;
 
 /// The namespace above one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Above {
+pub(super) struct Above {
     /// Its inode number.
     pub inum: u32,
     /// For a user namespace, who created the one below.
@@ -27,14 +27,14 @@ pub struct Above {
 /// What has been asked about the namespaces of one kind during one count. A
 /// namespace's parent never changes, but its number is given away again.
 #[derive(Debug)]
-pub struct Namespaces {
+pub(super) struct Namespaces {
     kind: &'static str,
     above: HashMap<u32, Option<Above>>,
 }
 
 impl Namespaces {
     /// `kind` is `user` or `pid`.
-    pub fn new(kind: &'static str) -> Self {
+    pub(super) fn new(kind: &'static str) -> Self {
         Self {
             kind,
             above: HashMap::new(),
@@ -43,7 +43,7 @@ impl Namespaces {
 
     /// Where a process is: its namespace, and those above it as far as this
     /// process may look. None when the process is gone.
-    pub fn of(&mut self, proc: &mut Proc, pid: u32) -> Option<(u32, Vec<Above>)> {
+    pub(super) fn of(&mut self, proc: &mut Proc, pid: u32) -> Option<(u32, Vec<Above>)> {
         let own = proc.namespace(pid, self.kind)?;
         let mut chain = Vec::new();
         let mut at = own;
@@ -79,7 +79,7 @@ impl Namespaces {
     }
 
     #[cfg(test)]
-    pub fn remember(&mut self, below: u32, above: Option<Above>) {
+    pub(super) fn remember(&mut self, below: u32, above: Option<Above>) {
         self.above.insert(below, above);
     }
 }

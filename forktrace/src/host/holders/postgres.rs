@@ -8,13 +8,13 @@
 
 /// Client connections by what they do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backends {
+pub(super) struct Backends {
     counts: [u64; STATES.len()],
 }
 
 /// What a client's backend does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     /// Waits for the client, in no transaction.
     Idle,
     /// Waits for the client, which keeps a transaction open.
@@ -44,7 +44,7 @@ const STATES: [(State, &str); 6] = [
 
 impl Backends {
     /// Counts the process with this title, unless it serves no client.
-    pub fn add(&mut self, title: &[u8]) {
+    pub(super) fn add(&mut self, title: &[u8]) {
         let Some(state) = state(title) else { return };
         for ((of, _), count) in STATES.iter().zip(&mut self.counts) {
             *count += u64::from(*of == state);
@@ -52,7 +52,7 @@ impl Backends {
     }
 
     /// Those that wait for their clients; `None` where there are no backends.
-    pub fn idle(&self) -> Option<u64> {
+    pub(super) fn idle(&self) -> Option<u64> {
         let idle = |state| {
             matches!(
                 state,
@@ -66,7 +66,7 @@ impl Backends {
     }
 
     /// "91 idle, 3 idle in transaction, 2 active"; `None` where there are none.
-    pub fn words(&self) -> Option<String> {
+    pub(super) fn words(&self) -> Option<String> {
         let counted = STATES.iter().zip(self.counts).filter(|(_, n)| *n > 0);
         let words: Vec<String> = counted
             .map(|((_, name), n)| format!("{n} {name}"))
@@ -77,7 +77,7 @@ impl Backends {
 
 /// Whether processes of this name have such titles. The name stays that of the
 /// program; `postmaster` was a link to it up to 15.
-pub fn is_postgres(comm: &str) -> bool {
+pub(super) fn is_postgres(comm: &str) -> bool {
     matches!(comm, "postgres" | "postmaster")
 }
 

@@ -51,7 +51,7 @@ impl Process {
 }
 
 /// The folder, and what reading from it needs.
-pub struct Proc {
+pub(super) struct Proc {
     root: PathBuf,
     path: String,
     buffer: Vec<u8>,
@@ -61,7 +61,7 @@ pub struct Proc {
 
 impl Proc {
     /// A folder that looks like /proc.
-    pub fn new(root: PathBuf) -> Self {
+    pub(super) fn new(root: PathBuf) -> Self {
         Self {
             root,
             path: String::new(),
@@ -73,57 +73,57 @@ impl Proc {
 
     /// This process lived when the limit refused, however it is found now; `None`: that is known of
     /// none.
-    pub fn has_lived(&mut self, pid: Option<u32>) {
+    pub(super) fn has_lived(&mut self, pid: Option<u32>) {
         self.living = pid;
     }
 
     /// That process.
-    pub fn living(&self) -> Option<u32> {
+    pub(super) fn living(&self) -> Option<u32> {
         self.living
     }
 
     /// Sets the time at which to give up; `None`: never.
-    pub fn give_up_at(&mut self, until: Option<Instant>) {
+    pub(super) fn give_up_at(&mut self, until: Option<Instant>) {
         self.until = until;
     }
 
     /// Whether that time has come.
-    pub fn is_late(&self) -> bool {
+    pub(super) fn is_late(&self) -> bool {
         self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// Ids of all processes; `None` when the folder can't be read.
-    pub fn pids(&self) -> Option<impl Iterator<Item = u32> + use<>> {
+    pub(super) fn pids(&self) -> Option<impl Iterator<Item = u32> + use<>> {
         Some(numbers(fs::read_dir(&self.root).ok()?))
     }
 
     /// Ids of a process's threads; none when it is gone.
-    pub fn threads(&self, pid: u32) -> impl Iterator<Item = u32> + use<> {
+    pub(super) fn threads(&self, pid: u32) -> impl Iterator<Item = u32> + use<> {
         let path = self.root.join(pid.to_string()).join("task");
         fs::read_dir(path).into_iter().flat_map(numbers)
     }
 
     /// The process or thread with this id; `None` when it is gone.
-    pub fn status(&mut self, id: u32) -> Option<Process> {
+    pub(super) fn status(&mut self, id: u32) -> Option<Process> {
         parse_status(self.content(id, "status")?)
     }
 
     /// The title of a process: its command line up to the first NUL. Empty for
     /// zombies and kernel threads. This can wait for the process's memory map,
     /// so it is asked for where a title is known to say something only.
-    pub fn title(&mut self, pid: u32) -> Option<Vec<u8>> {
+    pub(super) fn title(&mut self, pid: u32) -> Option<Vec<u8>> {
         let text = self.content(pid, "cmdline")?;
         let end = memchr::memchr(0, text).unwrap_or(text.len());
         Some(text[..end].to_vec())
     }
 
     /// /proc/PID/cgroup: one line for each hierarchy.
-    pub fn cgroups(&mut self, pid: u32) -> Option<&[u8]> {
+    pub(super) fn cgroups(&mut self, pid: u32) -> Option<&[u8]> {
         self.content(pid, "cgroup")
     }
 
     /// Inode number of a namespace of the process: `kind` is `user` or `pid`.
-    pub fn namespace(&mut self, pid: u32, kind: &str) -> Option<u32> {
+    pub(super) fn namespace(&mut self, pid: u32, kind: &str) -> Option<u32> {
         let link = fs::read_link(self.namespace_file(pid, kind)).ok()?;
         let text = link.to_str()?;
         let inside = text.strip_prefix(kind)?.strip_prefix(":[")?;
@@ -131,7 +131,7 @@ impl Proc {
     }
 
     /// The file of a namespace of the process.
-    pub fn namespace_file(&mut self, pid: u32, kind: &str) -> &Path {
+    pub(super) fn namespace_file(&mut self, pid: u32, kind: &str) -> &Path {
         self.path.clear();
         // Writing to a String can't fail.
         let _ = write!(self.path, "{}/{pid}/ns/{kind}", self.root.display());
@@ -163,7 +163,7 @@ fn numbers(entries: fs::ReadDir) -> impl Iterator<Item = u32> {
 }
 
 /// A decimal number alone.
-pub fn number(digits: &[u8]) -> Option<u32> {
+pub(super) fn number(digits: &[u8]) -> Option<u32> {
     // `parse` would take a sign.
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -234,7 +234,7 @@ fn comm(escaped: &[u8]) -> String {
 
 /// The cgroup that a line of /proc/PID/cgroup names, without the mark of one
 /// that has been removed.
-pub fn cgroup_path(path: &[u8]) -> &Path {
+pub(super) fn cgroup_path(path: &[u8]) -> &Path {
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
     Path::new(OsStr::from_bytes(path))
 }

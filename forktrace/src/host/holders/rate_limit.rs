@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::model::{Cause, Limit, LimitKind, Owner};
 
 /// One limit's holders are counted again after this.
-pub const EVERY: Duration = Duration::from_secs(5);
+pub(crate) const EVERY: Duration = Duration::from_secs(5);
 
 /// Seconds that counting may take at once, and then the share of the time that goes by: a storm must
 /// not make of forktrace one more load.
@@ -23,7 +23,7 @@ const REMEMBERED: usize = 1024;
 
 /// What is counted for at most so often: a limit of an owner, or a cause without one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub(crate) struct Key {
     kin: Kin,
     owner: Owner,
 }
@@ -37,7 +37,7 @@ enum Kin {
 
 impl Key {
     /// Of a limit.
-    pub fn of_limit(limit: &Limit) -> Self {
+    pub(crate) fn of_limit(limit: &Limit) -> Self {
         Self {
             kin: Kin::Limit(limit.kind.clone()),
             owner: limit.owner.clone(),
@@ -45,7 +45,7 @@ impl Key {
     }
 
     /// Of a cause that names no limit.
-    pub fn of_cause(cause: Cause) -> Self {
+    pub(crate) fn of_cause(cause: Cause) -> Self {
         Self {
             kin: Kin::Cause(cause),
             owner: Owner::Host,
@@ -54,11 +54,11 @@ impl Key {
 }
 
 /// A limit's value and what is in use of it.
-pub type Numbers = (Option<u64>, Option<u64>);
+pub(crate) type Numbers = (Option<u64>, Option<u64>);
 
 /// Decides when to count.
 #[derive(Debug)]
-pub struct RateLimit {
+pub(crate) struct RateLimit {
     counted: HashMap<Key, (Instant, Numbers)>,
     /// How many more of a name may be counted, as of when.
     kin: HashMap<Kin, (f64, Instant)>,
@@ -68,7 +68,7 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    pub fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             counted: HashMap::new(),
             kin: HashMap::new(),
@@ -78,14 +78,14 @@ impl RateLimit {
     }
 
     /// Whether what is asked of this key may be read now, whatever the numbers; if so, that is noted.
-    pub fn allows(&mut self, key: Key, now: Instant) -> bool {
+    pub(crate) fn allows(&mut self, key: Key, now: Instant) -> bool {
         self.allows_at((None, None), key, now)
     }
 
     /// Whether this limit's holders may be counted now; if so, that is noted. At other numbers than the
     /// last count's they are others, and are counted whenever that was: a value that has been raised
     /// and is reached again is news. How often that is, those of one name and the share of the time bound.
-    pub fn allows_at(&mut self, numbers: Numbers, key: Key, now: Instant) -> bool {
+    pub(crate) fn allows_at(&mut self, numbers: Numbers, key: Key, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.credit = AT_ONCE.min(self.credit + passed * SHARE);
         self.at = now;
@@ -127,7 +127,7 @@ impl RateLimit {
     }
 
     /// Counting has taken this long.
-    pub fn spent(&mut self, time: Duration) {
+    pub(crate) fn spent(&mut self, time: Duration) {
         self.credit -= time.as_secs_f64();
     }
 }

@@ -17,7 +17,7 @@ const MOST: usize = 4 << 20;
 
 /// Which tasks live in a cgroup's subtree.
 #[derive(Debug, Default)]
-pub struct Members {
+pub(super) struct Members {
     /// Thread ids, ascending, with the index of their folder.
     tasks: Vec<(u32, u32)>,
     folders: Vec<PathBuf>,
@@ -26,7 +26,7 @@ pub struct Members {
 impl Members {
     /// Reads the lists below a folder. `None` when it is gone, when there is no
     /// memory for them, or when there are too many.
-    pub fn read(top: &Path, version: Version) -> Option<Self> {
+    pub(super) fn read(top: &Path, version: Version) -> Option<Self> {
         let file = match version {
             Version::V1 => "tasks",
             Version::V2 => "cgroup.threads",
@@ -97,18 +97,18 @@ impl Members {
     }
 
     /// How many.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.tasks.len()
     }
 
     /// The thread id at an index, and its folder.
-    pub fn get(&self, index: usize) -> Option<(u32, &Path)> {
+    pub(super) fn get(&self, index: usize) -> Option<(u32, &Path)> {
         let (tid, folder) = self.tasks.get(index)?;
         Some((*tid, self.folders.get(*folder as usize)?))
     }
 
     /// The index of a thread id.
-    pub fn find(&self, tid: u32) -> Option<usize> {
+    pub(super) fn find(&self, tid: u32) -> Option<usize> {
         self.tasks.binary_search_by_key(&tid, |(tid, _)| *tid).ok()
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{Holder, HolderKind};
 
 /// Names that are summed at most: a fork bomb can call each of its tasks
 /// otherwise, and forktrace doesn't grow with it.
-pub const NAMES: usize = 4096;
+pub(super) const NAMES: usize = 4096;
 
 /// Parents of one program's zombies that are told apart.
 const PARENTS: usize = 64;
@@ -31,7 +31,7 @@ const KERNEL_THREADS: &str = "kernel threads";
 
 /// What somebody holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
+pub(super) struct Amount {
     /// Without zombies.
     pub tasks: u64,
     pub zombies: u64,
@@ -39,7 +39,7 @@ pub struct Amount {
 }
 
 impl Amount {
-    pub fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.tasks += other.tasks;
         self.zombies += other.zombies;
         self.bytes = self.bytes.saturating_add(other.bytes);
@@ -68,7 +68,7 @@ struct Program {
 
 /// The sums.
 #[derive(Debug)]
-pub struct Tally {
+pub(super) struct Tally {
     fill: Fill,
     living: Option<u32>,
     all: Amount,
@@ -81,7 +81,7 @@ pub struct Tally {
 
 impl Tally {
     /// `living`: a process that lived when the limit refused.
-    pub fn new(fill: Fill, living: Option<u32>) -> Self {
+    pub(super) fn new(fill: Fill, living: Option<u32>) -> Self {
         Self {
             fill,
             living,
@@ -94,13 +94,13 @@ impl Tally {
     }
 
     /// Everything so far.
-    pub fn all(&self) -> Amount {
+    pub(super) fn all(&self) -> Amount {
         self.all
     }
 
     /// Adds a process of which `tasks` tasks count. `title`: what it says of
     /// itself, if it is one of PostgreSQL's.
-    pub fn add(&mut self, process: &Process, tasks: u64, title: Option<&[u8]>) -> Amount {
+    pub(super) fn add(&mut self, process: &Process, tasks: u64, title: Option<&[u8]>) -> Amount {
         // The one that was refused, and a command that forktrace runs and is about to reap, have ended
         // since.
         let ended_since = self.living == Some(process.pid) || process.ppid == std::process::id();
@@ -148,7 +148,7 @@ impl Tally {
     }
 
     /// Adds to a cgroup's sum.
-    pub fn add_to_cgroup(&mut self, path: &str, amount: Amount) {
+    pub(super) fn add_to_cgroup(&mut self, path: &str, amount: Amount) {
         if let Some(cgroup) = entry(&mut self.cgroups, path) {
             cgroup.add(amount);
         }
@@ -169,7 +169,7 @@ impl Tally {
 
     /// The rows: programs, then processes, cgroups and users where they say
     /// more; the largest of each first.
-    pub fn rows(mut self, proc: &mut Proc, passwd: &Passwd) -> Vec<Holder> {
+    pub(super) fn rows(mut self, proc: &mut Proc, passwd: &Passwd) -> Vec<Holder> {
         let fill = self.fill;
         let large = std::mem::take(&mut self.processes);
         let large = large.into_iter().filter(|(amount, _, comm)| {

@@ -32,7 +32,7 @@ pub trait Tasks {
 
 /// Why there is no count.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Uncounted {
+pub(super) enum Uncounted {
     /// It takes longer than `proc` has time.
     Late,
     /// Not by tasks: memory, or what the source can't list.
@@ -40,7 +40,11 @@ pub enum Uncounted {
 }
 
 /// Counts. What it takes `proc` for are titles, and the paths of cgroups.
-pub fn count(tasks: &mut dyn Tasks, proc: &mut Proc, scope: &Scope) -> Result<Tally, Uncounted> {
+pub(super) fn count(
+    tasks: &mut dyn Tasks,
+    proc: &mut Proc,
+    scope: &Scope,
+) -> Result<Tally, Uncounted> {
     if scope.fill() != Fill::Tasks {
         return Err(Uncounted::NotHere);
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// /proc/meminfo is about 1.5 KiB long.
-pub type Buffer = [u8; 8192];
+pub(super) type Buffer = [u8; 8192];
 
 /// Files below a folder. Opening one takes longer than reading it.
 #[derive(Debug)]

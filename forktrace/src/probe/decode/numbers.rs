@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What was to be created, or else refused.
-pub fn operation(event: &FailureEvent) -> Operation {
+pub(super) fn operation(event: &FailureEvent) -> Operation {
     let f = event.flags;
     if matches!(
         event::Stage::from_u8(event.stage),
@@ -42,7 +42,7 @@ pub fn operation(event: &FailureEvent) -> Operation {
 
 /// CLONE_* as `copy_process()` has them: styles that read what the caller asked
 /// for don't see what `kernel_clone()` adds.
-pub fn clone_flags(event: &FailureEvent) -> u64 {
+pub(super) fn clone_flags(event: &FailureEvent) -> u64 {
     match event.clone_flags & clone::EMPTY_MNTNS {
         0 => event.clone_flags,
         _ => event.clone_flags | clone::NEWNS,
@@ -50,7 +50,7 @@ pub fn clone_flags(event: &FailureEvent) -> u64 {
 }
 
 /// RLIMIT_NPROC on each level of user namespaces, the caller's own first.
-pub fn nproc(event: &FailureEvent) -> Vec<NprocLevel> {
+pub(super) fn nproc(event: &FailureEvent) -> Vec<NprocLevel> {
     event
         .user_ns
         .iter()
@@ -73,7 +73,7 @@ fn nproc_limit(limit: i64) -> Option<u64> {
 /// The level that had no room, with the numbers of that comparison. With
 /// CLONE_NEWUSER the way begins in the new namespace, so its levels are others than
 /// the caller's.
-pub fn nproc_full(event: &FailureEvent, levels: &[NprocLevel]) -> Option<NprocLevel> {
+pub(super) fn nproc_full(event: &FailureEvent, levels: &[NprocLevel]) -> Option<NprocLevel> {
     let facts = &event.facts;
     if facts.bits & fact::NPROC_FULL == 0 {
         return None;
@@ -94,7 +94,7 @@ pub fn nproc_full(event: &FailureEvent, levels: &[NprocLevel]) -> Option<NprocLe
 }
 
 /// What the kernel's side could not read, for want of its variables' addresses.
-pub fn lacking(event: &FailureEvent, errno: Errno) -> Lacking {
+pub(super) fn lacking(event: &FailureEvent, errno: Errno) -> Lacking {
     let has = |flag| event.flags & flag != 0;
     Lacking {
         threads: event.facts.bits & fact::HAVE_THREADS == 0,
@@ -108,7 +108,7 @@ pub fn lacking(event: &FailureEvent, errno: Errno) -> Lacking {
 }
 
 /// The tasks that there are, and kernel.threads-max.
-pub fn threads(event: &FailureEvent, host: &HostNow) -> Option<Threads> {
+pub(super) fn threads(event: &FailureEvent, host: &HostNow) -> Option<Threads> {
     if event.facts.bits & fact::HAVE_THREADS != 0 {
         return Some(Threads {
             now: event.facts.nr_threads.max(0) as u64,
@@ -124,7 +124,7 @@ pub fn threads(event: &FailureEvent, host: &HostNow) -> Option<Threads> {
 const PIDNS_ADDING: u32 = 1 << 31; // include/linux/pid_namespace.h
 
 /// The caller's pid namespaces, innermost first.
-pub fn pid_namespaces(event: &FailureEvent, host: &HostNow) -> Vec<PidNs> {
+pub(super) fn pid_namespaces(event: &FailureEvent, host: &HostNow) -> Vec<PidNs> {
     let global = if event.flags & flag::HAVE_PID_MAX != 0 {
         u64::try_from(event.pid_max).ok()
     } else {
@@ -154,7 +154,7 @@ pub fn pid_namespaces(event: &FailureEvent, host: &HostNow) -> Vec<PidNs> {
 const KIB: u64 = 1024;
 
 /// What the overcommit policy compared; `None` where there is nothing to copy, or it isn't known.
-pub fn overcommit(
+pub(super) fn overcommit(
     event: &FailureEvent,
     errno: Errno,
     host: &HostNow,

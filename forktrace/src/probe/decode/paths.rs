@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// One path with its components, root first.
-pub struct Path {
+pub(super) struct Path {
     id: u64,
     pub v2: bool,
     /// `None`: longer than an event holds, and gone since.
@@ -26,7 +26,7 @@ pub struct Path {
 
 impl Path {
     /// The path of the ancestor at this depth (0 is the root).
-    pub fn ancestor(&self, level: u32) -> Option<Vec<u8>> {
+    pub(super) fn ancestor(&self, level: u32) -> Option<Vec<u8>> {
         let components = self.components.as_ref()?.get(..level as usize)?;
         if components.is_empty() {
             return Some(b"/".to_vec());
@@ -46,7 +46,7 @@ impl Path {
 }
 
 /// The paths that the event carries.
-pub struct Paths {
+pub(super) struct Paths {
     all: Vec<Path>,
     pids_id: u64,
     memory_id: u64,
@@ -55,7 +55,7 @@ pub struct Paths {
 
 impl Paths {
     /// Takes the names apart; what was too long is looked up by its id.
-    pub fn of(event: &FailureEvent, hierarchies: &Hierarchies) -> Self {
+    pub(super) fn of(event: &FailureEvent, hierarchies: &Hierarchies) -> Self {
         let mut all = Vec::new();
         for path in event.paths.iter().filter(|p| p.id != 0) {
             let start = path.start as usize;
@@ -103,18 +103,18 @@ impl Paths {
     }
 
     /// Of the cgroup whose pids.max is asked first.
-    pub fn pids(&self) -> Option<&Path> {
+    pub(super) fn pids(&self) -> Option<&Path> {
         self.by_id(self.pids_id)
     }
 
     /// Of the one whose memory limit is.
-    pub fn memory(&self) -> Option<&Path> {
+    pub(super) fn memory(&self) -> Option<&Path> {
         self.by_id(self.memory_id)
     }
 
     /// Where the caller lives: its v2 cgroup, or, where everything is in the
     /// v2 root (v1 hosts, hybrid ones without systemd), its pids cgroup.
-    pub fn own_cgroup(&self) -> Cgroup {
+    pub(super) fn own_cgroup(&self) -> Cgroup {
         let v2 = self.all.first();
         let unused = v2.is_none_or(|p| p.components.as_ref().is_some_and(Vec::is_empty));
         let own = match self.pids() {

@@ -31,7 +31,7 @@ pub enum TextError {
 }
 
 /// The program, ready to run.
-pub struct Reader {
+pub(super) struct Reader {
     program: RawFd,
     wanted: Array<MapData, Wanted>,
     text: Array<MapData, Text>,
@@ -41,7 +41,7 @@ pub struct Reader {
 const LONGEST: u64 = 32 << 10;
 
 impl Reader {
-    pub fn open(ebpf: &mut Ebpf) -> Result<Self, TextError> {
+    pub(super) fn open(ebpf: &mut Ebpf) -> Result<Self, TextError> {
         fn error(error: impl ToString) -> TextError {
             TextError::Program(error.to_string())
         }
@@ -61,7 +61,7 @@ impl Reader {
     }
 
     /// The code of a function.
-    pub fn read(&mut self, range: &Range<u64>) -> Result<Vec<u8>, TextError> {
+    pub(super) fn read(&mut self, range: &Range<u64>) -> Result<Vec<u8>, TextError> {
         let mut code = Vec::new();
         let end = range.end.min(range.start.saturating_add(LONGEST));
         let mut address = range.start;

@@ -40,7 +40,7 @@ static LINE_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(LIN
 
 /// Why there is nothing to give right now.
 #[derive(Debug)]
-pub enum Stop {
+pub(super) enum Stop {
     /// What was given before and what comes next are not one line.
     Break,
     Failed(io::Error),
@@ -53,7 +53,7 @@ impl From<io::Error> for Stop {
 }
 
 /// The content of a file.
-pub struct Content {
+pub(super) struct Content {
     tape: Tape,
     unpacker: Unpacker,
     state: State,
@@ -93,7 +93,7 @@ struct Giving {
 }
 
 impl Content {
-    pub fn new(tape: Tape) -> io::Result<Self> {
+    pub(super) fn new(tape: Tape) -> io::Result<Self> {
         Ok(Self {
             tape,
             unpacker: Unpacker::new()?,
@@ -111,22 +111,22 @@ impl Content {
     }
 
     /// What could not be read so far.
-    pub fn damage(&self) -> Damage {
+    pub(super) fn damage(&self) -> Damage {
         self.damage
     }
 
     /// What was lost since the last time, if anything was.
-    pub fn gap(&mut self) -> Option<Gap> {
+    pub(super) fn gap(&mut self) -> Option<Gap> {
         self.gap.take()
     }
 
     /// Whether any frame was found.
-    pub fn has_frames(&self) -> bool {
+    pub(super) fn has_frames(&self) -> bool {
         self.has_frames
     }
 
     /// Takes bytes that [`Self::fill`] gave.
-    pub fn consume(&mut self, bytes: usize) {
+    pub(super) fn consume(&mut self, bytes: usize) {
         match self.taken < self.out.len() {
             true => self.taken += bytes,
             false => {
@@ -137,12 +137,12 @@ impl Content {
     }
 
     /// Waits until there may be more in a file that is followed.
-    pub fn wait(&mut self) {
+    pub(super) fn wait(&mut self) {
         self.tape.wait();
     }
 
     /// The bytes that come next; none at the end. Without [`Self::consume`] in between, the same.
-    pub fn fill(&mut self) -> Result<&[u8], Stop> {
+    pub(super) fn fill(&mut self) -> Result<&[u8], Stop> {
         while self.taken == self.out.len() {
             self.out.clear();
             self.taken = 0;

@@ -5,23 +5,23 @@ use std::io;
 use super::tape::Tape;
 
 /// First bytes of a frame, and of one to be skipped (3.1.2), whose first digit may be any.
-pub const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 
 /// Memory that a frame may ask for: what `zstdcat` gives without options.
-pub const LARGEST_WINDOW: u64 = 1 << 27;
+pub(super) const LARGEST_WINDOW: u64 = 1 << 27;
 
 /// Bytes of the longest header.
-pub const LONGEST_HEADER: usize = 18;
+pub(super) const LONGEST_HEADER: usize = 18;
 
 /// Whether something to be skipped begins so.
-pub fn is_skippable(head: &[u8]) -> bool {
+pub(super) fn is_skippable(head: &[u8]) -> bool {
     head.get(1..4) == Some(&SKIPPABLE) && head[0] & 0xf0 == 0x50
 }
 
 /// A frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub(super) struct Header {
     /// Bytes, the magic number's among them.
     pub length: usize,
     /// Bytes of memory.
@@ -32,7 +32,7 @@ pub struct Header {
 
 impl Header {
     /// `None`: it is cut off, or of no version there is.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let descriptor = *bytes.strip_prefix(&MAGIC)?.first()?;
         let single_segment = descriptor & 0x20 != 0;
         if descriptor & 0x08 != 0 {
@@ -71,7 +71,7 @@ impl Header {
 
 /// Where a frame's blocks lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Walk {
+pub(super) enum Walk {
     /// To the end of the frame, which is here.
     End,
     /// To the end of everything, between two blocks.
@@ -84,7 +84,7 @@ pub enum Walk {
 
 /// Goes from the frame's first byte to its end, by the sizes of its blocks. Everything ends where the
 /// tape does, or at `limit`.
-pub fn walk(tape: &mut Tape, header: Header, limit: Option<u64>) -> io::Result<Walk> {
+pub(super) fn walk(tape: &mut Tape, header: Header, limit: Option<u64>) -> io::Result<Walk> {
     let limit = limit.unwrap_or(u64::MAX);
     if !skip(tape, header.length as u64, limit)? {
         return Ok(Walk::Cut);
@@ -122,7 +122,7 @@ pub fn walk(tape: &mut Tape, header: Header, limit: Option<u64>) -> io::Result<W
 }
 
 /// False: the end, or `limit`, came first.
-pub fn skip(tape: &mut Tape, bytes: u64, limit: u64) -> io::Result<bool> {
+pub(super) fn skip(tape: &mut Tape, bytes: u64, limit: u64) -> io::Result<bool> {
     let mut left = bytes;
     if limit.saturating_sub(tape.at()) < left {
         return Ok(false);

@@ -4,10 +4,10 @@ use super::content::{Content, Stop};
 
 /// A record of forktrace is a few KiB, with every level of every limit some
 /// 40 KiB. A line beyond this isn't one, and isn't kept.
-pub const LONGEST: usize = 1 << 20;
+pub(super) const LONGEST: usize = 1 << 20;
 
 /// What comes next.
-pub enum Line<'a> {
+pub(super) enum Line<'a> {
     /// Without its newline.
     Whole(&'a [u8]),
     /// Passed over.
@@ -18,7 +18,7 @@ pub enum Line<'a> {
 }
 
 /// Where bytes come from.
-pub trait Bytes {
+pub(super) trait Bytes {
     /// What comes next; nothing at the end. The same again until some of it is consumed.
     fn fill(&mut self) -> Result<&[u8], Stop>;
     fn consume(&mut self, bytes: usize);
@@ -35,7 +35,7 @@ impl Bytes for Content {
 }
 
 /// Cuts a stream into lines.
-pub struct Lines<B> {
+pub(super) struct Lines<B> {
     source: B,
     line: Vec<u8>,
     /// Bytes of the line so far, kept or not.
@@ -45,7 +45,7 @@ pub struct Lines<B> {
 }
 
 impl<B: Bytes> Lines<B> {
-    pub fn new(source: B) -> Self {
+    pub(super) fn new(source: B) -> Self {
         Self {
             source,
             line: Vec::new(),
@@ -56,28 +56,28 @@ impl<B: Bytes> Lines<B> {
 
     /// Bytes of memory that the line takes.
     #[cfg(test)]
-    pub fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         self.line.capacity()
     }
 
     /// Gives the line up that an error has cut in two; how many bytes of it there were.
-    pub fn forget(&mut self) -> u64 {
+    pub(super) fn forget(&mut self) -> u64 {
         self.line.clear();
         std::mem::take(&mut self.length)
     }
 
     /// Where the lines come from.
-    pub fn source(&mut self) -> &mut B {
+    pub(super) fn source(&mut self) -> &mut B {
         &mut self.source
     }
 
     /// The same, to be asked.
-    pub fn about(&self) -> &B {
+    pub(super) fn about(&self) -> &B {
         &self.source
     }
 
     /// The next line. After an error it can be called again.
-    pub fn next(&mut self) -> Result<Line<'_>, Stop> {
+    pub(super) fn next(&mut self) -> Result<Line<'_>, Stop> {
         self.source.consume(std::mem::take(&mut self.given));
         if self.length == 0 {
             self.line.clear();

@@ -17,7 +17,7 @@ const CHUNK: usize = 64 << 10;
 const KEPT: usize = 1 << 20;
 
 /// The source, where it stands, and what of it is at hand.
-pub struct Tape {
+pub(super) struct Tape {
     source: Box<dyn Source>,
     /// Where the source's own beginning is; `None` for a pipe.
     base: Option<u64>,
@@ -39,7 +39,7 @@ struct Spool {
 }
 
 impl Tape {
-    pub fn new(mut source: Box<dyn Source>) -> Self {
+    pub(super) fn new(mut source: Box<dyn Source>) -> Self {
         Self {
             base: source.stream_position().ok(),
             source,
@@ -53,17 +53,17 @@ impl Tape {
     }
 
     /// Where reading stands, from the beginning.
-    pub fn at(&self) -> u64 {
+    pub(super) fn at(&self) -> u64 {
         self.at
     }
 
     /// What is at hand; at least a byte, unless the end is reached.
-    pub fn fill(&mut self) -> io::Result<&[u8]> {
+    pub(super) fn fill(&mut self) -> io::Result<&[u8]> {
         self.peek(1)
     }
 
     /// At least so many bytes, unless the end comes first.
-    pub fn peek(&mut self, least: usize) -> io::Result<&[u8]> {
+    pub(super) fn peek(&mut self, least: usize) -> io::Result<&[u8]> {
         while self.buffer.len() - self.from < least {
             if self.more()? == 0 {
                 break;
@@ -73,7 +73,7 @@ impl Tape {
     }
 
     /// As [`Self::peek`]; what a followed file doesn't have yet is not waited for.
-    pub fn peek_now(&mut self, least: usize) -> io::Result<&[u8]> {
+    pub(super) fn peek_now(&mut self, least: usize) -> io::Result<&[u8]> {
         match self.peek(least) {
             Err(error) if !NothingYet::is(&error) => Err(error),
             _ => Ok(self.at_hand()),
@@ -81,23 +81,23 @@ impl Tape {
     }
 
     /// Waits until there may be more in a file that is followed.
-    pub fn wait(&mut self) {
+    pub(super) fn wait(&mut self) {
         self.source.wait();
     }
 
     /// What is at hand already.
-    pub fn at_hand(&self) -> &[u8] {
+    pub(super) fn at_hand(&self) -> &[u8] {
         &self.buffer[self.from..]
     }
 
     /// Goes on; not beyond what is at hand.
-    pub fn consume(&mut self, bytes: usize) {
+    pub(super) fn consume(&mut self, bytes: usize) {
         self.from += bytes;
         self.at += bytes as u64;
     }
 
     /// To here it can be gone back from now on, and to no place before.
-    pub fn mark(&mut self) {
+    pub(super) fn mark(&mut self) {
         self.mark = Some(self.at);
         let end = self.end();
         if end == self.taken {
@@ -107,17 +107,17 @@ impl Tape {
     }
 
     /// Nothing need be kept.
-    pub fn unmark(&mut self) {
+    pub(super) fn unmark(&mut self) {
         self.mark = None;
     }
 
     /// Whether it can be gone back to a place.
-    pub fn reaches(&self, to: u64) -> bool {
+    pub(super) fn reaches(&self, to: u64) -> bool {
         self.base.is_some() || self.mark.is_some_and(|mark| mark <= to)
     }
 
     /// Goes to a place that is not before the mark and not behind what was read.
-    pub fn rewind(&mut self, to: u64) -> io::Result<()> {
+    pub(super) fn rewind(&mut self, to: u64) -> io::Result<()> {
         let first = self.at - self.from as u64;
         if (first..=self.end()).contains(&to) {
             self.from = (to - first) as usize;

@@ -13,7 +13,7 @@ const FIRST: usize = 5;
 
 /// How far it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// There may be more of it.
     On,
     /// The frame ended, and its checksum, if it has one, holds.
@@ -25,14 +25,14 @@ pub enum Step {
 }
 
 /// Decompresses one frame after the other.
-pub struct Unpacker {
+pub(super) struct Unpacker {
     decoder: Decoder<'static>,
     /// Bytes that the next step wants.
     wanted: usize,
 }
 
 impl Unpacker {
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             decoder: Decoder::new()?,
             wanted: FIRST,
@@ -40,13 +40,13 @@ impl Unpacker {
     }
 
     /// The next step is of a frame's beginning.
-    pub fn begin(&mut self) -> io::Result<()> {
+    pub(super) fn begin(&mut self) -> io::Result<()> {
         self.wanted = FIRST;
         self.decoder.reinit()
     }
 
     /// Appends a block or less. The frame's bytes end where the tape does, or at `limit`.
-    pub fn step(
+    pub(super) fn step(
         &mut self,
         tape: &mut Tape,
         limit: Option<u64>,

@@ -50,7 +50,7 @@ fn open_private(path: &Path, existing: Existing) -> Result<File, WriteError> {
 
 /// The folder that a file would be in, where that isn't there. Of a file system that
 /// lets nobody create files, as /proc, the kernel says ENOENT too.
-pub fn missing_folder(path: &Path) -> Option<PathBuf> {
+pub(crate) fn missing_folder(path: &Path) -> Option<PathBuf> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())?;
@@ -58,7 +58,7 @@ pub fn missing_folder(path: &Path) -> Option<PathBuf> {
 }
 
 /// A file that is written to its end and nowhere else.
-pub struct Output {
+pub(super) struct Output {
     file: File,
     path: PathBuf,
     /// Bytes of the file up to the last whole line; `None` for a pipe or
@@ -76,7 +76,11 @@ struct Frames {
 impl Output {
     /// Opens the file, readable by its owner only; a symbolic link is never
     /// followed.
-    pub fn open(path: &Path, existing: Existing, compressed: bool) -> Result<Self, WriteError> {
+    pub(super) fn open(
+        path: &Path,
+        existing: Existing,
+        compressed: bool,
+    ) -> Result<Self, WriteError> {
         if path == Path::new("-") {
             return Self::standard_output(existing);
         }
@@ -178,32 +182,32 @@ impl Output {
         matches!(first, Ok(Some(_)))
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The file was renamed.
-    pub fn set_path(&mut self, path: PathBuf) {
+    pub(super) fn set_path(&mut self, path: PathBuf) {
         self.path = path;
     }
 
     /// Bytes of the file.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.whole.unwrap_or(0)
     }
 
     /// Whether it is a file that can be renamed and measured.
-    pub fn is_regular(&self) -> bool {
+    pub(super) fn is_regular(&self) -> bool {
         self.whole.is_some()
     }
 
-    pub fn file(&self) -> &File {
+    pub(super) fn file(&self) -> &File {
         &self.file
     }
 
     /// Appends one line, with one write, so that a reader sees it at once. When
     /// the disk is full the torn line is cut off again.
-    pub fn append(&mut self, line: &[u8]) -> Result<(), WriteError> {
+    pub(super) fn append(&mut self, line: &[u8]) -> Result<(), WriteError> {
         let compressed;
         let bytes = match &mut self.frames {
             None => line,
@@ -216,7 +220,7 @@ impl Output {
     }
 
     /// Ends the compressed frame.
-    pub fn end_frame(&mut self) -> Result<(), WriteError> {
+    pub(super) fn end_frame(&mut self) -> Result<(), WriteError> {
         let rest = match &mut self.frames {
             None => return Ok(()),
             Some(frames) => frames.end().map_err(|e| self.failed(e))?,
@@ -225,7 +229,7 @@ impl Output {
     }
 
     /// Waits until the file is on the disk.
-    pub fn sync(&self) -> Result<(), WriteError> {
+    pub(super) fn sync(&self) -> Result<(), WriteError> {
         if self.is_regular() {
             self.file.sync_data().map_err(|e| self.failed(e))?;
         }

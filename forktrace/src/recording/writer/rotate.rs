@@ -39,7 +39,7 @@ fn cut(name: &OsStr) -> Name<'_> {
 /// Names sort in the order in which files were put away, whatever the clock says: it can be set
 /// back, and of several files within a millisecond the first may have been removed again, so that
 /// its name is free. `--keep` would take what has such a name for the oldest.
-pub fn put_away(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+pub(super) fn put_away(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let mut at = match latest(path).and_then(next) {
         Some(next) => now.max(next),
         None => now,
@@ -106,7 +106,7 @@ fn earlier(path: &Path, at: Timestamp) -> PathBuf {
 
 /// renameat2(2) with RENAME_NOREPLACE, or what comes near it where the file
 /// system doesn't have that.
-pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     let c = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
     let (old, new) = (c(from)?, c(to)?);
     // SAFETY: strings that outlive the call.
@@ -134,7 +134,7 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Removes the oldest of the earlier files, so that `keep` are left.
-pub fn remove_oldest(path: &Path, keep: usize) -> io::Result<()> {
+pub(super) fn remove_oldest(path: &Path, keep: usize) -> io::Result<()> {
     let mut all = earlier_files(path)?;
     all.sort();
     let superfluous = all.len().saturating_sub(keep);

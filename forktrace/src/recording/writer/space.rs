@@ -3,7 +3,7 @@
 use std::{fs::File, io, mem::MaybeUninit, os::fd::AsRawFd as _};
 
 /// Bytes that a caller without privilege could still write where the file is.
-pub fn free(file: &File) -> io::Result<u64> {
+pub(super) fn free(file: &File) -> io::Result<u64> {
     let mut answer = MaybeUninit::<libc::statvfs>::zeroed();
     // SAFETY: an open file, and room for the answer.
     let status = unsafe { libc::fstatvfs(file.as_raw_fd(), answer.as_mut_ptr()) };

@@ -7,7 +7,7 @@ use crate::{
     selftest::{Actor, expect::Expected, world::World},
 };
 
-pub const ALL: &[Provocation] = &[Provocation::own(Cause::CapSysAdmin, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::CapSysAdmin, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let uid = world.fresh_uid()?;

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation::own(Cause::CgroupMemoryMax, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::CgroupMemoryMax, run)];
 
 /// Room above what is in use when the limit is set, bytes. A task takes about
 /// 30 KiB of kernel memory.

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[
+pub(super) const ALL: &[Provocation] = &[
     Provocation::own(Cause::CgroupPidsMax, |world| {
         let tree = world.tree(Resource::Pids)?;
         let home = tree.top();

@@ -7,7 +7,7 @@ use crate::{
     selftest::{Actor, expect::Expected, world::World},
 };
 
-pub const ALL: &[Provocation] = &[Provocation::own(Cause::Chroot, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::Chroot, run)];
 
 /// A folder that every host has; nothing in it is needed.
 const ROOT: &str = "/proc";

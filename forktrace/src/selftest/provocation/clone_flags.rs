@@ -7,7 +7,7 @@ use crate::{
     selftest::{Actor, expect::Expected, world::World},
 };
 
-pub const ALL: &[Provocation] = &[Provocation::own(Cause::CloneFlags, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::CloneFlags, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let (mut actor, _) = Actor::start(&world.comm, |link| {

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation::host(Cause::Hugetlb, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::host(Cause::Hugetlb, run)];
 
 const PAGE: u64 = HUGE_PAGE as u64;
 

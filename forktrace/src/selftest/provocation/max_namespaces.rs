@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation::own(Cause::MaxNamespaces, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::MaxNamespaces, run)];
 
 /// Who opens it meets the bound of its own user namespace (kernel/ucount.c
 /// `set_lookup`).

@@ -35,11 +35,11 @@ use crate::{
 
 /// How long a setting of the whole host may stay changed for one step. It takes
 /// milliseconds, unless something is wrong.
-pub const SHORT: Duration = Duration::from_secs(2);
+pub(super) const SHORT: Duration = Duration::from_secs(2);
 
 /// What a provocation touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub(super) enum Reach {
     /// Its own processes, cgroups, users and namespaces.
     Own,
     /// A setting of the whole host, for a moment: with `--disruptive` only.
@@ -48,7 +48,7 @@ pub enum Reach {
 
 /// One way to a cause.
 #[derive(Clone, Copy)]
-pub struct Provocation {
+pub(super) struct Provocation {
     pub cause: Cause,
     /// Which way, where there are several; empty for the plain one.
     pub variant: &'static str,
@@ -82,7 +82,7 @@ impl Provocation {
 }
 
 /// What was provoked.
-pub struct Provoked {
+pub(super) struct Provoked {
     pub expected: Expected,
     /// What has to stand until the records are there; dropped in this order,
     /// so settings come before what needs them back to end.
@@ -91,7 +91,7 @@ pub struct Provoked {
 
 impl Provoked {
     /// With nothing to keep yet.
-    pub fn new(expected: Expected) -> Self {
+    pub(super) fn new(expected: Expected) -> Self {
         Self {
             expected,
             keep: Vec::new(),
@@ -99,7 +99,7 @@ impl Provoked {
     }
 
     /// Keeps something until the records are there.
-    pub fn keep(mut self, what: impl Any) -> Self {
+    pub(super) fn keep(mut self, what: impl Any) -> Self {
         self.keep.push(Box::new(what));
         self
     }
@@ -107,7 +107,7 @@ impl Provoked {
 
 /// All of them, in the order of the kernel's checks; those of threads' stacks,
 /// where no creation is tried, at the end.
-pub fn all() -> Vec<Provocation> {
+pub(super) fn all() -> Vec<Provocation> {
     [
         seccomp::ALL,
         clone_flags::ALL,
@@ -137,7 +137,7 @@ pub fn all() -> Vec<Provocation> {
 }
 
 /// Causes that nothing here provokes, and why.
-pub const WITHOUT: &[(Cause, &str)] = &[
+pub(super) const WITHOUT: &[(Cause, &str)] = &[
     (
         Cause::FatalSignal,
         "it takes a race with a kill, and nobody is refused",

@@ -14,12 +14,12 @@ use crate::{
     },
 };
 
-pub const USER: &[Provocation] = &[Provocation::own(Cause::UserNamespaceLevel, |world| {
+pub(super) const USER: &[Provocation] = &[Provocation::own(Cause::UserNamespaceLevel, |world| {
     let (cause, nested, flag) = (Cause::UserNamespaceLevel, USERS, libc::CLONE_NEWUSER);
     too_deep(world, cause, nested, flag, enter_user_namespace)
 })];
 
-pub const PID: &[Provocation] = &[Provocation::own(Cause::PidNamespaceLevel, |world| {
+pub(super) const PID: &[Provocation] = &[Provocation::own(Cause::PidNamespaceLevel, |world| {
     let (cause, nested, flag) = (Cause::PidNamespaceLevel, PIDS, libc::CLONE_NEWPID);
     too_deep(world, cause, nested, flag, enter_pid_namespace)
 })];

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation::host(Cause::NrOpen, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::host(Cause::NrOpen, run)];
 
 /// So many that hardly anybody else has more open; a multiple of what the
 /// kernel rounds to.

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[
+pub(super) const ALL: &[Provocation] = &[
     Provocation::host(Cause::Overcommit, heuristic).variant("heuristic"),
     Provocation::host(Cause::Overcommit, strict).variant("strict"),
 ];

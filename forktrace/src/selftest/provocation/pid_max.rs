@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[
+pub(super) const ALL: &[Provocation] = &[
     Provocation::own(Cause::PidMax, namespace).variant("pid namespace"),
     Provocation::host(Cause::PidMax, host),
 ];

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation::own(Cause::PidNamespaceDead, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::PidNamespaceDead, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let (mut actor, report) = Actor::start(&world.comm, |link| {

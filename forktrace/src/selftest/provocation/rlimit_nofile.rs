@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation::own(Cause::RlimitNofile, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::RlimitNofile, run)];
 
 /// More than an actor has open.
 const LIMIT: u64 = 23;

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[
+pub(super) const ALL: &[Provocation] = &[
     Provocation::own(Cause::RlimitNproc, plain),
     Provocation::own(Cause::RlimitNproc, nested).variant("user namespace"),
 ];

@@ -10,7 +10,7 @@ use crate::{
     selftest::{Actor, expect::Expected, world::World},
 };
 
-pub const ALL: &[Provocation] = &[Provocation::own(Cause::Seccomp, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::Seccomp, run)];
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     let (mut actor, _) = Actor::start(&world.comm, |link| {

@@ -8,7 +8,7 @@ use crate::{
     selftest::{Actor, expect::Expected, world::World},
 };
 
-pub const ALL: &[Provocation] = &[
+pub(super) const ALL: &[Provocation] = &[
     Provocation::own(Cause::SetTidInvalid, invalid),
     Provocation::own(Cause::CapCheckpointRestore, capability),
     Provocation::own(Cause::SetTidInUse, in_use),

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[
+pub(super) const ALL: &[Provocation] = &[
     Provocation::host(Cause::MaxMapCount, mappings),
     Provocation::own(Cause::RlimitMemlock, |world| limited(world, &MEMLOCK)),
     Provocation::own(Cause::RlimitAs, |world| limited(world, &AS)),

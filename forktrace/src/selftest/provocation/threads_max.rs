@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-pub const ALL: &[Provocation] = &[Provocation::host(Cause::ThreadsMax, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::host(Cause::ThreadsMax, run)];
 
 /// MIN_THREADS, kernel/fork.c: the kernel takes no less.
 const LEAST: u64 = 20;

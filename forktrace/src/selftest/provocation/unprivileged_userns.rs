@@ -9,7 +9,7 @@ use crate::{
     selftest::{Actor, expect::Expected, world::World},
 };
 
-pub const ALL: &[Provocation] = &[Provocation::host(Cause::UnprivilegedUserns, run)];
+pub(super) const ALL: &[Provocation] = &[Provocation::host(Cause::UnprivilegedUserns, run)];
 
 const NAME: &str = "kernel/unprivileged_userns_clone";
 

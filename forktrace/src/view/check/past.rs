@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<Before> = Format {
+pub(crate) const FORMAT: Format<Before> = Format {
     name: "text",
     about: "For people",
     for_people: true,

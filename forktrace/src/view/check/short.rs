@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<Headroom> = Format {
+pub(crate) const FORMAT: Format<Headroom> = Format {
     name: "short",
     about: "One line",
     for_people: true,

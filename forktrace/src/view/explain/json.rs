@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<Explained> = Format {
+pub(crate) const FORMAT: Format<Explained> = Format {
     name: "json",
     about: "One JSON object a line, one for each cause",
     for_people: false,

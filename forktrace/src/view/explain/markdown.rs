@@ -8,7 +8,7 @@ use crate::{
     view::output::{Format, How},
 };
 
-pub const FORMAT: Format<Explained> = Format {
+pub(crate) const FORMAT: Format<Explained> = Format {
     name: "markdown",
     about: "The documentation's page",
     for_people: false,

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<Explained> = Format {
+pub(crate) const FORMAT: Format<Explained> = Format {
     name: "text",
     about: "For people",
     for_people: true,

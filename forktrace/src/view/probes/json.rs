@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Probes;
 use crate::view::output::{Format, How};
 
-pub const FORMAT: Format<Probes> = Format {
+pub(crate) const FORMAT: Format<Probes> = Format {
     name: "json",
     about: "One JSON object a line",
     for_people: false,

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<Probes> = Format {
+pub(crate) const FORMAT: Format<Probes> = Format {
     name: "text",
     about: "For people",
     for_people: true,

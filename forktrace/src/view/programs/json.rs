@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<[Program]> = Format {
+pub(crate) const FORMAT: Format<[Program]> = Format {
     name: "json",
     about: "One JSON object a line, one for each program",
     for_people: false,

@@ -8,7 +8,7 @@ use crate::{
     view::output::{Format, How},
 };
 
-pub const FORMAT: Format<[Program]> = Format {
+pub(crate) const FORMAT: Format<[Program]> = Format {
     name: "markdown",
     about: "The documentation's page",
     for_people: false,

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<[Program]> = Format {
+pub(crate) const FORMAT: Format<[Program]> = Format {
     name: "text",
     about: "For people",
     for_people: true,

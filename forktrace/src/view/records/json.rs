@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<Record> = Format {
+pub(crate) const FORMAT: Format<Record> = Format {
     name: "json",
     about: "One JSON object a line",
     for_people: false,

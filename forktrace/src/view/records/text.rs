@@ -41,7 +41,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<Record> = Format {
+pub(crate) const FORMAT: Format<Record> = Format {
     name: "text",
     about: "For people",
     for_people: true,

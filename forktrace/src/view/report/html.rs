@@ -58,7 +58,7 @@ impl Render for Whole<'_> {
 }
 
 /// What `--html` writes.
-pub const FORMAT: Format<Report> = Format {
+pub(crate) const FORMAT: Format<Report> = Format {
     name: "html",
     about: "One page with plots",
     for_people: true,

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-pub const FORMAT: Format<Report> = Format {
+pub(crate) const FORMAT: Format<Report> = Format {
     name: "text",
     about: "For people",
     for_people: true,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::columns::{Column, Kind, columns};
 use crate::view::output::{Format, How};
 
-pub const FORMAT: Format<Value> = Format {
+pub(crate) const FORMAT: Format<Value> = Format {
     name: "clickhouse",
     about: "The structure for ClickHouse's table functions: file(…, JSONEachRow, structure)",
     for_people: true,

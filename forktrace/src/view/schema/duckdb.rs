@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::columns::{Column, Kind, columns};
 use crate::view::output::{Format, How};
 
-pub const FORMAT: Format<Value> = Format {
+pub(crate) const FORMAT: Format<Value> = Format {
     name: "duckdb",
     about: "Macros for DuckDB: forktrace(files) and forktrace_failures(files)",
     for_people: true,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::view::output::{Format, How};
 
-pub const FORMAT: Format<Value> = Format {
+pub(crate) const FORMAT: Format<Value> = Format {
     name: "jq",
     about: "Functions for jq -nR: records, failures, totals",
     for_people: true,

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::view::output::{Format, How};
 
-pub const FORMAT: Format<Value> = Format {
+pub(crate) const FORMAT: Format<Value> = Format {
     name: "json-schema",
     about: "JSON Schema",
     for_people: true,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::columns::{Column, Kind, columns};
 use crate::view::output::{Format, How};
 
-pub const FORMAT: Format<Value> = Format {
+pub(crate) const FORMAT: Format<Value> = Format {
     name: "polars",
     about: "A Python module that reads a recording into a frame of polars",
     for_people: true,

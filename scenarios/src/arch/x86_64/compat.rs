@@ -8,9 +8,9 @@ use forktrace::provoke::sys;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 /// Those that create: fork, clone, vfork, clone3.
-pub const CREATIONS: &[i64] = &[2, 120, 190, 435];
+pub(crate) const CREATIONS: &[i64] = &[2, 120, 190, 435];
 /// mpx, setpgid and ulimit, whose numbers are those of clone, fork and vfork in 64-bit code.
-pub const OTHERS: &[i64] = &[56, 57, 58];
+pub(crate) const OTHERS: &[i64] = &[56, 57, 58];
 
 const FORK: usize = 2;
 const EXECVE: usize = 11;
@@ -60,7 +60,7 @@ unsafe fn call(number: usize, ebx: usize, ecx: usize, edx: usize) -> isize {
 }
 
 /// Whether the kernel has 32-bit calls at all.
-pub fn works() -> bool {
+pub(crate) fn works() -> bool {
     // In a child: without them it is a fault.
     let child = sys::child("fork to try 32-bit calls", || {
         // SAFETY: takes nothing.
@@ -71,25 +71,25 @@ pub fn works() -> bool {
 }
 
 /// fork(2).
-pub fn fork() -> isize {
+pub(crate) fn fork() -> isize {
     // SAFETY: takes nothing.
     unsafe { call(FORK, 0, 0, 0) }
 }
 
 /// vfork(2).
-pub fn vfork() -> isize {
+pub(crate) fn vfork() -> isize {
     // SAFETY: takes nothing.
     unsafe { call(VFORK, 0, 0, 0) }
 }
 
 /// A call that a filter refuses, by number and without arguments.
-pub fn refused_call(number: i64) -> isize {
+pub(crate) fn refused_call(number: i64) -> isize {
     // SAFETY: takes nothing, and isn't made.
     unsafe { call(number as usize, 0, 0, 0) }
 }
 
 /// execve(2) of this program. Returns when it is refused.
-pub fn execve() -> isize {
+pub(crate) fn execve() -> isize {
     const PROGRAM: &CStr = c"/proc/self/exe";
     const ARGUMENTS: usize = 256;
     // Its arguments have to be where 32 bits reach.

@@ -18,7 +18,7 @@ use crate::runner::{Tests, Where};
 use crate::scenario::skip;
 use crate::tracer::Tracer;
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "fault_clock_steps",
         run: steps,

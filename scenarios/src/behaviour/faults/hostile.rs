@@ -18,7 +18,7 @@ use crate::machine::await_some;
 use crate::runner::Tests;
 use crate::tracer::{PATIENCE, Running};
 
-pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
+pub(super) const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "fault_hostile_names",
     run: names,
 }];

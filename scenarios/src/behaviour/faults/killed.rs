@@ -15,7 +15,7 @@ use crate::machine::await_some;
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "fault_killed_in_a_storm_fexit",
         run: |tests| killed(tests, "fexit"),

@@ -25,7 +25,7 @@ const ANYWHERE: [&[Behaviour]; 5] = [
 const ON_A_HOST: [&[Behaviour]; 3] = [output::BEHAVIOURS, traced::BEHAVIOURS, hostile::BEHAVIOURS];
 
 /// Those that are tried there.
-pub fn behaviours(at: Where) -> impl Iterator<Item = &'static Behaviour> {
+pub(super) fn behaviours(at: Where) -> impl Iterator<Item = &'static Behaviour> {
     let there = match at {
         Where::Host => &ON_A_HOST[..],
         Where::TestMachine => &[],

@@ -15,7 +15,7 @@ use crate::machine::await_some;
 use crate::runner::Tests;
 use crate::tracer::{PATIENCE, parse};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "fault_output_closes",
         run: closes,

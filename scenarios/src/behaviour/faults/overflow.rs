@@ -12,7 +12,7 @@ use crate::machine;
 use crate::runner::Tests;
 use crate::tracer::Tracer;
 
-pub const BEHAVIOURS: &[Behaviour] = &[Behaviour {
+pub(super) const BEHAVIOURS: &[Behaviour] = &[Behaviour {
     name: "fault_ring_overflows",
     run: overflows,
 }];

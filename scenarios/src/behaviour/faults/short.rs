@@ -16,7 +16,7 @@ use crate::runner::{Tests, Where};
 use crate::scenario::skip;
 use crate::tracer::{Running, Tracer};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "fault_short_of_memory",
         run: short_of_memory,

@@ -18,7 +18,7 @@ use crate::machine::await_some;
 use crate::runner::Tests;
 use crate::tracer::{PATIENCE, Running, parse_file};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "fault_two_at_once",
         run: two,

@@ -18,7 +18,7 @@ use crate::runner::Tests;
 use crate::sleepers::Sleepers;
 use crate::tracer::{Tracer, parse_file};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "fault_inside_a_container",
         run: container,

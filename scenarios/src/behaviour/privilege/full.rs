@@ -17,7 +17,7 @@ use crate::sleepers::Sleepers;
 use crate::tracer::Tracer;
 
 /// A cgroup that is full of another user's tasks, in a folder that is closed to others.
-pub struct Full {
+pub(super) struct Full {
     pub caller: Prober,
     _sleepers: Sleepers,
     tree: Tree,
@@ -26,7 +26,7 @@ pub struct Full {
 const SLEEPERS: u64 = 4;
 
 impl Full {
-    pub fn new(tests: &Tests) -> Result<Self> {
+    pub(super) fn new(tests: &Tests) -> Result<Self> {
         let tree = tests.place.cgroups.tree("privilege")?;
         let home = tree.at(&["closed"])?;
         let (one, other) = (tests.place.uid(170), tests.place.uid(171));
@@ -50,7 +50,7 @@ impl Full {
     }
 
     /// Is refused, and answers what was recorded of it.
-    pub fn refused(&mut self, tracer: &mut Tracer) -> Result<Failure> {
+    pub(super) fn refused(&mut self, tracer: &mut Tracer) -> Result<Failure> {
         provoke(&mut self.caller)?;
         let pid = self.caller.actor.pid();
         await_failures(tracer, pid, 1)?;
@@ -61,7 +61,7 @@ impl Full {
         failures.next_back().context("no failure")
     }
 
-    pub fn check_cause(&self, failure: &Failure) -> Result<()> {
+    pub(super) fn check_cause(&self, failure: &Failure) -> Result<()> {
         ensure!(
             failure.cause == Cause::CgroupPidsMax,
             "cause is {:?}",
@@ -79,7 +79,7 @@ impl Full {
     }
 
     /// What takes privilege to read: the executable, and who is in the closed folder.
-    pub fn check_names(&self, failure: &Failure) -> Result<()> {
+    pub(super) fn check_names(&self, failure: &Failure) -> Result<()> {
         let exe = failure.caller.exe.as_deref();
         ensure!(exe == Some(&own_program()[..]), "exe is {exe:?}");
         let home = self.tree.at(&["closed"])?.shown();

@@ -26,7 +26,7 @@ use crate::runner::{Tests, Where};
 use crate::setting;
 use crate::tracer::{Running, Tracer};
 
-pub const BEHAVIOURS: &[Behaviour] = &[
+pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "privilege_command_keeps_its_own",
         run: command_keeps_its_own,
@@ -37,7 +37,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     },
 ];
 
-pub const ON_EACH_KERNEL: &[Behaviour] = &[
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "privilege_given_up_fexit",
         run: |tests| on_a_machine(tests, "fexit", given_up),

@@ -38,7 +38,7 @@ fn bits(names: &str) -> Result<u64> {
 }
 
 /// Started as the unit starts it: these arguments, capabilities, number of tasks.
-pub fn as_the_service(tests: &Tests) -> Result<()> {
+pub(super) fn as_the_service(tests: &Tests) -> Result<()> {
     let words = directive("ExecStart")?.split_whitespace().skip(2);
     // Not into the host's /var/log, and not compressed: it is read as it grows. A test machine
     // hasn't that much room.

@@ -17,7 +17,7 @@ use crate::runner::Tests;
 use crate::tracer::{PATIENCE, Tail};
 
 /// A `forktrace record` by a user that is nobody, in a folder of the user's own.
-pub struct Started {
+pub(super) struct Started {
     actor: Actor,
     file: PathBuf,
     said: PathBuf,
@@ -28,7 +28,7 @@ pub struct Started {
 impl Started {
     /// With these capabilities (a set of bits), which are ambient, and with RLIMIT_MEMLOCK lifted:
     /// before Linux 5.11 maps count against it. `setup` comes first.
-    pub fn with(
+    pub(super) fn with(
         tests: &Tests,
         name: &str,
         capabilities: u64,
@@ -60,7 +60,7 @@ impl Started {
         })
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(super) fn pid(&self) -> i32 {
         self.actor.pid()
     }
 
@@ -75,7 +75,7 @@ impl Started {
         found.with_context(|| format!("no record; it said: {}", self.said()))
     }
 
-    pub fn session(&mut self) -> Result<Session> {
+    pub(super) fn session(&mut self) -> Result<Session> {
         match self.record(|record| matches!(record, Record::Session(_)))? {
             Record::Session(session) => Ok(*session),
             other => bail!("{other:?}"),
@@ -83,7 +83,7 @@ impl Started {
     }
 
     /// The first failure of a process.
-    pub fn failure_of(&mut self, pid: i32) -> Result<Failure> {
+    pub(super) fn failure_of(&mut self, pid: i32) -> Result<Failure> {
         match self.record(|r| matches!(r, Record::Failure(f) if f.caller.pid == pid as u32))? {
             Record::Failure(failure) => Ok(*failure),
             other => bail!("{other:?}"),
@@ -91,7 +91,7 @@ impl Started {
     }
 
     /// Ends it, by SIGTERM.
-    pub fn end(mut self) -> Result<()> {
+    pub(super) fn end(mut self) -> Result<()> {
         sys::kill(self.pid(), Signal::TERM);
         self.record(|record| matches!(record, Record::Summary(_)))?;
         let status = sys::reap(self.pid());

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 /// Of /proc/PID/status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Privilege {
+pub(super) struct Privilege {
     pub inheritable: u64,
     pub permitted: u64,
     pub effective: u64,
@@ -17,11 +17,11 @@ pub struct Privilege {
 }
 
 impl Privilege {
-    pub fn of(pid: &str) -> Result<Self> {
+    pub(super) fn of(pid: &str) -> Result<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/status"))?)
     }
 
-    pub fn parse(status: &str) -> Result<Self> {
+    pub(super) fn parse(status: &str) -> Result<Self> {
         let number = |name: &str, radix| {
             let value = status.lines().find_map(|line| line.strip_prefix(name));
             let value = value.with_context(|| format!("no {name} in {status}"))?;
@@ -39,7 +39,7 @@ impl Privilege {
     }
 
     /// Nothing but these, and fenced.
-    pub fn check(&self, capabilities: u64, bounding: u64) -> Result<()> {
+    pub(super) fn check(&self, capabilities: u64, bounding: u64) -> Result<()> {
         let wanted = Self {
             inheritable: 0,
             permitted: capabilities,

@@ -8,7 +8,7 @@ use super::{answered, by_clone, by_clone3, expect_all, own};
 use crate::attempt::{Attempt, CloneArgs, Kind, THREAD_FLAGS, clone3};
 use crate::scenario::{Place, Run, Scenario, pid_namespace_dead, skip};
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     own("set_tid", set_tid),
     own("clone_flags", flags),
     own("clone_flags_other_pidns", other_pid_namespace),

@@ -16,7 +16,7 @@ use crate::expect::{Number, Scope, WantedLimit};
 use crate::scenario::{Place, Run, Scenario, skip};
 use crate::setting;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(crate) const SCENARIOS: &[Scenario] = &[
     own("pidfd_nofile", pidfd),
     host("pidfd_file_max", pidfd_file_max),
     host("nr_open", nr_open),
@@ -61,7 +61,7 @@ fn pidfd(place: &Place) -> Result<Run> {
     Ok(run)
 }
 
-pub fn with_pidfd() -> Attempt {
+pub(crate) fn with_pidfd() -> Attempt {
     let mut pidfd = 0i32;
     by_clone3(&CloneArgs {
         flags: CLONE_PIDFD,

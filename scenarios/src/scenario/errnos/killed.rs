@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::own;
 use crate::scenario::{Place, Run, Scenario, negative};
 
-pub const SCENARIOS: &[Scenario] = &[own("killed", killed)];
+pub(super) const SCENARIOS: &[Scenario] = &[own("killed", killed)];
 
 fn killed(place: &Place) -> Result<Run> {
     let mut run = negative::killed(place)?;

@@ -3,7 +3,7 @@
 //! others, where none may be recorded.
 
 mod arguments;
-pub mod files;
+pub(crate) mod files;
 mod killed;
 mod namespaces;
 
@@ -17,7 +17,7 @@ use crate::attempt::{Attempt, CloneArgs, Kind, clone, clone3};
 use crate::expect::Expect;
 
 /// All of them, in the order in which they run.
-pub fn all() -> Vec<Scenario> {
+pub(crate) fn all() -> Vec<Scenario> {
     let parts: [&[Scenario]; 5] = [
         namespaces::SCENARIOS,
         arguments::SCENARIOS,
@@ -39,7 +39,7 @@ pub fn all() -> Vec<Scenario> {
 
 /// Scenarios that a session which doesn't ask for other errnos may not record.
 /// Its own scenarios have the rest.
-pub fn all_quiet() -> Vec<Scenario> {
+pub(crate) fn all_quiet() -> Vec<Scenario> {
     let mut all = all();
     all.retain(|s| !s.name.starts_with("quiet_") && s.name != "killed");
     all
@@ -62,7 +62,7 @@ const fn host(name: &'static str, run: fn(&Place) -> Result<Run>) -> Scenario {
 }
 
 /// clone(2) with these flags; a thread's say so themselves.
-pub fn by_clone(flags: i32) -> Attempt {
+pub(crate) fn by_clone(flags: i32) -> Attempt {
     let kind = if flags & libc::CLONE_THREAD != 0 {
         Kind::CloneThread
     } else {
@@ -72,7 +72,7 @@ pub fn by_clone(flags: i32) -> Attempt {
 }
 
 /// clone3(2) of a process.
-pub fn by_clone3(args: &CloneArgs) -> Attempt {
+pub(crate) fn by_clone3(args: &CloneArgs) -> Attempt {
     answered(Kind::Clone3, clone3(args))
 }
 
@@ -112,7 +112,7 @@ fn refused(
 }
 
 /// The same, with the expectation that each is given this cause.
-pub fn expect_all(
+pub(crate) fn expect_all(
     run: &mut Run,
     comm: &str,
     errno: i32,

@@ -14,7 +14,7 @@ use crate::scenario::{Place, Run, Scenario, skip};
 use crate::setting;
 use crate::sleepers::Sleepers;
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     host("max_user_namespaces", |place| users(place, 71, 71)),
     host("max_user_namespaces_euid", |place| users(place, 72, 73)),
     own("max_namespaces_in_userns", in_userns),

@@ -14,16 +14,16 @@ use crate::machine;
 use crate::pthread::{self, GUARD, Stack};
 use crate::scenario::{Run, must_succeed};
 
-pub const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 
-pub fn guarded(mib: u64) -> Stack {
+pub(super) fn guarded(mib: u64) -> Stack {
     Stack {
         bytes: mib * MIB,
         guard: true,
     }
 }
 
-pub fn bare(mib: u64) -> Stack {
+pub(super) fn bare(mib: u64) -> Stack {
     Stack {
         bytes: mib * MIB,
         guard: false,
@@ -31,7 +31,7 @@ pub fn bare(mib: u64) -> Stack {
 }
 
 /// One stack that is larger than RAM and swap, by half.
-pub fn huge(guard: bool) -> Result<Stack> {
+pub(super) fn huge(guard: bool) -> Result<Stack> {
     let there = machine::meminfo("MemTotal")? + machine::meminfo("SwapTotal")?;
     Ok(Stack {
         bytes: there / 2 * 3 / PAGE as u64 * PAGE as u64,
@@ -41,7 +41,7 @@ pub fn huge(guard: bool) -> Result<Stack> {
 
 /// Asks for a thread. The kind is that of most refusals; one that is granted
 /// has none.
-pub fn thread(stack: Stack) -> Attempt {
+pub(super) fn thread(stack: Stack) -> Attempt {
     Attempt {
         kind: Kind::StackMmap,
         tid: sys::tid(),
@@ -50,7 +50,7 @@ pub fn thread(stack: Stack) -> Attempt {
 }
 
 /// A resource limit on a process's memory.
-pub struct Rlimit {
+pub(super) struct Rlimit {
     which: Resource,
     name: &'static str,
     /// Line of /proc/self/status that the limit is compared with.
@@ -61,21 +61,21 @@ pub struct Rlimit {
 }
 
 impl Rlimit {
-    pub const AS: Self = Self {
+    pub(super) const AS: Self = Self {
         which: Resource::As,
         name: "RLIMIT_AS",
         usage: "VmSize",
         cause: Cause::RlimitAs,
         errno: Errno::ENOMEM,
     };
-    pub const DATA: Self = Self {
+    pub(super) const DATA: Self = Self {
         which: Resource::Data,
         name: "RLIMIT_DATA",
         usage: "VmData",
         cause: Cause::RlimitData,
         errno: Errno::ENOMEM,
     };
-    pub const MEMLOCK: Self = Self {
+    pub(super) const MEMLOCK: Self = Self {
         which: Resource::Memlock,
         name: "RLIMIT_MEMLOCK",
         usage: "VmLck",
@@ -85,20 +85,25 @@ impl Rlimit {
 
     /// Sets the limit so that `room` more bytes fit under it, and answers its
     /// value. No whole number of pages: the kernel compares pages.
-    pub fn leave_room(&self, room: u64) -> Result<u64> {
+    pub(super) fn leave_room(&self, room: u64) -> Result<u64> {
         let value = pthread::status(self.usage)? + room + 123;
         sys::limit(self.which, value, value)?;
         Ok(value)
     }
 
     /// The limit in a record, in bytes.
-    pub fn wanted(&self, value: Number, usage: Number) -> WantedLimit {
+    pub(super) fn wanted(&self, value: Number, usage: Number) -> WantedLimit {
         of_process(self.name, value, usage, Unit::Bytes)
     }
 }
 
 /// A limit of the process.
-pub fn of_process(name: &'static str, value: Number, usage: Number, unit: Unit) -> WantedLimit {
+pub(super) fn of_process(
+    name: &'static str,
+    value: Number,
+    usage: Number,
+    unit: Unit,
+) -> WantedLimit {
     WantedLimit {
         name: Some(name),
         scope: Scope::Exact("process".to_owned()),
@@ -110,7 +115,7 @@ pub fn of_process(name: &'static str, value: Number, usage: Number, unit: Unit) 
 }
 
 /// A refusal that a caller is to meet.
-pub struct WantedRefusal {
+pub(super) struct WantedRefusal {
     comm: &'static str,
     uid: u32,
     stack: Stack,
@@ -123,7 +128,7 @@ pub struct WantedRefusal {
 
 impl WantedRefusal {
     /// Once, by root.
-    pub fn of(comm: &'static str, stack: Stack, kind: Kind) -> Self {
+    pub(super) fn of(comm: &'static str, stack: Stack, kind: Kind) -> Self {
         Self {
             comm,
             uid: 0,
@@ -134,18 +139,18 @@ impl WantedRefusal {
         }
     }
 
-    pub fn uid(mut self, uid: u32) -> Self {
+    pub(super) fn uid(mut self, uid: u32) -> Self {
         self.uid = uid;
         self
     }
 
-    pub fn times(mut self, count: u32) -> Self {
+    pub(super) fn times(mut self, count: u32) -> Self {
         self.count = count;
         self
     }
 
     /// A limit that would have refused the call as well.
-    pub fn candidate(mut self, limit: &Rlimit) -> Self {
+    pub(super) fn candidate(mut self, limit: &Rlimit) -> Self {
         self.candidate = Some(limit.wanted(Number::Any, Number::Any));
         self
     }
@@ -161,7 +166,7 @@ impl WantedRefusal {
 
 /// A caller that has done `limits`, whose answer is the limit's value. Right
 /// before it asks it measures `usage`, a line of /proc/self/status.
-pub fn caller(
+pub(super) fn caller(
     wanted: &WantedRefusal,
     usage: &str,
     limits: impl Fn() -> Result<u64>,
@@ -201,7 +206,7 @@ pub fn caller(
 
 /// The caller asks and is refused; `limit` has the value and the usage to make
 /// the record's limit of.
-pub fn fire(
+pub(super) fn fire(
     run: &mut Run,
     wanted: &WantedRefusal,
     (mut actor, value): (Actor, u64),
@@ -220,7 +225,7 @@ pub fn fire(
 }
 
 /// All attempts were refused, and each is given this cause.
-pub fn expect_all(
+pub(super) fn expect_all(
     run: &mut Run,
     actor: Actor,
     attempts: &[Attempt],
@@ -236,7 +241,7 @@ pub fn expect_all(
 }
 
 /// Whatever refuses the stack, pthread_create(3) answers EAGAIN.
-pub fn must_be_refused(attempts: &[Attempt]) -> Result<()> {
+pub(super) fn must_be_refused(attempts: &[Attempt]) -> Result<()> {
     for attempt in attempts {
         ensure!(
             attempt.errno == libc::EAGAIN,
@@ -248,7 +253,7 @@ pub fn must_be_refused(attempts: &[Attempt]) -> Result<()> {
 }
 
 /// A caller of which there may be no record; answers its attempts.
-pub fn unrecorded(
+pub(super) fn unrecorded(
     run: &mut Run,
     comm: &str,
     body: impl FnOnce(&Link) -> Result<()>,
@@ -261,6 +266,10 @@ pub fn unrecorded(
 }
 
 /// A caller whose threads are all created: there may be no record of it.
-pub fn granted(run: &mut Run, comm: &str, body: impl FnOnce(&Link) -> Result<()>) -> Result<()> {
+pub(super) fn granted(
+    run: &mut Run,
+    comm: &str,
+    body: impl FnOnce(&Link) -> Result<()>,
+) -> Result<()> {
     must_succeed(&unrecorded(run, comm, body)?)
 }

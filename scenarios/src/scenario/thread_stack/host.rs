@@ -24,7 +24,7 @@ const MAPPINGS: usize = 431;
 /// vm.max_map_count below what the caller has (mmap refuses), or at it
 /// (mprotect refuses to split the guard off); with RLIMIT_AS exhausted as well,
 /// which the kernel looks at later.
-pub fn maps(place: &Place, tag: &str, kind: Kind, as_room: Option<u64>) -> Result<Run> {
+pub(super) fn maps(place: &Place, tag: &str, kind: Kind, as_room: Option<u64>) -> Result<Run> {
     let sysctl = setting::keep("vm/max_map_count")?;
     let mut run = Run::default();
     let mut callers = Vec::new();
@@ -103,7 +103,7 @@ fn refused_by_host(
 
 /// Mode 2, with room for less than any of the stacks. The callers are there
 /// before, while everything is allowed.
-pub fn never(place: &Place) -> Result<Run> {
+pub(super) fn never(place: &Place) -> Result<Run> {
     let mode = setting::set("vm/overcommit_memory", 1)?;
     let kept = CommitLimit::keep()?;
     let mut run = Run::default();
@@ -134,7 +134,7 @@ pub fn never(place: &Place) -> Result<Run> {
 }
 
 /// In mode 0 only what is larger than RAM and swap is refused.
-pub fn heuristic(place: &Place) -> Result<Run> {
+pub(super) fn heuristic(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     for wanted in [
         WantedRefusal::of("sthuge-root", huge(true)?, Kind::StackMprotect),

@@ -11,7 +11,7 @@ use super::{Reach, Scenario};
 use crate::attempt::Kind;
 
 /// Provoked while forktrace runs with `--thread-stacks`.
-pub const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "stack_as",
         reach: Reach::Own,
@@ -90,7 +90,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 /// Provoked while forktrace runs without the option.
-pub const UNTOLD: &[Scenario] = &[Scenario {
+pub(super) const UNTOLD: &[Scenario] = &[Scenario {
     name: "quiet_stack_without_option",
     reach: Reach::Own,
     run: quiet::without_option,

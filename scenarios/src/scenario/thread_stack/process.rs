@@ -28,7 +28,7 @@ fn refused_by(
     )
 }
 
-pub fn address_space(place: &Place) -> Result<Run> {
+pub(super) fn address_space(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     for (comm, uid, stack) in [
         ("stas-root", 0, guarded(21)),
@@ -44,7 +44,7 @@ pub fn address_space(place: &Place) -> Result<Run> {
 }
 
 /// More in a second than travel in full: the rest is counted, exactly.
-pub fn storm(_: &Place) -> Result<Run> {
+pub(super) fn storm(_: &Place) -> Result<Run> {
     let mut run = Run::default();
     for (comm, kind, limit) in [
         ("ststorm-map", Kind::StackMmap, Rlimit::AS),
@@ -56,7 +56,7 @@ pub fn storm(_: &Place) -> Result<Run> {
     Ok(run)
 }
 
-pub fn data(place: &Place) -> Result<Run> {
+pub(super) fn data(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     for (comm, uid, stack, soft_0) in [
         ("stdata-root", 0, guarded(11), false),
@@ -90,7 +90,7 @@ fn lock_future(room: u64) -> Result<u64> {
 }
 
 /// Root has CAP_IPC_LOCK, and its threads are created.
-pub fn memlock(place: &Place) -> Result<Run> {
+pub(super) fn memlock(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     for (comm, uid, stack) in [
         ("stlock-user", place.uid(72), guarded(6)),
@@ -109,7 +109,7 @@ pub fn memlock(place: &Place) -> Result<Run> {
 }
 
 /// RLIMIT_MEMLOCK and RLIMIT_AS: the first is asked first.
-pub fn first_memlock(place: &Place) -> Result<Run> {
+pub(super) fn first_memlock(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     let wanted = WantedRefusal::of("st1st-lock", guarded(8), Kind::StackMmap)
         .uid(place.uid(77))
@@ -122,7 +122,7 @@ pub fn first_memlock(place: &Place) -> Result<Run> {
 }
 
 /// RLIMIT_AS and RLIMIT_DATA, of a stack without guard.
-pub fn first_address_space(_: &Place) -> Result<Run> {
+pub(super) fn first_address_space(_: &Place) -> Result<Run> {
     let mut run = Run::default();
     let wanted = WantedRefusal::of("st1st-as", bare(14), Kind::StackMmap).candidate(&Rlimit::DATA);
     refused_by(&mut run, &Rlimit::AS, &wanted, || {
@@ -133,7 +133,7 @@ pub fn first_address_space(_: &Place) -> Result<Run> {
 }
 
 /// RLIMIT_DATA and overcommit, in mprotect.
-pub fn first_data(_: &Place) -> Result<Run> {
+pub(super) fn first_data(_: &Place) -> Result<Run> {
     let mut run = Run::default();
     let wanted = WantedRefusal::of("st1st-data", huge(true)?, Kind::StackMprotect);
     refused_by(&mut run, &Rlimit::DATA, &wanted, || {

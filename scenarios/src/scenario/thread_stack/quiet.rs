@@ -9,7 +9,7 @@ use forktrace::provoke::sys;
 use super::caller::{MIB, Rlimit, bare, granted, guarded, must_be_refused, thread, unrecorded};
 use crate::scenario::{Place, Run};
 
-pub fn success(place: &Place) -> Result<Run> {
+pub(super) fn success(place: &Place) -> Result<Run> {
     let mut run = Run::default();
     for (comm, uid) in [("stok-root", 0), ("stok-user", place.uid(78))] {
         granted(&mut run, comm, |link| {
@@ -33,7 +33,7 @@ pub fn success(place: &Place) -> Result<Run> {
 /// RLIMIT_DATA has no room, and yet mprotect grants it: `mprotect_fixup`
 /// refuses only what passes for the old protection, and with less than one
 /// more stack left under RLIMIT_AS that doesn't pass either.
-pub fn data_unasked(_: &Place) -> Result<Run> {
+pub(super) fn data_unasked(_: &Place) -> Result<Run> {
     let mut run = Run::default();
     granted(&mut run, "st-unasked", |link| {
         link.step();
@@ -82,7 +82,7 @@ fn open_up(at: *mut libc::c_void, from: u64, bytes: u64) -> i32 {
 }
 
 /// What is refused by the same limits and is no thread's stack.
-pub fn ordinary(_: &Place) -> Result<Run> {
+pub(super) fn ordinary(_: &Place) -> Result<Run> {
     const REFUSED: i32 = libc::ENOMEM;
     let private = libc::MAP_PRIVATE;
     let stack = libc::MAP_PRIVATE | libc::MAP_STACK;
@@ -127,7 +127,7 @@ pub fn ordinary(_: &Place) -> Result<Run> {
     Ok(run)
 }
 
-pub fn without_option(_: &Place) -> Result<Run> {
+pub(super) fn without_option(_: &Place) -> Result<Run> {
     let mut run = Run::default();
     let attempts = unrecorded(&mut run, "st-unasked", |link| {
         link.step();

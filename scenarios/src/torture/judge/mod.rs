@@ -20,7 +20,7 @@ use pool::Pool;
 
 /// A refusal as the oracle, and the world that was set up, know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Truth {
+pub(super) struct Truth {
     pub tid: u32,
     pub process: u32,
     pub begin: u64,
@@ -38,7 +38,7 @@ pub struct Truth {
 
 /// What is wrong with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub(super) enum Fault {
     Cause,
     Owner,
     Numbers,
@@ -48,7 +48,7 @@ pub enum Fault {
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub(super) struct Wrong {
     pub fault: Fault,
     pub certainty: Certainty,
     /// How many refusals.
@@ -59,7 +59,7 @@ pub struct Wrong {
 
 /// What came of one phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub(super) struct Verdict {
     pub refusals: u64,
     /// By certainty: observed, inferred; what was reported or repeated with a cause.
     pub observed: u64,
@@ -77,7 +77,7 @@ pub struct Verdict {
 }
 
 /// Compares one phase.
-pub fn judge(truths: &[Truth], records: &Records, known: &BySeq) -> Verdict {
+pub(super) fn judge(truths: &[Truth], records: &Records, known: &BySeq) -> Verdict {
     let mut verdict = Verdict {
         refusals: truths.len() as u64,
         undecided: count(truths, |truth| truth.cause.is_none()),
@@ -157,7 +157,7 @@ fn certainty(verdict: &mut Verdict, reported: &Reported, count: u64) {
 }
 
 /// Whether a cause is a limit that somebody owns.
-pub fn has_owner(cause: &str) -> bool {
+pub(super) fn has_owner(cause: &str) -> bool {
     matches!(
         cause,
         "rlimit_nproc"

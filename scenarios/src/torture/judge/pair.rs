@@ -15,7 +15,7 @@ const FAR: u64 = 2_000_000_000;
 const CLOSE: u64 = 100_000;
 
 /// Each `failure` with its refusal, and those that have none.
-pub fn pair<'a>(
+pub(super) fn pair<'a>(
     truths: &'a [Truth],
     reported: &'a [Reported],
 ) -> (Vec<(&'a Truth, &'a Reported)>, Vec<&'a Reported>) {
@@ -87,7 +87,7 @@ fn distance(truth: &Truth, time: u64) -> u64 {
 
 /// When the refusals around it came back, in microseconds before and after: those of its thread, and
 /// the nearest of any.
-pub fn near(truths: &[Truth], reported: &Reported) -> String {
+pub(super) fn near(truths: &[Truth], reported: &Reported) -> String {
     let at = |truth: &Truth| (truth.end as i64 - reported.time as i64) / 1000;
     let mut own: Vec<i64> = truths
         .iter()

@@ -8,7 +8,7 @@ use super::{Fault, Truth, Wrong};
 use crate::torture::reported::Reported;
 
 /// Refusals that no `failure` record describes, by what a repeat says of them.
-pub struct Pool {
+pub(super) struct Pool {
     /// Process, cause, owners.
     left: BTreeMap<Key, u64>,
     /// What repeats claimed and nobody had.
@@ -18,7 +18,7 @@ pub struct Pool {
 type Key = (u32, Option<&'static str>, Vec<String>);
 
 impl Pool {
-    pub fn new<'a>(truths: impl Iterator<Item = &'a Truth>) -> Self {
+    pub(super) fn new<'a>(truths: impl Iterator<Item = &'a Truth>) -> Self {
         let mut left = BTreeMap::new();
         for truth in truths {
             let key = (truth.process, truth.cause, truth.owners.clone());
@@ -31,7 +31,7 @@ impl Pool {
     }
 
     /// So many refusals are said to be like `reported`.
-    pub fn claim(&mut self, reported: &Reported, mut count: u64, alike: Alike) {
+    pub(super) fn claim(&mut self, reported: &Reported, mut count: u64, alike: Alike) {
         let mine = |key: &Key| alike != Alike::Process || key.0 == reported.process;
         // What agrees in full, then what the oracle leaves open.
         for pass in 0..3 {
@@ -55,7 +55,7 @@ impl Pool {
 
     /// Claims that nobody agrees to were made of other refusals: those are reported wrongly. What is
     /// then still claimed is more than there was.
-    pub fn settle(&mut self, wrong: &mut Vec<Wrong>) -> u64 {
+    pub(super) fn settle(&mut self, wrong: &mut Vec<Wrong>) -> u64 {
         let mut extra = 0;
         for (reported, mut count, alike) in std::mem::take(&mut self.unmet) {
             for (key, left) in &mut self.left {
@@ -93,11 +93,11 @@ impl Pool {
         extra
     }
 
-    pub fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         self.left.values().sum()
     }
 
-    pub fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let left = self.left.iter().filter(|(_, count)| **count > 0);
         let words = left.map(|(key, count)| {
             format!(

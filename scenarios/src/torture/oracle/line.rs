@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     pub tid: u32,
     /// CLOCK_MONOTONIC, nanoseconds; the line has microseconds.
     pub time: u64,
@@ -14,18 +14,18 @@ pub struct Event {
 }
 
 impl Event {
-    pub fn value(&self, name: &str) -> Option<i64> {
+    pub(crate) fn value(&self, name: &str) -> Option<i64> {
         self.values.get(name).copied()
     }
 
-    pub fn unsigned(&self, name: &str) -> Option<u64> {
+    pub(crate) fn unsigned(&self, name: &str) -> Option<u64> {
         self.value(name).map(|n| n as u64)
     }
 }
 
 /// `     comm-123     [000] d....    4.342655: over: (copy_process+0x50b/0x2740 <- …) ret=0`.
 /// A comm may hold nearly anything.
-pub fn parse(line: &str) -> Option<Event> {
+pub(crate) fn parse(line: &str) -> Option<Event> {
     // The brackets of the processor are the last ones before the time.
     let (head, rest) = line.split_once("] ")?;
     let (task, _cpu) = head.rsplit_once('[')?;

@@ -5,8 +5,8 @@
 //! creation that failed becomes a [`Refusal`]. Of forktrace it uses the parser of the kernel's
 //! types, to know where fields lie, and nothing else.
 
-pub mod derive;
-pub mod line;
+pub(super) mod derive;
+pub(super) mod line;
 mod probes;
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use derive::{Seen, Story};
 use forktrace::btf::Btf;
 use forktrace::provoke::sys;
 
-pub use derive::{Owner, Refusal};
+pub(super) use derive::{Owner, Refusal};
 
 /// Where it mounts tracefs: in a mount namespace that only the harness and what it starts are in.
 const MOUNT: &str = "/run/torture-tracefs";
@@ -29,7 +29,7 @@ const INSTANCE: &str = "instances/torture";
 const BUFFER: u64 = 24 << 10;
 
 /// The probes, in place.
-pub struct Oracle {
+pub(super) struct Oracle {
     instance: PathBuf,
     pipe: File,
     /// Which probes this kernel has taken.
@@ -42,7 +42,7 @@ pub struct Oracle {
 
 /// What the oracle has observed since the last look.
 #[derive(Default)]
-pub struct Observed {
+pub(super) struct Observed {
     pub refusals: Vec<Refusal>,
     /// Creations that a probe may have been silent about.
     pub gaps: u64,
@@ -52,7 +52,7 @@ pub struct Observed {
 
 impl Oracle {
     /// Sets the probes.
-    pub fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let mount = Path::new(MOUNT);
         fs::create_dir_all(mount)?;
         sys::mount("tracefs", mount, "tracefs", "")?;
@@ -100,17 +100,17 @@ impl Oracle {
     }
 
     /// Which probes there are.
-    pub fn probes(&self) -> &[&'static str] {
+    pub(super) fn probes(&self) -> &[&'static str] {
         &self.has
     }
 
     /// The process of a thread, where the oracle has seen it begin.
-    pub fn process(&self, tid: u32) -> u32 {
+    pub(super) fn process(&self, tid: u32) -> u32 {
         self.processes.get(&tid).copied().unwrap_or(tid)
     }
 
     /// Everything since the last look.
-    pub fn look(&mut self) -> Result<Observed> {
+    pub(super) fn look(&mut self) -> Result<Observed> {
         let mut observed = Observed::default();
         let text = self.read()?;
         for line in text.lines() {

@@ -10,7 +10,7 @@ use forktrace::provoke::sys;
 use crate::arch::{FIRST, FOURTH, THIRD};
 
 /// A place to look at.
-pub struct Probe {
+pub(super) struct Probe {
     /// The event's name, which [`super::derive`] knows.
     pub name: &'static str,
     pub forms: Vec<String>,
@@ -117,7 +117,7 @@ impl Types<'_> {
 }
 
 /// All of them, in no order.
-pub fn all(btf: &Btf) -> Vec<Probe> {
+pub(super) fn all(btf: &Btf) -> Vec<Probe> {
     // A fetch beyond the last level faults, which kernels before 5.14 count as a probe that was
     // missed: there the levels above the first are not looked at.
     let levels = if sys::kernel() < (5, 14) { 1 } else { 3 };

@@ -12,7 +12,7 @@ use crate::cgroup::Cgroup;
 use crate::sleepers::Sleepers;
 
 /// 1 to 80 cgroups deep, several limits full or nearly so; the nearest to the caller refuses.
-pub fn nested(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn nested(stage: &mut Stage<'_>) -> Result<Keep> {
     let depth = if stage.rng.chance(60) {
         stage.rng.between(1, 12)
     } else {
@@ -69,7 +69,7 @@ fn limit(cgroup: &Cgroup) -> Result<u64> {
 }
 
 /// Two cgroups, at least one full, and callers that are moved to and fro.
-pub fn moved(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn moved(stage: &mut Stage<'_>) -> Result<Keep> {
     stage.race = true;
     let tree = stage.tree("t-move")?;
     let (deep_a, deep_b) = (stage.rng.between(1, 4), stage.rng.between(1, 4));
@@ -107,7 +107,7 @@ pub fn moved(stage: &mut Stage<'_>) -> Result<Keep> {
 
 /// Children that are to be born in another cgroup: that one and those above it are charged, and the
 /// caller's own limit is asked by nobody.
-pub fn into_another(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn into_another(stage: &mut Stage<'_>) -> Result<Keep> {
     let tree = stage.tree("t-into")?;
     let own = stage.chain(&tree, "o", 1)?;
     let depth = stage.rng.between(1, 6);

@@ -12,7 +12,7 @@ use crate::machine::settled_tasks_on_host;
 use crate::setting;
 
 /// Callers of one user in one cgroup, that take each other's room.
-pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn play(stage: &mut Stage<'_>) -> Result<Keep> {
     stage.race = true;
     let uid = stage.uid();
     let tree = stage.tree("t-crowd")?;
@@ -55,7 +55,7 @@ pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
 }
 
 /// Processes that live for one refusal each, of one user or of many.
-pub fn many(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn many(stage: &mut Stage<'_>) -> Result<Keep> {
     let tree = stage.tree("t-many")?;
     let home = tree.top();
     let users = stage.rng.chance(50);
@@ -98,7 +98,7 @@ fn short_life(uid: Option<u32>) -> Result<bool> {
 
 /// Threads of one large process, that wait for each other's copies of it inside `copy_process()`,
 /// while another process is refused: what sees returns must have a place for all of them.
-pub fn waiting(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn waiting(stage: &mut Stage<'_>) -> Result<Keep> {
     stage.race = true;
     let threads = stage.rng.between(8, 24);
     let bytes = stage.rng.between(16, 48) << 20;

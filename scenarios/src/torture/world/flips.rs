@@ -7,7 +7,7 @@ use super::{Keep, NO_THREADS, Stage, caller, limit_of, meanwhile};
 use crate::setting;
 
 /// A limit that is full all the time, and one that is asked before it and goes to and fro.
-pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn play(stage: &mut Stage<'_>) -> Result<Keep> {
     stage.race = true;
     let uid = stage.uid();
     let tree = stage.tree("t-flip")?;

@@ -16,7 +16,7 @@ use crate::setting;
 
 /// Mode 2, with room for a part of what the caller has. Parts of its address space aren't copied
 /// (MADV_DONTFORK), and parts are promised though they can't be written to any more.
-pub fn overcommit(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn overcommit(stage: &mut Stage<'_>) -> Result<Keep> {
     let uid = if stage.rng.chance(50) { 0 } else { stage.uid() };
     let (copied, kept) = (stage.rng.between(64, 128), stage.rng.between(0, 64));
     let read_only = stage.rng.chance(40);
@@ -63,7 +63,7 @@ pub fn overcommit(stage: &mut Stage<'_>) -> Result<Keep> {
 }
 
 /// A memory cgroup, the caller's or one above it, that is filled before each attempt.
-pub fn full(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn full(stage: &mut Stage<'_>) -> Result<Keep> {
     let Some(hierarchy) = stage.place.cgroups.memory() else {
         return Ok(Vec::new());
     };
@@ -106,7 +106,7 @@ pub fn full(stage: &mut Stage<'_>) -> Result<Keep> {
 
 /// A memory cgroup that refuses within clone3, before a creation begins: its arguments can't be
 /// read. What is refused later, outside of that cgroup, has another reason.
-pub fn before(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn before(stage: &mut Stage<'_>) -> Result<Keep> {
     let Some(hierarchy) = stage.place.cgroups.memory() else {
         return Ok(Vec::new());
     };

@@ -19,7 +19,7 @@ enum Full {
 const ALL: [Full; 4] = [Full::User, Full::Host, Full::Child, Full::Parent];
 
 /// The process waits while limits are changed: nothing happens at once.
-pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn play(stage: &mut Stage<'_>) -> Result<Keep> {
     // The root user is over its limit and nobody minds.
     let exempt = stage.rng.chance(30);
     let uid = if exempt { 0 } else { stage.uid() };

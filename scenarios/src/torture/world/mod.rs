@@ -28,10 +28,10 @@ use crate::cgroup::{Cgroup, Tree};
 use crate::scenario::Place;
 
 /// What is to stand until forktrace has reported everything; dropped in this order.
-pub type Keep = Vec<Box<dyn Any>>;
+pub(super) type Keep = Vec<Box<dyn Any>>;
 
 /// One kind of world.
-pub struct World {
+pub(super) struct World {
     pub name: &'static str,
     /// How often it comes up, beside the others.
     pub weight: u64,
@@ -39,9 +39,9 @@ pub struct World {
 }
 
 /// For a note about whoever is refused.
-pub const ANYONE: i32 = 0;
+pub(super) const ANYONE: i32 = 0;
 
-pub const WORLDS: &[World] = &[
+pub(super) const WORLDS: &[World] = &[
     World {
         name: "into another cgroup",
         weight: 1,
@@ -146,7 +146,7 @@ pub const WORLDS: &[World] = &[
 
 /// What a world says of the refusals of a process from a moment on.
 #[derive(Clone, Debug)]
-pub struct Note {
+pub(super) struct Note {
     pub process: u32,
     /// CLOCK_MONOTONIC, nanoseconds.
     pub from: u64,
@@ -155,7 +155,7 @@ pub struct Note {
 }
 
 /// Where a phase plays.
-pub struct Stage<'a> {
+pub(super) struct Stage<'a> {
     pub rng: Rng,
     pub place: &'a Place,
     /// Paths by kernfs id, of every cgroup that was made.
@@ -170,7 +170,7 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub fn new(
+    pub(super) fn new(
         rng: Rng,
         place: &'a Place,
         paths: &'a mut HashMap<u64, String>,
@@ -189,20 +189,20 @@ impl<'a> Stage<'a> {
     }
 
     /// A uid that has no tasks.
-    pub fn uid(&mut self) -> u32 {
+    pub(super) fn uid(&mut self) -> u32 {
         *self.next_uid += 1;
         *self.next_uid
     }
 
     /// A tree of cgroups.
-    pub fn tree(&mut self, name: &str) -> Result<Tree> {
+    pub(super) fn tree(&mut self, name: &str) -> Result<Tree> {
         let tree = self.place.cgroups.tree(name)?;
         self.know(&tree.top())?;
         Ok(tree)
     }
 
     /// Cgroups one within the other, from the tree's top down, `depth` of them below it.
-    pub fn chain(&mut self, tree: &Tree, prefix: &str, depth: u64) -> Result<Vec<Cgroup>> {
+    pub(super) fn chain(&mut self, tree: &Tree, prefix: &str, depth: u64) -> Result<Vec<Cgroup>> {
         let mut all = vec![tree.top()];
         let mut names: Vec<String> = Vec::new();
         for n in 1..=depth {
@@ -220,13 +220,13 @@ impl<'a> Stage<'a> {
     }
 
     /// Sets pids.max.
-    pub fn limit(&mut self, cgroup: &Cgroup, tasks: u64) -> Result<()> {
+    pub(super) fn limit(&mut self, cgroup: &Cgroup, tasks: u64) -> Result<()> {
         self.limited.insert(cgroup.shown());
         Ok(cgroup.limit(tasks)?)
     }
 
     /// From now on the process is refused for this.
-    pub fn note(&mut self, process: i32, cause: &'static str, owner: Option<String>) {
+    pub(super) fn note(&mut self, process: i32, cause: &'static str, owner: Option<String>) {
         self.notes.push(Note {
             process: process as u32,
             from: clock::monotonic(),
@@ -236,7 +236,7 @@ impl<'a> Stage<'a> {
     }
 
     /// From now on nothing is known of the process's refusals.
-    pub fn unknown(&mut self, process: i32) {
+    pub(super) fn unknown(&mut self, process: i32) {
         self.notes.push(Note {
             process: process as u32,
             from: clock::monotonic(),
@@ -245,12 +245,12 @@ impl<'a> Stage<'a> {
         });
     }
 
-    pub fn kind(&mut self) -> Kind {
+    pub(super) fn kind(&mut self) -> Kind {
         *self.rng.pick(Kind::EVERY)
     }
 
     /// A burst of any kind of creation.
-    pub fn burst(&mut self, most: u32) -> Burst {
+    pub(super) fn burst(&mut self, most: u32) -> Burst {
         // Few, each with a record of its own, and many, that are repeats for the most part.
         let most = if self.rng.chance(50) {
             most.min(14)
@@ -267,7 +267,7 @@ impl<'a> Stage<'a> {
 
 /// Attempts one after the other.
 #[derive(Clone, Copy, Debug)]
-pub struct Burst {
+pub(super) struct Burst {
     pub kind: Kind,
     pub count: u32,
     /// Microseconds between two of them.
@@ -276,7 +276,7 @@ pub struct Burst {
 
 impl Burst {
     /// How many were refused.
-    pub fn play(self) -> u64 {
+    pub(super) fn play(self) -> u64 {
         let mut refused = 0;
         for _ in 0..self.count {
             refused += u64::from(attempt(self.kind).errno != 0);
@@ -289,7 +289,7 @@ impl Burst {
 }
 
 /// A process that has done `setup` and plays a burst at each word.
-pub fn caller(
+pub(super) fn caller(
     comm: &str,
     plan: &[Burst],
     setup: impl FnOnce() -> Result<Vec<u64>>,
@@ -305,7 +305,10 @@ pub fn caller(
 }
 
 /// Lets the callers play one burst at once, and does `disturb` over and over until all are done.
-pub fn meanwhile(callers: &mut [Actor], mut disturb: impl FnMut() -> Result<()>) -> Result<u64> {
+pub(super) fn meanwhile(
+    callers: &mut [Actor],
+    mut disturb: impl FnMut() -> Result<()>,
+) -> Result<u64> {
     for caller in callers.iter_mut() {
         caller.send()?;
     }
@@ -326,17 +329,17 @@ pub fn meanwhile(callers: &mut [Actor], mut disturb: impl FnMut() -> Result<()>)
 }
 
 /// RLIMIT_NPROC of another process: its soft limit.
-pub fn limit_of(pid: i32, soft: u64) -> Result<()> {
+pub(super) fn limit_of(pid: i32, soft: u64) -> Result<()> {
     let limited = sys::limit_of(pid, Resource::Nproc, soft, sys::INFINITY);
     limited.context("RLIMIT_NPROC of a caller")
 }
 
 /// Moves a process into a cgroup.
-pub fn move_to(cgroup: &Cgroup, pid: i32) -> Result<()> {
+pub(super) fn move_to(cgroup: &Cgroup, pid: i32) -> Result<()> {
     let file = cgroup.dir.join("cgroup.procs");
     std::fs::write(&file, pid.to_string())
         .with_context(|| format!("write {pid} to {}", file.display()))
 }
 
 /// The smallest kernel.threads-max: fewer than any machine has.
-pub const NO_THREADS: u64 = 20;
+pub(super) const NO_THREADS: u64 = 20;

@@ -25,7 +25,7 @@ fn processes(stage: &mut Stage<'_>, most: u32) -> Vec<Burst> {
 }
 
 /// Children go to a namespace whose init is gone; the caller's cgroup may be nearly full of tasks.
-pub fn dead(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn dead(stage: &mut Stage<'_>) -> Result<Keep> {
     let tree = stage.tree("t-dead")?;
     let home = tree.top();
     let plan = processes(stage, 60);
@@ -45,7 +45,7 @@ pub fn dead(stage: &mut Stage<'_>) -> Result<Keep> {
 }
 
 /// A namespace with a pid_max of its own (6.14+), used up.
-pub fn own_ids(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn own_ids(stage: &mut Stage<'_>) -> Result<Keep> {
     if stage.place.kernel < (6, 14) {
         return Ok(Vec::new());
     }
@@ -73,7 +73,7 @@ pub fn own_ids(stage: &mut Stage<'_>) -> Result<Keep> {
 }
 
 /// The host's ids are used up; some callers are in a namespace that has free ones.
-pub fn host_ids(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn host_ids(stage: &mut Stage<'_>) -> Result<Keep> {
     let most = stage.rng.between(320, 400);
     let inner = stage.rng.chance(60);
     let plan: Vec<_> = (0..3).map(|_| stage.burst(60)).collect();
@@ -118,7 +118,7 @@ pub fn host_ids(stage: &mut Stage<'_>) -> Result<Keep> {
 }
 
 /// A namespace within one whose ids are used up (6.14+): its own are free.
-pub fn outer_ids(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn outer_ids(stage: &mut Stage<'_>) -> Result<Keep> {
     if stage.place.kernel < (6, 14) {
         return Ok(Vec::new());
     }

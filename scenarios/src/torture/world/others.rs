@@ -10,7 +10,7 @@ use crate::attempt::Kind;
 use crate::bpf_lsm;
 
 /// A module that refuses a user with an errno of limits, and the user's limit before it.
-pub fn security_module(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn security_module(stage: &mut Stage<'_>) -> Result<Keep> {
     if !bpf_lsm::active() {
         return Ok(Vec::new());
     }
@@ -37,7 +37,7 @@ pub fn security_module(stage: &mut Stage<'_>) -> Result<Keep> {
 }
 
 /// A SCHED_DEADLINE task, that no limit lets fork, and one that is over its user's limit too.
-pub fn deadline(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn deadline(stage: &mut Stage<'_>) -> Result<Keep> {
     let burst = Burst {
         pause: 500,
         ..stage.burst(40)
@@ -53,7 +53,7 @@ pub fn deadline(stage: &mut Stage<'_>) -> Result<Keep> {
 
 /// A thread that asks for another while its process is within execve; at times a module refuses
 /// before that is looked at.
-pub fn exec(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn exec(stage: &mut Stage<'_>) -> Result<Keep> {
     let by_module = bpf_lsm::active() && stage.rng.chance(60);
     let uid = stage.uid();
     let burst = Burst {

@@ -11,7 +11,7 @@ use crate::sleepers::Sleepers;
 
 /// A user with as many tasks as its limit allows. Some of its callers have another effective uid,
 /// or an effective uid of 0, which exempts them: threads-max refuses those.
-pub fn play(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn play(stage: &mut Stage<'_>) -> Result<Keep> {
     let (uid, other) = (stage.uid(), stage.uid());
     let callers = stage.rng.between(1, 4);
     let sleeping = stage.rng.between(0, 6);
@@ -56,7 +56,7 @@ fn set_uids(real: u32, effective: u32) -> Result<()> {
 
 /// User namespaces one within the other, made under limits of their own; some callers ask for one
 /// more with the child (CLONE_NEWUSER), where the walk begins in that one.
-pub fn namespaces(stage: &mut Stage<'_>) -> Result<Keep> {
+pub(super) fn namespaces(stage: &mut Stage<'_>) -> Result<Keep> {
     let uid = stage.uid();
     let levels = stage.rng.between(0, 2);
     let used = stage.rng.between(2, 6);

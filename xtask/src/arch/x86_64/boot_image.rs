@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, bail};
 
 /// Whether it is one, by the boot protocol's signature.
-pub fn is_one(image: &[u8]) -> bool {
+pub(crate) fn is_one(image: &[u8]) -> bool {
     image.get(0x202..0x206) == Some(b"HdrS".as_slice())
 }
 
 /// What `uname -r` says on this kernel.
-pub fn release(image: &[u8]) -> Result<String> {
+pub(crate) fn release(image: &[u8]) -> Result<String> {
     let text = number(image, 0x20e, 2)
         .and_then(|at| image.get(at as usize + 0x200..))
         .context("no boot header")?;
@@ -21,7 +21,7 @@ pub fn release(image: &[u8]) -> Result<String> {
 }
 
 /// The kernel as it is packed, and the size that it unpacks to behind it.
-pub fn payload(image: &[u8]) -> Option<&[u8]> {
+pub(crate) fn payload(image: &[u8]) -> Option<&[u8]> {
     // As long as the kernel can be: 0 stands for 4.
     let sectors = match number(image, 0x1f1, 1)? {
         0 => 4,
@@ -44,11 +44,11 @@ fn number(image: &[u8], at: usize, bytes: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::{payload, release};
 
     /// A bootable image with this payload, of which the size is added.
-    pub fn image(payload: &[u8], size: usize) -> Vec<u8> {
+    pub(crate) fn image(payload: &[u8], size: usize) -> Vec<u8> {
         let mut image = vec![0; 1024];
         image[0x1f1] = 1;
         image[0x20e..0x210].copy_from_slice(&0x100_u16.to_le_bytes());

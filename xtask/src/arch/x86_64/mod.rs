@@ -1,31 +1,31 @@
 //! x86-64.
 
-pub mod boot_image;
+pub(crate) mod boot_image;
 
 /// In messages.
-pub const NAME: &str = "x86-64";
+pub(crate) const NAME: &str = "x86-64";
 /// What programs for it are built for.
-pub const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// What Debian calls it.
-pub const DEBIAN: &str = "amd64";
+pub(crate) const DEBIAN: &str = "amd64";
 /// What names of Debian's packages of cloud kernels end in, and of those with PREEMPT_RT.
-pub const CLOUD_KERNEL: &str = "cloud-amd64";
-pub const RT_KERNEL: &str = "rt-amd64";
+pub(crate) const CLOUD_KERNEL: &str = "cloud-amd64";
+pub(crate) const RT_KERNEL: &str = "rt-amd64";
 
 /// QEMU, the package with it, and the file that only it brings.
-pub const QEMU: &str = "qemu-system-x86_64";
-pub const QEMU_PACKAGE: &str = "qemu-system-x86";
-pub const QEMU_FILE: &str = "/usr/bin/qemu-system-x86_64";
+pub(crate) const QEMU: &str = "qemu-system-x86_64";
+pub(crate) const QEMU_PACKAGE: &str = "qemu-system-x86";
+pub(crate) const QEMU_FILE: &str = "/usr/bin/qemu-system-x86_64";
 /// The processor of test machines.
-pub const CPU: &str = "max";
+pub(crate) const CPU: &str = "max";
 /// The same without random numbers, by which each boot would lay memory out anew.
-pub const CPU_MEASURED: &str = "max,-rdrand,-rdseed";
+pub(crate) const CPU_MEASURED: &str = "max,-rdrand,-rdseed";
 /// The serial line, as the kernel calls it.
-pub const CONSOLE: &str = "ttyS0";
+pub(crate) const CONSOLE: &str = "ttyS0";
 
 /// Files that only bcc's library and Python's need of C bring.
-pub const BCC_LIBRARIES: [&str; 2] = [
+pub(crate) const BCC_LIBRARIES: [&str; 2] = [
     "/usr/lib/x86_64-linux-gnu/libbcc.so.0",
     "/usr/lib/x86_64-linux-gnu/librt.so.1",
 ];

@@ -20,7 +20,7 @@ const CAPABILITIES: [&str; 7] = [
 ];
 
 /// Runs the program of the image, so that it sees this machine as the README has it.
-pub fn run(release: &Release, out: &Path, tally: &mut Tally) {
+pub(super) fn run(release: &Release, out: &Path, tally: &mut Tally) {
     const NAME: &str = "dist: the image, by podman and runc";
     let file = out.join(image::file(release));
     let podman = match Podman::new(&file, &release.version) {

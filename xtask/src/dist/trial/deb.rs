@@ -5,10 +5,10 @@ use anyhow::{Result, ensure};
 use std::path::Path;
 
 /// What a fork that is refused looks like, and what forktrace says of it.
-pub const REFUSED: &str = "forktrace live -- prlimit --nproc=1 setpriv --reuid 65534 --clear-groups sh -c 'true & wait' || true";
+pub(super) const REFUSED: &str = "forktrace live -- prlimit --nproc=1 setpriv --reuid 65534 --clear-groups sh -c 'true & wait' || true";
 
 /// Tries it on one release.
-pub fn run(suite: &str, release: &Release, package: &Path) -> Result<()> {
+pub(super) fn run(suite: &str, release: &Release, package: &Path) -> Result<()> {
     let root = Root::new(suite, "deb")?;
     let before = root.paths()?;
     let inside = root.put(package)?;
@@ -29,7 +29,7 @@ pub fn run(suite: &str, release: &Release, package: &Path) -> Result<()> {
 }
 
 /// What both kinds of packages have to leave in place.
-pub fn installed(root: &Root, release: &Release) -> Result<()> {
+pub(super) fn installed(root: &Root, release: &Release) -> Result<()> {
     let version = root.run("forktrace --version")?;
     let wanted = format!("forktrace {}", release.version);
     ensure!(version.trim() == wanted, "it says {version:?}");
@@ -61,7 +61,7 @@ pub fn installed(root: &Root, release: &Release) -> Result<()> {
 }
 
 /// The user stays, as Debian and Fedora want it: what it may own elsewhere is never another's.
-pub fn left_nothing(before: &std::collections::BTreeSet<String>, root: &Root) -> Result<()> {
+pub(super) fn left_nothing(before: &std::collections::BTreeSet<String>, root: &Root) -> Result<()> {
     let after = root.paths()?;
     let backups = [
         "./etc/passwd-",

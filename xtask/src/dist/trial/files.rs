@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 6_000_000;
 const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]==11.12.0";
 
 /// Looks at each.
-pub fn run(release: &Release, machines: &[Machine], out: &Path, tally: &mut Tally) {
+pub(super) fn run(release: &Release, machines: &[Machine], out: &Path, tally: &mut Tally) {
     for machine in machines {
         let name = machine.name();
         tally.step(

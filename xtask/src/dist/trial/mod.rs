@@ -16,7 +16,7 @@ mod root;
 mod rpm;
 
 /// Of `cargo xtask dist --test`.
-pub fn main(release: &Release, machines: &[Machine], out: &Path) -> Result<ExitCode> {
+pub(crate) fn main(release: &Release, machines: &[Machine], out: &Path) -> Result<ExitCode> {
     let mut tally = Tally::default();
     try_all(release, machines, out, &mut tally);
     tally.print_failures();
@@ -28,7 +28,7 @@ pub fn main(release: &Release, machines: &[Machine], out: &Path) -> Result<ExitC
 }
 
 /// Of `cargo xtask test --full`: makes it first.
-pub fn run(tally: &mut Tally) -> Result<()> {
+pub(crate) fn run(tally: &mut Tally) -> Result<()> {
     let out = super::folder();
     let machines = Machine::value_variants();
     // Tests are run before a commit too.

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The releases whose machines packages are for.
-pub const SUITES: [&str; 2] = ["bookworm", "trixie"];
+pub(super) const SUITES: [&str; 2] = ["bookworm", "trixie"];
 
 /// A copy of a release as debootstrap leaves it; removed when dropped.
-pub struct Root(PathBuf);
+pub(super) struct Root(PathBuf);
 
 impl Root {
-    pub fn new(suite: &str, purpose: &str) -> Result<Self> {
+    pub(super) fn new(suite: &str, purpose: &str) -> Result<Self> {
         let fresh = fresh(suite)?;
         let root = Self(paths::work_dir("dist")?.join(format!("{suite}-{purpose}")));
         root.remove();
@@ -28,12 +28,12 @@ impl Root {
         Ok(root)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.0
     }
 
     /// Puts a file into it; its path inside.
-    pub fn put(&self, file: &Path) -> Result<String> {
+    pub(super) fn put(&self, file: &Path) -> Result<String> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         fs::copy(file, self.0.join("tmp").join(&*name))
             .with_context(|| format!("copying {name}"))?;
@@ -41,7 +41,7 @@ impl Root {
     }
 
     /// Runs a script by its shell, with this machine's kernel to look at; what it prints.
-    pub fn run(&self, script: &str) -> Result<String> {
+    pub(super) fn run(&self, script: &str) -> Result<String> {
         // Mounts are made in a namespace of their own.
         let outer = r#"set -e; mount --rbind /proc "$0/proc"; mount --rbind /sys "$0/sys"; mount --rbind /dev "$0/dev"; exec chroot "$0" /bin/sh -euc "$1" 2>&1"#;
         run::capture(
@@ -57,7 +57,7 @@ impl Root {
     }
 
     /// Every path in it but what package managers keep of their own.
-    pub fn paths(&self) -> Result<BTreeSet<String>> {
+    pub(super) fn paths(&self) -> Result<BTreeSet<String>> {
         const KEPT: [&str; 6] = [
             "./tmp/",
             "./run/",

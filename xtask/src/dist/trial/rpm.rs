@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Tries it.
-pub fn run(release: &Release, package: &Path) -> Result<()> {
+pub(super) fn run(release: &Release, package: &Path) -> Result<()> {
     let program = Path::new("/usr/bin/rpm");
     apt::require(&[apt::Package::new("rpm", program)], "trying the packages")?;
     let root = Root::new(super::root::SUITES[0], "rpm")?;

@@ -19,7 +19,7 @@ const RESERVED: u64 = 300;
 
 /// Whose limit it was.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// By its kernfs id.
     Cgroup(u64),
     /// The one below or at which the limit is: the kernel named the forking cgroup only.
@@ -33,7 +33,7 @@ pub enum Owner {
 
 /// A creation that failed with EAGAIN or ENOMEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     pub tid: u32,
     /// Its process; filled in by who knows.
     pub process: u32,
@@ -52,7 +52,7 @@ pub struct Refusal {
 }
 
 /// What an event leads to.
-pub enum Seen {
+pub(crate) enum Seen {
     Nothing,
     /// A creation succeeded.
     Born {
@@ -66,7 +66,7 @@ pub enum Seen {
 
 /// One creation, as far as it has come.
 #[derive(Clone, Debug, Default)]
-pub struct Story {
+pub(crate) struct Story {
     began: Option<u64>,
     new_user_ns: bool,
     tasks: Option<(i64, i64)>,
@@ -91,7 +91,7 @@ pub struct Story {
 
 impl Story {
     /// The next event of the task. `has_overlimit`: RLIMIT_NPROC's check can be seen.
-    pub fn take(&mut self, event: &Event, has_overlimit: bool) -> Seen {
+    pub(crate) fn take(&mut self, event: &Event, has_overlimit: bool) -> Seen {
         if event.name == "begin" {
             *self = Self {
                 began: Some(event.time),
