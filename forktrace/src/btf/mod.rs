@@ -9,8 +9,6 @@
 //!
 //! The format: `include/uapi/linux/btf.h` (read in 5.10, 6.1, 6.12, 7.3).
 
-#![warn(missing_docs)]
-
 mod bytes;
 mod field;
 mod functions_alone;

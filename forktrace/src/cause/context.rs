@@ -29,6 +29,7 @@ pub struct Context {
     pub unkillable: Option<Unkillable>,
     /// The cgroup that refused to take a child.
     pub target: Option<Target>,
+    /// How much of the limit's cgroup this forktrace can see.
     pub sight: Sight,
     /// Of the limits that were full as well ([`super::also_full()`]), in their order: what their steps rest
     /// on.

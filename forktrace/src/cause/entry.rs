@@ -9,6 +9,7 @@ use crate::{
 /// That a cause is the one, and how sure that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// `Observed` for a check that was seen to refuse, `Inferred` for what numbers show.
     pub certainty: Certainty,
     /// The limit that refused; `None` for a cause that is none.
     pub limit: Option<Limit>,
@@ -67,6 +68,7 @@ pub struct Entry {
     pub exhausted: fn(&Evidence) -> Option<Finding>,
     /// The limits that it is a refusal by; empty for a cause that is none.
     pub limits: &'static [LimitKind],
+    /// Whether and how the cause is about memory.
     pub memory: AboutMemory,
     /// The caller was being killed: it never sees the errno.
     pub caller_killed: bool,

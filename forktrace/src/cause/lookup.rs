@@ -7,6 +7,7 @@ use crate::model::Errno;
 /// What there is about a text.
 #[derive(Clone, Debug)]
 pub enum Lookup {
+    /// The text leads to one page.
     One(&'static Page),
     /// In the order of the kernel's checks.
     Several(Vec<&'static Page>),
@@ -17,6 +18,7 @@ pub enum Lookup {
 /// A name that was perhaps meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Near {
+    /// A cause's id, or one of the names that its page is known as.
     pub name: &'static str,
     /// What it leads to.
     pub cause: Cause,

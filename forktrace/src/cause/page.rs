@@ -25,6 +25,7 @@ pub enum Line<'a> {
 /// Fields are only ever added, as in records. Text between backticks is code.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct Page {
+    /// Which cause the page explains.
     pub cause: Cause,
     /// What its limit is called where it is set and shown, and what is logged of it: all that
     /// `explain` takes in place of the id.
@@ -61,6 +62,7 @@ pub struct Page {
 pub struct Check {
     /// Source file, as Linux 6.1 has it.
     pub file: &'static str,
+    /// The function that returns the errno, as Linux 6.1 has it.
     pub function: &'static str,
     /// Kernel versions that this holds for, of 5.10 to 7.3.
     pub versions: &'static str,
@@ -71,6 +73,7 @@ pub struct Check {
 /// One thing to do or to look at.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct Step {
+    /// What to do, in a sentence or two.
     pub text: &'static str,
     /// Lines for a POSIX shell, as root; may be empty. `$PID`, `$UNIT` and the
     /// like have to be set first.
@@ -82,6 +85,7 @@ pub struct Step {
 pub struct Remedy {
     /// Where the limit is set: `systemd unit`, `Kubernetes`, `sysctl.d`, …
     pub place: &'static str,
+    /// What to do, in a sentence or two.
     pub text: &'static str,
     /// Lines for a POSIX shell, as root; may be empty.
     pub commands: &'static [&'static str],

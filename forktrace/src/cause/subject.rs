@@ -4,9 +4,13 @@ use crate::model::{Caller, Cgroup, Errno, Operation};
 
 /// Who was refused, and what.
 pub struct Subject<'a> {
+    /// The task that called.
     pub caller: &'a Caller,
+    /// The caller's cgroup.
     pub cgroup: &'a Cgroup,
+    /// What the call was to create.
     pub operation: Operation,
+    /// What the call returned.
     pub errno: Errno,
 }
 

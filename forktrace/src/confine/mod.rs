@@ -16,8 +16,6 @@
 //! of privilege after the start goes into `confine::Needs`, and into
 //! `contrib/forktrace.service`, whose directives the tests start a recorder by.
 
-#![warn(missing_docs)]
-
 mod calls;
 mod capabilities;
 mod filter;

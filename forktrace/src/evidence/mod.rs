@@ -3,8 +3,6 @@
 //! [`crate::cause`] judges it without asking anybody else, so a verdict can be
 //! tested without a kernel.
 
-#![warn(missing_docs)]
-
 mod huge_pages;
 mod other_errnos;
 mod overcommit;

@@ -32,6 +32,7 @@ pub enum SettingKind {
 /// One setting and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Setting {
+    /// Where the setting lives.
     pub kind: SettingKind,
     /// `vm.overcommit_memory`, `pids.max`, `RLIMIT_NPROC`, …
     pub name: String,
@@ -93,15 +94,21 @@ fn own_unit(path: &str) -> Option<String> {
 pub struct Baseline {
     /// The format's number; also what marks JSON as a baseline.
     pub forktrace_baseline: u32,
+    /// Version of the forktrace that saved it.
     pub version: String,
+    /// When it was saved: UTC, RFC 3339.
     pub time: String,
+    /// Name of the host.
     pub host: String,
+    /// Kernel release (uname -r).
     pub kernel: String,
+    /// All settings, by kind, name and owner.
     pub settings: Vec<Setting>,
 }
 
 /// Why a baseline can't be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message says what each is")]
 pub enum BaselineError {
     #[error("reading the baseline {path}")]
     Read { path: PathBuf, source: io::Error },
@@ -110,6 +117,7 @@ pub enum BaselineError {
 }
 
 impl Baseline {
+    /// A baseline of these values, in the order in which they are saved.
     pub fn new(time: &str, host: &str, kernel: &str, values: Vec<Value>) -> Self {
         let mut settings: Vec<Setting> = values.into_iter().map(setting).collect();
         settings.sort_by(|a, b| (a.kind, &a.name, &a.owner).cmp(&(b.kind, &b.name, &b.owner)));

@@ -17,10 +17,13 @@ pub struct Headroom {
     pub check: u32,
     /// forktrace's version.
     pub version: String,
+    /// When the reading began: UTC, RFC 3339.
     pub time: String,
+    /// Name of the host.
     pub host: String,
     /// Kernel release (uname -r).
     pub kernel: String,
+    /// Whose limits were asked for.
     pub of: Of,
     /// From this percentage on a limit is near (`--warn`).
     pub warn: f64,
@@ -35,8 +38,11 @@ pub struct Headroom {
     pub unlimited: Vec<Row>,
     /// What could refuse as well, and can't be read.
     pub unreadable: Vec<Unreadable>,
+    /// The process, where one was asked for or a unit or cgroup has one.
     pub process: Option<Process>,
+    /// The host's memory.
     pub memory: Memory,
+    /// What the kernel has logged.
     pub log: Log,
     /// What has changed since the baseline (`--against`).
     pub drift: Option<Drift>,
@@ -67,8 +73,10 @@ pub struct Refusal {
     pub first: u64,
     /// The cause that the refusal would have in records.
     pub cause: Cause,
+    /// The limit's numbers, as in `limits`.
     #[serde(flatten)]
     pub limit: Limit,
+    /// Which creations the limit refuses.
     pub refuses: Refuses,
     /// As in `limits`.
     pub owner: Option<String>,
@@ -140,10 +148,12 @@ pub enum Next {
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
+    /// The limit, as records have it.
     #[serde(flatten)]
     pub limit: Limit,
     /// The cause that a refusal by it has in records.
     pub cause: Cause,
+    /// Which creations the limit refuses.
     pub refuses: Refuses,
     /// How full: what is in use, without what the kernel would take back first,
     /// and with what is known to be asked for, of what may be used. `null`
@@ -189,28 +199,39 @@ pub struct Blocked {
 /// What could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unreadable {
+    /// What could not be read: a file, or what was looked for.
     pub what: String,
+    /// Why: what the kernel answered.
     pub why: String,
 }
 
 /// The process that was asked for, or the first of the unit or cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
+    /// Its pid, in this pid namespace.
     pub pid: u32,
+    /// Its name; bytes that are no UTF-8 become U+FFFD.
     pub comm: String,
     /// False for a zombie: it has ended, and waits for its parent to reap it.
     pub alive: bool,
     /// `running`, `sleeping`, `disk sleep`, `stopped`, `traced`, `zombie`,
     /// `idle`.
     pub state: String,
+    /// Pid of its parent; 0 where that is outside this pid namespace.
     pub parent: u32,
+    /// Its real uid.
     pub uid: u32,
+    /// Name of the uid; `null` where none is known.
     pub user: Option<String>,
+    /// How many threads it has.
     pub threads: u64,
+    /// How many children it has, zombies included.
     pub children: u64,
     /// Of the children, those that have ended and weren't reaped.
     pub zombies: u64,
+    /// Its cgroup, in the hierarchy that limits tasks.
     pub cgroup: Option<String>,
+    /// The systemd unit that the cgroup names.
     pub unit: Option<String>,
     /// A policy of SCHED_DEADLINE, with which nothing may be created.
     pub deadline: bool,
@@ -249,8 +270,11 @@ pub enum LogKind {
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogLine {
+    /// When it was logged: UTC, RFC 3339.
     pub time: String,
+    /// What the line is about.
     pub kind: LogKind,
+    /// The line, without its time.
     pub text: String,
 }
 

@@ -15,21 +15,26 @@ pub struct Drift {
     pub since: String,
     /// Where, when that was another host or kernel.
     pub host: Option<String>,
+    /// Kernel release (uname -r) then, when that was another.
     pub kernel: Option<String>,
     /// How many settings were compared.
     pub compared: u64,
+    /// The settings that differ.
     pub changes: Vec<Change>,
 }
 
 /// A setting that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
+    /// Where the setting lives.
     pub kind: SettingKind,
     /// As people name it: `vm.overcommit_memory`, `TasksMax of x.service`.
     pub title: String,
     /// `host`, a cgroup's path, `pid 1`, or a unit.
     pub owner: String,
+    /// Its value in the baseline; `null`: the baseline doesn't have it.
     pub was: Option<String>,
+    /// Its value now; `null`: there is none any more.
     pub is: Option<String>,
     /// In words.
     pub text: String,

@@ -19,7 +19,9 @@ pub struct Before {
     pub past: u32,
     /// forktrace's version.
     pub version: String,
+    /// When the counters were read: UTC, RFC 3339.
     pub time: String,
+    /// Name of the host.
     pub host: String,
     /// Kernel release (uname -r).
     pub kernel: String,
@@ -38,6 +40,7 @@ pub struct Fact {
     pub cgroup: Option<String>,
     /// The file, and the key in it.
     pub counter: String,
+    /// What the counter says, since the cgroup was made or the host booted.
     pub count: u64,
     /// What follows from it.
     pub proves: String,

@@ -29,6 +29,7 @@ pub struct Given {
 /// What the next start or login gets, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next {
+    /// Whether it is a start or a login.
     pub what: What,
     /// Where it will be: path of the cgroup.
     pub cgroup: Option<PathBuf>,
@@ -41,7 +42,9 @@ pub struct Next {
 /// What there would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// The next start of a unit.
     Start,
+    /// The next login of a user.
     Login,
 }
 

@@ -27,6 +27,7 @@ fn monotonic_ns() -> u64 {
 }
 
 impl Clock {
+    /// Both clocks, read as close together as a few attempts allow.
     pub fn now() -> Self {
         let (mut best, mut apart) = Self::read();
         for _ in 1..ATTEMPTS {

@@ -51,6 +51,7 @@ pub struct Growths {
 }
 
 impl Growths {
+    /// Nothing was looked at yet.
     pub fn new() -> Self {
         Self {
             rate_limit: RateLimit::new(Instant::now()),

@@ -15,6 +15,7 @@ pub struct Message {
     /// When, in microseconds of the clock since boot that the kernel logs by
     /// (it stops in suspend, as CLOCK_MONOTONIC does).
     pub at_us: u64,
+    /// The message, without level and time.
     pub text: String,
 }
 

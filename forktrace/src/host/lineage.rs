@@ -14,10 +14,13 @@ pub const GENERATIONS: usize = 32;
 /// One of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Member {
+    /// Its pid, in this process's pid namespace.
     pub pid: u32,
+    /// Its name.
     pub comm: String,
     /// Real uid.
     pub uid: u32,
+    /// Its RLIMIT_NPROC.
     pub bounds: Bounds,
     /// How long it has run; `None` where that can't be read.
     pub seconds: Option<u64>,

@@ -33,6 +33,7 @@ pub struct AtVerdicts {
 }
 
 impl AtVerdicts {
+    /// Nothing was read yet.
     pub fn new() -> Self {
         Self {
             rate_limit: RateLimit::new(Instant::now()),

@@ -33,8 +33,11 @@ pub struct Unkillable {
 /// Whence it is inherited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct From {
+    /// Pid of the process that has it first.
     pub pid: u32,
+    /// Its name.
     pub comm: String,
+    /// The systemd unit that it runs in.
     pub unit: Option<String>,
 }
 
@@ -50,6 +53,7 @@ pub struct Unkillables {
 }
 
 impl Unkillables {
+    /// Nothing was asked yet.
     pub fn new() -> Self {
         Self {
             rate_limit: RateLimit::new(Instant::now()),

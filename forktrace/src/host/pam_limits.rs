@@ -16,7 +16,9 @@ const MOST: usize = 256;
 /// Which of a user's two limits a line sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
+    /// `soft`
     Soft,
+    /// `hard`
     Hard,
     /// `-`
     Both,
@@ -36,9 +38,11 @@ impl Which {
 /// A line that counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    /// The file that has the line.
     pub file: PathBuf,
     /// `ann`, `@staff`, `*`, `1000:2000`.
     pub domain: String,
+    /// Whether the line sets the soft limit, the hard one or both.
     pub which: Which,
     /// `None`: unlimited.
     pub value: Option<u64>,
@@ -59,7 +63,9 @@ impl fmt::Display for Line {
 /// What the files say of nproc for one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nproc {
+    /// The line that sets the soft limit.
     pub soft: Option<Line>,
+    /// The line that sets the hard limit.
     pub hard: Option<Line>,
 }
 

@@ -19,17 +19,20 @@ pub struct Counts {
     pub refused: Option<u64>,
     /// `max` of pids.events.local; only kernels from 6.11 on have the file.
     pub refused_here: Option<u64>,
-    /// pids.peak and pids.max.
+    /// pids.peak: the most tasks that there ever were at once.
     pub peak: Option<u64>,
+    /// pids.max as it is now.
     pub limit: Option<u64>,
-    /// `oom` and `oom_kill` of memory.events.local.
+    /// `oom` of memory.events.local.
     pub out_of_memory: Option<u64>,
+    /// `oom_kill` of memory.events.local.
     pub killed: Option<u64>,
 }
 
 /// What the files of all cgroups tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
+    /// Version of the hierarchy that was read.
     pub version: Version,
     /// The mount option `pids_localevents`, by which pids.events counts as it did before 6.11.
     pub local_events: bool,

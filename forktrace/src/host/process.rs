@@ -11,6 +11,7 @@ use std::{fs, io};
 /// those of the reader's pid and user namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
+    /// Id of the process (its thread group).
     pub pid: u32,
     /// 0 for init, and for a parent outside this pid namespace.
     pub parent: u32,
@@ -24,17 +25,19 @@ pub struct Status {
     pub uid: u32,
     /// Effective capabilities, in the process's own user namespace.
     pub capabilities: u64,
-    /// Process group and session; 0 when outside this pid namespace, `None`
-    /// before Linux 4.1.
+    /// Process group; 0 when outside this pid namespace, `None` before Linux 4.1.
     pub group: Option<u32>,
+    /// Session; as `group`.
     pub session: Option<u32>,
     /// Its pid in each pid namespace, outermost first.
     pub pids: Vec<u32>,
-    /// Bytes of address space, of private writable memory, of the stack, of
-    /// locked memory; `None` for kernel threads and zombies.
+    /// Bytes of address space; `None` for kernel threads and zombies.
     pub vm_size: Option<u64>,
+    /// Of these, private and writable ones.
     pub vm_data: Option<u64>,
+    /// Of these, those of the stack.
     pub vm_stack: Option<u64>,
+    /// Of these, those locked in memory.
     pub vm_locked: Option<u64>,
 }
 
@@ -135,7 +138,9 @@ pub fn threads(proc: &Path, pid: u32) -> Vec<u32> {
 /// Soft and hard limit of one resource; `None` is unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
+    /// What is enforced (`rlim_cur`).
     pub soft: Option<u64>,
+    /// How far the process may raise the soft one (`rlim_max`).
     pub hard: Option<u64>,
 }
 

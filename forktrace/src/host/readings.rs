@@ -28,8 +28,11 @@ pub enum Subject {
     Process(u32),
     /// Of whoever is in this cgroup or below it; with `unit`, it is that unit's.
     Cgroup {
+        /// The hierarchy that the path is of.
         hierarchy: Hierarchy,
+        /// The cgroup's path in it.
         path: PathBuf,
+        /// The systemd unit whose cgroup it is.
         unit: Option<String>,
     },
     /// This uid's.
@@ -39,7 +42,9 @@ pub enum Subject {
 /// Something that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
+    /// A file, or what was looked for.
     pub what: String,
+    /// What the kernel answered.
     pub why: String,
 }
 
@@ -64,12 +69,15 @@ pub struct Details {
 /// by what happened meanwhile.
 #[derive(Clone, Debug, Default)]
 pub struct Readings {
+    /// Whose limits were asked for.
     pub subject: Subject,
     /// UTC, RFC 3339.
     pub time: String,
+    /// Name of the host.
     pub hostname: String,
     /// uname -r.
     pub kernel: String,
+    /// The host's own limits, and what is in use of them.
     pub host: HostNow,
     /// Whether this process is in the host's pid namespace.
     pub initial_pid_namespace: bool,
@@ -77,9 +85,11 @@ pub struct Readings {
     pub hides_cgroups: bool,
     /// Whether others' processes are hidden (`hidepid`).
     pub hidden: bool,
+    /// All processes that /proc shows.
     pub processes: Vec<Status>,
     /// Tasks whose id is below [`RESERVED_PIDS`](crate::evidence::RESERVED_PIDS) or from pid_max on.
     pub ids_outside: u64,
+    /// User namespaces, and who is in which.
     pub namespaces: UserNamespaces,
     /// Linux 5.14+: tasks are counted by user namespace and uid.
     pub counts_by_namespace: bool,
@@ -93,9 +103,11 @@ pub struct Readings {
     pub next: Option<Next>,
     /// The process that is asked for, or the first of a unit or cgroup.
     pub main: Option<u32>,
+    /// What only the process of `main` has.
     pub details: Option<Details>,
     /// Names by uid.
     pub users: BTreeMap<u32, String>,
+    /// What could not be read.
     pub unreadable: Vec<Missing>,
 }
 
@@ -134,7 +146,9 @@ pub enum ReadingsError {
     /// /proc isn't there, or is no proc.
     #[error("reading {path}")]
     Proc {
+        /// The file of /proc.
         path: PathBuf,
+        /// What the kernel answered.
         source: std::io::Error,
     },
 }

@@ -10,6 +10,7 @@ use crate::model::Qos;
 /// Who has set up the cgroup at the end of a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setter {
+    /// What kind of thing set it up.
     pub kind: Kind,
     /// The container that it lies in; its own one isn't meant.
     pub within: Option<Within>,
@@ -18,6 +19,7 @@ pub struct Setter {
 /// A container around.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Within {
+    /// The container's name, or its id where the path has no name.
     pub name: String,
     /// Path of the container's own cgroup, from the hierarchy's root.
     pub path: String,
@@ -27,11 +29,19 @@ pub struct Within {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// A unit of a systemd; of a user's manager where there is a uid.
-    Unit { name: String, user: Option<u32> },
+    Unit {
+        /// As systemd names it.
+        name: String,
+        /// The uid whose manager has it.
+        user: Option<u32>,
+    },
     /// A container, by its runtime; of a user's own where there is a uid.
     Container {
+        /// What runs it, as far as the path says.
         runtime: Runtime,
+        /// Its name; its id where the path has no name.
         name: String,
+        /// The uid whose own it is.
         user: Option<u32>,
         /// The pod that it is one of.
         pod: Option<String>,
@@ -39,15 +49,24 @@ pub enum Kind {
         unit: Option<String>,
     },
     /// A pod as a whole: kubelet.
-    Pod { uid: String },
+    Pod {
+        /// Kubernetes' uid of the pod.
+        uid: String,
+    },
     /// All pods of the node: kubelet.
     Pods,
     /// All pods of a class: kubelet.
     Class(Qos),
     /// A job, or a part of one: Slurm.
-    Job { name: Option<String> },
+    Job {
+        /// The job, as Slurm names its cgroup.
+        name: Option<String>,
+    },
     /// A program, below the cgroup of the unit that it runs in (`None`: below its container's).
-    Program { unit: Option<String> },
+    Program {
+        /// The unit's name.
+        unit: Option<String>,
+    },
     /// No name says.
     #[default]
     Unknown,
@@ -56,11 +75,17 @@ pub enum Kind {
 /// What runs containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
+    /// Docker Engine.
     Docker,
+    /// Podman, and what else runs containers by libpod.
     Podman,
+    /// containerd by itself: nerdctl, or kubelet's.
     Containerd,
+    /// CRI-O: kubelet's.
     CriO,
+    /// LXC, LXD and Incus.
     Lxc,
+    /// systemd-nspawn, and what else systemd-machined knows as a container.
     Nspawn,
     /// Of Kata Containers: the tasks of the virtual machine monitor.
     Kata,
@@ -81,6 +106,7 @@ pub fn of(path: &str) -> Setter {
 /// A service of a systemd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
+    /// Its unit's name.
     pub name: String,
     /// Whose user's manager has it; `None`: the system's.
     pub user: Option<u32>,

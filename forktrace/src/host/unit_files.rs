@@ -65,7 +65,9 @@ const MOST: usize = 256;
 /// What was assigned, and by which file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
+    /// The value, as the file has it.
     pub value: String,
+    /// Path of the file.
     pub file: PathBuf,
 }
 

@@ -34,6 +34,7 @@ pub struct Namespace {
 pub struct UserNamespaces {
     /// This process's own.
     pub own: u64,
+    /// Each namespace that a process is in, or that lies above one, by inode number.
     pub all: BTreeMap<u64, Namespace>,
     /// By pid. A process that may not be looked at is in none.
     pub of: BTreeMap<u32, u64>,

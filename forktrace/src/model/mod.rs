@@ -2,8 +2,6 @@
 //! amounts, escaping. Types and their texts; nothing here reads a file, judges or prints, and it
 //! uses no other room.
 
-#![warn(missing_docs)]
-
 mod amount;
 pub mod caller;
 mod cause;

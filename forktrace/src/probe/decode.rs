@@ -52,10 +52,15 @@ const PAGE_COUNTER_MAX: i64 = i64::MAX / PAGE as i64;
 pub struct Decoded {
     /// CLOCK_MONOTONIC, nanoseconds.
     pub time_ns: u64,
+    /// By what repeats of it are counted.
     pub key: Key,
+    /// Name of the system call that asked, where one did.
     pub syscall: Option<&'static str>,
+    /// The task that called.
     pub caller: Caller,
+    /// The caller's cgroup.
     pub cgroup: Cgroup,
+    /// What is known of the refusal.
     pub evidence: Evidence,
 }
 
@@ -80,6 +85,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// A decoder that names cgroups by these hierarchies, and users by this file.
     pub fn new(hierarchies: Hierarchies, passwd: Passwd) -> Self {
         let mut files = Files::of_proc();
         // Opened in time.

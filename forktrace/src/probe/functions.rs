@@ -228,6 +228,7 @@ const fn syscall(name: &'static str, params: &'static [(&'static str, Expected)]
 
 /// A function of which all that matters is whether the kernel has it.
 pub struct Presence {
+    /// Its name in kallsyms.
     pub name: &'static str,
     /// Where it is expected.
     pub versions: Versions,

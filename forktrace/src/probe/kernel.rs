@@ -22,7 +22,9 @@ pub struct Kernel {
     btf: Option<Btf>,
     /// They are the running kernel's, and not a file's.
     own_types: bool,
+    /// Where the fields of the kernel's structs lie.
     pub offsets: Offsets,
+    /// Addresses of its functions and variables.
     pub symbols: Symbols,
     /// Where the functions lie that [`super::sites`] looks into.
     pub functions: Functions,

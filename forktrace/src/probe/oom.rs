@@ -15,6 +15,7 @@ use crate::record::Constraint;
 
 /// The tracepoint that fires at a kill and at nothing else (include/trace/events/oom.h).
 pub const CATEGORY: &str = "oom";
+/// Its name in that category.
 pub const NAME: &str = "mark_victim";
 /// Its program as a plain tracepoint.
 pub const TRACEPOINT: &str = "mark_victim";

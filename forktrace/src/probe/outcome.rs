@@ -16,14 +16,18 @@ pub struct Attached {
     pub role: Option<Role>,
     /// Kernel function, or `category:name` of a tracepoint.
     pub target: String,
+    /// How it is attached.
     pub style: Style,
 }
 
 /// A probe that could not be attached in one style.
 #[derive(Clone, Debug)]
 pub struct Refused {
+    /// What it was to be for; `None` for the tracepoints.
     pub role: Option<Role>,
+    /// Kernel function, or `category:name` of a tracepoint.
     pub target: String,
+    /// The style that was tried.
     pub style: Style,
     /// What the kernel answered.
     pub why: String,
@@ -32,7 +36,9 @@ pub struct Refused {
 /// What attaching came to.
 #[derive(Default)]
 pub struct Outcome {
+    /// The probes in place.
     pub attached: Vec<Attached>,
+    /// The probes that the kernel refused, in each style that was tried.
     pub refused: Vec<Refused>,
     /// Pairs of programs on one return, of which the kernel can skip one.
     pub pairs: Vec<Pair>,

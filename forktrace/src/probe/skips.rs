@@ -21,16 +21,22 @@ use super::fdinfo;
 /// What two programs sit on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spot {
+    /// The entry of one function.
     Entry,
+    /// The return of one function.
     Return,
+    /// An instruction within one.
     Stage,
 }
 
 /// Two programs on one spot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
+    /// What both sit on.
     pub spot: Spot,
+    /// File descriptor of one program.
     pub one: RawFd,
+    /// File descriptor of the other.
     pub other: RawFd,
 }
 
@@ -59,6 +65,7 @@ impl Watch {
         !self.programs.is_empty()
     }
 
+    /// Takes a program in, by its file descriptor.
     pub fn add(&mut self, program: RawFd) {
         self.programs.push(program);
     }

@@ -80,6 +80,7 @@ impl Role {
 
 /// One function that can be probed, and the programs for it.
 pub struct Hook {
+    /// What the probe is for.
     pub role: Role,
     /// Kernel functions that serve, best first.
     pub targets: &'static [&'static str],
@@ -93,7 +94,9 @@ pub struct Hook {
 
 /// A program for a BPF trampoline.
 pub enum Trampoline {
+    /// Programs that run before the function, first one first.
     Fentry(&'static [&'static str]),
+    /// Programs that run at its return, first one first.
     Fexit(&'static [&'static str]),
 }
 
@@ -187,10 +190,12 @@ pub const SECCOMP: Hook = Hook {
 
 /// Tracepoints of system calls, and the programs for them.
 pub struct Tracepoints {
+    /// The system calls, by the names of their tracepoints without `sys_enter_`.
     pub calls: &'static [&'static str],
     /// Where the kernel preempts itself, both sit on each entry, and both on
     /// each return; else the first does.
     pub enter: [&'static str; 2],
+    /// The programs at the return.
     pub exit: [&'static str; 2],
 }
 

@@ -35,6 +35,7 @@ pub struct Program {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
+    /// Whether it was run or read.
     pub how: How,
     /// Package and version, or the document.
     pub what: String,
@@ -74,12 +75,15 @@ pub struct Wish {
     /// What happens then: `the script ends with status 254`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then: Option<String>,
+    /// What it takes once there is room again; absent where that isn't known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub afterwards: Option<Afterwards>,
     /// It says nothing at all.
     #[serde(default)]
     pub silent: bool,
+    /// Whether this was run or read.
     pub how: How,
+    /// What it says meanwhile; nothing where it is `silent`.
     #[serde(default, rename = "message")]
     pub messages: Vec<Message>,
 }
@@ -111,6 +115,7 @@ pub struct Message {
     pub text: String,
     /// How it stands in a log; names, times and numbers are made up.
     pub example: String,
+    /// Whether the message is true.
     pub told: Told,
     /// Why, where it isn't true.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,6 +31,7 @@ pub enum Answer {
 pub struct Telling {
     /// Id of the program in the catalogue.
     pub program: String,
+    /// The program's name, as it writes itself.
     pub name: String,
     /// Programs hand on what a library says: any of them may have spoken.
     pub library: bool,
@@ -38,6 +39,7 @@ pub struct Telling {
     pub also: Vec<String>,
     /// What it wanted.
     pub wish: String,
+    /// What the message means.
     #[serde(flatten)]
     pub message: Meaning,
     /// What can have refused it, the most usual first; what is known to be full now before the rest.
@@ -46,7 +48,9 @@ pub struct Telling {
     pub sources: Vec<Source>,
     /// How many lines say so.
     pub count: u64,
+    /// Where it stands first.
     pub first: Place,
+    /// Where it stands last.
     pub last: Place,
 }
 
@@ -73,6 +77,7 @@ pub struct Meaning {
 /// A cause that can stand behind a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Behind {
+    /// Which check can have refused.
     pub cause: Cause,
     /// Its limit as it is now, where that was asked for and is near.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +89,7 @@ pub struct Behind {
 pub struct Place {
     /// The file; `null` for what was given on the command line.
     pub file: Option<String>,
+    /// Number of the line in the file, counted from 1.
     pub line: u64,
     /// The first of its text.
     pub text: String,
@@ -92,7 +98,9 @@ pub struct Place {
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Totals {
+    /// All lines.
     pub lines: u64,
+    /// All bytes, newlines included.
     pub bytes: u64,
     /// Lines that say something.
     pub said: u64,
@@ -102,6 +110,7 @@ pub struct Totals {
 pub struct Heard {
     matcher: Matcher,
     entries: Vec<Entry>,
+    /// How much was read so far.
     pub totals: Totals,
 }
 

@@ -12,8 +12,11 @@ use crate::model::Errno;
 /// A message of the catalogue in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
+    /// Whose message it is.
     pub program: &'static Program,
+    /// What the program wanted.
     pub wish: &'static Wish,
+    /// The message.
     pub message: &'static Message,
     /// The errno that the message names.
     pub errno: Option<Errno>,

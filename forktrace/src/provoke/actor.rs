@@ -29,6 +29,7 @@ const FAILED: u8 = b'F';
 
 /// What an actor reports at a step, as bytes between two processes.
 pub trait Report: Sized + Default {
+    /// The report as bytes, which [`from_bytes`](Self::from_bytes) takes.
     fn to_bytes(&self) -> Vec<u8>;
     /// `None`: these are no report.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;

@@ -19,6 +19,7 @@ pub const THREAD_FLAGS: i32 = libc::CLONE_VM
 /// long as what they don't know is 0.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
+#[expect(missing_docs, reason = "clone(2) has its fields")]
 pub struct CloneArgs {
     pub flags: u64,
     pub pidfd: u64,

@@ -5,8 +5,6 @@
 //! Fields are only ever added within a schema number, so readers ignore what
 //! they don't know.
 
-#![warn(missing_docs)]
-
 mod failure;
 mod json;
 pub(crate) mod oom_kill;

@@ -21,13 +21,17 @@ pub struct Wanted {
     pub until: Option<Timestamp>,
     /// The caller's process, thread, or its parent.
     pub pid: Option<u32>,
+    /// The caller's name, or its program's.
     pub comm: Option<String>,
     /// Name or uid.
     pub user: Option<String>,
     /// This cgroup and all below it.
     pub cgroup: Option<String>,
+    /// The systemd unit that the caller runs in.
     pub unit: Option<String>,
+    /// Any of these causes.
     pub causes: Vec<Cause>,
+    /// Any of these errnos.
     pub errnos: Vec<Errno>,
 }
 
@@ -102,6 +106,7 @@ impl Unmet {
         Self(bits.fold(0, |bits, (at, met)| bits | u16::from(!met) << at))
     }
 
+    /// Whether nothing is unmet: the failure is wanted.
     pub fn is_none(self) -> bool {
         self.0 == 0
     }
@@ -126,8 +131,11 @@ impl Unmet {
 /// Failures that filters have left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOut {
+    /// How many were left out, repeats included.
     pub failures: u64,
+    /// Time of the earliest: UTC, RFC 3339.
     pub first: Option<String>,
+    /// Time of the latest: UTC, RFC 3339.
     pub last: Option<String>,
     /// By the option that each doesn't meet; some don't meet several.
     pub by: BTreeMap<String, u64>,
@@ -282,6 +290,7 @@ enum Seen {
 const MOST_SEEN: u64 = 16 << 20;
 
 impl Filter {
+    /// A filter that has seen nothing yet.
     pub fn new(wanted: Wanted) -> Self {
         Self {
             wanted,

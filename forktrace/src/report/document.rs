@@ -16,31 +16,44 @@ pub struct Report {
     pub report: u32,
     /// forktrace's version.
     pub version: String,
+    /// How many files were read.
     pub files: u64,
     /// Whether filters or times left something out.
     pub filtered: bool,
     /// Failures that they left out.
     #[serde(default)]
     pub left_out: LeftOut,
+    /// What could not be read in them.
     pub damage: DamageCount,
+    /// Failures, and what else was counted of them all.
     pub totals: Totals,
     /// What to do first: the limits and causes with the most failures.
     pub advice: Vec<Advice>,
+    /// Failures by cause, most first.
     pub causes: Vec<CauseCount>,
+    /// Failures by errno, most first.
     pub errnos: Vec<Count>,
+    /// Failures by what was to be created, most first.
     pub operations: Vec<Count>,
+    /// Failures by how sure their cause is, most first.
     pub certainties: Vec<Count>,
     /// Limits by owner, and causes that are no limit.
     pub limits: Top<LimitRow>,
+    /// Who was refused.
     pub callers: Top<CallerRow>,
+    /// In which cgroups the callers lived.
     pub cgroups: Top<CgroupRow>,
     /// Summed up from the cgroups that the tables kept.
     pub units: Vec<OwnerRow>,
+    /// Likewise by container.
     pub containers: Vec<OwnerRow>,
+    /// Likewise by pod.
     pub pods: Vec<OwnerRow>,
+    /// When the failures were.
     pub timeline: TimelineRow,
     /// The largest; a burst has no gap longer than `burst_gap_seconds`.
     pub bursts: Vec<BurstRow>,
+    /// The longest time between two failures of one burst.
     pub burst_gap_seconds: u64,
     /// Bursts beside these.
     pub more_bursts: u64,
@@ -49,7 +62,9 @@ pub struct Report {
     pub oom: OomReport,
     /// Failures whose detail was lost, by reason.
     pub losses: Vec<Count>,
+    /// By host.
     pub hosts: Vec<HostRow>,
+    /// By session, in the order of their hosts and starts.
     pub sessions: Vec<SessionRow>,
     /// Sessions beyond those that have rows, counted in the totals.
     pub more_sessions: u64,
@@ -78,6 +93,7 @@ pub struct DamageCount {
 /// `failures` is the sum of the next four.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
+    /// `told`, `repeated`, `cause_not_here` and `lost` together.
     pub failures: u64,
     /// `failure` records.
     pub told: u64,
@@ -101,13 +117,16 @@ pub struct Totals {
     pub killed: u64,
     /// Failures whose time can't be read.
     pub without_time: u64,
+    /// Time of the earliest failure.
     pub first: Option<String>,
+    /// Time of the latest failure.
     pub last: Option<String>,
 }
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
+    /// How many failures that limit or cause has, repeats included.
     pub failures: u64,
     /// Whose limit, how large, how full.
     pub summary: String,
@@ -116,30 +135,38 @@ pub struct Advice {
     /// What these failures proposed or noted beside that.
     #[serde(default)]
     pub more_fixes: Vec<Fix>,
+    /// Which check refused the latest of them.
     pub cause: Cause,
 }
 
 /// Failures of one cause, repeats included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CauseCount {
+    /// Which check refused.
     pub cause: Cause,
+    /// How many failures, repeats included.
     pub failures: u64,
     /// Of all failures, from 0 to 1.
     pub share: f64,
+    /// Time of the earliest.
     pub first: Option<String>,
+    /// Time of the latest.
     pub last: Option<String>,
 }
 
 /// Failures by a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Count {
+    /// What they have in common, as records name it.
     pub name: String,
+    /// How many failures, repeats included.
     pub failures: u64,
 }
 
 /// The rows with the most failures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Top<R> {
+    /// Most failures first.
     pub rows: Vec<R>,
     /// Failures that belong to none of the rows.
     pub others: u64,
@@ -178,20 +205,29 @@ impl<R> Default for Top<R> {
 /// A limit and its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LimitRow {
+    /// How many failures, repeats included.
     pub failures: u64,
+    /// Name of the host.
     pub host: String,
     /// The latest failure's.
     pub cause: Cause,
     /// `null` where the cause is no limit.
     pub name: Option<String>,
+    /// The limit's owner, as records name it.
     pub scope: Option<String>,
+    /// What `value` and `usage` count.
     pub unit: Option<Unit>,
     /// At the latest failure, as `usage`.
     pub value: Option<u64>,
+    /// How much of it was in use at the latest failure.
     pub usage: Option<u64>,
+    /// How much was in use at the most.
     pub highest_usage: Option<u64>,
+    /// The file that sets the limit; `null` where none does, or none is known.
     pub file: Option<String>,
+    /// Time of the earliest failure.
     pub first: Option<String>,
+    /// Time of the latest failure.
     pub last: Option<String>,
     /// Its values, highest first, where failures are known by value.
     #[serde(default)]
@@ -218,14 +254,18 @@ impl LimitRow {
 /// Failures at one value of a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ValueCount {
+    /// The limit's value, in its `unit`.
     pub value: u64,
+    /// How many failures at this value.
     pub failures: u64,
 }
 
 /// Who asked. Each failure is an attempt: for one thing that is wanted a program may make several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallerRow {
+    /// How many failures, repeats included.
     pub failures: u64,
+    /// Name of the host.
     pub host: String,
     /// The name of a thread: the first of `threads`.
     pub comm: String,
@@ -244,30 +284,45 @@ pub struct CallerRow {
     /// The most attempts of one process in one second.
     #[serde(default)]
     pub most_in_a_second: u64,
+    /// Real uid, initial user namespace's number.
     pub uid: u32,
+    /// The uid's name in /etc/passwd.
     pub user: Option<String>,
+    /// Time of the earliest failure.
     pub first: Option<String>,
+    /// Time of the latest failure.
     pub last: Option<String>,
 }
 
 /// Where the callers live.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CgroupRow {
+    /// How many failures, repeats included.
     pub failures: u64,
+    /// Name of the host.
     pub host: String,
+    /// Path of the cgroup, as the host sees it.
     pub path: Option<String>,
+    /// The systemd unit that the path names.
     pub unit: Option<String>,
+    /// Id of the container that the path names.
     pub container: Option<String>,
+    /// Uid of the Kubernetes pod that the path names.
     pub pod: Option<String>,
+    /// Time of the earliest failure.
     pub first: Option<String>,
+    /// Time of the latest failure.
     pub last: Option<String>,
 }
 
 /// A unit, container or pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnerRow {
+    /// How many failures, repeats included.
     pub failures: u64,
+    /// Name of the host.
     pub host: String,
+    /// The unit's name, the container's id or the pod's uid.
     pub name: String,
 }
 
@@ -276,6 +331,7 @@ pub struct OwnerRow {
 pub struct TimelineRow {
     /// When the first bucket begins.
     pub start: Option<String>,
+    /// How long each bucket is.
     pub bucket_seconds: u64,
     /// Most failures first.
     pub series: Vec<Series>,
@@ -286,6 +342,7 @@ pub struct TimelineRow {
 pub struct Series {
     /// `null`: lost, or the cause is not in these files.
     pub cause: Option<Cause>,
+    /// How many failures, all buckets together.
     pub failures: u64,
     /// A number for each bucket.
     pub counts: Vec<u64>,
@@ -294,9 +351,13 @@ pub struct Series {
 /// Many failures at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BurstRow {
+    /// How many failures.
     pub failures: u64,
+    /// Name of the host.
     pub host: String,
+    /// Time of the first of them.
     pub first: String,
+    /// Time of the last of them.
     pub last: String,
     /// The cause of most of them; `null`: lost, or not in these files.
     pub cause: Option<Cause>,
@@ -309,28 +370,41 @@ pub struct BurstRow {
 pub struct HostRow {
     /// Empty: the files don't say.
     pub host: String,
+    /// How many failures, repeats included.
     pub failures: u64,
+    /// How many sessions ran on it.
     pub sessions: u64,
     /// Different boots.
     pub boots: u64,
+    /// Time of the earliest failure.
     pub first: Option<String>,
+    /// Time of the latest failure.
     pub last: Option<String>,
 }
 
 /// A session, in however many files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionRow {
+    /// Name of the host.
     pub host: String,
+    /// The kernel's id of the boot.
     pub boot_id: Option<String>,
+    /// Kernel release (uname -r).
     pub kernel: String,
+    /// Style of the probe that saw the failing return.
     pub attach: String,
+    /// Version of the forktrace that recorded it.
     pub version: String,
+    /// When it began; `null` where its first line is not among these.
     pub started: Option<String>,
     /// `null`: without a summary; the session crashed, goes on, or its last file
     /// is not among these.
     pub ended: Option<String>,
+    /// How many failures, repeats included.
     pub failures: u64,
+    /// Time of the earliest failure.
     pub first: Option<String>,
+    /// Time of the latest failure.
     pub last: Option<String>,
     /// Failures that its summary counts and these files don't hold.
     pub missing: u64,
@@ -355,12 +429,15 @@ pub struct OomReport {
     pub already_dying: u64,
     /// Kills beside these that could not be reported, or recorded.
     pub lost: u64,
+    /// Time of the earliest kill.
     pub first: Option<String>,
+    /// Time of the latest kill.
     pub last: Option<String>,
     /// By cgroup; `others` counts kills.
     pub victims: Top<VictimRow>,
     /// Kills within `near_seconds` of a failure for want of memory on the same host, by time.
     pub near: Vec<NearRow>,
+    /// How near is near.
     pub near_seconds: u64,
     /// Kills near such a failure beside these.
     pub more_near: u64,
@@ -371,28 +448,42 @@ pub struct OomReport {
 /// OOM kills in one cgroup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VictimRow {
+    /// How many victims there were in the cgroup.
     pub kills: u64,
+    /// Name of the host.
     pub host: String,
+    /// Path of the victims' cgroup, as the host sees it.
     pub path: Option<String>,
+    /// The systemd unit that the path names.
     pub unit: Option<String>,
+    /// Id of the container that the path names.
     pub container: Option<String>,
+    /// Uid of the Kubernetes pod that the path names.
     pub pod: Option<String>,
     /// The latest victim's name.
     pub comm: String,
     /// What the latest kill was for: "memory.max of /x is full".
     pub reason: String,
+    /// Time of the earliest kill.
     pub first: Option<String>,
+    /// Time of the latest kill.
     pub last: Option<String>,
 }
 
 /// An OOM kill near a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NearRow {
+    /// When the kill was.
     pub time: String,
+    /// Name of the host.
     pub host: String,
+    /// The victim's pid, as the initial pid namespace numbers it.
     pub pid: u32,
+    /// The victim's name.
     pub comm: String,
+    /// Path of the victim's cgroup, as the host sees it.
     pub path: Option<String>,
+    /// What the kill was for, as in `victims`.
     pub reason: String,
     /// Failures for want of memory within the time, before and after.
     pub failures: u64,

@@ -43,7 +43,7 @@ mod session;
 mod shape;
 pub mod table;
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;
 mod timeline;
 mod when;
 

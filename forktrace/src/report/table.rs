@@ -37,6 +37,7 @@ pub struct Handle {
 /// What the table has no row for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Others {
+    /// How much was counted for them.
     pub count: u64,
     /// Of these, what was not known to be any row's.
     pub unrecorded: u64,

@@ -10,7 +10,7 @@ use crate::{
     recording::{Gap, Wanted},
 };
 
-pub fn failure(seq: u64, time: &str) -> Failure {
+pub(crate) fn failure(seq: u64, time: &str) -> Failure {
     Failure {
         seq,
         time: time.to_owned(),
@@ -48,7 +48,7 @@ pub fn failure(seq: u64, time: &str) -> Failure {
     }
 }
 
-pub fn session(host: &str, started: &str) -> Record {
+pub(crate) fn session(host: &str, started: &str) -> Record {
     Record::Session(Box::new(Session {
         schema: 1,
         version: "0.1.0".to_owned(),
@@ -66,7 +66,7 @@ pub fn session(host: &str, started: &str) -> Record {
     }))
 }
 
-pub fn failed(seq: u64, time: &str) -> Record {
+pub(crate) fn failed(seq: u64, time: &str) -> Record {
     Record::Failure(Box::new(failure(seq, time)))
 }
 
@@ -76,7 +76,7 @@ fn with(seq: u64, time: &str, change: impl FnOnce(&mut Failure)) -> Record {
     Record::Failure(Box::new(failure))
 }
 
-pub fn repeat(of: u64, count: u64, first: &str, last: &str) -> Record {
+pub(crate) fn repeat(of: u64, count: u64, first: &str, last: &str) -> Record {
     Record::Repeat(Repeat {
         of,
         count,
@@ -86,7 +86,7 @@ pub fn repeat(of: u64, count: u64, first: &str, last: &str) -> Record {
     })
 }
 
-pub fn loss(count: u64, reason: LossReason) -> Record {
+pub(crate) fn loss(count: u64, reason: LossReason) -> Record {
     Record::Loss(Loss {
         count,
         since: AT.to_owned(),
@@ -94,7 +94,7 @@ pub fn loss(count: u64, reason: LossReason) -> Record {
     })
 }
 
-pub fn summary(failures: u64, lost: u64) -> Record {
+pub(crate) fn summary(failures: u64, lost: u64) -> Record {
     Record::Summary(Summary {
         ended: "2026-01-02T00:00:00Z".to_owned(),
         failures,
@@ -104,15 +104,15 @@ pub fn summary(failures: u64, lost: u64) -> Record {
     })
 }
 
-pub const AT: &str = "2026-01-01T00:00:00.5Z";
-pub const LATER: &str = "2026-01-01T00:10:00.5Z";
+pub(crate) const AT: &str = "2026-01-01T00:00:00.5Z";
+pub(crate) const LATER: &str = "2026-01-01T00:10:00.5Z";
 
 /// The report of these files.
-pub fn report(files: &[&[Record]]) -> Report {
+pub(crate) fn report(files: &[&[Record]]) -> Report {
     filtered(Wanted::default(), files)
 }
 
-pub fn filtered(wanted: Wanted, files: &[&[Record]]) -> Report {
+pub(crate) fn filtered(wanted: Wanted, files: &[&[Record]]) -> Report {
     let mut report = Aggregator::new(wanted);
     let mut line = Vec::new();
     for file in files {

@@ -65,7 +65,9 @@ pub enum Error {
     /// Setting up or restoring failed: what was tried, and the answer.
     #[error("{doing}")]
     Prepare {
+        /// What was tried.
         doing: &'static str,
+        /// What the kernel answered.
         source: io::Error,
     },
     /// The result could not be written.

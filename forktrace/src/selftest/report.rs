@@ -23,8 +23,11 @@ pub enum Line {
 pub struct Start {
     /// The record schema's number.
     pub schema: u32,
+    /// forktrace's version.
     pub version: String,
+    /// Name of the host.
     pub host: String,
+    /// Kernel release (uname -r).
     pub kernel: String,
     /// Style of the probe that sees the failing return.
     pub attach: String,
@@ -79,12 +82,15 @@ pub struct Case {
     pub cause: Cause,
     /// Which of several ways to it; empty for the plain one.
     pub variant: String,
+    /// What came of it.
     pub outcome: Outcome,
     /// Creations that the kernel refused.
     pub refused: u64,
+    /// What the refused creations returned; `null` where none was refused.
     pub errno: Option<Errno>,
-    /// The cause that the record names, and how sure it is.
+    /// The cause that the record names.
     pub said: Option<Cause>,
+    /// How sure the record is.
     pub certainty: Option<Certainty>,
     /// The limit that the record names.
     pub limit: Option<Limit>,
@@ -95,9 +101,11 @@ pub struct Case {
 /// Last line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct End {
+    /// Provocations whose records named cause and limit rightly.
     pub named: u64,
     /// Neither named nor skipped.
     pub not_named: u64,
+    /// Provocations that were not tried; each says why.
     pub skipped: u64,
     /// What differs on the host from before, and records of refusals that
     /// nobody provoked; one sentence each.

@@ -18,11 +18,15 @@ use crate::{
 
 /// What kernel and probes came to, before anything is traced.
 pub struct Attached {
+    /// The running kernel: its types, offsets and addresses.
     pub kernel: Kernel,
+    /// Which probes are in place, and which the kernel refused.
     pub probes: Outcome,
+    /// The loaded BPF object.
     pub ebpf: Ebpf,
     /// Programs that log use its map: it lives as long as they.
     pub log: KernelLog,
+    /// How long each part of the start took.
     pub times: StartTimes,
     /// The iterator that counts tasks, or why the kernel doesn't take it: /proc serves then.
     pub tasks: Result<TaskIter, String>,

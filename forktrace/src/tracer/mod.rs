@@ -71,14 +71,21 @@ pub enum StartError {
     Unsupported(String),
     /// The file of `--btf` can't be used.
     #[error("--btf {}: {why}", .path.display())]
-    Types { path: PathBuf, why: BtfError },
+    Types {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: BtfError,
+    },
     /// The BPF object could not be loaded.
     #[error("loading the BPF object: {0}")]
     Load(String),
     /// The ring buffer or a map could not be used.
     #[error("{doing}")]
     Set {
+        /// What was tried.
         doing: &'static str,
+        /// What the kernel answered.
         source: io::Error,
     },
 }

@@ -11,6 +11,7 @@ use std::{
 pub enum Verbosity {
     /// Failures only.
     Quiet,
+    /// Failures, and the numbers of the limit that refused.
     Normal,
     /// Every candidate.
     Verbose,
@@ -19,9 +20,11 @@ pub enum Verbosity {
 /// How an output looks, where it is for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
+    /// Whether colours and other marks of a terminal are used.
     pub colours: bool,
     /// In columns.
     pub width: usize,
+    /// How much is said.
     pub verbosity: Verbosity,
     /// It gets the records alone that a filter of the reader's lets through.
     pub chosen: bool,
@@ -93,6 +96,7 @@ pub struct Format<T: ?Sized> {
     pub about: &'static str,
     /// For people to read as it comes; else lines for programs, which nothing may be put between.
     pub for_people: bool,
+    /// What prints it.
     pub how: How<T>,
 }
 

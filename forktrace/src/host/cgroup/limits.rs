@@ -9,6 +9,7 @@ use super::{Controller, Hierarchies, Hierarchy, Mount, Resource, TooMany, Versio
 /// One limit of one cgroup, as its files have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CgroupUse {
+    /// What is limited.
     pub resource: Resource,
     /// Of the hierarchy that it is in.
     pub version: Version,
@@ -28,7 +29,9 @@ pub struct CgroupUse {
 /// A file of a cgroup that this process may not read.
 #[derive(Debug)]
 pub struct Unreadable {
+    /// Path of the file.
     pub file: PathBuf,
+    /// What the kernel answered.
     pub source: io::Error,
 }
 

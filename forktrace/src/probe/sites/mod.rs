@@ -36,10 +36,13 @@ pub use text::TextError;
 /// An instruction, and the program for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
+    /// What the program is for.
     pub role: Role,
-    /// The function that it lies in, and its offset there.
+    /// The function that the instruction lies in.
     pub function: &'static str,
+    /// Bytes from the function's first.
     pub offset: u64,
+    /// Name of the BPF program.
     pub program: &'static str,
 }
 

@@ -14,8 +14,9 @@ pub struct Damage {
     /// Frames without an end, of which what there is could be read: they are still being written, or
     /// a crash came between two records.
     pub open_frames: u64,
-    /// Frames that ask for more memory than they get, and the most that one of them asks for.
+    /// Frames that ask for more memory than they get.
     pub refused_frames: u64,
+    /// The most that one of them asks for, in bytes.
     pub largest_window: u64,
 }
 

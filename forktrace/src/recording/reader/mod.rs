@@ -38,6 +38,7 @@ pub(super) fn is_compressed(head: &[u8]) -> bool {
 
 /// Why a file can't be read.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message says what each is")]
 pub enum ReadError {
     #[error("opening {path}")]
     Open { path: PathBuf, source: io::Error },
@@ -60,6 +61,7 @@ pub enum ReadError {
 /// What is read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<T> {
+    /// A record.
     Record(T),
     /// Records are missing here.
     Gap(Gap),

@@ -53,6 +53,7 @@ pub enum Sync {
 /// How a recording is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Keeping {
+    /// What becomes of a file that is there already.
     pub existing: Existing,
     /// A new file is begun when the next line would make it larger, in bytes;
     /// compressed, when it has become so large.
@@ -61,6 +62,7 @@ pub struct Keeping {
     pub max_age: Option<Duration>,
     /// How many earlier files are kept; `None`: all.
     pub keep: Option<usize>,
+    /// When what was written is flushed to the disk.
     pub sync: Sync,
     /// Nothing is written while the file system has less room, in bytes: what
     /// isn't is counted.
@@ -75,6 +77,7 @@ impl Keeping {
 
 /// Why a recording can't be made or continued.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message says what each is")]
 pub enum WriteError {
     #[error("{path} exists already; {ways}")]
     Exists { path: PathBuf, ways: &'static str },

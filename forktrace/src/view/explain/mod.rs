@@ -11,6 +11,7 @@ use crate::cause::Page;
 pub enum Explained {
     /// Every cause.
     All,
+    /// One cause.
     One(&'static Page),
     /// Those that a word such as EAGAIN can mean.
     Several(Vec<&'static Page>),

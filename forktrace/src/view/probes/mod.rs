@@ -10,6 +10,7 @@ pub struct Probes {
     pub style: Option<&'static str>,
     /// Target and style of each probe in place.
     pub attached: Vec<(String, &'static str)>,
+    /// The probes that the kernel refused, in each style that was tried.
     pub refused: Vec<RefusedProbe>,
     /// Evidence that this kernel doesn't give, one sentence each.
     pub absent: Vec<String>,
@@ -24,7 +25,9 @@ pub struct Probes {
 /// A probe that could not be attached in one style.
 #[derive(Clone, Debug)]
 pub struct RefusedProbe {
+    /// Kernel function, or `category:name` of a tracepoint.
     pub target: String,
+    /// The style that was tried.
     pub style: &'static str,
     /// What the kernel answered.
     pub why: String,
