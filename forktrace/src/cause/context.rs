@@ -30,7 +30,7 @@ pub struct Context {
     /// The cgroup that refused to take a child.
     pub target: Option<Target>,
     /// How much of the limit's cgroup this forktrace can see.
-    pub sight: Sight,
+    pub visibility: Visibility,
     /// Of the limits that were full as well ([`super::also_full()`]), in their order: what their steps rest
     /// on.
     pub also_full: Vec<Self>,
@@ -40,7 +40,7 @@ pub struct Context {
 
 /// What this forktrace sees of the limit's cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Sight {
+pub enum Visibility {
     /// It is in the initial cgroup namespace: all of it, by the same path.
     #[default]
     Whole,

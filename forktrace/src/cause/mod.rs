@@ -65,7 +65,7 @@ mod words;
 pub use also_full::also_full;
 pub use answer::{Answer, answer};
 pub use catalogue::pages;
-pub use context::{Context, Sight};
+pub use context::{Context, Visibility};
 pub use entry::{Entry, Finding};
 pub use judge::judge;
 pub use knob::nproc::{Sources, UnitSays};

@@ -1,7 +1,7 @@
 //! Where a cgroup's limit sits out of somebody's sight: of the container that was refused, or of
 //! forktrace.
 
-use super::{Context, Sight, Subject, words::fix};
+use super::{Context, Subject, Visibility, words::fix};
 use crate::{
     host::identity,
     model::{Cgroup, Fix, Limit, Owner},
@@ -9,7 +9,7 @@ use crate::{
 
 /// The way out of a cgroup's limit, done where its owner is, and what to know of where that is.
 pub(super) fn fixes(limit: &Limit, subject: &Subject<'_>, context: &Context, own: Fix) -> Vec<Fix> {
-    let out_of_sight = out_of_sight(&context.sight);
+    let out_of_sight = out_of_sight(&context.visibility);
     let persistent = match (own.persistent, &out_of_sight) {
         (Some(persistent), Some(_)) => Some(format!("on the host: {persistent}")),
         (persistent, _) => persistent,
@@ -23,15 +23,15 @@ pub(super) fn fixes(limit: &Limit, subject: &Subject<'_>, context: &Context, own
 }
 
 /// Of a cgroup that forktrace's own cgroup namespace shows otherwise, or not at all.
-fn out_of_sight(sight: &Sight) -> Option<String> {
-    match sight {
-        Sight::Whole => None,
-        Sight::Folder(folder) => Some(format!(
+fn out_of_sight(visibility: &Visibility) -> Option<String> {
+    match visibility {
+        Visibility::Whole => None,
+        Visibility::Folder(folder) => Some(format!(
             "forktrace is in a cgroup namespace of its own: the path is the host's, where the \
              limit has its owner; here the cgroup is {}",
             folder.display()
         )),
-        Sight::None => Some(
+        Visibility::None => Some(
             "forktrace is in a cgroup namespace of its own, which hasn't got this cgroup: the \
              path is the host's, and the limit can be seen and changed there only"
                 .to_owned(),
@@ -93,9 +93,9 @@ mod tests {
         (first.persistent.unwrap_or_default(), notes.collect())
     }
 
-    fn seen(sight: Sight) -> Context {
+    fn seen(visibility: Visibility) -> Context {
         Context {
-            sight,
+            visibility,
             ..Context::default()
         }
     }
@@ -116,14 +116,15 @@ mod tests {
     #[test]
     fn in_a_cgroup_namespace_it_is_done_on_the_host() {
         let caller = Cgroup::default();
-        let of = |sight| answered(LimitKind::PidsMax, "/x.service", &caller, &seen(sight));
-        let (lasting, notes) = of(Sight::None);
+        let of =
+            |visibility| answered(LimitKind::PidsMax, "/x.service", &caller, &seen(visibility));
+        let (lasting, notes) = of(Visibility::None);
         assert_eq!(
             lasting,
             "on the host: systemctl set-property x.service TasksMax=10"
         );
         assert!(notes[0].contains("changed there only"), "{notes:?}");
-        let (lasting, notes) = of(Sight::Folder("/sys/fs/cgroup/b".into()));
+        let (lasting, notes) = of(Visibility::Folder("/sys/fs/cgroup/b".into()));
         assert!(lasting.starts_with("on the host: "));
         assert!(
             notes[0].ends_with("here the cgroup is /sys/fs/cgroup/b"),
@@ -131,7 +132,7 @@ mod tests {
         );
         let kinds = [LimitKind::MemoryMax, LimitKind::KernelMemoryLimit];
         for kind in kinds {
-            let (lasting, notes) = answered(kind, "/x.service", &caller, &seen(Sight::None));
+            let (lasting, notes) = answered(kind, "/x.service", &caller, &seen(Visibility::None));
             assert!(lasting.starts_with("on the host: ") && notes.len() == 1);
         }
     }

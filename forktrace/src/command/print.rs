@@ -88,7 +88,6 @@ impl Printer {
                 _ => Verbosity::Normal,
             },
             chosen,
-            recorded: !live,
             live,
             moves: terminal.moves && live,
             each: args.each,

@@ -24,7 +24,7 @@ pub(super) struct Refusal<'a> {
     pub operation: Operation,
     pub errno: Errno,
     pub caller: Who<'a>,
-    pub cgroup: Place<'a>,
+    pub cgroup: Cgroup<'a>,
     pub cause: Cause,
     pub certainty: Certainty,
     pub limit: Option<Bound<'a>>,
@@ -59,7 +59,7 @@ impl<'a> Refusal<'a> {
                 uid: caller.uid,
                 user: text(&caller.user),
             },
-            cgroup: Place {
+            cgroup: Cgroup {
                 path: text(&cgroup.path),
                 unit: text(&cgroup.unit),
                 container: text(&cgroup.container),
@@ -89,7 +89,7 @@ pub(super) struct Who<'a> {
     pub user: Option<Text<'a>>,
 }
 
-pub(super) struct Place<'a> {
+pub(super) struct Cgroup<'a> {
     pub path: Option<Text<'a>>,
     pub unit: Option<Text<'a>>,
     pub container: Option<Text<'a>>,
@@ -136,7 +136,7 @@ pub(super) fn refusal(line: &[u8]) -> Option<Refusal<'_>> {
         "operation" => once(&mut operation, scan.name()),
         "errno" => once(&mut errno, scan.name()),
         "caller" => once(&mut caller, who(scan)),
-        "cgroup" => once(&mut cgroup, place(scan)),
+        "cgroup" => once(&mut cgroup, lives(scan)),
         "cause" => once(&mut cause, scan.name()),
         "certainty" => once(&mut certainty, scan.name()),
         "limit" => once(&mut limit, scan.optional(bound)),
@@ -224,7 +224,7 @@ fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
     })
 }
 
-fn place<'a>(scan: &mut Scanner<'a>) -> Option<Place<'a>> {
+fn lives<'a>(scan: &mut Scanner<'a>) -> Option<Cgroup<'a>> {
     let (mut path, mut unit, mut container, mut pod) = (None, None, None, None);
     let mut qos = None;
     let mut other = Known::new(&[("path_hex", Shape::MaybeText), ("id", Shape::Number)]);
@@ -237,7 +237,7 @@ fn place<'a>(scan: &mut Scanner<'a>) -> Option<Place<'a>> {
         _ => other.take(scan, key),
     })?;
     other.is_complete().then_some(())?;
-    Some(Place {
+    Some(Cgroup {
         path: path.flatten(),
         unit: unit.flatten(),
         container: container.flatten(),

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::{demand::Demands, knob::Knobs};
 use crate::{
-    cause::{Context, Sight, Sources, Subject, Verdict, also_full},
+    cause::{Context, Sources, Subject, Verdict, Visibility, also_full},
     host::{
         cgroup::{Hierarchies, Resource},
         holders::{Holders, Scope},
@@ -28,7 +28,7 @@ pub(super) struct Contexts {
     holders: Holders,
     memory: AtVerdicts,
     unit_limits: UnitLimits,
-    sights: HashMap<u64, Sight>,
+    visibilities: HashMap<u64, Visibility>,
     knobs: Knobs,
     demands: Demands,
     in_pid_namespace: bool,
@@ -43,7 +43,7 @@ impl Contexts {
             holders,
             memory: AtVerdicts::new(),
             unit_limits: UnitLimits::new(),
-            sights: HashMap::new(),
+            visibilities: HashMap::new(),
             knobs: Knobs::new(sees_host),
             demands: Demands::default(),
             in_pid_namespace: !is_initial_pid_namespace(Path::new("/proc")),
@@ -54,7 +54,7 @@ impl Contexts {
     pub(super) fn of(&mut self, verdict: &Verdict, subject: &Subject<'_>) -> Context {
         let errno = subject.errno;
         let limit = verdict.limit.as_ref();
-        let sight = limit.map_or(Sight::Whole, |limit| self.sight(limit));
+        let visibility = limit.map_or(Visibility::Whole, |limit| self.visibility(limit));
         let holders = limit.map(|limit| {
             let scope = || Scope::of_limit(limit, &self.hierarchies);
             self.holders.of(limit, subject.caller.pid, scope)
@@ -70,7 +70,7 @@ impl Contexts {
             .map(|limit| Context {
                 sources: self.knobs.sources(limit, subject),
                 unit_limit: self.unit_limits.of_limit(limit, &self.hierarchies),
-                sight: self.sight(limit),
+                visibility: self.visibility(limit),
                 wanted: more.map(|more| limit.usage.unwrap_or_default().saturating_add(more)),
                 in_pid_namespace: self.in_pid_namespace,
                 ..Context::default()
@@ -97,34 +97,34 @@ impl Contexts {
             memory,
             last_memory: self.memory.last().copied(),
             unit_limit,
-            sight,
+            visibility,
             also_full,
             in_pid_namespace: self.in_pid_namespace,
         }
     }
 
     /// What this process sees of the cgroup that has the limit; of a limit that is no cgroup's, all.
-    fn sight(&mut self, limit: &Limit) -> Sight {
+    fn visibility(&mut self, limit: &Limit) -> Visibility {
         let (Owner::Cgroup(owner), Some(resource)) =
             (&limit.owner, Resource::of_limit(&limit.kind))
         else {
-            return Sight::Whole;
+            return Visibility::Whole;
         };
         if !self.hierarchies.hides_ancestors() {
-            return Sight::Whole;
+            return Visibility::Whole;
         }
         let Some(id) = owner.id else {
-            return Sight::None;
+            return Visibility::None;
         };
-        if self.sights.len() >= REMEMBERED {
-            self.sights.clear();
+        if self.visibilities.len() >= REMEMBERED {
+            self.visibilities.clear();
         }
         let look = || {
             let (hierarchy, _) = self.hierarchies.of_controller(resource.controller());
             // The kernel's path means another cgroup here: its id is looked for.
             let folder = self.hierarchies.locate(hierarchy, Path::new("/.."), id);
-            folder.map_or(Sight::None, Sight::Folder)
+            folder.map_or(Visibility::None, Visibility::Folder)
         };
-        self.sights.entry(id).or_insert_with(look).clone()
+        self.visibilities.entry(id).or_insert_with(look).clone()
     }
 }
