@@ -88,6 +88,7 @@ impl Printer {
                 _ => Verbosity::Normal,
             },
             chosen,
+            recorded: !live,
             live,
             moves: terminal.moves && live,
             each: args.each,

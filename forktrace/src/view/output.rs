@@ -28,7 +28,9 @@ pub struct Look {
     pub verbosity: Verbosity,
     /// It gets the records alone that a filter of the reader's lets through.
     pub chosen: bool,
-    /// Things are shown as they happen, and not what was recorded of them: time passes between them.
+    /// What it gets was recorded, and does not happen now.
+    pub recorded: bool,
+    /// Things are shown as they happen: time passes between them.
     pub live: bool,
     /// Lines can be printed over: a terminal.
     pub moves: bool,
@@ -43,6 +45,7 @@ impl Look {
         width: 80,
         verbosity: Verbosity::Normal,
         chosen: false,
+        recorded: false,
         live: false,
         moves: false,
         each: false,

@@ -51,7 +51,7 @@ pub(crate) const FORMAT: Format<Record> = Format {
 fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Record> + 'a> {
     Box::new(Screen {
         chosen: look.chosen,
-        recorded: !look.live,
+        recorded: look.recorded,
         each: look.each || look.verbosity == Verbosity::Verbose,
         time: Time::new(look.live),
         moving: look.moves.then(|| Moving::new(look.width)),
