@@ -1,6 +1,6 @@
 //! Packs the BPF objects to embed, which are a tenth of the program else: the committed ones, unless the
 //! environment variable FORKTRACE_BPF_OBJECTS names a folder with others (distributions that build everything
-//! from source). Embeds the catalogue of programs, one file of TOML a program, as one text of JSON: so no
+//! from source), and the JSON Schemas. Embeds the catalogue of programs, one file of TOML a program, as one text of JSON: so no
 //! list names them, and no parser of TOML is in the program.
 
 use std::{
@@ -13,6 +13,7 @@ use std::{
 
 const OBJECTS: [&str; 2] = ["bpf_loop.bpf.o", "bounded_loops.bpf.o"];
 const CATALOGUE: &str = "src/program/catalogue";
+const SCHEMAS: &str = "schema";
 const ERRNO_TEXTS: &str = "src/program/errno_texts.toml";
 const LIKELY: &str = "src/program/likely.toml";
 
@@ -20,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
     pack_objects(&root, &out)?;
+    pack_schemas(&root.join(SCHEMAS), &out)?;
     embed(
         &out.join("programs.json"),
         &programs(&root.join(CATALOGUE))?,
@@ -38,6 +40,17 @@ fn pack_objects(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     for name in OBJECTS {
         let bytes = zstd::encode_all(&read(&objects.join(name))?[..], 19)?;
         fs::write(out.join(format!("{name}.zst")), bytes)?;
+    }
+    Ok(())
+}
+
+fn pack_schemas(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let packed = zstd::encode_all(&read(&path)?[..], 19)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        fs::write(out.join(format!("{name}.schema.zst")), packed)?;
     }
     Ok(())
 }

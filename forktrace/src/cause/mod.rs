@@ -78,5 +78,15 @@ pub use crate::model::Cause;
 
 /// The JSON Schema of what `forktrace explain --format json` prints.
 pub fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(Line<'_>).to_value()
+    crate::model::published::EXPLANATIONS.value()
+}
+
+#[cfg(test)]
+mod schema_tests {
+    use super::*;
+
+    #[test]
+    fn the_published_schema_is_that_of_the_types() {
+        crate::model::published::EXPLANATIONS.is_of(schemars::schema_for!(Line<'static>));
+    }
 }

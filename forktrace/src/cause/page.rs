@@ -6,13 +6,13 @@
 //! never to be wrapped, with `$PID` and the like from [`VARIABLES`] in the
 //! places that differ from host to host.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Cause;
 
 /// One line of `forktrace explain --format json`.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Line<'a> {
     /// A cause of the catalogue.
@@ -23,7 +23,8 @@ pub enum Line<'a> {
 /// what to do about it.
 ///
 /// Fields are only ever added, as in records. Text between backticks is code.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Page {
     /// Which cause the page explains.
     pub cause: Cause,
@@ -58,7 +59,8 @@ pub struct Page {
 }
 
 /// A place in the kernel that refuses.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// Source file, as Linux 6.1 has it.
     pub file: &'static str,
@@ -71,7 +73,8 @@ pub struct Check {
 }
 
 /// One thing to do or to look at.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// What to do, in a sentence or two.
     pub text: &'static str,
@@ -81,7 +84,8 @@ pub struct Step {
 }
 
 /// A fix that lasts.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Remedy {
     /// Where the limit is set: `systemd unit`, `Kubernetes`, `sysctl.d`, …
     pub place: &'static str,
@@ -94,7 +98,8 @@ pub struct Remedy {
 }
 
 /// Folklore, and what the kernel does instead.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Myth {
     /// What is said.
     pub claim: &'static str,

@@ -1,7 +1,6 @@
 //! What `check` says: the types that `--format json` prints. Times are UTC, RFC
 //! 3339; sizes are bytes.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Drift;
@@ -11,7 +10,8 @@ use crate::{
 };
 
 /// One reading.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Headroom {
     /// Number of this format: 1. Fields are only added to it.
     pub check: u32,
@@ -52,7 +52,8 @@ pub struct Headroom {
 }
 
 /// What would come of more tasks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Would {
     /// How many more were asked about.
     pub tasks: u64,
@@ -67,7 +68,8 @@ pub struct Would {
 }
 
 /// A limit that would refuse.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
     /// Which of the tasks is the first that it refuses, counted from 1.
     pub first: u64,
@@ -86,7 +88,8 @@ pub struct Refusal {
 }
 
 /// Memory, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Promised {
     /// What one fork promises.
     pub each: u64,
@@ -97,7 +100,8 @@ pub struct Promised {
 }
 
 /// What was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Of {
     /// `host`, `process`, `cgroup`, `unit` or `user`.
     pub kind: SubjectKind,
@@ -124,7 +128,8 @@ words! {
 }
 
 /// What a limit refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Refuses {
     /// Every new task.
@@ -136,7 +141,8 @@ pub enum Refuses {
 }
 
 /// What would be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Next {
     /// The unit.
@@ -146,7 +152,8 @@ pub enum Next {
 }
 
 /// One limit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Row {
     /// The limit, as records have it.
     #[serde(flatten)]
@@ -175,7 +182,7 @@ pub struct Row {
     pub holders: Vec<Holder>,
     /// Whom it counts; `None`: a limit that a process fills alone, or nobody knows.
     #[serde(skip)]
-    #[schemars(skip)]
+    #[cfg_attr(test, schemars(skip))]
     pub counts: Option<Scope>,
     /// What else to know, a sentence each.
     pub notes: Vec<String>,
@@ -188,7 +195,8 @@ pub fn is_in_container(owner: &Owner) -> bool {
 }
 
 /// A state in which every fork is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Blocked {
     /// The cause that a refusal by it has in records.
     pub cause: Cause,
@@ -197,7 +205,8 @@ pub struct Blocked {
 }
 
 /// What could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unreadable {
     /// What could not be read: a file, or what was looked for.
     pub what: String,
@@ -206,7 +215,8 @@ pub struct Unreadable {
 }
 
 /// The process that was asked for, or the first of the unit or cgroup.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Process {
     /// Its pid, in this pid namespace.
     pub pid: u32,
@@ -238,7 +248,8 @@ pub struct Process {
 }
 
 /// The kernel's log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Log {
     /// How far back it was looked at, in seconds.
     pub seconds: u64,
@@ -251,7 +262,8 @@ pub struct Log {
 }
 
 /// What a line of the kernel's log reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LogKind {
     /// The host was out of memory, and a process was killed.
@@ -268,7 +280,8 @@ pub enum LogKind {
 }
 
 /// One of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogLine {
     /// When it was logged: UTC, RFC 3339.
     pub time: String,
@@ -280,5 +293,15 @@ pub struct LogLine {
 
 /// The JSON Schema of what `check --format json` prints.
 pub fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(Headroom).to_value()
+    crate::model::published::CHECK.value()
+}
+
+#[cfg(test)]
+mod schema_tests {
+    use super::*;
+
+    #[test]
+    fn the_published_schema_is_that_of_the_types() {
+        crate::model::published::CHECK.is_of(schemars::schema_for!(Headroom));
+    }
 }

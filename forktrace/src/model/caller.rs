@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Caller {
     /// Thread group id, as the initial pid namespace numbers it.
     pub pid: u32,
@@ -61,7 +61,8 @@ pub fn program_and_thread(program: &str, comm: &str) -> String {
 }
 
 /// Where the caller lives.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cgroup {
     /// Path from the hierarchy's root, as the host sees it. The v2 hierarchy
     /// where it is in use, else that of the v1 pids controller.
@@ -83,7 +84,8 @@ pub struct Cgroup {
 }
 
 /// Quality of service class of a Kubernetes pod, as its status spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Qos {
     /// Requests are the limits, of each container.
     Guaranteed,

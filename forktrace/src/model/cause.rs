@@ -1,15 +1,13 @@
 //! The ids of the causes.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Makes [`Cause`]: of each cause its variant, its id and one line of what it is.
 macro_rules! causes {
     ($($(#[doc = $doc:literal])* $variant:ident = $id:literal,)*) => {
         /// Which check refused: the ids of the catalogue of causes.
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-        )]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         pub enum Cause {
             $($(#[doc = $doc])* #[serde(rename = $id)] $variant,)*
         }

@@ -1,10 +1,10 @@
 //! What was asked for, and how sure a verdict is.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What was being created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// A process with an address space of its own, or CLONE_VM without thread.
@@ -24,7 +24,8 @@ pub enum Operation {
 }
 
 /// How far the verdict can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
     /// The refusing check was seen to refuse.

@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The errno that the creation answered: positive, at most MAX_ERRNO (4095,
@@ -157,13 +156,14 @@ impl<'de> Deserialize<'de> for Errno {
     }
 }
 
-impl JsonSchema for Errno {
+#[cfg(test)]
+impl schemars::JsonSchema for Errno {
     fn schema_name() -> Cow<'static, str> {
         "Errno".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
             "description": "The errno that the creation answered: EAGAIN or ENOMEM, and with \
                             --errno others; `errno N` for a number without a name.",
             "type": "string",

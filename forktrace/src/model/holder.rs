@@ -1,6 +1,5 @@
 //! Who fills a limit.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::words;
@@ -26,7 +25,8 @@ words! {
 ///
 /// Rows of one kind don't overlap, those of different kinds do: they are the same
 /// tasks, seen otherwise. Of each kind the largest are recorded, largest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Holder {
     /// What `name` is. `program`: processes of one name. `kernel`: the kernel's
     /// own threads. Where they say more: `process`, one process that alone has a

@@ -1,13 +1,13 @@
 //! The host's memory, as `failure` records and `check` report it.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Memory and what is promised of it, in bytes; `null` where /proc doesn't say.
 ///
 /// CommitLimit (mm/util.c `vm_commit_limit`) is `overcommit_kbytes`, or where that is 0
 /// `overcommit_ratio` percent of `total` less `huge_pages`; and `swap_total`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Memory {
     /// MemTotal.
     pub total: Option<u64>,

@@ -17,6 +17,7 @@ mod limit_kind;
 mod loss_reason;
 mod memory;
 mod owner;
+pub(crate) mod published;
 mod word;
 pub mod zone;
 

@@ -9,7 +9,6 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::initial;
@@ -226,7 +225,8 @@ impl<'de> Deserialize<'de> for Owner {
 }
 
 /// A string, of which the field's description says the forms.
-impl JsonSchema for Owner {
+#[cfg(test)]
+impl schemars::JsonSchema for Owner {
     fn inline_schema() -> bool {
         true
     }
@@ -235,7 +235,7 @@ impl JsonSchema for Owner {
         "Owner".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         String::json_schema(generator)
     }
 }

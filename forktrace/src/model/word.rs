@@ -60,6 +60,7 @@ macro_rules! words {
         }
 
         /// A string: a reader must not fail at a word that is added later.
+        #[cfg(test)]
         impl schemars::JsonSchema for $name {
             fn inline_schema() -> bool {
                 true

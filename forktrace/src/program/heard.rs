@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Matcher, Said, Source, after, likely, line};
@@ -15,7 +14,8 @@ const LONGEST: usize = 1 << 20;
 const SHOWN: usize = 300;
 
 /// One line of `forktrace explain --format json` about logs.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Answer {
     /// A message, and what it means.
@@ -27,7 +27,8 @@ pub enum Answer {
 /// A message of a program, and what it means.
 ///
 /// Fields are only ever added, as in records.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Telling {
     /// Id of the program in the catalogue.
     pub program: String,
@@ -55,7 +56,8 @@ pub struct Telling {
 }
 
 /// What a message means.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Meaning {
     /// The system call that was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +77,8 @@ pub struct Meaning {
 }
 
 /// A cause that can stand behind a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Behind {
     /// Which check can have refused.
     pub cause: Cause,
@@ -85,7 +88,8 @@ pub struct Behind {
 }
 
 /// A line of a log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Place {
     /// The file; `null` for what was given on the command line.
     pub file: Option<String>,
@@ -96,7 +100,8 @@ pub struct Place {
 }
 
 /// What was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Totals {
     /// All lines.
     pub lines: u64,
@@ -275,12 +280,17 @@ fn telling(entry: &Entry) -> Telling {
 
 /// The JSON Schema of what `forktrace explain --format json` prints about logs.
 pub fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(Answer).to_value()
+    crate::model::published::LOG_LINES.value()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_published_schema_is_that_of_the_types() {
+        crate::model::published::LOG_LINES.is_of(schemars::schema_for!(Answer));
+    }
 
     const FORK: &str = "LOG:  could not fork new process for connection: ";
 

@@ -1,6 +1,5 @@
 //! The `failure` record.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
@@ -8,7 +7,8 @@ use crate::model::{
 };
 
 /// A refused creation, explained.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Failure {
     /// Numbers the failures of a session from 1; `repeat` refers to it.
     pub seq: u64,

@@ -1,12 +1,12 @@
 //! The `oom_kill` record.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Cgroup, Limit};
 
 /// Why the kernel was out of memory: `enum oom_constraint` (include/linux/oom.h).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Constraint {
     /// The host's memory was exhausted, or the kill was asked for by sysrq.
@@ -20,7 +20,8 @@ pub enum Constraint {
 }
 
 /// Who was killed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Victim {
     /// Thread group id, as the initial pid namespace numbers it.
     pub pid: u32,
@@ -42,7 +43,8 @@ pub struct Victim {
 }
 
 /// Who needed memory when there was none; often the victim itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InvokedBy {
     /// Thread group id, as the initial pid namespace numbers it.
     pub pid: u32,
@@ -57,7 +59,8 @@ pub struct InvokedBy {
 
 /// A process that the OOM killer has made its victim: no failure, but what verdicts about memory have
 /// to be read with. Recorded once a process, as the kernel's tracepoint `oom:mark_victim` fires.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OomKill {
     /// UTC, RFC 3339.
     pub time: String,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::LossReason;
 
 /// A probe that is attached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProbeInUse {
     /// The kernel function or tracepoint.
     pub target: String,
@@ -17,7 +17,8 @@ pub struct ProbeInUse {
 }
 
 /// The host's limits when the session began.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostLimits {
     /// kernel.pid_max as forktrace's pid namespace shows it.
     pub pid_max: Option<u64>,
@@ -39,7 +40,8 @@ pub const TASK_ITER: &str = "iter/task";
 pub const PROC: &str = "/proc";
 
 /// A namespace, other than the host's initial one, that forktrace itself is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Inside {
     /// Of process ids. `pid`, `tid` and `ppid` are the host's numbers all the same; what only
@@ -52,7 +54,8 @@ pub enum Inside {
 
 /// Written when every probe is attached: a script that waits for this line
 /// misses nothing that comes after it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Session {
     /// Schema number of the records that follow.
     pub schema: u32,
@@ -87,7 +90,8 @@ pub struct Session {
 }
 
 /// More refusals like an earlier one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Repeat {
     /// `seq` of the failure that these repeat.
     pub of: u64,
@@ -104,9 +108,8 @@ pub struct Repeat {
 
 /// What repeats have in common with the failure that they repeat. In a storm of many processes or
 /// cgroups they are counted by coarser keys.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Alike {
     /// Process, cgroup, and what refused.
@@ -126,7 +129,8 @@ impl Alike {
 }
 
 /// Refusals that were counted but whose detail was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Loss {
     /// How many; of the reason `skipped`, at most so many.
     pub count: u64,
@@ -149,7 +153,8 @@ impl Loss {
 }
 
 /// Exact totals of a session.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// UTC, RFC 3339.
     pub ended: String,

@@ -1,7 +1,6 @@
 //! What a report says: the types that `--format json` prints. Times are UTC,
 //! RFC 3339.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,7 +9,8 @@ use crate::{
 };
 
 /// A whole report.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// Number of this format: 1. Fields are only added to it.
     pub report: u32,
@@ -71,7 +71,8 @@ pub struct Report {
 }
 
 /// What was passed over in the files.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DamageCount {
     /// Lines that are no record of this schema.
     pub unreadable: u64,
@@ -91,7 +92,8 @@ pub struct DamageCount {
 }
 
 /// `failures` is the sum of the next four.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Totals {
     /// `told`, `repeated`, `cause_not_here` and `lost` together.
     pub failures: u64,
@@ -124,7 +126,8 @@ pub struct Totals {
 }
 
 /// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Advice {
     /// How many failures that limit or cause has, repeats included.
     pub failures: u64,
@@ -140,7 +143,8 @@ pub struct Advice {
 }
 
 /// Failures of one cause, repeats included.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CauseCount {
     /// Which check refused.
     pub cause: Cause,
@@ -155,7 +159,8 @@ pub struct CauseCount {
 }
 
 /// Failures by a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Count {
     /// What they have in common, as records name it.
     pub name: String,
@@ -164,7 +169,8 @@ pub struct Count {
 }
 
 /// The rows with the most failures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Top<R> {
     /// Most failures first.
     pub rows: Vec<R>,
@@ -203,7 +209,8 @@ impl<R> Default for Top<R> {
 }
 
 /// A limit and its owner.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LimitRow {
     /// How many failures, repeats included.
     pub failures: u64,
@@ -252,7 +259,8 @@ impl LimitRow {
 }
 
 /// Failures at one value of a limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ValueCount {
     /// The limit's value, in its `unit`.
     pub value: u64,
@@ -261,7 +269,8 @@ pub struct ValueCount {
 }
 
 /// Who asked. Each failure is an attempt: for one thing that is wanted a program may make several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CallerRow {
     /// How many failures, repeats included.
     pub failures: u64,
@@ -295,7 +304,8 @@ pub struct CallerRow {
 }
 
 /// Where the callers live.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CgroupRow {
     /// How many failures, repeats included.
     pub failures: u64,
@@ -316,7 +326,8 @@ pub struct CgroupRow {
 }
 
 /// A unit, container or pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OwnerRow {
     /// How many failures, repeats included.
     pub failures: u64,
@@ -327,7 +338,8 @@ pub struct OwnerRow {
 }
 
 /// Failures over time, at most 120 buckets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TimelineRow {
     /// When the first bucket begins.
     pub start: Option<String>,
@@ -338,7 +350,8 @@ pub struct TimelineRow {
 }
 
 /// One cause over time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Series {
     /// `null`: lost, or the cause is not in these files.
     pub cause: Option<Cause>,
@@ -349,7 +362,8 @@ pub struct Series {
 }
 
 /// Many failures at once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BurstRow {
     /// How many failures.
     pub failures: u64,
@@ -366,7 +380,8 @@ pub struct BurstRow {
 }
 
 /// A host, by its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostRow {
     /// Empty: the files don't say.
     pub host: String,
@@ -383,7 +398,8 @@ pub struct HostRow {
 }
 
 /// A session, in however many files.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SessionRow {
     /// Name of the host.
     pub host: String,
@@ -421,7 +437,8 @@ pub struct SessionRow {
 }
 
 /// OOM kills: no failures, and counted in none of the totals.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OomReport {
     /// Processes that the OOM killer made its victims.
     pub kills: u64,
@@ -446,7 +463,8 @@ pub struct OomReport {
 }
 
 /// OOM kills in one cgroup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VictimRow {
     /// How many victims there were in the cgroup.
     pub kills: u64,
@@ -471,7 +489,8 @@ pub struct VictimRow {
 }
 
 /// An OOM kill near a failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NearRow {
     /// When the kill was.
     pub time: String,

@@ -57,5 +57,15 @@ pub use rate::Rate;
 
 /// The JSON Schema of what `forktrace report --format json` prints.
 pub fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(Report).to_value()
+    crate::model::published::REPORT.value()
+}
+
+#[cfg(test)]
+mod schema_tests {
+    use super::*;
+
+    #[test]
+    fn the_published_schema_is_that_of_the_types() {
+        crate::model::published::REPORT.is_of(schemars::schema_for!(Report));
+    }
 }
