@@ -5,6 +5,7 @@ mod complete;
 mod explain;
 pub(crate) mod manual;
 pub(crate) mod mistakes;
+mod monitor;
 mod range;
 pub(crate) mod values;
 
@@ -27,6 +28,7 @@ use values::{
 
 pub(crate) use check::CheckArgs;
 pub(crate) use explain::ExplainArgs;
+pub(crate) use monitor::MonitorArgs;
 pub(crate) use range::{Range, RangeArgs};
 
 /// Says why the kernel refused to create a process or thread.
@@ -376,6 +378,8 @@ pub(crate) struct TraceArgs {
     /// Size of the buffer between kernel and forktrace, e.g. 512K, 4M.
     #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = "1M", help_heading = "Tracing", hide_short_help = true)]
     pub ring_size: u32,
+    #[command(flatten)]
+    pub monitor: MonitorArgs,
     /// Say more, every failure in full (--each), and times with their date and offset; also logs what the
     /// kernel side does.
     #[arg(short, long, help_heading = "Output")]

@@ -123,6 +123,10 @@ pub(crate) const RECORD: Manual = Manual {
             "forktrace record -o make.ndjson -- make -j64",
         ),
         example(
+            "With numbers for Prometheus, by node_exporter and over HTTP:",
+            "forktrace record -o failures.ndjson --metrics-file /run/forktrace/forktrace.prom --metrics 9435",
+        ),
+        example(
             "Into another program:",
             "forktrace record -q -o - | jq -r .cause",
         ),

@@ -6,6 +6,7 @@ mod digest;
 mod explain;
 mod live;
 mod man;
+mod monitor;
 mod print;
 mod probes;
 mod record;

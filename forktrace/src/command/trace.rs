@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     child::{Child, Started},
+    monitor::Monitor,
     wait,
 };
 use crate::{cli::TraceArgs, exit::Exit};
@@ -69,6 +70,7 @@ pub(super) fn run<S: Sink>(
         let Some(options) = wait::options(args, &mut signals, deadline).await? else {
             return Ok(Exit::Done);
         };
+        let mut monitor = Monitor::open(&args.monitor)?;
         let (tracer, session) = Tracer::start(options)?;
         let deadline = args.duration.and_then(|d| Instant::now().checked_add(d));
         if args.verbose {
@@ -77,25 +79,29 @@ pub(super) fn run<S: Sink>(
         let mut sink = open()?;
         // A command gets the caller's own rights, and is started first.
         if args.command.is_empty() {
-            give_up(args, &tracer, &sink);
+            give_up(args, &tracer, &sink, &monitor);
         }
-        sink.take(&session)?;
+        let mut outputs = Outputs {
+            sink: &mut sink,
+            monitor: &mut monitor,
+        };
+        outputs.take(&session)?;
         let child = match Child::spawn(&args.command) {
             Ok(Some(Started::Impossible(exit))) => return Ok(exit),
             Ok(Some(Started::Running(child))) => {
-                give_up(args, &tracer, &sink);
+                give_up(args, &tracer, outputs.sink, outputs.monitor);
                 Some(child)
             }
             Ok(None) => None,
             // The refused fork may be what the user wants explained.
             Err(error) => {
-                tracer.finish(|record| sink.take(record))?;
+                tracer.finish(|record| outputs.take(record))?;
                 return Err(error);
             }
         };
         Loop {
             tracer,
-            sink: &mut sink,
+            outputs,
             child,
             deadline,
             count: args.count,
@@ -106,10 +112,12 @@ pub(super) fn run<S: Sink>(
 }
 
 /// Gives up what tracing no longer needs.
-fn give_up(args: &TraceArgs, tracer: &Tracer, sink: &impl Sink) {
+fn give_up(args: &TraceArgs, tracer: &Tracer, sink: &impl Sink, monitor: &Monitor) {
+    let folders: Vec<&Path> = sink.folder().into_iter().chain(monitor.folder()).collect();
     let confined = confine(&Needs {
-        folder: sink.folder(),
+        folders: &folders,
         signals: !args.command.is_empty(),
+        accepts: monitor.accepts(),
         real_time: tracer.reads_in_real_time(),
         maps_readable: &|| tracer.can_read_maps(),
     });
@@ -154,9 +162,22 @@ impl Signals {
     }
 }
 
+/// Who gets the records.
+struct Outputs<'a, S> {
+    sink: &'a mut S,
+    monitor: &'a mut Monitor,
+}
+
+impl<S: Sink> Outputs<'_, S> {
+    fn take(&mut self, record: &Record) -> anyhow::Result<()> {
+        self.monitor.take(record);
+        self.sink.take(record)
+    }
+}
+
 struct Loop<'a, S> {
     tracer: Tracer,
-    sink: &'a mut S,
+    outputs: Outputs<'a, S>,
     child: Option<Child>,
     deadline: Option<Instant>,
     count: Option<u64>,
@@ -194,13 +215,18 @@ impl<S: Sink> Loop<'_, S> {
                 _ = signals.user1.recv() => {
                     // With what was counted in the kernel until now.
                     self.drain()?;
-                    self.tracer.tick(|record| self.sink.take(record))?;
-                    self.sink.sum_up()?;
+                    self.tracer.tick(|record| self.outputs.take(record))?;
+                    self.outputs.sink.sum_up()?;
                 }
                 () = until(self.deadline) => break Exit::Done,
-                () = until(self.sink.due().map(Instant::from_std)) => self.sink.pass()?,
+                () = until(self.outputs.sink.due().map(Instant::from_std)) => {
+                    self.outputs.sink.pass()?;
+                }
+                () = until(self.outputs.monitor.due().map(Instant::from_std)) => {
+                    self.outputs.monitor.pass(&self.tracer);
+                }
                 () = until(tick) => {
-                    let news = self.tracer.tick(|record| self.sink.take(record))?;
+                    let news = self.tracer.tick(|record| self.outputs.take(record))?;
                     tick = news.then(|| Instant::now() + TICK);
                 }
                 ready = self.tracer.readable() => {
@@ -210,7 +236,15 @@ impl<S: Sink> Loop<'_, S> {
                     if self.count.is_some_and(|count| self.tracer.recorded() >= count) {
                         break Exit::Done;
                     }
+                    // A storm keeps nobody out who asks what it does.
+                    tokio::select! {
+                        biased;
+                        () = self.outputs.monitor.serve() => {}
+                        () = std::future::ready(()) => {}
+                    }
                 }
+                // Last: records come first.
+                () = self.outputs.monitor.serve() => {}
             }
         };
         if exit == Exit::Done
@@ -220,19 +254,20 @@ impl<S: Sink> Loop<'_, S> {
             // unnoticed.
             child.signal(libc::SIGTERM);
         }
-        self.tracer.finish(|record| self.sink.take(record))?;
+        self.tracer.finish(|record| self.outputs.take(record))?;
+        self.outputs.monitor.end();
         Ok(exit)
     }
 
     /// Reads what has come; with `--count`, hands on no more than was asked.
     fn drain(&mut self) -> anyhow::Result<()> {
         let Some(count) = self.count else {
-            return self.tracer.drain(|record| self.sink.take(record));
+            return self.tracer.drain(|record| self.outputs.take(record));
         };
-        let sink = &mut *self.sink;
+        let outputs = &mut self.outputs;
         self.tracer.drain(|record| match record {
             Record::Failure(f) if f.seq > count => Ok(()),
-            _ => sink.take(record),
+            _ => outputs.take(record),
         })
     }
 }

@@ -12,6 +12,17 @@ pub enum Files {
     New,
 }
 
+/// What of the system calls is left that not every tracer makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What is opened for writing.
+    pub files: Files,
+    /// Others are signalled.
+    pub signals: bool,
+    /// Connections are taken, by a socket that listens already. None is made either way.
+    pub accepts: bool,
+}
+
 /// Whatever the arguments. Processes and threads; other processes; other programs; the network;
 /// the machine; files; who this is.
 #[rustfmt::skip]
@@ -24,7 +35,6 @@ const NEVER: &[libc::c_long] = &[
     libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register,
     libc::SYS_add_key, libc::SYS_request_key, libc::SYS_keyctl, libc::SYS_shmat,
     libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen,
-    libc::SYS_accept, libc::SYS_accept4,
     libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root, libc::SYS_chroot,
     libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_fsopen, libc::SYS_fsconfig,
     libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_mount_setattr,
@@ -81,6 +91,9 @@ const OF_SIGNALS: &[libc::c_long] = &[
     libc::SYS_pidfd_send_signal,
 ];
 
+/// Only where somebody may connect.
+const OF_CONNECTIONS: &[libc::c_long] = &[libc::SYS_accept, libc::SYS_accept4];
+
 /// Calls that open a file, and which argument has the flags.
 const OPENING: &[(libc::c_long, u8)] = &[
     (libc::SYS_openat, 2),
@@ -108,11 +121,11 @@ const BPF_COMMANDS: &[u32] = &[
 /// What would type into the terminal (ioctl_tty(2), ioctl_console(2)).
 const TERMINAL_INPUT: &[u32] = &[libc::TIOCSTI as u32, libc::TIOCLINUX as u32];
 
-/// All rules, for one that opens these files, and signals others or not.
-pub(super) fn refused(files: Files, signals: bool) -> Vec<Rule> {
+/// All rules.
+pub(super) fn refused(left: Left) -> Vec<Rule> {
     let always = |call: &libc::c_long| Rule::new(*call, When::Always);
     let mut rules: Vec<Rule> = NEVER.iter().chain(NEVER_HERE).map(always).collect();
-    let opened = |flags| match files {
+    let opened = |flags| match left.files {
         Files::None => When::ForWriting { flags },
         Files::New => When::ForWritingWhatThereIs { flags },
     };
@@ -121,10 +134,13 @@ pub(super) fn refused(files: Files, signals: bool) -> Vec<Rule> {
             .iter()
             .map(|&(call, flags)| Rule::new(call, opened(flags))),
     );
-    if files == Files::None {
+    if left.files == Files::None {
         rules.extend(OF_FILES.iter().map(always));
     }
-    if !signals {
+    if !left.accepts {
+        rules.extend(OF_CONNECTIONS.iter().map(always));
+    }
+    if !left.signals {
         rules.extend(OF_SIGNALS.iter().map(always));
         // What abort(3) does.
         let own = std::process::id();

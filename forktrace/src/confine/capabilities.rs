@@ -47,8 +47,8 @@ pub(super) fn needed(needs: &Needs<'_>) -> CapabilitySet {
     if !disabled || !with(CapabilitySet::empty(), needs.maps_readable) {
         more |= CapabilitySet::BPF;
     }
-    if let Some(folder) = needs.folder {
-        let works = || may_change(folder);
+    if !needs.folders.is_empty() {
+        let works = || needs.folders.iter().all(|folder| may_change(folder));
         let with_it = || with(CapabilitySet::DAC_OVERRIDE, &works);
         if !with(CapabilitySet::empty(), &works) && with_it() {
             more |= CapabilitySet::DAC_OVERRIDE;

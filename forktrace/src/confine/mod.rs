@@ -25,14 +25,16 @@ use std::{io, path::Path};
 
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 
-pub use calls::Files;
+pub use calls::{Files, Left};
 
 /// What goes on being needed.
 pub struct Needs<'a> {
-    /// Where files are begun, and earlier ones renamed and removed; `None`: nowhere.
-    pub folder: Option<&'a Path>,
+    /// Where files are begun, and earlier ones renamed and removed.
+    pub folders: &'a [&'a Path],
     /// Signals are sent, to a command of any user.
     pub signals: bool,
+    /// A socket that listens already takes connections.
+    pub accepts: bool,
     /// Maps are read as a real-time task.
     pub real_time: bool,
     /// Whether the maps can be read as things are.
@@ -72,14 +74,15 @@ pub fn confine(needs: &Needs<'_>) -> Confined {
         "setting no_new_privs",
         set_no_new_privs(true).map_err(io::Error::from),
     );
-    let files = match needs.folder {
-        Some(_) => Files::New,
-        None => Files::None,
+    let left = Left {
+        files: match needs.folders {
+            [] => Files::None,
+            _ => Files::New,
+        },
+        signals: needs.signals,
+        accepts: needs.accepts,
     };
-    note(
-        "installing a seccomp filter",
-        install_filter(files, needs.signals),
-    );
+    note("installing a seccomp filter", install_filter(left));
     Confined {
         kept: capabilities::names(capabilities::effective()),
         not_done,
@@ -88,12 +91,12 @@ pub fn confine(needs: &Needs<'_>) -> Confined {
 
 /// Has the kernel refuse, with EPERM, the system calls that a tracer never makes: creating
 /// processes and threads, executing, tracing and writing to others, sockets, mounts, modules,
-/// loading programs, changing files; opening files for writing unless `files` says so; and,
-/// unless `signals`, signalling others.
+/// loading programs, changing files; and what of `left` isn't left: opening files for writing,
+/// signalling others, taking connections.
 ///
 /// It adds to what there is (seccomp(2)), can't be undone, and is inherited. Errors: of seccomp(2);
 /// EACCES without no_new_privs and CAP_SYS_ADMIN, `Unsupported` on other machines than x86-64 and
 /// arm64.
-pub fn install_filter(files: Files, signals: bool) -> io::Result<()> {
-    filter::install(&calls::refused(files, signals))
+pub fn install_filter(left: Left) -> io::Result<()> {
+    filter::install(&calls::refused(left))
 }

@@ -23,6 +23,21 @@ pub enum Operation {
     ThreadStack,
 }
 
+impl Operation {
+    /// As records have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Thread => "thread",
+            Self::Vfork => "vfork",
+            Self::Exec => "exec",
+            Self::KernelThread => "kernel_thread",
+            Self::IoWorker => "io_worker",
+            Self::ThreadStack => "thread_stack",
+        }
+    }
+}
+
 /// How far the verdict can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -34,4 +49,25 @@ pub enum Certainty {
     Inferred,
     /// Not known; the candidates say what could have been it.
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_records() {
+        for operation in [
+            Operation::Process,
+            Operation::Thread,
+            Operation::Vfork,
+            Operation::Exec,
+            Operation::KernelThread,
+            Operation::IoWorker,
+            Operation::ThreadStack,
+        ] {
+            let json = serde_json::to_string(&operation).unwrap();
+            assert_eq!(json, format!("\"{}\"", operation.name()));
+        }
+    }
 }

@@ -294,6 +294,13 @@ impl Tracer {
         &self.start_times
     }
 
+    /// Failures so far with errnos that were not asked for; `None`: not known, because what is recorded was
+    /// selected by more than the kernel's filters.
+    pub fn other_errnos(&self) -> Option<u64> {
+        let known = !self.selection.is_active();
+        known.then(|| self.counts.totals().other_errnos)
+    }
+
     /// Whether maps are read as a real-time task, which takes CAP_SYS_NICE (see
     /// [`crate::probe::uninterrupted`]).
     pub fn reads_in_real_time(&self) -> bool {

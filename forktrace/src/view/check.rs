@@ -2,6 +2,7 @@
 //! read no further.
 
 mod around;
+pub(super) mod openmetrics;
 pub(super) mod past;
 mod rows;
 pub(super) mod short;

@@ -29,6 +29,7 @@ pub static REPORT_PAGE: Format<Report> = report::html::FORMAT;
 pub static CHECK: &[Format<Headroom>] = &[
     check::FORMAT,
     json::format("One JSON object, or with --watch one a line"),
+    check::openmetrics::FORMAT,
 ];
 
 /// `check --short`.

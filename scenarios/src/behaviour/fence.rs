@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result, ensure};
-use forktrace::confine::{Files, install_filter};
+use forktrace::confine::{Files, Left, install_filter};
 use forktrace::provoke::seccomp::no_new_privileges;
 
 use super::Behaviour;
@@ -17,13 +17,30 @@ use crate::runner::Tests;
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         name: "fence_without_rotation",
-        run: |tests| fence(tests, Files::None),
+        run: |tests| fence(tests, LEAST),
     },
     Behaviour {
         name: "fence_with_rotation",
-        run: |tests| fence(tests, Files::New),
+        run: |tests| {
+            let files = Files::New;
+            fence(tests, Left { files, ..LEAST })
+        },
+    },
+    Behaviour {
+        name: "fence_with_a_listener",
+        run: |tests| {
+            let accepts = true;
+            fence(tests, Left { accepts, ..LEAST })
+        },
     },
 ];
+
+/// What a tracer is left with that prints.
+const LEAST: Left = Left {
+    files: Files::None,
+    signals: false,
+    accepts: false,
+};
 
 /// A call, its name, and whether it is refused with EPERM.
 type Call<'a> = (&'a str, Box<dyn Fn() -> i64 + 'a>, bool);
@@ -43,7 +60,7 @@ macro_rules! call {
     };
 }
 
-fn fence(tests: &Tests, files: Files) -> Result<()> {
+fn fence(tests: &Tests, left: Left) -> Result<()> {
     let path = |name: &str| -> Result<CString> {
         Ok(CString::new(
             tests.scratch.path(name).as_os_str().as_bytes(),
@@ -58,7 +75,7 @@ fn fence(tests: &Tests, files: Files) -> Result<()> {
     let at = libc::AT_FDCWD;
     let create = libc::O_WRONLY | libc::O_CREAT;
     let exclusive = create | libc::O_EXCL;
-    let without = files == Files::None;
+    let without = left.files == Files::None;
     let calls: Vec<Call<'_>> = vec![
         ("clone", call!(SYS_clone, libc::SIGCHLD, 0, 0, 0, 0), true),
         ("clone3", call!(SYS_clone3, 0, 0), true),
@@ -82,6 +99,11 @@ fn fence(tests: &Tests, files: Files) -> Result<()> {
             call!(SYS_socket, libc::AF_UNIX, libc::SOCK_STREAM, 0),
             true,
         ),
+        ("connect", call!(SYS_connect, -1, 0, 0), true),
+        ("bind", call!(SYS_bind, -1, 0, 0), true),
+        ("listen", call!(SYS_listen, -1, 0), true),
+        ("accept", call!(SYS_accept, -1, 0, 0), !left.accepts),
+        ("accept4", call!(SYS_accept4, -1, 0, 0, 0), !left.accepts),
         ("unshare", call!(SYS_unshare, 0), true),
         ("io_uring_setup", call!(SYS_io_uring_setup, 0, 0), true),
         (
@@ -173,7 +195,7 @@ fn fence(tests: &Tests, files: Files) -> Result<()> {
     ];
     let (_actor, report) = Actor::start("fenced", |link| {
         no_new_privileges()?;
-        install_filter(files, false).context("installing the filter")?;
+        install_filter(left).context("installing the filter")?;
         let mut errnos: Vec<u64> = calls.iter().map(|(_, call, _)| errno(call())).collect();
         errnos.push(attempt(Kind::Fork32).errno as u64);
         link.ready(errnos);

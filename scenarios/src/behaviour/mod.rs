@@ -10,6 +10,7 @@ mod holders;
 mod inside;
 mod instances;
 mod live;
+mod metrics;
 mod other_errnos;
 mod out_of_sight;
 mod postgres;
@@ -49,10 +50,11 @@ pub(crate) struct Behaviour {
 
 /// All of them.
 pub(crate) fn run(tests: &mut Tests) {
-    let parts: [&[Behaviour]; 18] = [
+    let parts: [&[Behaviour]; 19] = [
         check::BEHAVIOURS,
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
+        metrics::BEHAVIOURS,
         filters::BEHAVIOURS,
         replay::BEHAVIOURS,
         recording::BEHAVIOURS,

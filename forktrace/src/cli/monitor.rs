@@ -1,0 +1,29 @@
+//! Arguments of what `live` and `record` are watched by.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, ValueHint};
+use forktrace::metrics::{MOST_SERIES, SERIES, address};
+
+/// Where numbers go, beside the output.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Monitoring")]
+pub(crate) struct MonitorArgs {
+    /// Keep what was refused, and how full the nearest limits are, as numbers in this file, for
+    /// node_exporter's textfile collector; its name ends in `.prom`.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub metrics_file: Option<PathBuf>,
+    /// Serve the same numbers to Prometheus, at /metrics: on this port of 127.0.0.1, or on this address
+    /// and port.
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub metrics: Option<SocketAddr>,
+    /// Give so many combinations of labels a series each; the others are summed up in series that say
+    /// `other`.
+    #[arg(long, value_name = "N", value_parser = parse_series, default_value_t = SERIES, hide_short_help = true)]
+    pub metrics_series: usize,
+}
+
+fn parse_series(text: &str) -> Result<usize, String> {
+    let series = text.parse().ok().filter(|n| (1..=MOST_SERIES).contains(n));
+    series.ok_or_else(|| format!("give a number of series from 1 to {MOST_SERIES}"))
+}
