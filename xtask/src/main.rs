@@ -23,6 +23,7 @@ mod fuzz;
 mod guest;
 mod json_tools;
 mod kernel;
+mod monitoring;
 mod object;
 mod paths;
 mod python;
@@ -59,6 +60,8 @@ enum Task {
     Docs(docs::Args),
     /// Make what a release publishes: archives, packages, the image, the documents, sums
     Dist(dist::Args),
+    /// Run Prometheus and its kin on what forktrace counts (a part of the whole test)
+    Monitoring(monitoring::Args),
     /// Take the texts of errnos in all languages from glibc's catalogues
     ErrnoTexts,
 }
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Docs(args) => docs::main(&args).map(|()| ExitCode::SUCCESS),
         Task::Dist(args) => dist::main(&args),
+        Task::Monitoring(args) => monitoring::main(&args),
         Task::ErrnoTexts => errno_texts::main().map(|()| ExitCode::SUCCESS),
         Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
     };

@@ -29,6 +29,10 @@ pub(crate) struct Args {
     /// What a release publishes: built twice, installed, run and removed (as root on Debian)
     #[arg(long)]
     dist: bool,
+    /// Prometheus, Alertmanager, node_exporter and VictoriaMetrics of Debian on what forktrace counts, and
+    /// contrib/ by the tools that it is for (as root)
+    #[arg(long)]
+    monitoring: bool,
     /// Everything: all scenarios in every corner, 20,000 refusals in random worlds, the fuzz targets,
     /// what a release publishes
     #[arg(long)]
@@ -66,6 +70,7 @@ pub(crate) struct Wanted {
     pub vm: bool,
     pub torture: bool,
     pub dist: bool,
+    pub monitoring: bool,
 }
 
 impl Args {
@@ -80,7 +85,7 @@ impl Args {
 
     pub(crate) fn wanted(&self) -> Wanted {
         let one = self.unit || self.docs || self.fuzz || self.drift || self.native || self.vm;
-        let all = !(one || self.torture || self.dist);
+        let all = !(one || self.torture || self.dist || self.monitoring);
         Wanted {
             all,
             unit: all || self.unit,
@@ -92,6 +97,7 @@ impl Args {
             torture: all || self.torture,
             // No kernel decides about it: a run of some doesn't make it again.
             dist: self.dist || all && self.full && self.kernel == ["all"],
+            monitoring: self.monitoring || all && self.full && self.kernel == ["all"],
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::guest::{self, Programs};
 use crate::kernel::{self, Kernel};
-use crate::{dist, docs, fuzz, object, paths};
+use crate::{dist, docs, fuzz, monitoring, object, paths};
 use anyhow::{Context, Result, anyhow};
 use std::fs;
 use std::process::ExitCode;
@@ -108,6 +108,16 @@ fn run(args: &Args, times: &Times, tally: &mut Tally, matrix: &mut Matrix) -> Re
         _ => {}
     }
     on_kernels(args, programs.as_ref(), &kernels, &shared, &beside)?;
+    if let Some(programs) = programs.as_ref().filter(|_| wanted.monitoring) {
+        let mut tally = Tally::default();
+        let result = times.part("monitoring", || {
+            monitoring::run(&programs.forktrace, &mut tally)
+        });
+        shared.add(tally);
+        if result.is_err() {
+            shared.step("monitoring", &result);
+        }
+    }
     if wanted.dist {
         let mut tally = Tally::default();
         let result = times.part("what is published", || dist::trial::run(&mut tally));
@@ -129,7 +139,7 @@ fn fetched(args: &Args, times: &Times) -> Result<(Vec<Kernel>, Option<Programs>)
         let packages = wanted
             .all
             .then(|| scope.spawn(|| times.part("packages", setup::packages)));
-        let on_kernels = wanted.native || wanted.vm || wanted.torture;
+        let on_kernels = wanted.native || wanted.vm || wanted.torture || wanted.monitoring;
         // A short run's unit tests are built with them.
         let programs = (on_kernels || wanted.docs || tier == Tier::Short && wanted.unit)
             .then(|| times.part("programs", || tier.programs()))
