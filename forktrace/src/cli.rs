@@ -38,13 +38,13 @@ pub(crate) use range::{Range, RangeArgs};
     version,
     args_conflicts_with_subcommands = true,
     max_term_width = 100,
-    after_help = "Exit status: 0 done, 1 check found a limit near or the selftest a fault, 2 wrong usage, \
+    after_help = "Exit status: 0 done, 1 check found a limit near, the selftest a fault, or --fail something refused, 2 wrong usage, \
                   3 can't run here, 4 failed while running, 5 a recording was read that has lost records by \
                   damage (0 with --lenient); with a command, the command's own. `forktrace --help` has examples.",
     after_long_help = format!(
         "{}\n\n{}",
         manual::examples(&manual::LIVE),
-        "Exit status: 0 done, 1 check found a limit near or the selftest a fault, 2 wrong usage, \
+        "Exit status: 0 done, 1 check found a limit near, the selftest a fault, or --fail something refused, 2 wrong usage, \
          3 can't run here, 4 failed while running, 5 a recording was read that has lost records by \
          damage (0 with --lenient); with a command, the command's own."
     )
@@ -375,6 +375,9 @@ pub(crate) struct TraceArgs {
     /// Stop after this many failures.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When to stop")]
     pub count: Option<u64>,
+    /// End with status 1 if anything was refused, where it would be 0: for hooks, and units with OnFailure=.
+    #[arg(long, help_heading = "When to stop")]
+    pub fail: bool,
     /// Size of the buffer between kernel and forktrace, e.g. 512K, 4M.
     #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = "1M", help_heading = "Tracing", hide_short_help = true)]
     pub ring_size: u32,

@@ -13,7 +13,7 @@ use forktrace::{
 pub enum Exit {
     /// 0: done. Also a closed pipe on standard output, Ctrl-C, SIGTERM.
     Done,
-    /// 1: `selftest` found a fault, `check` a limit near.
+    /// 1: `selftest` found a fault, `check` a limit near, `--fail` something refused.
     Fault,
     /// 2: wrong usage.
     Usage,

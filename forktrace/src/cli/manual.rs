@@ -51,7 +51,10 @@ const CGROUPS: (&str, &str) = (
 /// Statuses of every command.
 pub(crate) const EXIT: &[(&str, &str)] = &[
     ("0", "Done; also ended by Ctrl-C, SIGTERM or a closed pipe."),
-    ("1", "check found a limit near, selftest a fault."),
+    (
+        "1",
+        "check found a limit near, selftest a fault; with --fail something was refused.",
+    ),
     (
         "2",
         "Wrong usage: an argument, or a file that can't be meant.",
@@ -88,6 +91,10 @@ pub(crate) const LIVE: Manual = Manual {
         example(
             "For a script, until the first failure of a user, ten minutes at most:",
             "forktrace -u www-data --count 1 --duration 10m --format json",
+        ),
+        example(
+            "For a hook: status 1 if anything is refused within a minute:",
+            "forktrace -q --count 1 --duration 60 --fail --unit nginx",
         ),
         example(
             "Threads too that fail before the kernel is asked for one:",

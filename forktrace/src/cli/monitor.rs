@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueHint};
 use forktrace::metrics::{MOST_SERIES, SERIES, address};
 
-/// Where numbers go, beside the output.
+/// Where numbers and entries go, beside the output.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Monitoring")]
 pub(crate) struct MonitorArgs {
@@ -21,6 +21,10 @@ pub(crate) struct MonitorArgs {
     /// `other`.
     #[arg(long, value_name = "N", value_parser = parse_series, default_value_t = SERIES, hide_short_help = true)]
     pub metrics_series: usize,
+    /// Write each failure to systemd's journal as well, with fields: CAUSE=, ERRNO=, LIMIT=, OWNER=,
+    /// UNIT=.
+    #[arg(long)]
+    pub journal: bool,
 }
 
 fn parse_series(text: &str) -> Result<usize, String> {

@@ -1,4 +1,5 @@
-//! Where tracing is watched from beside its own output: numbers in a file, numbers for who asks. All of it is opened before privileges are given up, and none of it delays a record.
+//! Where tracing is watched from beside its own output: numbers in a file, numbers for who asks, entries in
+//! the journal. All of it is opened before privileges are given up, and none of it delays a record.
 
 use std::{
     future::pending,
@@ -10,6 +11,7 @@ use std::{
 use forktrace::{
     headroom::headroom,
     host::readings::{Readings, Subject},
+    journal::{self, Journal},
     metrics::{Metrics, Server, TextFile},
     record::Record,
     recording::check_whole,
@@ -34,6 +36,7 @@ pub(super) struct Monitor {
     series: usize,
     file: Option<TextFile>,
     server: Option<Server>,
+    journal: Option<Journal>,
     /// Once tracing has begun, where somebody wants them.
     metrics: Option<Metrics>,
     /// When the limits are read next, and the file written.
@@ -54,6 +57,14 @@ impl Monitor {
             };
             Server::bind(address).map_err(unable)
         });
+        let journal = args.journal.then(|| {
+            let unable = |error: io::Error| {
+                let (at, why) = (journal::SOCKET, without_numbers(&error));
+                let text = format!("--journal: systemd-journald can't be reached at {at}: {why}");
+                StartError::Unsupported(text)
+            };
+            Journal::open(Path::new(journal::SOCKET)).map_err(unable)
+        });
         let server = server.transpose()?;
         if let Some(server) = &server {
             let address = server.address();
@@ -67,6 +78,7 @@ impl Monitor {
             series: args.metrics_series,
             file,
             server,
+            journal: journal.transpose()?,
             metrics: None,
             reading: now,
             writing: now,
@@ -84,8 +96,11 @@ impl Monitor {
         self.server.is_some()
     }
 
-    /// Counts a record.
+    /// Counts a record, and enters it.
     pub(super) fn take(&mut self, record: &Record) {
+        if let Some(journal) = &mut self.journal {
+            journal.take(record);
+        }
         if let Some(metrics) = &mut self.metrics {
             metrics.take(record);
             self.writing = self.writing.min(Instant::now() + CHANGED);

@@ -84,6 +84,7 @@ pub(super) fn run<S: Sink>(
         let mut outputs = Outputs {
             sink: &mut sink,
             monitor: &mut monitor,
+            refused: false,
         };
         outputs.take(&session)?;
         let child = match Child::spawn(&args.command) {
@@ -105,6 +106,7 @@ pub(super) fn run<S: Sink>(
             child,
             deadline,
             count: args.count,
+            fail: args.fail,
         }
         .run(&mut signals)
         .await
@@ -166,10 +168,17 @@ impl Signals {
 struct Outputs<'a, S> {
     sink: &'a mut S,
     monitor: &'a mut Monitor,
+    /// Something was.
+    refused: bool,
 }
 
 impl<S: Sink> Outputs<'_, S> {
     fn take(&mut self, record: &Record) -> anyhow::Result<()> {
+        self.refused |= match record {
+            Record::Failure(_) | Record::Repeat(_) => true,
+            Record::Loss(loss) => loss.is_of_failures(),
+            _ => false,
+        };
         self.monitor.take(record);
         self.sink.take(record)
     }
@@ -181,6 +190,7 @@ struct Loop<'a, S> {
     child: Option<Child>,
     deadline: Option<Instant>,
     count: Option<u64>,
+    fail: bool,
 }
 
 impl<S: Sink> Loop<'_, S> {
@@ -256,7 +266,10 @@ impl<S: Sink> Loop<'_, S> {
         }
         self.tracer.finish(|record| self.outputs.take(record))?;
         self.outputs.monitor.end();
-        Ok(exit)
+        Ok(match exit {
+            Exit::Done | Exit::Command(0) if self.fail && self.outputs.refused => Exit::Fault,
+            exit => exit,
+        })
     }
 
     /// Reads what has come; with `--count`, hands on no more than was asked.

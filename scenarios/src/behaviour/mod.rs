@@ -9,6 +9,7 @@ mod full_disk;
 mod holders;
 mod inside;
 mod instances;
+mod journal;
 mod live;
 mod metrics;
 mod other_errnos;
@@ -50,10 +51,11 @@ pub(crate) struct Behaviour {
 
 /// All of them.
 pub(crate) fn run(tests: &mut Tests) {
-    let parts: [&[Behaviour]; 19] = [
+    let parts: [&[Behaviour]; 20] = [
         check::BEHAVIOURS,
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
+        journal::BEHAVIOURS,
         metrics::BEHAVIOURS,
         filters::BEHAVIOURS,
         replay::BEHAVIOURS,
