@@ -3,7 +3,7 @@
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use forktrace::{
-    recording::{Damage, Item, Wanted, check_name, check_whole, write_whole},
+    recording::{Damage, Wanted, check_name, check_whole, write_whole},
     report::{Aggregator, Report},
     view::{Look, clean, formats::REPORT_PAGE},
 };
@@ -45,13 +45,7 @@ fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
     });
     for path in &args.files {
         let mut reader = recordings::open(path)?;
-        report.begin_file();
-        while let Some(item) = reader.next_with(|line| report.take(line))? {
-            if let Item::Gap(gap) = item {
-                report.lose(&gap);
-            }
-        }
-        report.add_damage(reader.damage());
+        report.read(&mut reader)?;
         damage.add(reader.damage());
         if reader.damage().is_any() {
             report_damage(path, reader.damage());

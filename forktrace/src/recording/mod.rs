@@ -8,6 +8,8 @@ mod whole;
 mod writer;
 
 pub use filter::{Filter, LeftOut, Unmet, Wanted};
-pub use reader::{Damage, Gap, Item, NothingYet, OneWay, ReadError, Reader, Source};
+pub use reader::{
+    Damage, Gap, Item, NothingYet, OneWay, Piece, ReadError, Reader, Source, lines_of,
+};
 pub use whole::{RECORDINGS, check_name, check_whole, write_whole};
 pub use writer::{Existing, Keeping, Recording, Sync, WriteError, next_earlier};

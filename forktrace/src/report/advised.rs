@@ -21,6 +21,18 @@ const WORDINGS: usize = 8;
 /// Parts that are told of a limit: limits that were full as well have some of their own.
 const FIXES: usize = 24;
 
+impl Wording {
+    /// Takes it where it is of higher numbers, or a later failure's of the same.
+    fn again(&mut self, fixes: List<'_, Fix>, at: (Option<u64>, Option<u64>), when: When) {
+        if self.at > at || (self.at == at && !when.is_latest(self.latest)) {
+            return;
+        }
+        self.at = at;
+        self.latest = when;
+        self.fixes.replace(fixes);
+    }
+}
+
 /// Advice by wording.
 #[derive(Clone, Default)]
 pub(super) struct Advised(Vec<Wording>);
@@ -42,6 +54,11 @@ impl Advised {
         at: (Option<u64>, Option<u64>),
         when: When,
     ) {
+        // As the row had it before: nothing to tell apart.
+        let same = self.0.iter().position(|wording| wording.fixes.is(fixes));
+        if let Some(known) = same {
+            return self.0[known].again(fixes, at, when);
+        }
         let shape = match fixes {
             List::Json(json) => shape(json.as_bytes()),
             List::Of(fixes) => shape_of(fixes),
@@ -59,13 +76,7 @@ impl Advised {
             });
             self.0.len() - 1
         });
-        let place = &mut self.0[place];
-        if place.at > at || (place.at == at && !when.is_latest(place.latest)) {
-            return;
-        }
-        place.at = at;
-        place.latest = when;
-        place.fixes.replace(fixes);
+        self.0[place].again(fixes, at, when);
     }
 
     /// What the failure with the highest numbers proposed, and then what others did beside. Where the

@@ -3,9 +3,10 @@
 use std::hash::Hash;
 
 use super::{
+    ahead,
     bursts::Bursts,
     counts::{Counts, Kind, add},
-    line::{self, Refusal},
+    line::{self, Entry, Refusal},
     once::Once,
     oom::OomKills,
     rows::{CallerState, CgroupState, KeyMaker, LimitState},
@@ -16,8 +17,8 @@ use super::{
 };
 use crate::{
     model::{Cause, LossReason},
-    record::{Alike, Loss, OomKill, Record, Repeat, Summary, parse_line},
-    recording::{Damage, Gap, LeftOut, Unmet, Wanted},
+    record::{Alike, Loss, OomKill, Record, Repeat, Summary},
+    recording::{Damage, Gap, LeftOut, Piece, ReadError, Reader, Unmet, Wanted, lines_of},
 };
 
 /// Rows that each table keeps at least.
@@ -50,6 +51,13 @@ pub struct Aggregator {
     /// `None`: each record comes once.
     once: Option<Once>,
     keys: KeyMaker,
+}
+
+/// What lines were.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub records: u64,
+    pub unreadable: u64,
 }
 
 /// What tells the records of a session from those of another, where some are missing.
@@ -138,20 +146,82 @@ impl Aggregator {
         self.damage.add(damage);
     }
 
+    /// Takes a file: what of it could be read, in its order.
+    pub fn read(&mut self, reader: &mut Reader) -> Result<(), ReadError> {
+        self.read_with(reader, ahead::workers())
+    }
+
+    /// The same, with so many threads that make out lines.
+    pub(super) fn read_with(
+        &mut self,
+        reader: &mut Reader,
+        workers: usize,
+    ) -> Result<(), ReadError> {
+        self.begin_file();
+        let read = self.read_lines(reader, workers);
+        let read = read.and_then(|()| reader.end());
+        self.damage.add(reader.damage());
+        read
+    }
+
+    fn read_lines(&mut self, reader: &mut Reader, workers: usize) -> Result<(), ReadError> {
+        let quick = self.takes_all();
+        let (mut bytes, mut alone) = (0, false);
+        while let Some(piece) = reader.next_piece()? {
+            match piece {
+                Piece::Gap(gap) => self.lose(&gap),
+                Piece::Lines(lines) => {
+                    bytes += lines.len();
+                    let mut tally = Tally::default();
+                    for line in lines_of(lines) {
+                        let entry = line.map_or(Entry::Strange, |line| line::entry(line, quick));
+                        self.take_entry(&entry, &mut tally);
+                    }
+                    reader.judged(tally.records, tally.unreadable);
+                }
+            }
+            if bytes > ahead::WORTH && !alone {
+                if ahead::read(self, reader, workers)? {
+                    break;
+                }
+                alone = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is asked of failures that a report itself doesn't need.
+    pub(super) fn takes_all(&self) -> bool {
+        !self.wanted.is_active()
+    }
+
+    /// Takes what a line is.
+    pub(super) fn take_entry(&mut self, entry: &Entry<'_>, tally: &mut Tally) {
+        match entry {
+            Entry::Refusal(refusal) => {
+                self.go_on(Some(refusal.seq));
+                let new = self.is_new(refusal.seq);
+                self.failure(refusal, new);
+            }
+            Entry::Record(record) => self.take_record(record),
+            Entry::Strange => {
+                tally.unreadable += 1;
+                self.lose(&Gap::default());
+                return;
+            }
+        }
+        tally.records += 1;
+    }
+
     /// Takes a line, without its newline; `None`: it is no record.
     pub fn take(&mut self, line: &[u8]) -> Option<()> {
-        if line.starts_with(line::FAILURE)
-            && !self.wanted.is_active()
-            && let Some(refusal) = line::refusal(line)
-        {
-            self.go_on(Some(refusal.seq));
-            let new = self.is_new(refusal.seq);
-            self.failure(&refusal, new);
-            return Some(());
+        match line::entry(line, self.takes_all()) {
+            Entry::Strange => None,
+            entry => {
+                self.take_entry(&entry, &mut Tally::default());
+                Some(())
+            }
         }
-        let record = parse_line(line)?;
-        self.take_record(&record);
-        Some(())
     }
 
     /// Takes a record.

@@ -6,12 +6,8 @@ use std::borrow::Cow;
 
 use crate::{
     model::{Cause, Certainty, Errno, Fix, Holder, Operation, Qos, Unit, program},
-    record::Failure,
-    report::{
-        list::List,
-        scan::Scanner,
-        shape::{Known, Shape},
-    },
+    record::{Failure, Record, parse_line},
+    report::{list::List, scan::Scanner},
 };
 
 /// How a line of forktrace's own that holds a failure begins.
@@ -31,6 +27,26 @@ pub(super) struct Refusal<'a> {
     /// Parsed only where they are kept to the end.
     pub holders: List<'a, Holder>,
     pub fix: List<'a, Fix>,
+}
+
+/// What a line is.
+pub(super) enum Entry<'a> {
+    Refusal(Refusal<'a>),
+    Record(Record),
+    /// No record.
+    Strange,
+}
+
+/// Makes a line out. `quick`: of failures, what a report needs is enough.
+pub(super) fn entry(line: &[u8], quick: bool) -> Entry<'_> {
+    let refusal = match quick && line.starts_with(FAILURE) {
+        true => refusal(line),
+        false => None,
+    };
+    match refusal {
+        Some(refusal) => Entry::Refusal(refusal),
+        None => parse_line(line).map_or(Entry::Strange, Entry::Record),
+    }
 }
 
 impl Who<'_> {
@@ -113,180 +129,182 @@ impl Text<'_> {
     }
 }
 
-/// A line of forktrace's own as a failure. All of it is looked at, so that a line which is taken here
+/// A line of forktrace's own as a failure: its fields in the order in which they are written, so that
+/// reading is comparing what comes next. All of it is looked at, so that a line which is taken here
 /// is one that the whole type takes; whatever differs from what forktrace writes is `None`, and for
 /// the whole type to judge.
 pub(super) fn refusal(line: &[u8]) -> Option<Refusal<'_>> {
-    let line = std::str::from_utf8(line).ok()?;
-    let (mut seq, mut time, mut operation, mut errno) = (None, None, None, None);
-    let (mut caller, mut cgroup) = (None, None);
-    let (mut cause, mut certainty, mut limit) = (None, None, None);
-    let (mut holders, mut fix, mut candidates) = (None, None, None);
-    let mut kind = None;
-    let mut other = Known::new(&[
-        ("syscall", Shape::MaybeText),
-        ("summary", Shape::Text),
-        ("memory", Shape::MaybeObject(&MEMORY)),
-    ]);
-    let mut scan = Scanner::new(line);
-    scan.object(|scan, key| match key {
-        "type" => once(&mut kind, scan.string()),
-        "seq" => once(&mut seq, scan.number()),
-        "time" => once(&mut time, scan.string()),
-        "operation" => once(&mut operation, scan.name()),
-        "errno" => once(&mut errno, scan.name()),
-        "caller" => once(&mut caller, who(scan)),
-        "cgroup" => once(&mut cgroup, lives(scan)),
-        "cause" => once(&mut cause, scan.name()),
-        "certainty" => once(&mut certainty, scan.name()),
-        "limit" => once(&mut limit, scan.optional(bound)),
-        "candidates" => once(&mut candidates, scan.list(|scan| bound(scan).map(drop))),
-        "holders" => once(&mut holders, scan.list(|scan| Known::object(&HOLDER, scan))),
-        "fix" => once(&mut fix, scan.list(|scan| Known::object(&FIX, scan))),
-        _ => other.take(scan, key),
-    })?;
-    candidates?;
-    if !scan.is_at_end() || kind? != "failure" || !other.is_complete() {
-        return None;
+    let mut scan = Scanner::new(std::str::from_utf8(line).ok()?);
+    let scan = &mut scan;
+    let seq = scan.after("{\"type\":\"failure\",\"seq\":")?.number()?;
+    let time = scan.after(",\"time\":")?.string()?;
+    let operation = scan.after(",\"operation\":")?.name()?;
+    scan.after(",\"syscall\":")?.optional(Scanner::text)?;
+    let errno = scan.after(",\"errno\":")?.name()?;
+    let caller = who(scan.after(",\"caller\":")?)?;
+    let cgroup = lives(scan.after(",\"cgroup\":")?)?;
+    let cause = scan.after(",\"cause\":")?.name()?;
+    let certainty = scan.after(",\"certainty\":")?.name()?;
+    let limit = scan.after(",\"limit\":")?.optional(bound)?;
+    scan.after(",\"candidates\":")?
+        .list(|scan| bound(scan).map(drop))?;
+    let holders = scan.after(",\"holders\":")?.list(holder)?;
+    if scan.goes_on(",\"memory\":") {
+        memory(scan)?;
     }
+    scan.after(",\"summary\":")?.text()?;
+    let fix = scan.after(",\"fix\":")?.list(fix)?;
+    scan.after("}")?.is_at_end().then_some(())?;
     Some(Refusal {
-        seq: seq?,
-        time: Cow::Borrowed(time?),
-        operation: operation?,
-        errno: errno?,
-        caller: caller?,
-        cgroup: cgroup?,
-        cause: cause?,
-        certainty: certainty?,
-        limit: limit.flatten(),
-        holders: List::Json(holders?),
-        fix: List::Json(fix?),
+        seq,
+        time: Cow::Borrowed(time),
+        operation,
+        errno,
+        caller,
+        cgroup,
+        cause,
+        certainty,
+        limit,
+        holders: List::Json(holders),
+        fix: List::Json(fix),
     })
 }
 
-const HOLDER: [(&str, Shape); 7] = [
-    ("kind", Shape::Text),
-    ("name", Shape::Text),
-    ("tasks", Shape::Number),
-    ("zombies", Shape::Number),
-    ("bytes", Shape::MaybeNumber),
-    ("idle", Shape::MaybeNumber),
-    ("detail", Shape::MaybeText),
-];
-
-const FIX: [(&str, Shape); 3] = [
-    ("now", Shape::MaybeText),
-    ("persistent", Shape::MaybeText),
-    ("note", Shape::MaybeText),
-];
-
-const MEMORY: [(&str, Shape); 12] = [
-    ("total", Shape::MaybeNumber),
-    ("available", Shape::MaybeNumber),
-    ("swap_total", Shape::MaybeNumber),
-    ("swap_free", Shape::MaybeNumber),
-    ("overcommit_memory", Shape::MaybeNumber),
-    ("overcommit_ratio", Shape::MaybeNumber),
-    ("overcommit_kbytes", Shape::MaybeNumber),
-    ("commit_limit", Shape::MaybeNumber),
-    ("committed", Shape::MaybeNumber),
-    ("huge_pages", Shape::MaybeNumber),
-    ("admin_reserve", Shape::MaybeNumber),
-    ("user_reserve", Shape::MaybeNumber),
-];
-
 fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
-    let (mut comm, mut uid, mut user) = (None, None, None);
-    let (mut pid, mut exe) = (None, None);
-    let mut other = Known::new(&[
-        ("tid", Shape::Small),
-        ("ppid", Shape::Small),
-        ("euid", Shape::Small),
-        ("comm_hex", Shape::MaybeText),
-        ("exe_hex", Shape::MaybeText),
-        ("program", Shape::MaybeText),
-    ]);
-    scan.object(|scan, key| match key {
-        "pid" => once(&mut pid, scan.number()),
-        "exe" => once(&mut exe, scan.optional(text)),
-        "comm" => once(&mut comm, scan.string()),
-        "uid" => once(&mut uid, scan.number()),
-        "user" => once(&mut user, scan.optional(text)),
-        _ => other.take(scan, key),
-    })?;
-    other.is_complete().then_some(())?;
+    let pid = scan.after("{\"pid\":")?.number()?;
+    scan.after(",\"tid\":")?.number::<u32>()?;
+    scan.after(",\"ppid\":")?.number::<u32>()?;
+    let comm = scan.after(",\"comm\":")?.string()?;
+    if scan.goes_on(",\"comm_hex\":") {
+        scan.text()?;
+    }
+    let uid = scan.after(",\"uid\":")?.number()?;
+    scan.after(",\"euid\":")?.number::<u32>()?;
+    let user = scan.after(",\"user\":")?.optional(text)?;
+    let exe = scan.after(",\"exe\":")?.optional(text)?;
+    if scan.goes_on(",\"exe_hex\":") {
+        scan.text()?;
+    }
+    if scan.goes_on(",\"program\":") {
+        scan.text()?;
+    }
+    scan.after("}")?;
     Some(Who {
-        pid: pid?,
-        exe: exe.flatten(),
-        comm: Cow::Borrowed(comm?),
-        uid: uid?,
-        user: user.flatten(),
+        pid,
+        exe,
+        comm: Cow::Borrowed(comm),
+        uid,
+        user,
     })
 }
 
 fn lives<'a>(scan: &mut Scanner<'a>) -> Option<Cgroup<'a>> {
-    let (mut path, mut unit, mut container, mut pod) = (None, None, None, None);
-    let mut qos = None;
-    let mut other = Known::new(&[("path_hex", Shape::MaybeText), ("id", Shape::Number)]);
-    scan.object(|scan, key| match key {
-        "path" => once(&mut path, scan.optional(text)),
-        "unit" => once(&mut unit, scan.optional(text)),
-        "container" => once(&mut container, scan.optional(text)),
-        "pod" => once(&mut pod, scan.optional(text)),
-        "qos" => once(&mut qos, scan.optional(Scanner::name::<Qos>)),
-        _ => other.take(scan, key),
-    })?;
-    other.is_complete().then_some(())?;
+    let path = scan.after("{\"path\":")?.optional(text)?;
+    if scan.goes_on(",\"path_hex\":") {
+        scan.text()?;
+    }
+    scan.after(",\"id\":")?.number::<u64>()?;
+    let unit = scan.after(",\"unit\":")?.optional(text)?;
+    let container = scan.after(",\"container\":")?.optional(text)?;
+    let pod = scan.after(",\"pod\":")?.optional(text)?;
+    if scan.goes_on(",\"qos\":") {
+        scan.name::<Qos>()?;
+    }
+    scan.after("}")?;
     Some(Cgroup {
-        path: path.flatten(),
-        unit: unit.flatten(),
-        container: container.flatten(),
-        pod: pod.flatten(),
+        path,
+        unit,
+        container,
+        pod,
     })
 }
 
 fn bound<'a>(scan: &mut Scanner<'a>) -> Option<Bound<'a>> {
-    let (mut name, mut scope, mut value) = (None, None, None);
-    let (mut usage, mut unit, mut file) = (None, None, None);
-    let mut other = Known::new(&[
-        ("requested", Shape::MaybeNumber),
-        ("usable", Shape::MaybeNumber),
-        ("within", Shape::MaybeText),
-    ]);
-    scan.object(|scan, key| match key {
-        "name" => once(&mut name, scan.string()),
-        "scope" => once(&mut scope, scan.string()),
-        "value" => once(&mut value, scan.optional(Scanner::number)),
-        "usage" => once(&mut usage, scan.optional(Scanner::number)),
-        "unit" => once(&mut unit, scan.name()),
-        "file" => once(&mut file, scan.optional(text)),
-        _ => other.take(scan, key),
-    })?;
+    let name = scan.after("{\"name\":")?.string()?;
+    let scope = scan.after(",\"scope\":")?.string()?;
+    let value = scan.after(",\"value\":")?.optional(Scanner::number)?;
+    let usage = scan.after(",\"usage\":")?.optional(Scanner::number)?;
+    scan.after(",\"requested\":")?
+        .optional(Scanner::number::<u64>)?;
+    let unit = scan.after(",\"unit\":")?.name()?;
+    if scan.goes_on(",\"usable\":") {
+        scan.number::<u64>()?;
+    }
+    if scan.goes_on(",\"within\":") {
+        scan.text()?;
+    }
+    let file = match scan.goes_on(",\"file\":") {
+        true => scan.optional(text)?,
+        false => None,
+    };
+    scan.after("}")?;
     Some(Bound {
-        name: Cow::Borrowed(name?),
-        scope: Cow::Borrowed(scope?),
-        value: value.flatten(),
-        usage: usage.flatten(),
-        unit: unit?,
-        file: file.flatten(),
+        name: Cow::Borrowed(name),
+        scope: Cow::Borrowed(scope),
+        value,
+        usage,
+        unit,
+        file,
     })
+}
+
+/// See [`Holder`].
+fn holder(scan: &mut Scanner<'_>) -> Option<()> {
+    scan.after("{\"kind\":")?.text()?;
+    scan.after(",\"name\":")?.text()?;
+    scan.after(",\"tasks\":")?.number::<u64>()?;
+    scan.after(",\"zombies\":")?.number::<u64>()?;
+    if scan.goes_on(",\"bytes\":") {
+        scan.number::<u64>()?;
+    }
+    if scan.goes_on(",\"idle\":") {
+        scan.number::<u64>()?;
+    }
+    if scan.goes_on(",\"detail\":") {
+        scan.text()?;
+    }
+    scan.after("}").map(drop)
+}
+
+/// See [`Fix`].
+fn fix(scan: &mut Scanner<'_>) -> Option<()> {
+    scan.after("{\"now\":")?.optional(Scanner::text)?;
+    scan.after(",\"persistent\":")?.optional(Scanner::text)?;
+    scan.after(",\"note\":")?.optional(Scanner::text)?;
+    scan.after("}").map(drop)
+}
+
+/// See [`crate::model::Memory`].
+fn memory(scan: &mut Scanner<'_>) -> Option<()> {
+    const FIELDS: [&str; 12] = [
+        "{\"total\":",
+        ",\"available\":",
+        ",\"swap_total\":",
+        ",\"swap_free\":",
+        ",\"overcommit_memory\":",
+        ",\"overcommit_ratio\":",
+        ",\"overcommit_kbytes\":",
+        ",\"commit_limit\":",
+        ",\"committed\":",
+        ",\"huge_pages\":",
+        ",\"admin_reserve\":",
+        ",\"user_reserve\":",
+    ];
+    for field in FIELDS {
+        scan.after(field)?.optional(Scanner::number::<u64>)?;
+    }
+    scan.after("}").map(drop)
 }
 
 fn text<'a>(scan: &mut Scanner<'a>) -> Option<Text<'a>> {
     scan.string().map(|text| Text(Cow::Borrowed(text)))
 }
 
-/// A field that stands twice makes the line none of forktrace's.
-fn once<T>(field: &mut Option<T>, value: Option<T>) -> Option<()> {
-    let value = value?;
-    field.replace(value).is_none().then_some(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        record::{Record, write_line},
+        record::write_line,
         report::{
             list::{Item, Kept},
             tests::failure,
@@ -415,12 +433,12 @@ mod tests {
             )
         };
         assert_eq!(who(&of), who(&read));
-        let place = |r: &Refusal<'_>| {
+        let lives = |r: &Refusal<'_>| {
             let c = &r.cgroup;
             let parts = [&c.path, &c.unit, &c.container, &c.pod];
             parts.map(|part| part.as_ref().map(|text| text.as_str().to_owned()))
         };
-        assert_eq!(place(&of), place(&read));
+        assert_eq!(lives(&of), lives(&read));
         let bound = |r: &Refusal<'_>| {
             let limit = r.limit.as_ref().unwrap();
             let file = limit.file.as_ref().map(|file| file.as_str().to_owned());

@@ -64,6 +64,14 @@ impl<T: Item> Kept<T> {
         }
     }
 
+    /// Whether it is this list, byte by byte; of records that isn't asked.
+    pub(super) fn is(&self, list: List<'_, T>) -> bool {
+        match (self, list) {
+            (Self::Json(json), List::Json(other)) => json.as_slice() == other.as_bytes(),
+            _ => false,
+        }
+    }
+
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         match self {

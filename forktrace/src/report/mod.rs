@@ -28,6 +28,7 @@
 
 mod advised;
 mod aggregate;
+mod ahead;
 mod bursts;
 mod counts;
 mod document;
@@ -40,7 +41,6 @@ mod rate;
 mod rows;
 mod scan;
 mod session;
-mod shape;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod tests;

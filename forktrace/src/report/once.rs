@@ -5,9 +5,11 @@
 //! the bound records are counted as if they were new.
 
 use std::{
-    collections::{BTreeMap, HashSet},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    collections::BTreeMap,
+    hash::{BuildHasher as _, Hash},
 };
+
+use foldhash::{HashSet, quality::RandomState};
 
 /// Ranges of all sessions together.
 const RANGES: usize = 1 << 16;
@@ -20,6 +22,7 @@ pub(super) struct Once {
     /// First and last of each range; no two touch.
     ranges: BTreeMap<(usize, u64), u64>,
     others: HashSet<u64>,
+    hasher: RandomState,
 }
 
 impl Once {
@@ -50,12 +53,11 @@ impl Once {
     }
 
     /// Whether a record that says this is new.
-    pub(super) fn other(&mut self, session: usize, says: impl std::hash::Hash) -> bool {
-        let mut hasher = DefaultHasher::new();
-        (session, says).hash(&mut hasher);
-        let is_known = self.others.contains(&hasher.finish());
+    pub(super) fn other(&mut self, session: usize, says: impl Hash) -> bool {
+        let known = self.hasher.hash_one((session, says));
+        let is_known = self.others.contains(&known);
         if !is_known && self.others.len() < OTHERS {
-            self.others.insert(hasher.finish());
+            self.others.insert(known);
         }
         !is_known
     }

@@ -42,6 +42,12 @@ impl Rate {
         }
     }
 
+    /// Counts another process's from now on.
+    pub(super) fn restart(&mut self) {
+        self.parts.clear();
+        self.most = 0;
+    }
+
     /// The most that came in one second.
     pub const fn most(&self) -> u64 {
         self.most

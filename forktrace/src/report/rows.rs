@@ -1,9 +1,8 @@
 //! The rows of the tables: limits, callers, cgroups.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
+
+use foldhash::HashSet;
 
 use super::{
     advised::Advised,
@@ -178,7 +177,7 @@ impl CallerState {
             threads: vec![clip(&r.caller.comm).to_owned()],
             uid: r.caller.uid,
             user: owned(&r.caller.user),
-            processes: HashSet::new(),
+            processes: HashSet::default(),
             more: false,
             rates: VecDeque::new(),
             most: 0,
@@ -212,12 +211,18 @@ impl CallerState {
         };
         let known = self.rates.iter().rposition(|(of, _)| *of == pid);
         let known = known.and_then(|at| self.rates.remove(at));
-        let (_, mut rate) = known.unwrap_or_else(|| (pid, Rate::default()));
+        let (_, mut rate) = known.unwrap_or_else(|| {
+            // In the place of the oldest, whose memory it takes over.
+            let full = self.rates.len() >= RATES;
+            let mut rate = match full.then(|| self.rates.pop_front()).flatten() {
+                Some((_, oldest)) => oldest,
+                None => Rate::default(),
+            };
+            rate.restart();
+            (pid, rate)
+        });
         rate.add(count, first.as_millisecond(), last.as_millisecond());
         self.most = self.most.max(rate.most());
-        if self.rates.len() >= RATES {
-            self.rates.pop_front();
-        }
         self.rates.push_back((pid, rate));
     }
 

@@ -22,26 +22,26 @@ impl<'a> Scanner<'a> {
         self.at == self.text.len()
     }
 
-    /// Reads an object; `field` is given each key, and reads the value.
-    pub(super) fn object(
-        &mut self,
-        mut field: impl FnMut(&mut Self, &'a str) -> Option<()>,
-    ) -> Option<()> {
-        self.take(b'{')?;
-        if self.take(b'}').is_some() {
-            return Some(());
-        }
-        loop {
-            let key = self.string()?;
-            self.take(b':')?;
-            field(self, key)?;
-            if self.take(b',').is_none() {
-                return self.take(b'}');
-            }
+    /// Goes on behind `text`, which has to come next.
+    #[inline(always)]
+    pub(super) fn after(&mut self, text: &str) -> Option<&mut Self> {
+        match self.goes_on(text) {
+            true => Some(self),
+            false => None,
         }
     }
 
+    /// Goes on behind `text`, if it comes next.
+    #[inline(always)]
+    pub(super) fn goes_on(&mut self, text: &str) -> bool {
+        let rest = &self.text.as_bytes()[self.at..];
+        let found = rest.starts_with(text.as_bytes());
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
     /// A string without escaped characters.
+    #[inline]
     pub(super) fn string(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let end = next_special(self.bytes(), self.at)?;
@@ -60,24 +60,43 @@ impl<'a> Scanner<'a> {
         T::deserialize(name.into_deserializer()).ok()
     }
 
-    /// A whole number that is not negative.
+    /// A whole number that is not negative: no fraction behind it, and no nought before.
+    #[inline]
     pub(super) fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
-        let digits = self.digits()?;
-        T::try_from(digits.parse().ok()?).ok()
+        let rest = self.bytes().get(self.at..)?;
+        let mut value = 0_u64;
+        let mut length = 0;
+        let behind = loop {
+            let byte = *rest.get(length)?;
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break byte;
+            }
+            value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+            length += 1;
+        };
+        let leading_zero = length > 1 && rest[0] == b'0';
+        if length == 0 || leading_zero || matches!(behind, b'.' | b'e' | b'E') {
+            return None;
+        }
+        self.at += length;
+        T::try_from(value).ok()
     }
 
     /// A value, or null.
+    #[inline]
     pub(super) fn optional<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<Option<T>> {
-        if self.word("null").is_some() {
+        if self.goes_on("null") {
             return Some(None);
         }
         read(self).map(Some)
     }
 
     /// A string that isn't kept: what is escaped in it is looked at.
+    #[inline]
     pub(super) fn text(&mut self) -> Option<()> {
         self.take(b'"')?;
         loop {
@@ -117,29 +136,11 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes()
     }
 
+    #[inline]
     fn take(&mut self, byte: u8) -> Option<()> {
         let found = *self.bytes().get(self.at)? == byte;
         self.at += usize::from(found);
         found.then_some(())
-    }
-
-    fn word(&mut self, word: &str) -> Option<()> {
-        let found = self.bytes().get(self.at..)?.starts_with(word.as_bytes());
-        self.at += if found { word.len() } else { 0 };
-        found.then_some(())
-    }
-
-    /// Digits that are a number of JSON: nothing before them, no fraction behind.
-    fn digits(&mut self) -> Option<&'a str> {
-        let rest = self.bytes().get(self.at..)?;
-        let length = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-        let leading_zero = length > 1 && rest[0] == b'0';
-        if length == 0 || leading_zero || matches!(rest[length], b'.' | b'e' | b'E') {
-            return None;
-        }
-        let digits = self.text.get(self.at..self.at + length)?;
-        self.at += length;
-        Some(digits)
     }
 }
 
@@ -162,6 +163,7 @@ fn escape(text: &[u8]) -> Option<usize> {
 
 /// The next quote, backslash or control character. Most strings are short: a search that
 /// prepares itself would take longer than this, which takes eight bytes at a time.
+#[inline]
 fn next_special(text: &[u8], mut at: usize) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);

@@ -1,9 +1,8 @@
 //! The sessions read from, and what their `repeat` records refer to.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
+
+use foldhash::HashMap;
 
 use super::{
     counts::{Kind, add},
@@ -199,7 +198,7 @@ impl Sessions {
     fn give_up(&mut self, at: usize) -> Option<Waiting> {
         let session = &mut self.all[at];
         self.recent -= session.recent.len();
-        session.recent = HashMap::new();
+        session.recent = HashMap::default();
         session.order = VecDeque::new();
         self.waiting -= session.waiting.len();
         let waiting = std::mem::take(&mut session.waiting);
@@ -245,7 +244,7 @@ impl Sessions {
         let with_any = others.filter(|(_, session)| !session.recent.is_empty());
         if let Some((_, oldest)) = with_any.min_by_key(|(_, session)| session.used) {
             self.recent -= oldest.recent.len();
-            oldest.recent = HashMap::new();
+            oldest.recent = HashMap::default();
             oldest.order = VecDeque::new();
         }
     }

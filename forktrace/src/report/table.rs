@@ -5,7 +5,7 @@
 //! row that matters stays; one that went and came again is short by what it had
 //! then, and the table says that this can be (`dropped`).
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::counts::add;
 
@@ -50,7 +50,7 @@ impl<R> Table<R> {
     pub fn new(bound: usize) -> Self {
         Self {
             bound,
-            index: HashMap::new(),
+            index: HashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
             others: Others::default(),

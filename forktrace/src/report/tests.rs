@@ -7,7 +7,7 @@ use crate::{
         Operation, Owner, Unit,
     },
     record::{Failure, Loss, Record, Repeat, Session, Summary, write_line},
-    recording::{Gap, Wanted},
+    recording::{Gap, Reader, Wanted},
 };
 
 pub(crate) fn failure(seq: u64, time: &str) -> Failure {
@@ -654,4 +654,72 @@ fn a_recording_that_is_given_twice_counts_once() {
         assert!(text.contains("more than once"), "{text}");
     }
     assert_eq!(once.totals.again, 0);
+}
+
+/// However many threads make out the lines, of whatever file: the sums, the damage and the error are those of
+/// one thread. Plain lines with strange ones and a hole among them, frames of which some are damaged, and
+/// what is no recording.
+#[test]
+fn threads_make_no_difference() {
+    let mut lines = Vec::new();
+    for session_of in 0..3 {
+        write_line(&mut lines, &session(&format!("web{session_of}"), AT)).unwrap();
+        for seq in 1..=2500_u64 {
+            let record = with(seq, AT, |f| {
+                f.caller.comm = format!("p{}", seq % 40);
+                f.cgroup.path = Some(format!("/a/{}", seq % 300));
+                f.limit.as_mut().unwrap().value = Some(seq % 7);
+            });
+            write_line(&mut lines, &record).unwrap();
+            match seq % 50 {
+                7 => write_line(&mut lines, &repeat(seq - 3, 5, AT, LATER)).unwrap(),
+                9 => lines.extend_from_slice(b"no record\n\n \r\n"),
+                11 => write_line(&mut lines, &loss(2, LossReason::RingFull)).unwrap(),
+                _ => {}
+            }
+        }
+        write_line(&mut lines, &summary(2500, 100)).unwrap();
+    }
+    assert!(lines.len() > 3 * ahead::WORTH);
+    let mut frames = Vec::new();
+    for (n, part) in lines.chunks(200_000).enumerate() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.include_checksum(true).unwrap();
+        std::io::Write::write_all(&mut encoder, part).unwrap();
+        let mut frame = encoder.finish().unwrap();
+        if n % 5 == 3 {
+            let at = frame.len() / 2;
+            frame[at] ^= 4;
+        }
+        frames.extend(frame);
+    }
+    let mut hole = lines.clone();
+    hole[2_000_000..2_070_000].fill(0);
+    let torn = &lines[..lines.len() - 9];
+    let long = [&lines[..], &[b'x'; 3 << 20], b"\n", &lines].concat();
+    let none = b"no record\n".repeat(300_000);
+    for (name, bytes) in [
+        ("plain", &*lines),
+        ("torn", torn),
+        ("hole", &hole),
+        ("a long line", &long),
+        ("frames", &frames),
+        ("cut frames", &frames[..frames.len() - 5]),
+        ("no recording", &none),
+    ] {
+        let read = |workers| {
+            let mut sums = Aggregator::new(Wanted::default());
+            let source = Box::new(std::io::Cursor::new(bytes.to_vec()));
+            let mut reader = Reader::new("test".as_ref(), source).unwrap();
+            let read = sums.read_with(&mut reader, workers);
+            let error = read.err().map(|error| error.to_string());
+            let report = serde_json::to_string(&sums.finish()).unwrap();
+            (error, reader.damage(), report)
+        };
+        let alone = read(0);
+        assert_eq!(alone.0.is_some(), name == "no recording", "{name}");
+        for workers in 1..=3 {
+            assert!(read(workers) == alone, "{name}, {workers} threads");
+        }
+    }
 }

@@ -42,6 +42,16 @@ pub(super) struct Lines<B> {
     length: u64,
     /// Bytes of the source that were given away and are done with by the next call.
     given: usize,
+    waits: Waits,
+}
+
+/// What was made ready.
+enum Waits {
+    /// So many bytes of the source.
+    Lines(usize),
+    /// The one that was put together.
+    Line,
+    End,
 }
 
 impl<B: Bytes> Lines<B> {
@@ -51,6 +61,7 @@ impl<B: Bytes> Lines<B> {
             line: Vec::new(),
             length: 0,
             given: 0,
+            waits: Waits::End,
         }
     }
 
@@ -76,6 +87,47 @@ impl<B: Bytes> Lines<B> {
         &self.source
     }
 
+    /// Until there are whole lines, or the end: what [`Self::take`] gives then. After an error it can
+    /// be called again.
+    pub(super) fn ready(&mut self) -> Result<(), Stop> {
+        self.source.consume(std::mem::take(&mut self.given));
+        if self.length == 0 {
+            self.line.clear();
+        }
+        self.waits = loop {
+            let part = self.source.fill()?;
+            if part.is_empty() {
+                break Waits::End;
+            }
+            if self.length == 0
+                && let Some(end) = memchr::memrchr(b'\n', part)
+            {
+                // Nearly always: they are given as they are.
+                break Waits::Lines(end + 1);
+            }
+            if self.extend()? {
+                break Waits::Line;
+            }
+        };
+        Ok(())
+    }
+
+    /// What was made ready, several lines as one; the last one's newline may be missing.
+    pub(super) fn take(&mut self) -> Line<'_> {
+        match std::mem::replace(&mut self.waits, Waits::End) {
+            Waits::Lines(bytes) => {
+                self.given = bytes;
+                // It has been read already.
+                match self.source.fill() {
+                    Ok(part) => Line::Whole(&part[..bytes]),
+                    Err(_) => Line::End,
+                }
+            }
+            Waits::Line => self.taken(),
+            Waits::End => self.end(),
+        }
+    }
+
     /// The next line. After an error it can be called again.
     pub(super) fn next(&mut self) -> Result<Line<'_>, Stop> {
         self.source.consume(std::mem::take(&mut self.given));
@@ -85,35 +137,50 @@ impl<B: Bytes> Lines<B> {
         loop {
             let part = self.source.fill()?;
             if part.is_empty() {
-                let torn = std::mem::take(&mut self.length);
-                return Ok(if torn == 0 {
-                    Line::End
-                } else {
-                    Line::Torn(torn)
-                });
+                return Ok(self.end());
             }
-            let end = memchr::memchr(b'\n', part);
-            if let (Some(end @ ..=LONGEST), 0) = (end, self.length) {
+            if self.length == 0
+                && let Some(end @ ..=LONGEST) = memchr::memchr(b'\n', part)
+            {
                 // Nearly every line: it is there as a whole, and isn't copied. What has been
                 // read already is given again, which takes nothing.
                 self.given = end + 1;
                 return Ok(Line::Whole(&self.source.fill()?[..end]));
             }
-            let taken = end.unwrap_or(part.len());
-            self.length += taken as u64;
-            if self.length <= LONGEST as u64 {
-                self.line.extend_from_slice(&part[..taken]);
+            if self.extend()? {
+                return Ok(self.taken());
             }
-            self.source.consume(taken + usize::from(end.is_some()));
-            if end.is_some() {
-                let length = std::mem::take(&mut self.length);
-                if length > LONGEST as u64 {
-                    // Nor is the memory kept.
-                    self.line = Vec::new();
-                    return Ok(Line::TooLong);
-                }
-                return Ok(Line::Whole(&self.line));
-            }
+        }
+    }
+
+    /// Adds what is at hand to the line; whether that ended it.
+    fn extend(&mut self) -> Result<bool, Stop> {
+        let part = self.source.fill()?;
+        let end = memchr::memchr(b'\n', part);
+        let taken = end.unwrap_or(part.len());
+        self.length += taken as u64;
+        if self.length <= LONGEST as u64 {
+            self.line.extend_from_slice(&part[..taken]);
+        }
+        self.source.consume(taken + usize::from(end.is_some()));
+        Ok(end.is_some())
+    }
+
+    /// The line that has ended.
+    fn taken(&mut self) -> Line<'_> {
+        let length = std::mem::take(&mut self.length);
+        if length > LONGEST as u64 {
+            // Nor is the memory kept.
+            self.line = Vec::new();
+            return Line::TooLong;
+        }
+        Line::Whole(&self.line)
+    }
+
+    fn end(&mut self) -> Line<'_> {
+        match std::mem::take(&mut self.length) {
+            0 => Line::End,
+            torn => Line::Torn(torn),
         }
     }
 }

@@ -67,6 +67,31 @@ pub enum Item<T> {
     Gap(Gap),
 }
 
+/// What is read, as it stands.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Whole lines, see [`lines_of`].
+    Lines(&'a [u8]),
+    /// Records are missing here.
+    Gap(Gap),
+}
+
+/// The lines of a piece, without what is no damage; those without anything are left out. `None`: one
+/// that is too long to be a record.
+pub fn lines_of(piece: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut rest = piece;
+    let lines = std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let (line, behind) = rest.split_at(end);
+        rest = behind.get(1..).unwrap_or_default();
+        Some((line.len() <= lines::LONGEST).then(|| bare(line)))
+    });
+    lines.filter(|line| line.is_none_or(|line| !line.is_empty()))
+}
+
 /// A recording being read.
 pub struct Reader {
     path: PathBuf,
@@ -126,23 +151,10 @@ impl Reader {
         loop {
             let line = match self.lines.next() {
                 Ok(line) => line,
-                Err(Stop::Break) => {
-                    self.damage.torn_bytes += self.lines.forget();
-                    match self.lines.source().gap() {
-                        Some(gap) => return Ok(Some(Item::Gap(gap))),
-                        None => continue,
-                    }
-                }
-                Err(Stop::Failed(error)) if NothingYet::is(&error) => {
-                    self.lines.source().wait();
-                    continue;
-                }
-                Err(Stop::Failed(source)) => {
-                    return Err(ReadError::Read {
-                        path: self.path.clone(),
-                        source,
-                    });
-                }
+                Err(stop) => match self.stopped(stop)? {
+                    Some(gap) => return Ok(Some(Item::Gap(gap))),
+                    None => continue,
+                },
             };
             match line {
                 Line::Whole(line) => match bare(line) {
@@ -168,8 +180,62 @@ impl Reader {
         }
     }
 
+    /// The next lines, as many as are at hand, for those who want to look at them elsewhere: what
+    /// has become of them is told by [`Self::judged`], and after the last one [`Self::end`] has the
+    /// last word.
+    pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, ReadError> {
+        // What is borrowed from a loop can't be returned out of it, so that the loop is before.
+        loop {
+            match self.lines.ready() {
+                Ok(()) => break,
+                Err(stop) => {
+                    if let Some(gap) = self.stopped(stop)? {
+                        return Ok(Some(Piece::Gap(gap)));
+                    }
+                }
+            }
+        }
+        Ok(match self.lines.take() {
+            Line::Whole(lines) => Some(Piece::Lines(lines)),
+            Line::TooLong => {
+                self.damage.unreadable += 1;
+                Some(Piece::Gap(Gap::default()))
+            }
+            Line::Torn(bytes) => {
+                self.damage.torn_bytes += bytes;
+                None
+            }
+            Line::End => None,
+        })
+    }
+
+    /// So many of the lines given were records, and so many none.
+    pub fn judged(&mut self, records: u64, unreadable: u64) {
+        self.records += records;
+        self.damage.unreadable += unreadable;
+    }
+
+    /// Where what was given and what comes next are not one line; the gap between them, if there is
+    /// one.
+    fn stopped(&mut self, stop: Stop) -> Result<Option<Gap>, ReadError> {
+        match stop {
+            Stop::Break => {
+                self.damage.torn_bytes += self.lines.forget();
+                Ok(self.lines.source().gap())
+            }
+            Stop::Failed(error) if NothingYet::is(&error) => {
+                self.lines.source().wait();
+                Ok(None)
+            }
+            Stop::Failed(source) => Err(ReadError::Read {
+                path: self.path.clone(),
+                source,
+            }),
+        }
+    }
+
     /// Whether what is at its end was a recording at all.
-    fn end(&mut self) -> Result<(), ReadError> {
+    pub fn end(&self) -> Result<(), ReadError> {
         let damage = self.damage();
         if self.records > 0 {
             return Ok(());
@@ -180,7 +246,7 @@ impl Reader {
                 window: damage.largest_window,
             });
         }
-        let strange = match self.lines.source().has_frames() {
+        let strange = match self.lines.about().has_frames() {
             true if damage.bad_frames > 0 => 0,
             true => damage.unreadable,
             // Not one line of text among the bytes.

@@ -22,7 +22,9 @@ pub(super) struct Tape {
     /// Where the source's own beginning is; `None` for a pipe.
     base: Option<u64>,
     buffer: Vec<u8>,
-    /// Of the buffer: where reading stands.
+    /// Of the buffer: how much of it was read, and where reading stands. What is behind is whatever was
+    /// there before, so that it needs not be cleared each time.
+    filled: usize,
     from: usize,
     /// Where reading stands.
     at: u64,
@@ -44,6 +46,7 @@ impl Tape {
             base: source.stream_position().ok(),
             source,
             buffer: Vec::new(),
+            filled: 0,
             from: 0,
             at: 0,
             mark: None,
@@ -64,12 +67,12 @@ impl Tape {
 
     /// At least so many bytes, unless the end comes first.
     pub(super) fn peek(&mut self, least: usize) -> io::Result<&[u8]> {
-        while self.buffer.len() - self.from < least {
+        while self.filled - self.from < least {
             if self.more()? == 0 {
                 break;
             }
         }
-        Ok(&self.buffer[self.from..])
+        Ok(self.at_hand())
     }
 
     /// As [`Self::peek`]; what a followed file doesn't have yet is not waited for.
@@ -87,7 +90,7 @@ impl Tape {
 
     /// What is at hand already.
     pub(super) fn at_hand(&self) -> &[u8] {
-        &self.buffer[self.from..]
+        &self.buffer[self.from..self.filled]
     }
 
     /// Goes on; not beyond what is at hand.
@@ -125,7 +128,7 @@ impl Tape {
             if let Some(base) = self.base {
                 self.source.seek(SeekFrom::Start(base + to))?;
             }
-            self.buffer.clear();
+            self.filled = 0;
             self.from = 0;
         }
         self.at = to;
@@ -134,16 +137,18 @@ impl Tape {
 
     /// Where the buffer ends.
     fn end(&self) -> u64 {
-        self.at + (self.buffer.len() - self.from) as u64
+        self.at + (self.filled - self.from) as u64
     }
 
     /// Reads more behind what is in the buffer.
     fn more(&mut self) -> io::Result<usize> {
         self.make_room()?;
         let end = self.end();
-        let old = self.buffer.len();
-        self.buffer.resize(old + CHUNK, 0);
-        let to = &mut self.buffer[old..];
+        let old = self.filled;
+        if self.buffer.len() < old + CHUNK {
+            self.buffer.resize(old + CHUNK, 0);
+        }
+        let to = &mut self.buffer[old..old + CHUNK];
         let read = match &self.spool {
             Some(spool) if end < self.taken => {
                 let most = to.len().min((self.taken - end) as usize);
@@ -152,14 +157,14 @@ impl Tape {
             _ => read(&mut *self.source, to),
         };
         let bytes = *read.as_ref().unwrap_or(&0);
-        self.buffer.truncate(old + bytes);
+        self.filled = old + bytes;
         read?;
         if self.base.is_none() && end == self.taken {
             self.taken += bytes as u64;
             if let Some(spool) = &mut self.spool {
                 spool
                     .file
-                    .write_all(&self.buffer[old..])
+                    .write_all(&self.buffer[old..self.filled])
                     .map_err(spooling)?;
             }
         }
@@ -173,16 +178,18 @@ impl Tape {
             usize::try_from(mark.saturating_sub(first)).unwrap_or(usize::MAX)
         });
         let mut keep = marked.min(self.from);
-        if self.buffer.len() - keep > KEPT {
+        if self.filled - keep > KEPT {
             if self.base.is_none() && self.spool.is_none() {
                 let mut file = tempfile::tempfile().map_err(spooling)?;
-                file.write_all(&self.buffer[keep..]).map_err(spooling)?;
+                file.write_all(&self.buffer[keep..self.filled])
+                    .map_err(spooling)?;
                 let start = first + keep as u64;
                 self.spool = Some(Spool { file, start });
             }
             keep = self.from;
         }
-        self.buffer.drain(..keep);
+        self.buffer.copy_within(keep..self.filled, 0);
+        self.filled -= keep;
         self.from -= keep;
         Ok(())
     }
