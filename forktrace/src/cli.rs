@@ -16,7 +16,7 @@ use clap_complete::ArgValueCompleter;
 use forktrace::{
     cause::Cause,
     probe::style::Style,
-    record::{Errno, Record},
+    record::{Containers, Errno, Record},
     report::Report,
     selftest::Line,
     view::{Format, Probes, formats},
@@ -307,6 +307,16 @@ pub(crate) struct FilterArgs {
     /// yet.
     #[arg(long, value_name = "UNIT", conflicts_with = "cgroup", add = ArgValueCompleter::new(complete::units))]
     pub unit: Option<String>,
+    /// Only callers in this Kubernetes pod, by its name, NAMESPACE/NAME, or its uid.
+    #[arg(long, value_name = "POD")]
+    pub pod: Option<String>,
+    /// Only callers in pods of this Kubernetes namespace.
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Only callers in this container, by its name in the pod, or by its id (the first 12 digits will
+    /// do).
+    #[arg(long, value_name = "CONTAINER")]
+    pub container: Option<String>,
     /// Only failures with this cause. Several with commas between, or by giving it several times.
     #[arg(long, value_name = "CAUSE", value_parser = parse_cause, value_delimiter = ',', add = ArgValueCompleter::new(complete::judged))]
     pub cause: Vec<Cause>,
@@ -315,6 +325,17 @@ pub(crate) struct FilterArgs {
     /// several times.
     #[arg(long, value_name = "ERRNO", value_parser = parse_errno, value_delimiter = ',', add = ArgValueCompleter::new(complete::errnos))]
     pub errno: Vec<ErrnoChoice>,
+}
+
+impl FilterArgs {
+    /// Pods and containers.
+    pub(crate) fn containers(&self) -> Containers {
+        Containers {
+            pod: self.pod.clone(),
+            namespace: self.namespace.clone(),
+            container: self.container.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

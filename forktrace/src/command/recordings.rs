@@ -38,6 +38,7 @@ pub(super) fn wanted(args: &FilterArgs) -> Wanted {
             .as_ref()
             .map(|path| path.to_string_lossy().into_owned()),
         unit: args.unit.clone(),
+        containers: args.containers(),
         causes: args.cause.clone(),
         // `all` among them wants every one.
         errnos: errnos.collect::<Option<_>>().unwrap_or_default(),

@@ -131,6 +131,15 @@ fn selection(
         let names: Vec<_> = filter.errno.iter().map(|e| e.name()).collect();
         filters.insert("errno".to_owned(), names.join(","));
     }
+    for (option, text) in [
+        ("pod", &filter.pod),
+        ("namespace", &filter.namespace),
+        ("container", &filter.container),
+    ] {
+        if let Some(text) = text {
+            filters.insert(option.to_owned(), text.clone());
+        }
+    }
     let (reported, errnos) = errnos(&filter.errno);
     settings.errnos = reported;
     for cause in &filter.cause {
@@ -139,6 +148,7 @@ fn selection(
     Ok(Selection {
         causes: filter.cause.clone(),
         errnos,
+        containers: filter.containers(),
         descends_from: None,
     })
 }

@@ -22,6 +22,7 @@ pub mod own_namespaces;
 pub mod pam_limits;
 pub mod passwd;
 pub mod past;
+pub mod pods;
 pub mod process;
 pub mod readings;
 pub mod sched_ext;

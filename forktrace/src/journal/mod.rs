@@ -127,6 +127,9 @@ fn about(failure: &Failure) -> Entry {
     entry.add_some("UNIT", cgroup.unit.as_ref());
     entry.add_some("CONTAINER_ID", cgroup.container.as_ref());
     entry.add_some("POD_UID", cgroup.pod.as_ref());
+    entry.add_some("NAMESPACE", cgroup.namespace.as_ref());
+    entry.add_some("POD", cgroup.pod_name.as_ref());
+    entry.add_some("CONTAINER", cgroup.container_name.as_ref());
     let fix = failure.fix.first();
     entry.add_some("FIX", fix.and_then(|fix| fix.now.as_ref()));
     entry.add_some(

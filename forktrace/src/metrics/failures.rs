@@ -67,6 +67,10 @@ impl Failures {
         let cgroup = &failure.cgroup;
         let limit = failure.limit.as_ref();
         let name = |text: &Option<String>| text.clone().unwrap_or_default();
+        // The name, and where nobody knows it what the cgroup says.
+        let or = |name: &Option<String>, id: &Option<String>| {
+            name.clone().or_else(|| id.clone()).unwrap_or_default()
+        };
         let errno = failure.errno.name();
         let (cause, operation) = (failure.cause.id(), failure.operation.name());
         let fine = labels(&[
@@ -76,9 +80,9 @@ impl Failures {
             ("limit", limit.map_or("", |limit| limit.kind.name())),
             ("owner", &limit.map(owner).unwrap_or_default()),
             ("unit", &name(&cgroup.unit)),
-            ("namespace", ""),
-            ("pod", &name(&cgroup.pod)),
-            ("container", &name(&cgroup.container)),
+            ("namespace", &name(&cgroup.namespace)),
+            ("pod", &or(&cgroup.pod_name, &cgroup.pod)),
+            ("container", &or(&cgroup.container_name, &cgroup.container)),
         ]);
         let coarse = self.coarse([cause, &errno, operation]);
         let fine = match self.index.get(&*fine) {

@@ -81,6 +81,61 @@ pub struct Cgroup {
     /// The pod's quality of service class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qos: Option<Qos>,
+    /// The pod's namespace, by kubelet's files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The pod's name, by kubelet's files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_name: Option<String>,
+    /// The container's name in its pod, by kubelet's files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_name: Option<String>,
+}
+
+/// Which pods and containers are meant; `None` is all, those of no pod too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Containers {
+    /// A pod by its name, `NAMESPACE/NAME`, or its uid.
+    pub pod: Option<String>,
+    /// The pod's namespace.
+    pub namespace: Option<String>,
+    /// A container by its name, or by its id or the beginning of that.
+    pub container: Option<String>,
+}
+
+impl Containers {
+    /// Whether any is left out.
+    pub fn chooses(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// Whether all that is asked of a cgroup is so.
+    pub fn has(&self, cgroup: &Cgroup) -> bool {
+        self.met(cgroup) == [true; 3]
+    }
+
+    /// Whether its pod, its namespace and its container are meant.
+    pub fn met(&self, cgroup: &Cgroup) -> [bool; 3] {
+        let is = |name: &Option<String>, wanted: &str| name.as_deref() == Some(wanted);
+        [
+            self.pod.as_ref().is_none_or(|pod| {
+                let whole = pod.split_once('/').is_some_and(|(namespace, name)| {
+                    is(&cgroup.namespace, namespace) && is(&cgroup.pod_name, name)
+                });
+                whole || is(&cgroup.pod_name, pod) || is(&cgroup.pod, pod)
+            }),
+            self.namespace
+                .as_ref()
+                .is_none_or(|namespace| is(&cgroup.namespace, namespace)),
+            self.container.as_ref().is_none_or(|container| {
+                let id = cgroup.container.as_ref();
+                // As container runtimes show it.
+                let short = container.len() >= 12;
+                let begins = id.is_some_and(|id| short && id.starts_with(&**container));
+                is(&cgroup.container_name, container) || is(&cgroup.container, container) || begins
+            }),
+        ]
+    }
 }
 
 /// Quality of service class of a Kubernetes pod, as its status spells it.
@@ -110,7 +165,44 @@ impl fmt::Display for Qos {
 #[cfg(test)]
 /// A sample caller, for the tests of other rooms.
 pub mod tests {
-    use super::{Caller, program, program_and_thread};
+    use super::{Caller, Cgroup, Containers, program, program_and_thread};
+
+    #[test]
+    fn pods_and_containers_go_by_name_or_id() {
+        let id = "3f1c0a5ce9b44c1f8d27ab6e05a1f3c29d8e7b60514f3a2c9e8d7b6a50413f2e";
+        let text = |text: &str| Some(text.to_owned());
+        let cgroup = Cgroup {
+            pod: text("5b8c2f9e-3d41-4a77-9c05-1f2e3d4c5b6a"),
+            container: text(id),
+            namespace: text("shop"),
+            pod_name: text("web-0"),
+            container_name: text("php"),
+            ..Cgroup::default()
+        };
+        let has = |pod, namespace, container| {
+            let wanted = Containers {
+                pod: Option::map(pod, str::to_owned),
+                namespace: Option::map(namespace, str::to_owned),
+                container: Option::map(container, str::to_owned),
+            };
+            wanted.has(&cgroup)
+        };
+        assert!(has(None, None, None));
+        assert!(has(Some("web-0"), Some("shop"), Some("php")));
+        assert!(has(Some("shop/web-0"), None, Some(id)));
+        assert!(has(
+            Some("5b8c2f9e-3d41-4a77-9c05-1f2e3d4c5b6a"),
+            None,
+            Some(&id[..12])
+        ));
+        assert!(!has(Some("web"), None, None) && !has(Some("other/web-0"), None, None));
+        assert!(!has(None, Some("default"), None) && !has(None, None, Some(&id[..11])));
+        let of_none = Containers {
+            namespace: text("shop"),
+            ..Containers::default()
+        };
+        assert!(of_none.chooses() && !of_none.has(&Cgroup::default()));
+    }
 
     #[test]
     fn a_program_goes_by_its_executable() {

@@ -22,7 +22,7 @@ mod word;
 pub mod zone;
 
 pub use amount::{amount, bytes};
-pub use caller::{Caller, Cgroup, Qos, program, program_and_thread};
+pub use caller::{Caller, Cgroup, Containers, Qos, program, program_and_thread};
 pub use cause::Cause;
 pub use creation::{Certainty, Operation};
 pub use errno::{Errno, NoErrno};

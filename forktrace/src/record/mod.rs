@@ -19,8 +19,8 @@ pub use session::{
 
 /// What records are made of.
 pub use crate::model::{
-    Caller, Candidate, Certainty, Cgroup, CgroupOwner, Errno, Fix, Holder, HolderKind, Limit,
-    LimitKind, LossReason, Memory, NoErrno, Operation, Owner, Qos, Unit,
+    Caller, Candidate, Certainty, Cgroup, CgroupOwner, Containers, Errno, Fix, Holder, HolderKind,
+    Limit, LimitKind, LossReason, Memory, NoErrno, Operation, Owner, Qos, Unit,
 };
 
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Gap;
 use crate::{
-    model::{Caller, Cause, Cgroup, Errno, program_and_thread},
+    model::{Caller, Cause, Cgroup, Containers, Errno, program_and_thread},
     record::{Alike, Failure, OomKill, Record, Repeat, Session, Summary},
 };
 
@@ -28,6 +28,8 @@ pub struct Wanted {
     pub cgroup: Option<String>,
     /// The systemd unit that the caller runs in.
     pub unit: Option<String>,
+    /// Pods and containers by name.
+    pub containers: Containers,
     /// Any of these causes.
     pub causes: Vec<Cause>,
     /// Any of these errnos.
@@ -47,6 +49,7 @@ impl Wanted {
             || self.user.is_some()
             || self.cgroup.is_some()
             || self.unit.is_some()
+            || self.containers.chooses()
             || !self.causes.is_empty()
             || !self.errnos.is_empty()
     }
@@ -54,7 +57,10 @@ impl Wanted {
     /// Whether the filters can judge failures of which only is known that they are like another.
     pub fn can_judge(&self, alike: Alike) -> bool {
         let of_process = self.pid.is_some() || self.comm.is_some();
-        let of_cgroup = self.user.is_some() || self.cgroup.is_some() || self.unit.is_some();
+        let of_cgroup = self.user.is_some()
+            || self.cgroup.is_some()
+            || self.unit.is_some()
+            || self.containers.chooses();
         match alike {
             Alike::Process => true,
             Alike::UserAndCgroup => !of_process,
@@ -92,15 +98,25 @@ pub struct Unmet(u16);
 
 impl Unmet {
     /// By their bits.
-    const OPTIONS: [&str; 9] = [
-        "--since", "--until", "--pid", "--comm", "--user", "--cgroup", "--unit", "--cause",
+    const OPTIONS: [&str; 12] = [
+        "--since",
+        "--until",
+        "--pid",
+        "--comm",
+        "--user",
+        "--cgroup",
+        "--unit",
+        "--pod",
+        "--namespace",
+        "--container",
+        "--cause",
         "--errno",
     ];
     const TIMES: u16 = 0b11;
     const OF_PROCESS: u16 = 0b1100;
-    const OF_CGROUP: u16 = 0b111_0000;
+    const OF_CGROUP: u16 = 0b11_1111_0000;
 
-    fn of(met: [bool; 9]) -> Self {
+    fn of(met: [bool; 12]) -> Self {
         let bits = met.iter().enumerate();
         Self(bits.fold(0, |bits, (at, met)| bits | u16::from(!met) << at))
     }
@@ -191,7 +207,7 @@ impl Wanted {
             until: self.until,
             ..Self::default()
         };
-        let mut met = [true; 9];
+        let mut met = [true; 12];
         met[0] = since.in_time(first, last);
         met[1] = until.in_time(first, last);
         Unmet::of(met)
@@ -200,6 +216,7 @@ impl Wanted {
     /// Of those that are about no time.
     fn unmet_choice(&self, f: &Failure) -> Unmet {
         let c = &f.caller;
+        let [pod, namespace, container] = self.containers.met(&f.cgroup);
         let is_user = |user: &String| c.user.as_ref() == Some(user) || user.parse() == Ok(c.uid);
         Unmet::of([
             true,
@@ -209,6 +226,9 @@ impl Wanted {
             self.user.as_ref().is_none_or(is_user),
             self.is_within(&f.cgroup),
             self.is_of_unit(&f.cgroup),
+            pod,
+            namespace,
+            container,
             self.causes.is_empty() || self.causes.contains(&f.cause),
             self.errnos.is_empty() || self.errnos.contains(&f.errno),
         ])
@@ -229,7 +249,7 @@ impl Wanted {
     }
 
     fn lives(&self, cgroup: &Cgroup) -> bool {
-        self.is_within(cgroup) && self.is_of_unit(cgroup)
+        self.is_within(cgroup) && self.is_of_unit(cgroup) && self.containers.has(cgroup)
     }
 
     /// Whether an OOM kill is wanted, by its victim. It is no failure: who asks for causes or
@@ -472,6 +492,25 @@ mod tests {
         assert_eq!(left_out.last.as_deref(), Some(LATER));
         let by: Vec<_> = left_out.by.iter().map(|(o, n)| (o.as_str(), *n)).collect();
         assert_eq!(by, [("--pid", 11), ("--user", 21)]);
+    }
+
+    #[test]
+    fn pods_are_chosen_and_their_repeats_with_them() {
+        let wanted = Wanted {
+            containers: Containers {
+                namespace: Some("shop".to_owned()),
+                ..Containers::default()
+            },
+            ..Wanted::default()
+        };
+        let mut filter = Filter::new(wanted);
+        let mut of_pod = failure(1, AT);
+        of_pod.cgroup.namespace = Some("shop".to_owned());
+        assert!(filter.pass(Record::Failure(Box::new(of_pod))).is_some());
+        assert!(filter.pass(failed(2, AT)).is_none());
+        assert!(filter.pass(repeat(1, 5, AT, LATER)).is_some());
+        assert!(filter.pass(repeat(2, 5, AT, LATER)).is_none());
+        assert_eq!(filter.left_out().by["--namespace"], 6);
     }
 
     #[test]

@@ -210,6 +210,11 @@ fn lives<'a>(scan: &mut Scanner<'a>) -> Option<Cgroup<'a>> {
     if scan.goes_on(",\"qos\":") {
         scan.name::<Qos>()?;
     }
+    for name in [",\"namespace\":", ",\"pod_name\":", ",\"container_name\":"] {
+        if scan.goes_on(name) {
+            scan.text()?;
+        }
+    }
     scan.after("}")?;
     Some(Cgroup {
         path,

@@ -44,6 +44,7 @@ use crate::{
         clock::Clock,
         holders::{Holders, Tasks},
         passwd::Passwd,
+        pods::Pods,
     },
     model::without_numbers,
     model::{Cause, LossReason},
@@ -102,6 +103,7 @@ pub struct Tracer {
     clock: Clock,
     counts: Counts,
     selection: Selection,
+    pods: Pods,
     seq: u64,
     /// `summary.skipped` counts from here.
     skipped_before: u64,
@@ -182,6 +184,7 @@ impl Tracer {
             clock: Clock::now(),
             counts,
             selection,
+            pods: Pods::default(),
             seq: 0,
             summary: Summary::default(),
             start_times: times,
@@ -225,18 +228,22 @@ impl Tracer {
         }
     }
 
-    fn oom_kill(&self, time_ns: u64, kill: Box<OomKill>) -> Option<Record> {
+    fn oom_kill(&mut self, time_ns: u64, mut kill: Box<OomKill>) -> Option<Record> {
+        self.pods.name(&mut kill.cgroup);
         let time = self.clock.rfc3339(time_ns);
-        let wanted = self.selection.wants_kills();
+        let wanted = self.selection.wants_kill(&kill.cgroup);
         wanted.then(|| Record::OomKill(Box::new(OomKill { time, ..*kill })))
     }
 
     fn explain(&mut self, mut decoded: Decoded) -> Option<Record> {
+        self.pods.name(&mut decoded.cgroup);
         let verdict = judge(&decoded.evidence);
-        if !self
-            .selection
-            .wants(verdict.cause, decoded.evidence.errno, decoded.caller.pid)
-        {
+        if !self.selection.wants(
+            verdict.cause,
+            decoded.evidence.errno,
+            decoded.caller.pid,
+            &decoded.cgroup,
+        ) {
             self.counts.ignore(decoded.key, decoded.time_ns);
             return None;
         }

@@ -6,7 +6,7 @@ use forktrace_common::settings::Settings;
 
 use crate::{
     host::ancestry,
-    model::{Cause, Errno},
+    model::{Cause, Cgroup, Containers, Errno},
     probe::style::Style,
 };
 
@@ -39,6 +39,7 @@ pub struct Selection {
     pub causes: Vec<Cause>,
     /// Empty: all.
     pub errnos: Vec<Errno>,
+    pub containers: Containers,
     /// Descendants of this process only; `None`: the kernel side looks.
     pub descends_from: Option<u32>,
 }
@@ -46,7 +47,10 @@ pub struct Selection {
 impl Selection {
     /// Whether anything is filtered here.
     pub fn is_active(&self) -> bool {
-        !self.causes.is_empty() || !self.errnos.is_empty() || self.descends_from.is_some()
+        !self.causes.is_empty()
+            || !self.errnos.is_empty()
+            || self.descends_from.is_some()
+            || self.containers.chooses()
     }
 
     /// Whether OOM kills are wanted: they have no cause and no errno to be asked for by.
@@ -54,10 +58,16 @@ impl Selection {
         self.causes.is_empty() && self.errnos.is_empty()
     }
 
+    /// Whether the OOM kill of a task of this cgroup is.
+    pub fn wants_kill(&self, cgroup: &Cgroup) -> bool {
+        self.wants_kills() && self.containers.has(cgroup)
+    }
+
     /// Whether a failure is wanted.
-    pub fn wants(&self, cause: Cause, errno: Errno, pid: u32) -> bool {
+    pub fn wants(&self, cause: Cause, errno: Errno, pid: u32, cgroup: &Cgroup) -> bool {
         (self.causes.is_empty() || self.causes.contains(&cause))
             && (self.errnos.is_empty() || self.errnos.contains(&errno))
+            && self.containers.has(cgroup)
             && self
                 .descends_from
                 .is_none_or(|ancestor| ancestry::descends_from(pid, ancestor))

@@ -14,6 +14,7 @@ mod live;
 mod metrics;
 mod other_errnos;
 mod out_of_sight;
+mod pods;
 mod postgres;
 mod postgres_overcommit;
 mod privilege;
@@ -51,12 +52,13 @@ pub(crate) struct Behaviour {
 
 /// All of them.
 pub(crate) fn run(tests: &mut Tests) {
-    let parts: [&[Behaviour]; 20] = [
+    let parts: [&[Behaviour]; 21] = [
         check::BEHAVIOURS,
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
         journal::BEHAVIOURS,
         metrics::BEHAVIOURS,
+        pods::BEHAVIOURS,
         filters::BEHAVIOURS,
         replay::BEHAVIOURS,
         recording::BEHAVIOURS,

@@ -140,6 +140,7 @@ impl Paths {
             container: who.container,
             pod: who.pod,
             qos: who.qos,
+            ..Cgroup::default()
         }
     }
 }
