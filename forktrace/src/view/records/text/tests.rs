@@ -1,5 +1,8 @@
 use super::*;
-use crate::record::{Constraint, oom_kill::tests::kill};
+use crate::{
+    model::is_harmful,
+    record::{Constraint, oom_kill::tests::kill},
+};
 
 #[test]
 fn what_failures_have_in_common_is_called_by_its_name() {
@@ -176,4 +179,73 @@ fn the_summary_counts_them_apart() {
         text,
         "2 OOM kills\nNo failed creation with EAGAIN or ENOMEM (other errnos: --errno all).\n"
     );
+}
+
+/// What a terminal would obey, what would begin a line, what would turn the rest round.
+const HOSTILE: &str = "x\u{1b}[31m\u{9b}2J\r\nfaked\u{202e}\u{2066}\u{61c}\u{200b}";
+
+/// Each text in it becomes hostile that may be any text, and each map gets a hostile key.
+fn with_hostile_texts(line: &str) -> Record {
+    /// Where there are texts, and where there are fields.
+    fn find(value: &serde_json::Value, at: &str, texts: &mut Vec<String>, maps: &mut Vec<String>) {
+        let below: Vec<_> = match value {
+            serde_json::Value::String(_) => return texts.push(at.to_owned()),
+            serde_json::Value::Array(list) => {
+                let numbered = list.iter().enumerate();
+                numbered.map(|(n, value)| (n.to_string(), value)).collect()
+            }
+            serde_json::Value::Object(fields) => {
+                maps.push(at.to_owned());
+                let named = fields.iter();
+                named.map(|(name, value)| (name.clone(), value)).collect()
+            }
+            _ => return,
+        };
+        for (name, value) in below {
+            find(value, &format!("{at}/{name}"), texts, maps);
+        }
+    }
+    let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+    let (mut texts, mut maps) = (Vec::new(), Vec::new());
+    find(&record, "", &mut texts, &mut maps);
+    let mut change = |at: &str, change: &dyn Fn(&mut serde_json::Value)| {
+        let before = record.clone();
+        change(record.pointer_mut(at).unwrap());
+        if serde_json::from_value::<Record>(record.clone()).is_err() {
+            record = before;
+        }
+    };
+    for at in &texts {
+        change(at, &|text| *text = HOSTILE.into());
+    }
+    for at in &maps {
+        change(at, &|map| {
+            let fields = map.as_object_mut().unwrap();
+            if let Some(value) = fields.values().next().cloned() {
+                fields.insert(HOSTILE.to_owned(), value);
+            }
+        });
+    }
+    serde_json::from_value(record).unwrap()
+}
+
+#[test]
+fn no_text_of_a_record_reaches_the_terminal_as_it_is() {
+    let lines = [
+        include_str!("../../../../tests/data/schema-1.ndjson"),
+        include_str!("../../../../tests/data/oom-kill.ndjson"),
+    ];
+    let mut seen = 0;
+    for line in lines.iter().flat_map(|lines| lines.lines()) {
+        let records = [with_hostile_texts(line)];
+        for verbosity in [Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose] {
+            let text = printed(&records, verbosity, false);
+            let harmful = text.chars().find(|c| *c != '\n' && is_harmful(*c));
+            assert_eq!(harmful, None, "{line}\n{text}");
+            let begins = text.lines().find(|line| line.starts_with("faked"));
+            assert_eq!(begins, None, "{line}");
+            seen += text.matches("\\u{202e}").count();
+        }
+    }
+    assert!(seen > 100, "{seen}");
 }

@@ -31,7 +31,9 @@ pub(super) fn what(f: &Failure) -> String {
         Operation::Thread => "thread",
         // By a call of another name: one bracket holds both.
         Operation::Vfork => match &f.syscall {
-            Some(call) if call != "vfork" => return format!("process (vfork, {call})"),
+            Some(call) if call != "vfork" => {
+                return format!("process (vfork, {})", clean(call));
+            }
             _ => "process (vfork)",
         },
         Operation::Exec => "program",
@@ -40,7 +42,7 @@ pub(super) fn what(f: &Failure) -> String {
         Operation::ThreadStack => "thread stack",
     };
     match &f.syscall {
-        Some(call) if call != "vfork" => format!("{operation} ({call})"),
+        Some(call) if call != "vfork" => format!("{operation} ({})", clean(call)),
         _ => operation.to_owned(),
     }
 }
