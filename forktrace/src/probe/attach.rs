@@ -38,6 +38,35 @@ pub struct Plan {
     pub thread_stacks: bool,
 }
 
+impl Plan {
+    /// For the failing return, and what runs on what succeeds as well; better first.
+    const fn styles(&self) -> &'static [Style] {
+        match self.style {
+            None => &[Style::Fexit, Style::Kprobe],
+            Some(Style::Fexit) => &[Style::Fexit],
+            Some(Style::Kprobe) => &[Style::Kprobe],
+            Some(Style::Tracepoint) => &[],
+        }
+    }
+
+    /// For the stages, where the failing return is seen in that style; better first. Their functions
+    /// run on error paths alone, so a kprobe costs a successful creation nothing, and it is never
+    /// skipped.
+    fn stages(&self, of_return: Option<Style>) -> &'static [Style] {
+        match self.style {
+            None if self.preemptible && of_return == Some(Style::Fexit) => {
+                &[Style::Kprobe, Style::Fexit]
+            }
+            _ => self.styles(),
+        }
+    }
+
+    /// Whether tracepoints serve where none of [`Self::styles`] does.
+    fn falls_back(&self) -> bool {
+        self.style.is_none_or(|style| style == Style::Tracepoint)
+    }
+}
+
 /// Every function that a trampoline may be attached to.
 pub fn hooked_functions() -> impl Iterator<Item = &'static str> {
     HOOKS
@@ -57,12 +86,7 @@ const FEW_INSTANCES: &str = "execve, and with --seccomp the filters, are seen by
 /// longer than this process, however it ends.
 pub fn attach(ebpf: &mut Ebpf, kernel_btf: Option<&Btf>, kernel: &Kernel, plan: Plan) -> Outcome {
     let mut outcome = Outcome::default();
-    let styles: &[Style] = match plan.style {
-        None => &[Style::Fexit, Style::Kprobe],
-        Some(Style::Fexit) => &[Style::Fexit],
-        Some(Style::Kprobe) => &[Style::Kprobe],
-        Some(Style::Tracepoint) => &[],
-    };
+    let styles = plan.styles();
     let mut attacher = Attacher {
         ebpf,
         kernel_btf,
@@ -75,14 +99,7 @@ pub fn attach(ebpf: &mut Ebpf, kernel_btf: Option<&Btf>, kernel: &Kernel, plan: 
     // The stages are worth nothing without the return.
     if !styles.is_empty() && attacher.creations(styles, &sites.returns) {
         attacher.errors(&sites);
-        // The stages' functions run on error paths alone, so a kprobe costs a
-        // successful creation nothing, and it is never skipped.
-        let stages: &[Style] = match plan.style {
-            None if plan.preemptible && attacher.outcome.style() == Some(Style::Fexit) => {
-                &[Style::Kprobe, Style::Fexit]
-            }
-            _ => styles,
-        };
+        let stages = plan.stages(attacher.outcome.style());
         for hook in HOOKS[1..].iter().chain(plan.seccomp.then_some(&SECCOMP)) {
             // What is no stage runs on what succeeds as well, and a kretprobe
             // can run out: trampolines are better there.
@@ -101,7 +118,7 @@ pub fn attach(ebpf: &mut Ebpf, kernel_btf: Option<&Btf>, kernel: &Kernel, plan: 
         attacher.count_missed_returns();
         return outcome;
     }
-    if plan.style.is_none_or(|s| s == Style::Tracepoint) {
+    if plan.falls_back() {
         attacher.tracepoints();
         if attacher.kernel.has_types() {
             attacher.oom_kills(false);
@@ -344,4 +361,51 @@ fn unload(ebpf: &mut Ebpf, name: &str) {
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, Why> {
     ebpf.program_mut(name)
         .ok_or_else(|| Why::text(format!("the BPF object has no program {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Style; 3] = [Style::Fexit, Style::Kprobe, Style::Tracepoint];
+
+    #[test]
+    fn what_nobody_chose_is_tried_in_every_style() {
+        let plan = Plan::default();
+        assert_eq!(plan.styles(), [Style::Fexit, Style::Kprobe]);
+        assert!(plan.falls_back());
+    }
+
+    #[test]
+    fn a_style_that_was_chosen_is_the_only_one() {
+        for style in ALL {
+            let plan = Plan {
+                style: Some(style),
+                preemptible: true,
+                ..Plan::default()
+            };
+            let probes: &[Style] = match style {
+                Style::Tracepoint => &[],
+                _ => &[style],
+            };
+            assert_eq!(plan.styles(), probes);
+            assert_eq!(plan.stages(Some(style)), probes);
+            assert_eq!(plan.falls_back(), style == Style::Tracepoint);
+        }
+    }
+
+    #[test]
+    fn where_the_kernel_preempts_itself_stages_are_kprobes_first() {
+        let of = |preemptible, of_return| {
+            let plan = Plan {
+                preemptible,
+                ..Plan::default()
+            };
+            plan.stages(Some(of_return))
+        };
+        assert_eq!(of(true, Style::Fexit), [Style::Kprobe, Style::Fexit]);
+        // Trampolines were refused once.
+        assert_eq!(of(true, Style::Kprobe), [Style::Fexit, Style::Kprobe]);
+        assert_eq!(of(false, Style::Fexit), [Style::Fexit, Style::Kprobe]);
+    }
 }
