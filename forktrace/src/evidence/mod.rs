@@ -7,6 +7,8 @@ mod huge_pages;
 mod other_errnos;
 mod overcommit;
 mod sched_ext;
+#[cfg(test)]
+mod tests;
 pub mod thread_stack;
 
 pub use huge_pages::{HugePages, HugePool};
@@ -72,13 +74,6 @@ pub struct CgroupLimit {
     pub oom_kill_disable: bool,
 }
 
-impl CgroupLimit {
-    /// No room for one more task.
-    pub fn full(&self) -> bool {
-        self.limit.is_some_and(|limit| self.usage >= limit)
-    }
-}
-
 /// One step of the comparison that RLIMIT_NPROC makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NprocLevel {
@@ -95,11 +90,6 @@ pub struct NprocLevel {
 }
 
 impl NprocLevel {
-    /// Whether fork has no room here: it compares before it counts the child.
-    pub fn full(&self) -> bool {
-        self.limit.is_some_and(|limit| self.usage >= limit)
-    }
-
     /// More than the limit allows: what execve asks, where the caller is one of
     /// those counted and nothing is to be added.
     pub fn over(&self) -> bool {

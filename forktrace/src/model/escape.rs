@@ -40,6 +40,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_reorders_or_hides_text_is_named() {
+        // Unicode's Bidi_Control, whole; zero-width characters; line and paragraph separators;
+        // characters that are there and not seen; annotations; tags.
+        for range in [
+            '\u{61c}'..='\u{61c}',
+            '\u{200b}'..='\u{200f}',
+            '\u{2028}'..='\u{202e}',
+            '\u{2060}'..='\u{2064}',
+            '\u{2066}'..='\u{2069}',
+            '\u{feff}'..='\u{feff}',
+            '\u{ad}'..='\u{ad}',
+            '\u{fff9}'..='\u{fffb}',
+            '\u{e0001}'..='\u{e0001}',
+            '\u{e0020}'..='\u{e007f}',
+        ] {
+            for c in range {
+                let text = format!("a{c}b");
+                assert_eq!(clean(&text), format!("a{}b", c.escape_unicode()));
+            }
+        }
+        for c in [
+            '\u{200a}', '\u{2010}', '\u{2027}', '\u{202f}', '\u{205f}', '\u{61b}', '\u{ae}',
+        ] {
+            assert!(!is_harmful(c), "{c:?}");
+        }
+    }
+
+    #[test]
     fn hostile_text_is_harmless_and_plain_text_stays() {
         assert_eq!(clean("postgres: idle"), "postgres: idle");
         assert!(matches!(clean("größe"), Cow::Borrowed(_)));

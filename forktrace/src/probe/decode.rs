@@ -334,7 +334,7 @@ fn oom_limit(cgroup: CgroupLimit, version: Version) -> Option<Limit> {
 }
 
 /// Copies the event out of the ring buffer's bytes.
-fn event_of(bytes: &[u8]) -> Option<Box<FailureEvent>> {
+pub(super) fn event_of(bytes: &[u8]) -> Option<Box<FailureEvent>> {
     if bytes.len() < size_of::<FailureEvent>() {
         return None;
     }
@@ -359,6 +359,55 @@ mod tests {
             limit,
             oom_kill_disable: false,
         }
+    }
+
+    /// In /a/b/c.
+    fn event() -> Box<FailureEvent> {
+        let mut event = event_of(&[0; size_of::<FailureEvent>()]).unwrap();
+        // The leaf's name first.
+        let names = b"c\0b\0a\0";
+        event.names[..names.len()].copy_from_slice(names);
+        event.paths[0].id = 30;
+        event.paths[0].len = names.len() as u32;
+        for (at, level) in [3, 2].into_iter().enumerate() {
+            event.pids[at] = limit(level);
+        }
+        event.pids_len = 2;
+        event.ret = -libc::EAGAIN;
+        event
+    }
+
+    fn limit(level: u32) -> event::CgroupLimit {
+        event::CgroupLimit {
+            id: u64::from(level) * 10,
+            level,
+            usage: 5,
+            limit: i64::from(level) + 1,
+            ..event::CgroupLimit::default()
+        }
+    }
+
+    #[test]
+    fn a_limit_is_of_the_ancestor_at_its_level() {
+        let mut decoder = Decoder::new(Hierarchies::default(), Passwd::default());
+        for (level, path) in [(3, "/a/b/c"), (2, "/a/b"), (1, "/a"), (0, "/")] {
+            let mut event = event();
+            event.facts.pids = limit(level);
+            // The root has no limit; nor is there one whose id is 0.
+            event.facts.pids.id += 1;
+            let decoded = decoder.failure(event, &Outcome::default()).unwrap();
+            assert_eq!(decoded.cgroup.path.as_deref(), Some("/a/b/c"));
+            let paths = decoded.evidence.pids.iter().map(|c| c.path.as_deref());
+            assert_eq!(paths.collect::<Vec<_>>(), [Some("/a/b/c"), Some("/a/b")]);
+            let full = decoded.evidence.pids_full.unwrap();
+            assert_eq!(full.path.as_deref(), Some(path));
+            assert_eq!((full.usage, full.limit), (5, Some(u64::from(level) + 1)));
+        }
+        // Deeper than its path: nobody's name.
+        let mut event = event();
+        event.facts.pids = limit(4);
+        let decoded = decoder.failure(event, &Outcome::default()).unwrap();
+        assert_eq!(decoded.evidence.pids_full.unwrap().path, None);
     }
 
     #[test]

@@ -131,3 +131,154 @@ fn no_note(event: &FailureEvent, probes: &Outcome) -> Stage {
     }
     Stage::Early
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::{decode::event_of, outcome::Attached, style::Style};
+
+    fn event(noted: Noted) -> Box<FailureEvent> {
+        let mut event = event_of(&[0; size_of::<FailureEvent>()]).unwrap();
+        event.style = style::FEXIT;
+        event.stage = noted as u8;
+        event.ret = -libc::EAGAIN;
+        event
+    }
+
+    fn probes(roles: &[Role]) -> Outcome {
+        let attached = |role: &Role| Attached {
+            role: Some(*role),
+            target: String::new(),
+            style: Style::Kprobe,
+        };
+        Outcome {
+            attached: roles.iter().map(attached).collect(),
+            ..Outcome::default()
+        }
+    }
+
+    #[test]
+    fn each_note_has_its_stage() {
+        let none = probes(&[]);
+        for (noted, expected) in [
+            (Noted::Early, Stage::Early),
+            (Noted::SighandToNamespaces, Stage::SighandToNamespaces),
+            (Noted::IoToPid, Stage::IoToPid),
+            (Noted::Cgroups, Stage::Cgroups),
+            (Noted::AfterCgroups, Stage::AfterCgroups),
+            (Noted::Filtered, Stage::Filtered),
+            (Noted::Exec, Stage::Exec),
+            (Noted::ExecUnseen, Stage::ExecUnseen),
+            (Noted::StackMmap, Stage::ThreadStack),
+            (Noted::StackMprotect, Stage::ThreadStack),
+            (Noted::OomKill, Stage::Unseen),
+        ] {
+            assert_eq!(stage(&event(noted), &none, false), expected, "{noted:?}");
+        }
+        // It refuses only who asks to share.
+        let mut shares = event(Noted::SecurityToFs);
+        assert_eq!(stage(&shares, &none, false), Stage::SecurityToFiles);
+        shares.clone_flags = clone::FS;
+        assert_eq!(stage(&shares, &none, false), Stage::SecurityToFs);
+    }
+
+    #[test]
+    fn the_tracepoint_style_sees_less() {
+        let none = probes(&[]);
+        for (noted, expected) in [
+            (Noted::Exec, Stage::ExecReturned),
+            (Noted::StackMmap, Stage::Unseen),
+            (Noted::StackMprotect, Stage::Unseen),
+            (Noted::Unseen, Stage::Unseen),
+        ] {
+            let mut event = event(noted);
+            event.style = style::TRACEPOINT;
+            assert_eq!(stage(&event, &none, false), expected, "{noted:?}");
+        }
+        // Only a filter answers in a call's place.
+        let mut event = event(Noted::NotEntered);
+        assert_eq!(stage(&event, &none, false), Stage::Unseen);
+        event.seccomp_mode = SECCOMP_MODE_FILTER;
+        assert_eq!(stage(&event, &none, false), Stage::NotEntered);
+    }
+
+    #[test]
+    fn silence_means_an_early_check_where_the_probe_would_have_spoken() {
+        let unseen = event(Noted::Unseen);
+        let watched = probes(&[Role::Cleanup]);
+        assert_eq!(stage(&unseen, &watched, false), Stage::Early);
+        assert_eq!(stage(&unseen, &watched, true), Stage::Unseen);
+        assert_eq!(stage(&unseen, &probes(&[]), false), Stage::Unseen);
+
+        let doubtful = Outcome {
+            silence_is_doubtful: true,
+            ..watched
+        };
+        assert_eq!(stage(&unseen, &doubtful, false), Stage::Unseen);
+        let mut seen = unseen;
+        seen.facts.bits = fact::NPROC_ASKED;
+        assert_eq!(stage(&seen, &doubtful, false), Stage::Early);
+    }
+
+    #[test]
+    fn each_sign_is_of_its_own_probe() {
+        for (role, bit, sign) in [
+            (Role::Nproc, fact::NPROC_ASKED, Sign::Seen),
+            (Role::Child, fact::CHILD_SEEN, Sign::Seen),
+            (Role::Security, fact::SECURITY_PASSED, Sign::Seen),
+            (Role::Overcommit, fact::OVERCOMMIT_REFUSED, Sign::Seen),
+            (Role::Pids, fact::PIDS_SEEN, Sign::Seen),
+        ] {
+            let of = |signs: Signs| match role {
+                Role::Nproc => signs.nproc_asked,
+                Role::Child => signs.child,
+                Role::Security => signs.security_passed,
+                Role::Overcommit => signs.overcommit_refused,
+                _ => signs.pids_refused,
+            };
+            let mut event = event(Noted::Early);
+            let watched = probes(&[role]);
+            assert_eq!(of(signs(&event, &watched, false)), Sign::NotSeen);
+            event.facts.bits = bit;
+            assert_eq!(of(signs(&event, &watched, false)), sign);
+            assert_eq!(of(signs(&event, &watched, true)), Sign::Unwatched);
+            assert_eq!(of(signs(&event, &probes(&[]), false)), Sign::Unwatched);
+        }
+    }
+
+    #[test]
+    fn of_the_scheduler_only_the_child_speaks() {
+        let watched = probes(&[Role::Child]);
+        let reached = |bits: u32| {
+            let mut event = event(Noted::Early);
+            event.facts.bits = bits;
+            signs(&event, &watched, false).sched_reached
+        };
+        assert_eq!(reached(0), Sign::Unwatched);
+        assert_eq!(reached(fact::CHILD_SEEN), Sign::NotSeen);
+        assert_eq!(reached(fact::CHILD_SEEN | fact::SCHED_REACHED), Sign::Seen);
+    }
+
+    #[test]
+    fn what_has_left_neither_child_nor_question_was_skipped() {
+        let watched = probes(&[Role::Child]);
+        let mut event = event(Noted::Early);
+        assert!(was_skipped(&event, &watched));
+        assert!(!was_skipped(&event, &probes(&[])));
+        for bit in [fact::CHILD_SEEN, fact::NPROC_ASKED] {
+            event.facts.bits = bit;
+            assert!(!was_skipped(&event, &watched));
+        }
+        event.facts.bits = 0;
+        event.ret = -libc::ENOMEM;
+        assert!(!was_skipped(&event, &watched));
+        event.ret = -libc::EAGAIN;
+        // `copy_creds` may have refused.
+        event.stage = Noted::Unseen as u8;
+        event.clone_flags = clone::NEWUSER;
+        assert!(!was_skipped(&event, &watched));
+        event.clone_flags = 0;
+        event.stage = Noted::Exec as u8;
+        assert!(!was_skipped(&event, &watched));
+    }
+}

@@ -528,6 +528,60 @@ mod tests {
     }
 
     #[test]
+    fn each_option_takes_its_own_and_nobody_elses() {
+        let mut f = failure(1, AT);
+        f.caller.user = Some("postgres".to_owned());
+        (f.caller.pid, f.caller.tid, f.caller.ppid) = (41, 42, 40);
+        (f.caller.uid, f.caller.euid) = (70, 71);
+        let wants = |change: &dyn Fn(&mut Wanted)| {
+            let mut wanted = Wanted::default();
+            change(&mut wanted);
+            wanted.wants(&f)
+        };
+        for (pid, is) in [(40, true), (41, true), (42, true), (39, false), (43, false)] {
+            assert_eq!(wants(&|w| w.pid = Some(pid)), is, "{pid}");
+        }
+        for (user, is) in [
+            ("postgres", true),
+            ("70", true),
+            ("71", false),
+            ("postgre", false),
+        ] {
+            assert_eq!(wants(&|w| w.user = Some(user.to_owned())), is, "{user}");
+        }
+        for (cgroup, is) in [
+            ("/", true),
+            ("/system.slice", true),
+            ("/system.slice/", true),
+            ("/system.slice/postgresql.service", true),
+            ("/system.slice/postgresql", false),
+            ("/system.slice/postgresql.service/x", false),
+        ] {
+            assert_eq!(
+                wants(&|w| w.cgroup = Some(cgroup.to_owned())),
+                is,
+                "{cgroup}"
+            );
+        }
+        for (causes, is) in [
+            (vec![Cause::CgroupPidsMax], true),
+            (vec![Cause::PidMax, Cause::CgroupPidsMax], true),
+            (vec![Cause::PidMax], false),
+        ] {
+            assert_eq!(wants(&|w| w.causes.clone_from(&causes)), is, "{causes:?}");
+        }
+        assert!(wants(&|w| w.errnos = vec![Errno::EAGAIN]));
+        assert!(!wants(&|w| w.errnos = vec![Errno::ENOMEM]));
+        // The instant itself is within both bounds.
+        let at: Timestamp = AT.parse().unwrap();
+        for (nanoseconds, since, until) in [(-1, true, false), (0, true, true), (1, false, true)] {
+            let bound = at + jiff::SignedDuration::from_nanos(nanoseconds);
+            assert_eq!(wants(&|w| w.since = Some(bound)), since, "{bound}");
+            assert_eq!(wants(&|w| w.until = Some(bound)), until, "{bound}");
+        }
+    }
+
+    #[test]
     fn a_process_is_known_by_the_name_that_is_shown() {
         let mut python = failure(1, AT);
         python.caller.comm = "python3".to_owned();

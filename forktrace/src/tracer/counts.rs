@@ -352,3 +352,62 @@ impl Tally {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(like: Like, suppressed: u64, lost: u64, times: [u64; 2]) -> Counted {
+        Counted {
+            like,
+            suppressed,
+            lost,
+            first_ns: times[0],
+            last_ns: times[1],
+        }
+    }
+
+    #[test]
+    fn each_failure_is_counted_once_as_what_is_known_of_it() {
+        let clock = Clock::now();
+        let (check, other) = (
+            Key::default(),
+            Key {
+                stage: 6,
+                ..Key::default()
+            },
+        );
+        let recorded = Recorded {
+            seq: 7,
+            cause: Cause::CgroupPidsMax,
+        };
+        let mut tally = Tally::default();
+        let mut add = |check: Key, counted: Counted| {
+            tally.add(check, &counted, Alike::Process, &clock);
+        };
+        add(check, counted(Like::Recorded(recorded), 5, 2, [10, 20]));
+        // What was lost alone repeats nothing.
+        add(check, counted(Like::Recorded(recorded), 0, 3, [20, 30]));
+        // What isn't wanted is no loss either.
+        add(check, counted(Like::Ignored, 100, 100, [10, 20]));
+        add(check, counted(Like::Unknown, 4, 1, [40, 50]));
+        add(check, counted(Like::Unknown, 6, 0, [30, 45]));
+        add(other, counted(Like::Unknown, 9, 0, [1, 2]));
+
+        assert_eq!(tally.ring_full, 2 + 3 + 1);
+        let unrecorded = &tally.unrecorded[&check];
+        assert_eq!(unrecorded.count, 4 + 6);
+        assert_eq!((unrecorded.first_ns, unrecorded.last_ns), (30, 50));
+        assert_eq!(tally.unrecorded[&other].count, 9);
+        let [news] = &tally.news[..] else {
+            panic!("{}", tally.news.len());
+        };
+        let Record::Repeat(repeat) = &news.record else {
+            panic!("{:?}", news.record);
+        };
+        assert_eq!((repeat.of, repeat.count), (7, 5));
+        assert_eq!(repeat.first, clock.rfc3339(10));
+        assert_eq!(repeat.last, clock.rfc3339(20));
+        assert_eq!(news.cause, Some(Cause::CgroupPidsMax));
+    }
+}

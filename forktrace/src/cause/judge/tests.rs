@@ -608,3 +608,49 @@ fn huge_pages_of_a_caller_that_has_ended_are_no_promise() {
     }
     assert_eq!(verdict(&e).0, Cause::Overcommit);
 }
+
+#[test]
+fn the_first_namespace_without_an_id_refuses() {
+    let e = roomy(Errno::EAGAIN, Stage::IoToPid);
+    let ns = |inum, level, full| PidNs {
+        inum,
+        level,
+        full,
+        ..e.pid_ns[0].clone()
+    };
+    for (full, owner) in [
+        ([true, true, true], "pid namespace 9"),
+        ([false, true, true], "pid namespace 8"),
+        ([false, false, true], "host"),
+        ([true, false, false], "pid namespace 9"),
+    ] {
+        let pid_ns = vec![ns(9, 2, full[0]), ns(8, 1, full[1]), ns(4, 0, full[2])];
+        let e = Evidence {
+            pid_ns,
+            ..e.clone()
+        };
+        let wanted = (Cause::PidMax, Certainty::Observed, Some(owner.to_owned()));
+        assert_eq!(verdict(&e), wanted, "{full:?}");
+    }
+}
+
+#[test]
+fn a_memory_cgroup_is_full_with_what_the_child_gave_back() {
+    let mut e = roomy(Errno::ENOMEM, Stage::SighandToNamespaces);
+    let child = e.half_made;
+    let limit = 64 << 20;
+    let mut full = |usage: u64, above: u64| {
+        e.memory = vec![
+            cgroup("/a/b", usage, Some(limit)),
+            cgroup("/a", above, Some(limit)),
+        ];
+        e.full_memory().and_then(|c| c.path.clone())
+    };
+    let least = limit - child;
+    assert_eq!(full(least - 1, least - 1), None);
+    assert_eq!(full(least, 0).as_deref(), Some("/a/b"));
+    assert_eq!(full(least - 1, least).as_deref(), Some("/a"));
+    // The first on the way up.
+    assert_eq!(full(limit, limit).as_deref(), Some("/a/b"));
+    assert_eq!(full(u64::MAX, 0).as_deref(), Some("/a/b"));
+}

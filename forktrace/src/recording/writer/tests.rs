@@ -168,6 +168,35 @@ fn rotation_of_compressed_files_loses_nothing_either() {
 }
 
 #[test]
+fn a_file_is_filled_to_the_last_byte_and_no_further() {
+    let length = |record: &Record| {
+        let mut line = Vec::new();
+        write_line(&mut line, record).unwrap();
+        line.len() as u64
+    };
+    let fits = length(&session()) + 2 * length(&repeat(1));
+    for (max_size, records) in [(fits, 3), (fits - 1, 2)] {
+        let dir = folder(&format!("filled-{records}"));
+        let path = dir.join("a.ndjson");
+        let keeping = Keeping {
+            max_size: Some(max_size),
+            ..Keeping::default()
+        };
+        let mut recording = Recording::open(&path, keeping).unwrap();
+        recording.write(&session()).unwrap();
+        for n in 1..=3 {
+            recording.write(&repeat(n)).unwrap();
+        }
+        let files = files(&dir, "a.ndjson");
+        assert_eq!(read(&files[0]).0.len(), records);
+        for file in &files {
+            assert!(file.metadata().unwrap().len() <= max_size);
+        }
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+#[test]
 fn the_oldest_go_and_the_wanted_number_stays() {
     let dir = folder("keep");
     let path = dir.join("a.ndjson");
