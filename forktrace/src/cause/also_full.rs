@@ -38,14 +38,6 @@ fn place(limit: &Limit) -> (usize, Reverse<usize>, bool) {
     (Cause::of_limit(&limit.kind).check(), Reverse(depth), outer)
 }
 
-/// "pids.max of /system.slice", "kernel.threads-max".
-pub(super) fn title(limit: &Limit) -> String {
-    match &limit.owner {
-        Owner::Host => limit.kind.to_string(),
-        owner => format!("{} of {owner}", limit.kind),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,15 +132,15 @@ mod tests {
             limit(LimitKind::RlimitNproc, Owner::user(9), 7, 7),
         ];
         let verdict = verdict(pids("/a/b", 1, 1), candidates);
-        let titles: Vec<_> = also_full(&verdict).into_iter().map(title).collect();
+        let titles: Vec<_> = also_full(&verdict).into_iter().map(Limit::title).collect();
         assert_eq!(
             titles,
             [
                 "RLIMIT_NPROC of uid 9",
                 "RLIMIT_NPROC of user namespace 9",
-                "kernel.threads-max",
+                "kernel.threads-max of host",
                 "kernel.pid_max of pid namespace 5",
-                "kernel.pid_max",
+                "kernel.pid_max of host",
                 "pids.max of /a"
             ]
         );

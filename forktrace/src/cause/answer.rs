@@ -2,7 +2,7 @@
 
 use super::{
     Cause, Context, Subject, Verdict,
-    also_full::{also_full, title},
+    also_full::also_full,
     holder_warnings, knob, unit_limit,
     words::{fix, numbers},
 };
@@ -82,7 +82,7 @@ fn then(verdict: &Verdict, subject: &Subject<'_>, context: &Context, fixes: &mut
         }
         let first = format!(
             "then {}, which is full too ({}):",
-            title(limit),
+            limit.title(),
             numbers(limit)
         );
         fixes.push(fix(None, None, first));
