@@ -134,11 +134,11 @@ impl UnitFiles {
         folder.is_ok_and(|m| m.is_dir()) && !self.first_is_another()
     }
 
-    /// Whether pid 1 is known to be no systemd. Its program may be called `init`, and be hidden;
-    /// its name everybody may read.
+    /// Whether pid 1 is known to be no systemd. Its program is hidden from others, its name is not;
+    /// `init` is what the kernel starts, and can be it.
     fn first_is_another(&self) -> bool {
         let name = fs::read(self.root.join("proc/1/comm"));
-        name.is_ok_and(|name| name.trim_ascii_end() != b"systemd")
+        name.is_ok_and(|name| !matches!(name.trim_ascii_end(), b"systemd" | b"init"))
     }
 
     /// The assignment that counts of a unit's property, in the section of its type; `None` where

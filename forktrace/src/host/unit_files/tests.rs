@@ -165,7 +165,12 @@ fn the_manager_and_whether_it_is_there() {
     fs::create_dir_all(root.0.join("run/systemd/system")).unwrap();
     assert!(files.are_in_use());
     fs::create_dir_all(root.0.join("proc/1")).unwrap();
-    for (first, runs) in [("systemd\n", true), ("sh\n", false), ("systemd-x\n", false)] {
+    for (first, runs) in [
+        ("systemd\n", true),
+        ("init\n", true),
+        ("sh\n", false),
+        ("systemd-x\n", false),
+    ] {
         fs::write(root.0.join("proc/1/comm"), first).unwrap();
         assert_eq!(files.are_in_use(), runs, "{first}");
     }
