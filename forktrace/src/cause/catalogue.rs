@@ -115,6 +115,11 @@ impl Cause {
         self.entry().caller_killed
     }
 
+    /// Whether a way out is turned in the caller, whatever the limits.
+    pub fn is_turned_in_caller(self) -> bool {
+        self.entry().turned_in_caller
+    }
+
     /// Whether it is for want of memory that others could have left.
     pub fn is_about_memory(self) -> bool {
         self.entry().memory == AboutMemory::Always

@@ -72,6 +72,9 @@ pub struct Entry {
     pub memory: AboutMemory,
     /// The caller was being killed: it never sees the errno.
     pub caller_killed: bool,
+    /// A way out is turned in the caller itself, if that lives long enough, though no limit of its own
+    /// refused.
+    pub turned_in_caller: bool,
     /// One sentence: who was refused what, by whose limit, how full.
     pub summary: fn(&Verdict, &Subject<'_>) -> String,
     /// What to do about it.
@@ -110,6 +113,7 @@ impl Entry {
             limits: &[],
             memory: AboutMemory::Never,
             caller_killed: false,
+            turned_in_caller: false,
             summary: |_, subject| subject.opening(),
             fix: |_, _, _| Vec::new(),
         }

@@ -5,6 +5,7 @@
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
+        knob::prlimit,
         page::{Page, check, myth, remedy, step},
         words::fix,
     },
@@ -17,6 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
     exhausted,
     fix: fixes,
     summary,
+    turned_in_caller: true,
     ..Entry::of_creations(&PAGE)
 };
 
@@ -47,9 +49,11 @@ fn summary(_: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
+fn fixes(_: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
+    let lives = context.sources.process().is_some_and(prlimit::lives_on);
+    let now = lives.then(|| format!("chrt --pid --other 0 {}", subject.caller.tid));
     vec![fix(
-        format!("chrt --pid --other 0 {}", subject.caller.tid),
+        now,
         "set SCHED_FLAG_RESET_ON_FORK in sched_setattr(2), or fork before taking SCHED_DEADLINE"
             .to_owned(),
         None,

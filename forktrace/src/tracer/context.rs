@@ -88,7 +88,11 @@ impl Contexts {
             knobs.growth(limit, subject, &holders, scope)
         });
         Context {
-            sources: limit.map_or_else(Sources::default, |limit| knobs.sources(limit, subject)),
+            sources: match limit {
+                Some(limit) => knobs.sources(limit, subject),
+                None if verdict.cause.is_turned_in_caller() => knobs.of_caller(subject),
+                None => Sources::default(),
+            },
             unkillable: limit.and_then(|limit| knobs.unkillable(limit, errno)),
             target: knobs.target(subject.errno, subject.caller.pid, &self.hierarchies),
             holders,

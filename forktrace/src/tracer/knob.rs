@@ -74,6 +74,16 @@ impl Knobs {
         sources
     }
 
+    /// The refused process alone.
+    pub(super) fn of_caller(&self, subject: &Subject<'_>) -> Sources {
+        let mut sources = Sources::default();
+        if self.pids_are_hosts {
+            let pid = subject.caller.pid;
+            sources.lineage = lineage::of(Path::new(PROC), pid, 1, |limits| limits.processes);
+        }
+        sources
+    }
+
     fn files(&mut self, subject: &Subject<'_>) -> Sources {
         let unit = subject.cgroup.path.as_deref().and_then(service);
         let key = (unit, subject.caller.uid);

@@ -407,6 +407,24 @@ fn a_process_is_named_only_if_it_lives_on_and_none_for_an_execve() {
             assert!(!command.contains("--pid"), "{}: {command}", case.what);
         }
     }
+    // Nor where no limit refused.
+    for entry in catalogue::pages().map(|page| page.cause.entry()) {
+        let of = |seconds| {
+            let context = Context {
+                sources: Sources {
+                    lineage: vec![member(812, "postgres", seconds, 40, None)],
+                    ..Sources::default()
+                },
+                ..Context::default()
+            };
+            let fixes = answered(entry.cause(), None, Operation::Process, &context);
+            let commands = fixes.into_iter().filter_map(|fix| fix.now);
+            let names = |command: &String| command.split(' ').any(|word| word == "812");
+            commands.filter(names).count()
+        };
+        assert_eq!(of(0), 0, "{}", entry.cause().id());
+        assert_eq!(of(60) > 0, entry.turned_in_caller, "{}", entry.cause().id());
+    }
 }
 
 /// Whatever has started the program goes on with what it has: it starts others' too.
