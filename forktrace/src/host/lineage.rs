@@ -51,6 +51,26 @@ pub fn of(proc: &Path, pid: u32, generations: usize, of: fn(&Limits) -> Bounds) 
     members
 }
 
+/// The same of a process that has ended, by what its refusal has told of it: `own`, and its parent if
+/// that lives on. Empty where it doesn't.
+pub fn of_ended(
+    proc: &Path,
+    own: Member,
+    parent: u32,
+    generations: usize,
+    resource: fn(&Limits) -> Bounds,
+) -> Vec<Member> {
+    let mut above = of(proc, parent, generations, resource);
+    let Some(first) = above.first() else {
+        return above;
+    };
+    if first.bounds.soft != own.bounds.soft {
+        above.truncate(1);
+    }
+    above.insert(0, own);
+    above
+}
+
 fn member(
     proc: &Path,
     pid: u32,
@@ -97,5 +117,26 @@ mod tests {
         );
         assert!(own[0].seconds.unwrap() < 3600 && own[0].levels > 0);
         assert!(of(proc, u32::MAX - 1, GENERATIONS, |limits| limits.processes).is_empty());
+    }
+
+    #[test]
+    fn a_process_that_has_ended_has_its_parents() {
+        let proc = Path::new("/proc");
+        let processes = |limits: &Limits| limits.processes;
+        let parent = std::process::id();
+        let soft = Limits::read(proc, parent).unwrap().processes.soft;
+        let ended = |soft, parent| {
+            let own = Member {
+                pid: u32::MAX - 1,
+                bounds: Bounds { soft, hard: None },
+                ..Member::default()
+            };
+            of_ended(proc, own, parent, GENERATIONS, processes)
+        };
+        // With the parent's limit it may be from further up, with another it is its own.
+        let alike = ended(soft, parent);
+        assert!(alike.len() > 2 && alike[1].pid == parent, "{alike:?}");
+        assert_eq!(ended(Some(7), parent).len(), 2);
+        assert!(ended(soft, u32::MAX - 1).is_empty() && ended(soft, 0).is_empty());
     }
 }

@@ -13,7 +13,8 @@ use crate::{
         cgroup::{Hierarchies, Resource},
         growth::{self, Growth, Growths},
         holders::Scope,
-        lineage,
+        identity,
+        lineage::{self, Member},
         oom_score::{Unkillable, Unkillables},
         open_cgroups::{self, Target},
         own_namespaces, pam_limits,
@@ -70,6 +71,10 @@ impl Knobs {
             let generations = if is_nproc { lineage::GENERATIONS } else { 1 };
             let pid = subject.caller.pid;
             sources.lineage = lineage::of(Path::new(PROC), pid, generations, resource);
+            sources.ended = sources.lineage.is_empty();
+            if is_nproc && sources.ended {
+                sources.lineage = of_ended(limit, subject);
+            }
         }
         sources
     }
@@ -177,6 +182,35 @@ impl Knobs {
         }
         open_cgroups::with_controllers(Path::new(PROC), pid, hierarchies)
     }
+}
+
+/// Of a process that has ended since it was refused: its limit is what the kernel has compared.
+fn of_ended(limit: &Limit, subject: &Subject<'_>) -> Vec<Member> {
+    let (caller, cgroup) = (subject.caller, subject.cgroup);
+    let own = Member {
+        pid: caller.pid,
+        comm: caller.comm.clone(),
+        uid: caller.uid,
+        bounds: Bounds {
+            soft: limit.value,
+            hard: None,
+        },
+        seconds: None,
+        levels: 0,
+        cgroup: cgroup.path.clone(),
+    };
+    let proc = Path::new(PROC);
+    let mut all = lineage::of_ended(proc, own, caller.ppid, lineage::GENERATIONS, |limits| {
+        limits.processes
+    });
+    if let [own, parent, ..] = &mut all[..] {
+        let container = |path: &str| identity::identify(path).container;
+        let around = parent.cgroup.as_deref().and_then(container);
+        // Whoever makes a container's first process is out of it.
+        let enters = cgroup.container.is_some() && around != cgroup.container;
+        own.levels = parent.levels + usize::from(enters);
+    }
+    all
 }
 
 fn resource(kind: &LimitKind) -> Option<fn(&Limits) -> Bounds> {

@@ -20,8 +20,10 @@ const NPROC: &str = "LimitNPROC";
 /// What is read for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// The refused process, its parent, and so on; empty where it has ended.
+    /// The refused process, its parent, and so on; empty where both have ended.
     pub lineage: Vec<Member>,
+    /// The process itself has ended: of its limits only the one that refused is known.
+    pub ended: bool,
     /// What pid 1 has.
     pub init: Option<Bounds>,
     /// The unit's files, where there are some and they are of whom the unit is.
@@ -85,7 +87,7 @@ pub(crate) fn knob(
     sources: &Sources,
 ) -> Knob {
     let origin = origin(value, subject, sources);
-    let hard = sources.lineage.first().map(|own| own.bounds.hard);
+    let hard = hard(&origin, sources);
     let mut notes = Vec::new();
     let lasting = match &origin {
         Origin::Pam(line) => {
@@ -200,6 +202,27 @@ fn container(place: &setter::Setter) -> Option<(Runtime, String)> {
     }
 }
 
+/// The hard limit beside it; `None` where that isn't known.
+fn hard(origin: &Origin<'_>, sources: &Sources) -> Option<Option<u64>> {
+    let own = sources.process().filter(|_| !sources.ended);
+    if let Some(own) = own {
+        return Some(own.bounds.hard);
+    }
+    match origin {
+        Origin::Unit(set) | Origin::Manager(set) => match hard_part(&set.value) {
+            "infinity" => Some(None),
+            number => Some(Some(number.parse().ok()?)),
+        },
+        Origin::Kernel => sources.init.map(|init| init.hard),
+        _ => None,
+    }
+}
+
+/// The hard part of systemd's `soft:hard`; one alone is both.
+fn hard_part(text: &str) -> &str {
+    text.rsplit(':').next().unwrap_or(text).trim()
+}
+
 /// The soft part of systemd's `soft:hard`.
 pub(crate) fn soft(text: &str) -> Option<u64> {
     text.split(':').next()?.trim().parse().ok()
@@ -276,10 +299,14 @@ fn by_itself(
         false => format!("process {} ({})", setter.pid, setter.comm),
     };
     let mut why = Vec::new();
+    let adopted = parent.is_some_and(adopts);
     if let Some(parent) = parent {
         let has = parent.bounds.soft;
         let has = has.map_or("no limit".to_owned(), |soft| soft.to_string());
-        why.push(format!("its parent {} has {has}", parent.comm));
+        why.push(match adopted {
+            true => format!("its parent is {} now, which has {has}", parent.comm),
+            false => format!("its parent {} has {has}", parent.comm),
+        });
     }
     if sources
         .unit
@@ -301,11 +328,21 @@ fn by_itself(
         );
     }
     // What a process was before its execve had the same limits, and isn't to be seen any more.
+    let before = match adopted {
+        true => {
+            ", by what ran in it before (ulimit, prlimit, su), or by what started it and has ended"
+        }
+        false => ", or by what ran in it before (ulimit, prlimit, su)",
+    };
     format!(
-        "the limit was set in {whose}{why}: by {} itself, or by what ran in it before (ulimit, \
-         prlimit, su); raise it there",
+        "the limit was set in {whose}{why}: by {} itself{before}; raise it there",
         setter.comm
     )
+}
+
+/// Whether it takes over the children of processes that have ended: init, and users' managers.
+fn adopts(parent: &Member) -> bool {
+    parent.pid == 1 || parent.comm == "systemd"
 }
 
 fn of_container(runtime: Runtime, name: &str, target: u64) -> String {

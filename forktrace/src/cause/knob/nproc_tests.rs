@@ -182,6 +182,65 @@ fn a_container_has_it_from_its_runtime() {
     assert!(knob.lasting.contains("lxc.prlimit.nproc = 100"), "{knob:?}");
 }
 
+/// Who has started it, and with which limit, can't be seen any more.
+#[test]
+fn a_process_that_was_adopted() {
+    for (pid, comm) in [(1, "init"), (700, "systemd")] {
+        let sources = Sources {
+            lineage: vec![
+                member(812, "worker", 40, SESSION),
+                member(pid, comm, 2800, "/init.scope"),
+            ],
+            ..Sources::default()
+        };
+        let told = knob_of(SESSION, Operation::Process, &sources).lasting;
+        assert!(
+            told.contains(&format!("its parent is {comm} now, which has 2800")),
+            "{told}"
+        );
+        assert!(
+            told.contains("or by what started it and has ended"),
+            "{told}"
+        );
+    }
+}
+
+/// Its hard limit isn't known, and it can't be changed.
+#[test]
+fn a_process_that_has_ended() {
+    let mut own = member(812, "x", 40, SERVICE);
+    own.seconds = None;
+    own.bounds.hard = None;
+    let mut sources = Sources {
+        lineage: vec![
+            own,
+            member(500, "sh", 40, SERVICE),
+            member(1, "systemd", 2800, "/"),
+        ],
+        ended: true,
+        unit: says(Some("40:900")),
+        ..Sources::default()
+    };
+    let knob = knob_of(SERVICE, Operation::Process, &sources);
+    assert_eq!(
+        knob.lasting,
+        "systemctl edit x.service: [Service] LimitNPROC=100:900"
+    );
+    assert_eq!(knob.now.as_deref(), Some("prlimit --pid 500 --nproc=100:"));
+    sources.unit = says(Some("40"));
+    let knob = knob_of(SERVICE, Operation::Process, &sources);
+    assert_eq!(
+        knob.lasting,
+        "systemctl edit x.service: [Service] LimitNPROC=100"
+    );
+    sources.unit = None;
+    sources.lineage.truncate(2);
+    sources.lineage[1].bounds.soft = Some(2800);
+    let knob = knob_of(SESSION, Operation::Process, &sources);
+    assert!(knob.lasting.contains("its parent sh has 2800"), "{knob:?}");
+    assert_eq!(knob.now, None);
+}
+
 #[test]
 fn what_is_gone_is_not_named_and_no_manager_is_changed() {
     let mut sources = Sources {
