@@ -98,7 +98,7 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
         .as_deref()
         .and_then(shell_word)
         .map(|file| format!("echo {target} > {file}"));
-    let raise = lasting(&limit.owner, &MEMORY, target);
+    let raise = lasting(limit, &MEMORY, target);
     let mut fixes = match context.unkillable.as_ref().and_then(spared) {
         // Whatever the limit, it fills again: nobody can be killed at it.
         Some((why, change)) => {

@@ -95,7 +95,7 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
         .as_deref()
         .and_then(shell_word)
         .map(|file| format!("echo {target} > {file}"));
-    let persistent = lasting(&limit.owner, &TASKS, target);
+    let persistent = lasting(limit, &TASKS, target);
     let note = "it counts threads as well as processes, in the whole subtree".to_owned();
     let mut fixes = outside::fixes(limit, subject, context, fix(now, persistent, note));
     fixes.extend(binds(&limit.owner, &TASKS).map(|note| fix(None, None, note)));

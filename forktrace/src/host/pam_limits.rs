@@ -89,6 +89,9 @@ pub fn nproc(root: &Path, name: &str, uid: u32) -> Nproc {
     for file in files(root) {
         let text = text(&file);
         for line in text.lines() {
+            if exempts(line, &user) {
+                return Nproc::default();
+            }
             let Some((nearness, line)) = parse(line, &user, &file) else {
                 continue;
             };
@@ -143,6 +146,19 @@ fn text(file: &Path) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// `ann -`, `@staff -`: pam_limits leaves the user's limits as they are, whatever other lines say.
+fn exempts(line: &str, user: &User) -> bool {
+    let line = line.split('#').next().unwrap_or_default();
+    let mut words = line.split_whitespace();
+    let (Some(domain), Some("-"), None) = (words.next(), words.next(), words.next()) else {
+        return false;
+    };
+    match domain.strip_prefix('@') {
+        Some(group) => user.uid != 0 && user.groups.iter().any(|(name, _)| name == group),
+        None => domain == user.name,
+    }
+}
+
 /// The line and how near it is, smaller being nearer; `None` where it isn't about the user's nproc.
 fn parse(line: &str, user: &User, file: &Path) -> Option<(u8, Line)> {
     let line = line.split('#').next()?;
@@ -183,7 +199,8 @@ fn nearness(domain: &str, user: &User) -> Option<u8> {
             .groups
             .iter()
             .any(|(name, gid)| name == group || in_range(group, *gid));
-        return is_in.then_some(1);
+        // Of root neither.
+        return (is_in && user.uid != 0).then_some(1);
     }
     in_range(domain, user.uid).then_some(0)
 }
@@ -278,6 +295,13 @@ mod tests {
             ],
         );
         assert_eq!((found, hard), (soft("90-x.conf", 40), Some(40)));
+        for exempt in ["ann -", "@wheel - # all of them"] {
+            let lines = format!("ann - nproc 4\n{exempt}\n* - nproc 5\n");
+            assert_eq!(limit_of("exempt", &[(file, &lines)]), (None, None));
+        }
+        let lines = "bob -\n@nobody -\nann - nproc 4\n";
+        let (found, _) = limit_of("others", &[(file, lines)]);
+        assert_eq!(found, soft("limits.conf", 4));
         let ranges = "999:1001 soft nproc 7\n:1000 hard nproc unlimited\n1001: - nproc 3\n@50:60 - nproc 2\n";
         let (found, hard) = limit_of("range", &[(file, ranges)]);
         assert_eq!((found, hard), (soft("limits.conf", 7), None));

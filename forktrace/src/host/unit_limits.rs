@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use super::cgroup::{Hierarchies, Resource};
 use super::limits::HostNow;
-use super::setter;
+use super::passwd::Passwd;
+use super::setter::{self, Kind};
 use super::unit_files::UnitFiles;
 use crate::{arch::PAGE, model::Limit};
 
@@ -48,19 +49,22 @@ impl UnitLimit {
 
 /// Finds them, and remembers each unit's for a minute.
 pub struct UnitLimits {
+    root: PathBuf,
     files: UnitFiles,
-    known: HashMap<(String, bool), (Instant, Option<UnitLimit>)>,
+    /// By name, whose user's manager has it, and whether it is of memory.
+    known: HashMap<(String, Option<u32>, bool), (Instant, Option<UnitLimit>)>,
 }
 
 impl UnitLimits {
     /// Of this machine.
     pub fn new() -> Self {
-        Self::of_files(UnitFiles::new(PathBuf::from("/")))
+        Self::below(PathBuf::from("/"))
     }
 
-    fn of_files(files: UnitFiles) -> Self {
+    fn below(root: PathBuf) -> Self {
         Self {
-            files,
+            files: UnitFiles::new(root.clone()),
+            root,
             known: HashMap::new(),
         }
     }
@@ -74,7 +78,7 @@ impl UnitLimits {
     }
 
     /// What is behind the limit of the cgroup with this path, which has this value. `None` where no
-    /// file says it, where it isn't a unit of the system's manager, where systemd doesn't run this
+    /// file says it, where it isn't a unit of the host's, where systemd doesn't run this
     /// machine, and in a cgroup namespace, where the files are another machine's.
     pub fn of(
         &mut self,
@@ -83,7 +87,7 @@ impl UnitLimits {
         value: u64,
         hierarchies: &Hierarchies,
     ) -> Option<UnitLimit> {
-        let unit = unit(path)?;
+        let (unit, user) = unit(path)?;
         if hierarchies.hides_ancestors() || !self.files.are_in_use() {
             return None;
         }
@@ -92,16 +96,21 @@ impl UnitLimits {
             Resource::Memory => true,
             Resource::KernelMemory => return None,
         };
-        let key = (unit, memory);
+        let key = (unit, user, memory);
         let unit = &key.0;
         let fresh = |at: &Instant| at.elapsed() < FRESH;
         let known = self.known.get(&key).filter(|(at, _)| fresh(at));
         let found = match known {
             Some((_, known)) => known.clone(),
             None => {
+                let of_user = user.map(|uid| {
+                    let home = Passwd::load().unwrap_or_default().home(uid);
+                    UnitFiles::of_user(self.root.clone(), uid, home.as_deref())
+                });
+                let files = of_user.as_ref().unwrap_or(&self.files);
                 let found = match memory {
-                    false => tasks(&self.files, unit),
-                    true => memory_of(&self.files, unit),
+                    false => tasks(files, unit),
+                    true => memory_of(files, unit),
                 };
                 if self.known.len() >= REMEMBERED {
                     self.known.clear();
@@ -131,10 +140,17 @@ impl Default for UnitLimits {
     }
 }
 
-/// The unit of this host's manager whose cgroup this is: a container's own systemd, and a user's
-/// manager, have their files elsewhere, and what a service has made below its own is nobody's.
-fn unit(path: &str) -> Option<String> {
-    setter::of(path).system_unit().map(str::to_owned)
+/// The unit of this host's manager, or of a user's (by uid), whose cgroup this is: a container's own
+/// systemd has its files elsewhere, and what a service has made below its own is nobody's.
+fn unit(path: &str) -> Option<(String, Option<u32>)> {
+    let setter = setter::of(path);
+    if let Some(unit) = setter.system_unit() {
+        return Some((unit.to_owned(), None));
+    }
+    match setter.kind {
+        Kind::Unit { name, user } if setter.within.is_none() => Some((name, user)),
+        _ => None,
+    }
 }
 
 /// TasksMax= of a unit, or what its manager gives those without.
@@ -273,24 +289,29 @@ mod tests {
     #[test]
     fn whose_cgroup_it_is() {
         for (path, wanted) in [
-            ("/system.slice/x.service", Some("x.service")),
-            ("/system.slice/_memory.service", Some("memory.service")),
-            ("/system.slice", Some("system.slice")),
+            ("/system.slice/x.service", Some(("x.service", None))),
+            (
+                "/system.slice/_memory.service",
+                Some(("memory.service", None)),
+            ),
+            ("/system.slice", Some(("system.slice", None))),
             ("/system.slice/x.service/worker", None),
             ("/lxc.payload.c1/system.slice/x.service", None),
             (
                 "/user.slice/user-7.slice/user@7.service",
-                Some("user@7.service"),
+                Some(("user@7.service", None)),
             ),
             (
                 "/user.slice/user-7.slice/user@7.service/app.slice/y.service",
-                None,
+                Some(("y.service", Some(7))),
             ),
             ("/", None),
             ("/a", None),
             ("", None),
         ] {
-            assert_eq!(unit(path).as_deref(), wanted, "{path}");
+            let found = unit(path);
+            let found = found.as_ref().map(|(name, user)| (&**name, *user));
+            assert_eq!(found, wanted, "{path}");
         }
     }
 
@@ -309,7 +330,7 @@ mod tests {
         );
         put("etc/systemd/system/b.service", "[Service]\nTasksMax=4096\n");
         let hierarchies = Hierarchies::from_mountinfo(b"", true);
-        let new = || UnitLimits::of_files(UnitFiles::new(root.clone()));
+        let new = || UnitLimits::below(root.clone());
         let of = |resource, path: &str, value| new().of(resource, path, value, &hierarchies);
         // systemd doesn't run this machine.
         assert_eq!(of(Resource::Pids, "/a.service", 1), None);
@@ -344,6 +365,13 @@ mod tests {
         assert_eq!((c.setting, &*c.text), ("DefaultTasksMax", "512"));
         assert!(c.file.unwrap().ends_with("system.conf"));
         assert_eq!(of(Resource::Pids, "/c.service", default), None);
+        // A user's manager has files, and a default, of its own.
+        let manager = "/user.slice/user-7.slice/user@7.service/app.slice/y.service";
+        let y = of(Resource::Pids, manager, default).unwrap();
+        assert_eq!((y.setting, y.file), ("DefaultTasksMax", None));
+        put("etc/systemd/user/y.service", "[Service]\nTasksMax=40%\n");
+        let y = of(Resource::Pids, manager, 7).unwrap();
+        assert_eq!((y.setting, &*y.text), ("TasksMax", "40%"));
         // Elsewhere the files are not those of who set the limit.
         let elsewhere = Hierarchies::from_mountinfo(b"", false);
         assert_eq!(new().of(Resource::Pids, "/a.service", 1, &elsewhere), None);

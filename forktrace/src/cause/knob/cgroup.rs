@@ -12,8 +12,9 @@ pub(crate) struct Setting {
     property: &'static str,
     /// Option of `docker update` and of other runtimes.
     option: &'static str,
-    /// Of LXC's own configuration, and of Incus and LXD.
+    /// Of LXC's own configuration, for either version of cgroups, and of Incus and LXD.
     lxc: &'static str,
+    lxc_v1: &'static str,
     incus: &'static str,
     /// Of snapd's quota groups.
     snap: &'static str,
@@ -32,6 +33,7 @@ pub(crate) const TASKS: Setting = Setting {
     property: "TasksMax",
     option: "--pids-limit",
     lxc: "lxc.cgroup2.pids.max",
+    lxc_v1: "lxc.cgroup.pids.max",
     incus: "limits.processes",
     snap: "--threads",
     container: "the container's own pids limit, set by its runtime and not by kubelet",
@@ -45,6 +47,7 @@ pub(crate) const MEMORY: Setting = Setting {
     property: "MemoryMax",
     option: "--memory",
     lxc: "lxc.cgroup2.memory.max",
+    lxc_v1: "lxc.cgroup.memory.limit_in_bytes",
     incus: "limits.memory",
     snap: "--memory",
     container: "pod specification, of this container: resources.limits.memory",
@@ -56,10 +59,10 @@ pub(crate) const MEMORY: Setting = Setting {
 /// Where no name says who has set it, or none that a command could have.
 const WHERE_SET_UP: &str = "raise the limit where this cgroup is set up";
 
-/// How to set the limit of this cgroup to `target`, so that it lasts.
-pub(crate) fn lasting(owner: &Owner, setting: &Setting, target: u64) -> String {
-    let setter = setter::of(owner.cgroup_path().unwrap_or_default());
-    let text = at_home(&setter, owner, setting, target);
+/// How to set this limit of a cgroup to `target`, so that it lasts.
+pub(crate) fn lasting(limit: &Limit, setting: &Setting, target: u64) -> String {
+    let setter = setter::of(limit.owner.cgroup_path().unwrap_or_default());
+    let text = at_home(&setter, limit, setting, target);
     let around = setter.around();
     let mut around = around.iter().map(|container| short(&container.name));
     match around.next() {
@@ -73,7 +76,24 @@ pub(crate) fn lasting(owner: &Owner, setting: &Setting, target: u64) -> String {
     }
 }
 
-fn at_home(setter: &Setter, owner: &Owner, setting: &Setting, target: u64) -> String {
+/// Whether it is of a hierarchy of its controller's own (cgroup v1).
+fn is_v1(limit: &Limit) -> bool {
+    match &limit.kind {
+        LimitKind::MemoryLimit | LimitKind::KernelMemoryLimit => true,
+        LimitKind::PidsMax => {
+            let path = limit.owner.cgroup_path().unwrap_or_default();
+            let file = limit.file.as_deref().unwrap_or_default();
+            let folder = file.strip_suffix("/pids.max");
+            let mount = folder.and_then(|folder| folder.strip_suffix(path.trim_end_matches('/')));
+            let name = mount.and_then(|mount| mount.rsplit('/').next());
+            name.is_some_and(|name| name.split(',').any(|controller| controller == "pids"))
+        }
+        _ => false,
+    }
+}
+
+fn at_home(setter: &Setter, limit: &Limit, setting: &Setting, target: u64) -> String {
+    let path = limit.owner.cgroup_path().unwrap_or_default();
     match &setter.kind {
         Kind::Unit { name, user } => unit(name, *user, setting, target),
         Kind::Container {
@@ -87,11 +107,19 @@ fn at_home(setter: &Setter, owner: &Owner, setting: &Setting, target: u64) -> St
                 Some(name) => self::unit(name, None, setting, target),
                 None => by_whom("the container's manager"),
             },
-            Runtime::Lxc => format!(
-                "configuration of container {name}: {} = {target} (Incus: incus config set {name} {} {target})",
-                setting.lxc, setting.incus
-            ),
-            _ => container(*runtime, name, *user, pod.as_deref(), setting, target),
+            Runtime::Lxc => {
+                let key = if is_v1(limit) {
+                    setting.lxc_v1
+                } else {
+                    setting.lxc
+                };
+                let incus = incus(name, setting.incus, &target.to_string());
+                format!("configuration of container {name}: {key} = {target} (Incus: {incus})")
+            }
+            _ => match quadlet(path) {
+                Some(service) => started_by(&service, setting, target),
+                None => container(*runtime, name, *user, pod.as_deref(), setting, target),
+            },
         },
         Kind::Pod { uid } => format!("{}: {target} (pod {uid})", setting.pod),
         Kind::Pods => format!(
@@ -107,8 +135,7 @@ fn at_home(setter: &Setter, owner: &Owner, setting: &Setting, target: u64) -> St
         },
         Kind::Job { .. } => setting.slurm.to_owned(),
         Kind::Program { unit } => {
-            let name = owner.cgroup_path().unwrap_or_default().rsplit('/').next();
-            let name = name.unwrap_or_default();
+            let name = path.rsplit('/').next().unwrap_or_default();
             match unit {
                 Some(unit) => by_whom(&format!(
                     "what runs in {unit} has set up {name} below its own cgroup, with a limit of its own"
@@ -118,6 +145,35 @@ fn at_home(setter: &Setter, owner: &Owner, setting: &Setting, target: u64) -> St
         }
         Kind::Unknown => WHERE_SET_UP.to_owned(),
     }
+}
+
+/// `incus config set`. Instances have no underscores in their names; before one stands the project.
+pub(super) fn incus(name: &str, key: &str, target: &str) -> String {
+    match name.rsplit_once('_') {
+        Some((project, name)) if !project.is_empty() && !name.is_empty() => {
+            format!("incus config set {name} {key} {target} --project {project}")
+        }
+        _ => format!("incus config set {name} {key} {target}"),
+    }
+}
+
+/// The service that starts a container of Podman's anew each time, as quadlets do.
+fn quadlet(path: &str) -> Option<String> {
+    let (above, own) = path.rsplit_once('/')?;
+    let service = setter::service(above).filter(|_| own.starts_with("libpod-payload-"))?;
+    Some(service.name)
+}
+
+fn started_by(service: &str, setting: &Setting, target: u64) -> String {
+    let Setting { option, .. } = setting;
+    let key = match setting.property == TASKS.property {
+        true => format!("PidsLimit={target}"),
+        false => format!("PodmanArgs={option}={target}"),
+    };
+    format!(
+        "{service} starts this container: [Container] {key} in its quadlet, or {option}={target} where it \
+         calls podman run"
+    )
 }
 
 fn by_whom(who: &str) -> String {
@@ -144,14 +200,20 @@ fn container(
              threads count (configuration.toml: default_vcpus, sandbox_cgroup_only)",
         ),
         (_, Some(pod)) if is_memory => format!("{}: {target} (pod {pod})", setting.container),
-        (Runtime::Docker, _) => docker(option, target, name),
+        (Runtime::Docker, _) => {
+            let update = docker(option, target, name);
+            match user {
+                Some(uid) => format!("{update} (as uid {uid}, whose own Docker it is)"),
+                None => update,
+            }
+        }
         (_, Some(pod)) => format!("{} (pod {pod}): {target}", setting.container),
         (Runtime::Podman, _) => {
             let whose = user
-                .map(|uid| format!(", as uid {uid}"))
+                .map(|uid| format!("as uid {uid}; "))
                 .unwrap_or_default();
             format!(
-                "podman update {option} {target} {name} (before Podman 4.3: {option} when it is created{whose})"
+                "podman update {option} {target} {name} ({whose}before Podman 4.3: {option} when it is created)"
             )
         }
         (Runtime::Containerd, _) => format!(
@@ -212,7 +274,8 @@ fn next_ones(unit: &str, user: Option<u32>, setting: &Setting, target: u64) -> O
         return Some(format!("snap set-quota GROUP {snap}={target} {name}"));
     }
     if stem.starts_with("run-") {
-        return Some(format!("systemd-run -p {property}={target}"));
+        let whose = if user.is_some() { "--user " } else { "" };
+        return Some(format!("systemd-run {whose}-p {property}={target}"));
     }
     if kind != "scope" || stem == "init" {
         return None;
@@ -279,30 +342,54 @@ pub(crate) fn binds(owner: &Owner, setting: &Setting) -> Option<String> {
     }
 }
 
-/// Where a unit of a container's own systemd has its number from: a part of what the container may
-/// have, which systemd took when it set the unit up. `others` are the limits at the same instant.
+/// Where a unit of a container's own systemd has its number from: a part of what there may be in the
+/// container, which systemd took when it set the unit up. `others` are the limits at the same instant.
 pub(crate) fn part_of_container(limit: &Limit, others: &[Limit]) -> Option<String> {
-    /// src/core/manager.c `DEFAULT_TASKS_MAX`, in percent.
-    const DEFAULT: u64 = 15;
     let setter = setter::of(limit.owner.cgroup_path()?);
     let (Kind::Unit { name, .. }, Some(container)) = (&setter.kind, &setter.within) else {
         return None;
     };
-    if name.ends_with(".slice") || limit.kind != LimitKind::PidsMax {
+    if limit.kind != LimitKind::PidsMax {
         return None;
     }
-    let around = others.iter().find(|other| {
-        other.kind == limit.kind && other.owner.cgroup_path() == Some(&container.path)
-    })?;
-    let of = around.value?;
-    let is = u128::from(of) * u128::from(DEFAULT) / 100 == u128::from(limit.value?);
+    let (percent, whose) = percent_of(name)?;
+    let own = |other: &&Limit| {
+        other.kind == LimitKind::PidsMax && other.owner.cgroup_path() == Some(&container.path)
+    };
+    let host = |other: &&Limit| matches!(other.kind, LimitKind::ThreadsMax | LimitKind::PidMax);
+    // src/basic/limits-util.c `system_tasks_max`: the smallest of what is seen inside.
+    let of = others.iter().filter(|other| own(other) || host(other));
+    let smallest = of.min_by_key(|other| other.value.unwrap_or(u64::MAX))?;
+    let of = smallest.value?;
+    let is = u128::from(of) * u128::from(percent) / 100 == u128::from(limit.value?);
+    let container = short(&container.name);
+    let base = match smallest.kind {
+        LimitKind::PidsMax => format!("container {container}'s {of}"),
+        _ => format!(
+            "{}, {of}, container {container} having no lower limit",
+            smallest.kind
+        ),
+    };
     is.then(|| {
         format!(
-            "{DEFAULT} % of container {}'s {of}: it seems to be DefaultTasksMax={DEFAULT}% of the \
-             container's own systemd, taken when {name} was started",
-            short(&container.name)
+            "{percent} % of {base}: it seems to be {whose} of the container's own systemd, taken when \
+             {name} was started"
         )
     })
+}
+
+/// What systemd gives a unit by itself, in percent.
+fn percent_of(unit: &str) -> Option<(u64, &'static str)> {
+    match unit.strip_suffix(".slice") {
+        // src/core/manager.c `DEFAULT_TASKS_MAX`, of all but slices.
+        None => Some((15, "DefaultTasksMax=15%")),
+        // units/user-.slice.d/10-defaults.conf
+        Some(slice) => {
+            let uid = slice.strip_prefix("user-")?;
+            uid.parse::<u32>().ok()?;
+            Some((33, "TasksMax=33% of user-.slice.d"))
+        }
+    }
 }
 
 /// A container's id is known by its first digits.

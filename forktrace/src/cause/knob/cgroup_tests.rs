@@ -6,7 +6,8 @@ const POD: &str = "01234567-89ab-cdef-0123-456789abcdef";
 
 fn command(path: &str, setting: &Setting) -> String {
     let path = path.replace("POD", POD).replace("ID", ID);
-    lasting(&Owner::cgroup(path), setting, 4096).replace(ID, "ID")
+    let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+    lasting(&limit, setting, 4096).replace(ID, "ID")
 }
 
 #[test]
@@ -178,14 +179,52 @@ fn each_level_of_real_paths() {
             "podman update",
         ),
         (
-            "/system.slice/w.service/libpod-payload-ID".to_owned(),
-            "podman update",
-            "w.service",
-        ),
-        (
             format!("{user}/user.slice/libpod-ID.scope/container"),
             "podman update --pids-limit 4096 ID",
             "set-property",
+        ),
+        // Of a user's own daemon root's knows nothing.
+        (
+            format!("{user}/user.slice/docker-ID.scope"),
+            "docker update --pids-limit 4096 ID (as uid 7, whose own Docker it is)",
+            "set-property",
+        ),
+        (
+            format!("{user}/user.slice/libpod-ID.scope/container"),
+            "ID (as uid 7; before Podman 4.3",
+            "set-property",
+        ),
+        // A quadlet's container is a new one at each start.
+        (
+            "/system.slice/w.service/libpod-payload-ID".to_owned(),
+            "w.service starts this container: [Container] PidsLimit=4096 in its quadlet",
+            "podman update",
+        ),
+        (
+            format!("{user}/app.slice/w.service/libpod-payload-ID"),
+            "w.service starts this container: [Container] PidsLimit=4096",
+            "podman update",
+        ),
+        // Of a project of Incus's; containers in containers, each level of it.
+        (
+            "/lxc.payload.shop_c1".to_owned(),
+            "container shop_c1: lxc.cgroup2.pids.max = 4096 (Incus: incus config set c1 limits.processes 4096 --project shop)",
+            "set shop_c1",
+        ),
+        (
+            "/lxc.payload.c1/lxc.payload.c2/user.slice/user-7.slice".to_owned(),
+            "in container c1, in its container c2: systemctl set-property user-7.slice TasksMax=4096",
+            "incus",
+        ),
+        (
+            "/lxc.payload.c1/lxc.payload.c2".to_owned(),
+            "in container c1: configuration of container c2: ",
+            "set-property",
+        ),
+        (
+            format!("{user}/app.slice/run-u5.service"),
+            "systemd-run --user -p TasksMax=4096",
+            "edit",
         ),
         // A user's own.
         (
@@ -332,6 +371,37 @@ fn no_other_level_is_named() {
 }
 
 #[test]
+fn hierarchies_of_version_1_have_other_keys() {
+    let of = |file: &str, kind: LimitKind| {
+        let limit = Limit {
+            file: Some(file.to_owned()),
+            ..Limit::new(kind.clone(), Owner::cgroup("/lxc/c1"), Unit::Tasks)
+        };
+        let setting = if kind == LimitKind::PidsMax {
+            TASKS
+        } else {
+            MEMORY
+        };
+        lasting(&limit, &setting, 9)
+    };
+    let pids = |file| of(file, LimitKind::PidsMax);
+    for file in [
+        "/sys/fs/cgroup/pids/lxc/c1/pids.max",
+        "/cg/cpu,pids/lxc/c1/pids.max",
+    ] {
+        assert!(pids(file).contains(" lxc.cgroup.pids.max = 9 "), "{file}");
+    }
+    for file in [
+        "/sys/fs/cgroup/lxc/c1/pids.max",
+        "/sys/fs/cgroup/unified/lxc/c1/pids.max",
+    ] {
+        assert!(pids(file).contains(" lxc.cgroup2.pids.max = 9 "), "{file}");
+    }
+    let file = "/sys/fs/cgroup/memory/lxc/c1/memory.limit_in_bytes";
+    assert!(of(file, LimitKind::MemoryLimit).contains("lxc.cgroup.memory.limit_in_bytes = 9"));
+}
+
+#[test]
 fn a_part_of_what_the_container_may_have() {
     let limit = |path: &str, value| Limit {
         value: Some(value),
@@ -344,4 +414,26 @@ fn a_part_of_what_the_container_may_have() {
     assert_eq!(of(unit, 31), None);
     assert_eq!(of("/system.slice/x.service", 30), None);
     assert_eq!(of("/lxc.payload.c1/system.slice", 30), None);
+    let user = "/lxc.payload.c1/user.slice/user-7.slice";
+    assert!(of(user, 66).unwrap().contains("33 % of container c1's 200"));
+    assert_eq!((of(user, 30), of(unit, 66)), (None, None));
+    // Inside is seen what the host allows, where the container has no limit or a higher one.
+    let host = |kind, value| Limit {
+        value: Some(value),
+        ..Limit::new(kind, Owner::Host, Unit::Tasks)
+    };
+    let around = [
+        limit("/lxc.payload.c1", 9000),
+        host(LimitKind::ThreadsMax, 5607),
+        host(LimitKind::PidMax, 32_768),
+    ];
+    let of = |value, around| part_of_container(&limit(unit, value), around);
+    let told = of(841, &around).unwrap();
+    assert!(told.contains("15 % of kernel.threads-max, 5607,"), "{told}");
+    assert!(of(841, &around[1..]).is_some());
+    assert_eq!((of(1350, &around), of(4915, &around)), (None, None));
+    // A container around that one is not seen in it.
+    let inner = limit("/lxc.payload.c0/lxc.payload.c1/system.slice/x.service", 30);
+    let around = [limit("/lxc.payload.c0", 200), host(LimitKind::PidMax, 4000)];
+    assert_eq!(part_of_container(&inner, &around), None);
 }

@@ -1,7 +1,10 @@
 //! RLIMIT_NPROC: every process has its own, from its parent on. Who has set it is who first had
 //! another than its parent; systemd's and PAM's files say which of them it was.
 
-use super::{cgroup::short, prlimit};
+use super::{
+    cgroup::{incus, short},
+    prlimit,
+};
 use crate::{
     cause::{Subject, words::shell_word},
     host::{
@@ -64,7 +67,7 @@ enum Origin<'a> {
     /// Some program in the unit that has ended, as no file of the unit does.
     SomeProgram,
     /// What has made the container.
-    Runtime(Runtime, String),
+    Runtime(Container),
     Slurm,
     /// As pid 1 has it: nobody has changed it.
     Kernel,
@@ -98,7 +101,11 @@ pub(crate) fn knob(
         }
         Origin::Unit(set) => {
             notes.push(format!("LimitNPROC={} stands in {}", set.value, set.file.display()));
-            edit_unit(subject, NPROC, target, hard).unwrap_or_default()
+            match set.file.components().any(|part| part.as_os_str() == "transient") {
+                true => started_anew(subject, NPROC, &prlimit::with_hard(target, hard)),
+                false => edit_unit(subject, NPROC, target, hard),
+            }
+            .unwrap_or_default()
         }
         Origin::Manager(set) => {
             notes.push(format!(
@@ -120,7 +127,7 @@ pub(crate) fn knob(
             "where a program of the unit sets the limit itself: no file of the unit has LimitNPROC="
                 .to_owned()
         }
-        Origin::Runtime(runtime, name) => of_container(*runtime, name, target),
+        Origin::Runtime(container) => of_container(container, target, hard),
         Origin::Slurm => {
             "slurm.conf: PropagateResourceLimitsExcept=NPROC (it is the limit of whoever submits, on \
              the host where that is)"
@@ -170,7 +177,7 @@ fn origin<'a>(value: Option<u64>, subject: &Subject<'_>, sources: &'a Sources) -
     match sources.lineage.get(run) {
         // Whoever makes a container's first process sets the limits of all in it.
         Some(parent) if parent.levels < top.levels => match container(&place) {
-            Some((runtime, name)) => Origin::Runtime(runtime, name),
+            Some(container) => Origin::Runtime(container),
             None => Origin::Process(top, Some(parent)),
         },
         // The first process of the unit, of which nothing but the unit or itself can be the reason.
@@ -194,9 +201,26 @@ fn same_unit(member: &Member, path: &str) -> bool {
     of.is_some() && of == setter::service(path)
 }
 
-fn container(place: &setter::Setter) -> Option<(Runtime, String)> {
+/// A container around a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Container {
+    runtime: Runtime,
+    name: String,
+    in_pod: bool,
+}
+
+fn container(place: &setter::Setter) -> Option<Container> {
     match (&place.kind, &place.within) {
-        (Kind::Container { runtime, name, .. }, _) => Some((*runtime, name.clone())),
+        (
+            Kind::Container {
+                runtime, name, pod, ..
+            },
+            _,
+        ) => Some(Container {
+            runtime: *runtime,
+            name: name.clone(),
+            in_pod: pod.is_some(),
+        }),
         (_, Some(within)) => container(&setter::of(&within.path)),
         _ => None,
     }
@@ -240,8 +264,12 @@ pub(crate) fn edit_unit(
         user,
         container,
     } = unit(subject)?;
-    let name = shell_word(&name)?;
     let value = prlimit::with_hard(target, hard);
+    // Gone when it ends, and its drop-ins with it.
+    if name.starts_with("run-") {
+        return started_anew(subject, setting, &value);
+    }
+    let name = shell_word(&name)?;
     let edit = match user {
         Some(uid) => format!(
             "systemctl --user edit {name}: [Service] {setting}={value} (as uid {uid}; more than the \
@@ -252,6 +280,22 @@ pub(crate) fn edit_unit(
     Some(match container {
         Some(container) => format!("in container {container}: {edit}"),
         None => edit,
+    })
+}
+
+/// A transient unit: what starts it asks for its limits.
+fn started_anew(subject: &Subject<'_>, setting: &str, value: &str) -> Option<String> {
+    let Service {
+        name,
+        user,
+        container,
+    } = unit(subject)?;
+    let whose = if user.is_some() { "--user " } else { "" };
+    let start =
+        format!("what starts {name} anew asks for it: systemd-run {whose}-p {setting}={value}");
+    Some(match container {
+        Some(container) => format!("in container {container}: {start}"),
+        None => start,
     })
 }
 
@@ -345,15 +389,35 @@ fn adopts(parent: &Member) -> bool {
     parent.pid == 1 || parent.comm == "systemd"
 }
 
-fn of_container(runtime: Runtime, name: &str, target: u64) -> String {
-    match runtime {
-        Runtime::Lxc => format!(
-            "configuration of container {name}: lxc.prlimit.nproc = {target} (Incus: incus config \
-             set {name} limits.kernel.nproc {target}), or an id range of its own"
+fn of_container(container: &Container, target: u64, hard: Option<Option<u64>>) -> String {
+    let Container { name, in_pod, .. } = container;
+    let both = prlimit::with_hard(target, hard);
+    // As Docker, Podman and CRI-O write that there is no limit.
+    let ulimit = both.replace("infinity", "-1");
+    match container.runtime {
+        Runtime::Lxc => {
+            let both = both.replace("infinity", "unlimited");
+            format!(
+                "configuration of container {name}: lxc.prlimit.nproc = {both} (Incus: {}), or an id \
+                 range of its own",
+                incus(name, "limits.kernel.nproc", &both)
+            )
+        }
+        Runtime::Nspawn => format!("nspawn's settings of {name}: [Exec] LimitNPROC={both}"),
+        Runtime::CriO => format!(
+            "CRI-O, crio.conf: [crio.runtime] default_ulimits = [\"nproc={ulimit}\"], for each \
+             container of the node that is started then"
         ),
-        Runtime::Nspawn => format!("nspawn's settings of {name}: [Exec] LimitNPROC={target}"),
+        Runtime::Podman => format!(
+            "--ulimit nproc={ulimit} when container {name} is created (Podman's default: default_ulimits \
+             in containers.conf)"
+        ),
+        _ if *in_pod => format!(
+            "LimitNPROC={both} of the service that runs the node's containers (containerd, docker), for \
+             those that are started then: a pod's specification has no setting for it"
+        ),
         _ => format!(
-            "--ulimit nproc={target} when container {name} is created (Docker's default: \
+            "--ulimit nproc={ulimit} when container {name} is created (Docker's default: \
              default-ulimits in daemon.json)"
         ),
     }
@@ -411,7 +475,7 @@ fn now(
 
 /// Other containers' processes that count with this user's, by where the holders are.
 pub(crate) fn shared(subject: &Subject<'_>, holders: &[Holder]) -> Option<String> {
-    let home = |path: &str| container(&setter::of(path)).map(|(_, name)| name);
+    let home = |path: &str| container(&setter::of(path)).map(|container| container.name);
     let own = home(subject.cgroup.path.as_deref().unwrap_or_default());
     let cgroups = holders.iter().filter(|h| h.kind == HolderKind::Cgroup);
     let others = cgroups.filter_map(|h| home(&h.name).zip(Some(h.tasks)));

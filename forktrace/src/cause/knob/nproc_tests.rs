@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::model::{Caller, Cgroup, Errno, caller::tests::caller};
+use crate::model::{Caller, Cgroup, Errno, Limit, LimitKind, Unit, caller::tests::caller};
 
 fn member(pid: u32, comm: &str, soft: u64, cgroup: &str) -> Member {
     Member {
@@ -182,6 +182,75 @@ fn a_container_has_it_from_its_runtime() {
     assert!(knob.lasting.contains("lxc.prlimit.nproc = 100"), "{knob:?}");
 }
 
+#[test]
+fn each_runtime_has_a_place_of_its_own() {
+    let id = "0123456789abcdef".repeat(4);
+    let pod = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f";
+    for (path, wanted) in [
+        (
+            "/lxc.payload.shop_c1",
+            "set c1 limits.kernel.nproc 100:2000 --project shop",
+        ),
+        ("/docker/ID", "daemon.json"),
+        (
+            "/docker/ID/box",
+            "--ulimit nproc=100:2000 when container ID",
+        ),
+        (
+            "/machine.slice/libpod-ID.scope/container",
+            "containers.conf",
+        ),
+        (
+            "/kubepods/podPOD/crio-ID",
+            "default_ulimits = [\"nproc=100:2000\"]",
+        ),
+        (
+            "/kubepods/podPOD/ID",
+            "LimitNPROC=100:2000 of the service that runs the node's containers",
+        ),
+    ] {
+        let path = path.replace("ID", &id).replace("POD", pod);
+        let mut inner = member(812, "sh", 40, &path);
+        inner.levels = 2;
+        let sources = Sources {
+            lineage: vec![inner, member(500, "runc", 2800, "/system.slice/r.service")],
+            ..Sources::default()
+        };
+        let told = knob_of(&path, Operation::Process, &sources).lasting;
+        let told = told.replace(&id, "ID");
+        assert!(told.contains(wanted), "{path}: {told}");
+    }
+}
+
+/// A drop-in of its own would go with it.
+#[test]
+fn a_transient_unit_is_asked_for_anew() {
+    let file = "/run/systemd/transient/job.service";
+    let sources = |unit: &str| Sources {
+        lineage: vec![
+            member(812, "x", 40, &format!("/system.slice/{unit}")),
+            member(1, "systemd", 2800, "/init.scope"),
+        ],
+        unit: Some(UnitSays {
+            limit: Some(assignment("40", file)),
+        }),
+        ..Sources::default()
+    };
+    for unit in ["job.service", "run-u5.service"] {
+        let path = format!("/system.slice/{unit}");
+        let told = knob_of(&path, Operation::Process, &sources(unit)).lasting;
+        let wanted =
+            format!("what starts {unit} anew asks for it: systemd-run -p LimitNPROC=100:2000");
+        assert_eq!(told, wanted);
+    }
+    let user = "/user.slice/user-112.slice/user@112.service/app.slice/run-u5.service";
+    let told = knob_of(user, Operation::Process, &Sources::default()).lasting;
+    assert!(
+        told.ends_with("systemd-run --user -p LimitNPROC=100"),
+        "{told}"
+    );
+}
+
 /// Who has started it, and with which limit, can't be seen any more.
 #[test]
 fn a_process_that_was_adopted() {
@@ -312,7 +381,8 @@ fn what_names_nobody_is_known_as_that() {
     };
     assert!(!vague("/user.slice", &seen));
     let owner = crate::model::Owner::cgroup("/a");
+    let limit = Limit::new(LimitKind::PidsMax, owner, Unit::Tasks);
     let lasting =
-        crate::cause::knob::cgroup::lasting(&owner, &crate::cause::knob::cgroup::TASKS, 9);
+        crate::cause::knob::cgroup::lasting(&limit, &crate::cause::knob::cgroup::TASKS, 9);
     assert!(crate::cause::words::fix(None, lasting, None).is_vague());
 }
