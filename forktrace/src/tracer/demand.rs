@@ -1,5 +1,6 @@
-//! How many tasks a program would have had of a limit that refused it: a pool of threads asks for all of
-//! them within a moment, and a limit that is only raised by half of what was missing refuses again.
+//! How many tasks there would have been of a limit, had it refused nobody: a pool of threads asks for all
+//! of them within a moment, several programs for theirs, and a limit that is only raised by half of what was
+//! missing refuses again.
 
 use std::{
     collections::HashMap,
@@ -11,11 +12,11 @@ use crate::{
     model::{Limit, LimitKind, Operation, Owner, Unit},
 };
 
-/// Threads of one process that were refused within this are threads that it wants beside each other. A
-/// program that tries one again and again asks for no more than it tries in this time.
+/// What was refused within this was wanted beside each other: of a process each of its threads. A program
+/// that tries one again and again asks for no more than it tries in this time.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// Limits that are remembered.
+/// Limits that are remembered, and of each the processes.
 const REMEMBERED: usize = 256;
 
 /// What has been refused of each limit.
@@ -24,16 +25,23 @@ pub(super) struct Demands(HashMap<(LimitKind, Owner), Demand>);
 
 struct Demand {
     value: Option<u64>,
-    /// Whose threads are counted, since when, and how many were refused.
-    pid: u32,
+    /// Since when the refused are counted.
     since: Instant,
-    refused: u64,
+    refused: HashMap<u32, Refused>,
     most: u64,
+}
+
+/// Of one process.
+#[derive(Default)]
+struct Refused {
+    threads: u64,
+    /// A fork is tried again by the same caller, so that many are one.
+    forks: bool,
 }
 
 impl Demands {
     /// Takes one more refusal, and says how many tasks there would have been at most: those in use, and
-    /// threads that one process was refused together. `None` where it wasn't a thread yet.
+    /// those that were refused together. `None` where nobody was refused one yet.
     pub(super) fn take(
         &mut self,
         limit: &Limit,
@@ -44,38 +52,51 @@ impl Demands {
             return None;
         }
         let key = (limit.kind.clone(), limit.owner.clone());
-        let is_thread = subject.operation == Operation::Thread;
-        let pid = subject.caller.pid;
-        let known = self.0.get_mut(&key);
-        let Some(demand) = known.filter(|demand| demand.value == limit.value) else {
-            if !is_thread {
-                self.0.remove(&key);
-                return None;
-            }
-            if self.0.len() >= REMEMBERED {
-                self.0.clear();
-            }
-            let most = limit.usage?.saturating_add(1);
-            let demand = Demand {
-                value: limit.value,
-                pid,
-                since: now,
-                refused: 1,
-                most,
-            };
-            self.0.insert(key, demand);
-            return Some(most);
-        };
-        if is_thread {
-            let passed = now.saturating_duration_since(demand.since);
-            if demand.pid != pid || passed >= TOGETHER {
-                (demand.pid, demand.since, demand.refused) = (pid, now, 0);
-            }
-            demand.refused += 1;
-            let usage = limit.usage.unwrap_or_default();
-            demand.most = demand.most.max(usage.saturating_add(demand.refused));
+        // An execve adds none.
+        if subject.operation == Operation::Exec {
+            let known = self.0.get(&key);
+            return Some(known.filter(|demand| demand.value == limit.value)?.most);
         }
+        let usage = limit.usage?;
+        if self.0.len() >= REMEMBERED && !self.0.contains_key(&key) {
+            self.0.clear();
+        }
+        let new = || Demand {
+            value: limit.value,
+            since: now,
+            refused: HashMap::new(),
+            most: 0,
+        };
+        let demand = self.0.entry(key).or_insert_with(new);
+        if demand.value != limit.value {
+            *demand = new();
+        }
+        if now.saturating_duration_since(demand.since) >= TOGETHER {
+            demand.since = now;
+            demand.refused.clear();
+        }
+        demand.refuse(subject);
+        demand.most = demand.most.max(usage.saturating_add(demand.wanted()));
         Some(demand.most)
+    }
+}
+
+impl Demand {
+    fn refuse(&mut self, subject: &Subject<'_>) {
+        let pid = subject.caller.pid;
+        if self.refused.len() >= REMEMBERED && !self.refused.contains_key(&pid) {
+            return;
+        }
+        let of = self.refused.entry(pid).or_default();
+        match subject.operation {
+            Operation::Thread => of.threads += 1,
+            _ => of.forks = true,
+        }
+    }
+
+    fn wanted(&self) -> u64 {
+        let each = self.refused.values();
+        each.map(|of| of.threads + u64::from(of.forks)).sum()
     }
 }
 
@@ -117,10 +138,10 @@ mod tests {
         assert_eq!(take(&mut demands, 8, pool, at(5000)), Some(31));
         let other = (Operation::Thread, 8);
         assert_eq!(take(&mut demands, 8, other, at(5001)), Some(31));
-        assert_eq!(
-            take(&mut demands, 8, (Operation::Process, 9), at(5002)),
-            Some(31)
-        );
+        for operation in [Operation::Process, Operation::Exec] {
+            let told = take(&mut demands, 8, (operation, 9), at(5002));
+            assert_eq!(told, Some(31));
+        }
         // Raised, and full again.
         assert_eq!(take(&mut demands, 24, pool, at(6000)), Some(25));
         assert_eq!(take(&mut demands, 24, pool, at(6001)), Some(26));
@@ -136,9 +157,32 @@ mod tests {
             assert_eq!(told, Some(9));
         }
         let mut demands = Demands::default();
+        let exec = take(&mut demands, 8, (Operation::Exec, 7), start);
+        assert_eq!(exec, None);
         for _ in 0..100 {
             let told = take(&mut demands, 8, (Operation::Process, 7), start);
-            assert_eq!(told, None);
+            assert_eq!(told, Some(9));
         }
+    }
+
+    #[test]
+    fn many_processes_want_theirs_beside_each_other() {
+        let now = Instant::now();
+        let mut demands = Demands::default();
+        let forks = (0..40).map(|pid| take(&mut demands, 8, (Operation::Vfork, pid), now));
+        assert_eq!(forks.last(), Some(Some(48)));
+        // Two pools, and a fork of one of them.
+        let mut demands = Demands::default();
+        for _ in 0..20 {
+            for pid in [7, 8] {
+                take(&mut demands, 8, (Operation::Thread, pid), now);
+            }
+        }
+        let told = take(&mut demands, 8, (Operation::Process, 8), now);
+        assert_eq!(told, Some(8 + 41));
+        // No list grows without an end.
+        let mut demands = Demands::default();
+        let forks = (0..5000).map(|pid| take(&mut demands, 8, (Operation::Process, pid), now));
+        assert_eq!(forks.last(), Some(Some(8 + REMEMBERED as u64)));
     }
 }
