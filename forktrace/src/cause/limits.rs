@@ -45,7 +45,7 @@ pub(super) fn threads(threads: &Threads) -> Limit {
 }
 
 /// kernel.pid_max in one pid namespace. Where no id is free, all that can be given are
-/// in use; how many of the others there are, the count of all doesn't say.
+/// in use; else those below 300 don't count, as far as they are known.
 pub(super) fn pid_max(ns: &PidNs) -> Limit {
     let usable = ns.usable();
     Limit {
@@ -53,7 +53,8 @@ pub(super) fn pid_max(ns: &PidNs) -> Limit {
         usage: if ns.full {
             usable
         } else {
-            usable.map(|usable| ns.allocated.min(usable.saturating_sub(1)))
+            let competing = ns.allocated.saturating_sub(ns.first);
+            usable.map(|usable| competing.min(usable.saturating_sub(1)))
         },
         requested: Some(1),
         usable,

@@ -108,6 +108,8 @@ pub struct PidNs {
     pub dead: bool,
     /// Ids in use, those below 300 among them.
     pub allocated: u64,
+    /// How many of these are below 300; 0 where that isn't known.
+    pub first: u64,
     /// The bound that holds here; `None`: not known.
     pub pid_max: Option<u64>,
     /// No id was free, as the kernel looks for one. `allocated` doesn't

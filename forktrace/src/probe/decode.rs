@@ -11,7 +11,7 @@ mod numbers;
 mod paths;
 mod text;
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::PathBuf};
 
 use forktrace_common::{
     clone,
@@ -28,6 +28,7 @@ use crate::{
     host::{
         cgroup::{Hierarchies, Resource, Version},
         clock::Clock,
+        first_ids::FirstIds,
         huge_pages,
         limits::{Files, HostNow},
         open_files, own_namespaces,
@@ -81,6 +82,8 @@ pub struct Decoder {
     proc_is_hosts: bool,
     /// Where what an event lacks is read.
     files: Files,
+    /// Of the host; `None` where /proc is another's.
+    first_ids: Option<FirstIds>,
     schedulers: Schedulers,
 }
 
@@ -90,11 +93,13 @@ impl Decoder {
         let mut files = Files::of_proc();
         // Opened in time.
         let _ = open_files::now(&mut files);
+        let proc_is_hosts = own_namespaces::proc_is_hosts(std::path::Path::new("/proc"));
         Self {
             hierarchies,
             passwd,
-            proc_is_hosts: own_namespaces::proc_is_hosts(std::path::Path::new("/proc")),
+            proc_is_hosts,
             files,
+            first_ids: proc_is_hosts.then(|| FirstIds::new(PathBuf::from("/proc"))),
             schedulers: Schedulers::default(),
         }
     }
@@ -158,6 +163,7 @@ impl Decoder {
         let has = |bit: u32| event.facts.bits & bit != 0;
         let signs = stage::signs(&event, probes, doubted);
         let nproc = nproc(&event);
+        let first = self.first_ids.as_mut().map_or(0, FirstIds::in_use);
         let mut evidence = Evidence {
             errno,
             operation: operation(&event),
@@ -177,7 +183,7 @@ impl Decoder {
             threads: threads(&event, &host),
             limits_changed: has(fact::LIMITS_CHANGED),
             pids_limits_changed: has(fact::PIDS_LIMITS_CHANGED),
-            pid_ns: pid_namespaces(&event, &host),
+            pid_ns: pid_namespaces(&event, &host, first),
             pids: self.cgroups(&event, &paths, Resource::Pids),
             pids_full: self.one(&event.facts.pids, &paths, Resource::Pids),
             pids_delta: (event.flags & flag::HAVE_PIDS_DELTA != 0).then_some(event.pids_delta),

@@ -39,6 +39,7 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
             level: 0,
             dead: false,
             allocated: 80,
+            first: 0,
             pid_max: Some(32768),
             full: false,
         }],
@@ -280,7 +281,15 @@ fn ids_in_use_are_no_verdict_but_that_none_is_free_is() {
     let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
     e.pid_ns[0].pid_max = Some(360);
     e.pid_ns[0].allocated = 221;
-    assert_eq!(verdict(&e).0, Cause::Unknown);
+    let v = judge(&e);
+    let ids = |v: &Verdict| {
+        let ids = v.candidates.iter().find(|c| c.kind == LimitKind::PidMax);
+        ids.and_then(|ids| ids.usage)
+    };
+    assert_eq!((v.cause, ids(&v)), (Cause::Unknown, Some(59)));
+    // Those aren't given again.
+    e.pid_ns[0].first = 190;
+    assert_eq!(ids(&judge(&e)), Some(31));
     e.pid_ns[0].full = true;
     let v = judge(&e);
     assert_eq!(v.cause, Cause::PidMax);

@@ -123,8 +123,8 @@ pub(super) fn threads(event: &FailureEvent, host: &HostNow) -> Option<Threads> {
 
 const PIDNS_ADDING: u32 = 1 << 31; // include/linux/pid_namespace.h
 
-/// The caller's pid namespaces, innermost first.
-pub(super) fn pid_namespaces(event: &FailureEvent, host: &HostNow) -> Vec<PidNs> {
+/// The caller's pid namespaces, innermost first; of the host's ids below 300 `first` are in use.
+pub(super) fn pid_namespaces(event: &FailureEvent, host: &HostNow, first: u64) -> Vec<PidNs> {
     let global = if event.flags & flag::HAVE_PID_MAX != 0 {
         u64::try_from(event.pid_max).ok()
     } else {
@@ -142,6 +142,7 @@ pub(super) fn pid_namespaces(event: &FailureEvent, host: &HostNow) -> Vec<PidNs>
             level: ns.level,
             dead: ns.allocated & PIDNS_ADDING == 0,
             allocated: u64::from(ns.allocated & !PIDNS_ADDING),
+            first: if ns.level == 0 { first } else { 0 },
             pid_max: if ns.pid_max != 0 {
                 Some(u64::from(ns.pid_max))
             } else {
