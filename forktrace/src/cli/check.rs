@@ -45,7 +45,8 @@ pub(crate) struct CheckArgs {
     /// One line, for motd or Nagios: OK or WARNING, as the exit status has it.
     #[arg(long, conflicts_with_all = ["format", "all", "watch"])]
     pub short: bool,
-    /// Every limit with a bar, not the nearest alone: without --pid and the like, those of all cgroups.
+    /// Every limit with a bar, not the nearest alone: of --cgroup and --unit those of the cgroups below as
+    /// well, without --pid and the like those of all cgroups.
     #[arg(long, conflicts_with = "format")]
     pub all: bool,
     /// When to colour.

@@ -14,14 +14,19 @@ use crate::{
         cgroup::{CgroupUse, Resource},
         holders::{Fill, Scope},
         identity,
-        readings::Readings,
+        readings::{Readings, Subject},
     },
     model::{Owner, Unit, bytes},
 };
 
 pub(super) fn rows(readings: &Readings) -> Vec<Row> {
+    let asked = match &readings.subject {
+        Subject::Cgroup { path, .. } => Some(path),
+        _ => None,
+    };
     let row = |cgroup: &CgroupUse| {
         let mut row = one(cgroup);
+        row.below = asked.is_some_and(|at| cgroup.path.starts_with(at) && cgroup.path != *at);
         let unit_limit = readings.unit_limits.get(&cgroup.file).zip(cgroup.limit);
         let note = unit_limit.map(|(p, value)| unit_limit::note(p, value, row.limit.unit));
         row.notes.extend(note);

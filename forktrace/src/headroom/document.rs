@@ -173,6 +173,9 @@ pub struct Row {
     /// of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
+    /// Of a cgroup below the one that was asked about: it refuses only what is in there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub below: bool,
     /// Why this limit doesn't apply here, where it doesn't.
     pub exempt: Option<String>,
     /// systemd unit, container or pod that the cgroup belongs to, or the user's

@@ -27,6 +27,7 @@ pub(super) fn row(refuses: Refuses, limit: Limit) -> Row {
         percent: None,
         reclaimable: None,
         next: None,
+        below: false,
         exempt: None,
         owner: None,
         holders: Vec::new(),

@@ -557,3 +557,33 @@ fn what_a_start_would_get_is_told_where_it_differs() {
     r.next = Some(next);
     assert_eq!(told(&r), [(Some(7), Some(5))]);
 }
+
+/// What a service has limited below its own cgroup refuses its processes there; more of the service's
+/// tasks don't come into it.
+#[test]
+fn of_a_unit_those_below_it_too() {
+    let path = "/system.slice/judge.service";
+    let mut r = readings(Subject::Cgroup {
+        hierarchy: Hierarchy::V2,
+        path: path.into(),
+        unit: Some("judge.service".to_owned()),
+    });
+    let below = format!("{path}/box-3");
+    r.cgroups = vec![
+        cgroup(path, Some(100), 60),
+        cgroup("/system.slice", Some(5000), 70),
+        cgroup(&below, Some(8), 8),
+    ];
+    let h = headroom(&r, 90.0);
+    let full = row(&h, "pids.max", &below);
+    assert!(full.below && h.is_near());
+    let others = h.limits.iter().filter(|row| row.below);
+    assert_eq!(others.count(), 1);
+    let would = would(&h, 3);
+    assert!(
+        would
+            .refused
+            .iter()
+            .all(|r| r.limit.owner != full.limit.owner)
+    );
+}

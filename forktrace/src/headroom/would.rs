@@ -12,7 +12,9 @@ use crate::model::{LimitKind, Unit};
 pub fn would(headroom: &Headroom, tasks: u64) -> Would {
     let runs = headroom.process.is_some();
     // Who asks for a unit that runs means what runs, and not its next start.
-    let meant = |row: &&Row| row.exempt.is_none() && !(runs && row.next == Some(Next::Start));
+    // More tasks of a cgroup come into it, and not into those below.
+    let meant =
+        |row: &&Row| row.exempt.is_none() && !row.below && !(runs && row.next == Some(Next::Start));
     let mut refused: Vec<(u8, usize, Refusal)> = headroom
         .limits
         .iter()

@@ -72,6 +72,30 @@ impl Hierarchies {
         readings.collect()
     }
 
+    /// The limits of the cgroups below a cgroup, where they have one.
+    pub fn below(&self, resource: Resource, cgroup: &Path) -> Result<Vec<Reading>, TooMany> {
+        let place = self.of(resource);
+        let place = place.and_then(|hierarchy| Some((hierarchy, self.visible(hierarchy, cgroup)?)));
+        let Some((hierarchy, top)) = place else {
+            return Ok(Vec::new());
+        };
+        let mut readings = Vec::new();
+        walk::folders(&top, |folder, _| {
+            if let Ok(rest) = folder.strip_prefix(&top)
+                && rest != Path::new("")
+            {
+                let reading = read(resource, hierarchy, &cgroup.join(rest), folder);
+                let says = |reading: &Reading| {
+                    let one = reading.as_ref();
+                    one.map_or(true, |one| one.limit.is_some())
+                };
+                readings.extend(reading.filter(says));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(readings)
+    }
+
     /// Every cgroup's limit of a resource, those without one too.
     pub fn all(&self, resource: Resource) -> Result<Vec<Reading>, TooMany> {
         let Some(hierarchy) = self.of(resource) else {

@@ -262,6 +262,29 @@ fn below_a_mount_of_a_part() {
 }
 
 #[test]
+fn limits_below_one() {
+    let tree = Tree::new("below", &["a/b/c", "a/d", "e"]);
+    for (folder, limit) in [("a", "9"), ("a/b", "max"), ("a/b/c", "5"), ("e", "3")] {
+        let folder = tree.0.join(folder);
+        std::fs::write(folder.join("pids.max"), format!("{limit}\n")).unwrap();
+        std::fs::write(folder.join("pids.current"), "2\n").unwrap();
+    }
+    let all = tree.mounted("/");
+    let below = |path: &str| {
+        let found = all.below(Resource::Pids, Path::new(path)).unwrap();
+        let mut found: Vec<_> = found.into_iter().map(|one| one.unwrap()).collect();
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        let each = found.into_iter().map(|one| (one.path, one.limit.unwrap()));
+        each.collect::<Vec<_>>()
+    };
+    let limit = |path: &str, limit| (PathBuf::from(path), limit);
+    assert_eq!(below("/a"), [limit("/a/b/c", 5)]);
+    let each = [limit("/a", 9), limit("/a/b/c", 5), limit("/e", 3)];
+    assert_eq!(below("/"), each);
+    assert!(below("/e").is_empty() && below("/none").is_empty());
+}
+
+#[test]
 fn by_id() {
     let tree = Tree::new("id", &["a/b/c", "d"]);
     let all = tree.mounted("/top");

@@ -157,17 +157,21 @@ fn main(
 
 fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u32], proc: &Path) {
     for resource in [Resource::Pids, Resource::Memory, Resource::KernelMemory] {
+        let walked = match &readings.subject {
+            Subject::Host => hierarchies.all(resource),
+            // What a service has set up below its own cgroup, with a limit of its own, refuses as well.
+            Subject::Cgroup { path, .. } => hierarchies.below(resource, path),
+            Subject::Process(_) | Subject::User(_) => Ok(Vec::new()),
+        };
+        let walked = walked.unwrap_or_else(|error| {
+            readings.unreadable.push(Missing {
+                what: "limits of all cgroups".to_owned(),
+                why: error.to_string(),
+            });
+            Vec::new()
+        });
         let found = match &readings.subject {
-            Subject::Host => match hierarchies.all(resource) {
-                Ok(all) => all,
-                Err(error) => {
-                    readings.unreadable.push(Missing {
-                        what: "limits of all cgroups".to_owned(),
-                        why: error.to_string(),
-                    });
-                    Vec::new()
-                }
-            },
+            Subject::Host => Vec::new(),
             Subject::Cgroup { path, .. } => hierarchies.chain(resource, path),
             Subject::Process(_) | Subject::User(_) => {
                 let Some(hierarchy) = hierarchies.of(resource) else {
@@ -186,7 +190,7 @@ fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u
                 chains.collect()
             }
         };
-        add(readings, found);
+        add(readings, found.into_iter().chain(walked));
     }
 }
 
@@ -212,7 +216,7 @@ fn read_unit_limits(readings: &mut Readings, hierarchies: &Hierarchies) {
     readings.unit_limits = found.collect();
 }
 
-fn add(readings: &mut Readings, found: Vec<Reading>) {
+fn add(readings: &mut Readings, found: impl Iterator<Item = Reading>) {
     for reading in found {
         match reading {
             // Several chains meet.

@@ -19,6 +19,7 @@ fn row(kind: LimitKind, owner: Owner, usage: u64, value: u64) -> Row {
         percent: Some(usage as f64 / value as f64 * 100.0),
         reclaimable: None,
         next: None,
+        below: false,
         exempt: None,
         owner: None,
         holders: Vec::new(),
