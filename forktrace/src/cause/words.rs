@@ -1,6 +1,6 @@
 //! Wording that the causes share.
 
-use crate::model::{Fix, Limit, Unit, bytes};
+use crate::model::{Fix, Limit, Unit, bytes, quoted};
 
 /// "100 of 100 tasks", "1.9 GiB of 2.0 GiB".
 pub(super) fn numbers(limit: &Limit) -> String {
@@ -37,12 +37,7 @@ pub(super) fn shell_word(path: &str) -> Option<String> {
     if path.is_empty() || path.chars().any(|c| c.is_control() || c == '\u{FFFD}') {
         return None;
     }
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+,=%".contains(c);
-    Some(if path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    })
+    Some(quoted(path).into_owned())
 }
 
 /// A fix with all three parts.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use forktrace::view::{clean, without_numbers};
 
 use crate::exit::Exit;
 
@@ -49,14 +50,15 @@ impl Child {
                     io::ErrorKind::PermissionDenied => NOT_EXECUTABLE,
                     _ if error.raw_os_error() == Some(libc::ENOEXEC) => NOT_EXECUTABLE,
                     _ => {
-                        return Err(error)
-                            .with_context(|| format!("starting {}", program.to_string_lossy()));
+                        return Err(error).with_context(|| {
+                            format!("starting {}", clean(&program.to_string_lossy()))
+                        });
                     }
                 };
                 eprintln!(
                     "forktrace: starting {}: {}",
-                    forktrace::view::clean(&program.to_string_lossy()),
-                    forktrace::view::without_numbers(&error)
+                    clean(&program.to_string_lossy()),
+                    without_numbers(&error)
                 );
                 Ok(Some(Started::Impossible(Exit::Command(status))))
             }

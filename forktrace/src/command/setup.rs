@@ -1,6 +1,6 @@
 //! From arguments to the options of a session.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, io, path::Path};
 
 use forktrace::{
     arch::THREAD_SIZE,
@@ -12,7 +12,7 @@ use forktrace::{
     },
     record::Errno,
     tracer::{Options, Selection, own_thread_group},
-    view::without_numbers,
+    view::{quoted, without_numbers},
 };
 use forktrace_common::settings::{Settings, errnos};
 
@@ -48,8 +48,7 @@ pub(super) fn options(args: &TraceArgs) -> anyhow::Result<Options> {
         }
         // forktrace itself is the ancestor: its own failing fork counts too.
         settings.tgid = own_thread_group()?;
-        let words: Vec<_> = args.command.iter().map(|w| w.to_string_lossy()).collect();
-        filters.insert("command".to_owned(), words.join(" "));
+        filters.insert("command".to_owned(), line(&args.command));
     }
     if let Some(comm) = &filter.comm {
         if comm.len() > COMM_BYTES || comm.is_empty() {
@@ -90,6 +89,15 @@ pub(super) fn options(args: &TraceArgs) -> anyhow::Result<Options> {
         debug: args.verbose,
         filters,
     })
+}
+
+/// The words of a command as a shell would take them.
+fn line(command: &[OsString]) -> String {
+    let words = command.iter().map(|word| {
+        let word = word.to_string_lossy();
+        quoted(&word).into_owned()
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn selection(

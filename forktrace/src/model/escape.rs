@@ -23,6 +23,15 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Text as one word for a POSIX shell: as it is, or between quotes.
+pub fn quoted(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+,=%".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
+    }
+}
+
 /// Whether a character must not reach a terminal as it is, see [`clean`].
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
@@ -64,6 +73,20 @@ mod tests {
             '\u{200a}', '\u{2010}', '\u{2027}', '\u{202f}', '\u{205f}', '\u{61b}', '\u{ae}',
         ] {
             assert!(!is_harmful(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_shell_would_break_is_between_quotes() {
+        for (word, wanted) in [
+            ("/bin/true", "/bin/true"),
+            ("", "''"),
+            ("exit 3", "'exit 3'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("a\nb", "'a\nb'"),
+        ] {
+            assert_eq!(quoted(word), wanted);
         }
     }
 

@@ -26,7 +26,7 @@ pub use caller::{Caller, Cgroup, Containers, Qos, program, program_and_thread};
 pub use cause::Cause;
 pub use creation::{Certainty, Operation};
 pub use errno::{Errno, NoErrno};
-pub use escape::{clean, is_harmful};
+pub use escape::{clean, is_harmful, quoted};
 pub use fix::Fix;
 pub use holder::{Holder, HolderKind};
 pub use io_words::{in_words, without_numbers};

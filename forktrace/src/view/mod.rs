@@ -22,7 +22,7 @@ mod selftest;
 mod times;
 mod wrap;
 
-pub use crate::model::{clean, is_harmful, without_numbers, zone};
+pub use crate::model::{clean, is_harmful, quoted, without_numbers, zone};
 pub use explain::Explained;
 pub use nothing::nothing_passed;
 pub use output::{Format, How, Look, Out, Output, Verbosity};
