@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use forktrace::{
     recording::{Damage, OneWay, ReadError, Reader, Wanted},
-    view::{clean, count},
+    view::{clean, damage},
 };
 
 use crate::{
@@ -46,56 +46,12 @@ pub(super) fn wanted(args: &FilterArgs) -> Wanted {
 }
 
 /// Says on standard error what was passed over in a file.
-pub(super) fn report_damage(path: &Path, damage: Damage) {
+pub(super) fn report_damage(path: &Path, of: Damage) {
     let path = path.to_string_lossy();
     let path = clean(&path);
-    let say = |number: u64, what: String| {
-        if number > 0 {
-            eprintln!("forktrace: {path}: {what}");
-        }
-    };
-    let d = damage;
-    say(
-        d.unreadable,
-        match d.unreadable {
-            1 => "1 line is no record of this version, passed over".to_owned(),
-            n => format!("{n} lines are no records of this version, passed over"),
-        },
-    );
-    say(
-        d.torn_bytes,
-        format!(
-            "{} behind the last whole line: the recording was cut off there",
-            count(d.torn_bytes, "byte")
-        ),
-    );
-    say(
-        d.bad_frames,
-        format!(
-            "compressed data is damaged or cut off in {}",
-            count(d.bad_frames, "place")
-        ),
-    );
-    say(
-        d.lost_lines,
-        format!(
-            "{} lost there, if not more: the checksum of the data doesn't hold",
-            count(d.lost_lines, "line")
-        ),
-    );
-    say(
-        d.open_frames,
-        "the compressed data has no end: it is still being written, or was cut off by a crash"
-            .to_owned(),
-    );
-    say(
-        d.refused_frames,
-        format!(
-            "{} not read, for want of a window of {} MiB: `zstd -d --long=31` decompresses it",
-            count(d.refused_frames, "frame"),
-            d.largest_window.div_ceil(1 << 20)
-        ),
-    );
+    for what in damage(&of) {
+        eprintln!("forktrace: {path}: {what}");
+    }
 }
 
 /// The status with which a command ends that has read recordings.

@@ -1,16 +1,17 @@
 //! `replay`: prints recordings as `live` would have printed them.
 
 mod follow;
+mod sessions;
 
 use std::path::{Path, PathBuf};
 
 use forktrace::{
     record::Record,
     recording::{Damage, Filter, Item, ReadError, Reader, Wanted},
-    view::nothing_passed,
+    view::{clean, nothing_passed},
 };
 
-use self::follow::Followed;
+use self::{follow::Followed, sessions::Sessions};
 use super::{
     print::{Coming, Printer},
     recordings::{self, report_damage, wanted},
@@ -49,6 +50,9 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         printer.remark(&remark)?;
     }
     printer.settle()?;
+    for what in passed.sessions.remarks() {
+        eprintln!("forktrace: {}", clean(&what));
+    }
     Ok(recordings::exit(all, args.lenient))
 }
 
@@ -66,6 +70,7 @@ fn coming(args: &ReplayArgs) -> Coming {
 struct Passed {
     records: u64,
     failures: u64,
+    sessions: Sessions,
 }
 
 impl Passed {
@@ -91,6 +96,7 @@ fn replay(
         match item {
             Item::Record(record) => {
                 passed.records += 1;
+                passed.sessions.take(&record);
                 if let Some(record) = filter.pass(record) {
                     passed.failures += u64::from(matches!(record, Record::Failure(_)));
                     printer.show(&record)?;

@@ -89,6 +89,9 @@ pub struct DamageCount {
     /// Frames that ask for more memory than they get; nothing of them was read.
     #[serde(default)]
     pub refused_frames: u64,
+    /// The largest window that one of them asks for, in bytes.
+    #[serde(default)]
+    pub largest_window: u64,
 }
 
 /// `failures` is the sum of the next four.

@@ -52,6 +52,7 @@ impl Aggregator {
                 lost_lines: self.damage.lost_lines,
                 open_frames: self.damage.open_frames,
                 refused_frames: self.damage.refused_frames,
+                largest_window: self.damage.largest_window,
             },
             totals: Totals {
                 only_in_summaries: sum(sessions.iter().map(|s| s.only_in_summary)),

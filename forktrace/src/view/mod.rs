@@ -5,6 +5,7 @@
 
 mod check;
 mod colours;
+mod damage;
 mod explain;
 pub mod formats;
 mod holders;
@@ -23,6 +24,7 @@ mod times;
 mod wrap;
 
 pub use crate::model::{clean, is_harmful, quoted, without_numbers, zone};
+pub use damage::{damage, not_in_files, without_summary};
 pub use explain::Explained;
 pub use nothing::nothing_passed;
 pub use output::{Format, How, Look, Out, Output, Verbosity};

@@ -74,14 +74,28 @@ fn whole(tests: &Tests) -> Result<()> {
     // What is lost shows in the status.
     let torn = torn.to_str().context("a path")?;
     for command in ["replay", "report"] {
-        let said = forktrace(tests, &[command, torn], 5)?.said();
+        let running = forktrace(tests, &[command, torn], 5)?;
+        let said = running.said();
         ensure!(
             said.contains("20 bytes behind the last whole line"),
             "{said}"
         );
+        let all = said + &running.printed();
+        ensure!(all.contains("1 session without a summary"), "{all}");
         forktrace(tests, &[command, torn, "--lenient"], 0)?;
     }
+    // As it is while it is written.
+    let begun = file(tests, "begun.ndjson", &lines.as_bytes()[..summary])?;
+    let begun = begun.to_str().context("a path")?;
+    for (files, missing) in [(vec![begun], true), (vec![begun, path_of(&path)?], false)] {
+        let said = forktrace(tests, &[vec!["replay"], files].concat(), 0)?.said();
+        ensure!(said.contains("without a summary") == missing, "{said}");
+    }
     Ok(())
+}
+
+fn path_of(path: &std::path::Path) -> Result<&str> {
+    path.to_str().context("a path")
 }
 
 fn filters(tests: &Tests) -> Result<()> {

@@ -7,8 +7,11 @@ pub(in crate::view) use crate::view::times::moment;
 pub(super) use crate::view::times::with_offset;
 use crate::{
     model::{Cause, Unit, program_and_thread},
+    recording::Damage,
     report::{CallerRow, DamageCount, LimitRow, Report, SessionRow, Top},
-    view::{nothing_passed, times::without_year},
+    view::{
+        damage, damage::session, not_in_files, nothing_passed, times::without_year, without_summary,
+    },
 };
 
 /// "11-22 13:14:15".
@@ -190,16 +193,14 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
             count(t.without_time, "failure")
         ),
     );
-    damage(&r.damage, &mut say);
+    notes.extend(passed_over(&r.damage));
     let crashed = r.sessions.iter().filter(|s| s.ended.is_none()).count() as u64;
-    say(
-        crashed,
-        format!(
-            "{} without a summary: ended in a crash, still being written, or the last file is \
-             not among these",
-            count(crashed, "session")
-        ),
-    );
+    notes.extend(without_summary(crashed));
+    let mut say = |n: u64, text: String| {
+        if n > 0 {
+            notes.push(text);
+        }
+    };
     for session in &r.sessions {
         of_session(session, &mut say);
     }
@@ -208,15 +209,9 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
 
 fn of_session(s: &SessionRow, say: &mut impl FnMut(u64, String)) {
     let missing = s.missing.saturating_sub(s.only_in_summary);
-    say(
-        missing,
-        format!(
-            "{} of {} {} not in these files",
-            count(missing, "failure"),
-            name(s),
-            if missing == 1 { "is" } else { "are" }
-        ),
-    );
+    if let Some(text) = not_in_files(missing, &s.host, s.started.as_deref()) {
+        say(missing, text);
+    }
     say(
         u64::from(s.unsure),
         format!(
@@ -234,54 +229,20 @@ fn of_session(s: &SessionRow, say: &mut impl FnMut(u64, String)) {
     );
 }
 
-fn damage(d: &DamageCount, say: &mut impl FnMut(u64, String)) {
-    say(
-        d.unreadable,
-        format!(
-            "{} that are no records of this version, passed over",
-            count(d.unreadable, "line")
-        ),
-    );
-    say(
-        d.torn_bytes,
-        format!(
-            "{} behind the last whole line, where a file was cut off",
-            count(d.torn_bytes, "byte")
-        ),
-    );
-    say(
-        d.bad_frames,
-        format!(
-            "compressed data damaged or cut off in {}",
-            count(d.bad_frames, "place")
-        ),
-    );
-    say(
-        d.lost_lines,
-        format!(
-            "{} lost there, if not more: the checksum of the data doesn't hold",
-            count(d.lost_lines, "line")
-        ),
-    );
-    say(
-        d.open_frames,
-        "compressed data without an end: still being written, or cut off by a crash".to_owned(),
-    );
-    say(
-        d.refused_frames,
-        format!(
-            "{} of compressed data not read, for want of memory",
-            count(d.refused_frames, "frame")
-        ),
-    );
+fn passed_over(d: &DamageCount) -> Vec<String> {
+    damage(&Damage {
+        unreadable: d.unreadable,
+        torn_bytes: d.torn_bytes,
+        bad_frames: d.bad_frames,
+        lost_lines: d.lost_lines,
+        open_frames: d.open_frames,
+        refused_frames: d.refused_frames,
+        largest_window: d.largest_window,
+    })
 }
 
-/// "the session of web1 at 2026-11-22 13:14:15".
 fn name(s: &SessionRow) -> String {
-    match &s.started {
-        Some(started) => format!("the session of {} at {}", s.host, with_offset(started)),
-        None => "a session that doesn't say its host".to_owned(),
-    }
+    session(&s.host, s.started.as_deref())
 }
 
 #[cfg(test)]
