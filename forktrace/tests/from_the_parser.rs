@@ -92,6 +92,12 @@ fn the_scripts_ask_the_program_in_the_shells_that_are_here() {
             "source $SCRIPT; COMP_WORDS=(forktrace --cause cgroup_pi); COMP_CWORD=2; \
              _clap_complete_forktrace forktrace cgroup_pi --cause; echo \"${COMPREPLY[@]}\"",
         ),
+        // As bash breaks `--format=text --cause=cgroup_pi`.
+        (
+            "bash",
+            "source $SCRIPT; COMP_WORDS=(forktrace --format = text --cause = cgroup_pi); COMP_CWORD=6; \
+             _clap_complete_forktrace forktrace cgroup_pi =; echo \"${COMPREPLY[@]}\"",
+        ),
         (
             "zsh",
             "compdef() { }; _describe() { local n=$argv[-1]; print -l -- ${(P)n} }; source $SCRIPT; \

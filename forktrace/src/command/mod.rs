@@ -2,6 +2,7 @@
 
 mod check;
 mod child;
+mod completions;
 mod digest;
 mod explain;
 mod live;
@@ -21,13 +22,9 @@ mod trace;
 mod wait;
 mod zone;
 
-use std::io::{self, Write as _};
-
-use clap_complete::env::Shells;
-
 use crate::{
     cli::{Cli, Command},
-    exit::{Exit, UsageError},
+    exit::Exit,
 };
 
 /// What the shell's script sets when it asks.
@@ -49,22 +46,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Selftest(args)) => selftest::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
-        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Completions { shell }) => completions::run(shell),
         Some(Command::Man(args)) => man::run(&args),
     }
-}
-
-/// A script that asks this program at each completion: causes don't change, but users, units,
-/// cgroups and processes do.
-fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
-    let shells = Shells::builtins();
-    let name = shell.to_string();
-    let completer = shells
-        .completer(&name)
-        .ok_or_else(|| UsageError(format!("nothing is known of completions in {name}")))?;
-    let mut text = Vec::new();
-    let program = "forktrace";
-    completer.write_registration(COMPLETE, program, program, program, &mut text)?;
-    io::stdout().write_all(&text)?;
-    Ok(Exit::Done)
 }
