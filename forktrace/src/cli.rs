@@ -23,7 +23,8 @@ use forktrace::{
 };
 
 use values::{
-    one_of, parse_cause, parse_duration, parse_errno, parse_file_size, parse_pid, parse_size,
+    one_of, parse_cause, parse_comm, parse_duration, parse_errno, parse_file_size, parse_pid,
+    parse_size,
 };
 
 pub(crate) use check::CheckArgs;
@@ -295,7 +296,7 @@ pub(crate) struct FilterArgs {
     #[arg(short, long, value_name = "PID", value_parser = parse_pid, add = ArgValueCompleter::new(complete::pids))]
     pub pid: Option<u32>,
     /// Only callers of this name (the thread's, up to 15 bytes; of recordings the program's too).
-    #[arg(short, long, value_name = "NAME", add = ArgValueCompleter::new(complete::comms))]
+    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true, value_parser = parse_comm, add = ArgValueCompleter::new(complete::comms))]
     pub comm: Option<String>,
     /// Only callers with this real user, by name or uid.
     #[arg(short, long, value_name = "USER", add = ArgValueCompleter::new(complete::users))]

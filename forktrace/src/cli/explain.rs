@@ -18,13 +18,19 @@ use super::{
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("log_of").args(["pid", "cgroup", "unit", "user"]))]
 pub(crate) struct ExplainArgs {
-    /// A cause as records name it, a limit (pids.max, TasksMax, 'ulimit -u'), an errno, or a line of
+    /// Causes as records name them, limits (pids.max, TasksMax, 'ulimit -u'), errnos, or a line of
     /// a log, in quotes; `-` reads lines from standard input.
     // A login shell's line begins with a hyphen ("-bash: fork: …").
     #[arg(value_name = "WHAT", allow_hyphen_values = true, add = ArgValueCompleter::new(complete::explained))]
     first: Option<OsString>,
     /// Its other words.
-    #[arg(value_name = "WORD", hide = true, requires = "first")]
+    // "clone(…) = -1 EAGAIN"
+    #[arg(
+        value_name = "WORD",
+        hide = true,
+        requires = "first",
+        allow_negative_numbers = true
+    )]
     rest: Vec<OsString>,
     /// Look for what programs say of refusals in these files; .gz, .zst and .xz are read, too.
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "first", value_hint = ValueHint::FilePath)]
@@ -80,6 +86,12 @@ impl ExplainArgs {
         }
         Some(what)
     }
+
+    /// Its words as they are given.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &OsStr> {
+        let all = self.first.iter().chain(&self.rest);
+        all.map(OsString::as_os_str)
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +120,10 @@ mod tests {
         assert_eq!(
             what(&["Cannot", "allocate", "memory"]),
             "Cannot allocate memory"
+        );
+        assert_eq!(
+            what(&["clone()", "=", "-1", "EAGAIN"]),
+            "clone() = -1 EAGAIN"
         );
         assert_eq!(what(&[]), "");
         assert_eq!(what(&["-"]), "-");

@@ -81,6 +81,14 @@ pub(crate) fn parse_pid(text: &str) -> Result<u32, String> {
     pid.ok_or_else(|| "give the number of a process, as ps shows it".to_owned())
 }
 
+/// A login shell's name begins with a hyphen, an option with two.
+pub(crate) fn parse_comm(text: &str) -> Result<String, String> {
+    match text.starts_with("--") {
+        true => Err("give a thread's name, as ps shows it".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// By name, by number, or all.
 pub(crate) fn parse_errno(text: &str) -> Result<ErrnoChoice, String> {
     if text.eq_ignore_ascii_case("all") {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use forktrace::{
-    cause::{Lookup, lookup, named},
+    cause::{Cause, Lookup, lookup, named, pages},
     program::{self, Heard, Matcher},
     view::{Explained, Format, formats},
 };
@@ -39,17 +39,14 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
         Some(line) => {
             let text = line.to_string_lossy();
             // What names a cause or a limit is that, whatever programs say.
-            let found = match named(&text) {
-                Some(found) => found,
-                None => match heard(line)? {
-                    Some(heard) => return logs::of_line(args, &heard),
-                    None => lookup(&text),
-                },
-            };
-            match found {
-                Lookup::One(page) => Explained::One(page),
-                Lookup::Several(pages) => Explained::Several(pages),
-                Lookup::Nothing(near) => return Err(UsageError(no_page(&text, &near)).into()),
+            if let Some(found) = named(&text) {
+                explained(&text, found)?
+            } else if let Some(each) = each_named(args.words()) {
+                each
+            } else if let Some(heard) = heard(line)? {
+                return logs::of_line(args, &heard);
+            } else {
+                explained(&text, lookup(&text))?
             }
         }
     };
@@ -60,6 +57,32 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     let mut output = args.format.open(Box::new(io::stdout()), look);
     output.show(&explained)?;
     Ok(Exit::Done)
+}
+
+fn explained(text: &str, found: Lookup) -> Result<Explained, UsageError> {
+    match found {
+        Lookup::One(page) => Ok(Explained::One(page)),
+        Lookup::Several(pages) => Ok(Explained::Several(pages)),
+        Lookup::Nothing(near) => Err(UsageError(no_page(text, &near))),
+    }
+}
+
+/// The pages of several words, where each names some; `None` where they are a text.
+fn each_named<'a>(words: impl Iterator<Item = &'a OsStr>) -> Option<Explained> {
+    let found = words.map(|word| named(&word.to_string_lossy()));
+    let found = found.collect::<Option<Vec<Lookup>>>()?;
+    let alone = found.iter().all(|found| matches!(found, Lookup::One(_)));
+    let meant = found.into_iter().flat_map(|found| match found {
+        Lookup::One(page) => vec![page],
+        Lookup::Several(pages) => pages,
+        Lookup::Nothing(_) => Vec::new(),
+    });
+    let meant: Vec<Cause> = meant.map(|page| page.cause).collect();
+    let pages = pages().filter(|page| meant.contains(&page.cause)).collect();
+    Some(match alone {
+        true => Explained::Each(pages),
+        false => Explained::Several(pages),
+    })
 }
 
 /// What a line says, where the catalogue of programs knows it.
@@ -83,4 +106,25 @@ fn of_name<T: ?Sized>(
     let name = args.format.name;
     let found = formats.iter().find(|format| format.name == name);
     found.ok_or_else(|| UsageError(format!("lines of logs can't be printed as {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_names_have_the_pages_of_all() {
+        let of = |words: &[&str]| match each_named(words.iter().map(OsStr::new)) {
+            Some(Explained::Each(pages) | Explained::Several(pages)) => {
+                pages.iter().map(|page| page.cause.id()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let both = ["pid_max", "cgroup_pids_max"];
+        assert_eq!(of(&["cgroup_pids_max", "pid_max"]), both);
+        assert_eq!(of(&["TasksMax", "kernel.pid_max", "pids.max"]), both);
+        let errnos = of(&["EAGAIN", "max_map_count"]);
+        assert!(errnos.contains(&"threads_max") && errnos.contains(&"max_map_count"));
+        assert!(of(&["pid_max", "of", "nginx"]).is_empty());
+    }
 }

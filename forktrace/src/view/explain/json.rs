@@ -35,7 +35,9 @@ impl Output<Explained> for Json<'_> {
         match explained {
             Explained::All => pages().try_for_each(|page| self.page(page)),
             Explained::One(page) => self.page(page),
-            Explained::Several(pages) => pages.iter().try_for_each(|page| self.page(page)),
+            Explained::Several(pages) | Explained::Each(pages) => {
+                pages.iter().try_for_each(|page| self.page(page))
+            }
         }
     }
 }

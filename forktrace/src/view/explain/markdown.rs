@@ -15,7 +15,9 @@ pub(crate) const FORMAT: Format<Explained> = Format {
     how: How::Document(|explained, _| match explained {
         Explained::All => document(),
         Explained::One(page) => section(page),
-        Explained::Several(pages) => pages.iter().map(|page| section(page)).collect(),
+        Explained::Several(pages) | Explained::Each(pages) => {
+            pages.iter().map(|page| section(page)).collect()
+        }
     }),
 };
 

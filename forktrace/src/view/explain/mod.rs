@@ -15,4 +15,6 @@ pub enum Explained {
     One(&'static Page),
     /// Those that a word such as EAGAIN can mean.
     Several(Vec<&'static Page>),
+    /// Each of these, in full.
+    Each(Vec<&'static Page>),
 }

@@ -20,6 +20,10 @@ pub(crate) const FORMAT: Format<Explained> = Format {
         Explained::All => list(pages(), look.colours),
         Explained::Several(several) => list(several.iter().copied(), look.colours),
         Explained::One(one) => page(one, look.colours, look.width),
+        Explained::Each(each) => {
+            let each = each.iter().map(|one| page(one, look.colours, look.width));
+            each.collect::<Vec<_>>().join("\n")
+        }
     }),
 };
 
