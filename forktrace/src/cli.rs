@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::ArgValueCompleter;
 use forktrace::{
     cause::Cause,
+    otlp::Endpoint,
     probe::style::Style,
     record::{Containers, Errno, Record},
     report::Report,
@@ -200,6 +201,11 @@ pub(crate) struct ReplayArgs {
     /// Go on when the end is reached, with what is written from then on.
     #[arg(short, long)]
     pub follow: bool,
+    /// Hand it to an OpenTelemetry collector instead of printing it, as OTLP/JSON: the URL of its HTTP
+    /// receiver, by address (http://127.0.0.1:4318). Nothing is lost while it is away, and after a restart it
+    /// goes on from where it was, which stands in FILE.otlp.
+    #[arg(long, value_name = "URL", requires = "follow", conflicts_with_all = ["format", "each", "quiet"])]
+    pub otlp: Option<Endpoint>,
     #[command(flatten)]
     pub print: PrintArgs,
     /// Say more, every failure in full (--each), and times with their date and offset.

@@ -3,7 +3,7 @@
 //! Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is known) → [`cause`] (the
 //! verdict, a pure function of the evidence, and its answer) → [`record`] (the schema) → [`view`]
 //! (text, JSON, a page). [`recording`] is files of records, [`report`] sums them up, [`headroom`]
-//! says how near limits are, [`metrics`] makes numbers for monitoring of both, [`journal`] entries of systemd's journal, [`program`] what programs say. [`host`] answers questions about this machine, [`tracer`] runs a
+//! says how near limits are, [`metrics`] makes numbers for monitoring of both, [`journal`] entries of systemd's journal, [`otlp`] OpenTelemetry's logs and metrics, [`program`] what programs say. [`host`] answers questions about this machine, [`tracer`] runs a
 //! session, [`confine`] gives up what that no longer needs, [`provoke`] gets tasks refused, and
 //! [`selftest`] tries all of it by that. [`model`] is the vocabulary of them all, [`btf`] the
 //! kernel's types, [`arch`] what x86-64 decides.
@@ -18,6 +18,7 @@ pub mod host;
 pub mod journal;
 pub mod metrics;
 pub mod model;
+pub mod otlp;
 pub mod probe;
 pub mod program;
 pub mod provoke;

@@ -163,6 +163,10 @@ pub(crate) const REPLAY: Manual = Manual {
             "forktrace replay --follow failures.ndjson",
         ),
         example(
+            "To an OpenTelemetry collector, as it comes:",
+            "forktrace replay --follow failures.ndjson --otlp http://127.0.0.1:4318",
+        ),
+        example(
             "From another host, in its records' own time:",
             "ssh db-1 cat failures.ndjson | forktrace replay --utc -",
         ),

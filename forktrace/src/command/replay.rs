@@ -1,6 +1,7 @@
 //! `replay`: prints recordings as `live` would have printed them.
 
 mod follow;
+mod otlp;
 mod sessions;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         until,
         ..wanted(&args.filter)
     };
+    if let Some(endpoint) = &args.otlp {
+        return otlp::run(&args.files[0], endpoint, wanted);
+    }
     let filtered = wanted.is_active();
     let mut printer = Printer::new(&args.print, args.verbose, filtered, coming(args));
     let mut filter = Filter::new(wanted);

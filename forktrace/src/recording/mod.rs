@@ -12,4 +12,4 @@ pub use reader::{
     Damage, Gap, Item, NothingYet, OneWay, Piece, ReadError, Reader, Source, lines_of,
 };
 pub use whole::{RECORDINGS, check_name, check_whole, write_whole};
-pub use writer::{Existing, Keeping, Recording, Sync, WriteError, next_earlier};
+pub use writer::{Existing, Keeping, Recording, Sync, WriteError, earlier_files, next_earlier};

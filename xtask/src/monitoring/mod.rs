@@ -6,6 +6,7 @@ mod dashboard;
 mod fleet;
 mod http;
 mod kubernetes;
+mod otlp;
 mod server;
 mod tools;
 
@@ -54,6 +55,10 @@ pub(crate) fn run(forktrace: &Path, tally: &mut Tally) -> Result<()> {
     tally.step(
         "Kubernetes: manifests fit their schemas",
         &kubernetes::check(),
+    );
+    tally.step(
+        "OpenTelemetry: a collector gets every record once",
+        &otlp::check(forktrace),
     );
     let tools = tools::get()?;
     let root = paths::root();

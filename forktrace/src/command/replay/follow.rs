@@ -1,10 +1,13 @@
 //! `--follow`: a file whose end is not the end.
 
 use std::{
+    cell::RefCell,
+    collections::VecDeque,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    rc::Rc,
     thread::sleep,
     time::Duration,
 };
@@ -19,14 +22,49 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Followed {
     file: File,
     path: PathBuf,
+    idle: Option<Box<dyn FnMut()>>,
+    switched: Option<Switched>,
 }
+
+/// Device and inode of the files that it has gone on in, in their order.
+pub(super) type Switched = Rc<RefCell<VecDeque<(u64, u64)>>>;
 
 impl Followed {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self {
-            file: File::open(path)?,
+        Ok(Self::of(File::open(path)?, path))
+    }
+
+    /// A file of that recording, which may have been put away since.
+    pub(super) fn of(file: File, path: &Path) -> Self {
+        Self {
+            file,
             path: path.to_owned(),
-        })
+            idle: None,
+            switched: None,
+        }
+    }
+
+    /// Does this before it waits.
+    pub(super) fn when_idle(self, idle: impl FnMut() + 'static) -> Self {
+        Self {
+            idle: Some(Box::new(idle)),
+            ..self
+        }
+    }
+
+    /// Adds to this list which file it goes on in.
+    pub(super) fn telling(self, switched: Switched) -> Self {
+        Self {
+            switched: Some(switched),
+            ..self
+        }
+    }
+
+    fn go_on_in(&mut self, next: File) {
+        if let (Some(switched), Ok(about)) = (&self.switched, next.metadata()) {
+            switched.borrow_mut().push_back((about.dev(), about.ino()));
+        }
+        self.file = next;
     }
 
     /// The file that was begun after this one. The one that has the name is opened first, so that
@@ -55,7 +93,7 @@ impl Read for Followed {
             match self.successor() {
                 // What was written before it was renamed has to be read first.
                 Some(next) => match self.file.read(to)? {
-                    0 => self.file = next,
+                    0 => self.go_on_in(next),
                     n => return Ok(n),
                 },
                 None => return Err(NothingYet.into()),
@@ -66,6 +104,9 @@ impl Read for Followed {
 
 impl Source for Followed {
     fn wait(&mut self) {
+        if let Some(idle) = &mut self.idle {
+            idle();
+        }
         sleep(PAUSE);
     }
 }

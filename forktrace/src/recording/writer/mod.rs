@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use self::output::Output;
 pub(super) use self::output::missing_folder;
-pub use self::rotate::next_earlier;
+pub use self::rotate::{earlier_files, next_earlier};
 use super::whole::{RECORDINGS, check_name};
 use crate::{
     model::LossReason,

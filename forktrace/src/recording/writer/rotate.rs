@@ -145,7 +145,7 @@ pub(super) fn remove_oldest(path: &Path, keep: usize) -> io::Result<()> {
 }
 
 /// Files that [`put_away`] named, in no order.
-fn earlier_files(path: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn earlier_files(path: &Path) -> io::Result<Vec<PathBuf>> {
     let name = path.file_name().unwrap_or_default();
     let name = cut(name);
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());

@@ -1,0 +1,309 @@
+//! `--otlp`: hands what a recording gets to an OpenTelemetry collector, and goes on from where it was.
+//!
+//! Nothing is read on while the collector is away, so that nothing is lost and no more than a batch is kept.
+//! What has been taken stands in a file beside the recording, written after each batch: what is between the
+//! two when it ends is sent once more.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    rc::Rc,
+    thread::sleep,
+    time::Duration,
+};
+
+use forktrace::{
+    otlp::{Client, Endpoint, Resource, SendError, Sums, logs, metrics},
+    record::{Record, Session},
+    recording::{Filter, Item, ReadError, Reader, Wanted, earlier_files, write_whole},
+    view::{clean, without_numbers},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{follow::Followed, recordings::report_damage};
+use crate::exit::{Exit, UsageError};
+
+/// Records that are sent at once.
+const BATCH: usize = 512;
+
+/// After a refusal it is tried again so much later, twice as late each time, up to the most.
+const FIRST: Duration = Duration::from_secs(1);
+const MOST: Duration = Duration::from_secs(30);
+
+/// Sends all that comes. Ends by a signal, or with what can't be read.
+pub(super) fn run(path: &Path, endpoint: &Endpoint, wanted: Wanted) -> anyhow::Result<Exit> {
+    if path == Path::new("-") {
+        let text = "--otlp goes on from where it was, which standard input can't";
+        return Err(UsageError(text.to_owned()).into());
+    }
+    let kept = State::file(path);
+    let state = State::load(&kept)?;
+    let begin = begin(path, state.as_ref()).map_err(|source| ReadError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    let state = match (state, begin.known) {
+        (Some(state), true) => state,
+        // The sums go on: they are of everything that was ever sent.
+        (state, _) => State {
+            file: begin.id,
+            begins: None,
+            records: 0,
+            sums: state.map(|state| state.sums).unwrap_or_default(),
+        },
+    };
+    let skip = state.records;
+    let sender = Rc::new(RefCell::new(Sender {
+        client: Client::new(endpoint.clone()),
+        state,
+        kept,
+        batch: Vec::new(),
+        read: 0,
+        resource: Resource::default(),
+        said: false,
+    }));
+    let switched = Rc::new(RefCell::new(VecDeque::new()));
+    let idle = Rc::clone(&sender);
+    let source = Followed::of(begin.file, path)
+        .when_idle(move || idle.borrow_mut().flush())
+        .telling(Rc::clone(&switched));
+    let mut reader = Reader::new(path, Box::new(source))?;
+    let mut filter = Filter::new(wanted);
+    let mut session: Option<Box<Session>> = None;
+    let mut passed = 0;
+    while let Some(item) = reader.next()? {
+        let record = match item {
+            Item::Record(record) => record,
+            Item::Gap(gap) => {
+                filter.lose(&gap);
+                continue;
+            }
+        };
+        passed += 1;
+        let mut sender = sender.borrow_mut();
+        if let Record::Session(new) = &record {
+            // A file that goes on with the same session begins by repeating it.
+            let repeated = session.as_ref() == Some(new);
+            if let Some(next) = repeated
+                .then(|| switched.borrow_mut().pop_front())
+                .flatten()
+            {
+                sender.begin_file(next);
+            }
+            sender.begin_session(new);
+            session = Some(new.clone());
+        }
+        let record = filter.pass(record);
+        if passed > skip {
+            sender.take(record);
+        }
+    }
+    sender.borrow_mut().flush();
+    let damage = reader.damage();
+    if damage.is_any() {
+        report_damage(path, damage);
+    }
+    Ok(Exit::Done)
+}
+
+/// A file, whatever it is called by now.
+type FileId = (u64, u64);
+
+fn id(file: &File) -> io::Result<FileId> {
+    let about = file.metadata()?;
+    Ok((about.dev(), about.ino()))
+}
+
+/// What is kept beside the recording.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct State {
+    /// The file that `records` is about.
+    file: FileId,
+    /// When the session began that it begins with: another file may get its number.
+    begins: Option<String>,
+    /// Records that have been read from its beginning on, and sent where they were wanted.
+    records: u64,
+    sums: Sums,
+}
+
+impl State {
+    fn file(recording: &Path) -> PathBuf {
+        let mut name = OsString::from(recording);
+        name.push(".otlp");
+        name.into()
+    }
+
+    fn load(path: &Path) -> anyhow::Result<Option<Self>> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                let path = path.to_owned();
+                return Err(ReadError::Open { path, source }.into());
+            }
+        };
+        let state = serde_json::from_slice(&text).map_err(|_| {
+            let shown = path.to_string_lossy();
+            let text = format!(
+                "{}: this is no state of --otlp; without the file everything is sent anew",
+                clean(&shown)
+            );
+            UsageError(text)
+        })?;
+        Ok(Some(state))
+    }
+}
+
+/// Where reading begins.
+struct Begin {
+    file: File,
+    id: FileId,
+    /// It is the file that the state is about.
+    known: bool,
+}
+
+/// The file that was read last, by whatever name; where that has been removed, the oldest, for all that are
+/// there came after it; without a state, the one that is named.
+fn begin(path: &Path, state: Option<&State>) -> io::Result<Begin> {
+    let mut all = earlier_files(path).unwrap_or_default();
+    all.sort();
+    all.push(path.to_owned());
+    if let Some(state) = state {
+        for candidate in &all {
+            let Ok(file) = File::open(candidate) else {
+                continue;
+            };
+            if id(&file)? == state.file && begins(candidate) == state.begins {
+                return Ok(Begin {
+                    id: state.file,
+                    file,
+                    known: true,
+                });
+            }
+        }
+        let _ = writeln!(
+            io::stderr(),
+            "forktrace: the file that was sent last is gone; what it may have had beyond that is not sent"
+        );
+    }
+    let first = match state {
+        Some(_) => &all[0],
+        None => path,
+    };
+    let file = File::open(first)?;
+    Ok(Begin {
+        id: id(&file)?,
+        file,
+        known: false,
+    })
+}
+
+/// When the session began that a file begins with.
+fn begins(path: &Path) -> Option<String> {
+    match Reader::open(path).ok()?.read().ok()?? {
+        Record::Session(session) => Some(session.started),
+        _ => None,
+    }
+}
+
+struct Sender {
+    client: Client,
+    state: State,
+    /// Where the state is kept.
+    kept: PathBuf,
+    batch: Vec<Record>,
+    /// Records that have been read since the state was kept.
+    read: u64,
+    resource: Resource,
+    /// That the collector is away, or the state can't be kept, has been said.
+    said: bool,
+}
+
+impl Sender {
+    /// What came before is of another file.
+    fn begin_file(&mut self, next: FileId) {
+        self.flush();
+        self.state.file = next;
+        self.state.records = 0;
+        self.state.begins = None;
+    }
+
+    /// What came before is of another resource.
+    fn begin_session(&mut self, session: &Session) {
+        let resource = Resource::of(session);
+        if resource != self.resource {
+            self.flush();
+            self.resource = resource;
+        }
+        if self.state.records + self.read == 0 {
+            self.state.begins = Some(session.started.clone());
+        }
+    }
+
+    /// One more; `None`: it isn't wanted.
+    fn take(&mut self, record: Option<Record>) {
+        self.read += 1;
+        if let Some(record) = record {
+            self.state.sums.add(&record);
+            self.batch.push(record);
+        }
+        if self.batch.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Sends what there is, however long that takes, and keeps how far it has come.
+    fn flush(&mut self) {
+        if self.read == 0 {
+            return;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        if let Some(request) = logs(&self.resource, &batch) {
+            self.send("/v1/logs", &request, batch.len());
+            let sums = metrics(&self.resource, &self.state.sums);
+            self.send("/v1/metrics", &sums, 0);
+        }
+        self.state.records += std::mem::take(&mut self.read);
+        let kept = serde_json::to_vec(&self.state).map_err(io::Error::other);
+        let written = kept.map(|text| write_whole(&self.kept, true, &text));
+        if let Ok(Err(error)) = written
+            && !std::mem::replace(&mut self.said, true)
+        {
+            let error = anyhow::Error::from(error);
+            say(&format!("{error:#}; after a restart it will be sent again"));
+        }
+    }
+
+    fn send(&mut self, to: &str, request: &serde_json::Value, records: usize) {
+        let body = request.to_string();
+        let mut pause = FIRST;
+        loop {
+            match self.client.send(to, body.as_bytes()) {
+                Ok(()) => {
+                    self.said = false;
+                    return;
+                }
+                Err(SendError::Never(why)) => {
+                    say(&format!("{to}: {why}; {records} records are left out"));
+                    return;
+                }
+                Err(SendError::Later { why, after }) => {
+                    if !std::mem::replace(&mut self.said, true) {
+                        say(&format!("{to}: {why}; it is tried again until it is taken"));
+                    }
+                    sleep(after.unwrap_or(pause).min(MOST));
+                    pause = (pause * 2).min(MOST);
+                }
+            }
+        }
+    }
+}
+
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "forktrace: {}", without_numbers(&text));
+}
