@@ -119,8 +119,12 @@ pub(crate) enum FromTracepoint {
 pub(crate) struct Expect {
     pub pid: u32,
     pub tid: u32,
+    /// `None`: whoever left it behind, or one in another pid namespace.
+    pub ppid: Option<u32>,
     pub comm: String,
     pub uid: u32,
+    /// `None`: the same.
+    pub euid: Option<u32>,
     pub kind: Kind,
     pub errno: Errno,
     pub cause: Cause,
@@ -144,8 +148,10 @@ impl Expect {
         Self {
             pid: actor.pid() as u32,
             tid: attempt.tid as u32,
+            ppid: Some(std::process::id()),
             comm: actor.comm(),
             uid: 0,
+            euid: None,
             kind: attempt.kind,
             errno: Errno::from_number(attempt.errno).unwrap_or(Errno::EAGAIN),
             cause,
@@ -165,10 +171,17 @@ impl Expect {
         self
     }
 
+    /// Effective uid, where that is another.
+    pub(crate) fn euid(mut self, euid: u32) -> Self {
+        self.euid = Some(euid);
+        self
+    }
+
     /// As the initial pid namespace numbers a caller of one thread.
     pub(crate) fn pid(mut self, pid: u64) -> Self {
         self.pid = pid as u32;
         self.tid = pid as u32;
+        self.ppid = None;
         self
     }
 

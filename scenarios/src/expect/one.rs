@@ -53,8 +53,13 @@ fn call(got: &Failure, want: &Expect, differences: &mut Differences<'_>) {
     differences.unless_same("errno", got.errno, want.errno);
     differences.unless_same("caller.pid", got.caller.pid, want.pid);
     differences.unless_same("caller.tid", got.caller.tid, want.tid);
+    if let Some(ppid) = want.ppid {
+        differences.unless_same("caller.ppid", got.caller.ppid, ppid);
+    }
     differences.unless_same("caller.comm", &got.caller.comm, &want.comm);
     differences.unless_same("caller.uid", got.caller.uid, want.uid);
+    let euid = want.euid.unwrap_or(want.uid);
+    differences.unless_same("caller.euid", got.caller.euid, euid);
 }
 
 /// What every record has.

@@ -54,7 +54,7 @@ fn users(place: &Place, real: u32, effective: u32) -> Result<Run> {
         libc::ENOSPC,
         Cause::MaxNamespaces,
         |e, _| {
-            e.uid(real).limit(limit(
+            e.uid(real).euid(effective).limit(limit(
                 "user.max_user_namespaces",
                 format!("uid {effective}"),
                 HELD,
