@@ -28,6 +28,7 @@ fn execve_is_refused_beyond_the_limit() {
 fn ids_run_out_but_for_the_reserved_ones() {
     let ns = |allocated| PidNs {
         inum: 4,
+        first: 0,
         level: 0,
         dead: false,
         allocated,

@@ -183,7 +183,7 @@ mod tests {
         let logs = node(&[], &[]);
         let mut pods = Pods::below(logs.path());
         assert_eq!(named(&mut pods, UID, None)[0], None);
-        fs::create_dir(logs.path().join(format!("pods/shop_web_{UID}"))).unwrap();
+        fs::create_dir_all(logs.path().join(format!("pods/shop_web_{UID}"))).unwrap();
         assert_eq!(named(&mut pods, UID, None)[0], None, "at once again");
         pods.read = Instant::now().checked_sub(PAUSE);
         assert_eq!(named(&mut pods, UID, None)[0].as_deref(), Some("shop"));

@@ -39,6 +39,7 @@ pub struct Selection {
     pub causes: Vec<Cause>,
     /// Empty: all.
     pub errnos: Vec<Errno>,
+    /// Of these pods and containers.
     pub containers: Containers,
     /// Descendants of this process only; `None`: the kernel side looks.
     pub descends_from: Option<u32>,
