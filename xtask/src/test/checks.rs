@@ -1,26 +1,15 @@
 //! What is checked without running forktrace: formatting, lints, spelling.
 
-use super::{Tally, spelling};
-use crate::{paths, run};
+use super::{Tally, Tier, spelling};
+use crate::{guest, paths, run};
 use anyhow::Result;
+use std::process::Command;
 
 /// Runs them all, so that one failure does not hide another.
-pub(super) fn run(tally: &mut Tally) -> Result<()> {
-    tally.step("formatting", &cargo(&["fmt", "--all", "--check"]));
-    tally.step(
-        "lints",
-        &cargo(&[
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--exclude",
-            "forktrace-ebpf",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ]),
-    );
+pub(super) fn run(tier: Tier, tally: &mut Tally) -> Result<()> {
+    let format = run::loud(run::plain_cargo().args(["fmt", "--all", "--check"]));
+    tally.step("formatting", &format);
+    tally.step("lints", &lints(tier));
     tally.step("spelling", &spelling::check());
     tally.step("the fuzz target's lock file", &fuzz_lock());
     Ok(())
@@ -35,6 +24,26 @@ fn fuzz_lock() -> Result<()> {
     )
 }
 
-fn cargo(args: &[&str]) -> Result<()> {
-    run::loud(run::plain_cargo().args(args))
+fn lints(tier: Tier) -> Result<()> {
+    run::loud(clippy(tier)?.args([
+        "--workspace",
+        "--exclude",
+        "forktrace-ebpf",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+/// A short run's is of the programs' profile: macros, build scripts and the C of libraries are there already.
+fn clippy(tier: Tier) -> Result<Command> {
+    match tier {
+        Tier::Short => guest::short_cargo("clippy"),
+        Tier::Full => {
+            let mut cargo = run::plain_cargo();
+            cargo.args(["clippy", "--quiet"]);
+            Ok(cargo)
+        }
+    }
 }

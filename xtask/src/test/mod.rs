@@ -174,7 +174,7 @@ fn compiled(tier: Tier, wanted: Wanted, programs: Option<&Programs>, shared: &Sh
     let result = (|| {
         if wanted.unit {
             times.part("unit tests", || units::run(tier, &mut tally))?;
-            times.part("formatting and lints", || checks::run(&mut tally))?;
+            times.part("formatting and lints", || checks::run(tier, &mut tally))?;
         }
         if let Some(programs) = programs.filter(|_| wanted.docs) {
             times.part("documented examples", || {
