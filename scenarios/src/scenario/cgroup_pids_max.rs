@@ -32,6 +32,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         run: user,
     },
     Scenario {
+        name: "pids_three_uids",
+        reach: Reach::Own,
+        run: three_uids,
+    },
+    Scenario {
         name: "pids_parent",
         reach: Reach::Own,
         run: parent,
@@ -130,6 +135,22 @@ fn user(place: &Place) -> Result<Run> {
     let mut run = fill_and_fire(place, "piu", &home, &home, 6, || Ok(sys::become_uid(uid)?))?;
     for expect in &mut run.expects {
         expect.uid = uid;
+    }
+    run.keep(tree);
+    Ok(run)
+}
+
+/// Real, effective and saved uid are three.
+fn three_uids(place: &Place) -> Result<Run> {
+    let [real, effective, saved] = [11, 12, 13].map(|n| place.uid(n));
+    let tree = place.cgroups.tree("pi3")?;
+    let home = tree.top();
+    let mut run = fill_and_fire(place, "pi3", &home, &home, 5, || {
+        sys::no_groups()?;
+        Ok(sys::become_uids(real, effective, saved)?)
+    })?;
+    for expect in &mut run.expects {
+        (expect.uid, expect.euid) = (real, Some(effective));
     }
     run.keep(tree);
     Ok(run)

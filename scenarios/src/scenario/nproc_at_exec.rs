@@ -161,7 +161,7 @@ fn nested(place: &Place) -> Result<Run> {
             sys::limit_nproc(own, own)?;
             mapper.map()?;
             // Its second uid.
-            sys::become_uids(1, 1)?;
+            sys::become_uids(1, 1, 1)?;
             Ok(Vec::new())
         });
         match prober.context("a user namespace") {

@@ -41,14 +41,13 @@ pub fn no_groups() -> Result<(), Trouble> {
     rustix::thread::set_thread_groups(&[]).map_err(Trouble::at("setgroups"))
 }
 
-/// The real uid, and another effective and saved one, as a set-uid program has them.
+/// The three uids, each by itself: a set-uid program has its owner's as effective and saved one.
 ///
 /// # Errors
 /// It was refused.
-pub fn become_uids(real: u32, effective: u32) -> Result<(), Trouble> {
-    let [real, effective] = [real, effective].map(rustix::process::Uid::from_raw);
-    rustix::thread::set_thread_res_uid(real, effective, effective)
-        .map_err(Trouble::at("setresuid"))?;
+pub fn become_uids(real: u32, effective: u32, saved: u32) -> Result<(), Trouble> {
+    let [real, effective, saved] = [real, effective, saved].map(rustix::process::Uid::from_raw);
+    rustix::thread::set_thread_res_uid(real, effective, saved).map_err(Trouble::at("setresuid"))?;
     die_with_parent();
     Ok(())
 }

@@ -62,7 +62,7 @@ fn users(place: &Place, real: u32, effective: u32) -> Result<Run> {
             ))
         },
         |_| {
-            sys::become_uids(real, effective)?;
+            sys::become_uids(real, effective, effective)?;
             let all = [
                 libc::CLONE_NEWUSER,
                 libc::CLONE_NEWUSER | libc::CLONE_NEWPID,

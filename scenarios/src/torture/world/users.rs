@@ -51,7 +51,7 @@ pub(super) fn play(stage: &mut Stage<'_>) -> Result<Keep> {
 /// Real and effective uid apart, as a set-uid program has them.
 fn set_uids(real: u32, effective: u32) -> Result<()> {
     sys::no_groups()?;
-    Ok(sys::become_uids(real, effective)?)
+    Ok(sys::become_uids(real, effective, effective)?)
 }
 
 /// User namespaces one within the other, made under limits of their own; some callers ask for one
