@@ -138,7 +138,10 @@ pub mod flag {
 /// What a half-made child has charged beside page tables, in bytes: a kernel stack, the
 /// task, files, signals, an mm and its mappings, and what a charge takes in
 /// advance for its CPU (mm/memcontrol.c MEMCG_CHARGE_BATCH, 64 pages at most).
-pub const SMALL_PARTS: u64 = 512 << 10;
+#[inline]
+pub const fn small_parts(page_shift: u32) -> u64 {
+    (256 << 10) + (64 << page_shift)
+}
 
 /// A refused allocation of kernel memory asks for up to so many pages (a slab,
 /// or a kernel stack).

@@ -8,6 +8,7 @@ pub mod clone;
 pub mod count;
 pub mod event;
 pub mod facts;
+pub mod machine;
 pub mod note;
 pub mod offsets;
 pub mod oom;
@@ -22,6 +23,8 @@ mod pod {
     unsafe impl aya::Pod for crate::count::Key {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::count::Count {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for crate::machine::Machine {}
     // SAFETY: as above.
     unsafe impl aya::Pod for crate::note::Note {}
     // SAFETY: as above.

@@ -6,10 +6,11 @@
 //! piece of evidence that needs it is then absent, not wrong.
 
 /// Marks a field that this kernel doesn't have. Added to a kernel address, or to
-/// none, it leads to one that isn't canonical, and that no read accepts
-/// (arch/x86/mm/maccess.c `copy_from_kernel_nofault_allowed`, 5.6+): so nothing
-/// has to ask before it reads.
-pub const MISSING: u64 = 1 << 63;
+/// none, it leads to one that no read accepts: so nothing has to ask before it reads. x86-64: it isn't
+/// canonical, or with five levels of page tables not the kernel's (arch/x86/mm/maccess.c
+/// `copy_from_kernel_nofault_allowed`, 5.6+). arm64: bit 55 alone says whose half an address is in, also
+/// where the bits above it are tags that count for nothing, and the bits below it have to agree.
+pub const MISSING: u64 = 1 << 55;
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident,)*) => {

@@ -27,14 +27,14 @@ pub struct Settings {
     pub have_task_pt_regs: u32,
     /// Detailed events of one key in one second; the rest are counted.
     pub detail_per_second: u32,
-    /// Size of a kernel stack in bytes (x86-64: 16 KiB).
-    pub thread_size: u32,
     /// 1: two programs sit on the failing return (where the kernel preempts
     /// itself, but for kprobes): the first to run reports, the other one finds its mark.
     pub two_programs: u32,
     /// 1: two programs sit on each system-call tracepoint, whose programs few kernels let be
     /// preempted.
     pub two_tracepoints: u32,
+    /// Nothing.
+    pub reserved: u32,
 }
 
 /// How the function that asks the seccomp filters (kernel/seccomp.c) says that

@@ -1,7 +1,7 @@
 //! Cgroups: limits on the way up.
 
-pub mod find;
-pub mod path;
+pub(crate) mod find;
+pub(crate) mod path;
 
 use find::{DEEPEST, RECORDED};
 use forktrace_common::{
@@ -11,14 +11,14 @@ use forktrace_common::{
 };
 
 use crate::{
-    maps::offset,
+    maps::{machine, offset},
     mem,
     walk::{Step, Walk, up},
 };
 
 /// kernfs id of a cgroup.
 #[inline(always)]
-pub fn id(cgroup: u64) -> u64 {
+pub(crate) fn id(cgroup: u64) -> u64 {
     mem::field::<u64>(mem::pointer(cgroup, offset!(cgroup_kn)), offset!(kn_id))
 }
 
@@ -55,7 +55,7 @@ fn pids_numbers(css: u64) -> (i64, i64) {
 /// Forks refused so far to tasks of the cgroup of this css
 /// (kernel/cgroup/pids.c `pids_event`; 6.11 renamed the counter).
 #[inline(always)]
-pub fn pids_forkfail(css: u64) -> i64 {
+pub(crate) fn pids_forkfail(css: u64) -> i64 {
     mem::field::<i64>(css - offset!(pids_css), offset!(pids_forkfail))
 }
 
@@ -67,7 +67,7 @@ const LIMITS: u32 = 6;
 /// The limits of the nearest cgroups on the way up, in one number that is another when one of them is,
 /// or when it is another way.
 #[inline(always)]
-pub fn pids_limits(mut css: u64) -> u64 {
+pub(crate) fn pids_limits(mut css: u64) -> u64 {
     let mut all = css;
     for _ in 0..LIMITS {
         let parent = mem::pointer(css, offset!(css_parent));
@@ -83,7 +83,7 @@ pub fn pids_limits(mut css: u64) -> u64 {
 
 /// Tasks and limit of one cgroup.
 #[inline(always)]
-pub fn pids_limit(css: u64) -> CgroupLimit {
+pub(crate) fn pids_limit(css: u64) -> CgroupLimit {
     let (usage, limit) = pids_numbers(css);
     limit_of(css, depth(css), usage, limit)
 }
@@ -92,7 +92,7 @@ pub fn pids_limit(css: u64) -> CgroupLimit {
 /// `pids_try_charge()` goes (the refused charge is reverted by now), whether
 /// several have none, and whether the way is longer than is looked at.
 #[inline(never)]
-pub fn first_full(note: *mut Note, css: u64) {
+pub(crate) fn first_full(note: *mut Note, css: u64) {
     // SAFETY: a live map value that this task alone uses.
     unsafe { (*note).facts.bits |= fact::PIDS_CUT };
     up(ToFull { note, css });
@@ -134,7 +134,7 @@ impl Walk for ToFull {
 
 /// Limit and usage (pages) of one memory cgroup.
 #[inline(always)]
-pub fn memory_limit(memcg: u64) -> CgroupLimit {
+pub(crate) fn memory_limit(memcg: u64) -> CgroupLimit {
     let css = memcg + offset!(memcg_css);
     memory_limit_at(memcg, depth(css))
 }
@@ -152,7 +152,7 @@ fn memory_limit_at(memcg: u64, level: u32) -> CgroupLimit {
 /// event counts in all above it (include/linux/memcontrol.h
 /// `memcg_memory_event`), so the topmost knows.
 #[inline(always)]
-pub fn memcg_oom_events(css: u64) -> i64 {
+pub(crate) fn memcg_oom_events(css: u64) -> i64 {
     let top = up(ToTop { css, top: 0 }).top;
     mem::field::<i64>(top - offset!(memcg_css), offset!(memcg_events_oom))
 }
@@ -184,7 +184,7 @@ const KMEM_LEVELS: usize = 8;
 /// The first memory cgroup on the way up whose kernel memory is near its limit
 /// (v1; mm/memcontrol.c `__memcg_kmem_charge`, up to 5.15).
 #[inline(never)]
-pub fn kmem_near(ev: *mut FailureEvent, css: u64) {
+pub(crate) fn kmem_near(ev: *mut FailureEvent, css: u64) {
     if !mem::has(offset!(memcg_kmem_max)) {
         return;
     }
@@ -213,7 +213,7 @@ const PIDS_MAX: i64 = 4_194_305;
 /// Records the pids limits from this css up to below the root: the first one in
 /// any case, and of the others those that are limits.
 #[inline(never)]
-pub fn pids(ev: *mut FailureEvent, css: u64) {
+pub(crate) fn pids(ev: *mut FailureEvent, css: u64) {
     let leaf = depth(css);
     up(Pids { ev, css, leaf });
 }
@@ -256,12 +256,14 @@ impl Walk for Pids {
 }
 
 /// PAGE_COUNTER_MAX (include/linux/page_counter.h): no limit.
-const PAGE_COUNTER_MAX: i64 = i64::MAX / PAGE_SIZE;
-const PAGE_SIZE: i64 = 4096;
+#[inline(always)]
+fn page_counter_max() -> i64 {
+    i64::MAX >> machine!(page_shift)
+}
 
 /// Records the memory limits from this css up to below the root, as [`pids`] does.
 #[inline(never)]
-pub fn memory(ev: *mut FailureEvent, css: u64) {
+pub(crate) fn memory(ev: *mut FailureEvent, css: u64) {
     let leaf = depth(css);
     up(Memory { ev, css, leaf });
 }
@@ -285,7 +287,7 @@ impl Walk for Memory {
         // SAFETY: as in `Pids`.
         let at = mem::opaque(unsafe { (&raw const (*ev).memory_len).read_volatile() } as u64);
         let limit = memory_limit_at(css - offset!(memcg_css), leaf.wrapping_sub(level as u32));
-        if limit.limit < PAGE_COUNTER_MAX || at == 0 {
+        if limit.limit < page_counter_max() || at == 0 {
             if at >= CGROUP_LEVELS as u64 {
                 return Step::End;
             }
@@ -305,10 +307,10 @@ impl Walk for Memory {
 /// kernfs id of the first memory cgroup on the way up from this css whose limit leaves no room for
 /// what a half-made child had charged, in bytes; 0: none.
 #[inline(never)]
-pub fn full_memory(css: u64, half_made: u64) -> u64 {
+pub(crate) fn full_memory(css: u64, half_made: u64) -> u64 {
     up(ToFullMemory {
         css,
-        pages: half_made as i64 / PAGE_SIZE,
+        pages: (half_made >> machine!(page_shift)) as i64,
         found: 0,
     })
     .found

@@ -31,7 +31,7 @@ fn add_one(word: *mut u64) {
 
 /// Adds one to a slot of the totals.
 #[inline(always)]
-pub fn total(slot: u32) {
+pub(crate) fn total(slot: u32) {
     if let Some(count) = TOTALS.get_ptr_mut(slot) {
         // Programs on one CPU can interrupt each other: atomic all the same.
         add_one(count);
@@ -49,7 +49,7 @@ fn window() -> u64 {
 
 /// Counts a creation that failed with an errno that nobody asked for.
 #[inline(never)]
-pub fn other_errno() {
+pub(crate) fn other_errno() {
     if window() != 0 && filter::passes(task::current()) {
         total(total::OTHER_ERRNOS);
     }
@@ -57,7 +57,7 @@ pub fn other_errno() {
 
 /// Counts a failure of which nothing can be kept.
 #[inline(never)]
-pub fn unkept() {
+pub(crate) fn unkept() {
     if window() != 0 {
         total(total::FAILURES);
         total(total::KEYS_FULL);
@@ -70,7 +70,7 @@ pub fn unkept() {
 /// the note, which the verifier knows nothing of: what follows is then walked once, and not once for
 /// each way through here.
 #[inline(never)]
-pub fn hit(note: *mut Note) {
+pub(crate) fn hit(note: *mut Note) {
     // SAFETY: a live map value.
     unsafe { (*note).in_full = 0 };
     let window = window();
@@ -210,7 +210,7 @@ fn suppress(note: *mut Note, now: u64, window: u64) {
 
 /// The ring buffer had no room for the failure's detail.
 #[inline(never)]
-pub fn ring_full(note: *mut Note) {
+pub(crate) fn ring_full(note: *mut Note) {
     match finest(note) {
         // SAFETY: a map value.
         Some(counts) => add_one(unsafe { &raw mut (*counts).lost }),

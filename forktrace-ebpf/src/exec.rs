@@ -20,6 +20,7 @@ use forktrace_common::{
 };
 
 use crate::{
+    arch::answer,
     facts, filter, limits,
     maps::{EXECS, offset},
     mem, note, report, snapshot, task,
@@ -28,7 +29,7 @@ use crate::{
 const PF_NPROC_EXCEEDED: u32 = 0x1000; // include/linux/sched.h
 const EAGAIN: i64 = -(report::EAGAIN as i64);
 
-/// `long __x64_sys_execve(const struct pt_regs *regs)`, and the same of
+/// `long __x64_sys_execve(const struct pt_regs *regs)`, as x86-64 calls it, and the same of
 /// execveat and of the 32-bit calls.
 macro_rules! on_return {
     ($function:literal, $fexit:ident, $again:ident) => {
@@ -54,21 +55,21 @@ macro_rules! on_return {
 /// Serves all of them.
 #[kretprobe]
 fn kretprobe_exec(ctx: RetProbeContext) -> u32 {
-    if ctx.ret::<i64>() == EAGAIN {
+    if answer!(ctx) as i64 == EAGAIN {
         refused(style::KPROBE, 0, 1);
     }
     0
 }
 
-on_return!("__x64_sys_execve", fexit_execve, fexit_execve_again);
-on_return!("__x64_sys_execveat", fexit_execveat, fexit_execveat_again);
+on_return!("sys_execve", fexit_execve, fexit_execve_again);
+on_return!("sys_execveat", fexit_execveat, fexit_execveat_again);
 on_return!(
-    "__ia32_compat_sys_execve",
+    "compat_sys_execve",
     fexit_compat_execve,
     fexit_compat_execve_again
 );
 on_return!(
-    "__ia32_compat_sys_execveat",
+    "compat_sys_execveat",
     fexit_compat_execveat,
     fexit_compat_execveat_again
 );

@@ -5,14 +5,14 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use forktrace_common::{
     clone,
     count::operation,
-    event::{SMALL_PARTS, Stage, flag, style},
+    event::{Stage, flag, small_parts, style},
     facts::fact,
     note::{Failed, Note},
 };
 
 use crate::{
     cgroup, ids, limits,
-    maps::offset,
+    maps::{machine, offset},
     mem, note,
     report::{EAGAIN, ENOMEM},
     request, snapshot, task,
@@ -22,7 +22,7 @@ use crate::{
 const SCHED_DEADLINE: i32 = 6;
 // include/linux/sched.h
 const PF_IO_WORKER: u32 = 0x10;
-pub const PF_KTHREAD: u32 = 0x0020_0000;
+pub(crate) const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// Older than this, what refused memory did so in another creation, which went on
 /// without. The failing return follows within what clearing a half-made address
@@ -31,7 +31,7 @@ const FRESH_NS: u64 = 1_000_000_000;
 
 /// Gathers what the checks compared, for the errnos that limits answer.
 #[inline(never)]
-pub fn gather(note: *mut Note, task: u64, pids_css: u64) {
+pub(crate) fn gather(note: *mut Note, task: u64, pids_css: u64) {
     // SAFETY: a live map value that this task alone uses.
     let ret = unsafe { (*note).failed.ret };
     only_fresh(note);
@@ -57,7 +57,8 @@ pub fn gather(note: *mut Note, task: u64, pids_css: u64) {
 #[inline(always)]
 fn of_memory(note: *mut Note, task: u64) {
     let mm = mem::pointer(task, offset!(task_mm));
-    let half_made = mem::field::<u64>(mm, offset!(mm_pgtables_bytes)) + SMALL_PARTS;
+    let half_made =
+        mem::field::<u64>(mm, offset!(mm_pgtables_bytes)) + small_parts(machine!(page_shift));
     let cset = mem::pointer(task, offset!(task_cgroups));
     let full = cgroup::full_memory(mem::pointer(cset, offset!(cset_memory)), half_made);
     // SAFETY: as in `gather`.
@@ -132,7 +133,7 @@ fn of_caller(note: *mut Note, task: u64) {
 /// Completes what was asked for: flags and who asked, from the arguments where
 /// they are at hand, else from the half-made child.
 #[inline(never)]
-pub fn request(note: *mut Note, task: u64) {
+pub(crate) fn request(note: *mut Note, task: u64) {
     // SAFETY: a live map value that this task alone uses.
     unsafe {
         let failed = &mut (*note).failed;
@@ -182,7 +183,7 @@ const WORKER: u64 = clone::VM | clone::FS | clone::FILES | clone::SIGHAND | clon
 
 /// Makes the keys of a failure whose facts are gathered.
 #[inline(never)]
-pub fn keys(note: *mut Note, task: u64, pids_css: u64) {
+pub(crate) fn keys(note: *mut Note, task: u64, pids_css: u64) {
     let cset = mem::pointer(task, offset!(task_cgroups));
     let (number, compat) = task::syscall(task);
     let cgroup = snapshot::own_cgroup_id(cset, pids_css);

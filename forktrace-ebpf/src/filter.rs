@@ -14,7 +14,7 @@ const GENERATIONS: u32 = 64;
 
 /// Whether user space asked for this task's failures.
 #[inline(never)]
-pub fn passes(current: u64) -> bool {
+pub(crate) fn passes(current: u64) -> bool {
     if setting!(uid_set) != 0 {
         if task::uid() != setting!(uid) {
             return false;
@@ -43,7 +43,7 @@ pub fn passes(current: u64) -> bool {
 
 /// Whether user space asked for a task that is not the current one, by what it is and where it lives.
 #[inline(never)]
-pub fn passes_other(task: u64, uid: u32, comm: &[u8; 16]) -> bool {
+pub(crate) fn passes_other(task: u64, uid: u32, comm: &[u8; 16]) -> bool {
     if setting!(uid_set) != 0 && uid != setting!(uid) {
         return false;
     }

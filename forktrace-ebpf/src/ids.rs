@@ -27,7 +27,7 @@ const SLOTS: u64 = 64; // XA_CHUNK_SIZE, include/linux/xarray.h
 /// Notes which of the namespaces that a child of the task needs an id in has
 /// none, innermost first as the kernel goes, and whether one has no init.
 #[inline(never)]
-pub fn looked_for(note: *mut Note, task: u64) {
+pub(crate) fn looked_for(note: *mut Note, task: u64) {
     let nsproxy = mem::pointer(task, offset!(task_nsproxy));
     let mut ns = mem::pointer(nsproxy, offset!(nsproxy_pid_ns_for_children));
     let mut level = 0;

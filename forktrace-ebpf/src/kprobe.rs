@@ -10,28 +10,27 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use forktrace_common::{event::style, note::Failed};
 
-use crate::{maps::UNCHARGE, mem, note, report, request, stack, stage, task, within};
+use crate::{
+    arch::{answer, argument},
+    maps::UNCHARGE,
+    mem, note, report, request, stack, stage, task, within,
+};
 
 /// Behind each call of `copy_process`, where its answer is in the register of return
 /// values: costs no more than a kretprobe, and there is room for any number of tasks
 /// that sleep within.
 #[kprobe]
 fn kprobe_copy_process_returned(ctx: ProbeContext) -> u32 {
-    // SAFETY: within `struct pt_regs`, which is the context.
-    let ret = unsafe { *ctx.as_ptr().cast::<i64>().add(RETURN_VALUE) };
-    copy_process_returned(&ctx, ret);
+    copy_process_returned(&ctx, answer!(ctx) as i64);
     0
 }
 
 /// Where the calls can't be found.
 #[kretprobe]
 fn kretprobe_copy_process(ctx: RetProbeContext) -> u32 {
-    copy_process_returned(&ctx, ctx.ret::<i64>());
+    copy_process_returned(&ctx, answer!(ctx) as i64);
     0
 }
-
-/// In words of `struct pt_regs`: `ax` (arch/x86/include/asm/ptrace.h).
-const RETURN_VALUE: usize = 10;
 
 /// All that a creation that succeeds pays for.
 #[inline(always)]
@@ -71,14 +70,14 @@ fn copy_process_failed<C: EbpfContext>(ctx: &C, ret: i64) {
 /// `copy_process` calls `capable(int cap)`.
 #[kprobe]
 fn kprobe_capability_asked(ctx: ProbeContext) -> u32 {
-    stage::capability_asked(ctx.arg::<u64>(0).unwrap_or(0) as u32 as u64);
+    stage::capability_asked(argument!(ctx, 0) as u32 as u64);
     0
 }
 
 /// `copy_process` calls `exit_creds(struct task_struct *tsk)`.
 #[kprobe]
 fn kprobe_child_seen(ctx: ProbeContext) -> u32 {
-    stage::child_seen(ctx.arg::<u64>(0).unwrap_or(0));
+    stage::child_seen(argument!(ctx, 0));
     0
 }
 
@@ -107,27 +106,28 @@ fn kprobe_pids_uncharged(ctx: ProbeContext) -> u32 {
 /// what it takes back.
 #[kprobe]
 fn kprobe_overcommit_refused(ctx: ProbeContext) -> u32 {
-    let amount = ctx.arg::<u64>(1).unwrap_or(0) as i64;
+    let amount = argument!(ctx, 1) as i64;
     if amount < 0 && within::copy_process(ctx.as_ptr()) {
-        stage::overcommit_refused(-amount, ctx.arg::<u64>(0).unwrap_or(0));
+        stage::overcommit_refused(-amount, argument!(ctx, 0));
     }
     0
 }
 
 #[kprobe]
 fn kprobe_cleanup(ctx: ProbeContext) -> u32 {
-    stage::cleanup(ctx.arg::<u64>(0).unwrap_or(0), 1);
+    stage::cleanup(argument!(ctx, 0), 1);
     0
 }
 
 #[kprobe]
 fn kprobe_memcg_oom(ctx: ProbeContext) -> u32 {
+    let memcg = argument!(ctx, 0);
     // Page faults and other system calls charge memory too.
     if within::copy_process(ctx.as_ptr())
         && let Some(note) = note::stage(task::tid())
     {
         // SAFETY: a map value that this task alone uses.
-        unsafe { (*note).memcg_arg = ctx.arg::<u64>(0).unwrap_or(0) };
+        unsafe { (*note).memcg_arg = memcg };
     }
     0
 }
@@ -144,7 +144,7 @@ fn kretprobe_memcg_oom(ctx: RetProbeContext) -> u32 {
     }
     // SAFETY: as above.
     unsafe { (*note).memcg_arg = 0 };
-    if ctx.ret::<u64>() as u8 == 0 {
+    if answer!(ctx) as u8 == 0 {
         stage::memcg_noted(note, memcg);
     }
     0
@@ -158,12 +158,12 @@ fn kprobe_cgroup_cancel_fork(_: ProbeContext) -> u32 {
 
 #[kretprobe]
 fn kretprobe_stack_mmap(ctx: RetProbeContext) -> u32 {
-    stack::mmap_returned(ctx.ret::<i64>(), style::KPROBE);
+    stack::mmap_returned(answer!(ctx) as i64, style::KPROBE);
     0
 }
 
 #[kretprobe]
 fn kretprobe_stack_mprotect(ctx: RetProbeContext) -> u32 {
-    stack::mprotect_returned(ctx.ret::<i64>(), style::KPROBE);
+    stack::mprotect_returned(answer!(ctx) as i64, style::KPROBE);
     0
 }

@@ -22,7 +22,7 @@ use crate::{
 /// `counted`: 1 while the refused child is counted already, which it is since 5.14
 /// where the comparison is made.
 #[inline(never)]
-pub fn nproc_of(note: *mut Note, task: u64, counted: i64) {
+pub(crate) fn nproc_of(note: *mut Note, task: u64, counted: i64) {
     let signal = mem::pointer(task, offset!(task_signal));
     let cred = mem::pointer(task, offset!(task_real_cred));
     let limit = mem::field::<i64>(signal, offset!(signal_rlim_nproc));
@@ -57,7 +57,7 @@ pub fn nproc_of(note: *mut Note, task: u64, counted: i64) {
 /// goes on with the *effective* user who made it. The child isn't counted any more.
 /// The new namespace's own bound is the caller's soft limit.
 #[inline(never)]
-pub fn nproc_of_new_user_ns(note: *mut Note, child: u64) {
+pub(crate) fn nproc_of_new_user_ns(note: *mut Note, child: u64) {
     let own = mem::pointer(task::current(), offset!(task_real_cred));
     let cred = mem::pointer(child, offset!(task_real_cred));
     let ns = mem::pointer(cred, offset!(cred_user_ns));
@@ -139,7 +139,7 @@ impl Walk for ToFull {
 /// RLIMIT_NPROC of the caller as the kernel counts it: along the user
 /// namespaces (5.14+), or one count for the user (before).
 #[inline(never)]
-pub fn nproc(ev: *mut FailureEvent, task: u64) {
+pub(crate) fn nproc(ev: *mut FailureEvent, task: u64) {
     let signal = mem::pointer(task, offset!(task_signal));
     let cred = mem::pointer(task, offset!(task_real_cred));
     let rlimit = mem::field::<u64>(signal, offset!(signal_rlim_nproc));
@@ -210,7 +210,7 @@ impl Walk for UserNamespaces {
 
 /// The pid namespaces that a child needs an id in, own first.
 #[inline(never)]
-pub fn pid_namespaces(ev: *mut FailureEvent, task: u64) {
+pub(crate) fn pid_namespaces(ev: *mut FailureEvent, task: u64) {
     let nsproxy = mem::pointer(task, offset!(task_nsproxy));
     let ns = mem::pointer(nsproxy, offset!(nsproxy_pid_ns_for_children));
     up(PidNamespaces { ev, ns });
@@ -255,7 +255,7 @@ impl Walk for PidNamespaces {
 
 /// `nr_threads` and `max_threads` (kernel/fork.c).
 #[inline(always)]
-pub fn threads(note: *mut Note) {
+pub(crate) fn threads(note: *mut Note) {
     if symbol!(nr_threads) == 0 || symbol!(max_threads) == 0 {
         return;
     }
@@ -274,7 +274,7 @@ pub fn threads(note: *mut Note) {
 
 /// What `__vm_enough_memory()` (mm/util.c) compares.
 #[inline(never)]
-pub fn overcommit(ev: *mut FailureEvent, task: u64) {
+pub(crate) fn overcommit(ev: *mut FailureEvent, task: u64) {
     let mm = mem::pointer(task, offset!(task_mm));
     // SAFETY: `ev` is a reserved ring-buffer record.
     unsafe {

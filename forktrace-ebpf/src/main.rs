@@ -16,6 +16,7 @@
 #![feature(asm_experimental_arch)]
 #![allow(unstable_features)]
 
+mod arch;
 mod cgroup;
 mod count;
 mod exec;

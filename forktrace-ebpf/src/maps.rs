@@ -6,6 +6,7 @@ use aya_ebpf::{
 };
 use forktrace_common::{
     count::{Count, Key, room, total},
+    machine::Machine,
     offsets::{Offsets, Symbols},
     settings::Settings,
 };
@@ -21,10 +22,10 @@ use forktrace_common::{
 use crate::{tracepoint::Entered, within::FRAMES};
 
 #[unsafe(no_mangle)]
-pub static OFFSETS: Offsets = Offsets::UNKNOWN;
+pub(crate) static OFFSETS: Offsets = Offsets::UNKNOWN;
 
 #[unsafe(no_mangle)]
-pub static SYMBOLS: Symbols = Symbols {
+pub(crate) static SYMBOLS: Symbols = Symbols {
     nr_threads: 0,
     max_threads: 0,
     pid_max: 0,
@@ -43,7 +44,7 @@ pub static SYMBOLS: Symbols = Symbols {
 };
 
 #[unsafe(no_mangle)]
-pub static SETTINGS: Settings = Settings {
+pub(crate) static SETTINGS: Settings = Settings {
     tgid: 0,
     uid_set: 0,
     uid: 0,
@@ -55,14 +56,36 @@ pub static SETTINGS: Settings = Settings {
     errnos: 0,
     have_task_pt_regs: 0,
     detail_per_second: 0,
-    thread_size: 0,
     two_programs: 0,
     two_tracepoints: 0,
+    reserved: 0,
+};
+
+#[unsafe(no_mangle)]
+pub(crate) static MACHINE: Machine = Machine {
+    is_arm64: 0,
+    page_shift: 0,
+    thread_size: 0,
+    regs_bytes: 0,
+    regs_number: 0,
+    regs_answer: 0,
+    regs_mode: 0,
+    regs_arg0: 0,
+    regs_arg1: 0,
+    regs_arg2: 0,
+    regs_arg3: 0,
+    regs32_arg0: 0,
+    regs32_arg1: 0,
+    nr_clone: 0,
+    nr_fork: 0,
+    nr_vfork: 0,
+    nr_mmap: 0,
+    nr_mprotect: 0,
 };
 
 /// Reads a word that user space has written before the program was loaded.
 #[inline(always)]
-pub fn frozen<T: Copy>(word: *const T) -> T {
+pub(crate) fn frozen<T: Copy>(word: *const T) -> T {
     // SAFETY: the macros below pass fields of live statics. Volatile, because
     // the value that the compiler sees is not the one that user space writes.
     unsafe { core::ptr::read_volatile(word) }
@@ -86,76 +109,82 @@ macro_rules! setting {
         $crate::maps::frozen(&raw const $crate::maps::SETTINGS.$field)
     };
 }
-pub(crate) use {offset, setting, symbol};
+/// One fact of the [`MACHINE`].
+macro_rules! machine {
+    ($field:ident) => {
+        $crate::maps::frozen(&raw const $crate::maps::MACHINE.$field)
+    };
+}
+pub(crate) use {machine, offset, setting, symbol};
 
 /// Detailed failures to user space. Resized at load.
 #[map]
-pub static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
 /// Exact totals by `forktrace_common::count::total`.
 #[map]
-pub static TOTALS: PerCpuArray<u64> = PerCpuArray::with_max_entries(total::SLOTS, 0);
+pub(crate) static TOTALS: PerCpuArray<u64> = PerCpuArray::with_max_entries(total::SLOTS, 0);
 
 /// Whether failing returns count, and the number of the reading that they are for: 0 before all probes
 /// are attached, and while the last counts are read.
 #[map]
-pub static COUNTING: Array<u64> = Array::with_max_entries(1, 0);
+pub(crate) static COUNTING: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Counts by key.
 #[map]
-pub static COUNTS: HashMap<Key, Count> = HashMap::with_max_entries(room::PROCESSES, 0);
+pub(crate) static COUNTS: HashMap<Key, Count> = HashMap::with_max_entries(room::PROCESSES, 0);
 
 /// Counts of failures that [`COUNTS`] has no key for, or no longer.
 #[map]
-pub static GROUPS: HashMap<Key, Count> = HashMap::with_max_entries(room::GROUPS, 0);
+pub(crate) static GROUPS: HashMap<Key, Count> = HashMap::with_max_entries(room::GROUPS, 0);
 
 /// Counts of failures that [`GROUPS`] has no room for: all checks times all errnos that they answer.
 #[map]
-pub static CHECKS: HashMap<Key, Count> = HashMap::with_max_entries(room::CHECKS, 0);
+pub(crate) static CHECKS: HashMap<Key, Count> = HashMap::with_max_entries(room::CHECKS, 0);
 
 /// What a stage of the current creation has left for its failing return, by
 /// thread id. An entry lives for microseconds; LRU, so that leftovers can't
 /// fill the map.
 #[map]
-pub static NOTES: LruHashMap<u32, Note> = LruHashMap::with_max_entries(1024, 0);
+pub(crate) static NOTES: LruHashMap<u32, Note> = LruHashMap::with_max_entries(1024, 0);
 
 /// Creations under way, by thread id (tracepoint style).
 #[map]
-pub static ENTERED: LruHashMap<u32, Entered> = LruHashMap::with_max_entries(4096, 0);
+pub(crate) static ENTERED: LruHashMap<u32, Entered> = LruHashMap::with_max_entries(4096, 0);
 
 /// Tasks in execve that setuid has marked, by thread id (tracepoint style).
 #[map]
-pub static EXECS: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
+pub(crate) static EXECS: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
 
 /// Mappings of threads' stacks, by thread id: the one that the thread has just
 /// made and has not made accessible yet, or the one that it is refused. LRU,
 /// because a thread need not go on with what it has mapped.
 #[map]
-pub static STACKS: LruHashMap<u32, Request> = LruHashMap::with_max_entries(1024, 0);
+pub(crate) static STACKS: LruHashMap<u32, Request> = LruHashMap::with_max_entries(1024, 0);
 
 /// What `oom_kill_process()` is at, by the thread id of who runs it; gone when it returns.
 #[map]
-pub static CHOICES: LruHashMap<u32, Choice> = LruHashMap::with_max_entries(64, 0);
+pub(crate) static CHOICES: LruHashMap<u32, Choice> = LruHashMap::with_max_entries(64, 0);
 
 /// Victims of the OOM killer that have been reported, by process id and the time at which they were
 /// started: threads of one process can be marked one by one.
 #[map]
-pub static VICTIMS: LruHashMap<[u64; 2], u32> = LruHashMap::with_max_entries(256, 0);
+pub(crate) static VICTIMS: LruHashMap<[u64; 2], u32> = LruHashMap::with_max_entries(256, 0);
 
 /// Whose tasks the task iterator lists.
 #[map]
-pub static TASKS_OF: Array<Query> = Array::with_max_entries(1, 0);
+pub(crate) static TASKS_OF: Array<Query> = Array::with_max_entries(1, 0);
 
 /// Frames of the stack that is looked at.
 #[map]
-pub static STACK: PerCpuArray<[u64; FRAMES]> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static STACK: PerCpuArray<[u64; FRAMES]> = PerCpuArray::with_max_entries(1, 0);
 
 /// How to read what `pids_can_fork` gives back.
 #[map]
-pub static UNCHARGE: Array<Uncharge> = Array::with_max_entries(1, 0);
+pub(crate) static UNCHARGE: Array<Uncharge> = Array::with_max_entries(1, 0);
 
 /// Which of the kernel's machine code to read, and what was read.
 #[map]
-pub static TEXT_WANTED: Array<Wanted> = Array::with_max_entries(1, 0);
+pub(crate) static TEXT_WANTED: Array<Wanted> = Array::with_max_entries(1, 0);
 #[map]
-pub static TEXT: Array<Text> = Array::with_max_entries(1, 0);
+pub(crate) static TEXT: Array<Text> = Array::with_max_entries(1, 0);

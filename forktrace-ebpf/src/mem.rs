@@ -16,7 +16,7 @@ use forktrace_common::offsets::MISSING;
 ///
 /// # Safety
 /// Only for types to which that applies.
-pub unsafe trait Plain: Copy {}
+pub(crate) unsafe trait Plain: Copy {}
 // SAFETY: integers and arrays of them.
 unsafe impl Plain for u8 {}
 // SAFETY: as above.
@@ -40,7 +40,7 @@ unsafe impl Plain for [u64; 2] {}
 /// Every instruction here counts a hundred times: the verifier walks each read
 /// of each level that a loop goes up.
 #[inline(always)]
-pub fn field<T: Plain>(base: u64, offset: u64) -> T {
+pub(crate) fn field<T: Plain>(base: u64, offset: u64) -> T {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the helper checks the address, and fills `value` whatever becomes
     // of it (kernel/trace/bpf_trace.c `bpf_probe_read_kernel_common`).
@@ -59,7 +59,7 @@ pub fn field<T: Plain>(base: u64, offset: u64) -> T {
 /// is a pointer that a tracing program got as an argument, to which it lets nobody
 /// add [`MISSING`].
 #[inline(always)]
-pub fn unknown(pointer: u64) -> u64 {
+pub(crate) fn unknown(pointer: u64) -> u64 {
     let mut value = MaybeUninit::<u64>::uninit();
     // SAFETY: eight bytes of this program's own stack.
     unsafe {
@@ -74,13 +74,13 @@ pub fn unknown(pointer: u64) -> u64 {
 
 /// Reads a pointer field.
 #[inline(always)]
-pub fn pointer(base: u64, offset: u64) -> u64 {
+pub(crate) fn pointer(base: u64, offset: u64) -> u64 {
     field::<u64>(base, offset)
 }
 
 /// Whether this kernel has the field.
 #[inline(always)]
-pub fn has(offset: u64) -> bool {
+pub(crate) fn has(offset: u64) -> bool {
     offset != MISSING
 }
 
@@ -93,7 +93,7 @@ pub fn has(offset: u64) -> bool {
 /// `to` may be written, and zeroes are a value of `T`, whose size and alignment
 /// are in words of eight bytes.
 #[inline(always)]
-pub unsafe fn zero<T>(to: *mut T) {
+pub(crate) unsafe fn zero<T>(to: *mut T) {
     const { assert!(size_of::<T>() % 8 == 0 && align_of::<T>() == 8) };
     for word in 0..size_of::<T>() / 8 {
         // SAFETY: within the struct.
@@ -106,7 +106,7 @@ pub unsafe fn zero<T>(to: *mut T) {
 /// # Safety
 /// As in [`zero`], and `from` may be read.
 #[inline(always)]
-pub unsafe fn copy<T: Copy>(to: *mut T, from: *const T) {
+pub(crate) unsafe fn copy<T: Copy>(to: *mut T, from: *const T) {
     const { assert!(size_of::<T>() % 8 == 0 && align_of::<T>() == 8) };
     for word in 0..size_of::<T>() / 8 {
         // SAFETY: within the structs.
@@ -119,7 +119,7 @@ pub unsafe fn copy<T: Copy>(to: *mut T, from: *const T) {
 
 /// Reads user memory of the current task; zero when that fails.
 #[inline(always)]
-pub fn user<T: Plain>(address: u64) -> T {
+pub(crate) fn user<T: Plain>(address: u64) -> T {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: as in `field`.
     unsafe {
@@ -136,7 +136,7 @@ pub fn user<T: Plain>(address: u64) -> T {
 /// by a running pointer, whose bounds the verifier couldn't see, nor arithmetic
 /// by a branch, nor compute with what the verifier takes for a pointer.
 #[inline(always)]
-pub fn opaque(number: u64) -> u64 {
+pub(crate) fn opaque(number: u64) -> u64 {
     let mut number = number;
     // An instruction, because lines that share one are refused (kernel/bpf/verifier.c
     // `check_btf_line`).

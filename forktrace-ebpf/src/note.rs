@@ -20,7 +20,7 @@ static EMPTY: Note = Note::EMPTY;
 
 /// The task's note, if it has one.
 #[inline(always)]
-pub fn find(tid: u32) -> Option<*mut Note> {
+pub(crate) fn find(tid: u32) -> Option<*mut Note> {
     NOTES.get_ptr_mut(tid)
 }
 
@@ -34,7 +34,7 @@ fn owner() -> u64 {
 /// belongs to an attempt that has been reported, or to another task. `None` when
 /// the map can't take it: the evidence is then absent.
 #[inline(always)]
-pub fn open(tid: u32) -> Option<*mut Note> {
+pub(crate) fn open(tid: u32) -> Option<*mut Note> {
     let owner = owner();
     if let Some(note) = NOTES.get_ptr_mut(tid) {
         // SAFETY: a map value that this task alone uses.
@@ -57,7 +57,7 @@ pub fn open(tid: u32) -> Option<*mut Note> {
 /// the last thing that a refused creation notes, so a note that has them is an
 /// earlier attempt's, whose return was not reported.
 #[inline(always)]
-pub fn stage(tid: u32) -> Option<*mut Note> {
+pub(crate) fn stage(tid: u32) -> Option<*mut Note> {
     let note = open(tid)?;
     if !has(note, fact::CHILD_SEEN) {
         return Some(note);
@@ -68,12 +68,12 @@ pub fn stage(tid: u32) -> Option<*mut Note> {
 
 /// Gives the task a new, empty note.
 #[inline(never)]
-pub fn reset(tid: u32) {
+pub(crate) fn reset(tid: u32) {
     let _ = NOTES.insert(tid, &EMPTY, 0);
 }
 
 #[inline(always)]
-pub fn remove(tid: u32) {
+pub(crate) fn remove(tid: u32) {
     let _ = NOTES.remove(tid);
 }
 
@@ -82,7 +82,7 @@ pub fn remove(tid: u32) {
 /// of it was preempted on the same CPU (kernel/bpf/trampoline.c
 /// `__bpf_prog_enter_recur`), and nothing may be lost silently.
 #[inline(never)]
-pub fn forget(tid: u32) {
+pub(crate) fn forget(tid: u32) {
     if let Some(old) = find(tid) {
         // SAFETY: a map value that this task alone uses.
         let (stage, reported, bits) = unsafe { ((*old).stage, (*old).reported, (*old).facts.bits) };
@@ -96,7 +96,7 @@ pub fn forget(tid: u32) {
 /// Removes what an earlier creation left, before something that is no
 /// `copy_process()` is reported: a stage that was noted isn't its stage.
 #[inline(always)]
-pub fn forget_unreported(tid: u32) {
+pub(crate) fn forget_unreported(tid: u32) {
     if let Some(note) = find(tid) {
         // SAFETY: a map value that this task alone uses.
         if unsafe { (*note).reported } == 0 {
@@ -107,14 +107,14 @@ pub fn forget_unreported(tid: u32) {
 
 /// Notes a fact.
 #[inline(always)]
-pub fn add(note: *mut Note, bits: u32) {
+pub(crate) fn add(note: *mut Note, bits: u32) {
     // SAFETY: a live map value that this task alone uses.
     unsafe { (*note).facts.bits |= bits };
 }
 
 /// Whether a fact is noted.
 #[inline(always)]
-pub fn has(note: *const Note, bits: u32) -> bool {
+pub(crate) fn has(note: *const Note, bits: u32) -> bool {
     // SAFETY: as above.
     unsafe { (*note).facts.bits & bits != 0 }
 }

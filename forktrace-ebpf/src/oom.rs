@@ -25,6 +25,7 @@ use forktrace_common::{
 };
 
 use crate::{
+    arch::argument,
     cgroup, count, filter,
     maps::{CHOICES, EVENTS, VICTIMS, offset},
     mem, snapshot, task,
@@ -45,7 +46,7 @@ fn fexit_oom_kill(_: FExitContext) -> u32 {
 
 #[kprobe]
 fn kprobe_oom_kill(ctx: ProbeContext) -> u32 {
-    chosen(ctx.arg::<u64>(0).unwrap_or(0));
+    chosen(argument!(ctx, 0));
     0
 }
 

@@ -33,7 +33,7 @@ const BUCKET: usize = 16;
 
 /// Fills `other_errnos`.
 #[inline(never)]
-pub fn fill(ev: *mut FailureEvent, task: u64, note: *const Note) {
+pub(crate) fn fill(ev: *mut FailureEvent, task: u64, note: *const Note) {
     // SAFETY: `ev` is a reserved ring-buffer record, `note` a live map value.
     let (clone_flags, args) = unsafe {
         (*ev).other_errnos = NONE;
@@ -190,7 +190,7 @@ fn set_tid_of_user(ev: *mut FailureEvent, task: u64) {
     // SAFETY: `ev` is a reserved ring-buffer record, here and below.
     let number = unsafe { (*ev).syscall };
     let (args, bytes) = task::arguments(task, false);
-    if number != request::NR_CLONE3 || bytes < CLONE_ARGS_SIZE_VER1 {
+    if number as u32 != request::NR_CLONE3 || bytes < CLONE_ARGS_SIZE_VER1 {
         return;
     }
     let size = mem::user::<u64>(args + CLONE_ARGS_SET_TID_SIZE) as u32;

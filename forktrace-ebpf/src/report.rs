@@ -21,8 +21,8 @@ use crate::{
     task,
 };
 
-pub const EAGAIN: i64 = 11;
-pub const ENOMEM: i64 = 12;
+pub(crate) const EAGAIN: i64 = 11;
+pub(crate) const ENOMEM: i64 = 12;
 const EINTR: i64 = 4;
 /// include/linux/errno.h: from ERESTARTSYS to ERECALLCONFLICT and what may
 /// follow them. User space never sees these: the call is made again.
@@ -34,7 +34,7 @@ const MAX_ERRNO: i64 = 4095;
 /// verifier allows on the pointer that a tracing program gets as the return
 /// value.
 #[inline(always)]
-pub fn reported(ret: i64) -> bool {
+pub(crate) fn reported(ret: i64) -> bool {
     if setting!(errnos) == errnos::LIMITS {
         return ret == -EAGAIN || opaque(ret as u64) == errno(ENOMEM);
     }
@@ -44,7 +44,7 @@ pub fn reported(ret: i64) -> bool {
 /// Counts a return that isn't reported, where user space sees an error: not a call that is made again, nor
 /// what a task that is killed never sees. Of two programs on the return the first one counts.
 #[inline(always)]
-pub fn unreported(ret: i64, program: u8) {
+pub(crate) fn unreported(ret: i64, program: u8) {
     if program <= 1 && failed_for_good(ret) && opaque(opaque(ret as u64)) != errno(EINTR) {
         count::other_errno();
     }
@@ -81,7 +81,7 @@ fn errno(number: i64) -> u64 {
 /// verifier, to which a map's content is unknown, walks the rest once and not
 /// once for each errno and style.
 #[inline(never)]
-pub fn failed(failed: &Failed) {
+pub(crate) fn failed(failed: &Failed) {
     let tid = task::tid();
     if let Some(note) = begin(failed, tid) {
         send(note, tid);
@@ -92,7 +92,7 @@ pub fn failed(failed: &Failed) {
 /// The note that a failing return is reported from; `None` when it has been reported
 /// already, or can't be.
 #[inline(always)]
-pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
+pub(crate) fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
     if let Some(note) = note::find(tid) {
         // SAFETY: a map value that this task alone uses.
         let by = unsafe { (*note).reported };
@@ -115,7 +115,7 @@ pub fn begin(failed: &Failed, tid: u32) -> Option<*mut Note> {
 
 /// A failing return of which nothing is known yet ([`Failed::NONE`]).
 #[inline(always)]
-pub fn unknown() -> Failed {
+pub(crate) fn unknown() -> Failed {
     let mut failed = MaybeUninit::uninit();
     // SAFETY: words, and `Unseen` is 0.
     unsafe {
@@ -126,7 +126,7 @@ pub fn unknown() -> Failed {
 
 /// The number of one of two programs on a return; 0 where it is the only one.
 #[inline(always)]
-pub fn number(program: u8) -> u8 {
+pub(crate) fn number(program: u8) -> u8 {
     if setting!(two_programs) != 0 {
         program
     } else {
@@ -136,7 +136,7 @@ pub fn number(program: u8) -> u8 {
 
 /// The number of one of two programs on a tracepoint; 0 where it is the only one.
 #[inline(always)]
-pub fn tracepoint_number(program: u8) -> u8 {
+pub(crate) fn tracepoint_number(program: u8) -> u8 {
     if setting!(two_tracepoints) != 0 {
         program
     } else {
@@ -146,7 +146,7 @@ pub fn tracepoint_number(program: u8) -> u8 {
 
 /// Ends a report. `program`: which of two programs on the return made it, from 1; 0: it is alone.
 #[inline(always)]
-pub fn end(note: *mut Note, tid: u32, program: u8) {
+pub(crate) fn end(note: *mut Note, tid: u32, program: u8) {
     if program != 0 {
         // SAFETY: a live map value that this task alone uses.
         unsafe { (*note).reported = program };
@@ -222,7 +222,7 @@ fn charged(note: *mut Note, current: u64, cset: u64) -> u64 {
 /// Counts a failure, and begins its record: who asked for what, and where they
 /// live. `None`: the counts alone have it.
 #[inline(always)]
-pub fn event(note: *mut Note, task: u64, tid: u32) -> Option<RingBufEntry<FailureEvent>> {
+pub(crate) fn event(note: *mut Note, task: u64, tid: u32) -> Option<RingBufEntry<FailureEvent>> {
     count::hit(note);
     // SAFETY: a live map value.
     if unsafe { (*note).in_full } == 0 {

@@ -2,44 +2,81 @@
 
 use forktrace_common::clone;
 
-use crate::{cgroup, maps::offset, mem, task};
+use crate::{
+    cgroup,
+    maps::{machine, offset},
+    mem, task,
+};
 
-const NR_CLONE: i32 = 56;
-const NR_FORK: i32 = 57;
-const NR_VFORK: i32 = 58;
-pub const NR_CLONE3: i32 = 435;
-// 32-bit: arch/x86/entry/syscalls/syscall_32.tbl. clone3 has one number.
-const NR32_FORK: i32 = 2;
-const NR32_CLONE: i32 = 120;
-const NR32_VFORK: i32 = 190;
+/// clone3(2), on every machine and from 32-bit code as well.
+pub(crate) const NR_CLONE3: u32 = 435;
+// Of 32-bit code: arch/x86/entry/syscalls/syscall_32.tbl, arch/arm64/tools/syscall_32.tbl.
+const NR32_FORK: u32 = 2;
+const NR32_CLONE: u32 = 120;
+const NR32_VFORK: u32 = 190;
 
 /// `struct clone_args`: offset of `cgroup`, and the size that includes it.
 const CLONE_ARGS_CGROUP: u64 = 80;
 const CLONE_ARGS_SIZE_VER2: u64 = 88;
 
 /// What was asked for.
-pub struct Request {
+pub(crate) struct Request {
     pub clone_flags: u64,
     /// css of the pids controller in the cgroup that CLONE_INTO_CGROUP names;
     /// 0: the child goes where its parent is.
     pub into_css: u64,
 }
 
+/// A system call that creates tasks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Clone,
+    Clone3,
+    Fork,
+    Vfork,
+}
+
+/// Which one has this number.
+#[inline(always)]
+fn call(number: i32, compat: bool) -> Option<Call> {
+    let number = number as u32;
+    let (clone, fork, vfork) = if compat {
+        (NR32_CLONE, NR32_FORK, NR32_VFORK)
+    } else {
+        (machine!(nr_clone), machine!(nr_fork), machine!(nr_vfork))
+    };
+    if number == clone {
+        Some(Call::Clone)
+    } else if number == NR_CLONE3 {
+        Some(Call::Clone3)
+    } else if number == fork {
+        Some(Call::Fork)
+    } else if number == vfork {
+        Some(Call::Vfork)
+    } else {
+        None
+    }
+}
+
 /// Whether a system call of this number creates tasks.
 #[inline(always)]
-pub fn creates(number: i32, compat: bool) -> bool {
-    match compat {
-        false => matches!(number, NR_CLONE | NR_FORK | NR_VFORK | NR_CLONE3),
-        true => matches!(number, NR32_CLONE | NR32_FORK | NR32_VFORK | NR_CLONE3),
-    }
+pub(crate) fn creates(number: i32, compat: bool) -> bool {
+    call(number, compat).is_some()
 }
 
 /// Of a 64-bit call with its first two arguments.
 #[inline(always)]
-pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Request {
-    let clone_flags = flags(number, arg0);
+pub(crate) fn by_call(number: i32, arg0: u64, arg1: u64) -> Request {
+    of(call(number, false), arg0, arg1)
+}
+
+#[inline(always)]
+fn of(call: Option<Call>, arg0: u64, arg1: u64) -> Request {
+    let clone_flags = flags(call, arg0);
     let mut into_css = 0;
-    if number == NR_CLONE3 && clone_flags & clone::INTO_CGROUP != 0 && arg1 >= CLONE_ARGS_SIZE_VER2
+    if call == Some(Call::Clone3)
+        && clone_flags & clone::INTO_CGROUP != 0
+        && arg1 >= CLONE_ARGS_SIZE_VER2
     {
         let fd = mem::user::<u64>(arg0 + CLONE_ARGS_CGROUP);
         into_css =
@@ -51,49 +88,38 @@ pub fn by_call(number: i32, arg0: u64, arg1: u64) -> Request {
     }
 }
 
-/// What a 64-bit call with this first argument wants of the child.
+/// What a call with this first argument wants of the child.
 #[inline(always)]
-fn flags(number: i32, arg0: u64) -> u64 {
-    match number {
+fn flags(call: Option<Call>, arg0: u64) -> u64 {
+    match call {
         // As kernel/fork.c has it: the low byte is the exit signal.
-        NR_CLONE => arg0 as u32 as u64 & !clone::CSIGNAL,
-        NR_VFORK => clone::VFORK | clone::VM,
+        Some(Call::Clone) => arg0 as u32 as u64 & !clone::CSIGNAL,
+        Some(Call::Vfork) => clone::VFORK | clone::VM,
         // The caller could have changed it since; that would only misdescribe
         // its own call.
-        NR_CLONE3 => mem::user::<u64>(arg0),
+        Some(Call::Clone3) => mem::user::<u64>(arg0),
         _ => 0,
     }
 }
 
 /// Of the creating system call that the current task is in, from its registers.
 #[inline(always)]
-pub fn by_registers(number: i32, compat: bool) -> Request {
+pub(crate) fn by_registers(number: i32, compat: bool) -> Request {
     let (arg0, arg1) = task::arguments(task::current(), compat);
-    by_call(native(number, compat), arg0, arg1)
+    of(call(number, compat), arg0, arg1)
 }
 
 /// What that call wants of the child, and not where it is to go.
 #[inline(always)]
-pub fn flags_by_registers(number: i32, compat: bool) -> u64 {
+pub(crate) fn flags_by_registers(number: i32, compat: bool) -> u64 {
     let (arg0, _) = task::arguments(task::current(), compat);
-    flags(native(number, compat), arg0)
-}
-
-/// A creating system call's number among the 64-bit ones.
-#[inline(always)]
-fn native(number: i32, compat: bool) -> i32 {
-    match (number, compat) {
-        (NR32_CLONE, true) => NR_CLONE,
-        (NR32_VFORK, true) => NR_VFORK,
-        (NR32_FORK, true) => NR_FORK,
-        _ => number,
-    }
+    flags(call(number, compat), arg0)
 }
 
 /// css of the pids controller that a child of the current task is charged to,
 /// by default.
 #[inline(always)]
-pub fn own_css() -> u64 {
+pub(crate) fn own_css() -> u64 {
     let cset = mem::pointer(task::current(), offset!(task_cgroups));
     mem::pointer(cset, offset!(cset_pids))
 }

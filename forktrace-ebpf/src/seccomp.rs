@@ -19,7 +19,7 @@ use forktrace_common::{
     settings::seccomp_return,
 };
 
-use crate::{maps::setting, note, report, request, task};
+use crate::{arch::answer, maps::setting, note, report, request, task};
 
 #[fexit(function = "__secure_computing")]
 fn fexit_seccomp(ctx: FExitContext) -> u32 {
@@ -40,7 +40,7 @@ fn fexit_seccomp_again(ctx: FExitContext) -> u32 {
 
 #[kretprobe]
 fn kretprobe_seccomp(ctx: RetProbeContext) -> u32 {
-    let ret = ctx.ret::<u64>();
+    let ret = answer!(ctx);
     let skips = if setting!(seccomp_return) == seccomp_return::BOOL {
         ret as u8 == 0
     } else {

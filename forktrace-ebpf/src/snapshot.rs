@@ -9,7 +9,7 @@ use forktrace_common::{
 use crate::{cgroup, maps::offset, mem, mem::opaque, task};
 
 /// Everything that [`take`] needs, behind one pointer.
-pub struct Subject {
+pub(crate) struct Subject {
     pub task: u64,
     pub note: *const Note,
     pub tid: u32,
@@ -18,7 +18,7 @@ pub struct Subject {
 /// kernfs id that stands for where the caller lives: its v2 cgroup, or, where
 /// the v2 hierarchy isn't used (every task in its root), its pids cgroup.
 #[inline(always)]
-pub fn own_cgroup_id(cset: u64, pids_css: u64) -> u64 {
+pub(crate) fn own_cgroup_id(cset: u64, pids_css: u64) -> u64 {
     let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
     if mem::field::<i32>(own, offset!(cgroup_level)) > 0 || pids_css == 0 {
         cgroup::id(own)
@@ -30,7 +30,7 @@ pub fn own_cgroup_id(cset: u64, pids_css: u64) -> u64 {
 /// Everything but the limits. Each field is written: the record's memory holds
 /// what an earlier one left there.
 #[inline(never)]
-pub fn take(ev: *mut FailureEvent, s: &Subject) {
+pub(crate) fn take(ev: *mut FailureEvent, s: &Subject) {
     let task = s.task;
     // SAFETY: a live map value.
     let note = unsafe { &*s.note };
@@ -77,7 +77,7 @@ pub fn take(ev: *mut FailureEvent, s: &Subject) {
 
 /// The rest of the flags, and the system call.
 #[inline(never)]
-pub fn flags(ev: *mut FailureEvent, s: &Subject) {
+pub(crate) fn flags(ev: *mut FailureEvent, s: &Subject) {
     let task = s.task;
     let (_, sys_admin) = task::exemptions(task);
     set(ev, sys_admin, flag::CAP_SYS_ADMIN);
@@ -97,7 +97,7 @@ fn set(ev: *mut FailureEvent, on: bool, flag: u32) {
 
 /// The path of the cgroup that [`own_cgroup_id`] names, and no other.
 #[inline(never)]
-pub fn own_path(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
+pub(crate) fn own_path(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
     let cgroup = if mem::field::<i32>(own, offset!(cgroup_level)) > 0 || pids_css == 0 {
         own
@@ -113,7 +113,7 @@ pub fn own_path(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
 
 /// The caller's cgroups: limits on the way up, and paths.
 #[inline(never)]
-pub fn cgroups(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
+pub(crate) fn cgroups(ev: *mut FailureEvent, cset: u64, pids_css: u64) {
     let memory_css = mem::pointer(cset, offset!(cset_memory));
     cgroup::pids(ev, pids_css);
     cgroup::memory(ev, memory_css);

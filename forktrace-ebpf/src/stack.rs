@@ -15,7 +15,7 @@ use forktrace_common::{
 
 use crate::{
     count, facts, filter, limits,
-    maps::{STACKS, offset, symbol},
+    maps::{STACKS, machine, offset, symbol},
     mem, note, report, snapshot, task,
 };
 
@@ -33,7 +33,7 @@ const MAP_FIXED_NOREPLACE: u64 = 0x10_0000;
 /// Whether a mapping with these flags is a thread's stack. What glibc never
 /// asks for is checked in other ways by the kernel, and is none.
 #[inline(always)]
-pub fn is_stack(flags: u64) -> bool {
+pub(crate) fn is_stack(flags: u64) -> bool {
     flags
         & (MAP_STACK
             | MAP_ANONYMOUS
@@ -53,7 +53,7 @@ fn is_refusal(ret: i64) -> bool {
 
 /// mmap of a stack ([`is_stack`]) has returned: an address, or a negative errno.
 #[inline(never)]
-pub fn mapped(ret: i64, request: &Request, style: u8) {
+pub(crate) fn mapped(ret: i64, request: &Request, style: u8) {
     let tid = task::tid();
     if is_refusal(ret) {
         let _ = STACKS.insert(tid, request, 0);
@@ -71,7 +71,7 @@ pub fn mapped(ret: i64, request: &Request, style: u8) {
 /// mprotect has returned, of whatever. The thread's stack is mapped no longer
 /// "just now": memory that is used again must not pass for it.
 #[inline(always)]
-pub fn protected(ret: i64, start: u64, len: u64, prot: u64, style: u8) {
+pub(crate) fn protected(ret: i64, start: u64, len: u64, prot: u64, style: u8) {
     let tid = task::tid();
     let Some(stack) = STACKS.get_ptr_mut(tid) else {
         return;
@@ -192,30 +192,26 @@ static NOTHING: Request = Request {
     flags: 0,
 };
 
-// arch/x86/entry/syscalls/syscall_64.tbl
-const NR_MMAP: i32 = 9;
-const NR_MPROTECT: i32 = 10;
-
 /// The current system call has returned, seen without its arguments (a
 /// kretprobe, a tracepoint): they are in the caller's registers still. 32-bit
 /// calls have others and are not looked at.
 #[inline(always)]
-pub fn mmap_returned(ret: i64, style: u8) {
+pub(crate) fn mmap_returned(ret: i64, style: u8) {
     let regs = task::regs(task::current());
-    let flags = mem::field::<u64>(regs, task::REG_ARG_3);
+    let flags = task::given!(regs, regs_arg3);
     if !is_stack(flags) {
         return;
     }
     let (number, compat) = task::syscall(task::current());
-    if number != NR_MMAP || compat {
+    if number as u32 != machine!(nr_mmap) || compat {
         return;
     }
     mapped(
         ret,
         &Request {
             start: 0,
-            len: mem::field::<u64>(regs, task::REG_ARG_1),
-            prot: mem::field::<u64>(regs, task::REG_ARG_2),
+            len: task::given!(regs, regs_arg1),
+            prot: task::given!(regs, regs_arg2),
             flags,
         },
         style,
@@ -224,20 +220,20 @@ pub fn mmap_returned(ret: i64, style: u8) {
 
 /// mprotect has returned, seen without its arguments.
 #[inline(always)]
-pub fn mprotect_returned(ret: i64, style: u8) {
+pub(crate) fn mprotect_returned(ret: i64, style: u8) {
     if STACKS.get_ptr(task::tid()).is_none() {
         return;
     }
     let regs = task::regs(task::current());
     let (number, compat) = task::syscall(task::current());
-    if number != NR_MPROTECT || compat {
+    if number as u32 != machine!(nr_mprotect) || compat {
         return;
     }
     protected(
         ret,
-        mem::field::<u64>(regs, task::REG_ARG_0),
-        mem::field::<u64>(regs, task::REG_ARG_1),
-        mem::field::<u64>(regs, task::REG_ARG_2),
+        task::given!(regs, regs_arg0),
+        task::given!(regs, regs_arg1),
+        task::given!(regs, regs_arg2),
         style,
     );
 }

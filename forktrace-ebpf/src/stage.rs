@@ -25,7 +25,7 @@ const CAP_SYS_RESOURCE: u64 = 24;
 /// One that has the first and is asked for the second was denied it by a security
 /// module.
 #[inline(never)]
-pub fn capability_asked(capability: u64) {
+pub(crate) fn capability_asked(capability: u64) {
     let task = task::current();
     let (has_resource, has_admin) = task::nproc_capabilities(task);
     let bits = if capability == CAP_SYS_RESOURCE && !has_resource && !has_admin {
@@ -50,7 +50,7 @@ const TASK_NEW: u32 = 0x800;
 /// `copy_process()` gives back the half-made child's credentials: every refusal
 /// behind `copy_creds` comes by here.
 #[inline(never)]
-pub fn child_seen(child: u64) {
+pub(crate) fn child_seen(child: u64) {
     let Some(note) = note::stage(task::tid()) else {
         return;
     };
@@ -68,7 +68,7 @@ pub fn child_seen(child: u64) {
 
 /// `copy_process()` undoes `security_task_alloc`: it had agreed.
 #[inline(never)]
-pub fn security_passed() {
+pub(crate) fn security_passed() {
     if let Some(note) = note::stage(task::tid()) {
         note::add(note, fact::SECURITY_PASSED);
     }
@@ -78,7 +78,7 @@ pub fn security_passed() {
 /// counter's address, before it is decremented (kernel/cgroup/pids.c
 /// `pids_try_charge`).
 #[inline(never)]
-pub fn pids_uncharged(counter: u64) {
+pub(crate) fn pids_uncharged(counter: u64) {
     let Some(note) = note::stage(task::tid()) else {
         return;
     };
@@ -99,7 +99,7 @@ pub fn pids_uncharged(counter: u64) {
 /// `__vm_enough_memory` takes back the promise of so many pages that it refuses,
 /// from the counter at `counter`. Asked for within `copy_process()`.
 #[inline(never)]
-pub fn overcommit_refused(pages: i64, counter: u64) {
+pub(crate) fn overcommit_refused(pages: i64, counter: u64) {
     let Some(note) = note::stage(task::tid()) else {
         return;
     };
@@ -116,7 +116,7 @@ pub fn overcommit_refused(pages: i64, counter: u64) {
 /// The memory cgroup OOM killer has found no victim, within `copy_process()`
 /// (mm/memcontrol.c `mem_cgroup_out_of_memory` returned false).
 #[inline(never)]
-pub fn memcg_oom_failed(memcg: u64) {
+pub(crate) fn memcg_oom_failed(memcg: u64) {
     let Some(note) = note::stage(task::tid()) else {
         return;
     };
@@ -125,7 +125,7 @@ pub fn memcg_oom_failed(memcg: u64) {
 
 /// See [`memcg_oom_failed`].
 #[inline(always)]
-pub fn memcg_noted(note: *mut Note, memcg: u64) {
+pub(crate) fn memcg_noted(note: *mut Note, memcg: u64) {
     let limit = cgroup::memory_limit(memcg);
     note::add(note, fact::MEMCG_SEEN);
     // SAFETY: a map value that this task alone uses; the helper takes nothing.
@@ -137,7 +137,7 @@ pub fn memcg_noted(note: *mut Note, memcg: u64) {
 
 /// `cgroup_can_fork` had succeeded: what refused came after it.
 #[inline(never)]
-pub fn cgroups_had_agreed() {
+pub(crate) fn cgroups_had_agreed() {
     let Some(note) = note::stage(task::tid()) else {
         return;
     };
@@ -156,7 +156,7 @@ pub fn cgroups_had_agreed() {
 ///
 /// `program`: which of two programs looks, from 1. Both see and write the same.
 #[inline(never)]
-pub fn cleanup(child: u64, program: u8) {
+pub(crate) fn cleanup(child: u64, program: u8) {
     let child = mem::unknown(child);
     // `security_task_free`, the stand-in where `perf_event_free_task` can't be
     // probed, also runs for tasks that have lived: these have an exit state.

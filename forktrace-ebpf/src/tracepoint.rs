@@ -27,7 +27,7 @@ use crate::{
 /// walks what follows once.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Entered {
+pub(crate) struct Entered {
     pub clone_flags: u64,
     /// css of the pids controller that the child would be charged to.
     pub pids_css: u64,

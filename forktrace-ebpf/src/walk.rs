@@ -8,7 +8,7 @@
 //! at all, be it in dead code.
 
 /// A way up, and what has been found on it.
-pub trait Walk {
+pub(crate) trait Walk {
     /// Levels at most.
     const LEVELS: u32;
 
@@ -19,7 +19,7 @@ pub trait Walk {
 /// What comes after a level.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
-pub enum Step {
+pub(crate) enum Step {
     /// The next one. The numbers are those of `bpf_loop`.
     On = 0,
     /// Nothing: the way ends here.
@@ -29,7 +29,7 @@ pub enum Step {
 /// Goes all the way.
 #[cfg(not(feature = "bpf_loop"))]
 #[inline(always)]
-pub fn up<W: Walk>(mut walk: W) -> W {
+pub(crate) fn up<W: Walk>(mut walk: W) -> W {
     for level in 0..W::LEVELS {
         if walk.step(level as usize) == Step::End {
             break;
@@ -41,7 +41,7 @@ pub fn up<W: Walk>(mut walk: W) -> W {
 /// Goes all the way.
 #[cfg(feature = "bpf_loop")]
 #[inline(always)]
-pub fn up<W: Walk>(mut walk: W) -> W {
+pub(crate) fn up<W: Walk>(mut walk: W) -> W {
     // SAFETY: `called` takes what is given to it, and is called before this returns.
     unsafe {
         aya_ebpf::helpers::generated::bpf_loop(

@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// Frames that are looked at. Reclaim on behalf of a charge is some forty deep.
-pub const FRAMES: usize = 64;
+pub(crate) const FRAMES: usize = 64;
 
 /// `ctx`: the program's own context. False also where the kernel doesn't show
 /// where `copy_process` lies: what is noted then is nothing.
 #[inline(always)]
-pub fn copy_process(ctx: *mut core::ffi::c_void) -> bool {
+pub(crate) fn copy_process(ctx: *mut core::ffi::c_void) -> bool {
     let Some(frames) = STACK.get_ptr_mut(0) else {
         return false;
     };

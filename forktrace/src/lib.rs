@@ -6,7 +6,7 @@
 //! says how near limits are, [`metrics`] makes numbers for monitoring of both, [`journal`] entries of systemd's journal, [`otlp`] OpenTelemetry's logs and metrics, [`program`] what programs say. [`host`] answers questions about this machine, [`tracer`] runs a
 //! session, [`confine`] gives up what that no longer needs, [`provoke`] gets tasks refused, and
 //! [`selftest`] tries all of it by that. [`model`] is the vocabulary of them all, [`btf`] the
-//! kernel's types, [`arch`] what x86-64 decides.
+//! kernel's types, [`arch`] what the machine decides.
 
 pub mod arch;
 pub mod btf;

@@ -13,7 +13,7 @@ use forktrace::provoke::seccomp::{self, Action};
 use forktrace::provoke::sys;
 
 use crate::actor::Actor;
-use crate::arch::PAGE;
+use crate::arch::page;
 use crate::attempt::{Kind, attempt};
 use crate::cgroup::Hierarchies;
 use crate::tracer::{NotStarted, Scratch, Tracer};
@@ -63,7 +63,7 @@ const OPERATIONS: &[Operation] = &[
         run: || {
             for prot in [libc::PROT_READ, libc::PROT_READ | libc::PROT_WRITE] {
                 // SAFETY: the first page of `fresh_pages`' mapping.
-                unsafe { libc::mprotect(PAGES.cast(), PAGE, prot) };
+                unsafe { libc::mprotect(PAGES.cast(), page(), prot) };
             }
         },
         finish: drop_pages,
@@ -127,11 +127,11 @@ static mut PAGES: *mut u8 = std::ptr::null_mut();
 static mut NEXT: *mut u8 = std::ptr::null_mut();
 
 /// A page for each operation, those of warming up included.
-const PAGES_BYTES: usize = 16 * PAGE * (BATCHES + 1);
+const PAGES_COUNT: usize = 16 * (BATCHES + 1);
 
 /// Pages that nobody has touched, and none of them huge.
 fn fresh_pages() {
-    if let Ok(pages) = sys::map(PAGES_BYTES as u64) {
+    if let Ok(pages) = sys::map((PAGES_COUNT * page()) as u64) {
         let _ = pages.of_small_pages();
         // SAFETY: this process has one thread.
         unsafe {
@@ -145,14 +145,14 @@ fn touch_next() {
     // SAFETY: `fresh_pages` has mapped a page for each call; one thread.
     unsafe {
         NEXT.write_volatile(1);
-        NEXT = NEXT.add(PAGE);
+        NEXT = NEXT.add(page());
     }
 }
 
 /// So that no fork has to copy them.
 fn drop_pages() {
     // SAFETY: the mapping of `fresh_pages`; one thread.
-    unsafe { libc::munmap(PAGES.cast(), PAGES_BYTES) };
+    unsafe { libc::munmap(PAGES.cast(), PAGES_COUNT * page()) };
 }
 
 /// Measures under `style` (`none`: without forktrace) and prints the numbers.

@@ -11,11 +11,13 @@ use forktrace::btf::Btf;
 use forktrace::provoke::sys;
 
 use crate::bpf::{self, Load, instruction};
+use crate::scenario::skip;
 
 const BPF_RAW_TRACEPOINT_OPEN: i64 = 17;
 const BPF_PROG_TYPE_LSM: u32 = 29;
 const BPF_LSM_MAC: u32 = 27;
 const GET_CURRENT_UID_GID: i32 = 15;
+const ENOTSUPP: i32 = 524; // include/linux/errno.h
 
 /// `union bpf_attr` of BPF_RAW_TRACEPOINT_OPEN (include/uapi/linux/bpf.h).
 #[repr(C)]
@@ -90,7 +92,12 @@ impl Refusal {
             prog_fd: std::os::fd::AsRawFd::as_raw_fd(&program) as u32,
             reserved: 0,
         };
-        let link = bpf::opened(BPF_RAW_TRACEPOINT_OPEN, &mut open).context("attach it")?;
+        let link = match bpf::opened(BPF_RAW_TRACEPOINT_OPEN, &mut open) {
+            Err(error) if error.raw_os_error() == Some(ENOTSUPP) => {
+                return skip("this kernel lets no program attach to a function");
+            }
+            link => link.context("attach it")?,
+        };
         Ok(Self {
             _link: link,
             _program: program,

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use forktrace::provoke::sys;
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 
-use crate::arch::PAGE;
+use crate::arch::page;
 
 const ENTRIES: u32 = 4;
 const IORING_OFF_SQES: u64 = 0x1000_0000;
@@ -48,7 +48,7 @@ impl Ring {
         let (fd, params) = set_up()?;
         let queue = map(fd, 0, params.sq_array as usize + 4 * ENTRIES as usize)?;
         let entries = map(fd, IORING_OFF_SQES, SQE * ENTRIES as usize)?;
-        let buffer = sys::map(PAGE as u64)?;
+        let buffer = sys::map(page() as u64)?;
         let ring = Self { fd };
         let hand_over = |number: u32| {
             // SAFETY: within the mapping, at the offsets that the kernel gave.

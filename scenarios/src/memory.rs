@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use forktrace::host::limits::HostNow;
 use forktrace::record::{Memory, Record};
 
-use crate::arch::PAGE;
+use crate::arch::page;
 use crate::expect::{Expect, Line};
 
 /// Whether its record may be the first of its limit.
@@ -64,7 +64,7 @@ fn agrees(m: &Memory) -> Result<()> {
     };
     let limit = m.commit_limit.context("no commit_limit")?;
     ensure!(
-        (made_of + swap).abs_diff(limit) <= PAGE as u64,
+        (made_of + swap).abs_diff(limit) <= page() as u64,
         "commit_limit, made of {made_of} and {swap} of swap"
     );
     Ok(())

@@ -5,11 +5,13 @@ use std::fs::File;
 use std::io::Read;
 use std::mem::MaybeUninit;
 
-use crate::arch::PAGE;
+use crate::arch::{LEAST_GUARD, page};
 use anyhow::{Context, Result};
 
 /// The guard below a stack, by default.
-pub(crate) const GUARD: u64 = PAGE as u64;
+pub(crate) fn guard() -> u64 {
+    page().max(LEAST_GUARD) as u64
+}
 
 /// A thread's stack as it is asked for.
 #[derive(Clone, Copy, Debug)]

@@ -10,19 +10,19 @@ use crate::{
 /// Ancestors that are followed, recorded or not. A loop that the verifier walks
 /// itself has to be shorter.
 #[cfg(feature = "bpf_loop")]
-pub const DEEPEST: u32 = 512;
+pub(crate) const DEEPEST: u32 = 512;
 #[cfg(not(feature = "bpf_loop"))]
-pub const DEEPEST: u32 = 64;
+pub(crate) const DEEPEST: u32 = 64;
 
 /// Ancestors of which limits are looked for, to be recorded.
 #[cfg(feature = "bpf_loop")]
-pub const RECORDED: u32 = DEEPEST;
+pub(crate) const RECORDED: u32 = DEEPEST;
 #[cfg(not(feature = "bpf_loop"))]
-pub const RECORDED: u32 = 40;
+pub(crate) const RECORDED: u32 = 40;
 
 /// Whether the cgroup or one of its ancestors has this kernfs id.
 #[inline(always)]
-pub fn within(cgroup: u64, wanted: u64) -> bool {
+pub(crate) fn within(cgroup: u64, wanted: u64) -> bool {
     let node = mem::pointer(cgroup, offset!(cgroup_kn));
     let found = false;
     up(ToId {
@@ -59,7 +59,7 @@ impl Walk for ToId {
 /// The cgroup behind an open folder of cgroupfs, for CLONE_INTO_CGROUP
 /// (kernel/cgroup/cgroup.c `cgroup_get_from_file`).
 #[inline(always)]
-pub fn of_fd(task: u64, fd: u64) -> u64 {
+pub(crate) fn of_fd(task: u64, fd: u64) -> u64 {
     let files = mem::pointer(task, offset!(task_files));
     let table = mem::pointer(files, offset!(files_fdt));
     let array = mem::pointer(table, offset!(fdtable_fd));
@@ -74,7 +74,7 @@ pub fn of_fd(task: u64, fd: u64) -> u64 {
 
 /// Whether a css is another or one above it.
 #[inline(always)]
-pub fn is_on_way(css: u64, wanted: u64) -> bool {
+pub(crate) fn is_on_way(css: u64, wanted: u64) -> bool {
     up(ToCss {
         css,
         wanted,
@@ -110,7 +110,7 @@ impl Walk for ToCss {
 /// cgroup: on a hybrid host it is in v1, where the child stays with its parent
 /// (`own` is the caller's css).
 #[inline(always)]
-pub fn pids_css_within(cgroup: u64, own: u64) -> u64 {
+pub(crate) fn pids_css_within(cgroup: u64, own: u64) -> u64 {
     let of_own = mem::pointer(mem::pointer(own, offset!(css_cgroup)), offset!(cgroup_root));
     if mem::pointer(cgroup, offset!(cgroup_root)) != of_own {
         return own;
@@ -121,7 +121,7 @@ pub fn pids_css_within(cgroup: u64, own: u64) -> u64 {
 /// The css that pids are charged to for a child in this v2 cgroup: its own,
 /// or the nearest ancestor's that has the controller on.
 #[inline(always)]
-pub fn effective_pids_css(cgroup: u64) -> u64 {
+pub(crate) fn effective_pids_css(cgroup: u64) -> u64 {
     up(ToPids { cgroup, css: 0 }).css
 }
 

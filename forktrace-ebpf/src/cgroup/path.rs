@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Where the next name goes in `FailureEvent::names`.
-pub const NAMES_END: u32 = (NAMES_BYTES - NAME_BYTES) as u32;
+pub(crate) const NAMES_END: u32 = (NAMES_BYTES - NAME_BYTES) as u32;
 
 /// Records the path of a cgroup: its name and its ancestors', leaf first.
 ///
@@ -21,7 +21,7 @@ pub const NAMES_END: u32 = (NAMES_BYTES - NAME_BYTES) as u32;
 ///
 /// No cgroup (0) gives an empty path.
 #[inline(never)]
-pub fn record<const SLOT: usize>(ev: *mut FailureEvent, cgroup: u64) {
+pub(crate) fn record<const SLOT: usize>(ev: *mut FailureEvent, cgroup: u64) {
     let kn = mem::pointer(cgroup, offset!(cgroup_kn));
     let root = mem::pointer(cgroup, offset!(cgroup_root));
     // SAFETY: `ev` is a reserved ring-buffer record.

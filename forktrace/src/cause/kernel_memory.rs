@@ -33,8 +33,8 @@ const PAGE: Page = Page {
             "copy_process",
             "5.10 to 7.3",
             "Any of `dup_task_struct`, `copy_creds`, `copy_files`, `copy_sighand`, `copy_signal`, \
-             `copy_mm`, `copy_io`, audit, perf, semaphore undo lists, `alloc_pid`; on x86 with \
-             shadow stacks in use (6.6+) the mapping of a new thread's shadow stack.",
+             `copy_mm`, `copy_io`, audit, perf, semaphore undo lists, `alloc_pid`; with \
+             shadow stacks in use (x86-64 6.6+, arm64 6.13+) the mapping of a new thread's shadow stack.",
         ),
         check(
             "kernel/kthread.c",

@@ -122,7 +122,7 @@ const PAGE: Page = Page {
     fix_for_good: &[
         remedy(
             "sysctl.d",
-            "On the host; each thread costs kernel memory, 16 KiB of stack at least on x86-64.",
+            "On the host; each thread costs kernel memory, 16 KiB of stack at least.",
         )
         .run(&[
             "echo 'kernel.threads-max = 250000' > /etc/sysctl.d/90-threads-max.conf",

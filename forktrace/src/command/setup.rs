@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, ffi::OsString, io, path::Path};
 
 use forktrace::{
-    arch::THREAD_SIZE,
     cause::Cause,
     host::{
         cgroup::{CgroupError, Hierarchies},
@@ -33,7 +32,6 @@ pub(super) fn options(args: &TraceArgs) -> anyhow::Result<Options> {
     let mut filters = BTreeMap::new();
     let mut settings = Settings {
         detail_per_second: DETAIL_PER_SECOND,
-        thread_size: THREAD_SIZE,
         thread_stacks: u32::from(args.thread_stacks),
         ..Settings::default()
     };

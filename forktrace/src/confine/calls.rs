@@ -1,6 +1,7 @@
 //! The system calls that a tracer never makes.
 
 use super::filter::{Rule, When};
+use crate::arch::calls as machines;
 
 /// What is opened for writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ const NEVER: &[libc::c_long] = &[
     libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_fsopen, libc::SYS_fsconfig,
     libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_mount_setattr,
     libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module,
-    libc::SYS_kexec_load, libc::SYS_reboot, libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_acct,
+    libc::SYS_kexec_load, libc::SYS_kexec_file_load, libc::SYS_reboot, libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_acct,
     libc::SYS_quotactl, libc::SYS_sethostname, libc::SYS_setdomainname, libc::SYS_syslog,
     libc::SYS_settimeofday, libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex,
     libc::SYS_fanotify_init, libc::SYS_personality,
@@ -58,29 +59,8 @@ const NEVER: &[libc::c_long] = &[
 /// Its number is one on all machines, since Linux 6.6; not every C library has it.
 const FCHMODAT2: libc::c_long = 452;
 
-/// System calls that only old machines have.
-#[cfg(target_arch = "x86_64")]
-#[rustfmt::skip]
-const NEVER_HERE: &[libc::c_long] = &[
-    libc::SYS_fork, libc::SYS_vfork, libc::SYS_creat, libc::SYS_mkdir, libc::SYS_rmdir,
-    libc::SYS_link, libc::SYS_symlink, libc::SYS_mknod, libc::SYS_chmod, libc::SYS_chown,
-    libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes, libc::SYS_futimesat,
-    libc::SYS_kexec_file_load, libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt,
-    libc::SYS_uselib,
-];
-#[cfg(not(target_arch = "x86_64"))]
-const NEVER_HERE: &[libc::c_long] = &[];
-
 /// Only where files are begun.
-const OF_FILES: &[libc::c_long] = &[
-    libc::SYS_unlinkat,
-    libc::SYS_renameat2,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_unlink,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_rename,
-    libc::SYS_renameat,
-];
+const OF_FILES: &[libc::c_long] = &[libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_renameat];
 
 /// Only where somebody is signalled.
 const OF_SIGNALS: &[libc::c_long] = &[
@@ -95,11 +75,7 @@ const OF_SIGNALS: &[libc::c_long] = &[
 const OF_CONNECTIONS: &[libc::c_long] = &[libc::SYS_accept, libc::SYS_accept4];
 
 /// Calls that open a file, and which argument has the flags.
-const OPENING: &[(libc::c_long, u8)] = &[
-    (libc::SYS_openat, 2),
-    #[cfg(target_arch = "x86_64")]
-    (libc::SYS_open, 1),
-];
+const OPENING: &[(libc::c_long, u8)] = &[(libc::SYS_openat, 2)];
 
 /// Mappings that could be executed: the third argument.
 const MAPPING: &[libc::c_long] = &[libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_pkey_mprotect];
@@ -124,7 +100,7 @@ const TERMINAL_INPUT: &[u32] = &[libc::TIOCSTI as u32, libc::TIOCLINUX as u32];
 /// All rules.
 pub(super) fn refused(left: Left) -> Vec<Rule> {
     let always = |call: &libc::c_long| Rule::new(*call, When::Always);
-    let mut rules: Vec<Rule> = NEVER.iter().chain(NEVER_HERE).map(always).collect();
+    let mut rules: Vec<Rule> = NEVER.iter().chain(machines::NEVER).map(always).collect();
     let opened = |flags| match left.files {
         Files::None => When::ForWriting { flags },
         Files::New => When::ForWritingWhatThereIs { flags },
@@ -132,10 +108,11 @@ pub(super) fn refused(left: Left) -> Vec<Rule> {
     rules.extend(
         OPENING
             .iter()
+            .chain(machines::OPENING)
             .map(|&(call, flags)| Rule::new(call, opened(flags))),
     );
     if left.files == Files::None {
-        rules.extend(OF_FILES.iter().map(always));
+        rules.extend(OF_FILES.iter().chain(machines::OF_FILES).map(always));
     }
     if !left.accepts {
         rules.extend(OF_CONNECTIONS.iter().map(always));

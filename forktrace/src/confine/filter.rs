@@ -7,6 +7,8 @@ use std::io;
 
 use libc::sock_filter;
 
+use crate::arch::AUDIT;
+
 /// A system call that is refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
@@ -55,15 +57,6 @@ impl Rule {
 const WRITING: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC) as u32;
 const NEW: u32 = (libc::O_CREAT | libc::O_EXCL) as u32;
 
-/// `AUDIT_ARCH_X86_64`, `AUDIT_ARCH_AARCH64`: include/uapi/linux/audit.h.
-const ARCHITECTURE: Option<u32> = if cfg!(target_arch = "x86_64") {
-    Some(0xc000_003e)
-} else if cfg!(target_arch = "aarch64") {
-    Some(0xc000_00b7)
-} else {
-    None
-};
-
 /// `__X32_SYSCALL_BIT`; a number that no other machine has.
 const X32: u32 = 0x4000_0000;
 
@@ -85,10 +78,7 @@ const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 ///
 /// Calls of other kinds (32-bit, x32) are refused altogether.
 pub(super) fn install(rules: &[Rule]) -> io::Result<()> {
-    let Some(architecture) = ARCHITECTURE else {
-        return Err(io::ErrorKind::Unsupported.into());
-    };
-    let program = program(architecture, rules);
+    let program = program(rules);
     let filter = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(io::Error::other)?,
         filter: program.as_ptr().cast_mut(),
@@ -108,10 +98,10 @@ pub(super) fn install(rules: &[Rule]) -> io::Result<()> {
     }
 }
 
-fn program(architecture: u32, rules: &[Rule]) -> Vec<sock_filter> {
+fn program(rules: &[Rule]) -> Vec<sock_filter> {
     let mut all = vec![
         statement(LOAD, ARCH),
-        jump(EQUAL, architecture, 1, 0),
+        jump(EQUAL, AUDIT, 1, 0),
         statement(RETURN, REFUSE),
         statement(LOAD, CALL),
         jump(AT_LEAST, X32, 0, 1),

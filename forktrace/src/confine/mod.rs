@@ -95,8 +95,7 @@ pub fn confine(needs: &Needs<'_>) -> Confined {
 /// signalling others, taking connections.
 ///
 /// It adds to what there is (seccomp(2)), can't be undone, and is inherited. Errors: of seccomp(2);
-/// EACCES without no_new_privs and CAP_SYS_ADMIN, `Unsupported` on other machines than x86-64 and
-/// arm64.
+/// EACCES without no_new_privs and CAP_SYS_ADMIN.
 pub fn install_filter(left: Left) -> io::Result<()> {
     filter::install(&calls::refused(left))
 }

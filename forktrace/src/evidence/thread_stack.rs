@@ -4,7 +4,7 @@
 //! same in 5.10 and 7.3.
 
 use super::{Overcommit, OvercommitMode};
-use crate::arch::{ADDRESSES, PAGE};
+use crate::arch::Page;
 
 /// Which call refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +66,10 @@ pub struct ThreadStack {
     pub maps: u64,
     /// vm.max_map_count.
     pub max_maps: Option<u64>,
-}
-
-/// Compared in whole pages: `rlimit >> PAGE_SHIFT`.
-fn over(usage: u64, more: u64, limit: Option<u64>) -> bool {
-    limit.is_some_and(|limit| usage.saturating_add(more) > limit / PAGE * PAGE)
+    /// In what the kernel compares.
+    pub page: Page,
+    /// Addresses that a process has.
+    pub addresses: u64,
 }
 
 impl ThreadStack {
@@ -86,7 +85,7 @@ impl ThreadStack {
     fn mmap_refused_by(&self, overcommit: Option<&Overcommit>) -> Option<Check> {
         if self.max_maps.is_some_and(|max| self.maps > max) {
             Some(Check::MapCount)
-        } else if self.total.saturating_add(self.requested) > ADDRESSES {
+        } else if self.total.saturating_add(self.requested) > self.addresses {
             // `get_unmapped_area` found no place: no limit of anybody's.
             None
         } else if self.over_memlock() {
@@ -122,14 +121,17 @@ impl ThreadStack {
         maps.then_some(Check::MapCount)
     }
 
+    /// Compared in whole pages: `rlimit >> PAGE_SHIFT`.
+    fn over(&self, usage: u64, limit: Option<u64>) -> bool {
+        limit.is_some_and(|limit| usage.saturating_add(self.requested) > self.page.whole(limit))
+    }
+
     fn over_memlock(&self) -> bool {
-        self.locked
-            && !self.may_lock
-            && over(self.locked_memory, self.requested, self.rlimit_memlock)
+        self.locked && !self.may_lock && self.over(self.locked_memory, self.rlimit_memlock)
     }
 
     fn over_address_space(&self) -> bool {
-        over(self.total, self.requested, self.rlimit_as)
+        self.over(self.total, self.rlimit_as)
     }
 
     /// RLIMIT_DATA as it holds: nothing under the boot option, and the hard one
@@ -143,7 +145,7 @@ impl ThreadStack {
     }
 
     fn over_data(&self) -> bool {
-        over(self.data, self.requested, self.data_limit())
+        self.over(self.data, self.data_limit())
     }
 
     fn over_overcommit(&self, overcommit: Option<&Overcommit>) -> bool {
@@ -158,6 +160,7 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1 << 20;
+    const PAGE: u64 = Page::KIB_4.bytes();
 
     fn roomy(call: Call) -> ThreadStack {
         ThreadStack {
@@ -177,6 +180,8 @@ mod tests {
             rlimit_memlock: Some(8 * MIB - 1),
             maps: 90,
             max_maps: Some(65530),
+            page: Page::KIB_4,
+            addresses: (1 << 47) - PAGE,
         }
     }
 
@@ -242,6 +247,20 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_compared_in_pages_of_any_size() {
+        for page in [Page::KIB_4, Page::KIB_16, Page::KIB_64] {
+            let mut s = roomy(Call::Mmap);
+            s.page = page;
+            s.rlimit_as = Some(108 * MIB + page.bytes() - 1);
+            assert_eq!(s.refused_by(None), None);
+            s.requested += page.bytes();
+            assert_eq!(s.refused_by(None), Some(Check::AddressSpace));
+            s.rlimit_as = Some(108 * MIB + page.bytes());
+            assert_eq!(s.refused_by(None), None);
+        }
+    }
+
+    #[test]
     fn a_soft_data_limit_of_0_is_the_hard_one() {
         let mut s = roomy(Call::Mprotect);
         s.rlimit_data = Some(0);
@@ -295,6 +314,8 @@ mod tests {
         s.requested = 1 << 47;
         s.rlimit_as = Some(1 << 40);
         assert_eq!(s.refused_by(None), None);
+        s.addresses = 1 << 48;
+        assert_eq!(s.refused_by(None), Some(Check::AddressSpace));
     }
 
     #[test]

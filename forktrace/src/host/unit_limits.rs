@@ -16,7 +16,7 @@ use super::limits::HostNow;
 use super::passwd::Passwd;
 use super::setter::{self, Kind};
 use super::unit_files::UnitFiles;
-use crate::{arch::PAGE, model::Limit};
+use crate::{arch::Page, model::Limit};
 
 /// A unit's files are read again after this.
 const FRESH: Duration = Duration::from_secs(60);
@@ -122,11 +122,11 @@ impl UnitLimits {
         let mut found = found?;
         let of = match memory {
             false => most_tasks(&HostNow::read()),
-            true => HostNow::read().mem_total.map(|kb| kb * 1024 / PAGE * PAGE),
+            true => HostNow::read().mem_total.map(|kb| kb * 1024),
         };
         found.today = match memory {
             false => tasks_of(&found.text, of).flatten(),
-            true => memory_in(&found.text, of),
+            true => memory_in(&found.text, of, Page::here()),
         };
         // What nobody has written down is only believed when the number agrees; a number is what it is.
         let believed = found.is_part() && found.file.is_some();
@@ -198,10 +198,10 @@ pub(super) fn tasks_of(text: &str, most: Option<u64>) -> Option<Option<u64>> {
     }
 }
 
-/// What MemoryMax= comes to, of so much RAM.
-fn memory_in(text: &str, ram: Option<u64>) -> Option<u64> {
+/// What MemoryMax= comes to, of so much RAM, in the whole pages that the kernel makes of it.
+fn memory_in(text: &str, ram: Option<u64>, page: Page) -> Option<u64> {
     if let Some(part) = part(text) {
-        return Some(scale(ram? / PAGE, part) * PAGE);
+        return Some(page.times(scale(ram? / page.bytes(), part)));
     }
     let shifts = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
     let suffixed = shifts
@@ -209,7 +209,7 @@ fn memory_in(text: &str, ram: Option<u64>) -> Option<u64> {
         .find_map(|(suffix, shift)| Some((text.strip_suffix(suffix)?, shift)));
     let (number, shift) = suffixed.unwrap_or((text, 0));
     let bytes = number.trim().parse::<u64>().ok()?.checked_mul(1 << shift)?;
-    Some(bytes / PAGE * PAGE)
+    Some(page.whole(bytes))
 }
 
 /// In ten-thousandths, of `15%`, `12.5%`, `150‰`, `1500‱` (src/basic/percent-util.c); `None` for
@@ -276,12 +276,20 @@ mod tests {
             (tasks_of("15%", None), tasks_of("many", Some(9))),
             (None, None)
         );
-        assert_eq!(memory_in("2G", None), Some(2 << 30));
-        assert_eq!(memory_in("50%", Some(1 << 30)), Some(1 << 29));
-        assert_eq!(
-            (memory_in("infinity", None), memory_in("99999999999T", None)),
-            (None, None)
-        );
+        for page in [Page::KIB_4, Page::KIB_16, Page::KIB_64] {
+            let in_pages = |text: &str, ram| memory_in(text, ram, page);
+            assert_eq!(in_pages("2G", None), Some(2 << 30));
+            assert_eq!(in_pages("50%", Some(1 << 30)), Some(1 << 29));
+            // Three pages, and a part of one more that is nobody's.
+            let ram = Some(page.times(6) + 1024);
+            assert_eq!(in_pages("50%", ram), Some(page.times(3)));
+            let odd = (page.times(3) + 1024).to_string();
+            assert_eq!(in_pages(&odd, None), Some(page.times(3)));
+            assert_eq!(
+                (in_pages("infinity", None), in_pages("99999999999T", None)),
+                (None, None)
+            );
+        }
         assert_eq!(scale(32_768, 1500), 4915);
         assert_eq!(scale(u64::MAX, 10_000), u64::MAX);
     }
@@ -344,7 +352,8 @@ mod tests {
         );
         assert!(a.file.unwrap().ends_with("a.service"));
         let a = of(Resource::Memory, "/a.service", 1).unwrap();
-        let half = host.mem_total.unwrap() / 4 / 2 * 4096;
+        let page = Page::here();
+        let half = page.times(host.mem_total.unwrap() * 1024 / page.bytes() / 2);
         assert_eq!((a.setting, a.today), ("MemoryMax", Some(half)));
         // Somebody has changed it since, or it is what the file says.
         assert_eq!(of(Resource::Pids, "/b.service", 4095), None);

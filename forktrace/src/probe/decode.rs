@@ -16,14 +16,13 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::PathBuf};
 use forktrace_common::{
     clone,
     count::Key,
-    event::{self, FailureEvent, SMALL_PARTS, flag},
+    event::{self, FailureEvent, flag, small_parts},
     facts::fact,
 };
 
 use super::{oom, outcome::Outcome, stacks, stage};
 use crate::{
-    arch::PAGE,
-    arch::syscall_name,
+    arch::{Page, syscall_name},
     evidence::{CgroupLimit, Evidence, Stage},
     host::{
         cgroup::{Hierarchies, Resource, Version},
@@ -46,8 +45,6 @@ use text::{lossy, until_nul};
 
 /// PIDS_MAX (kernel/cgroup/pids.c): one more than PID_MAX_LIMIT is "max".
 const PIDS_MAX: i64 = 4_194_305;
-/// PAGE_COUNTER_MAX (include/linux/page_counter.h) is "max".
-const PAGE_COUNTER_MAX: i64 = i64::MAX / PAGE as i64;
 
 /// A failing return, ready to be judged.
 pub struct Decoded {
@@ -137,7 +134,7 @@ impl Decoder {
             },
             paths.own_cgroup(),
             oom::constraint(event),
-            limit.and_then(|cgroup| oom_limit(cgroup, version)),
+            limit.and_then(|cgroup| oom_limit(cgroup, version, Page::here())),
             InvokedBy {
                 pid: event.oom.by_tgid,
                 tid: event.oom.by_tid,
@@ -193,7 +190,7 @@ impl Decoder {
                 .flatten(),
             memory_delta: (event.flags & flag::HAVE_MEMCG_DELTA != 0).then_some(event.memcg_delta),
             kernel_memory_near: self.kernel_memory(&event, &paths),
-            half_made: event.pgtables_bytes + SMALL_PARTS,
+            half_made: event.pgtables_bytes + small_parts(Page::here().shift()),
             overcommit: overcommit(&event, errno, &host, &signs, self.proc_is_hosts),
             huge_pages: None,
             sched_ext: None,
@@ -300,10 +297,7 @@ impl Decoder {
                 positive(limit.usage),
                 (limit.limit < PIDS_MAX).then(|| positive(limit.limit)),
             ),
-            Resource::Memory | Resource::KernelMemory => (
-                positive(limit.usage) * PAGE,
-                (limit.limit < PAGE_COUNTER_MAX).then(|| positive(limit.limit) * PAGE),
-            ),
+            Resource::Memory | Resource::KernelMemory => numbers::memory(limit, Page::here()),
         };
         Some(CgroupLimit {
             path: path.map(|p| String::from_utf8_lossy(&p).into_owned()),
@@ -317,14 +311,15 @@ impl Decoder {
 }
 
 /// v1 has a second limit, of memory and swap together, which is not the one that is read: where
-/// this one isn't full, within what a CPU may hold charged in advance, it was the other.
-const FULL_WITHIN: u64 = 16 << 20;
+/// this one isn't full, within what CPUs may hold charged in advance, it was the other.
+const FULL_WITHIN_PAGES: u64 = 4096;
 
 /// The limit that a memory cgroup's OOM killer was at work for; `None` where the cgroup's name is
 /// not known, or the limit is not this one.
-fn oom_limit(cgroup: CgroupLimit, version: Version) -> Option<Limit> {
+fn oom_limit(cgroup: CgroupLimit, version: Version, page: Page) -> Option<Limit> {
     let value = cgroup.limit?;
-    if version == Version::V1 && cgroup.usage.saturating_add(FULL_WITHIN) < value {
+    let held = page.times(FULL_WITHIN_PAGES);
+    if version == Version::V1 && cgroup.usage.saturating_add(held) < value {
         return None;
     }
     let owner = Owner::Cgroup(CgroupOwner {
@@ -419,7 +414,7 @@ mod tests {
     #[test]
     fn a_limit_that_was_not_full_is_not_named() {
         let name = |usage: u64, limit, version| {
-            oom_limit(cgroup(usage << 20, limit), version).map(|limit| limit.kind)
+            oom_limit(cgroup(usage << 20, limit), version, Page::KIB_4).map(|limit| limit.kind)
         };
         let full = Some(64 << 20);
         assert_eq!(name(64, full, Version::V2), Some(LimitKind::MemoryMax));

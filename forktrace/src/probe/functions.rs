@@ -153,7 +153,7 @@ pub const FUNCTIONS: &[Function] = &[
         returns: Returns::Void,
         versions: Versions::ALL,
     },
-    // fs/exec.c, by SYSCALL_DEFINE (arch/x86/include/asm/syscall_wrapper.h). The
+    // fs/exec.c, by SYSCALL_DEFINE (arch/*/include/asm/syscall_wrapper.h). The
     // stubs for kernels without a call (kernel/sys_ni.c) name the parameter
     // `__unused`; BTF has either, or both (6.1: execveat), by which one it met.
     syscall(symbols::EXECVE, REGS),
@@ -199,6 +199,8 @@ pub const FUNCTIONS: &[Function] = &[
         returns: Returns::Long,
         versions: Versions::ALL,
     },
+    syscall(symbols::MPROTECT, REGS),
+    syscall(symbols::MPROTECT, UNUSED),
     // mm/mprotect.c: mprotect(2) and pkey_mprotect(2). The same on all.
     Function {
         name: "do_mprotect_pkey",
@@ -244,7 +246,7 @@ pub const PRESENCES: [&Presence; 3] = [&TASK_PT_REGS, &BPF_LOOP, &FAULTABLE_TRAC
 pub const TASK_PT_REGS: Presence = Presence {
     name: "bpf_task_pt_regs",
     versions: Versions::ALL.since(5, 15),
-    without: "which system call asked is read from where x86 kept its registers up to 5.14",
+    without: "which system call asked is read from where the kernel's stack ends",
 };
 
 /// The BPF helper, kernel/bpf/bpf_iter.c, since e6f2dd0f8067.

@@ -17,6 +17,7 @@ use forktrace_common::{
 };
 
 use super::rlimit::ChangedLimit;
+use crate::arch::machine;
 
 /// One of the committed objects (`cargo xtask ebpf` builds them), which come from
 /// the same sources and do the same, or of those in the folder that
@@ -64,6 +65,7 @@ pub fn create(
         .override_global("OFFSETS", offsets, true)
         .override_global("SYMBOLS", symbols, true)
         .override_global("SETTINGS", settings, true)
+        .override_global("MACHINE", &machine(), true)
         .override_global("AYA_LOG_LEVEL", &level, false)
         .map_max_entries("EVENTS", ring_bytes)
         .load(&object.bytes()?)

@@ -15,6 +15,7 @@ use super::{
     place::{Place, address, bytes, flag_byte, flag_mask, int, word},
     versions::Release,
 };
+use crate::arch::HAS_COMPAT_STATUS;
 use crate::btf::Btf;
 
 #[cfg(test)]
@@ -93,8 +94,7 @@ table! {
     }
     "which system call asked" {
         task_stack: word("task_struct", "stack");
-        // arch/x86/include/asm/thread_info.h
-        task_status: int("task_struct", "thread_info.status");
+        task_status: int("task_struct", "thread_info.status").only(HAS_COMPAT_STATUS);
     }
     "whether the caller was being killed: a fork cut short would be reported as a failure" {
         task_signal: word("task_struct", "signal");

@@ -113,6 +113,14 @@ impl Place {
         self
     }
 
+    /// Expected on no version, unless on this machine.
+    pub const fn only(mut self, on: bool) -> Self {
+        if !on {
+            self.versions = Versions::NONE;
+        }
+        self
+    }
+
     /// The offset in this kernel; for [`Read::FlagMask`] the mask.
     pub fn find(&self, btf: &Btf) -> Result<u32, NotThere> {
         let path = numbered(btf, self.path)?;

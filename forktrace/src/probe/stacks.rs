@@ -19,7 +19,7 @@ use forktrace_common::{
 
 use super::style::{Hook, Role, Trampoline};
 use crate::{
-    arch::PAGE,
+    arch::{Page, addresses, symbols},
     evidence::{ThreadStack, thread_stack::Call},
     host::limits,
 };
@@ -29,7 +29,8 @@ use crate::{
 pub const HOOKS: &[Hook] = &[
     Hook {
         role: Role::StackMprotect,
-        targets: &["do_mprotect_pkey"],
+        // What a kprobe needs is in the registers of user space, which any function of the call has.
+        targets: &["do_mprotect_pkey", symbols::MPROTECT],
         trampoline: Some(Trampoline::Fexit(&["fexit_stack_mprotect"])),
         kprobes: &["kretprobe_stack_mprotect"],
         lost: "a thread's stack that can't be made accessible is not seen",
@@ -67,7 +68,7 @@ pub fn call(event: &FailureEvent) -> Option<Call> {
 /// The stack that was refused; `None` for a creation.
 pub fn thread_stack(event: &FailureEvent) -> Option<ThreadStack> {
     let call = call(event)?;
-    let s = &event.space;
+    let (s, page) = (&event.space, Page::here());
     let limit = |n: u64| (n != libc::RLIM_INFINITY).then_some(n);
     let max_maps = if s.flags & HAVE_MAX_MAP_COUNT != 0 {
         u64::try_from(s.max_map_count).ok()
@@ -76,14 +77,14 @@ pub fn thread_stack(event: &FailureEvent) -> Option<ThreadStack> {
     };
     Some(ThreadStack {
         call,
-        requested: s.request.len.div_ceil(PAGE).saturating_mul(PAGE),
+        requested: page.taken(s.request.len),
         writable: s.request.prot & PROT_WRITE != 0,
         no_reserve: s.request.flags & MAP_NORESERVE != 0,
         locked: s.request.flags & MAP_LOCKED != 0 || s.def_flags & VM_LOCKED != 0,
         may_lock: s.flags & CAP_IPC_LOCK != 0,
-        total: s.total_vm.saturating_mul(PAGE),
-        data: s.data_vm.saturating_mul(PAGE),
-        locked_memory: s.locked_vm.saturating_mul(PAGE),
+        total: page.times(s.total_vm),
+        data: page.times(s.data_vm),
+        locked_memory: page.times(s.locked_vm),
         rlimit_as: limit(s.rlimit_as),
         rlimit_data: limit(s.rlimit_data),
         rlimit_data_max: limit(s.rlimit_data_max),
@@ -91,5 +92,7 @@ pub fn thread_stack(event: &FailureEvent) -> Option<ThreadStack> {
         rlimit_memlock: limit(s.rlimit_memlock),
         maps: u64::try_from(s.map_count).unwrap_or(0),
         max_maps,
+        page,
+        addresses: addresses(),
     })
 }

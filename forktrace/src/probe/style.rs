@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::arch::symbols;
+use crate::arch::{CREATIONS, symbols};
 
 /// How a probe is attached, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,7 +11,7 @@ pub enum Style {
     Fexit,
     /// kprobes and kretprobes.
     Kprobe,
-    /// Enter and return tracepoints of clone, clone3, fork and vfork.
+    /// Enter and return tracepoints of the system calls that create.
     Tracepoint,
 }
 
@@ -202,7 +202,7 @@ pub struct Tracepoints {
 /// What the tracepoint style attaches: creations first.
 pub const TRACEPOINTS: &[Tracepoints] = &[
     Tracepoints {
-        calls: &["clone", "clone3", "fork", "vfork"],
+        calls: CREATIONS,
         enter: ["sys_enter_creation", "sys_enter_creation_again"],
         exit: ["sys_exit_creation", "sys_exit_creation_again"],
     },

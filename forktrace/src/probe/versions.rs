@@ -69,6 +69,9 @@ impl Versions {
         until: None,
     };
 
+    /// None.
+    pub const NONE: Self = Self::ALL.since(u32::MAX, 0);
+
     /// From this version on.
     pub const fn since(self, major: u32, minor: u32) -> Self {
         Self {

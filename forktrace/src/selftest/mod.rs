@@ -176,7 +176,6 @@ fn tracer_options(options: &Options, pid: u32) -> TracerOptions {
             // Only what it provokes itself: a busy host's failures are not its.
             tgid: pid,
             detail_per_second: 16,
-            thread_size: 16 * 1024,
             thread_stacks: 1,
             errnos: errnos::ALL,
             ..Settings::default()

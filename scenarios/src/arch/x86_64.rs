@@ -4,6 +4,7 @@ pub(crate) mod compat;
 
 use forktrace::provoke::create;
 
+use super::OldCalls;
 use crate::attempt::Kind;
 
 /// The system calls that create.
@@ -59,3 +60,12 @@ pub(crate) const X32: i64 = 0x4000_0000;
 pub(crate) const FIRST: &str = "%di";
 pub(crate) const THIRD: &str = "%dx";
 pub(crate) const FOURTH: &str = "%cx";
+
+/// The least guard that glibc puts below a stack: it is a page in any case.
+pub(crate) const LEAST_GUARD: usize = 0;
+
+/// System calls that newer ones have taken the place of.
+pub(crate) const OLD_CALLS: Option<OldCalls> = Some(OldCalls {
+    open: libc::SYS_open,
+    unlink: libc::SYS_unlink,
+});

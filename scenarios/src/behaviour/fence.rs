@@ -10,7 +10,7 @@ use forktrace::provoke::seccomp::no_new_privileges;
 
 use super::Behaviour;
 use crate::actor::Actor;
-use crate::arch::{PAGE, X32};
+use crate::arch::{OLD_CALLS, X32, compat, page};
 use crate::attempt::{Kind, attempt};
 use crate::runner::Tests;
 
@@ -76,7 +76,7 @@ fn fence(tests: &Tests, left: Left) -> Result<()> {
     let create = libc::O_WRONLY | libc::O_CREAT;
     let exclusive = create | libc::O_EXCL;
     let without = left.files == Files::None;
-    let calls: Vec<Call<'_>> = vec![
+    let mut calls: Vec<Call<'_>> = vec![
         ("clone", call!(SYS_clone, libc::SIGCHLD, 0, 0, 0, 0), true),
         ("clone3", call!(SYS_clone3, 0, 0), true),
         (
@@ -133,7 +133,7 @@ fn fence(tests: &Tests, left: Left) -> Result<()> {
             call!(
                 SYS_mmap,
                 0,
-                PAGE,
+                page(),
                 libc::PROT_READ | libc::PROT_EXEC,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
                 -1,
@@ -182,27 +182,40 @@ fn fence(tests: &Tests, left: Left) -> Result<()> {
             without,
         ),
         (
-            "open as of old",
-            call!(SYS_open, other, exclusive, 0o600),
-            without,
-        ),
-        (
             "rename",
             call!(SYS_renameat2, at, there, at, moved, 0),
             without,
         ),
-        ("unlink", call!(SYS_unlink, moved), without),
     ];
+    if let Some(old) = OLD_CALLS {
+        calls.push((
+            "open as of old",
+            // SAFETY: a string that outlives the call, and numbers.
+            Box::new(move || unsafe { libc::syscall(old.open, other, exclusive, 0o600) }),
+            without,
+        ));
+        calls.push((
+            "unlink as of old",
+            // SAFETY: a string that outlives the call.
+            Box::new(move || unsafe { libc::syscall(old.unlink, moved) }),
+            without,
+        ));
+    }
+    calls.push(("unlink", call!(SYS_unlinkat, at, moved, 0), without));
+    // Where 64-bit code can make the calls of 32-bit code.
+    let compat_fork = (!compat::CREATIONS.is_empty()).then_some(Kind::Fork32);
     let (_actor, report) = Actor::start("fenced", |link| {
         no_new_privileges()?;
         install_filter(left).context("installing the filter")?;
         let mut errnos: Vec<u64> = calls.iter().map(|(_, call, _)| errno(call())).collect();
-        errnos.push(attempt(Kind::Fork32).errno as u64);
+        errnos.extend(compat_fork.map(|kind| attempt(kind).errno as u64));
         link.ready(errnos);
         Ok(())
     })?;
     let names = calls.iter().map(|(name, _, refused)| (*name, *refused));
-    let names: Vec<_> = names.chain([("32-bit fork", true)]).collect();
+    let names: Vec<_> = names
+        .chain(compat_fork.map(|_| ("32-bit fork", true)))
+        .collect();
     ensure!(report.numbers.len() == names.len(), "{report:?}");
     for ((name, refused), errno) in names.into_iter().zip(report.numbers) {
         let eperm = errno == libc::EPERM as u64;

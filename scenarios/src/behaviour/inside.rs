@@ -13,7 +13,7 @@ use forktrace::record::{Certainty, Errno, Failure, Operation, Owner, Record};
 
 use super::{Behaviour, record};
 use crate::actor::Actor;
-use crate::arch::PAGE;
+use crate::arch::page;
 use crate::io_uring::Ring;
 use crate::machine;
 use crate::runner::{Tests, Where};
@@ -139,7 +139,7 @@ fn io_worker_memory(tests: &Tests, style: &str) -> Result<()> {
         Ok(())
     })?;
     let top = tree.top();
-    memory::set(&top.dir.join("memory.max"), PAGE as u64)?;
+    memory::set(&top.dir.join("memory.max"), page() as u64)?;
     actor.go()?;
     let pid = actor.pid() as u32;
     let failure = await_failure(&mut tracer, |f| f.caller.pid == pid)?;
@@ -159,7 +159,7 @@ fn io_worker_memory(tests: &Tests, style: &str) -> Result<()> {
     let limit = failure.limit.context("no limit")?;
     ensure!(
         limit.owner == Owner::cgroup(top.shown())
-            && limit.value == Some(PAGE as u64)
+            && limit.value == Some(page() as u64)
             && limit.usage >= limit.value,
         "limit is {limit:?}"
     );

@@ -9,7 +9,6 @@ use forktrace::record::{Errno, Unit};
 
 use super::{Place, Reach, Run, Scenario, must_fail, must_succeed, skip};
 use crate::actor::Actor;
-use crate::arch::HUGE_PAGE;
 use crate::attempt::{Kind, attempt};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::setting;
@@ -21,7 +20,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 }];
 
 const PAGES: u64 = 6;
-const FILE: &str = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+
+/// The number of pages of this size.
+fn file(size: usize) -> PathBuf {
+    let kb = size / 1024;
+    format!("/sys/kernel/mm/hugepages/hugepages-{kb}kB/nr_hugepages").into()
+}
 
 fn pinned(place: &Place) -> Result<Run> {
     if place.kernel < (5, 12) {
@@ -33,16 +37,17 @@ fn pinned(place: &Place) -> Result<Run> {
     if setting::read("vm/nr_hugepages")? != PAGES {
         return skip("no room for huge pages");
     }
+    let size = sys::huge_page()?;
     let mut run = Run::default();
     let (mut actor, _) = Actor::start("huge-pinned", |link| {
-        let pages = sys::map_huge(PAGES * HUGE_PAGE as u64)?;
+        let pages = sys::map_huge(PAGES * size as u64)?;
         pages.touch();
         // Shared with the child, and copied by nobody.
         let granted = attempt(Kind::PLAIN);
         // Before the next write would need another page for that.
         must_succeed(&[granted])?;
         pages.touch();
-        sys::pin_pages(&pages, HUGE_PAGE)?;
+        sys::pin_pages(&pages, size)?;
         link.step();
         let refused: Vec<_> = Kind::COPIES.iter().map(|kind| attempt(*kind)).collect();
         // What shares the address space copies nothing.
@@ -61,7 +66,7 @@ fn pinned(place: &Place) -> Result<Run> {
                 value: Number::Exact(PAGES),
                 usage: Number::Exact(PAGES),
                 unit: Some(Unit::HugePages),
-                file: Some(PathBuf::from(FILE)),
+                file: Some(file(size)),
             })
             .inferred()
             .may_be_unknown();

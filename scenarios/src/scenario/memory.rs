@@ -13,7 +13,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{Place, Reach, Run, Scenario, must_fail, skip};
 use crate::actor::Actor;
-use crate::arch::PAGE;
+use crate::arch::page;
 use crate::attempt::{Attempt, Kind, attempt, short_of_memory};
 use crate::cgroup::{Cgroup, Hierarchies, Tree};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
@@ -99,8 +99,10 @@ pub(crate) fn ballast() -> Result<fs::File> {
 
 /// Writes until the cgroup takes no more.
 pub(crate) fn fill(mut ballast: &fs::File) -> Result<()> {
-    for _ in 0..1 << 16 {
-        if ballast.write_all(&[1; PAGE]).is_err() {
+    // Before the cgroup is full.
+    let page = vec![1; page()];
+    for _ in 0..(256 << 20) / page.len() {
+        if ballast.write_all(&page).is_err() {
             return Ok(());
         }
     }

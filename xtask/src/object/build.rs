@@ -14,6 +14,11 @@ const TARGET: &str = "bpfel-unknown-none";
 /// Only these crates may use unstable features (`asm_experimental_arch`) on a stable compiler.
 const UNSTABLE: &str = "aya_ebpf,forktrace,forktrace_ebpf";
 
+/// For which machine aya-ebpf has its types of contexts. The programs read none by them
+/// (forktrace-ebpf/src/arch), but without it that would be the building machine, and so would the
+/// object's bytes.
+const CONTEXTS: (&str, &str) = ("AYA_BPF_TARGET_ARCH", "x86_64");
+
 /// The build profile `bpf`. It is kept here and not in the workspace's Cargo.toml, because the
 /// object must not change with the settings of the user-space binary.
 const PROFILE: [(&str, &str); 9] = [
@@ -54,7 +59,7 @@ pub(super) const VARIANTS: [Variant; 2] = [
 
 /// The settings as text, for the hash of the sources.
 pub(super) fn settings() -> String {
-    format!("{TARGET} {UNSTABLE} {PROFILE:?} {VARIANTS:?} debuginfo=2 --btf")
+    format!("{TARGET} {UNSTABLE} {CONTEXTS:?} {PROFILE:?} {VARIANTS:?} debuginfo=2 --btf")
 }
 
 /// Builds an object and gives its stripped bytes.
@@ -64,6 +69,7 @@ pub(super) fn object(toolchain: &Toolchain, variant: &Variant) -> Result<Vec<u8>
     cargo
         .env("RUSTC", &toolchain.rustc)
         .env("RUSTC_BOOTSTRAP", UNSTABLE)
+        .env(CONTEXTS.0, CONTEXTS.1)
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain)?)
         .args([

@@ -3,6 +3,8 @@
 //! instruction can look alike; the kernel takes a probe at the beginning of an
 //! instruction only (arch/x86/kernel/kprobes/core.c `can_probe`).
 
+use crate::arch::GivenBack;
+
 /// Bytes of `call rel32`.
 pub const CALL: u64 = 5;
 
@@ -56,18 +58,38 @@ pub fn negates_before(code: &[u8], offset: u64) -> bool {
 }
 
 /// An instruction that takes one from a word in memory, for all CPUs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decrement {
+#[derive(Clone, Copy, Debug)]
+struct Decrement {
     /// Where it begins.
-    pub offset: u64,
+    offset: u64,
     /// The register that leads to the word: its offset in `struct pt_regs`.
-    pub register: u32,
+    register: u32,
     /// Bytes from where the register points to the word.
-    pub displacement: i32,
+    displacement: i32,
+}
+
+/// Where a counter that lies so many bytes within its cgroup is given back. The decrement in the loop
+/// names the field, and behind it the address is at hand. Only this form is taken: of one instruction
+/// alone it isn't known whether the other is hidden behind somebody's probe (kernel/kprobes.c puts a
+/// jump there), and the wrong one names the wrong cgroup.
+pub fn given_back(code: &[u8], counter: u64) -> GivenBack {
+    let mut found = decrements(code);
+    found.retain(|d| d.displacement == 0 || i64::from(d.displacement) == counter as i64);
+    match found[..] {
+        [] => GivenBack::Nothing,
+        [in_loop, last] if in_loop.displacement != 0 && last.displacement == 0 => {
+            GivenBack::Found {
+                offset: last.offset,
+                register: last.register,
+                displacement: last.displacement,
+            }
+        }
+        _ => GivenBack::Half,
+    }
 }
 
 /// The locked decrements of words: `lock add $-1`, `lock sub $1`, `lock dec`.
-pub fn decrements(code: &[u8]) -> Vec<Decrement> {
+fn decrements(code: &[u8]) -> Vec<Decrement> {
     let mut found = Vec::new();
     for offset in 0..code.len() {
         if let Some(rest) = code.get(offset..)

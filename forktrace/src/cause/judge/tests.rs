@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    arch::Page,
     evidence::{
         CgroupLimit, NprocLevel, Overcommit, OvercommitMode, PidNs, Refused, Sign, Signs,
         ThreadStack, Threads, thread_stack::Call,
@@ -549,6 +550,8 @@ fn stack(stage: Stage, call: Call) -> Evidence {
         rlimit_memlock: Some(8 << 20),
         maps: 90,
         max_maps: Some(65530),
+        page: Page::KIB_4,
+        addresses: 1 << 47,
     });
     e
 }

@@ -7,7 +7,7 @@ use forktrace_common::{
 };
 
 use crate::{
-    arch::PAGE,
+    arch::Page,
     evidence::{NprocLevel, Overcommit, OvercommitMode, PidNs, Refused, Sign, Signs, Threads},
     host::{
         limits::{HostNow, Lacking},
@@ -154,6 +154,32 @@ pub(super) fn pid_namespaces(event: &FailureEvent, host: &HostNow, first: u64) -
 
 const KIB: u64 = 1024;
 
+/// A number of pages that is no number where it is negative, in bytes.
+fn positive(page: Page, pages: i64) -> u64 {
+    page.times(pages.max(0) as u64)
+}
+
+/// Usage and limit of a memory cgroup, in bytes.
+pub(super) fn memory(limit: &event::CgroupLimit, page: Page) -> (u64, Option<u64>) {
+    // PAGE_COUNTER_MAX (include/linux/page_counter.h): no limit.
+    let bound = limit.limit < i64::MAX >> page.shift();
+    (
+        positive(page, limit.usage),
+        bound.then(|| positive(page, limit.limit)),
+    )
+}
+
+/// mm/util.c `vm_commit_limit()`: huge pages don't count as RAM.
+fn commit_limit(o: &event::Overcommit, huge: u64, page: Page) -> Option<u64> {
+    let made_of = if o.kbytes != 0 {
+        page.whole(o.kbytes.saturating_mul(KIB))
+    } else {
+        let pages = page.times(o.totalram).saturating_sub(huge) / page.bytes();
+        page.times(pages * u64::try_from(o.ratio).ok()? / 100)
+    };
+    Some(positive(page, o.swap).saturating_add(made_of))
+}
+
 /// What the overcommit policy compared; `None` where there is nothing to copy, or it isn't known.
 pub(super) fn overcommit(
     event: &FailureEvent,
@@ -167,28 +193,20 @@ pub(super) fn overcommit(
         // A kernel thread, or no kernel types: nothing to copy, or not known.
         return None;
     }
-    let total_vm = o.total_vm * PAGE;
-    let (mode, committed, commit_limit, ram_and_swap, admin, user);
+    let page = Page::here();
+    let total_vm = page.times(o.total_vm);
+    let (mode, committed, limit, ram_and_swap, admin, user);
     if event.flags & flag::HAVE_OVERCOMMIT != 0 {
-        let swap = o.swap.max(0) as u64 * PAGE;
-        let ram = o.totalram * PAGE;
         mode = u64::try_from(o.mode).ok()?;
-        committed = o.committed.max(0) as u64 * PAGE;
-        // mm/util.c vm_commit_limit(): huge pages don't count as RAM.
-        commit_limit = swap
-            + if o.kbytes != 0 {
-                o.kbytes / (PAGE / KIB) * PAGE
-            } else {
-                let huge = host.hugetlb.unwrap_or(0) * KIB;
-                ram.saturating_sub(huge) / PAGE * u64::try_from(o.ratio).ok()? / 100 * PAGE
-            };
-        ram_and_swap = ram + swap;
+        committed = positive(page, o.committed);
+        limit = commit_limit(o, host.hugetlb.unwrap_or(0) * KIB, page)?;
+        ram_and_swap = page.times(o.totalram) + positive(page, o.swap);
         admin = o.admin_reserve_kbytes * KIB;
         user = o.user_reserve_kbytes * KIB;
     } else {
         mode = host.overcommit_memory?;
         committed = host.committed? * KIB;
-        commit_limit = host.commit_limit? * KIB;
+        limit = host.commit_limit? * KIB;
         ram_and_swap = (host.mem_total? + host.swap_total?) * KIB;
         admin = host.admin_reserve_kbytes? * KIB;
         user = host.user_reserve_kbytes? * KIB;
@@ -198,25 +216,24 @@ pub(super) fn overcommit(
         && event.clone_flags & clone::VM == 0
         && stacks::call(event).is_none()
         && proc_is_hosts;
-    let bytes = |pages: i64| pages.max(0) as u64 * PAGE;
     let refused = (signs.overcommit_refused == Sign::Seen).then(|| Refused {
-        requested: bytes(event.facts.overcommit_pages),
-        committed: bytes(event.facts.overcommit_committed),
+        requested: positive(page, event.facts.overcommit_pages),
+        committed: positive(page, event.facts.overcommit_committed),
     });
     // Reading what a fork promises takes time: where it decides.
-    let private_writable = (o.data_vm + o.stack_vm) * PAGE;
+    let private_writable = page.times(o.data_vm + o.stack_vm);
     let decides = copies
         && signs.overcommit_refused == Sign::Unwatched
         && match mode {
             OvercommitMode::Always => false,
-            OvercommitMode::Never => committed + total_vm >= commit_limit.saturating_sub(user),
+            OvercommitMode::Never => committed + total_vm >= limit.saturating_sub(user),
             OvercommitMode::Heuristic => total_vm > ram_and_swap,
         };
     let accounted = decides.then(|| mappings::accounted(event.tgid)).flatten();
     Some(Overcommit {
         mode,
         committed,
-        commit_limit,
+        commit_limit: limit,
         admin_reserve: if event.flags & flag::CAP_SYS_ADMIN != 0 {
             0
         } else {
@@ -231,4 +248,55 @@ pub(super) fn overcommit(
         refused,
         accounted: accounted.map(|a| a.sum),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use forktrace_common::event;
+
+    use super::{commit_limit, memory};
+    use crate::arch::Page;
+
+    const SIZES: [Page; 3] = [Page::KIB_4, Page::KIB_16, Page::KIB_64];
+
+    #[test]
+    fn a_memory_cgroup_counts_in_pages_of_any_size() {
+        for page in SIZES {
+            let limit = event::CgroupLimit {
+                usage: 600,
+                limit: 608,
+                ..event::CgroupLimit::default()
+            };
+            assert_eq!(
+                memory(&limit, page),
+                (600 * page.bytes(), Some(608 * page.bytes()))
+            );
+            let none = event::CgroupLimit {
+                usage: -1,
+                limit: i64::MAX / page.bytes() as i64,
+                ..limit
+            };
+            assert_eq!(memory(&none, page), (0, None));
+        }
+    }
+
+    #[test]
+    fn the_commit_limit_is_made_of_whole_pages() {
+        for page in SIZES {
+            let of_ratio = event::Overcommit {
+                totalram: 1001,
+                swap: 10,
+                ratio: 50,
+                ..event::Overcommit::default()
+            };
+            assert_eq!(commit_limit(&of_ratio, 0, page), Some(page.times(510)));
+            let huge = page.times(501);
+            assert_eq!(commit_limit(&of_ratio, huge, page), Some(page.times(260)));
+            let of_kbytes = event::Overcommit {
+                kbytes: page.times(7) / 1024 + 1,
+                ..of_ratio
+            };
+            assert_eq!(commit_limit(&of_kbytes, huge, page), Some(page.times(17)));
+        }
+    }
 }

@@ -30,7 +30,7 @@ use aya::Ebpf;
 use forktrace_common::{offsets::Offsets, text::Uncharge};
 
 use super::style::Role;
-use crate::arch::instructions;
+use crate::arch::{GivenBack, instructions};
 pub use text::TextError;
 
 /// An instruction, and the program for it.
@@ -242,41 +242,33 @@ impl Search<'_> {
         found
     }
 
-    /// Where `pids_try_charge` (inlined in `pids_can_fork` as a rule) gives charges
-    /// back: in a loop those below the refusing cgroup, whose decrement names the field,
-    /// and behind it that one's, whose address is at hand. Only this form is taken: of one
-    /// instruction alone it isn't known whether the other is hidden behind somebody's
-    /// probe (kernel/kprobes.c puts a jump there), and the wrong one names the wrong cgroup.
+    /// Where `pids_try_charge` (inlined in `pids_can_fork` as a rule) gives charges back.
     fn uncharge(&self, o: &Offsets) -> Form {
         let mut form = Form::None;
         for function in ["pids_can_fork", "pids_try_charge"] {
             let Some(code) = self.code.get(function) else {
                 continue;
             };
-            let found: Vec<instructions::Decrement> = instructions::decrements(code)
-                .into_iter()
-                .filter(|d| {
-                    d.displacement == 0 || i64::from(d.displacement) == o.pids_counter as i64
-                })
-                .collect();
-            if !found.is_empty() {
-                form = Form::Half;
-            }
-            if let [in_loop, last] = found[..]
-                && in_loop.displacement != 0
-                && last.displacement == 0
-            {
-                let uncharge = Uncharge {
-                    register: last.register,
-                    displacement: last.displacement,
-                };
-                let site = Site {
-                    role: Role::Pids,
-                    function,
-                    offset: last.offset,
-                    program: "kprobe_pids_uncharged",
-                };
-                return Form::Whole(uncharge, site);
+            match instructions::given_back(code, o.pids_counter) {
+                GivenBack::Nothing => {}
+                GivenBack::Half => form = Form::Half,
+                GivenBack::Found {
+                    offset,
+                    register,
+                    displacement,
+                } => {
+                    let uncharge = Uncharge {
+                        register,
+                        displacement,
+                    };
+                    let site = Site {
+                        role: Role::Pids,
+                        function,
+                        offset,
+                        program: "kprobe_pids_uncharged",
+                    };
+                    return Form::Whole(uncharge, site);
+                }
             }
         }
         form
@@ -290,5 +282,6 @@ enum Form {
     None,
 }
 
-#[cfg(test)]
+// Of x86-64's machine code.
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests;

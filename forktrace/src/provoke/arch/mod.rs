@@ -5,10 +5,12 @@ mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-/// Bytes of a page.
-pub const PAGE: usize = crate::arch::PAGE as usize;
-
 #[cfg(target_arch = "aarch64")]
 pub use aarch64::*;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
+
+/// Bytes of a page.
+pub fn page() -> usize {
+    crate::arch::Page::here().bytes() as usize
+}

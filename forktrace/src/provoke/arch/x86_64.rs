@@ -1,8 +1,5 @@
 //! x86-64.
 
-/// Bytes of a huge page, of which vm.nr_hugepages is the number.
-pub const HUGE_PAGE: usize = 2 << 20;
-
 /// AUDIT_ARCH_I386 (include/uapi/linux/audit.h): how a seccomp filter knows 32-bit calls.
 pub const AUDIT_COMPAT: u32 = 0x4000_0003;
 

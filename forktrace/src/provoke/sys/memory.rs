@@ -1,6 +1,6 @@
 //! Mappings, which a process has to the end of its life.
 
-use std::{ptr, sync::atomic::AtomicU32};
+use std::{fs, ptr, sync::atomic::AtomicU32};
 
 use rustix::{
     io::Errno,
@@ -8,10 +8,7 @@ use rustix::{
 };
 
 use super::answer::check;
-use crate::provoke::{
-    arch::{HUGE_PAGE, PAGE},
-    trouble::Trouble,
-};
+use crate::provoke::{arch::page, trouble::Trouble};
 
 /// A private writable mapping of this process's own.
 #[derive(Debug)]
@@ -27,7 +24,7 @@ pub struct Mapping {
 /// # Errors
 /// It was refused.
 pub fn map(bytes: u64) -> Result<Mapping, Trouble> {
-    mapping(bytes, PAGE, MapFlags::empty())
+    mapping(bytes, page(), MapFlags::empty())
 }
 
 /// The same of huge pages, which are set aside for it.
@@ -35,7 +32,23 @@ pub fn map(bytes: u64) -> Result<Mapping, Trouble> {
 /// # Errors
 /// It was refused.
 pub fn map_huge(bytes: u64) -> Result<Mapping, Trouble> {
-    mapping(bytes, HUGE_PAGE, MapFlags::HUGETLB)
+    mapping(bytes, huge_page()?, MapFlags::HUGETLB)
+}
+
+/// Bytes of a huge page, of which vm.nr_hugepages is the number.
+///
+/// # Errors
+/// This kernel has none.
+pub fn huge_page() -> Result<usize, Trouble> {
+    let text = fs::read_to_string("/proc/meminfo").map_err(Trouble::at("reading /proc/meminfo"))?;
+    text.lines()
+        .find_map(|line| {
+            line.strip_prefix("Hugepagesize:")?
+                .trim()
+                .strip_suffix(" kB")
+        })
+        .and_then(|kb| kb.parse::<usize>().ok()?.checked_mul(1024))
+        .ok_or_else(|| Trouble::Skip("this kernel has no huge pages".to_owned()))
 }
 
 fn mapping(bytes: u64, page: usize, flags: MapFlags) -> Result<Mapping, Trouble> {
@@ -132,9 +145,10 @@ impl Mapping {
 /// # Errors
 /// It was refused.
 pub fn map_many(pairs: usize) -> Result<(), Trouble> {
-    let all = map((2 * pairs * PAGE) as u64)?;
+    let page = page();
+    let all = map((2 * pairs * page) as u64)?;
     for n in 0..pairs {
-        all.make_read_only(2 * n * PAGE, PAGE)?;
+        all.make_read_only(2 * n * page, page)?;
     }
     Ok(())
 }

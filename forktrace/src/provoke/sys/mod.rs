@@ -19,7 +19,8 @@ pub use self::{
     },
     limit::{INFINITY, Resource, limit, limit_nproc, limit_of},
     memory::{
-        Mapping, lock_future, lock_present, map, map_huge, map_many, pin_pages, shared_counter,
+        Mapping, huge_page, lock_future, lock_present, map, map_huge, map_many, pin_pages,
+        shared_counter,
     },
     namespace::{
         bind, enter_pid_namespace, mount, namespace, own_mounts, private_mounts, unmount, unshare,

@@ -9,6 +9,7 @@ use crate::{
     model::{Cause, Errno},
     provoke::{
         Trouble,
+        arch::page,
         sys::{self, Mapping},
     },
     selftest::{
@@ -21,9 +22,11 @@ use crate::{
 pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::CgroupMemoryMax, run)];
 
 /// Room above what is in use when the limit is set, bytes. A task takes about
-/// 30 KiB of kernel memory.
-const ROOM: u64 = 512 << 10;
-const PAGE: u64 = 4096;
+/// 30 KiB of kernel memory, where pages are of 4 KiB.
+fn room() -> u64 {
+    128 * page() as u64
+}
+
 /// Tasks that are tried at most, and their stacks.
 const TASKS: usize = 200;
 const STACK: usize = 8192;
@@ -60,13 +63,14 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
         Version::V2 => "memory.current",
         Version::V1 => "memory.usage_in_bytes",
     })?;
-    let value = (in_use + ROOM).next_multiple_of(PAGE);
+    let room = room();
+    let value = (in_use + room).next_multiple_of(page() as u64);
     home.limit(value)?;
     refused(number(&actor.go()?, 0)?, Errno::ENOMEM)?;
     let expected = Expected::new(Cause::CgroupMemoryMax, Errno::ENOMEM, 1).limit(
         Scope::Cgroup(home.shown()),
         Number::Exact(value),
-        Number::Between(value.saturating_sub(ROOM), value + ROOM),
+        Number::Between(value.saturating_sub(room), value + room),
     );
     Ok(Provoked::new(expected).keep(actor).keep(tree))
 }

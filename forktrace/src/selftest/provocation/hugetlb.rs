@@ -5,7 +5,7 @@ use crate::{
     evidence::HugePool,
     host::huge_pages,
     model::{Cause, Errno, Owner},
-    provoke::{Trouble, arch::HUGE_PAGE, create, setting::Setting, sys},
+    provoke::{Trouble, create, setting::Setting, sys},
     selftest::{
         Actor,
         expect::{Expected, Number, Scope},
@@ -14,8 +14,6 @@ use crate::{
 };
 
 pub(super) const ALL: &[Provocation] = &[Provocation::host(Cause::Hugetlb, run)];
-
-const PAGE: u64 = HUGE_PAGE as u64;
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
     if sys::kernel() < (5, 12) {
@@ -28,7 +26,8 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
             "the style tracepoint can't tell it apart from other causes of ENOMEM".to_owned(),
         ));
     }
-    let before = pool()?;
+    let size = sys::huge_page()?;
+    let before = pool(size)?;
     // Pages that others may be about to use are not taken away.
     if before.free > 0 || before.surplus_max > 0 {
         return Err(Trouble::Skip(
@@ -38,13 +37,13 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     let setting = Setting::keep(&world.undo, "vm/nr_hugepages")?;
     let wanted = before.total + 1;
     setting.change(wanted)?;
-    if pool()?.total != wanted {
+    if pool(size)?.total != wanted {
         return Err(Trouble::Skip("no room for one more huge page".to_owned()));
     }
     let (mut actor, _) = Actor::start(&world.comm, |link| {
-        let page = sys::map_huge(PAGE).map_err(Trouble::into_skip)?;
+        let page = sys::map_huge(size as u64).map_err(Trouble::into_skip)?;
         page.touch();
-        sys::pin_pages(&page, HUGE_PAGE).map_err(Trouble::into_skip)?;
+        sys::pin_pages(&page, size).map_err(Trouble::into_skip)?;
         link.step();
         link.ready([create::attempt(0) as u64]);
         Ok(())
@@ -58,9 +57,10 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
     Ok(Provoked::new(expected).keep(actor).keep(setting))
 }
 
-fn pool() -> Result<HugePool, Trouble> {
+/// Those of the size of which vm.nr_hugepages is the number.
+fn pool(size: usize) -> Result<HugePool, Trouble> {
     let all = huge_pages::all();
     all.into_iter()
-        .find(|pool| pool.page == PAGE)
-        .ok_or_else(|| Trouble::Skip("this kernel has no huge pages of 2 MiB".to_owned()))
+        .find(|pool| pool.page == size as u64)
+        .ok_or_else(|| Trouble::Skip("this kernel has no pool of huge pages".to_owned()))
 }

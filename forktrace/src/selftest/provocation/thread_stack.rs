@@ -9,7 +9,7 @@ use crate::{
     model::{Cause, Errno, Owner},
     provoke::{
         Trouble,
-        arch::PAGE,
+        arch::page,
         setting::Setting,
         sys::{self, Resource},
     },
@@ -109,12 +109,12 @@ fn limited(world: &World, limit: &Rlimit) -> Result<Provoked, Trouble> {
 /// with a guard below, then mprotect of the stack. The errno when either is
 /// refused. What is granted stays.
 fn stack(bytes: u64) -> Result<(), i32> {
-    const GUARD: u64 = PAGE as u64;
+    let guard = page() as u64;
     // SAFETY: a new mapping, nothing that exists is touched; then a part of it.
     unsafe {
         let at = libc::mmap(
             ptr::null_mut(),
-            (bytes + GUARD) as usize,
+            (bytes + guard) as usize,
             libc::PROT_NONE,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK,
             -1,
@@ -123,7 +123,7 @@ fn stack(bytes: u64) -> Result<(), i32> {
         if at == libc::MAP_FAILED {
             return Err(sys::errno());
         }
-        let stack = at.byte_add(GUARD as usize);
+        let stack = at.byte_add(guard as usize);
         match libc::mprotect(stack, bytes as usize, libc::PROT_READ | libc::PROT_WRITE) {
             0 => Ok(()),
             _ => Err(sys::errno()),

@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use forktrace::provoke::arch::PAGE;
+use forktrace::provoke::arch::page;
 use forktrace::provoke::sys;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
@@ -98,14 +98,14 @@ pub(crate) fn execve() -> isize {
     let bytes = PROGRAM.to_bytes_with_nul();
     // SAFETY: a new mapping, which is nobody else's, and what is written and read is within it.
     unsafe {
-        let Ok(page) = mmap_anonymous(std::ptr::null_mut(), PAGE, prot, flags) else {
+        let Ok(at) = mmap_anonymous(std::ptr::null_mut(), page(), prot, flags) else {
             return -(libc::ENOMEM as isize);
         };
-        std::ptr::copy_nonoverlapping(bytes.as_ptr(), page.cast(), bytes.len());
-        let (base, argv) = (page as usize, page as usize + ARGUMENTS);
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), at.cast(), bytes.len());
+        let (base, argv) = (at as usize, at as usize + ARGUMENTS);
         (argv as *mut u32).write(base as u32);
         let answer = call(EXECVE, base, argv, argv + 4);
-        let _ = munmap(page, PAGE);
+        let _ = munmap(at, page());
         answer
     }
 }

@@ -10,7 +10,7 @@ use forktrace::record::Record;
 
 use super::super::{Behaviour, refused_user};
 use crate::actor::Prober;
-use crate::arch::PAGE;
+use crate::arch::page;
 use crate::machine::await_some;
 use crate::runner::Tests;
 use crate::tracer::{PATIENCE, parse};
@@ -51,7 +51,7 @@ impl Piped {
             .stdout(Stdio::piped())
             .spawn()?;
         let out = child.stdout.take().context("no pipe")?;
-        rustix::pipe::fcntl_setpipe_size(&out, PAGE).context("F_SETPIPE_SZ")?;
+        rustix::pipe::fcntl_setpipe_size(&out, page()).context("F_SETPIPE_SZ")?;
         let mut out = BufReader::new(out);
         let mut line = String::new();
         out.read_line(&mut line)?;

@@ -7,11 +7,11 @@ use forktrace::provoke::sys::{self, Resource};
 use forktrace::record::{Errno, Unit};
 
 use crate::actor::{Actor, Link, Report};
-use crate::arch::PAGE;
+use crate::arch::page;
 use crate::attempt::{Attempt, Kind};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::machine;
-use crate::pthread::{self, GUARD, Stack};
+use crate::pthread::{self, Stack, guard};
 use crate::scenario::{Run, must_succeed};
 
 pub(super) const MIB: u64 = 1 << 20;
@@ -33,8 +33,9 @@ pub(super) fn bare(mib: u64) -> Stack {
 /// One stack that is larger than RAM and swap, by half.
 pub(super) fn huge(guard: bool) -> Result<Stack> {
     let there = machine::meminfo("MemTotal")? + machine::meminfo("SwapTotal")?;
+    let page = page() as u64;
     Ok(Stack {
-        bytes: there / 2 * 3 / PAGE as u64 * PAGE as u64,
+        bytes: there / 2 * 3 / page * page,
         guard,
     })
 }
@@ -158,7 +159,7 @@ impl WantedRefusal {
     /// What the refused call asks for.
     fn requested(&self) -> u64 {
         match self.kind {
-            Kind::StackMmap if self.stack.guard => self.stack.bytes + GUARD,
+            Kind::StackMmap if self.stack.guard => self.stack.bytes + guard(),
             _ => self.stack.bytes,
         }
     }
@@ -180,7 +181,8 @@ pub(super) fn caller(
         // What pthread_create sets up once.
         ensure!(
             pthread::create(Stack {
-                bytes: 64 << 10,
+                // PTHREAD_STACK_MIN of arm64, which has the largest.
+                bytes: 128 << 10,
                 guard: true
             }) == 0,
             "a first thread was refused"

@@ -8,7 +8,7 @@
 mod tests;
 
 use super::line::Event;
-use crate::arch::PAGE;
+use crate::arch::page;
 
 /// Below zero and above this a pointer is an errno (`IS_ERR`, include/linux/err.h).
 const LEAST_ERRNO: i64 = -4095;
@@ -357,7 +357,7 @@ impl Story {
         if let Some(at) = &self.out_of_memory {
             refusal.cause = Some("cgroup_memory_max");
             refusal.owner = at.unsigned("id").map(Owner::Cgroup);
-            refusal.value = at.unsigned("m").map(|pages| pages * PAGE as u64);
+            refusal.value = at.unsigned("m").map(|pages| pages * page() as u64);
         } else if self.overcommitted.is_some() {
             refusal.cause = Some("overcommit");
             refusal.owner = Some(Owner::Host);
