@@ -2,6 +2,7 @@
 //! are the same on every machine and in every run. How fast recordings are read is
 //! [`crate::bench_report`].
 
+use crate::arch::Arch;
 use crate::guest::{self, Measure, Programs};
 use crate::kernel;
 use crate::{bench_holders, bench_latency, bench_peers, bench_report, bench_storm};
@@ -73,10 +74,10 @@ pub(crate) fn main(args: &Args) -> Result<()> {
 
 fn overhead(kernel: &[String], style: &[String], option: &[String]) -> Result<()> {
     // Before the boots, which run side by side.
-    guest::qemu()?;
-    guest::busybox()?;
-    let kernels = kernel::get(kernel)?;
-    let programs = Programs::get(None, None)?;
+    guest::qemu(Arch::HERE)?;
+    guest::busybox(Arch::HERE)?;
+    let kernels = kernel::get(Arch::HERE, kernel)?;
+    let programs = Programs::get(Arch::HERE, None, None)?;
     let wanted =
         |name: &&str| *name == "none" || style.is_empty() || style.iter().any(|s| s == name);
     let styles: Vec<&str> = STYLES.into_iter().filter(wanted).collect();

@@ -2,6 +2,7 @@
 //! limit, among many tasks on this host, beside ps; or on a test kernel, where
 //! the task iterator is allowed.
 
+use crate::arch::Arch;
 use crate::guest::{self, Boot, Cgroup, Image, Programs};
 use crate::{kernel, paths, run};
 use anyhow::{Result, ensure};
@@ -40,14 +41,14 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     }
     let program = match &args.scenarios {
         Some(program) => program.clone(),
-        None => Programs::get(None, None)?.scenarios,
+        None => Programs::get(Arch::HERE, None, None)?.scenarios,
     };
     run::loud(Command::new(program).args(arguments))
 }
 
 fn in_guest(args: &Args, name: &str, arguments: &[&str]) -> Result<()> {
-    guest::qemu()?;
-    let programs = Programs::get(args.forktrace.clone(), args.scenarios.clone())?;
+    guest::qemu(Arch::HERE)?;
+    let programs = Programs::get(Arch::HERE, args.forktrace.clone(), args.scenarios.clone())?;
     let command = ["scenarios"].iter().chain(arguments);
     let image = Image {
         command: command.map(|word| (*word).to_owned()).collect(),
@@ -56,8 +57,9 @@ fn in_guest(args: &Args, name: &str, arguments: &[&str]) -> Result<()> {
     let file = format!("bench-holders-{}.cpio", std::process::id());
     let initramfs = paths::work_dir("initramfs")?.join(file);
     image.write(&programs, &initramfs)?;
-    for kernel in kernel::get(&[name.to_owned()])? {
+    for kernel in kernel::get(Arch::HERE, &[name.to_owned()])? {
         let boot = Boot {
+            arch: Arch::HERE,
             kernel: &kernel.image,
             initramfs: initramfs.clone(),
             cgroup: Cgroup::V2,

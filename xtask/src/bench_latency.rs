@@ -1,5 +1,6 @@
 //! `cargo xtask bench latency`: how long after a refused fork has returned its line can be read.
 
+use crate::arch::Arch;
 use crate::guest::{self, Measure, Programs};
 use crate::run;
 use anyhow::{Context, Result};
@@ -24,7 +25,7 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) fn main(args: &Args) -> Result<()> {
-    let programs = Programs::get(None, None)?;
+    let programs = Programs::get(Arch::HERE, None, None)?;
     let kernel = args
         .kernel
         .as_deref()

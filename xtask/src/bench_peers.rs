@@ -2,6 +2,7 @@
 //! instructions, and what they say of a refused fork.
 
 use crate::apt;
+use crate::arch::Arch;
 use crate::arch::BCC_LIBRARIES;
 use crate::bench::Table;
 use crate::guest::{self, Measure, Programs};
@@ -137,7 +138,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     let kernel = guest::kernel_called(&args.kernel)?;
     let packages = TOOLS.map(|(name, file)| apt::Package::new(name, Path::new(file)));
     apt::require(&packages, "measuring other tools")?;
-    let programs = Programs::get(None, None)?;
+    let programs = Programs::get(Arch::HERE, None, None)?;
     let mut kinds = [
         Machines {
             runs: ["none", "fexit", "kprobe", "tracepoint"].map(own).to_vec(),

@@ -1,6 +1,7 @@
 //! `cargo xtask bench storm`: what a storm of refused forks costs with and without forktrace, and
 //! whether all of it is counted.
 
+use crate::arch::Arch;
 use crate::guest::{self, Measure, Programs};
 use crate::run;
 use anyhow::{Context, Result, bail};
@@ -42,7 +43,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         **name == "none" || args.style.is_empty() || args.style.iter().any(|s| s == **name)
     };
     let styles: Vec<&str> = all.iter().filter(wanted).copied().collect();
-    let programs = Programs::get(None, None)?;
+    let programs = Programs::get(Arch::HERE, None, None)?;
     let kernel = if args.native {
         None
     } else {

@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: storms and quiet in turn; forktrace stays as it is and counts all.
 
+use crate::arch::Arch;
 use crate::guest::{self, Boot, Cgroup, Image, Programs};
 use crate::{paths, run};
 use anyhow::{Result, bail};
@@ -23,7 +24,7 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) fn main(args: &Args) -> Result<()> {
-    let programs = Programs::get(None, None)?;
+    let programs = Programs::get(Arch::HERE, None, None)?;
     let minutes = args.minutes.to_string();
     let mut words = vec!["soak", "--minutes", &minutes];
     words.extend(args.style.iter().flat_map(|style| ["--style", style]));
@@ -46,6 +47,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     let initramfs = folder.join(format!("soak-{}.cpio", std::process::id()));
     image.write(&programs, &initramfs)?;
     let boot = Boot {
+        arch: Arch::HERE,
         kernel: &kernel.image,
         initramfs: initramfs.clone(),
         cgroup: Cgroup::V2,

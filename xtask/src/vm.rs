@@ -1,5 +1,6 @@
 //! `cargo xtask vm`: one command, or a shell, on a test kernel.
 
+use crate::arch::Arch;
 use crate::guest::{self, Boot, Cgroup, Image, Programs};
 use crate::{kernel, paths};
 use anyhow::Result;
@@ -10,7 +11,11 @@ use std::time::Duration;
 /// Arguments of `cargo xtask vm`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// 5.10, 6.1, any version that Debian has, `newest`, one of them with `-rt`, `all`, or a path to an
+    /// The machine that is booted
+    #[arg(long, value_enum, default_value_t = Arch::HERE)]
+    arch: Arch,
+    /// 5.10, 6.1, any version that Debian has, `newest`, one of them with `-rt`
+    /// (on arm64 with `-16k`), `all`, or a path to an
     /// image
     #[arg(long, default_values_t = ["6.1".to_owned()])]
     kernel: Vec<String>,
@@ -56,9 +61,9 @@ pub(crate) struct Args {
 
 /// Runs `cargo xtask vm`; the status is the guest's.
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
-    guest::qemu()?;
-    let kernels = kernel::get(&args.kernel)?;
-    let programs = Programs::get(args.forktrace.clone(), args.init.clone())?;
+    guest::qemu(args.arch)?;
+    let kernels = kernel::get(args.arch, &args.kernel)?;
+    let programs = Programs::get(args.arch, args.forktrace.clone(), args.init.clone())?;
     let mut add = args.add.clone();
     let server = args
         .postgres
@@ -88,6 +93,7 @@ fn boot_all(
             eprintln!("xtask: kernel {} ({})", kernel.name, kernel.version);
         }
         let boot = Boot {
+            arch: args.arch,
             kernel: &kernel.image,
             initramfs: initramfs.to_owned(),
             cgroup: args.cgroup,

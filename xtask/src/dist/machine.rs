@@ -1,36 +1,42 @@
 //! The machines that forktrace is published for, and what each is called by whom.
 
+use crate::arch::Arch;
+
 /// One of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub(crate) enum Machine {
     #[value(name = "x86_64")]
     X86_64,
+    #[value(name = "aarch64", alias = "arm64")]
+    Aarch64,
 }
 
 impl Machine {
-    /// As the kernel, Rust and rpm name it.
-    pub(crate) const fn name(self) -> &'static str {
+    /// As xtask names it.
+    pub(crate) const fn arch(self) -> Arch {
         match self {
-            Self::X86_64 => "x86_64",
+            Self::X86_64 => Arch::X86_64,
+            Self::Aarch64 => Arch::Arm64,
         }
+    }
+
+    /// As the kernel, Rust and rpm name it.
+    pub(crate) fn name(self) -> &'static str {
+        self.arch().facts().rust
     }
 
     /// As Debian, Go and container images name it.
-    pub(crate) const fn other_name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "amd64",
-        }
+    pub(crate) fn other_name(self) -> &'static str {
+        self.arch().facts().debian
     }
 
     /// What rustc builds.
-    pub(crate) const fn triple(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64-unknown-linux-gnu",
-        }
+    pub(crate) fn triple(self) -> &'static str {
+        self.arch().facts().triple
     }
 
     /// Whether this machine runs what is built for it.
     pub(crate) fn is_here(self) -> bool {
-        std::env::consts::ARCH == self.name()
+        self.arch().is_here()
     }
 }

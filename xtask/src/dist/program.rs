@@ -20,13 +20,16 @@ pub(super) fn build(release: &Release, machine: Machine) -> Result<Program> {
     let target = folder(release);
     let triple = machine.triple();
     let mut cargo = run::cargo();
+    if !machine.is_here() {
+        guest::cross::compilers(machine.arch(), &mut cargo)?;
+    }
     cargo
         .current_dir(&release.root)
         .args(["build", "--quiet", "--locked", "--release"])
         .args(["--package", "forktrace", "--target", triple])
         .env("CARGO_TARGET_DIR", &target)
         .env("SOURCE_DATE_EPOCH", release.time.to_string())
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(release).join("\x1f"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(release, machine).join("\x1f"))
         // zstd is C.
         .env("CFLAGS", c_flags(release));
     run::loud(&mut cargo).context("building the program")?;
@@ -55,9 +58,9 @@ pub(super) fn folders(release: &Release) -> [(PathBuf, &'static str); 2] {
     ]
 }
 
-fn flags(release: &Release) -> Vec<String> {
+fn flags(release: &Release, machine: Machine) -> Vec<String> {
     // As what is tested is built.
-    let mut flags = guest::PROGRAM_FLAGS.map(str::to_owned).to_vec();
+    let mut flags = guest::program_flags(machine.arch());
     for (folder, instead) in folders(release) {
         flags.push(format!(
             "--remap-path-prefix={}={instead}",

@@ -1,6 +1,7 @@
 //! What documents show of forktrace is what it prints: the tests compare, and `cargo xtask docs` writes it
 //! anew. What forktrace recorded for that, on a test kernel, is in docs/examples.
 
+use crate::arch::Arch;
 use crate::guest::Programs;
 use crate::paths;
 use crate::test::Tally;
@@ -36,7 +37,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         .init
         .clone()
         .or_else(|| (!args.record).then(|| "/bin/true".into()));
-    let programs = Programs::get(args.forktrace.clone(), init)?;
+    let programs = Programs::get(Arch::HERE, args.forktrace.clone(), init)?;
     if args.record {
         scene::record(&programs)?;
     }

@@ -1,6 +1,7 @@
 //! What documents and pictures show: two services in a slice that may have eight tasks, recorded on a test
 //! kernel.
 
+use crate::arch::Arch;
 use crate::guest::{self, Boot, Cgroup, Image, Programs};
 use crate::{kernel, paths};
 use anyhow::{Context, Result, ensure};
@@ -36,8 +37,8 @@ cat /tmp/web1.ndjson
 
 /// Boots, provokes, and writes docs/examples/web1.ndjson.
 pub(super) fn record(programs: &Programs) -> Result<()> {
-    guest::qemu()?;
-    let kernels = kernel::get(&[KERNEL.to_owned()])?;
+    guest::qemu(Arch::HERE)?;
+    let kernels = kernel::get(Arch::HERE, &[KERNEL.to_owned()])?;
     let kernel = kernels.first().context("no kernel")?;
     let folder = paths::work_dir("initramfs")?;
     let initramfs = folder.join(format!("docs-{}.cpio", std::process::id()));
@@ -48,6 +49,7 @@ pub(super) fn record(programs: &Programs) -> Result<()> {
     };
     image.write(programs, &initramfs)?;
     let boot = Boot {
+        arch: Arch::HERE,
         kernel: &kernel.image,
         initramfs: initramfs.clone(),
         cgroup: Cgroup::V2,

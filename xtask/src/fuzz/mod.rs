@@ -6,7 +6,7 @@
 
 mod seeds;
 
-use crate::arch::TRIPLE;
+use crate::arch::Arch;
 use crate::{apt, paths, run};
 use anyhow::{Context, Result};
 use std::fs;
@@ -178,7 +178,13 @@ fn build(work: &Path) -> Result<()> {
     run::quiet(
         run::cargo()
             .current_dir(paths::root().join("fuzz"))
-            .args(["build", "--quiet", "--locked", "--target", TRIPLE])
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--target",
+                Arch::HERE.facts().triple,
+            ])
             .env("CARGO_TARGET_DIR", work.join("target"))
             .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f")),
     )
@@ -186,6 +192,9 @@ fn build(work: &Path) -> Result<()> {
 }
 
 fn binary(work: &Path, target: &Target) -> PathBuf {
-    let built = work.join("target").join(TRIPLE).join("debug");
+    let built = work
+        .join("target")
+        .join(Arch::HERE.facts().triple)
+        .join("debug");
     built.join(target.name)
 }

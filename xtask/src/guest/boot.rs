@@ -2,11 +2,12 @@
 
 use super::accel::{self, Accel};
 use super::console::{self, Console};
-use crate::arch::{CONSOLE, CPU, CPU_MEASURED, QEMU, QEMU_FILE, QEMU_PACKAGE};
+use crate::arch::{Arch, aarch64};
 use crate::{apt, run};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -43,6 +44,8 @@ impl fmt::Display for Cgroup {
 
 /// A machine to boot.
 pub(crate) struct Boot<'a> {
+    /// The machine that the kernel is for.
+    pub arch: Arch,
     /// The kernel's image.
     pub kernel: &'a Path,
     /// The initramfs.
@@ -88,7 +91,7 @@ impl Boot<'_> {
 
     /// Runs the machine, and answers also what its boots took.
     pub(crate) fn measured(&self, to: &mut dyn Write) -> Result<Ended> {
-        qemu()?;
+        qemu(self.arch)?;
         let mut attempt = 1;
         let mut retried = Vec::new();
         loop {
@@ -119,7 +122,7 @@ impl Boot<'_> {
 
     /// Boots with the terminal on the guest's console; its shell has no status to report.
     pub(crate) fn interactive(&self) -> Result<()> {
-        qemu()?;
+        qemu(self.arch)?;
         eprintln!("xtask: `exit` leaves; Ctrl-A X kills the machine");
         run::loud(
             self.command(self.accel())
@@ -162,7 +165,7 @@ impl Boot<'_> {
 
     /// Instructions can be counted under emulation only.
     fn accel(&self) -> Accel {
-        if self.icount {
+        if self.icount || !self.arch.is_here() {
             Accel::Emulator
         } else {
             accel::of_this_host(|time| self.reaches_init(time))
@@ -208,14 +211,27 @@ impl Boot<'_> {
             .to_owned()
     }
 
+    fn cpu(&self, accel: Accel) -> &'static str {
+        let facts = self.arch.facts();
+        match accel {
+            // The machine's own, which is all that there is.
+            Accel::Kvm => "max",
+            Accel::Emulator if self.icount => facts.cpu_measured,
+            Accel::Emulator if has_large_pages(self.kernel) => facts.cpu_large_pages,
+            Accel::Emulator => facts.cpu,
+        }
+    }
+
     fn command(&self, accel: Accel) -> Command {
         let smp = if self.icount { 1 } else { self.smp };
-        let mut command = Command::new(QEMU);
+        let facts = self.arch.facts();
+        let mut command = Command::new(facts.qemu);
+        command.args(facts.board);
         command.args([
             "-accel",
             accel.name(),
             "-cpu",
-            if self.icount { CPU_MEASURED } else { CPU },
+            self.cpu(accel),
             "-no-reboot",
             "-net",
             "none",
@@ -231,9 +247,9 @@ impl Boot<'_> {
             .arg("-initrd")
             .arg(&self.initramfs);
         command.arg("-append").arg(format!(
-            "console={CONSOLE} quiet panic=-1 softlockup_panic=1 watchdog_thresh=30 \
+            "console={} quiet panic=-1 softlockup_panic=1 watchdog_thresh=30 \
              sysrq_always_enabled ft.cgroup={} {}",
-            self.cgroup, self.append
+            facts.console, self.cgroup, self.append
         ));
         command
     }
@@ -257,13 +273,27 @@ fn ask_why(keys: &mut impl Write, seen: &mut Console, out: &Receiver<Vec<u8>>, t
     }
 }
 
+/// Whether the kernel's pages are larger than 4 KiB, as its image says.
+fn has_large_pages(kernel: &Path) -> bool {
+    let mut header = [0; 64];
+    let read = File::open(kernel).and_then(|mut file| file.read_exact(&mut header));
+    let size = read
+        .ok()
+        .and_then(|()| aarch64::boot_image::page_size(&header));
+    size.is_some_and(|size| size > 4096)
+}
+
 /// Installs QEMU where it is missing.
-pub(crate) fn qemu() -> Result<()> {
-    if apt::find(QEMU).is_some() {
+pub(crate) fn qemu(arch: Arch) -> Result<()> {
+    let facts = arch.facts();
+    if apt::find(facts.qemu).is_some() {
         return Ok(());
     }
     apt::require(
-        &[apt::Package::new(QEMU_PACKAGE, Path::new(QEMU_FILE))],
+        &[apt::Package::new(
+            facts.qemu_package,
+            Path::new(facts.qemu_file),
+        )],
         "booting test kernels",
     )
 }

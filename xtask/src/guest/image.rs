@@ -3,7 +3,8 @@
 //! It is not compressed: unpacking costs more under emulation than loading.
 
 use super::{Programs, cpio::Archive};
-use crate::{apt, run};
+use crate::arch::Arch;
+use crate::{apt, kernel, run};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +33,7 @@ pub(crate) struct Image {
 impl Image {
     /// Writes the archive to `path`.
     pub(crate) fn write(&self, programs: &Programs, path: &Path) -> Result<()> {
-        let busybox = busybox()?;
+        let busybox = busybox(programs.arch)?;
         let mut archive = Archive::default();
         for folder in ["dev", "proc", "sys", "tmp", "run", "root", "var/tmp"] {
             archive.folder(folder);
@@ -42,7 +43,9 @@ impl Image {
         archive.link("bin/scenarios", "/init");
         archive.file("bin/forktrace", 0o755, &read(&programs.forktrace)?);
         archive.file("bin/busybox", 0o755, &read(&busybox)?);
-        let applets = run::capture(Command::new(&busybox).arg("--list"))?;
+        // Another machine's doesn't run here; it has the same ones.
+        let own = busybox_here()?;
+        let applets = run::capture(Command::new(own).arg("--list"))?;
         for applet in applets.lines().filter(|&applet| applet != "busybox") {
             archive.link(&format!("bin/{applet}"), "busybox");
         }
@@ -114,8 +117,16 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("reading {}", path.display()))
 }
 
-/// A busybox that runs without libraries; installed where missing.
-pub(crate) fn busybox() -> Result<PathBuf> {
+/// A busybox for test machines, that runs without libraries.
+pub(crate) fn busybox(arch: Arch) -> Result<PathBuf> {
+    if arch.is_here() {
+        return busybox_here();
+    }
+    Ok(kernel::unpacked(arch, "busybox-static", None)?.join("usr/bin/busybox"))
+}
+
+/// This machine's; installed where missing.
+fn busybox_here() -> Result<PathBuf> {
     // Only the static package brings this file; the other one has the same program's path.
     let proof = Path::new("/usr/share/doc/busybox-static");
     if !proof.exists()

@@ -1,6 +1,7 @@
 //! Measuring in a test machine: boots it with one command, and gives what it printed.
 
 use super::{Boot, Cgroup, Image, Programs};
+use crate::arch::Arch;
 use crate::kernel::{self, Kernel};
 use crate::paths;
 use anyhow::{Context, Result, bail};
@@ -10,9 +11,9 @@ use std::time::Duration;
 
 /// The kernel to measure on; what booting it takes is installed where it is missing.
 pub(crate) fn kernel_called(name: &str) -> Result<Kernel> {
-    super::qemu()?;
-    super::busybox()?;
-    let found = kernel::get(&[name.to_owned()])?.pop();
+    super::qemu(Arch::HERE)?;
+    super::busybox(Arch::HERE)?;
+    let found = kernel::get(Arch::HERE, &[name.to_owned()])?.pop();
     found.with_context(|| format!("no kernel is called {name}"))
 }
 
@@ -53,6 +54,7 @@ impl Measure<'_> {
         let initramfs = paths::work_dir("initramfs")?.join(name);
         image.write(self.programs, &initramfs)?;
         let boot = Boot {
+            arch: self.programs.arch,
             kernel: self.kernel,
             initramfs: initramfs.clone(),
             cgroup: Cgroup::V2,

@@ -1,18 +1,18 @@
 //! The two programs that go into a test machine, linked statically: it has no libraries.
 
-use crate::arch::TRIPLE;
+use super::cross;
+use crate::arch::Arch;
 use crate::{paths, run};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// With an explicit --target the flags reach the programs and not the proc macros.
-/// Without packing, the addresses that a static program corrects at its start take 170 KB of it; glibc
-/// 2.36 is the first that corrects packed ones.
-pub(crate) const PROGRAM_FLAGS: [&str; 2] = [
-    "-Ctarget-feature=+crt-static",
-    "-Clink-arg=-Wl,-z,pack-relative-relocs",
-];
+pub(crate) fn program_flags(arch: Arch) -> Vec<String> {
+    let link = arch.facts().link_args.iter().copied();
+    let flags = std::iter::once("-Ctarget-feature=+crt-static").chain(link);
+    flags.map(str::to_owned).collect()
+}
 
 /// What a short run builds by the profile `guest`: all but what builds for no host, and this program,
 /// which is there already.
@@ -27,6 +27,8 @@ pub(crate) const SHORT: [&str; 5] = [
 /// Static programs.
 #[derive(Clone)]
 pub(crate) struct Programs {
+    /// The machine that they are for.
+    pub arch: Arch,
     /// The tracer.
     pub forktrace: PathBuf,
     /// The test runner, which is also the guest's init.
@@ -35,8 +37,13 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// Builds what is not given, as it ships.
-    pub(crate) fn get(forktrace: Option<PathBuf>, scenarios: Option<PathBuf>) -> Result<Self> {
-        let target = paths::work_dir("static")?;
+    pub(crate) fn get(
+        arch: Arch,
+        forktrace: Option<PathBuf>,
+        scenarios: Option<PathBuf>,
+    ) -> Result<Self> {
+        let target = folder(arch, "static")?;
+        let triple = arch.facts().triple;
         let mut packages = Vec::new();
         if forktrace.is_none() {
             packages.extend(["--package", "forktrace"]);
@@ -45,13 +52,14 @@ impl Programs {
             packages.extend(["--package", "scenarios"]);
         }
         if !packages.is_empty() {
-            let mut cargo = cargo(&target);
-            cargo.args(["build", "--quiet", "--release", "--target", TRIPLE]);
+            let mut cargo = cargo(arch, &target)?;
+            cargo.args(["build", "--quiet", "--release", "--target", triple]);
             run::loud(cargo.args(packages))
                 .context("building the static programs for the test machine")?;
         }
-        let built = target.join(TRIPLE).join("release");
+        let built = target.join(triple).join("release");
         let programs = Self {
+            arch,
             forktrace: forktrace.unwrap_or_else(|| built.join("forktrace")),
             scenarios: scenarios.unwrap_or_else(|| built.join("scenarios")),
         };
@@ -64,8 +72,23 @@ impl Programs {
         let mut cargo = short_cargo("build")?;
         cargo.args(SHORT).args(["--lib", "--bins", "--tests"]);
         run::loud(&mut cargo).context("building the programs and the unit tests")?;
-        let built = short_folder()?.join(TRIPLE).join("guest");
+        Self::of_guest(Arch::HERE)
+    }
+
+    /// Programs of a short run on another machine, without the unit tests.
+    pub(crate) fn short_elsewhere(arch: Arch) -> Result<Self> {
+        let mut cargo = guest_cargo("build", arch)?;
+        cargo.args(["--package", "forktrace", "--package", "scenarios"]);
+        run::loud(&mut cargo).with_context(|| format!("building for {}", arch.facts().name))?;
+        Self::of_guest(arch)
+    }
+
+    fn of_guest(arch: Arch) -> Result<Self> {
+        let built = folder(arch, "guest")?
+            .join(arch.facts().triple)
+            .join("guest");
         let programs = Self {
+            arch,
             forktrace: built.join("forktrace"),
             scenarios: built.join("scenarios"),
         };
@@ -84,19 +107,28 @@ impl Programs {
 
 /// Cargo with what all of a short run's builds have in common, so that nothing is built twice.
 pub(crate) fn short_cargo(command: &str) -> Result<Command> {
-    let mut cargo = cargo(&short_folder()?);
-    cargo.args([command, "--quiet", "--profile", "guest", "--target", TRIPLE]);
+    guest_cargo(command, Arch::HERE)
+}
+
+fn guest_cargo(command: &str, arch: Arch) -> Result<Command> {
+    let mut cargo = cargo(arch, &folder(arch, "guest")?)?;
+    let triple = arch.facts().triple;
+    cargo.args([command, "--quiet", "--profile", "guest", "--target", triple]);
     Ok(cargo)
 }
 
-fn short_folder() -> Result<PathBuf> {
-    paths::work_dir("guest")
+/// Where it is built: what cross compilers build has nothing in common with the rest.
+fn folder(arch: Arch, name: &str) -> Result<PathBuf> {
+    paths::work_dir(if arch.is_here() { name } else { "cross" })
 }
 
-fn cargo(target: &Path) -> Command {
+fn cargo(arch: Arch, target: &Path) -> Result<Command> {
     let mut cargo = run::cargo();
+    if !arch.is_here() {
+        cross::compilers(arch, &mut cargo)?;
+    }
     cargo
         .env("CARGO_TARGET_DIR", target)
-        .env("CARGO_ENCODED_RUSTFLAGS", PROGRAM_FLAGS.join("\x1f"));
-    cargo
+        .env("CARGO_ENCODED_RUSTFLAGS", program_flags(arch).join("\x1f"));
+    Ok(cargo)
 }

@@ -2,7 +2,7 @@
 //! stays as it is. Its proxy and authentication settings still hold.
 
 use super::{age, mirror, resolve::Package};
-use crate::arch::DEBIAN;
+use crate::arch::Arch;
 use crate::{paths, run};
 use anyhow::{Context, Result, anyhow};
 use std::fs;
@@ -20,15 +20,21 @@ const SECURITY: [&str; 3] = ["bullseye-security", "bookworm-security", "trixie-s
 /// The private apt.
 #[derive(Clone)]
 pub(super) struct Archive {
+    arch: Arch,
     home: PathBuf,
     updated: bool,
 }
 
 impl Archive {
     /// Writes the configuration, and fetches the lists when they are older than `fresh`.
-    pub(super) fn open(fresh: Duration) -> Result<Self> {
+    pub(super) fn open(arch: Arch, fresh: Duration) -> Result<Self> {
+        let home = match arch {
+            Arch::X86_64 => "apt".to_owned(),
+            _ => format!("apt-{}", arch.facts().debian),
+        };
         let mut archive = Self {
-            home: paths::work_dir("apt")?,
+            arch,
+            home: paths::work_dir(&home)?,
             updated: false,
         };
         archive.configure()?;
@@ -36,6 +42,11 @@ impl Archive {
             archive.update()?;
         }
         Ok(archive)
+    }
+
+    /// For which machine it has packages.
+    pub(super) fn arch(&self) -> Arch {
+        self.arch
     }
 
     fn stamp(&self) -> PathBuf {
@@ -47,11 +58,13 @@ impl Archive {
             fs::create_dir_all(self.home.join(folder))?;
         }
         let mirror = mirror::find()?;
-        let trees = MAIN.map(|suite| (&mirror.main, suite)).into_iter();
+        let (debian, more) = (self.arch.facts().debian, self.arch.facts().more_suites);
+        let suites = MAIN.iter().chain(more);
+        let trees = suites.map(|suite| (&mirror.main, *suite));
         let trees = trees.chain(SECURITY.map(|suite| (&mirror.security, suite)));
         let sources: String = trees
             .map(|(tree, suite)| {
-                format!("deb [arch={DEBIAN} signed-by={KEYS}] {tree} {suite} main\n")
+                format!("deb [arch={debian} signed-by={KEYS}] {tree} {suite} main\n")
             })
             .collect();
         fs::write(self.home.join("sources.list"), sources)?;
@@ -73,7 +86,7 @@ Acquire::Retries "3";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 APT::Sandbox::User "";
-APT::Architecture "{DEBIAN}";
+APT::Architecture "{debian}";
 #clear APT::Architectures;
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;

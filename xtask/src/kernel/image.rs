@@ -1,6 +1,6 @@
 //! Takes the kernel image out of a Debian package.
 
-use crate::arch::boot_image;
+use crate::arch::Arch;
 use crate::run;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The image's bytes; the package is deleted afterwards, it is several times as large.
-pub(super) fn extract(deb: &Path) -> Result<Vec<u8>> {
+pub(super) fn extract(deb: &Path, arch: Arch) -> Result<Vec<u8>> {
     let mut unpack = Command::new("dpkg-deb");
     unpack.arg("--fsys-tarfile").arg(deb).stdout(Stdio::piped());
     let mut unpacking = unpack
@@ -31,7 +31,7 @@ pub(super) fn extract(deb: &Path) -> Result<Vec<u8>> {
         .context("starting tar")?;
     let unpacked = unpacking.wait()?;
     // tar complains about the pattern that matched nothing; what counts is what came out.
-    if !unpacked.success() || !boot_image::is_one(&out.stdout) {
+    if !unpacked.success() || !(arch.facts().is_kernel)(&out.stdout) {
         bail!(
             "{}: no kernel image in it (dpkg-deb: {unpacked})",
             deb.display()

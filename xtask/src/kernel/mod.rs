@@ -2,8 +2,9 @@
 //!
 //! Only the image is kept; nothing that forktrace is tested with sits in a module.
 
-use crate::{arch, paths};
-use anyhow::{Context, Result, bail};
+use crate::arch::Arch;
+use crate::paths;
+use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -14,13 +15,11 @@ pub(crate) mod mirror;
 mod payload;
 mod resolve;
 mod types;
+mod unpacked;
 
 use archive::Archive;
 pub(crate) use types::of as types;
-
-/// The kernels that the tests run on; `newest` is the newest that Debian has, `-rt` one that is
-/// built with PREEMPT_RT.
-pub(crate) const MATRIX: [&str; 7] = ["5.10", "6.1", "6.12", "6.18", "newest", "6.1-rt", "6.12-rt"];
+pub(crate) use unpacked::unpacked;
 
 /// After this, a newer package is looked for.
 const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -34,44 +33,44 @@ pub(crate) struct Kernel {
     pub version: String,
     /// The image.
     pub image: PathBuf,
+    /// The machine that it is for.
+    pub arch: Arch,
 }
 
 /// Finds every kernel that `names` asks for, downloading what is missing. A name is `all`,
-/// `newest`, a version prefix, either of them with `-rt`, or the path of an image.
-pub(crate) fn get(names: &[String]) -> Result<Vec<Kernel>> {
+/// `newest`, a version prefix, either of them with `-rt` or `-16k`, or the path of an image.
+pub(crate) fn get(arch: Arch, names: &[String]) -> Result<Vec<Kernel>> {
     let mut wanted: Vec<String> = Vec::new();
     for name in names {
         if name == "all" {
-            wanted.extend(MATRIX.map(str::to_owned));
+            wanted.extend(arch.facts().kernels.iter().map(|name| (*name).to_owned()));
         } else {
             wanted.push(name.clone());
         }
     }
     let _lock = paths::lock("kernels")?;
     let mut archive = None;
-    wanted.iter().map(|name| one(name, &mut archive)).collect()
+    let mut one = |name: &String| one(arch, name, &mut archive);
+    wanted.iter().map(&mut one).collect()
 }
 
-fn one(name: &str, archive: &mut Option<Archive>) -> Result<Kernel> {
+fn one(arch: Arch, name: &str, archive: &mut Option<Archive>) -> Result<Kernel> {
     if name.contains('/') {
-        return file(name);
+        return file(arch, name);
     }
-    resolve::check_name(name)?;
-    if !arch::IS_HERE {
-        bail!(
-            "the test kernels are {}, and this machine is {}",
-            arch::NAME,
-            std::env::consts::ARCH
-        );
-    }
-    let folder = paths::work_dir(&format!("kernels/{name}"))?;
-    let cached = cached(name, &folder);
+    resolve::check_name(arch, name)?;
+    let folder = match arch {
+        Arch::X86_64 => format!("kernels/{name}"),
+        _ => format!("kernels/{}/{name}", arch.facts().debian),
+    };
+    let folder = paths::work_dir(&folder)?;
+    let cached = cached(arch, name, &folder);
     if let Some(kernel) = &cached
         && age(&folder.join("version")) < FRESH
     {
         return Ok(kernel.clone());
     }
-    let fetched = fetch(name, &folder, cached.as_ref(), archive);
+    let fetched = fetch((arch, name), &folder, cached.as_ref(), archive);
     match (fetched, cached) {
         (Err(error), Some(kernel)) => {
             eprintln!(
@@ -84,7 +83,7 @@ fn one(name: &str, archive: &mut Option<Archive>) -> Result<Kernel> {
     }
 }
 
-fn file(path: &str) -> Result<Kernel> {
+fn file(arch: Arch, path: &str) -> Result<Kernel> {
     let image = PathBuf::from(path);
     if !image.is_file() {
         bail!("kernel {path}: no such file");
@@ -93,10 +92,11 @@ fn file(path: &str) -> Result<Kernel> {
         name: path.to_owned(),
         version: path.to_owned(),
         image,
+        arch,
     })
 }
 
-fn cached(name: &str, folder: &Path) -> Option<Kernel> {
+fn cached(arch: Arch, name: &str, folder: &Path) -> Option<Kernel> {
     let version = fs::read_to_string(folder.join("version"))
         .ok()?
         .trim()
@@ -106,42 +106,55 @@ fn cached(name: &str, folder: &Path) -> Option<Kernel> {
         name: name.to_owned(),
         version,
         image,
+        arch,
     })
 }
 
 fn fetch(
-    name: &str,
+    (arch, name): (Arch, &str),
     folder: &Path,
     cached: Option<&Kernel>,
     archive: &mut Option<Archive>,
 ) -> Result<Kernel> {
     let archive = match archive {
         Some(archive) => archive,
-        none => none.insert(Archive::open(FRESH)?),
+        none => none.insert(Archive::open(arch, FRESH)?),
     };
-    let package = match resolve::package(archive, name) {
-        Ok(package) => package,
+    let packages = match resolve::packages(archive, name) {
+        Ok(packages) => packages,
         // Lists that are fresh enough can still predate what is asked for.
-        Err(_) if archive.update()? => resolve::package(archive, name)?,
+        Err(_) if archive.update()? => resolve::packages(archive, name)?,
         Err(error) => return Err(error),
     };
     let image = folder.join("vmlinuz");
-    if cached.is_none_or(|kernel| kernel.version != package.version) {
-        let bytes = match archive.download(&package) {
-            Ok(deb) => image::extract(&deb)?,
-            // Old versions leave the mirror: with today's lists another one is found.
-            Err(error) if !archive.update()? => return Err(error),
-            Err(_) => return fetch(name, folder, cached, &mut Some(archive.clone())),
-        };
-        fs::write(&image, bytes).with_context(|| format!("writing {}", image.display()))?;
+    let mut last = None;
+    for package in packages {
+        if cached.is_none_or(|kernel| kernel.version != package.version) {
+            let bytes = match archive.download(&package) {
+                Ok(deb) => image::extract(&deb, arch)?,
+                // Old versions leave the mirror: with today's lists another one is found.
+                Err(_) if archive.update()? => {
+                    return fetch((arch, name), folder, cached, &mut Some(archive.clone()));
+                }
+                // Or they are listed and gone: the next one may be there.
+                Err(error) => {
+                    eprintln!("xtask: kernel {name}: {error:#}");
+                    last = Some(error);
+                    continue;
+                }
+            };
+            fs::write(&image, bytes).with_context(|| format!("writing {}", image.display()))?;
+        }
+        // Written last: it says that the image is whole, and its time says when that was looked up.
+        fs::write(folder.join("version"), format!("{}\n", package.version))?;
+        return Ok(Kernel {
+            name: name.to_owned(),
+            version: package.version,
+            image,
+            arch,
+        });
     }
-    // Written last: it says that the image is whole, and its time says when that was looked up.
-    fs::write(folder.join("version"), format!("{}\n", package.version))?;
-    Ok(Kernel {
-        name: name.to_owned(),
-        version: package.version,
-        image,
-    })
+    Err(last.unwrap_or_else(|| anyhow!("no package")))
 }
 
 fn age(path: &Path) -> Duration {

@@ -1,6 +1,7 @@
 //! The command line of `cargo xtask test`.
 
 use super::{Tier, corners};
+use crate::arch::Arch;
 
 /// Arguments of `cargo xtask test`; without a choice of parts all of them run.
 #[derive(clap::Args)]
@@ -47,6 +48,15 @@ pub(crate) struct Args {
     /// later, and reported as skipped
     #[arg(long, value_name = "N", default_value_t = 15)]
     pub minutes: u64,
+    /// The scenarios on this machine's test kernels and nothing else, where it isn't the one that xtask
+    /// runs on: built by a cross compiler and emulated
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = Arch::HERE,
+        conflicts_with_all = ["unit", "docs", "fuzz", "drift", "native", "torture", "dist"]
+    )]
+    pub arch: Arch,
     /// Only these test kernels
     #[arg(long, value_name = "KERNEL", default_values_t = ["all".to_owned()])]
     pub kernel: Vec<String>,

@@ -112,7 +112,8 @@ fn of_files(kernels: &[Kernel], files: &[String]) -> (Vec<Corner>, String) {
 #[cfg(test)]
 mod tests {
     use super::{A_DAY, Corner, all, named, of_day, of_files};
-    use crate::kernel::{Kernel, MATRIX};
+    use crate::arch::Arch;
+    use crate::kernel::Kernel;
     use std::collections::BTreeSet;
 
     fn kernels() -> Vec<Kernel> {
@@ -120,8 +121,14 @@ mod tests {
             name: name.to_owned(),
             version: String::new(),
             image: Default::default(),
+            arch: Arch::X86_64,
         };
-        MATRIX.map(kernel).into()
+        Arch::X86_64
+            .facts()
+            .kernels
+            .iter()
+            .map(|name| kernel(name))
+            .collect()
     }
 
     fn names(corners: &[Corner]) -> Vec<String> {

@@ -37,7 +37,7 @@ pub(super) fn write(tally: &Tally, times: &Times, matrix: &Matrix) -> Result<()>
         MATRIX,
         &format!("## Last full run\n\n{run}\n\n{}", matrix.markdown()),
     )?;
-    let machine = crate::arch::NAME;
+    let machine = crate::arch::Arch::HERE.facts().name;
     below(
         SUPPORT,
         &format!("## Run\n\n{machine}; {run}\n\n{}", matrix.support()),

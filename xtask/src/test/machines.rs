@@ -241,8 +241,13 @@ fn one(
         command,
         add: Vec::new(),
     };
-    let log = logs.join(format!("vm-{name}-{layout}.log"));
+    let machine = match kernel.arch {
+        arch if arch.is_here() => String::new(),
+        arch => format!("{}-", arch.facts().debian),
+    };
+    let log = logs.join(format!("vm-{machine}{name}-{layout}.log"));
     let boot = Boot {
+        arch: kernel.arch,
         kernel: &kernel.image,
         initramfs: initramfs.clone(),
         cgroup: layout,

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: what a change has to show, on this machine and on the test kernels, in
 //! minutes; with `--full` everything.
 
+use crate::arch::Arch;
 use crate::guest::{self, Programs};
 use crate::kernel::{self, Kernel};
 use crate::{dist, docs, fuzz, monitoring, object, paths};
@@ -15,6 +16,7 @@ mod args;
 mod checks;
 mod corners;
 mod drift;
+mod elsewhere;
 mod last_full;
 mod machines;
 mod matrix;
@@ -46,7 +48,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let times = Times::new();
     let mut tally = Tally::default();
     let mut matrix = Matrix::default();
-    run(args, &times, &mut tally, &mut matrix)?;
+    match args.arch {
+        arch if arch.is_here() => run(args, &times, &mut tally, &mut matrix)?,
+        arch => elsewhere::run(arch, args, &times, &mut tally, &mut matrix)?,
+    }
     let causes = if matrix.is_empty() {
         String::new()
     } else {
@@ -58,7 +63,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         println!("\n{text}");
     }
-    if args.full && args.wanted().all {
+    if args.full && args.wanted().all && args.arch.is_here() {
         last_full::write(&tally, &times, &matrix)?;
     }
     tally.print_failures();
@@ -135,7 +140,7 @@ fn fetched(args: &Args, times: &Times) -> Result<(Vec<Kernel>, Option<Programs>)
     let names = args.kernel.clone();
     thread::scope(|scope| {
         let kernels = (wanted.drift || wanted.vm || wanted.torture)
-            .then(|| scope.spawn(|| times.part("kernels", || kernel::get(&names))));
+            .then(|| scope.spawn(|| times.part("kernels", || kernel::get(Arch::HERE, &names))));
         let packages = wanted
             .all
             .then(|| scope.spawn(|| times.part("packages", setup::packages)));
@@ -216,8 +221,8 @@ fn on_kernels(
         shared.add(tally);
     }
     if wanted.vm || wanted.torture {
-        guest::qemu()?;
-        guest::busybox()?;
+        guest::qemu(Arch::HERE)?;
+        guest::busybox(Arch::HERE)?;
     }
     let (machines, later) = machines_of(args, kernels, shared)?;
     times.part("test machines", || {

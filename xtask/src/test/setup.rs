@@ -2,12 +2,11 @@
 //! time.
 
 use crate::apt::{self, Package};
-use crate::arch::{QEMU_FILE, QEMU_PACKAGE};
+use crate::arch::Arch;
 use std::path::Path;
 
 /// Packages, each with a file that only it brings.
-const PACKAGES: [(&str, &str); 8] = [
-    (QEMU_PACKAGE, QEMU_FILE),
+const PACKAGES: [(&str, &str); 7] = [
     ("busybox-static", "/usr/share/doc/busybox-static"),
     ("rustc-web", "/usr/share/doc/rustc-web"),
     (
@@ -22,7 +21,12 @@ const PACKAGES: [(&str, &str); 8] = [
 
 /// Installs them. Whoever needs one asks for it again, and says what is missing where this failed.
 pub(super) fn packages() {
-    let packages = PACKAGES.map(|(name, file)| Package::new(name, Path::new(file)));
+    let facts = Arch::HERE.facts();
+    let emulator = (facts.qemu_package, facts.qemu_file);
+    let all = PACKAGES.iter().chain([&emulator]);
+    let packages: Vec<Package<'_>> = all
+        .map(|(name, file)| Package::new(name, Path::new(file)))
+        .collect();
     if apt::can_install()
         && let Err(error) = apt::require(&packages, "the whole test run")
     {

@@ -1,5 +1,6 @@
 //! How much is tested: what a change has to show within minutes, or everything.
 
+use crate::arch::Arch;
 use crate::guest::{self, Programs};
 use crate::run;
 use anyhow::Result;
@@ -34,7 +35,7 @@ impl Tier {
     pub(crate) fn programs(self) -> Result<Programs> {
         match self {
             Self::Short => Programs::short(),
-            Self::Full => Programs::get(None, None),
+            Self::Full => Programs::get(Arch::HERE, None, None),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod corner;
 mod table;
 
+use crate::arch::Arch;
 use crate::guest::{self, Boot, Cgroup, Ended, Image, Programs};
 use crate::kernel::{self, Kernel};
 use crate::paths;
@@ -71,10 +72,10 @@ pub(crate) struct Plan {
 
 /// Runs it; the status says whether the bar was kept.
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
-    guest::qemu()?;
-    guest::busybox()?;
-    let kernels = kernel::get(&args.kernel)?;
-    let programs = Programs::get(args.forktrace.clone(), args.init.clone())?;
+    guest::qemu(Arch::HERE)?;
+    guest::busybox(Arch::HERE)?;
+    let kernels = kernel::get(Arch::HERE, &args.kernel)?;
+    let programs = Programs::get(Arch::HERE, args.forktrace.clone(), args.init.clone())?;
     let plan = Plan {
         seed: args.seed.unwrap_or_else(made_up),
         minutes: args.minutes,
@@ -171,6 +172,7 @@ fn play(
     let initramfs = folder.join(format!("torture-{}.cpio", std::process::id()));
     image.write(programs, &initramfs)?;
     let boot = Boot {
+        arch: Arch::HERE,
         kernel: &kernel.image,
         initramfs: initramfs.clone(),
         cgroup: Cgroup::V2,
