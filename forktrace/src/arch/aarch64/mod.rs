@@ -13,7 +13,7 @@ pub use syscall::name as syscall_name;
 
 /// Pages at the end of a process's addresses that it can't have: none
 /// (arch/arm64/include/asm/processor.h `TASK_SIZE_64`).
-pub const PAGES_AT_THE_END: u64 = 0;
+pub(super) const PAGES_AT_THE_END: u64 = 0;
 
 /// Whether `thread_info.status` says that a system call is a 32-bit one.
 pub const HAS_COMPAT_STATUS: bool = false;
@@ -29,7 +29,7 @@ pub const NO_TRAMPOLINES: &str = "this kernel lets no program attach to a functi
 
 /// What the BPF programs have to know (arch/arm64/include/asm/ptrace.h,
 /// include/uapi/asm-generic/unistd.h).
-pub fn machine(page: Page) -> Machine {
+pub(super) fn machine(page: Page) -> Machine {
     /// Where `x0` is kept as it was given: what the call answers takes its place.
     const ORIG_X0: u32 = 34 * 8;
     Machine {

@@ -13,7 +13,7 @@ pub use syscall::name as syscall_name;
 
 /// Pages at the end of a process's addresses that it can't have
 /// (arch/x86/include/asm/page_64.h `task_size_max`).
-pub const PAGES_AT_THE_END: u64 = 1;
+pub(super) const PAGES_AT_THE_END: u64 = 1;
 
 /// Whether `thread_info.status` says that a system call is a 32-bit one
 /// (arch/x86/include/asm/thread_info.h).
@@ -30,7 +30,7 @@ pub const NO_TRAMPOLINES: &str = "this kernel lets no program attach to the func
 
 /// What the BPF programs have to know (arch/x86/include/asm/ptrace.h,
 /// arch/x86/entry/syscalls/syscall_64.tbl).
-pub fn machine(page: Page) -> Machine {
+pub(super) fn machine(page: Page) -> Machine {
     Machine {
         is_arm64: 0,
         page_shift: page.shift(),
