@@ -64,9 +64,9 @@ const PAGE: Page = Page {
         check(
             "arch/x86/kernel/shstk.c",
             "shstk_alloc_thread_stack",
-            "6.6+, x86-64; on arm64 in arch/arm64/mm/gcs.c, 6.13+",
+            "6.6+, x86-64",
             "A process with shadow stacks gets one mapped for each new thread, in clone itself: \
-             there, clone does answer ENOMEM.",
+             there, clone does answer ENOMEM. On arm64 likewise (arch/arm64/mm/gcs.c, 6.13+).",
         ),
     ],
     exempt: "Nobody, not even root.",
