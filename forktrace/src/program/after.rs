@@ -67,6 +67,22 @@ impl Afterwards {
         }
     }
 
+    /// What is so where no further attempt has come; its subject goes before it.
+    pub fn without_attempt(self) -> &'static str {
+        match self {
+            Self::Waits => {
+                "goes on asking while it lacks something: it has that by now, or has ended"
+            }
+            Self::Next => "asks anew when it wants one the next time",
+            Self::Ends => "ends when it is refused, and has to be started again once there is room",
+            Self::Reload => "asks no more until it is reloaded, whatever room there is",
+            Self::Restart => "asks no more until it is restarted, whatever room there is",
+            Self::ByHand => {
+                "asks no more until what was refused is started by hand, whatever room there is"
+            }
+        }
+    }
+
     /// Whether nothing has to be done but to make room.
     pub fn heals(self) -> bool {
         matches!(self, Self::Waits | Self::Next)
@@ -78,9 +94,16 @@ impl Afterwards {
     }
 }
 
-/// What this program does next, refused such a creation by a limit; `None` where the catalogue can't
-/// tell: of wishes that look alike from outside, only what holds for all of them is said.
-pub fn note(program: &Program, operation: Operation, errno: Errno) -> Option<String> {
+/// What it takes once there is room, where that is the same for all that it can have wanted.
+pub fn afterwards(program: &Program, operation: Operation, errno: Errno) -> Option<Afterwards> {
+    let wishes = wishes(program, operation, errno)?;
+    let first = wishes.first()?.afterwards;
+    let same = wishes.iter().all(|wish| wish.afterwards == first);
+    first.filter(|_| same)
+}
+
+/// What it can have wanted; `None` where the catalogue can't tell.
+fn wishes(program: &Program, operation: Operation, errno: Errno) -> Option<Vec<&Wish>> {
     if !errno.is_of_limits() {
         return None;
     }
@@ -89,9 +112,14 @@ pub fn note(program: &Program, operation: Operation, errno: Errno) -> Option<Str
     };
     let wishes: Vec<&Wish> = program.wishes.iter().filter(is_this).collect();
     // What was only read tells what a message means, and not that this was such a wish.
-    if wishes.iter().any(|wish| wish.how == How::Read) {
-        return None;
-    }
+    let all_run = wishes.iter().all(|wish| wish.how == How::Run);
+    all_run.then_some(wishes)
+}
+
+/// What this program does next, refused such a creation by a limit; `None` where the catalogue can't
+/// tell: of wishes that look alike from outside, only what holds for all of them is said.
+pub fn note(program: &Program, operation: Operation, errno: Errno) -> Option<String> {
+    let wishes = wishes(program, operation, errno)?;
     let name = &program.name;
     if let [wish] = wishes[..] {
         let mut parts = vec![format!("{name}, refused {}.", wish.what)];
@@ -172,6 +200,20 @@ mod tests {
         );
         let bash = of("bash", Operation::Process, Errno::ENOMEM);
         assert!(bash.contains("It asks once; "), "{bash}");
+    }
+
+    #[test]
+    fn without_an_attempt_it_is_said_who_makes_none() {
+        let of = |id: &str, operation| {
+            let after = afterwards(by_id(id).unwrap(), operation, Errno::EAGAIN);
+            after.map(Afterwards::without_attempt).unwrap_or_default()
+        };
+        assert!(of("nginx", Operation::Process).contains("until it is reloaded"));
+        assert!(of("perl", Operation::Process).contains("goes on asking"));
+        // Its wishes differ, or were only read.
+        assert_eq!(of("tmux", Operation::Process), "");
+        assert_eq!(of("postfix", Operation::Process), "");
+        assert_eq!(of("nginx", Operation::Thread), "");
     }
 
     #[test]

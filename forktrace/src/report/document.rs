@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Cause, Fix, Holder, Unit, limit_title},
+    model::{Cause, Errno, Fix, Holder, Operation, Unit, limit_title},
     recording::LeftOut,
 };
 
@@ -304,6 +304,17 @@ pub struct CallerRow {
     pub first: Option<String>,
     /// Time of the latest failure.
     pub last: Option<String>,
+    /// Its id in the catalogue of programs (`forktrace explain --programs`).
+    #[serde(default)]
+    pub catalogued: Option<String>,
+    /// What it asked for, and was answered, where all its failures agree.
+    #[serde(default)]
+    pub operation: Option<Operation>,
+    #[serde(default)]
+    pub errno: Option<Errno>,
+    /// From its last attempt to the end of what was recorded on its host.
+    #[serde(default)]
+    pub quiet_seconds: Option<u64>,
 }
 
 /// Where the callers live.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use jiff::Timestamp;
+
 use super::{
     Aggregator,
     bursts::{self, Bursts},
@@ -70,7 +72,7 @@ impl Aggregator {
             operations: by_count(named(&self.counts.operations)),
             certainties: by_count(named(&self.counts.certainties)),
             limits,
-            callers: callers(self.callers),
+            callers: callers(self.callers, &ends(all)),
             units: owners(|row| row.unit.as_ref()),
             containers: owners(|row| row.container.as_ref()),
             pods: owners(|row| row.pod.as_ref()),
@@ -231,7 +233,7 @@ fn cut<R>(mut rows: Vec<R>, others: Others, failures: impl Fn(&R) -> u64) -> Top
 }
 
 /// By program: a row without an executable goes to the program that has a thread of its name.
-fn callers(table: Table<CallerState>) -> Top<CallerRow> {
+fn callers(table: Table<CallerState>, ends: &HashMap<&str, Timestamp>) -> Top<CallerRow> {
     let (all, others) = table.finish();
     let (named, nameless): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, row)| row.by_exe);
     let mut rows = named;
@@ -246,11 +248,32 @@ fn callers(table: Table<CallerState>) -> Top<CallerRow> {
     }
     // Stable: those with as many keep the table's order.
     rows.sort_by_key(|(failures, _)| std::cmp::Reverse(*failures));
-    cut(rows, others, |(count, _)| *count).map(caller_row)
+    cut(rows, others, |(count, _)| *count).map(|row| caller_row(row, ends))
 }
 
-fn caller_row((failures, row): (u64, CallerState)) -> CallerRow {
+/// Until when each host's records go: those of failures, and the ends of sessions.
+fn ends(all: &[Followed]) -> HashMap<&str, Timestamp> {
+    let mut ends = HashMap::new();
+    for session in all {
+        let ended = session.summary.as_ref().and_then(|s| s.ended.parse().ok());
+        let last = session.when.get().map(|(_, last)| last);
+        for time in ended.into_iter().chain(last) {
+            let end = ends.entry(&*session.host).or_insert(time);
+            *end = time.max(*end);
+        }
+    }
+    ends
+}
+
+fn caller_row((failures, row): (u64, CallerState), ends: &HashMap<&str, Timestamp>) -> CallerRow {
+    let (operation, errno) = row.asked().unzip();
+    let quiet = row.when.get().zip(ends.get(&*row.host));
+    let quiet = quiet.map(|((_, last), end)| end.as_second() - last.as_second());
     CallerRow {
+        catalogued: row.catalogued.clone(),
+        operation,
+        errno,
+        quiet_seconds: quiet.and_then(|seconds| u64::try_from(seconds).ok()),
         failures,
         host: row.host.to_string(),
         processes: row.processes(),

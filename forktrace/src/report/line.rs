@@ -74,6 +74,7 @@ impl<'a> Refusal<'a> {
                 comm: Cow::Borrowed(&caller.comm),
                 uid: caller.uid,
                 user: text(&caller.user),
+                catalogued: text(&caller.catalogued),
             },
             cgroup: Cgroup {
                 path: text(&cgroup.path),
@@ -103,6 +104,8 @@ pub(super) struct Who<'a> {
     pub comm: Cow<'a, str>,
     pub uid: u32,
     pub user: Option<Text<'a>>,
+    /// Its id in the catalogue of programs.
+    pub catalogued: Option<Text<'a>>,
 }
 
 pub(super) struct Cgroup<'a> {
@@ -185,9 +188,10 @@ fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
     if scan.goes_on(",\"exe_hex\":") {
         scan.text()?;
     }
-    if scan.goes_on(",\"program\":") {
-        scan.text()?;
-    }
+    let catalogued = match scan.goes_on(",\"program\":") {
+        true => Some(text(scan)?),
+        false => None,
+    };
     scan.after("}")?;
     Some(Who {
         pid,
@@ -195,6 +199,7 @@ fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
         comm: Cow::Borrowed(comm),
         uid,
         user,
+        catalogued,
     })
 }
 

@@ -12,7 +12,7 @@ use super::{
     rate::Rate,
     when::When,
 };
-use crate::model::{Cause, Holder, Unit};
+use crate::model::{Cause, Errno, Holder, Operation, Unit};
 
 /// Bytes of a name that are kept; the longest path of a file is as long.
 const LONGEST: usize = 4096;
@@ -165,6 +165,10 @@ pub(super) struct CallerState {
     rates: VecDeque<(u32, Rate)>,
     /// Attempts of one process in one second.
     pub most: u64,
+    /// Its id in the catalogue of programs.
+    pub catalogued: Option<String>,
+    /// What was asked for and answered; `None` within: not always the same.
+    asked: Option<Option<(Operation, Errno)>>,
 }
 
 impl CallerState {
@@ -181,12 +185,28 @@ impl CallerState {
             more: false,
             rates: VecDeque::new(),
             most: 0,
+            catalogued: owned(&r.caller.catalogued),
+            asked: None,
         }
+    }
+
+    /// What was asked for and answered, where that is always the same.
+    pub(super) fn asked(&self) -> Option<(Operation, Errno)> {
+        self.asked.flatten()
+    }
+
+    fn ask(&mut self, this: Option<(Operation, Errno)>) {
+        let before = self.asked.unwrap_or(this);
+        self.asked = Some(before.filter(|before| Some(*before) == this));
     }
 
     /// Takes a failure.
     pub(super) fn take(&mut self, when: When, r: &Refusal<'_>) {
         self.when.cover(when);
+        self.ask(Some((r.operation, r.errno)));
+        if self.catalogued.is_none() {
+            self.catalogued = owned(&r.caller.catalogued);
+        }
         let comm = clip(&r.caller.comm);
         if self.threads.len() < THREADS && !self.threads.iter().any(|name| name == comm) {
             self.threads.push(comm.to_owned());
@@ -239,6 +259,10 @@ impl CallerState {
     pub(super) fn absorb(&mut self, other: Self) {
         self.when.cover(other.when);
         self.more |= other.more;
+        if let Some(asked) = other.asked {
+            self.ask(asked);
+        }
+        self.catalogued = self.catalogued.take().or(other.catalogued);
         for pid in other.processes {
             self.more |= self.processes.len() >= PROCESSES && !self.processes.contains(&pid);
             if self.processes.len() < PROCESSES {

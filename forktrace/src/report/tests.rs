@@ -353,6 +353,50 @@ fn a_limit_with_several_values_is_advised_above_all_of_them() {
     assert_eq!(callers, [("java", 444, 1, 444), ("python3", 81, 1, 81)]);
 }
 
+/// Who made no further attempt is named with what that means, where the catalogue knows the program.
+#[test]
+fn who_asks_no_more_is_named() {
+    let of = |programs: &[Option<&str>], operation| {
+        let failures = programs.iter().enumerate().map(|(n, program)| {
+            with(n as u64 + 1, AT, |f| {
+                f.caller.exe = Some("/usr/sbin/nginx".to_owned());
+                f.caller.catalogued = program.map(str::to_owned);
+                f.operation = if n == 0 {
+                    Operation::Process
+                } else {
+                    operation
+                };
+            })
+        });
+        let mut records = vec![session("web1", AT)];
+        records.extend(failures);
+        records.push(summary(programs.len() as u64, 0));
+        let r = report(&[&records]);
+        [
+            crate::view::report_text(&r, false, 120),
+            crate::view::report_digest(&r, false, 120),
+            crate::view::report_page(&r),
+        ]
+    };
+    let told = "nginx: no further attempt in the last 24 h: it asks no more until it is reloaded";
+    let twice = [Some("nginx"), None];
+    for texts in [
+        of(&[Some("nginx")], Operation::Process),
+        of(&twice, Operation::Process),
+    ] {
+        for text in texts {
+            assert!(text.contains(told), "{text}");
+        }
+    }
+    // What it wanted differs, or nobody knows the program.
+    for text in of(&twice, Operation::Thread)
+        .iter()
+        .chain(&of(&[None], Operation::Process))
+    {
+        assert!(!text.contains("no further attempt"), "{text}");
+    }
+}
+
 /// A note that one failure had, and not the latest, is in every view.
 #[test]
 fn every_note_comes_through() {

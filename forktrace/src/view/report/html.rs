@@ -7,8 +7,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 use super::{
     oom as words, plot,
     words::{
-        amount, cause, count, moment, not_recorded, notes, processes, program,
-        programs_not_recorded, values, with_offset,
+        amount, below_callers, cause, count, moment, not_recorded, notes, processes, program,
+        values, with_offset,
     },
 };
 use crate::{
@@ -307,7 +307,7 @@ fn callers(r: &Report) -> Markup {
         "Callers",
         &heads,
         rows,
-        others(&r.callers, &programs_not_recorded(r)),
+        others(&r.callers, &below_callers(r)),
     )
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{
     table::Table,
     words::{
-        amount, bare_program, cause, count, duration, lasted, not_recorded, notes, processes,
-        program, programs_not_recorded, short, values, with_offset,
+        amount, bare_program, below_callers, cause, count, duration, lasted, not_recorded, notes,
+        processes, program, short, values, with_offset,
     },
 };
 use crate::{
@@ -356,7 +356,7 @@ impl<'a> Text<'a> {
             self.row(&mut table, &row.host, cells);
         }
         self.print(&table);
-        let more = programs_not_recorded(self.r);
+        let more = below_callers(self.r);
         self.others(&self.r.callers, |row| row.failures, &more);
     }
 

@@ -7,6 +7,7 @@ pub(in crate::view) use crate::view::times::moment;
 pub(super) use crate::view::times::with_offset;
 use crate::{
     model::{Cause, Unit, program_and_thread},
+    program::{after, by_id},
     recording::Damage,
     report::{CallerRow, DamageCount, LimitRow, Report, SessionRow, Top},
     view::{
@@ -67,6 +68,33 @@ pub(super) fn processes(row: &CallerRow) -> String {
     }
 }
 
+/// Programs that made no further attempt, with what comes of that; a few at most.
+fn without_attempt(r: &Report) -> impl Iterator<Item = String> {
+    const MINUTE: u64 = 60;
+    const MOST: usize = 5;
+    let told = r.callers.rows.iter().filter_map(|row| {
+        let quiet = row.quiet_seconds.filter(|seconds| *seconds >= MINUTE)?;
+        let program = by_id(row.catalogued.as_deref()?)?;
+        let after = after::afterwards(program, row.operation?, row.errno?)?;
+        let host = match r.hosts.len() > 1 && !row.host.is_empty() {
+            true => format!(" on {}", row.host),
+            false => String::new(),
+        };
+        Some(format!(
+            "{}{host}: no further attempt in the last {}: it {}",
+            program.name,
+            duration(quiet),
+            after.without_attempt()
+        ))
+    });
+    told.take(MOST)
+}
+
+/// What stands under the table of callers.
+pub(super) fn below_callers(r: &Report) -> Vec<String> {
+    without_attempt(r).chain(programs_not_recorded(r)).collect()
+}
+
 /// What of a table's failures was counted by the check alone.
 pub(super) fn not_recorded<R>(top: &Top<R>, what: &str) -> Vec<String> {
     let more = |n: u64| format!("{n} more by the same checks, {what} not recorded");
@@ -76,7 +104,7 @@ pub(super) fn not_recorded<R>(top: &Top<R>, what: &str) -> Vec<String> {
 
 /// The same of the callers, most of which are counted by user and cgroup: who asks there once, and ends,
 /// is no other than who has a row.
-pub(super) fn programs_not_recorded(r: &Report) -> Vec<String> {
+fn programs_not_recorded(r: &Report) -> Vec<String> {
     let by_check = r.cgroups.unrecorded.min(r.callers.unrecorded);
     let alike = r.callers.unrecorded - by_check;
     let same = [

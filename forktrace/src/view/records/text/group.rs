@@ -13,6 +13,7 @@ use std::{
 use super::tally::Tally;
 use crate::{
     model::{Cause, Certainty, Fix, HolderKind, LimitKind, Owner},
+    program::{Afterwards, after, by_id},
     record::{Alike, Failure, Repeat},
 };
 
@@ -170,6 +171,8 @@ struct Group {
     interval: u64,
     /// It has been said that nothing more came.
     quiet: bool,
+    /// What its programs do without an attempt; `None` within: they differ, or it isn't known.
+    without: Option<Option<Afterwards>>,
 }
 
 /// What has been told in full within [`AGAIN`].
@@ -237,6 +240,7 @@ impl Groups {
         group.wait(now);
         group.all.one(f.caller.pid, &program, at);
         group.all.learn(&f.caller.comm, &program);
+        group.learn(f);
         group.last = now;
         if telling != Telling::Counted {
             group.said += 1;
@@ -319,6 +323,7 @@ impl Groups {
             last_said: now,
             interval: SOON,
             quiet: false,
+            without: None,
         });
         self.all.len() - 1
     }
@@ -562,12 +567,29 @@ impl Group {
         self.elsewhere_said = 0;
         self.interval = SOON;
         self.quiet = false;
+        self.without = None;
+    }
+
+    /// What the program does, where the catalogue has it.
+    fn learn(&mut self, f: &Failure) {
+        let program = f.caller.catalogued.as_deref().and_then(by_id);
+        let of = program.and_then(|one| after::afterwards(one, f.operation, f.errno));
+        let before = self.without.unwrap_or(of);
+        self.without = Some(before.filter(|before| Some(*before) == of));
     }
 
     /// That nothing more has come, which nobody would see else.
     fn silence(&self) -> String {
         let who = self.all.who();
         let title = &self.title;
+        let known = self.without.flatten().map(Afterwards::without_attempt);
+        if let (Some(what), n @ 1..) = (known, self.all.processes()) {
+            let told = match n {
+                1 => format!("{who} has not tried again: it {what}"),
+                _ => format!("none of {who} has tried again: each {what}"),
+            };
+            return format!("no further attempt for a minute: {title}; {told}");
+        }
         match self.all.processes() {
             0 => format!("no further attempt for a minute: {title}"),
             1 => format!(

@@ -206,6 +206,37 @@ fn nginx() -> Vec<Record> {
     scene.end(90_000)
 }
 
+/// Without another attempt it is said what that means, where the catalogue knows the program.
+#[test]
+fn who_asks_no_more_is_named_with_what_brings_it_back() {
+    let text = |programs: &[Option<&str>]| {
+        let mut scene = Scene::new();
+        for (n, program) in programs.iter().enumerate() {
+            scene.refuse(n as u64, |f| {
+                called(f, "nginx", 700 + n as u32);
+                f.caller.catalogued = program.map(str::to_owned);
+                limit(f, "/system.slice/nginx.service", 4, 4);
+            });
+        }
+        printed(&scene.end(90_000), 300, Look::PLAIN)
+    };
+    let one = text(&[Some("nginx")]);
+    let told = "nginx[700] has not tried again: it asks no more until it is reloaded, whatever room there is\n";
+    assert!(one.contains(told), "{one}");
+    let both = text(&[Some("nginx"), Some("nginx")]);
+    assert!(
+        both.contains("tried again: each asks no more until"),
+        "{both}"
+    );
+    // Another program of the same limit's asks again, or isn't known.
+    for others in [[Some("nginx"), Some("perl")], [Some("nginx"), None]] {
+        let mixed = text(&others);
+        let mut lines = mixed.lines();
+        let line = lines.find(|line| line.contains("no further attempt for a minute"));
+        assert!(!line.unwrap().contains("until it is"), "{mixed}");
+    }
+}
+
 /// Three limits at once, one of them with two values.
 fn several_limits() -> Vec<Record> {
     let mut scene = Scene::new();
