@@ -72,9 +72,9 @@ pub(crate) struct CheckArgs {
     /// Show what has changed since this file was saved.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub against: Option<PathBuf>,
-    /// Show what the kernel still counts of refusals and OOM kills from before, in all cgroups, and
-    /// what each count proves.
-    #[arg(long, conflicts_with_all = ["of", "would", "short", "all", "watch", "save", "against"])]
+    /// Show what the kernel still counts of refusals and OOM kills from before, in all cgroups, what
+    /// systemd and the journal have of them, and what each proves; with --against or --watch, what is new.
+    #[arg(long, conflicts_with_all = ["of", "would", "short", "all"])]
     pub past: bool,
     #[command(flatten)]
     pub times: TimesArgs,

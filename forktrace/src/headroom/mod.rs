@@ -33,8 +33,8 @@ pub use document::{
     SubjectKind, Unreadable, Would, is_in_container, json_schema,
 };
 pub use drift::{Change, Drift, drift};
-pub use log::{WINDOW_SECONDS, kind_of, lines};
-pub use past::{Before, Fact, facts, past_schema};
+pub use log::{WINDOW_SECONDS, from_journal, kind_of, lines};
+pub use past::{Before, Fact, UnitFact, facts, past_schema, unit_facts};
 pub use would::would;
 
 use crate::host::{

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Log;
 use crate::host::{
     cgroup::Version,
+    failed_units::{EXIT_EXEC, EXIT_LIMITS, FailedUnit, Why},
     past::{Counts, Past},
 };
 
@@ -25,10 +26,22 @@ pub struct Before {
     pub host: String,
     /// Kernel release (uname -r).
     pub kernel: String,
+    /// Counters begin anew with another.
+    #[serde(default)]
+    pub boot_id: String,
     /// The highest counts first.
     pub facts: Vec<Fact>,
+    /// Units that systemd could not start for want of something.
+    #[serde(default)]
+    pub units: Vec<UnitFact>,
     /// The kernel's log, as far as it goes back.
     pub log: Log,
+    /// What the journal's files have of the kernel's log, of earlier boots too.
+    #[serde(default)]
+    pub journal: Option<Log>,
+    /// When the reading was taken that `new` counts from.
+    #[serde(default)]
+    pub against: Option<String>,
     /// What could tell more, and why it doesn't.
     pub unreadable: Vec<String>,
 }
@@ -43,10 +56,95 @@ pub struct Fact {
     pub counter: String,
     /// What the counter says, since the cgroup was made or the host booted.
     pub count: u64,
+    /// How many of these came since an earlier reading.
+    #[serde(default)]
+    pub new: Option<u64>,
     /// What follows from it.
     pub proves: String,
     /// What doesn't.
     pub leaves_open: String,
+}
+
+/// A unit of systemd's that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnitFact {
+    pub unit: String,
+    /// `resources`, `203/EXEC` or `205/LIMITS`.
+    pub result: String,
+    /// Since when, as systemd prints it.
+    pub since: Option<String>,
+    /// What follows from it.
+    pub proves: String,
+    /// What doesn't.
+    pub leaves_open: String,
+}
+
+impl Before {
+    /// Compares with an earlier reading of this host: what is new of each count, and nothing of those
+    /// that stayed as they were.
+    pub fn since(&mut self, earlier: &Self) {
+        let same_boot = self.boot_id == earlier.boot_id && !self.boot_id.is_empty();
+        for fact in &mut self.facts {
+            let same = |of: &&Fact| (&of.cgroup, &of.counter) == (&fact.cgroup, &fact.counter);
+            let before = earlier.facts.iter().find(same).filter(|_| same_boot);
+            // A lower count is another's: the cgroup was removed, and made again.
+            let before = before
+                .map(|of| of.count)
+                .filter(|count| *count <= fact.count);
+            fact.new = Some(fact.count - before.unwrap_or(0));
+        }
+        self.facts.retain(|fact| fact.new != Some(0));
+        let known = |unit: &UnitFact| earlier.units.contains(unit);
+        self.units.retain(|unit| !known(unit));
+        for log in [Some(&mut self.log), self.journal.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            log.lines.retain(|line| *line.time > *earlier.time);
+            log.more = 0;
+        }
+        self.against = Some(earlier.time.clone());
+    }
+
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        let journal = self.journal.as_ref().is_none_or(|log| log.lines.is_empty());
+        self.facts.is_empty() && self.units.is_empty() && self.log.lines.is_empty() && journal
+    }
+}
+
+/// What failed units tell.
+pub fn unit_facts(units: &[FailedUnit]) -> Vec<UnitFact> {
+    units.iter().map(unit_fact).collect()
+}
+
+fn unit_fact(failed: &FailedUnit) -> UnitFact {
+    let (result, proves, leaves_open) = match failed.why {
+        Why::Resources => (
+            "resources".to_owned(),
+            "systemd lacked something when it was to start this unit.",
+            "What: a process that was refused is one, a missing directory or file is another. The line \
+             before `Failed with result 'resources'` in the unit's journal has the errno.",
+        ),
+        Why::Exec => (
+            format!("{EXIT_EXEC}/EXEC"),
+            "The unit had its process, and its program could not be executed.",
+            "Why: EAGAIN in the unit's journal is a user who was over RLIMIT_NPROC (LimitNPROC=); a \
+             program that is missing is told so too.",
+        ),
+        Why::Limits => (
+            format!("{EXIT_LIMITS}/LIMITS"),
+            "The unit had its process, and its resource limits could not be set.",
+            "Which of its Limit… settings: the unit's journal has it.",
+        ),
+    };
+    UnitFact {
+        unit: failed.unit.clone(),
+        result,
+        since: failed.since.clone(),
+        proves: proves.to_owned(),
+        leaves_open: leaves_open.to_owned(),
+    }
 }
 
 /// What the counters tell, the highest first.
@@ -61,6 +159,7 @@ pub fn facts(past: &Past) -> Vec<Fact> {
         cgroup: None,
         counter: "oom_kill of /proc/vmstat".to_owned(),
         count,
+        new: None,
         proves: "The OOM killer has killed so many processes since the host's start.".to_owned(),
         leaves_open: "When, whom, and whether a fork was refused: see the log.".to_owned(),
     });
@@ -73,6 +172,7 @@ fn of_cgroup(past: &Past, counts: &Counts) -> Vec<Fact> {
         cgroup: Some(counts.cgroup.to_string_lossy().into_owned()),
         counter: counter.to_owned(),
         count,
+        new: None,
         proves,
         leaves_open: leaves_open.to_owned(),
     };
@@ -208,6 +308,60 @@ mod tests {
                 ("/a".to_owned(), 2, local),
             ]
         );
+    }
+
+    /// Counts rise, cgroups go and come, and hosts are started anew.
+    #[test]
+    fn two_readings_have_a_difference() {
+        let fact = |cgroup: &str, count| Fact {
+            cgroup: Some(cgroup.to_owned()),
+            counter: "max of pids.events".to_owned(),
+            count,
+            ..Fact::default()
+        };
+        let reading = |boot: &str, facts: Vec<Fact>| Before {
+            boot_id: boot.to_owned(),
+            time: "2026-11-29T10:00:00Z".to_owned(),
+            facts,
+            ..Before::default()
+        };
+        let earlier = reading(
+            "a",
+            vec![fact("/same", 3), fact("/more", 3), fact("/again", 9)],
+        );
+        let now = [
+            fact("/same", 3),
+            fact("/more", 5),
+            fact("/again", 2),
+            fact("/new", 1),
+        ];
+        let new = |boot: &str| {
+            let mut later = reading(boot, now.to_vec());
+            later.since(&earlier);
+            let all = later.facts.iter();
+            let all = all.map(|fact| (fact.cgroup.clone().unwrap(), fact.new.unwrap()));
+            all.collect::<Vec<_>>()
+        };
+        let of = |all: &[(&str, u64)]| {
+            let all = all.iter().map(|(cgroup, new)| ((*cgroup).to_owned(), *new));
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(new("a"), of(&[("/more", 2), ("/again", 2), ("/new", 1)]));
+        let all = [("/same", 3), ("/more", 5), ("/again", 2), ("/new", 1)];
+        assert_eq!(new("b"), of(&all));
+        // What was there already isn't told again.
+        let mut later = reading("a", vec![fact("/same", 3)]);
+        later.log.lines = ["2026-11-29T09:59:59Z", "2026-11-29T10:00:01Z"]
+            .map(|time| super::super::LogLine {
+                time: time.to_owned(),
+                kind: super::super::LogKind::ForkRefused,
+                text: String::new(),
+            })
+            .to_vec();
+        later.log.more = 7;
+        later.since(&earlier);
+        assert_eq!((later.log.lines.len(), later.log.more), (1, 0));
+        assert!(!later.is_empty());
     }
 
     #[test]
