@@ -26,6 +26,7 @@ mod kernel;
 mod monitoring;
 mod object;
 mod paths;
+mod programs;
 mod python;
 mod run;
 mod soak;
@@ -62,6 +63,8 @@ enum Task {
     Dist(dist::Args),
     /// Run Prometheus and its kin on what forktrace counts (a part of the whole test)
     Monitoring(monitoring::Args),
+    /// Run the catalogue's programs under limits, and compare what they say and do
+    Programs(programs::Args),
     /// Take the texts of errnos in all languages from glibc's catalogues
     ErrnoTexts,
 }
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Task::Docs(args) => docs::main(&args).map(|()| ExitCode::SUCCESS),
         Task::Dist(args) => dist::main(&args),
         Task::Monitoring(args) => monitoring::main(&args),
+        Task::Programs(args) => programs::main(&args),
         Task::ErrnoTexts => errno_texts::main().map(|()| ExitCode::SUCCESS),
         Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
     };

@@ -17,6 +17,7 @@ mod checks;
 mod corners;
 mod drift;
 mod elsewhere;
+mod known_programs;
 mod last_full;
 mod machines;
 mod matrix;
@@ -97,6 +98,10 @@ fn run(args: &Args, times: &Times, tally: &mut Tally, matrix: &mut Matrix) -> Re
             times.part("native", || {
                 native::run(tier, programs, &args.scenarios, &shared);
             });
+            // Arguments given by hand choose among the scenarios.
+            if args.scenarios.is_empty() {
+                times.part("known programs", || known_programs::run(programs, &shared));
+            }
         }
     };
     let mut beside = Beside::default();
