@@ -181,6 +181,9 @@ pub struct Row {
     /// systemd unit, container or pod that the cgroup belongs to, or the user's
     /// name.
     pub owner: Option<String>,
+    /// Seconds until it is full at the growth seen; with `--watch` alone, and where the growth is steady.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_in_seconds: Option<u64>,
     /// Who fills it; counted for the nearest limits.
     pub holders: Vec<Holder>,
     /// Whom it counts; `None`: a limit that a process fills alone, or nobody knows.

@@ -25,6 +25,7 @@ mod process;
 mod row;
 #[cfg(test)]
 mod tests;
+mod trend;
 mod would;
 
 pub use baseline::{Baseline, BaselineError, Setting, SettingKind};
@@ -35,6 +36,7 @@ pub use document::{
 pub use drift::{Change, Drift, drift};
 pub use log::{WINDOW_SECONDS, from_journal, kind_of, lines};
 pub use past::{Before, Fact, UnitFact, facts, past_schema, unit_facts};
+pub use trend::{Trend, Trends};
 pub use would::would;
 
 use crate::host::{

@@ -30,6 +30,7 @@ pub(super) fn row(refuses: Refuses, limit: Limit) -> Row {
         below: false,
         exempt: None,
         owner: None,
+        full_in_seconds: None,
         holders: Vec::new(),
         counts: None,
         notes: Vec::new(),

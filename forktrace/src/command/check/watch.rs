@@ -2,11 +2,14 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use forktrace::{headroom::Baseline, host::readings::Subject};
+use forktrace::{
+    headroom::{Baseline, Headroom, Trends},
+    host::readings::Subject,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{printed, status, take};
@@ -33,9 +36,14 @@ pub(super) fn run(
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut last = None;
+        let began = Instant::now();
+        let mut trends = Trends::default();
         loop {
             let reading = match take(args, subject, before) {
-                Ok(reading) => reading,
+                Ok(mut reading) => {
+                    follow(&mut trends, began.elapsed(), &mut reading);
+                    reading
+                }
                 Err(error) => match last {
                     Some(last) if error.is::<UsageError>() => {
                         eprintln!("forktrace: {error:#} any more");
@@ -56,6 +64,15 @@ pub(super) fn run(
             }
         }
     })
+}
+
+/// Adds when limits that fill up steadily are full.
+fn follow(trends: &mut Trends, at: Duration, reading: &mut Headroom) {
+    trends.take(at, reading.limits.iter().map(|row| &row.limit));
+    for row in &mut reading.limits {
+        let full_in = trends.of(&row.limit).and_then(|trend| trend.full_in);
+        row.full_in_seconds = full_in.map(|time| time.as_secs());
+    }
 }
 
 /// In place on a terminal, one below the other elsewhere.

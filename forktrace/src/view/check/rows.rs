@@ -8,13 +8,24 @@ use crate::{
         Headroom, Next, Refusal, Refuses, Row, SubjectKind, Unreadable, Would, is_in_container,
     },
     model::{Owner, Unit, amount, bytes},
-    view::{clean, count, holders, report::table::Table, times::with_offset, wrap::wrap},
+    view::{
+        clean, count, holders, report::duration, report::table::Table, times::with_offset,
+        wrap::wrap,
+    },
 };
 
 /// Rows of the table; what is near is always printed.
 const ROWS: usize = 12;
 /// From this percentage on a row's notes are printed.
 const PRESSES: f64 = 50.0;
+
+/// "full in about 4 min at the growth seen".
+fn full_in(seconds: u64) -> String {
+    format!(
+        "full in about {} at the growth seen",
+        duration(seconds.max(1))
+    )
+}
 
 impl Text<'_> {
     /// Whose fork, where, and the nearest limit.
@@ -150,7 +161,8 @@ impl Text<'_> {
             };
             // What doesn't press is in the JSON; of what is to come, one wants to know why.
             let presses = row.percent.is_some_and(|percent| percent >= PRESSES);
-            if row.exempt.is_none() && row.next.is_none() && !presses {
+            let fills = row.full_in_seconds.is_some();
+            if row.exempt.is_none() && row.next.is_none() && !presses && !fills {
                 continue;
             }
             let notes: Vec<String> = row
@@ -159,6 +171,7 @@ impl Text<'_> {
                 .map(|why| format!("does not apply: {why}"))
                 .chain(refuses.map(str::to_owned))
                 .chain(row.notes.iter().cloned())
+                .chain(row.full_in_seconds.map(full_in))
                 .chain(held_by(row))
                 .collect();
             if !notes.is_empty() {

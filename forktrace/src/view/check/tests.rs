@@ -22,6 +22,7 @@ fn row(kind: LimitKind, owner: Owner, usage: u64, value: u64) -> Row {
         below: false,
         exempt: None,
         owner: None,
+        full_in_seconds: None,
         holders: Vec::new(),
         counts: None,
         notes: Vec::new(),

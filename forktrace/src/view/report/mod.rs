@@ -11,4 +11,4 @@ mod words;
 
 pub use html::page as report_page;
 pub use text::{digest as report_digest, text as report_text};
-pub(super) use words::moment;
+pub(super) use words::{duration, moment};

@@ -122,7 +122,7 @@ pub(super) fn cause(cause: Option<Cause>) -> &'static str {
 }
 
 /// "4 s", "17 min", "2 h", "3 d".
-pub(super) fn duration(seconds: u64) -> String {
+pub(in crate::view) fn duration(seconds: u64) -> String {
     match seconds {
         0..=119 => format!("{seconds} s"),
         120..=7199 => format!("{} min", (seconds + 30) / 60),
