@@ -11,6 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::BASE64;
+use sha2::{Digest as _, Sha256};
+
 const OBJECTS: [&str; 2] = ["bpf_loop.bpf.o", "bounded_loops.bpf.o"];
 const CATALOGUE: &str = "src/program/catalogue";
 const SCHEMAS: &str = "schema";
@@ -22,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     pack_objects(&root, &out)?;
     pack_schemas(&root.join(SCHEMAS), &out)?;
+    hash_page(&root)?;
     embed(
         &out.join("programs.json"),
         &programs(&root.join(CATALOGUE))?,
@@ -31,6 +35,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         &toml(&root.join(ERRNO_TEXTS))?,
     )?;
     embed(&out.join("likely.json"), &toml(&root.join(LIKELY))?)
+}
+
+/// The hashes by which a report's page allows its own style and script, and nothing else.
+fn hash_page(root: &Path) -> Result<(), Box<dyn Error>> {
+    for (name, file) in [("PAGE_CSS_HASH", "page.css"), ("PAGE_JS_HASH", "page.js")] {
+        let path = root.join("src/view/report").join(file);
+        println!("cargo::rerun-if-changed={}", path.display());
+        let hash = BASE64.encode(&Sha256::digest(read(&path)?));
+        println!("cargo::rustc-env={name}={hash}");
+    }
+    Ok(())
 }
 
 fn pack_objects(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {

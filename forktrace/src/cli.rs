@@ -18,14 +18,14 @@ use forktrace::{
     otlp::Endpoint,
     probe::style::Style,
     record::{Containers, Errno, Record},
-    report::Report,
+    report::{By, Report},
     selftest::Line,
     view::{Format, Probes, formats},
 };
 
 use values::{
-    one_of, parse_cause, parse_comm, parse_duration, parse_errno, parse_file_size, parse_pid,
-    parse_size,
+    by, one_of, parse_cause, parse_comm, parse_duration, parse_errno, parse_file_size, parse_pid,
+    parse_rows, parse_size,
 };
 
 pub(crate) use check::CheckArgs;
@@ -234,6 +234,12 @@ pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub times: TimesArgs,
     /// Write it as one page with plots to this file, too; `-` is standard output, in place of the
+    /// Sum the failures of all hosts up by this, and print that table alone.
+    #[arg(long, value_name = "WHAT", value_parser = by(), help_heading = "Output")]
+    pub by: Option<By>,
+    /// Rows of each table; else ten, and all that have a hundredth of the failures.
+    #[arg(long, value_name = "N", value_parser = parse_rows, help_heading = "Output")]
+    pub top: Option<usize>,
     /// text.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,

@@ -181,12 +181,21 @@ pub(crate) const REPORT: Manual = Manual {
     name: "report",
     about: &[
         "Sums up any number of recordings, of any number of hosts: what to do first, causes, limits and who filled them, callers, cgroups, bursts and OOM kills.",
+        "Of several hosts the same limit of the same owner is one line, with the host that has it worst. What an owner's name has from one start to the next, such as ids of containers and numbers of sessions, is a * there. --by sums up by one thing alone. Tables have ten rows, and as many more as have a hundredth of the failures; --top says how many.",
     ],
     examples: &[
         example("What to do first:", "forktrace report failures.ndjson"),
         example(
             "Of many hosts, as one page with plots:",
             "forktrace report --html fleet.html web*/failures*.ndjson",
+        ),
+        example(
+            "Which hosts have it worst, as a table for a spreadsheet:",
+            "forktrace report --by host --top 50 --format csv web*/failures*.ndjson",
+        ),
+        example(
+            "For a ticket:",
+            "forktrace report --format markdown failures.ndjson",
         ),
         example(
             "The limits of the last day, for a program:",

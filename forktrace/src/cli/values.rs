@@ -7,6 +7,7 @@ use forktrace::{
     cause::{Cause, Lookup, Near, lookup},
     record::{Errno, NoErrno},
     recording::when,
+    report::By,
     view::{Format, clean, zone},
 };
 
@@ -21,6 +22,19 @@ pub(crate) fn one_of<T: 'static>(
         .map(|f| PossibleValue::new(f.name).help(f.about));
     let find = |name: String| formats.iter().find(|format| format.name == name);
     PossibleValuesParser::new(names).try_map(move |name| find(name).ok_or("no such format"))
+}
+
+/// What a report is summed up by.
+pub(crate) fn by() -> impl TypedValueParser<Value = By> {
+    let find = |name: String| By::ALL.into_iter().find(|by| by.name() == name);
+    PossibleValuesParser::new(By::ALL.map(By::name))
+        .try_map(move |name| find(name).ok_or("no such thing"))
+}
+
+/// Rows of a table.
+pub(crate) fn parse_rows(text: &str) -> Result<usize, String> {
+    let rows = text.parse().ok().filter(|rows| (1..=2048).contains(rows));
+    rows.ok_or_else(|| "give a number of rows, from 1 to 2048".to_owned())
 }
 
 pub(crate) fn parse_cause(text: &str) -> Result<Cause, String> {

@@ -4,7 +4,7 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use forktrace::{
     recording::{Damage, Wanted, check_name, check_whole, write_whole},
-    report::{Aggregator, Report},
+    report::{Aggregator, Asked, Report},
     view::{Look, clean, formats::REPORT_PAGE},
 };
 
@@ -43,6 +43,9 @@ fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
         until,
         ..wanted(&args.filter)
     });
+    if args.html.is_some() {
+        report = report.for_page();
+    }
     for path in &args.files {
         let mut reader = recordings::open(path)?;
         report.read(&mut reader)?;
@@ -51,7 +54,11 @@ fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
             report_damage(path, reader.damage());
         }
     }
-    Ok((report.finish(), damage))
+    let asked = Asked {
+        by: args.by,
+        top: args.top,
+    };
+    Ok((report.finish_as(asked), damage))
 }
 
 /// An overwritten recording would be lost.

@@ -66,7 +66,8 @@ pub struct Fact {
 }
 
 /// A unit of systemd's that failed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnitFact {
     pub unit: String,
     /// `resources`, `203/EXEC` or `205/LIMITS`.

@@ -12,6 +12,7 @@ mod fix;
 mod holder;
 pub mod initial;
 mod io_words;
+mod kin;
 mod limit;
 mod limit_kind;
 mod loss_reason;

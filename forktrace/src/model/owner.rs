@@ -133,11 +133,11 @@ impl Owner {
     }
 }
 
-const CGROUP_ID: &str = "cgroup id ";
-const UID: &str = "uid ";
-const IN_USER_NAMESPACE: &str = " in user namespace ";
-const USER_NAMESPACE: &str = "user namespace ";
-const PID_NAMESPACE: &str = "pid namespace ";
+pub(super) const CGROUP_ID: &str = "cgroup id ";
+pub(super) const UID: &str = "uid ";
+pub(super) const IN_USER_NAMESPACE: &str = " in user namespace ";
+pub(super) const USER_NAMESPACE: &str = "user namespace ";
+pub(super) const PID_NAMESPACE: &str = "pid namespace ";
 const OWN_PID_NAMESPACE: &str = "this pid namespace";
 const SCHEDULER: &str = "scheduler ";
 const HOST: &str = "host";

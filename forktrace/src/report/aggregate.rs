@@ -9,6 +9,7 @@ use super::{
     line::{self, Entry, Refusal},
     once::Once,
     oom::OomKills,
+    rollup::{Happened, Rollup, Shared},
     rows::{CallerState, CgroupState, KeyMaker, LimitState},
     session::{Counted, Known, Sessions, Waiting},
     table::Table,
@@ -42,7 +43,8 @@ pub struct Aggregator {
     pub(super) limits: Table<LimitState>,
     pub(super) callers: Table<CallerState>,
     pub(super) cgroups: Table<CgroupState>,
-    pub(super) timeline: Timeline,
+    pub(super) timeline: Timeline<Option<Cause>>,
+    pub(super) rollup: Rollup,
     pub(super) bursts: Bursts,
     pub(super) oom: OomKills,
     pub(super) left_out: LeftOut,
@@ -50,6 +52,8 @@ pub struct Aggregator {
     pub(super) again: u64,
     /// `None`: each record comes once.
     once: Option<Once>,
+    /// Keeps what a page shows beside sums.
+    page: bool,
     keys: KeyMaker,
 }
 
@@ -77,6 +81,13 @@ impl Aggregator {
         Self::with_rows(wanted, ROWS)
     }
 
+    /// Keeps single failures, too, and how full each limit was over time.
+    #[must_use]
+    pub fn for_page(mut self) -> Self {
+        self.page = true;
+        self
+    }
+
     /// For a digest: counts everything, with smaller tables.
     pub fn for_digest() -> Self {
         Self {
@@ -86,7 +97,7 @@ impl Aggregator {
         }
     }
 
-    fn with_rows(wanted: Wanted, rows: usize) -> Self {
+    pub(super) fn with_rows(wanted: Wanted, rows: usize) -> Self {
         Self {
             wanted,
             files: 0,
@@ -99,11 +110,13 @@ impl Aggregator {
             callers: Table::new(rows),
             cgroups: Table::new(rows),
             timeline: Timeline::default(),
+            rollup: Rollup::new(rows),
             bursts: Bursts::default(),
             oom: OomKills::new(rows),
             left_out: LeftOut::default(),
             again: 0,
             once: Some(Once::default()),
+            page: false,
             keys: KeyMaker::default(),
         }
     }
@@ -198,12 +211,12 @@ impl Aggregator {
     /// Takes what a line is.
     pub(super) fn take_entry(&mut self, entry: &Entry<'_>, tally: &mut Tally) {
         match entry {
-            Entry::Refusal(refusal) => {
+            Entry::Refusal(refusal, line) => {
                 self.go_on(Some(refusal.seq));
                 let new = self.is_new(refusal.seq);
-                self.failure(refusal, new);
+                self.failure(refusal, new, Some(line));
             }
-            Entry::Record(record) => self.take_record(record),
+            Entry::Record(record, line) => self.take_parsed(record, Some(line)),
             Entry::Strange => {
                 tally.unreadable += 1;
                 self.lose(&Gap::default());
@@ -226,6 +239,11 @@ impl Aggregator {
 
     /// Takes a record.
     pub fn take_record(&mut self, record: &Record) {
+        self.take_parsed(record, None);
+    }
+
+    /// `line`: what it was read from.
+    fn take_parsed(&mut self, record: &Record, line: Option<&[u8]>) {
         match record {
             Record::Session(_) => self.so_far = SoFar::default(),
             Record::Failure(failure) => self.go_on(Some(failure.seq)),
@@ -245,7 +263,7 @@ impl Aggregator {
                 }
                 if self.wanted.chosen(failure) {
                     let counted = new && self.wanted.in_time(&failure.time, &failure.time);
-                    self.failure(&Refusal::of(failure), counted);
+                    self.failure(&Refusal::of(failure), counted, line);
                 } else {
                     let unmet = self.wanted.unmet(failure);
                     self.remember(failure.seq, Known::Unwanted(unmet));
@@ -282,7 +300,7 @@ impl Aggregator {
         }
     }
 
-    fn failure(&mut self, r: &Refusal<'_>, counted: bool) {
+    fn failure(&mut self, r: &Refusal<'_>, counted: bool, line: Option<&[u8]>) {
         let at = self.session();
         let session = &mut self.sessions.all[at];
         let (host, host_id) = (&session.host, session.host_id);
@@ -292,23 +310,41 @@ impl Aggregator {
             When::default()
         };
         let count = u64::from(counted);
+        let happened = Happened {
+            host: host_id,
+            count,
+            when,
+            cause: Some(r.cause),
+        };
+        let shared = Shared::from(Alike::Process);
         let key = self.keys.limit(host_id, r);
         let (limit, row) = self.limits.add(key, count, || LimitState::new(host, r));
         let value = row
             .values
             .place(r.limit.as_ref().and_then(|limit| limit.value));
         if counted {
+            if self.page {
+                row.fill.get_or_insert_default();
+            }
             row.take(when, r);
             row.values.add(value, 1);
+        }
+        let kind = self.rollup.limit(Some(row), true, happened);
+        if let (true, true, Some(kind), Some(line)) = (self.page, counted, kind, line) {
+            let usage = r.limit.as_ref().and_then(|limit| limit.usage);
+            let samples = kind.samples.get_or_insert_default();
+            samples.take(when, usage, host, line);
         }
         let key = self.keys.caller(host_id, r);
         let (caller, row) = self.callers.add(key, count, || CallerState::new(host, r));
         if counted {
             row.take(when, r);
         }
+        self.rollup.caller(Some(row), shared, happened);
         let key = self.keys.cgroup(host_id, r);
         let (cgroup, row) = self.cgroups.add(key, count, || CgroupState::new(host, r));
         row.when.cover(when);
+        self.rollup.cgroup(Some(row), true, happened);
         let kind = Kind {
             cause: r.cause,
             errno: r.errno,
@@ -399,17 +435,29 @@ impl Aggregator {
         }
         add(&mut self.counts.repeated, count);
         self.counts.add(of.kind, count, when);
-        let same_cgroup = alike != Alike::Check;
-        if let Some(row) = self.limits.again_if(same_cgroup, of.limit, count) {
+        let shared = Shared::from(alike);
+        let happened = Happened {
+            host: self.sessions.all[at].host_id,
+            count,
+            when,
+            cause: Some(of.kind.cause),
+        };
+        if let Some(row) = self.limits.again_if(shared.cgroup, of.limit, count) {
             row.when.cover(when);
             row.values.add(of.value, count);
         }
-        if let Some(row) = self.callers.again_if(alike.is_process(), of.caller, count) {
+        if let Some(row) = self.callers.again_if(shared.program, of.caller, count) {
             row.again(of.pid, count, when);
         }
-        if let Some(row) = self.cgroups.again_if(same_cgroup, of.cgroup, count) {
+        if let Some(row) = self.cgroups.again_if(shared.cgroup, of.cgroup, count) {
             row.when.cover(when);
         }
+        let limit = self.limits.row(of.limit);
+        self.rollup.limit(limit, shared.cgroup, happened);
+        let caller = self.callers.row(of.caller);
+        self.rollup.caller(caller, shared, happened);
+        let cgroup = self.cgroups.row(of.cgroup);
+        self.rollup.cgroup(cgroup, shared.cgroup, happened);
         self.place(at, when, Some(of.kind.cause), count);
     }
 
@@ -475,6 +523,13 @@ impl Aggregator {
         }
         self.bursts.add(session.host_id, when, cause, count);
         self.timeline.add(when, cause, count);
+        let happened = Happened {
+            host: session.host_id,
+            count,
+            when,
+            cause,
+        };
+        self.rollup.place(&session.host, happened);
     }
 
     /// The one that the records belong to.

@@ -3,8 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rolled::{Asked, Rolled};
 use crate::{
     model::{Cause, Errno, Fix, Holder, Operation, Unit, limit_title},
+    record::Failure,
     recording::LeftOut,
 };
 
@@ -68,6 +70,15 @@ pub struct Report {
     pub sessions: Vec<SessionRow>,
     /// Sessions beyond those that have rows, counted in the totals.
     pub more_sessions: u64,
+    /// Over all hosts.
+    #[serde(default)]
+    pub rolled: Rolled,
+    #[serde(default)]
+    pub asked: Asked,
+    /// Failures as they were recorded: of the kinds of limits with the most failures the first, the one with
+    /// the most in use, and the latest; with `--html` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Sample>,
 }
 
 /// What was passed over in the files.
@@ -143,6 +154,9 @@ pub struct Advice {
     pub more_fixes: Vec<Fix>,
     /// Which check refused the latest of them.
     pub cause: Cause,
+    /// Who filled the limit when its use was the highest; of several limits, that with the most failures.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
 }
 
 /// Failures of one cause, repeats included.
@@ -183,18 +197,38 @@ pub struct Top<R> {
     /// isn't `process`): most of them belong to the rows.
     #[serde(default)]
     pub unrecorded: u64,
+    /// Rows beside these that were told apart.
+    #[serde(default)]
+    pub other_rows: u64,
+    /// Failures of the largest of them.
+    #[serde(default)]
+    pub largest_other: Option<u64>,
     /// Whether the rows' counts are exact. They are, unless there were more than
     /// the tables hold: then a row can have had more, which is in `others`.
     pub exact: bool,
 }
 
 impl<R> Top<R> {
+    /// So many rows at most; what goes is of others.
+    pub(super) fn keep(&mut self, rows: usize, failures: impl Fn(&R) -> u64) {
+        if self.rows.len() <= rows {
+            return;
+        }
+        self.largest_other = Some(failures(&self.rows[rows]));
+        self.other_rows += (self.rows.len() - rows) as u64;
+        for row in self.rows.drain(rows..) {
+            self.others = self.others.saturating_add(failures(&row));
+        }
+    }
+
     /// The same of something else for each row.
     pub fn map<S>(self, row: impl FnMut(R) -> S) -> Top<S> {
         Top {
             rows: self.rows.into_iter().map(row).collect(),
             others: self.others,
             unrecorded: self.unrecorded,
+            other_rows: self.other_rows,
+            largest_other: self.largest_other,
             exact: self.exact,
         }
     }
@@ -206,6 +240,8 @@ impl<R> Default for Top<R> {
             rows: Vec::new(),
             others: 0,
             unrecorded: 0,
+            other_rows: 0,
+            largest_other: None,
             exact: true,
         }
     }
@@ -249,6 +285,9 @@ pub struct LimitRow {
     pub more_fixes: Vec<Fix>,
     /// Who filled it when its usage was the highest.
     pub holders: Vec<Holder>,
+    /// How full it was over time; with `--html` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fullness: Option<Fullness>,
 }
 
 impl LimitRow {
@@ -259,6 +298,27 @@ impl LimitRow {
             _ => self.cause.id().to_owned(),
         }
     }
+}
+
+/// What refusals said of a limit over time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Fullness {
+    /// When the first bucket begins.
+    pub start: String,
+    pub bucket_seconds: u64,
+    /// The most that was in use, a number for each bucket; `null`: no refusal.
+    pub usage: Vec<Option<u64>>,
+    /// The limit's value, its highest where it had several.
+    pub value: Vec<Option<u64>>,
+}
+
+/// A failure, whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Sample {
+    pub host: String,
+    pub failure: Failure,
 }
 
 /// Failures at one value of a limit.

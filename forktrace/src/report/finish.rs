@@ -12,13 +12,15 @@ use super::{
         Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, HostRow, LimitRow,
         OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals, ValueCount,
     },
+    roll_finish,
+    rolled::{Asked, KinRow, Rolled},
     rows::{CallerState, LimitState},
     session::Followed,
     table::{Others, Table},
     timeline::Timeline,
     when::When,
 };
-use crate::model::amount;
+use crate::model::{Cause, amount};
 
 /// Rows of each table that are reported.
 const ROWS: usize = 100;
@@ -29,14 +31,30 @@ const ADVICE: usize = 5;
 
 impl Aggregator {
     /// Ends the counting.
-    pub fn finish(mut self) -> Report {
+    pub fn finish(self) -> Report {
+        self.finish_as(Asked::default())
+    }
+
+    /// The same, with as many rows as are asked for.
+    pub fn finish_as(mut self, asked: Asked) -> Report {
+        let shown = asked.top.unwrap_or(ROWS);
         for (at, waiting) in self.sessions.still_waiting() {
             self.unknown(at, waiting);
         }
         let filtered = self.wanted.is_active();
         let all = &self.sessions.all;
         let sessions: Vec<_> = all.iter().map(|s| session(s, filtered)).collect();
-        let limits = top(self.limits, limit_row);
+        let (limits, limits_others) = self.limits.finish();
+        let exact = limits_others.dropped == 0;
+        let (mut rolled, samples) =
+            roll_finish::finish(self.rollup, &limits, exact, shown, shown.max(ADVICE));
+        let limits = cut(limits, limits_others, shown.max(ADVICE), |(count, _)| {
+            *count
+        });
+        let mut limits = limits.map(limit_row);
+        let advice = advised(&limits, &rolled, hosts(all).len());
+        limits.keep(shown, |row| row.failures);
+        rolled.limits.keep(shown, |row| row.failures);
         // All that the table holds, before it is cut to what is reported.
         let (cgroups, others) = self.cgroups.finish();
         let cgroups: Vec<_> = cgroups.into_iter().map(cgroup_row).collect();
@@ -61,7 +79,7 @@ impl Aggregator {
                 again: self.again,
                 ..totals(&self.counts, &self.timeline, all)
             },
-            advice: limits.rows.iter().take(ADVICE).map(advice).collect(),
+            advice,
             causes: causes(&self.counts),
             errnos: by_count(
                 self.counts
@@ -72,11 +90,14 @@ impl Aggregator {
             operations: by_count(named(&self.counts.operations)),
             certainties: by_count(named(&self.counts.certainties)),
             limits,
-            callers: callers(self.callers, &ends(all)),
+            callers: callers(self.callers, shown, &ends(all)),
             units: owners(|row| row.unit.as_ref()),
             containers: owners(|row| row.container.as_ref()),
             pods: owners(|row| row.pod.as_ref()),
-            cgroups: cut(cgroups, others, |row| row.failures),
+            cgroups: cut(cgroups, others, shown, |row| row.failures),
+            rolled,
+            samples,
+            asked,
             timeline: timeline(&self.timeline),
             burst_gap_seconds: bursts::GAP_SECONDS.unsigned_abs(),
             oom: self.oom.finish(),
@@ -101,11 +122,15 @@ impl Report {
     }
 }
 
-fn sum(counts: impl Iterator<Item = u64>) -> u64 {
+pub(super) fn sum(counts: impl Iterator<Item = u64>) -> u64 {
     counts.fold(0, u64::saturating_add)
 }
 
-fn totals(counts: &super::counts::Counts, timeline: &Timeline, all: &[Followed]) -> Totals {
+fn totals(
+    counts: &super::counts::Counts,
+    timeline: &Timeline<Option<Cause>>,
+    all: &[Followed],
+) -> Totals {
     let mut when = When::default();
     for session in all {
         when.cover(session.when);
@@ -216,16 +241,21 @@ fn by_count(counts: impl Iterator<Item = (String, u64)>) -> Vec<Count> {
     rows
 }
 
-fn top<S, R>(table: Table<S>, row: impl Fn((u64, S)) -> R) -> Top<R> {
-    let (rows, others) = table.finish();
-    cut(rows, others, |(count, _)| *count).map(row)
-}
-
-fn cut<R>(mut rows: Vec<R>, others: Others, failures: impl Fn(&R) -> u64) -> Top<R> {
-    let more = sum(rows.iter().skip(ROWS).map(failures));
-    rows.truncate(ROWS);
+/// So many rows, and the others.
+pub(super) fn cut<R>(
+    mut rows: Vec<R>,
+    others: Others,
+    shown: usize,
+    failures: impl Fn(&R) -> u64,
+) -> Top<R> {
+    let more = sum(rows.iter().skip(shown).map(&failures));
+    let other_rows = rows.len().saturating_sub(shown) as u64;
+    let largest_other = rows.get(shown).map(failures);
+    rows.truncate(shown);
     Top {
         rows,
+        other_rows,
+        largest_other,
         others: others.count.saturating_add(more),
         unrecorded: others.unrecorded,
         exact: others.dropped == 0,
@@ -233,7 +263,11 @@ fn cut<R>(mut rows: Vec<R>, others: Others, failures: impl Fn(&R) -> u64) -> Top
 }
 
 /// By program: a row without an executable goes to the program that has a thread of its name.
-fn callers(table: Table<CallerState>, ends: &HashMap<&str, Timestamp>) -> Top<CallerRow> {
+fn callers(
+    table: Table<CallerState>,
+    shown: usize,
+    ends: &HashMap<&str, Timestamp>,
+) -> Top<CallerRow> {
     let (all, others) = table.finish();
     let (named, nameless): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, row)| row.by_exe);
     let mut rows = named;
@@ -248,7 +282,7 @@ fn callers(table: Table<CallerState>, ends: &HashMap<&str, Timestamp>) -> Top<Ca
     }
     // Stable: those with as many keep the table's order.
     rows.sort_by_key(|(failures, _)| std::cmp::Reverse(*failures));
-    cut(rows, others, |(count, _)| *count).map(|row| caller_row(row, ends))
+    cut(rows, others, shown, |(count, _)| *count).map(|row| caller_row(row, ends))
 }
 
 /// Until when each host's records go: those of failures, and the ends of sessions.
@@ -289,7 +323,7 @@ fn caller_row((failures, row): (u64, CallerState), ends: &HashMap<&str, Timestam
     }
 }
 
-fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
+pub(super) fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
     let (name, scope) = state.limit.unzip();
     let mut fixes = state.fixes.into_fixes().into_iter();
     let values = state.values.into_counts();
@@ -313,6 +347,7 @@ fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
         fix: fixes.next(),
         more_fixes: fixes.collect(),
         holders: state.holders.into_items(),
+        fullness: state.fill.and_then(|fill| fill.finish()),
     }
 }
 
@@ -348,6 +383,80 @@ fn owners(cgroups: &[CgroupRow], name: fn(&CgroupRow) -> Option<&String>) -> Vec
     });
     rows.truncate(ROWS);
     rows
+}
+
+/// Of several hosts, or more limits than can be named, by kind.
+fn advised(limits: &Top<LimitRow>, rolled: &Rolled, hosts: usize) -> Vec<Advice> {
+    let by_kind = hosts > 1 || limits.rows.len() > ADVICE || limits.others > limits.unrecorded;
+    match by_kind {
+        true => {
+            let rows = rolled.limits.rows.iter().take(ADVICE);
+            // Of one limit alone more is known.
+            let alone = |kind: &KinRow| {
+                let of = (&kind.name, &kind.scope);
+                let is_one = kind.limits == Some(1);
+                let mut same = limits
+                    .rows
+                    .iter()
+                    .filter(|row| (&row.name, &row.scope) == of);
+                let one = same
+                    .next()
+                    .filter(|row| is_one && row.failures == kind.failures);
+                one.map(advice)
+            };
+            rows.filter_map(|kind| alone(kind).or_else(|| of_kind(kind)))
+                .collect()
+        }
+        false => limits.rows.iter().take(ADVICE).map(advice).collect(),
+    }
+}
+
+/// "RLIMIT_NPROC of uid 101 on 24 hosts (worst db-21: 564 failures) is 60 to 100, in use up to 100".
+fn of_kind(row: &KinRow) -> Option<Advice> {
+    let amount = |n| match row.unit {
+        Some(unit) => amount(n, unit),
+        None => n.to_string(),
+    };
+    let mut summary = row.title();
+    let worst = row.worst.as_ref();
+    let several = row.limits.is_none_or(|limits| limits > row.hosts);
+    if let Some(limits) = row.limits.filter(|limits| *limits > row.hosts) {
+        summary.push_str(&format!(": {limits} of them"));
+    }
+    match (row.hosts, worst) {
+        (0 | 1, Some(worst)) if !worst.host.is_empty() => {
+            summary.push_str(&format!(" on {}", worst.host));
+        }
+        (0 | 1, _) => {}
+        (hosts, _) => summary.push_str(&format!(" on {hosts} hosts")),
+    }
+    if let Some(worst) = worst.filter(|_| several || row.hosts > 1) {
+        let mut which = Vec::new();
+        which.extend(Some(worst.host.as_str()).filter(|host| row.hosts > 1 && !host.is_empty()));
+        which.extend(worst.scope.as_deref().filter(|_| several));
+        let failures = worst.failures;
+        let noun = if failures == 1 { "failure" } else { "failures" };
+        let which = which.join(" ");
+        summary.push_str(&format!(" (worst {which}: {failures} {noun})"));
+    }
+    match (row.lowest_value, row.highest_value) {
+        (Some(low), Some(high)) if low < high => {
+            summary.push_str(&format!(" is {} to {}", amount(low), amount(high)));
+        }
+        (Some(value), _) => summary.push_str(&format!(" is {}", amount(value))),
+        _ => {}
+    }
+    if let Some(usage) = row.highest_usage {
+        summary.push_str(&format!(", in use up to {}", amount(usage)));
+    }
+    Some(Advice {
+        failures: row.failures,
+        summary,
+        fix: worst.and_then(|worst| worst.fix.clone()),
+        more_fixes: worst.map_or_else(Vec::new, |worst| worst.more_fixes.clone()),
+        cause: row.cause?,
+        holders: worst.map_or_else(Vec::new, |worst| worst.holders.clone()),
+    })
 }
 
 /// "pids.max of /system.slice on web1 is 100, in use 100".
@@ -386,10 +495,11 @@ fn advice(row: &LimitRow) -> Advice {
         fix: row.fix.clone(),
         more_fixes: row.more_fixes.clone(),
         cause: row.cause,
+        holders: row.holders.clone(),
     }
 }
 
-fn timeline(timeline: &Timeline) -> TimelineRow {
+fn timeline(timeline: &Timeline<Option<Cause>>) -> TimelineRow {
     let series = timeline.series().into_iter().map(|(cause, counts)| Series {
         cause,
         failures: sum(counts.iter().copied()),

@@ -31,21 +31,21 @@ pub(super) struct Refusal<'a> {
 
 /// What a line is.
 pub(super) enum Entry<'a> {
-    Refusal(Refusal<'a>),
-    Record(Record),
+    Refusal(Refusal<'a>, &'a [u8]),
+    Record(Record, &'a [u8]),
     /// No record.
     Strange,
 }
 
-/// Makes a line out. `quick`: of failures, what a report needs is enough.
+/// Makes a line out, and keeps it. `quick`: of failures, what a report needs is enough.
 pub(super) fn entry(line: &[u8], quick: bool) -> Entry<'_> {
     let refusal = match quick && line.starts_with(FAILURE) {
         true => refusal(line),
         false => None,
     };
     match refusal {
-        Some(refusal) => Entry::Refusal(refusal),
-        None => parse_line(line).map_or(Entry::Strange, Entry::Record),
+        Some(refusal) => Entry::Refusal(refusal, line),
+        None => parse_line(line).map_or(Entry::Strange, |record| Entry::Record(record, line)),
     }
 }
 

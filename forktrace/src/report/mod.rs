@@ -7,7 +7,9 @@
 //!
 //! | kept | at most |
 //! |---|---|
-//! | limits, callers, cgroups | 2048 rows each, see [`table`] |
+//! | limits, callers, cgroups; over all hosts kinds of limits, programs, users, units, pods | 2048 rows each, see [`table`] |
+//! | for a page: failures that are kept whole, and a limit's fullness over time | 3 of each kind of limit, 64 buckets of each limit |
+//! | hosts over time | 120 buckets, as many hosts as sessions |
 //! | sessions (and so hosts) | 4096, then one line for the rest |
 //! | failures that a `repeat` can refer to | the last 8192 of a session, 262 144 in all |
 //! | repeats whose failure has not come yet | 65 536 |
@@ -32,13 +34,18 @@ mod ahead;
 mod bursts;
 mod counts;
 mod document;
+mod fill;
 mod finish;
 mod line;
 mod list;
 mod once;
 mod oom;
 mod rate;
+mod roll_finish;
+mod rolled;
+mod rollup;
 mod rows;
+mod samples;
 mod scan;
 mod session;
 pub mod table;
@@ -49,11 +56,12 @@ mod when;
 
 pub use aggregate::Aggregator;
 pub use document::{
-    Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, HostRow, LimitRow,
-    NearRow, OomReport, OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals, ValueCount,
-    VictimRow,
+    Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, Fullness, HostRow,
+    LimitRow, NearRow, OomReport, OwnerRow, Report, Sample, Series, SessionRow, TimelineRow, Top,
+    Totals, ValueCount, VictimRow,
 };
 pub use rate::Rate;
+pub use rolled::{Asked, By, Heat, HeatRow, KinRow, RollRow, Rolled, Worst};
 
 /// The JSON Schema of what `forktrace report --format json` prints.
 pub fn json_schema() -> serde_json::Value {

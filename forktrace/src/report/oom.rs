@@ -180,6 +180,8 @@ impl OomKills {
             first: self.when.first(),
             last: self.when.last(),
             victims: Top {
+                other_rows: 0,
+                largest_other: None,
                 rows: rows.collect(),
                 others: others_count,
                 unrecorded: 0,

@@ -7,12 +7,13 @@ use foldhash::HashSet;
 use super::{
     advised::Advised,
     counts::add,
+    fill::Fill,
     line::{Bound, Refusal, Text},
     list::Kept,
     rate::Rate,
     when::When,
 };
-use crate::model::{Cause, Errno, Holder, Operation, Unit};
+use crate::model::{Cause, Errno, Holder, Operation, Owner, Unit};
 
 /// Bytes of a name that are kept; the longest path of a file is as long.
 const LONGEST: usize = 4096;
@@ -45,6 +46,8 @@ pub(super) struct LimitState {
     pub when: When,
     pub cause: Cause,
     pub limit: Option<(String, String)>,
+    /// The key of its kind: see [`Self::kin_parts`].
+    pub kin: String,
     /// Of the latest failure.
     latest: When,
     pub unit: Option<Unit>,
@@ -57,6 +60,8 @@ pub(super) struct LimitState {
     pub highest: Option<u64>,
     /// Who filled the limit when `highest` was read.
     pub holders: Kept<Holder>,
+    /// For a page alone.
+    pub fill: Option<Box<Fill>>,
 }
 
 impl LimitState {
@@ -67,6 +72,13 @@ impl LimitState {
             host: Arc::clone(host),
             when: When::default(),
             cause: r.cause,
+            kin: match &r.limit {
+                Some(limit) => {
+                    let owner = Owner::from(clip(&limit.scope));
+                    format!("{}\0{}", clip(&limit.name), owner.kin())
+                }
+                None => format!("\0{}", r.cause.id()),
+            },
             limit: r.limit.as_ref().map(name),
             latest: When::default(),
             unit: None,
@@ -77,7 +89,22 @@ impl LimitState {
             values: Values::default(),
             highest: None,
             holders: Kept::default(),
+            fill: None,
         }
+    }
+
+    /// Name and owner of a kind; `None` of a cause that is no limit.
+    pub(super) fn kin_parts(key: &str) -> (Option<&str>, Option<&str>) {
+        match key.split_once('\0') {
+            Some((name, owner)) if !name.is_empty() => (Some(name), Some(owner)),
+            _ => (None, None),
+        }
+    }
+
+    /// Its values.
+    pub(super) fn values_seen(&self) -> impl Iterator<Item = u64> {
+        let seen = self.values.0.iter().filter(|(_, failures)| *failures > 0);
+        seen.filter_map(|(value, _)| *value)
     }
 
     /// Takes the numbers of a failure; files may be given in any order.
@@ -99,6 +126,9 @@ impl LimitState {
         let limit = r.limit.as_ref();
         let (value, usage) = limit.map_or((None, None), |limit| (limit.value, limit.usage));
         self.fixes.take(r.fix, (value, usage), when);
+        if let (Some(fill), Some(value), Some(usage)) = (&mut self.fill, value, usage) {
+            fill.take(when, usage, value);
+        }
         if usage > self.highest {
             self.highest = usage;
             self.holders.replace(r.holders);

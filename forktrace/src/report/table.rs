@@ -93,9 +93,23 @@ impl<R> Table<R> {
         if known {
             return self.again(handle, count);
         }
-        add(&mut self.others.count, count);
-        add(&mut self.others.unrecorded, count);
+        self.miss(count, false);
         None
+    }
+
+    /// Adds what belongs to a row that is not there; `recorded`: whose it is was known.
+    pub fn miss(&mut self, count: u64, recorded: bool) {
+        add(&mut self.others.count, count);
+        if !recorded {
+            add(&mut self.others.unrecorded, count);
+        }
+    }
+
+    /// The row that was added to before, if it is there still.
+    pub fn row(&self, handle: Handle) -> Option<&R> {
+        let found = &self.slots[handle.slot as usize];
+        let (_, row) = found.row.as_ref()?;
+        (found.generation == handle.generation).then_some(row)
     }
 
     /// How many rows there are.
@@ -110,13 +124,19 @@ impl<R> Table<R> {
 
     /// The rows that count anything, largest count first, then by key.
     pub fn finish(self) -> (Vec<(u64, R)>, Others) {
+        let (rows, others) = self.finish_with_keys();
+        let rows = rows.into_iter().map(|(count, _, row)| (count, row));
+        (rows.collect(), others)
+    }
+
+    /// The same with their keys.
+    pub fn finish_with_keys(self) -> (Vec<(u64, Box<[u8]>, R)>, Others) {
         let slots = self.slots.into_iter().filter(|slot| slot.count > 0);
         let mut rows: Vec<_> = slots
             .filter_map(|slot| slot.row.map(|(key, row)| (slot.count, key, row)))
             .collect();
         rows.sort_by(|(a, one, _), (b, other, _)| b.cmp(a).then_with(|| one.cmp(other)));
-        let rows = rows.into_iter().map(|(count, _, row)| (count, row));
-        (rows.collect(), self.others)
+        (rows, self.others)
     }
 
     fn insert(&mut self, key: &[u8], row: R) -> u32 {

@@ -145,10 +145,160 @@ fn adds_up(r: Report) -> Report {
     assert_eq!(cgroups + r.cgroups.others, known);
     let hosts: u64 = r.hosts.iter().map(|row| row.failures).sum();
     assert_eq!(hosts, t.failures);
+    rolled_adds_up(&r);
     let series = r.timeline.series.iter();
     let over_time: u64 = series.map(|s| s.counts.iter().sum::<u64>()).sum();
     assert_eq!(over_time + t.without_time, t.failures);
     r
+}
+
+/// What has to hold over all hosts.
+fn rolled_adds_up(r: &Report) {
+    let t = &r.totals;
+    let known = t.told + t.repeated;
+    let limits = &r.rolled.limits;
+    let sum: u64 = limits.rows.iter().map(|row| row.failures).sum();
+    assert_eq!(sum + limits.others, known);
+    let each = [
+        (&r.rolled.programs, known),
+        (&r.rolled.users, known),
+        (&r.rolled.units, known),
+        (&r.rolled.pods, known),
+        (&r.rolled.hosts, t.failures),
+        (&r.rolled.causes, t.failures),
+    ];
+    for (top, all) in each {
+        let sum: u64 = top.rows.iter().map(|row| row.failures).sum();
+        assert_eq!(sum + top.others, all, "{top:?}");
+        for row in &top.rows {
+            assert!(row.of_cause <= row.failures && row.hosts <= r.hosts.len() as u64);
+        }
+    }
+    let heat = &r.rolled.heat;
+    let rows = heat.hosts.iter().flat_map(|row| &row.counts);
+    let over_time: u64 = rows.chain(&heat.others).sum();
+    assert_eq!(over_time + t.without_time, t.failures);
+}
+
+/// Hosts, units, users, pods and limits of any number, repeats of all kinds, in tables that are too small.
+#[test]
+fn whatever_the_tables_hold_everything_adds_up() {
+    use crate::record::Alike;
+    let mut state = 20_261_129u64;
+    let mut random = |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) % below
+    };
+    for round in 0..120 {
+        let rows = 1 + random(6) as usize;
+        let mut report = Aggregator::with_rows(Wanted::default(), rows);
+        for host in 0..1 + random(9) {
+            report.begin_file();
+            report.take_record(&session(&format!("web{host}"), AT));
+            let mut seq = 0;
+            for _ in 0..random(40) {
+                let time = format!("2026-01-01T{:02}:00:00Z", random(24));
+                match random(6) {
+                    0..3 => {
+                        seq += 1;
+                        let of = [random(5), random(5), random(5), random(3), random(4)];
+                        report.take_record(&with(seq, &time, |f| {
+                            f.caller.uid = of[0] as u32;
+                            f.caller.user = (of[0] > 2).then(|| format!("u{}", of[0]));
+                            f.cgroup.path = Some(format!("/a{}/b{}", of[1], of[2]));
+                            f.cgroup.unit = (of[1] > 0).then(|| format!("u{}", of[1]));
+                            f.cgroup.pod = (of[2] > 2).then(|| format!("p{}", of[2]));
+                            f.cause =
+                                [Cause::PidMax, Cause::Lsm, Cause::CgroupPidsMax][of[3] as usize];
+                            match of[4] {
+                                0 => f.limit = None,
+                                n => {
+                                    f.limit.as_mut().unwrap().owner =
+                                        Owner::cgroup(format!("/docker/{:032x}", of[1] * n));
+                                }
+                            }
+                        }));
+                    }
+                    3 | 4 => report.take_record(&Record::Repeat(Repeat {
+                        of: 1 + random(seq + 2),
+                        count: random(1000),
+                        first: time.clone(),
+                        last: "2026-01-02T00:00:00Z".to_owned(),
+                        alike: [Alike::Process, Alike::UserAndCgroup, Alike::Check]
+                            [random(3) as usize],
+                    })),
+                    _ => report.take_record(&loss(random(50), "ring_full".into())),
+                }
+            }
+        }
+        let all = adds_up(report.clone().finish());
+        for top in [1, 2, 7] {
+            let asked = Asked {
+                by: None,
+                top: Some(top),
+            };
+            let r = adds_up(report.clone().finish_as(asked));
+            assert_eq!(r.totals, all.totals, "round {round}");
+            assert!(r.rolled.units.rows.len() <= top);
+        }
+    }
+}
+
+/// 24 hosts, of which each has the same limit of the same user, and containers with names of their own.
+#[test]
+fn the_same_limit_on_many_hosts_is_one_line() {
+    let mut files = Vec::new();
+    for host in 0..24u64 {
+        let mut file = vec![session(&format!("db-{host}"), AT)];
+        file.push(with(1, AT, |f| {
+            let limit = f.limit.as_mut().unwrap();
+            limit.kind = LimitKind::RlimitNproc;
+            limit.owner = Owner::user(101);
+            (limit.value, limit.usage) = (Some(60 + host), Some(60 + host));
+            f.cause = Cause::RlimitNproc;
+            f.fix[0].now = Some(format!("raise it on {host}"));
+        }));
+        file.push(repeat(1, 100 + host, AT, LATER));
+        file.push(with(2, LATER, |f| {
+            let limit = f.limit.as_mut().unwrap();
+            limit.owner = Owner::cgroup(format!("/docker/{host:064x}"));
+        }));
+        file.push(repeat(2, host, LATER, LATER));
+        files.push(file);
+    }
+    let files: Vec<&[Record]> = files.iter().map(|file| &file[..]).collect();
+    let r = report(&files);
+    let [user, docker] = &r.rolled.limits.rows[..] else {
+        panic!("{:?}", r.rolled.limits);
+    };
+    assert_eq!(user.title(), "RLIMIT_NPROC of uid 101");
+    assert_eq!(
+        (user.failures, user.hosts, user.limits),
+        (2700, 24, Some(24))
+    );
+    assert_eq!(
+        (user.lowest_value, user.highest_value),
+        (Some(60), Some(83))
+    );
+    let worst = user.worst.as_ref().unwrap();
+    assert_eq!((&*worst.host, worst.failures), ("db-23", 124));
+    assert_eq!(docker.title(), "pids.max of /docker/*");
+    assert_eq!((docker.failures, docker.hosts), (300, 24));
+    assert_eq!(r.advice.len(), 2);
+    assert_eq!(
+        r.advice[0].summary,
+        "RLIMIT_NPROC of uid 101 on 24 hosts (worst db-23: 124 failures) is 60 to 83, in use up to 83"
+    );
+    let fix = r.advice[0].fix.as_ref().unwrap();
+    assert_eq!(fix.now.as_deref(), Some("raise it on 23"));
+    assert_eq!(r.rolled.heat.hosts.len(), 24);
+    assert_eq!(r.rolled.hosts.rows[0].name.as_deref(), Some("db-23"));
+    // Of one host the owner's whole name, as it has but one.
+    let one = report(&files[..1]);
+    let scope = one.rolled.limits.rows[1].scope.as_deref();
+    assert_eq!(scope, Some(&*format!("/docker/{:064x}", 0)));
 }
 
 #[test]
@@ -626,7 +776,9 @@ fn the_schema_describes_what_is_printed() {
     for name in value.as_object().unwrap().keys() {
         assert!(known.contains_key(name), "{name}");
     }
-    assert_eq!(known.len(), value.as_object().unwrap().len());
+    // Single failures are for a page alone.
+    assert!(known.contains_key("samples"));
+    assert_eq!(known.len(), value.as_object().unwrap().len() + 1);
     assert_eq!(serde_json::from_value::<Report>(value).unwrap(), r);
 }
 
@@ -766,4 +918,41 @@ fn threads_make_no_difference() {
             assert!(read(workers) == alone, "{name}, {workers} threads");
         }
     }
+}
+
+/// Of each kind of limit the first, the fullest and the latest, whole; and how full each limit was.
+#[test]
+fn a_page_has_single_failures_and_fullness_and_nothing_else_has() {
+    let at = |minute: u64, usage| {
+        let time = format!("2026-01-01T00:{minute:02}:00Z");
+        with(minute + 1, &time, move |f| {
+            f.limit.as_mut().unwrap().usage = Some(usage);
+        })
+    };
+    let records = [at(3, 100), at(0, 90), at(1, 99), at(2, 120), at(4, 98)];
+    let mut lines = Vec::new();
+    for record in [session("web1", AT)].iter().chain(&records) {
+        let mut line = Vec::new();
+        write_line(&mut line, record).unwrap();
+        lines.push(line);
+    }
+    let read = |mut report: Aggregator| {
+        report.begin_file();
+        for line in &lines {
+            report.take(line.trim_ascii_end()).unwrap();
+        }
+        adds_up(report.finish())
+    };
+    let page = read(Aggregator::new(Wanted::default()).for_page());
+    let usages: Vec<_> = page
+        .samples
+        .iter()
+        .map(|sample| sample.failure.limit.as_ref().unwrap().usage.unwrap())
+        .collect();
+    assert_eq!(usages, [90, 120, 98]);
+    let fullness = page.limits.rows[0].fullness.as_ref().unwrap();
+    assert_eq!(fullness.usage.iter().flatten().max(), Some(&120));
+    let plain = read(Aggregator::new(Wanted::default()));
+    assert!(plain.samples.is_empty() && plain.limits.rows[0].fullness.is_none());
+    assert_eq!(plain.totals, page.totals);
 }

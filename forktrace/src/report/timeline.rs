@@ -6,24 +6,33 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{counts::add, when::When};
-use crate::model::Cause;
 
 /// Buckets at most.
 pub(super) const BUCKETS: i64 = 120;
 
-/// A histogram by cause; `None` is what has none: lost in detail.
-#[derive(Clone, Default)]
-pub(super) struct Timeline {
+/// A histogram by what a failure has: its cause, where `None` is lost in detail, or its host.
+#[derive(Clone)]
+pub(super) struct Timeline<K> {
     /// Width of a bucket: two to the power of so many seconds. Buckets lie at
     /// multiples of it, so that what comes out doesn't depend on what came first.
     power: u32,
-    buckets: BTreeMap<i64, BTreeMap<Option<Cause>, u64>>,
+    buckets: BTreeMap<i64, BTreeMap<K, u64>>,
     without_time: u64,
 }
 
-impl Timeline {
+impl<K> Default for Timeline<K> {
+    fn default() -> Self {
+        Self {
+            power: 0,
+            buckets: BTreeMap::new(),
+            without_time: 0,
+        }
+    }
+}
+
+impl<K: Ord + Copy> Timeline<K> {
     /// Counts failures that went on for a time, spread evenly over it.
-    pub(super) fn add(&mut self, when: When, cause: Option<Cause>, count: u64) {
+    pub(super) fn add(&mut self, when: When, cause: K, count: u64) {
         let Some((first, last)) = when.get() else {
             add(&mut self.without_time, count);
             return;
@@ -88,8 +97,8 @@ impl Timeline {
         Some(Timestamp::from_second(first << self.power).unwrap_or(Timestamp::MIN))
     }
 
-    /// Each cause's counts, one for each bucket from the first to the last.
-    pub(super) fn series(&self) -> BTreeMap<Option<Cause>, Vec<u64>> {
+    /// Each one's counts, one for each bucket from the first to the last.
+    pub(super) fn series(&self) -> BTreeMap<K, Vec<u64>> {
         let mut series: BTreeMap<_, Vec<u64>> = BTreeMap::new();
         let Some((first, _)) = self.buckets.first_key_value() else {
             return series;
@@ -111,13 +120,14 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Cause;
 
     fn at(second: i64) -> When {
         let time = Timestamp::from_second(second).unwrap();
         When::between(time, time)
     }
 
-    fn sums(timeline: &Timeline) -> u64 {
+    fn sums(timeline: &Timeline<Option<Cause>>) -> u64 {
         timeline.series().values().flatten().sum()
     }
 

@@ -20,7 +20,12 @@ use crate::{
 pub static RECORDS: &[Format<Record>] = &[records::text::FORMAT, records::json::FORMAT];
 
 /// `report`.
-pub static REPORT: &[Format<Report>] = &[report::text::FORMAT, json::format("One JSON object")];
+pub static REPORT: &[Format<Report>] = &[
+    report::text::FORMAT,
+    json::format("One JSON object"),
+    report::csv::FORMAT,
+    report::markdown::FORMAT,
+];
 
 /// `report --html`.
 pub static REPORT_PAGE: Format<Report> = report::html::FORMAT;

@@ -1,8 +1,15 @@
 //! A report, as text and as a page.
 
+mod axis;
+pub(super) mod csv;
+mod explained;
+mod grid;
 pub(super) mod html;
+mod html_tables;
+pub(super) mod markdown;
 mod oom;
 mod plot;
+mod samples;
 pub(super) mod table;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    grid::{Grid, Rest, Times, grid, rest, shown},
     table::Table,
     words::{
         amount, bare_program, below_callers, cause, count, duration, lasted, not_recorded, notes,
@@ -10,7 +11,7 @@ use super::{
     },
 };
 use crate::{
-    report::{Report, Top},
+    report::{By, Report, RollRow, Top},
     view::{
         clean,
         colours::Colours,
@@ -33,6 +34,8 @@ const ROWS: usize = 10;
 const ROWS_OF_A_DIGEST: usize = 5;
 /// Of fewer columns nobody could read.
 const NARROWEST: usize = 40;
+/// Columns of the host with the most failures.
+const WORST: usize = 20;
 /// Below this, tables have fewer columns.
 const NARROW: usize = 60;
 /// Beyond this, lines are long rather than readable.
@@ -43,18 +46,16 @@ pub fn text(report: &Report, colours: bool, width: usize) -> String {
     let mut out = Text::new(report, colours, width, ROWS);
     out.opening();
     if report.totals.failures > 0 {
-        out.advice();
-        out.causes();
-        out.limits();
-        out.holders();
-        out.callers();
-        out.cgroups();
-        out.timeline();
-        out.bursts();
+        match report.asked.by {
+            Some(by) => out.rolled(by),
+            None => out.everything(),
+        }
     }
-    out.oom_kills();
-    if !report.sessions.is_empty() || report.more_sessions > 0 {
-        out.hosts();
+    if report.asked.by.is_none() {
+        out.oom_kills();
+        if !report.sessions.is_empty() || report.more_sessions > 0 {
+            out.hosts();
+        }
     }
     out.notes();
     out.out
@@ -109,6 +110,95 @@ impl<'a> Text<'a> {
         }
     }
 
+    fn everything(&mut self) {
+        self.advice();
+        self.causes();
+        // On several hosts each thing is a line, and what is of one host alone comes after.
+        if self.hosts {
+            self.rolled(By::Limit);
+            self.holders();
+            self.rolled(By::Host);
+            self.rolled(By::Program);
+            let named = |top: &Top<RollRow>| top.rows.iter().any(|row| row.name.is_some());
+            let owners = [
+                (By::Unit, &self.r.rolled.units),
+                (By::Pod, &self.r.rolled.pods),
+            ];
+            for (by, _) in owners.into_iter().filter(|(_, top)| named(top)) {
+                self.rolled(by);
+            }
+        } else {
+            self.limits();
+            self.holders();
+            self.callers();
+            self.cgroups();
+        }
+        self.timeline();
+        self.bursts();
+    }
+
+    /// A table over all hosts.
+    fn rolled(&mut self, by: By) {
+        let Grid { heads, rows, rest } = grid(self.r, by, Times::Short);
+        let narrow = self.width < NARROW;
+        self.head(match by {
+            By::Limit => "Limits",
+            By::Cause => "Causes by failures",
+            By::Host => "Hosts",
+            By::Unit => "Units",
+            By::Pod => "Pods",
+            By::User => "Users",
+            By::Program => "Programs",
+        });
+        // What the room there is has to go without, the least telling first.
+        let without: &[&str] = match (narrow, self.room) {
+            (true, _) => &[
+                ">share",
+                ">limits",
+                "first",
+                "last",
+                "worst",
+                "mostly",
+                "user",
+                ">highest use",
+            ],
+            (_, ..90) => &[">share", ">limits", ">highest use", "first", "last"],
+            (_, ..110) => &[">share", ">limits", "first", "last"],
+            _ => &[],
+        };
+        let keeps = |at: usize| {
+            let head = heads[at];
+            let is_name = at == 1;
+            let last = head == "last" && by != By::Limit && !narrow;
+            is_name || last || !without.contains(&head)
+        };
+        let columns: Vec<usize> = (0..heads.len()).filter(|at| keeps(*at)).collect();
+        let pick = |all: &[String]| columns.iter().map(|at| all[*at].clone()).collect();
+        let mut table = Table::new(&columns.iter().map(|at| heads[*at]).collect::<Vec<_>>());
+        for mut row in rows {
+            if by == By::Host {
+                row[1] = self.host(&row[1]).to_owned();
+            }
+            if let Some(at) = heads.iter().position(|head| *head == "worst") {
+                row[at] = match row[at].rsplit_once(" (") {
+                    Some((host, count)) => {
+                        let host = super::table::fit(&clean(self.host(host)), WORST);
+                        format!("{host} ({count}")
+                    }
+                    None => row[at].clone(),
+                };
+            }
+            table.row(pick(&row));
+        }
+        table.print(&mut self.out, self.colours, self.room, 1);
+        let dim = self.colours.dim;
+        for sentence in rest.sentences() {
+            for line in wrap(&sentence, self.width - 2) {
+                let _ = writeln!(self.out, "  {dim}{line}{dim:#}");
+            }
+        }
+    }
+
     fn head(&mut self, text: &str) {
         let bold = self.colours.bold;
         let _ = writeln!(self.out, "\n{bold}{text}{bold:#}");
@@ -148,16 +238,23 @@ impl<'a> Text<'a> {
                 let _ = writeln!(self.out, "  {dim}{line}{dim:#}");
             }
         }
-        let more = top.rows.iter().skip(self.rows).map(failures);
-        let gone = top.others.saturating_sub(top.unrecorded);
-        let others = more.fold(gone, u64::saturating_add);
-        if others > 0 {
-            let exact = if top.exact {
-                ""
-            } else {
-                "; more than the table holds"
-            };
-            let _ = writeln!(self.out, "  {dim}{others} of others{exact}{dim:#}");
+        let rest = rest(top, self.shown(top, failures), failures);
+        // What was not recorded has just been told of, more exactly.
+        let told = Rest {
+            failures: rest.failures.saturating_sub(rest.unrecorded),
+            unrecorded: 0,
+            ..rest
+        };
+        for line in told.sentences() {
+            let _ = writeln!(self.out, "  {dim}{line}{dim:#}");
+        }
+    }
+
+    /// Rows of a table.
+    fn shown<R>(&self, top: &Top<R>, failures: fn(&R) -> u64) -> usize {
+        match self.holders_beside_advice {
+            true => self.rows,
+            false => shown(self.r, top, failures),
         }
     }
 
@@ -199,13 +296,7 @@ impl<'a> Text<'a> {
                 let _ = writeln!(self.out, "  {bold}{label:<3}{bold:#}{line}");
                 label.clear();
             }
-            // Advice and limits are in the same order.
-            let held = self
-                .r
-                .limits
-                .rows
-                .get(n)
-                .map_or(&[][..], |row| &row.holders);
+            let held = &advice.holders[..];
             if self.holders_beside_advice && !held.is_empty() {
                 self.labelled("held by", &holders::line(held));
             }
@@ -293,7 +384,8 @@ impl<'a> Text<'a> {
         let mut heads = vec![">failures", "limit and its owner", ">value"];
         heads.extend(wide.then_some(">highest use"));
         let mut table = self.table(&heads);
-        for row in self.r.limits.rows.iter().take(self.rows) {
+        let shown = self.shown(&self.r.limits, |row| row.failures);
+        for row in self.r.limits.rows.iter().take(shown) {
             let mut cells = vec![row.failures.to_string(), row.title(), values(row)];
             cells.extend(wide.then(|| amount(row.highest_usage, row.unit)));
             self.row(&mut table, &row.host, cells);
@@ -335,7 +427,8 @@ impl<'a> Text<'a> {
         };
         heads.extend(wide.then_some("last"));
         let mut table = self.table(&heads);
-        for row in self.r.callers.rows.iter().take(self.rows) {
+        let shown = self.shown(&self.r.callers, |row| row.failures);
+        for row in self.r.callers.rows.iter().take(shown) {
             let user = row
                 .user
                 .clone()
@@ -377,7 +470,8 @@ impl<'a> Text<'a> {
         }
         self.head("Cgroups");
         let mut table = self.table(&[">failures", "path"]);
-        for row in self.r.cgroups.rows.iter().take(self.rows) {
+        let shown = self.shown(&self.r.cgroups, |row| row.failures);
+        for row in self.r.cgroups.rows.iter().take(shown) {
             let path = row.path.clone().unwrap_or_else(|| "not known".to_owned());
             self.row(&mut table, &row.host, vec![row.failures.to_string(), path]);
         }
@@ -441,7 +535,8 @@ impl<'a> Text<'a> {
         let mut heads = vec![">kills", "cgroup", "victim"];
         heads.extend(wide.then_some("last"));
         let mut table = self.table(&heads);
-        for row in oom.victims.rows.iter().take(self.rows) {
+        let shown = self.shown(&oom.victims, |row| row.kills);
+        for row in oom.victims.rows.iter().take(shown) {
             let path = row.path.clone().unwrap_or_else(|| "not known".to_owned());
             let last = short(row.last.as_ref());
             let mut cells = vec![row.kills.to_string(), path, row.comm.clone()];

@@ -20,6 +20,24 @@ pub(super) fn short(time: Option<&String>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| without_year(time))
 }
 
+/// The same, and nothing where it isn't known.
+pub(super) fn plain_short(time: Option<&String>) -> String {
+    time.map_or_else(String::new, |time| without_year(time))
+}
+
+/// "1,234,567".
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// A number of what a limit counts.
 pub(super) fn amount(n: Option<u64>, unit: Option<Unit>) -> String {
     match (n, unit) {
@@ -286,6 +304,14 @@ mod tests {
             "11-22 13:14:15"
         );
         assert_eq!(short(Some(&"é".to_owned())), "é");
+        for (n, wanted) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(n), wanted);
+        }
         for (seconds, wanted) in [(1, "1 s"), (128, "2 min"), (8192, "2 h"), (1 << 20, "12 d")] {
             assert_eq!(duration(seconds), wanted);
         }

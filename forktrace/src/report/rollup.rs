@@ -1,0 +1,232 @@
+//! Sums over all hosts: by kind of limit, program, user, unit and pod, and by host and cause. Each of
+//! them adds up to all failures that have it, with what its table had no room for.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    counts::add,
+    rows::{CallerState, CgroupState, LimitState},
+    samples::Samples,
+    table::Table,
+    timeline::Timeline,
+    when::When,
+};
+use crate::{model::Cause, record::Alike};
+
+/// What is known of a row.
+#[derive(Clone, Default)]
+pub(super) struct RollState {
+    /// What the row is called; `None`: there is none of the kind.
+    pub name: Option<String>,
+    /// Of a program, whose it is.
+    pub user: Option<String>,
+    pub when: When,
+    pub causes: BTreeMap<Option<Cause>, u64>,
+    pub hosts: HostSet,
+    /// Of a kind of limit, for a page alone.
+    pub samples: Option<Box<Samples>>,
+}
+
+impl RollState {
+    fn named(name: Option<&str>) -> Self {
+        Self {
+            name: name.map(str::to_owned),
+            ..Self::default()
+        }
+    }
+
+    fn take(&mut self, of: Happened) {
+        self.when.cover(of.when);
+        if of.count > 0 {
+            add(self.causes.entry(of.cause).or_default(), of.count);
+            self.hosts.insert(of.host);
+        }
+    }
+}
+
+/// Hosts by their numbers.
+#[derive(Clone, Default)]
+pub(super) struct HostSet(Vec<u64>);
+
+impl HostSet {
+    fn insert(&mut self, host: u32) {
+        let at = host as usize / 64;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
+        }
+        self.0[at] |= 1 << (host % 64);
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.0.iter().map(|part| u64::from(part.count_ones())).sum()
+    }
+}
+
+/// Failures, or repeats of one.
+#[derive(Clone, Copy)]
+pub(super) struct Happened {
+    pub host: u32,
+    pub count: u64,
+    pub when: When,
+    pub cause: Option<Cause>,
+}
+
+/// How much of a failure's identity is another's too that was counted by a coarser key.
+#[derive(Clone, Copy)]
+pub(super) struct Shared {
+    pub cgroup: bool,
+    pub user: bool,
+    pub program: bool,
+}
+
+impl From<Alike> for Shared {
+    fn from(alike: Alike) -> Self {
+        Self {
+            cgroup: alike != Alike::Check,
+            user: alike != Alike::Check,
+            program: alike.is_process(),
+        }
+    }
+}
+
+/// The tables.
+#[derive(Clone)]
+pub(super) struct Rollup {
+    pub limits: Table<RollState>,
+    pub programs: Table<RollState>,
+    pub users: Table<RollState>,
+    pub units: Table<RollState>,
+    pub pods: Table<RollState>,
+    /// By the hosts' numbers.
+    pub hosts: Vec<(Arc<str>, u64, RollState)>,
+    pub causes: BTreeMap<Option<Cause>, RollState>,
+    /// Failures of each host over time.
+    pub heat: Timeline<u32>,
+    key: Vec<u8>,
+}
+
+impl Rollup {
+    pub(super) fn new(rows: usize) -> Self {
+        Self {
+            limits: Table::new(rows),
+            programs: Table::new(rows),
+            users: Table::new(rows),
+            units: Table::new(rows),
+            pods: Table::new(rows),
+            hosts: Vec::new(),
+            causes: BTreeMap::new(),
+            heat: Timeline::default(),
+            key: Vec::new(),
+        }
+    }
+
+    /// By limit. `None`: the limit is in no table any more, or was not recorded.
+    pub(super) fn limit(
+        &mut self,
+        row: Option<&LimitState>,
+        recorded: bool,
+        of: Happened,
+    ) -> Option<&mut RollState> {
+        match row {
+            Some(row) if recorded => {
+                let (_, sum) = self
+                    .limits
+                    .add(row.kin.as_bytes(), of.count, RollState::default);
+                sum.take(of);
+                Some(sum)
+            }
+            _ => {
+                self.limits.miss(of.count, recorded);
+                None
+            }
+        }
+    }
+
+    /// By program and user.
+    pub(super) fn caller(&mut self, row: Option<&CallerState>, shared: Shared, of: Happened) {
+        let user = |row: &CallerState| {
+            let by_uid = || format!("uid {}", row.uid);
+            row.user.clone().unwrap_or_else(by_uid)
+        };
+        match row {
+            Some(row) if shared.user => {
+                let key = &mut self.key;
+                key.clear();
+                match &row.user {
+                    Some(user) => key.extend_from_slice(user.as_bytes()),
+                    None => {
+                        key.push(0);
+                        key.extend_from_slice(&row.uid.to_le_bytes());
+                    }
+                }
+                let new = || RollState::named(Some(&user(row)));
+                self.users.add(key, of.count, new).1.take(of);
+            }
+            _ => self.users.miss(of.count, shared.user),
+        }
+        match row {
+            Some(row) if shared.program => {
+                // The user's key stands there.
+                self.key.push(0xff);
+                self.key.extend_from_slice(row.program.as_bytes());
+                let new = || RollState {
+                    user: Some(user(row)),
+                    ..RollState::named(Some(&row.program))
+                };
+                self.programs.add(&self.key, of.count, new).1.take(of);
+            }
+            _ => self.programs.miss(of.count, shared.program),
+        }
+    }
+
+    /// By unit and pod.
+    pub(super) fn cgroup(&mut self, row: Option<&CgroupState>, recorded: bool, of: Happened) {
+        let tables = [
+            (&mut self.units, row.map(|row| &row.unit)),
+            (&mut self.pods, row.map(|row| &row.pod)),
+        ];
+        for (table, name) in tables {
+            match name {
+                Some(name) if recorded => {
+                    // No name has a NUL.
+                    let key = name.as_deref().unwrap_or("\0");
+                    let new = || RollState::named(name.as_deref());
+                    table.add(key.as_bytes(), of.count, new).1.take(of);
+                }
+                _ => table.miss(of.count, recorded),
+            }
+        }
+    }
+
+    /// By host, cause and time: known of every failure.
+    pub(super) fn place(&mut self, name: &Arc<str>, of: Happened) {
+        let at = of.host as usize;
+        while self.hosts.len() <= at {
+            self.hosts.push((Arc::from(""), 0, RollState::default()));
+        }
+        let (host, count, row) = &mut self.hosts[at];
+        if *count == 0 {
+            *host = Arc::clone(name);
+        }
+        add(count, of.count);
+        row.take(of);
+        self.causes.entry(of.cause).or_default().take(of);
+        self.heat.add(of.when, of.host, of.count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_counted_once() {
+        let mut hosts = HostSet::default();
+        assert_eq!(hosts.len(), 0);
+        hosts.insert(70);
+        hosts.insert(70);
+        assert_eq!(hosts.len(), 1);
+        hosts.insert(0);
+        assert_eq!(hosts.len(), 2);
+    }
+}
