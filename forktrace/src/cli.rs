@@ -7,6 +7,7 @@ pub(crate) mod manual;
 pub(crate) mod mistakes;
 mod monitor;
 mod range;
+mod top;
 pub(crate) mod values;
 
 use std::{borrow::Cow, ffi::OsString, path::PathBuf, time::Duration};
@@ -32,6 +33,7 @@ pub(crate) use check::CheckArgs;
 pub(crate) use explain::ExplainArgs;
 pub(crate) use monitor::MonitorArgs;
 pub(crate) use range::{Range, RangeArgs};
+pub(crate) use top::TopArgs;
 
 /// Says why the kernel refused to create a process or thread.
 #[derive(Debug, Parser)]
@@ -67,6 +69,7 @@ impl Cli {
             Some(Command::Replay(args)) => Some(args.print.times.utc),
             Some(Command::Report(args)) => Some(args.times.utc),
             Some(Command::Check(args)) => Some(args.times.utc),
+            Some(Command::Top(args)) => Some(args.times.utc),
             // What it sums up on standard error has times.
             Some(Command::Record(_)) => Some(false),
             Some(_) => None,
@@ -100,6 +103,9 @@ pub(crate) enum Command {
         after_long_help = format!("Any number of files, of any number of hosts, in any order.\n\n{}", manual::examples(&manual::REPORT))
     )]
     Report(Box<ReportArgs>),
+    /// Watch limits and failures on one screen, or a recording in time.
+    #[command(after_long_help = manual::examples(&manual::TOP))]
+    Top(Box<TopArgs>),
     /// Show what this kernel allows, and which evidence it gives.
     #[command(after_long_help = manual::examples(&manual::PROBES))]
     Probes(ProbesArgs),
@@ -228,18 +234,18 @@ pub(crate) struct ReportArgs {
     /// How to print.
     #[arg(long, value_parser = one_of(formats::REPORT), default_value = "text", help_heading = "Output")]
     pub format: &'static Format<Report>,
-    /// When to colour.
-    #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
-    pub color: Color,
-    #[command(flatten)]
-    pub times: TimesArgs,
-    /// Write it as one page with plots to this file, too; `-` is standard output, in place of the
     /// Sum the failures of all hosts up by this, and print that table alone.
     #[arg(long, value_name = "WHAT", value_parser = by(), help_heading = "Output")]
     pub by: Option<By>,
     /// Rows of each table; else ten, and all that have a hundredth of the failures.
     #[arg(long, value_name = "N", value_parser = parse_rows, help_heading = "Output")]
     pub top: Option<usize>,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
+    pub color: Color,
+    #[command(flatten)]
+    pub times: TimesArgs,
+    /// Write it as one page with plots to this file, too; `-` is standard output, in place of the
     /// text.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
@@ -301,7 +307,7 @@ pub(crate) struct PrintArgs {
 }
 
 /// Which failures are reported.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
     /// Only this process and its descendants (of a recording: its threads and children).

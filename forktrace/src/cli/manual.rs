@@ -208,6 +208,39 @@ pub(crate) const REPORT: Manual = Manual {
     see: &["record", "replay", "explain", "schema"],
 };
 
+pub(crate) const TOP: Manual = Manual {
+    name: "top",
+    about: &[
+        "Shows the limits that can refuse a fork by how full they are, how they change, and the failures as they come, on one screen. Without the privilege to trace it shows the limits alone. Like live it creates no process and no thread, so that it works where a limit is full.",
+        "A limit is said to be full in some time where its use has grown steadily while it was watched: a line fits it, and it grew in both halves. Limits are read once a second, on hosts with many processes less often, so that it stays below a hundredth of a processor.",
+        "With a FILE it shows a recording in time, with the limits that the failures name. Times without a record are cut to three seconds; + and - change the speed, n goes on to the next record.",
+        "Keys: Enter shows the whole answer, e explains the cause, Tab changes between limits and failures, / filters, s sorts, p pauses, ? lists all, q quits.",
+    ],
+    examples: &[
+        example("This host, now:", "forktrace top"),
+        example(
+            "From a shell that can't fork any more, in its place:",
+            "exec forktrace top",
+        ),
+        example("Failures of one unit:", "forktrace top --unit nginx"),
+        example(
+            "Last night, sixty times as fast:",
+            "forktrace top --since 'yesterday 22:00' --speed 60 failures.ndjson.zst",
+        ),
+    ],
+    files: &[BTF, CGROUPS, PASSWD, LOCALTIME],
+    environment: &[
+        COLOUR,
+        ZONE,
+        (
+            "TERM",
+            "A terminal that is dumb, or has no name, can't be drawn on.",
+        ),
+    ],
+    exit: &[],
+    see: &["live", "check", "replay", "explain", "top(1)"],
+};
+
 pub(crate) const PROBES: Manual = Manual {
     name: "probes",
     about: &[
@@ -385,11 +418,12 @@ pub(crate) const MAN: Manual = Manual {
 };
 
 /// Of every command, the default one first.
-pub(crate) const ALL: [&Manual; 11] = [
+pub(crate) const ALL: [&Manual; 12] = [
     &LIVE,
     &RECORD,
     &REPLAY,
     &REPORT,
+    &TOP,
     &PROBES,
     &EXPLAIN,
     &CHECK,

@@ -18,6 +18,7 @@ mod schema;
 mod selftest;
 mod setup;
 mod terminal;
+mod top;
 mod trace;
 mod wait;
 mod zone;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Probes(args)) => probes::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Top(args)) => top::run(&args),
         Some(Command::Selftest(args)) => selftest::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
         Some(Command::Completions { shell }) => completions::run(shell),

@@ -21,6 +21,7 @@ mod said;
 mod schema;
 mod selftest;
 mod times;
+pub mod top;
 mod wrap;
 
 pub use crate::model::{clean, is_harmful, quoted, without_numbers, zone};

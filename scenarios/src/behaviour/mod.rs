@@ -25,6 +25,7 @@ mod report;
 mod selftest;
 mod starved;
 mod storm;
+mod top;
 mod trace_left;
 mod types;
 mod unit_limit;
@@ -52,10 +53,11 @@ pub(crate) struct Behaviour {
 
 /// All of them.
 pub(crate) fn run(tests: &mut Tests) {
-    let parts: [&[Behaviour]; 21] = [
+    let parts: [&[Behaviour]; 22] = [
         check::BEHAVIOURS,
         commands::BEHAVIOURS,
         live::BEHAVIOURS,
+        top::BEHAVIOURS,
         journal::BEHAVIOURS,
         metrics::BEHAVIOURS,
         pods::BEHAVIOURS,

@@ -163,7 +163,7 @@ pub(super) fn common_domain<'a>(mut hosts: impl Iterator<Item = &'a str>) -> &'a
 
 /// Text in so many columns; what is too long loses its middle, because names
 /// and paths differ at the ends.
-pub(super) fn fit(text: &str, room: usize) -> String {
+pub(in crate::view) fn fit(text: &str, room: usize) -> String {
     fit_at(text, room, 1, 2)
 }
 

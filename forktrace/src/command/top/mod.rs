@@ -1,0 +1,79 @@
+//! `top`: limits and failures on one screen, as they change.
+
+mod input;
+mod replay;
+mod screen;
+mod watch;
+
+use std::io::{self, IsTerminal as _};
+
+use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    cli::TopArgs,
+    exit::{Exit, UsageError},
+};
+
+pub(super) fn run(args: &TopArgs) -> anyhow::Result<Exit> {
+    check_terminal()?;
+    match &args.file {
+        Some(file) => replay::run(args, file),
+        None => watch::run(args),
+    }
+}
+
+/// What can't show it is told so, and what does instead.
+fn check_terminal() -> Result<(), UsageError> {
+    let why = if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        "standard input and output are not a terminal"
+    } else if std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty()) {
+        "this terminal can't be drawn on (TERM)"
+    } else {
+        return Ok(());
+    };
+    Err(UsageError(format!(
+        "top needs a terminal, and {why}; `forktrace check --watch` and `forktrace live` print lines"
+    )))
+}
+
+/// Signals that end it, or ask for a drawing.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    size: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            size: signal(SignalKind::window_change())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signalled {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signalled::End,
+            _ = self.terminate.recv() => Signalled::End,
+            _ = self.hangup.recv() => Signalled::End,
+            _ = self.size.recv() => Signalled::Size,
+        }
+    }
+}
+
+/// What a signal asks for.
+enum Signalled {
+    End,
+    /// The terminal has another size.
+    Size,
+}
+
+/// "13:14:15", in the zone that is shown.
+fn clock(time: Timestamp) -> String {
+    let zone = forktrace::view::zone::zone().clone();
+    time.to_zoned(zone).strftime("%H:%M:%S").to_string()
+}

@@ -1,0 +1,228 @@
+//! A recording, in time: as it would have been seen. Times without a failure are cut short.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Context as _;
+use forktrace::{
+    record::Record,
+    recording::{Filter, Item, Reader, Wanted},
+    view::{
+        clean,
+        top::{Asked, Top},
+        with_offset,
+    },
+};
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Signalled, Signals, clock, input::Input, screen::Screen};
+use crate::{
+    cli::{Range, TopArgs},
+    command::{
+        recordings::{self, wanted},
+        terminal,
+    },
+    exit::{Exit, UsageError},
+};
+
+/// A longer time without records becomes this long.
+const LONGEST: Duration = Duration::from_secs(3);
+/// How often it is drawn.
+const FRAME: Duration = Duration::from_millis(250);
+/// Records that are read before it is drawn.
+const AT_ONCE: usize = 20_000;
+/// How fast it may be.
+const FASTEST: f64 = 1e6;
+
+pub(super) fn run(args: &TopArgs, file: &Path) -> anyhow::Result<Exit> {
+    if file == Path::new("-") {
+        let text = "top takes keys from standard input; give a file";
+        return Err(UsageError(text.to_owned()).into());
+    }
+    let Range { since, until } = args.range.range().map_err(UsageError)?;
+    let filter = Filter::new(Wanted {
+        since,
+        until,
+        ..wanted(&args.filter)
+    });
+    let mut replay = Replay {
+        top: Top {
+            colours: terminal::look(args.color).colours,
+            title: format!("forktrace top: {}", clean(&file.to_string_lossy())),
+            ..Top::default()
+        },
+        reader: recordings::open(file)?,
+        filter,
+        next: None,
+        now: Timestamp::UNIX_EPOCH,
+        speed: args.speed,
+        ended: false,
+    };
+    // What is no recording is said before the screen is taken.
+    replay.read()?;
+    let Some((first, _)) = &replay.next else {
+        println!("Nothing to show: no records, or none that the filters let through.");
+        return Ok(Exit::Done);
+    };
+    replay.now = *first;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .context("setting up the event loop")?;
+    runtime.block_on(async {
+        let mut signals = Signals::new().context("installing signal handlers")?;
+        let mut input = Input::new().context("waiting for keys")?;
+        let mut screen = Screen::enter().context("taking the terminal")?;
+        replay.run(&mut signals, &mut input, &mut screen).await
+    })?;
+    Ok(recordings::exit(replay.reader.damage(), true))
+}
+
+struct Replay {
+    top: Top,
+    reader: Reader,
+    filter: Filter,
+    next: Option<(Timestamp, Record)>,
+    /// In the recording.
+    now: Timestamp,
+    speed: f64,
+    ended: bool,
+}
+
+impl Replay {
+    async fn run(
+        &mut self,
+        signals: &mut Signals,
+        input: &mut Input,
+        screen: &mut Screen,
+    ) -> anyhow::Result<()> {
+        let mut before = Instant::now();
+        loop {
+            self.say_where();
+            screen.draw(&self.top)?;
+            let next = Instant::now() + FRAME;
+            tokio::select! {
+                biased;
+                signal = signals.next() => match signal {
+                    Signalled::End => return Ok(()),
+                    Signalled::Size => screen.redraw(&self.top)?,
+                },
+                keys = input.keys() => {
+                    let Some(keys) = keys.context("reading keys")? else {
+                        return Ok(());
+                    };
+                    for key in keys {
+                        match self.top.key(key) {
+                            Asked::Quit => return Ok(()),
+                            Asked::Holders | Asked::Nothing => {}
+                            Asked::Faster => self.speed = (self.speed * 2.0).min(FASTEST),
+                            Asked::Slower => self.speed = (self.speed / 2.0).max(0.125),
+                            Asked::Next => self.skip()?,
+                        }
+                    }
+                }
+                () = sleep_until(next) => {}
+            }
+            let passed = before.elapsed();
+            before = Instant::now();
+            if !self.top.is_paused() {
+                self.go_on(passed)?;
+            }
+        }
+    }
+
+    /// So much time has passed here.
+    fn go_on(&mut self, passed: Duration) -> anyhow::Result<()> {
+        let ahead = passed.mul_f64(self.speed);
+        let ahead = jiff::SignedDuration::try_from(ahead).unwrap_or(jiff::SignedDuration::MAX);
+        let to = self.now.saturating_add(ahead).unwrap_or(Timestamp::MAX);
+        self.show_until(to)?;
+        if self.next.is_none() {
+            return Ok(());
+        }
+        self.now = self.now.max(to);
+        // A long gap is cut: what comes next comes soon.
+        if let Some((time, _)) = &self.next {
+            let longest = LONGEST.mul_f64(self.speed);
+            let longest =
+                jiff::SignedDuration::try_from(longest).unwrap_or(jiff::SignedDuration::MAX);
+            let from = time.saturating_sub(longest).unwrap_or(Timestamp::MIN);
+            self.now = self.now.max(from);
+        }
+        self.top.pass(self.now.as_second());
+        Ok(())
+    }
+
+    /// On to the next record.
+    fn skip(&mut self) -> anyhow::Result<()> {
+        if let Some((time, _)) = &self.next {
+            let time = *time;
+            self.now = self.now.max(time);
+            self.show_until(self.now)?;
+        }
+        Ok(())
+    }
+
+    fn show_until(&mut self, to: Timestamp) -> anyhow::Result<()> {
+        for _ in 0..AT_ONCE {
+            match self.next.take() {
+                Some((time, record)) if time <= to => {
+                    self.now = self.now.max(time);
+                    self.top.take_recorded_limits(&record);
+                    self.top.take_record(self.now.as_second(), &record);
+                    self.read()?;
+                }
+                other => {
+                    self.next = other;
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next record that the filters let through and that has a time.
+    fn read(&mut self) -> anyhow::Result<()> {
+        while let Some(item) = self.reader.next()? {
+            match item {
+                Item::Record(record) => {
+                    let Some(record) = self.filter.pass(record) else {
+                        continue;
+                    };
+                    if let Some(time) = time_of(&record) {
+                        self.next = Some((time, record));
+                        return Ok(());
+                    }
+                }
+                Item::Gap(gap) => self.filter.lose(&gap),
+            }
+        }
+        self.ended = true;
+        Ok(())
+    }
+
+    fn say_where(&mut self) {
+        let speed = match self.speed {
+            1.0 => String::new(),
+            speed => format!(" at {speed}x"),
+        };
+        let ended = self.ended && self.next.is_none();
+        let day = with_offset(&self.now.to_string());
+        let day = day.split(' ').next().unwrap_or_default();
+        let end = if ended { " end of the recording" } else { "" };
+        self.top.clock = format!("{end}{speed} {day} {}", clock(self.now));
+    }
+}
+
+fn time_of(record: &Record) -> Option<Timestamp> {
+    let time = match record {
+        Record::Session(session) => &session.started,
+        Record::Failure(failure) => &failure.time,
+        Record::Repeat(repeat) => &repeat.last,
+        Record::Loss(loss) => &loss.since,
+        Record::OomKill(kill) => &kill.time,
+        Record::Summary(summary) => &summary.ended,
+    };
+    time.parse().ok()
+}
