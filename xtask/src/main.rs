@@ -25,6 +25,7 @@ mod json_tools;
 mod kernel;
 mod monitoring;
 mod object;
+mod page;
 mod paths;
 mod programs;
 mod python;
@@ -65,6 +66,8 @@ enum Task {
     Monitoring(monitoring::Args),
     /// Run the catalogue's programs under limits, and compare what they say and do
     Programs(programs::Args),
+    /// Try the report's page in a browser: console, keys, widths, how long it takes to open
+    Page(page::Args),
     /// Take the texts of errnos in all languages from glibc's catalogues
     ErrnoTexts,
 }
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Task::Dist(args) => dist::main(&args),
         Task::Monitoring(args) => monitoring::main(&args),
         Task::Programs(args) => programs::main(&args),
+        Task::Page(args) => page::main(&args).map(|()| ExitCode::SUCCESS),
         Task::ErrnoTexts => errno_texts::main().map(|()| ExitCode::SUCCESS),
         Task::Bench(args) => bench::main(&args).map(|()| ExitCode::SUCCESS),
     };
