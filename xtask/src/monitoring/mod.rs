@@ -36,7 +36,11 @@ pub(crate) struct Args {
 ///
 /// As of [`run`].
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
-    let programs = Programs::get(args.forktrace.clone(), Some("/bin/true".into()))?;
+    let programs = Programs::get(
+        crate::arch::Arch::HERE,
+        args.forktrace.clone(),
+        Some("/bin/true".into()),
+    )?;
     let mut tally = Tally::default();
     run(&programs.forktrace, &mut tally)?;
     println!("{tally}");

@@ -70,7 +70,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     }
     let forktrace = match &args.forktrace {
         Some(path) => std::path::absolute(path)?,
-        None => Programs::get(None, None)?.forktrace,
+        None => Programs::get(crate::arch::Arch::HERE, None, None)?.forktrace,
     };
     let error = again(args, &forktrace).exec();
     Err(error).context("starting unshare, of util-linux")
