@@ -32,7 +32,7 @@ use crate::{
 };
 use exposition::{Dialect, Exposition, Kind};
 use failures::Failures;
-use labels::labels;
+use labels::{OTHER, labels};
 use limits::Limits;
 
 /// How many series of failures there are at most, unless it is said otherwise.
@@ -46,6 +46,8 @@ pub struct Metrics {
     failures: Failures,
     /// By the order of [`Cause::ALL`].
     by_cause: Vec<u64>,
+    /// Repeats of failures that nobody remembers: of no cause.
+    forgotten: u64,
     lost: Vec<(String, u64)>,
     skipped: u64,
     oom_kills: u64,
@@ -65,6 +67,7 @@ impl Metrics {
         Self {
             failures: Failures::new(series.min(MOST_SERIES)),
             by_cause: vec![0; Cause::ALL.len()],
+            forgotten: 0,
             lost: Vec::new(),
             skipped: 0,
             oom_kills: 0,
@@ -88,11 +91,10 @@ impl Metrics {
                 self.count_cause(failure.cause, 1);
                 self.failures.failure(failure);
             }
-            Record::Repeat(repeat) => {
-                if let Some(cause) = self.failures.repeat(repeat) {
-                    self.count_cause(cause, repeat.count);
-                }
-            }
+            Record::Repeat(repeat) => match self.failures.repeat(repeat) {
+                Some(cause) => self.count_cause(cause, repeat.count),
+                None => self.forgotten += repeat.count,
+            },
             Record::Loss(loss) if loss.is_of_failures() => {
                 let reason = loss.reason.name();
                 match self.lost.iter_mut().find(|(known, _)| known == reason) {
@@ -158,6 +160,9 @@ impl Metrics {
         );
         for (cause, count) in Cause::ALL.iter().zip(&self.by_cause) {
             out.sample(&labels(&[("cause", cause.id())]), *count);
+        }
+        if self.forgotten > 0 {
+            out.sample(&labels(&[("cause", OTHER)]), self.forgotten);
         }
         out.family(
             "forktrace_failures_lost_total",

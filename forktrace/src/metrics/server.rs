@@ -34,6 +34,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Who asks again within this time gets the text that was made for the one before.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// Connections that are taken within a tenth of a second: who does nothing but connect gets no more of this
+/// task's time than that takes.
+const TAKEN: u32 = 50;
+const WINDOW: Duration = Duration::from_millis(100);
+
 /// Bytes that are written at once.
 const PIECE: usize = 64 * 1024;
 
@@ -47,6 +52,9 @@ pub struct Server {
     connections: Vec<Connection>,
     text: Option<(Rc<str>, Instant)>,
     not_before: Option<Instant>,
+    /// When [`WINDOW`] began, and how many have been taken since.
+    window: Instant,
+    taken: u32,
     patience: Duration,
 }
 
@@ -78,6 +86,8 @@ impl Server {
             connections: Vec::new(),
             text: None,
             not_before: None,
+            window: Instant::now(),
+            taken: 0,
             patience: PATIENCE,
         })
     }
@@ -116,6 +126,11 @@ impl Server {
         if self.not_before.is_some() {
             return Poll::Pending;
         }
+        if self.taken >= TAKEN {
+            self.not_before = Some(self.window + WINDOW);
+            self.taken = 0;
+            return Poll::Ready(());
+        }
         match self.listener.poll_accept(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok((stream, _))) => {
@@ -133,6 +148,12 @@ impl Server {
     }
 
     fn take(&mut self, stream: TcpStream) {
+        let now = Instant::now();
+        if now.duration_since(self.window) >= WINDOW {
+            self.window = now;
+            self.taken = 0;
+        }
+        self.taken += 1;
         if self.connections.len() >= CONNECTIONS {
             // They stand in the order in which they came; those who have asked stay longer.
             let mut all = self.connections.iter();
@@ -141,7 +162,7 @@ impl Server {
         }
         self.connections.push(Connection {
             stream,
-            deadline: Instant::now() + self.patience,
+            deadline: now + self.patience,
             state: State::Asking(Vec::new()),
         });
     }

@@ -115,6 +115,7 @@ fn repeats_of_which_less_is_known_say_no_more() {
         of("cause=\"cgroup_pids_max\",errno=\"EAGAIN\",operation=\"process\",limit=\"other\""),
         Some(5.0)
     );
+    assert_eq!(sum(&all, "forktrace_failures_by_cause_total"), 9.0);
     assert_eq!(of("{cause=\"other\",errno=\"other\""), Some(3.0));
 }
 
@@ -171,6 +172,31 @@ fn other_errnos_are_there_only_where_they_are_known() {
             .text()
             .contains("\nforktrace_other_errnos_total 8\n")
     );
+}
+
+/// Nanoseconds that this thread has had of a processor.
+fn own_time() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let first = text.split(' ').next().and_then(|ns| ns.parse().ok());
+    first.unwrap_or(0)
+}
+
+/// 10 ms of a processor is what a scrape may cost; nothing is optimised here, and the clock of it is coarse.
+#[test]
+fn ten_thousand_series_are_made_in_milliseconds() {
+    let mut metrics = metrics(MOST_SERIES);
+    for n in 0..20_000 {
+        metrics.take(&of_cgroup(
+            n,
+            &format!("/kubepods/burstable/pod-{n}/container"),
+        ));
+    }
+    let begun = own_time();
+    let text = metrics.text();
+    let took = own_time() - begun;
+    assert!(text.lines().count() > MOST_SERIES);
+    println!("{} bytes in {} us", text.len(), took / 1000);
+    assert!(took < 100_000_000, "{took} ns");
 }
 
 /// What others have named stays within its quotes, and a line.
