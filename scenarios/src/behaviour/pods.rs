@@ -34,8 +34,8 @@ fn named(tests: &Tests) -> Result<()> {
         home.limit(1)?;
         Ok(caller)
     };
-    let (mut one, mut other) = (caller(POD, ID)?, caller(&other_pod, OTHER)?);
     in_own_mounts(|| {
+        let (mut one, mut other) = (caller(POD, ID)?, caller(&other_pod, OTHER)?);
         let logs = Path::new("/var/log");
         sys::mount("none", logs, "tmpfs", "")?;
         fs::create_dir_all(logs.join(format!("pods/shop_web-0_{POD}/php")))?;

@@ -53,7 +53,8 @@ pub(super) fn run(tools: &Tools, forktrace: &Path) -> Result<String> {
     )?;
     let _alertmanager = Server::start(
         &here,
-        Command::new(tools.alertmanager())
+        tools
+            .alertmanager()
             .args(["--config.file=am.yml", "--storage.path=am"])
             .arg("--cluster.listen-address=")
             .arg(format!("--web.listen-address={}", loopback(alertmanager))),

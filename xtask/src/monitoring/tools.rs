@@ -25,8 +25,17 @@ impl Tools {
         self.0.join("prometheus")
     }
 
-    pub(super) fn alertmanager(&self) -> PathBuf {
-        self.0.join("prometheus-alertmanager")
+    /// It wants its templates where the package has them: in mounts of its own, they are.
+    pub(super) fn alertmanager(&self) -> Command {
+        let share = self.0.join("../share");
+        let script =
+            r#"mount -t overlay -o "ro,lowerdir=$0:/usr/share" overlay /usr/share; exec "$@""#;
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-ec", script])
+            .arg(share)
+            .arg(self.0.join("prometheus-alertmanager"));
+        command
     }
 
     pub(super) fn node_exporter(&self) -> PathBuf {
