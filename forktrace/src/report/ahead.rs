@@ -83,14 +83,15 @@ pub(super) fn read(
     })
 }
 
-/// Starts the threads that make out lines; where each takes blocks, and gives them.
-type Ways<'a> = (Vec<SyncSender<Part<Vec<u8>>>>, Vec<Receiver<Part<Block>>>);
+/// Where each of these threads takes blocks, and where it gives them.
+type Ways = (Vec<SyncSender<Part<Vec<u8>>>>, Vec<Receiver<Part<Block>>>);
 
+/// Starts the threads that make out lines.
 fn start<'scope>(
     scope: &'scope Scope<'scope, '_>,
     workers: usize,
     quick: bool,
-) -> io::Result<Ways<'scope>> {
+) -> io::Result<Ways> {
     let each = iter::repeat_with(|| {
         let (to, taken) = sync_channel(WAITING);
         let (given, from) = sync_channel(WAITING);

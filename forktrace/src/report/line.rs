@@ -30,6 +30,10 @@ pub(super) struct Refusal<'a> {
 }
 
 /// What a line is.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every line is the largest"
+)]
 pub(super) enum Entry<'a> {
     Refusal(Refusal<'a>, &'a [u8]),
     Record(Record, &'a [u8]),

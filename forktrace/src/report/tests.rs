@@ -892,7 +892,7 @@ fn threads_make_no_difference() {
     let mut hole = lines.clone();
     hole[2_000_000..2_070_000].fill(0);
     let torn = &lines[..lines.len() - 9];
-    let long = [&lines[..], &[b'x'; 3 << 20], b"\n", &lines].concat();
+    let long = [&lines[..], &vec![b'x'; 3 << 20], b"\n", &lines].concat();
     let none = b"no record\n".repeat(300_000);
     for (name, bytes) in [
         ("plain", &*lines),
