@@ -10,7 +10,12 @@ mod range;
 mod top;
 pub(crate) mod values;
 
-use std::{borrow::Cow, ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    borrow::Cow,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::ArgValueCompleter;
@@ -21,7 +26,7 @@ use forktrace::{
     record::{Containers, Errno, Record},
     report::{By, Report},
     selftest::Line,
-    view::{Format, Probes, formats},
+    view::{Format, Probes, clean, formats},
 };
 
 use values::{
@@ -103,6 +108,12 @@ pub(crate) enum Command {
         after_long_help = format!("Any number of files, of any number of hosts, in any order.\n\n{}", manual::examples(&manual::REPORT))
     )]
     Report(Box<ReportArgs>),
+    /// Write recordings as one table: Parquet or CSV.
+    #[command(
+        after_help = "Any number of files, of any number of hosts, in any order.",
+        after_long_help = format!("Any number of files, of any number of hosts, in any order.\n\n{}", manual::examples(&manual::CONVERT))
+    )]
+    Convert(ConvertArgs),
     /// Watch limits and failures on one screen, or a recording in time.
     #[command(after_long_help = manual::examples(&manual::TOP))]
     Top(Box<TopArgs>),
@@ -259,6 +270,48 @@ pub(crate) struct ReportArgs {
     pub range: RangeArgs,
     #[command(flatten)]
     pub filter: FilterArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// Recordings, plain or compressed; `-` is standard input.
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// What to write: a name that ends in .parquet or .csv; `-` is CSV to standard output.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Overwrite an existing file.
+    #[arg(long)]
+    pub force: bool,
+    /// End with status 0 though damage has lost some of the records.
+    #[arg(long)]
+    pub lenient: bool,
+}
+
+/// What a recording is converted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Table {
+    Parquet,
+    Csv,
+}
+
+impl ConvertArgs {
+    /// By the name of what is written.
+    pub(crate) fn format(&self) -> Result<Table, String> {
+        let ending = self.output.extension().and_then(|ending| ending.to_str());
+        match ending {
+            Some("parquet") => Ok(Table::Parquet),
+            Some("csv") => Ok(Table::Csv),
+            _ if self.output == Path::new("-") => Ok(Table::Csv),
+            _ => {
+                let output = self.output.to_string_lossy();
+                Err(format!(
+                    "--output {}: the name has to end in .parquet or .csv, which says what is written",
+                    clean(&output)
+                ))
+            }
+        }
+    }
 }
 
 /// For how long, and how safely, a recording is kept.

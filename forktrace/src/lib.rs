@@ -2,8 +2,8 @@
 //!
 //! Data flows one way: [`probe`] (the kernel side) → [`evidence`] (what is known) → [`cause`] (the
 //! verdict, a pure function of the evidence, and its answer) → [`record`] (the schema) → [`view`]
-//! (text, JSON, a page). [`recording`] is files of records, [`report`] sums them up, [`headroom`]
-//! says how near limits are, [`metrics`] makes numbers for monitoring of both, [`journal`] entries of systemd's journal, [`otlp`] OpenTelemetry's logs and metrics, [`program`] what programs say. [`host`] answers questions about this machine, [`tracer`] runs a
+//! (text, JSON, a page). [`recording`] is files of records, [`report`] sums them up, [`flat`] makes tables
+//! of them, [`headroom`] says how near limits are, [`metrics`] makes numbers for monitoring of both, [`journal`] entries of systemd's journal, [`otlp`] OpenTelemetry's logs and metrics, [`program`] what programs say. [`host`] answers questions about this machine, [`tracer`] runs a
 //! session, [`confine`] gives up what that no longer needs, [`provoke`] gets tasks refused, and
 //! [`selftest`] tries all of it by that. [`model`] is the vocabulary of them all, [`btf`] the
 //! kernel's types, [`arch`] what the machine decides.
@@ -13,6 +13,7 @@ pub mod btf;
 pub mod cause;
 pub mod confine;
 pub mod evidence;
+pub mod flat;
 pub mod headroom;
 pub mod host;
 pub mod journal;

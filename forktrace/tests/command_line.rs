@@ -222,3 +222,106 @@ fn help_has_examples() {
     }
     assert!(printed(&["--help"], "").contains("\nExamples:\n"));
 }
+
+/// What a command says on standard error.
+fn said(run: &Output) -> String {
+    text(&run.stderr)
+}
+
+#[test]
+fn a_recording_becomes_a_table_that_adds_up_to_its_report() {
+    let folder = Folder::new("convert");
+    let csv = folder.path("a.csv");
+    let convert = |arguments: &[&str]| run(&[&["convert"], arguments].concat(), "");
+    let made = convert(&["-o", &csv, RECORDING, RECORDING]);
+    assert!(made.status.success(), "{made:?}");
+    let table = fs::read_to_string(&csv).unwrap();
+    let sum: u64 = table
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').nth(1).unwrap().parse::<u64>().unwrap())
+        .sum();
+    let report = printed(&["report", "--format", "json", RECORDING], "");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["totals"]["failures"], sum);
+    assert!(
+        said(&made).contains(&format!("{sum} failed creations in ")),
+        "{made:?}"
+    );
+    let out = convert(&["-o", "-", RECORDING]);
+    assert_eq!(text(&out.stdout), table);
+    // Nothing is overwritten unasked, and a recording never.
+    assert!(refused(&["convert", "-o", &csv, RECORDING]).contains("--force"));
+    let copy = folder.path("copy.csv");
+    fs::copy(RECORDING, &copy).unwrap();
+    let own = refused(&["convert", "--force", "-o", &copy, &copy]);
+    assert!(own.contains("is to be read"), "{own}");
+    let strange = refused(&["convert", "-o", &folder.path("a.xlsx"), RECORDING]);
+    assert!(strange.contains(".parquet or .csv"), "{strange}");
+    refused(&["convert", "-o", &folder.path("b.parquet"), "/none"]);
+    refused(&["convert", "-o", &folder.path("b.csv"), "/none"]);
+    // What damage has lost is told, and what is left is written.
+    let torn = folder.path("torn.ndjson");
+    let whole = fs::read(RECORDING).unwrap();
+    fs::write(&torn, &whole[..whole.len() - 9]).unwrap();
+    for (lenient, status) in [(false, 5), (true, 0)] {
+        let mut arguments = vec!["--force", "-o", &csv, &torn];
+        arguments.extend(lenient.then_some("--lenient"));
+        let cut = convert(&arguments);
+        assert_eq!(cut.status.code(), Some(status), "{cut:?}");
+        assert!(said(&cut).contains("cut off"), "{cut:?}");
+        assert_eq!(fs::read_to_string(&csv).unwrap(), table);
+    }
+}
+
+/// Parquet is another program's: it is called with the same files where it is there, and named where it isn't.
+#[test]
+fn the_program_for_parquet_is_looked_for() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("parquet");
+    let to = folder.path("a.parquet");
+    // In a folder of its own: beside the one that is tested, the real one may be.
+    let (own, bin) = (env!("CARGO_BIN_EXE_forktrace"), folder.path("bin"));
+    fs::create_dir(&bin).unwrap();
+    let program = format!("{bin}/forktrace");
+    fs::hard_link(own, &program)
+        .or_else(|_| fs::copy(own, &program).map(drop))
+        .unwrap();
+    let convert = |path: &str| {
+        let mut forktrace = Command::new(&program);
+        forktrace.args(["convert", "--lenient", "-o", &to, RECORDING]);
+        forktrace.env("PATH", path).output().unwrap()
+    };
+    let none = convert("/none");
+    assert_eq!(none.status.code(), Some(2), "{none:?}");
+    assert!(
+        said(&none).contains("--package forktrace-convert"),
+        "{none:?}"
+    );
+    let program = folder.path("forktrace-convert");
+    fs::write(&program, "#!/bin/sh\necho \"$@\"\nexit 5\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let there = convert(folder.0.to_str().unwrap());
+    assert_eq!(there.status.code(), Some(5));
+    let called = text(&there.stdout);
+    assert_eq!(
+        called.trim_end(),
+        format!("--output {to} --lenient -- {RECORDING}")
+    );
+}
+
+/// On a terminal (`script` makes one): how much was read, and how fast. Elsewhere nothing.
+#[test]
+fn reading_shows_how_far_it_is() {
+    let slowly = format!(
+        "(cat {RECORDING}; sleep 0.8; cat {RECORDING}) | {} report --format json - > /dev/null",
+        env!("CARGO_BIN_EXE_forktrace")
+    );
+    let terminal = Command::new("script")
+        .args(["-qec", &slowly, "/dev/null"])
+        .output();
+    let shown = text(&terminal.unwrap().stdout);
+    assert!(shown.contains("iB/s"), "{shown:?}");
+    let pipe = Command::new("sh").args(["-c", &slowly]).output().unwrap();
+    assert_eq!(text(&pipe.stderr), "");
+}

@@ -241,6 +241,27 @@ pub(crate) const TOP: Manual = Manual {
     see: &["live", "check", "replay", "explain", "top(1)"],
 };
 
+pub(crate) const CONVERT: Manual = Manual {
+    name: "convert",
+    about: &[
+        "Writes recordings as one table, a row for each failure, each count of repeats, each loss and each OOM kill, with host and session. Parquet has typed and nested columns, and is written by forktrace-convert, a program of its own that is looked for beside forktrace and in PATH; CSV has a column for each field, and JSON for lists. What the column failures adds up to is what report counts of the same files.",
+    ],
+    examples: &[
+        example(
+            "A month of many hosts:",
+            "forktrace convert -o november.parquet web*/failures*.ndjson.zst",
+        ),
+        example(
+            "For a spreadsheet, one cause alone:",
+            "forktrace replay --cause pid_max --format json failures.ndjson | forktrace convert -o pid_max.csv -",
+        ),
+    ],
+    files: &[],
+    environment: &[],
+    exit: &[],
+    see: &["record", "replay", "report", "schema"],
+};
+
 pub(crate) const PROBES: Manual = Manual {
     name: "probes",
     about: &[
@@ -418,12 +439,13 @@ pub(crate) const MAN: Manual = Manual {
 };
 
 /// Of every command, the default one first.
-pub(crate) const ALL: [&Manual; 12] = [
+pub(crate) const ALL: [&Manual; 13] = [
     &LIVE,
     &RECORD,
     &REPLAY,
     &REPORT,
     &TOP,
+    &CONVERT,
     &PROBES,
     &EXPLAIN,
     &CHECK,

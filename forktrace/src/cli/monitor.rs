@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use forktrace::metrics::{MOST_SERIES, SERIES, address};
 
 /// Where numbers and entries go, beside the output.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Monitoring")]
 pub(crate) struct MonitorArgs {
     /// Keep what was refused, and how full the nearest limits are, as numbers in this file, for

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{Attach, Color, FilterArgs, RangeArgs, TimesArgs, TraceArgs};
+use super::{Attach, Color, FilterArgs, RangeArgs, TimesArgs, TraceArgs, monitor::MonitorArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct TopArgs {
@@ -38,6 +38,8 @@ impl TopArgs {
             seccomp: false,
             duration: None,
             count: None,
+            fail: false,
+            monitor: MonitorArgs::default(),
             ring_size: 1 << 20,
             verbose: false,
             btf: None,

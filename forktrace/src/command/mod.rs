@@ -3,6 +3,7 @@
 mod check;
 mod child;
 mod completions;
+mod convert;
 mod digest;
 mod explain;
 mod live;
@@ -10,6 +11,7 @@ mod man;
 mod monitor;
 mod print;
 mod probes;
+mod progress;
 mod record;
 mod recordings;
 mod replay;
@@ -42,6 +44,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Record(args)) => record::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Probes(args)) => probes::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Check(args)) => check::run(&args),

@@ -1,24 +1,55 @@
 //! What all commands that read recordings do alike.
 
-use std::{io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 use forktrace::{
-    recording::{Damage, OneWay, ReadError, Reader, Wanted},
+    recording::{Damage, OneWay, ReadError, Reader, Source, Wanted},
     view::{clean, damage},
 };
 
+use super::progress::Progress;
 use crate::{
     cli::{ErrnoChoice, FilterArgs},
-    exit::Exit,
+    exit::{Exit, UsageError},
 };
 
 /// A file, or standard input for `-`.
-pub(super) fn open(path: &Path) -> Result<Reader, ReadError> {
-    if path == Path::new("-") {
-        Reader::new(Path::new("standard input"), Box::new(OneWay(io::stdin())))
-    } else {
-        Reader::open(path)
+pub(super) fn open(path: &Path, progress: &Progress) -> Result<Reader, ReadError> {
+    let (name, source): (_, Box<dyn Source>) = match path == Path::new("-") {
+        true => (Path::new("standard input"), Box::new(OneWay(io::stdin()))),
+        false => (path, Box::new(source(path)?)),
+    };
+    Reader::new(name, progress.watch(source))
+}
+
+fn source(path: &Path) -> Result<File, ReadError> {
+    File::open(path).map_err(|source| ReadError::Open {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// What is written may be none of what is read: an overwritten recording would be lost.
+pub(super) fn check_apart(written: &Path, read: &[PathBuf]) -> Result<(), UsageError> {
+    let Ok(there) = fs::metadata(written) else {
+        return Ok(());
+    };
+    let id = |file: &fs::Metadata| (file.dev(), file.ino());
+    let read = read.iter().filter_map(|file| fs::metadata(file).ok());
+    if read.map(|file| id(&file)).any(|file| file == id(&there)) {
+        let written = written.to_string_lossy();
+        let text = format!(
+            "{} is to be read; what is written needs a file of its own",
+            clean(&written)
+        );
+        return Err(UsageError(text));
     }
+    Ok(())
 }
 
 /// What the filters on the command line want, at any time.

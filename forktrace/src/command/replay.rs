@@ -15,6 +15,7 @@ use forktrace::{
 use self::{follow::Followed, sessions::Sessions};
 use super::{
     print::{Coming, Printer},
+    progress::Progress,
     recordings::{self, report_damage, wanted},
 };
 use crate::{
@@ -43,10 +44,17 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let mut filter = Filter::new(wanted);
     let mut passed = Passed::default();
     let mut all = Damage::default();
+    let progress = match args.follow || args.print.quiet {
+        true => Progress::hidden(),
+        false => Progress::of_printing(&args.files),
+    };
     for path in &args.files {
-        let damage = replay(path, args.follow, &mut filter, &mut printer, &mut passed)?;
+        let damage = {
+            let mut reader = open(path, args.follow, &progress)?;
+            replay(&mut reader, &mut filter, &mut printer, &mut passed)?
+        };
         if damage.is_any() {
-            report_damage(path, damage);
+            progress.aside(|| report_damage(path, damage));
         }
         all.add(damage);
     }
@@ -89,13 +97,11 @@ impl Passed {
 }
 
 fn replay(
-    path: &Path,
-    follow: bool,
+    reader: &mut Reader,
     filter: &mut Filter,
     printer: &mut Printer,
     passed: &mut Passed,
 ) -> anyhow::Result<Damage> {
-    let mut reader = open(path, follow)?;
     while let Some(item) = reader.next()? {
         match item {
             Item::Record(record) => {
@@ -112,7 +118,7 @@ fn replay(
     Ok(reader.damage())
 }
 
-fn open(path: &Path, follow: bool) -> Result<Reader, ReadError> {
+fn open(path: &Path, follow: bool, progress: &Progress) -> Result<Reader, ReadError> {
     if follow && path != Path::new("-") {
         let source = Followed::open(path).map_err(|source| ReadError::Open {
             path: path.to_owned(),
@@ -120,6 +126,6 @@ fn open(path: &Path, follow: bool) -> Result<Reader, ReadError> {
         })?;
         Reader::new(path, Box::new(source))
     } else {
-        recordings::open(path)
+        recordings::open(path, progress)
     }
 }

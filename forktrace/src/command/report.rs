@@ -1,14 +1,15 @@
 //! `report`: sums recordings up.
 
-use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
+use std::{io, path::Path};
 
 use forktrace::{
     recording::{Damage, Wanted, check_name, check_whole, write_whole},
     report::{Aggregator, Asked, Report},
-    view::{Look, clean, formats::REPORT_PAGE},
+    view::{Look, formats::REPORT_PAGE},
 };
 
 use super::{
+    progress::Progress,
     recordings::{self, report_damage, wanted},
     terminal,
 };
@@ -46,12 +47,13 @@ fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
     if args.html.is_some() {
         report = report.for_page();
     }
+    let progress = Progress::of(&args.files);
     for path in &args.files {
-        let mut reader = recordings::open(path)?;
+        let mut reader = recordings::open(path, &progress)?;
         report.read(&mut reader)?;
         damage.add(reader.damage());
         if reader.damage().is_any() {
-            report_damage(path, reader.damage());
+            progress.aside(|| report_damage(path, reader.damage()));
         }
     }
     let asked = Asked {
@@ -61,25 +63,11 @@ fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
     Ok((report.finish_as(asked), damage))
 }
 
-/// An overwritten recording would be lost.
 fn check_place(page: &Path, args: &ReportArgs) -> anyhow::Result<()> {
     if page == Path::new("-") {
         return Ok(());
     }
     check_name(page, &["html", "htm"])?;
     check_whole(page, args.force)?;
-    let Ok(there) = fs::metadata(page) else {
-        return Ok(());
-    };
-    let id = |file: &fs::Metadata| (file.dev(), file.ino());
-    let read = args.files.iter().filter_map(|file| fs::metadata(file).ok());
-    if read.map(|file| id(&file)).any(|file| file == id(&there)) {
-        let page = page.to_string_lossy();
-        let text = format!(
-            "{} is to be read; the page needs a file of its own",
-            clean(&page)
-        );
-        return Err(UsageError(text).into());
-    }
-    Ok(())
+    Ok(recordings::check_apart(page, &args.files)?)
 }

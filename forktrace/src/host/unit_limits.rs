@@ -47,12 +47,14 @@ impl UnitLimit {
     }
 }
 
+/// A unit's name, whose user's manager has it, and whether it is of memory.
+type Key = (String, Option<u32>, bool);
+
 /// Finds them, and remembers each unit's for a minute.
 pub struct UnitLimits {
     root: PathBuf,
     files: UnitFiles,
-    /// By name, whose user's manager has it, and whether it is of memory.
-    known: HashMap<(String, Option<u32>, bool), (Instant, Option<UnitLimit>)>,
+    known: HashMap<Key, (Instant, Option<UnitLimit>)>,
 }
 
 impl UnitLimits {

@@ -35,6 +35,8 @@ published! {
     LOG_LINES = "log-lines";
     /// Of the lines of `selftest`.
     SELFTEST = "selftest";
+    /// Of the rows of `convert`.
+    ROWS = "rows";
     /// Of the document of `report`.
     REPORT = "report";
     /// Of the document of `check`.

@@ -5,8 +5,10 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+use tempfile::NamedTempFile;
 
 use super::writer::{WriteError, missing_folder};
 
@@ -57,7 +59,76 @@ pub fn write_whole(path: &Path, force: bool, text: &[u8]) -> Result<(), WriteErr
             .and_then(|mut file| file.write_all(text)),
         _ => beside(path, force, text),
     };
-    written.map_err(|source| match source.kind() {
+    written.map_err(|source| failed(path, source))
+}
+
+fn beside(path: &Path, force: bool, text: &[u8]) -> io::Result<()> {
+    let mut file = new_beside(path)?;
+    file.as_file_mut().write_all(text)?;
+    put(file, path, force)
+}
+
+fn new_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    tempfile::Builder::new()
+        .prefix(".forktrace-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        // Its own error names the file beside, which nobody knows.
+        .map_err(|error| io::Error::from(error.kind()))
+}
+
+fn put(file: NamedTempFile, path: &Path, force: bool) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    let placed = match force {
+        true => file.persist(path),
+        false => file.persist_noclobber(path),
+    };
+    placed.map(|_| ()).map_err(|error| error.error)
+}
+
+/// A file that grows as it is written, beside its place: it comes there by [`Self::finish`], and
+/// without that nothing is left of it.
+pub struct Whole {
+    file: NamedTempFile,
+    path: PathBuf,
+    force: bool,
+}
+
+impl Whole {
+    /// Begins it, where [`check_whole`] finds nothing wrong.
+    pub fn begin(path: &Path, force: bool) -> Result<Self, WriteError> {
+        check_whole(path, force)?;
+        if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+            return Err(WriteError::NoPlace {
+                path: path.to_owned(),
+            });
+        }
+        let file = new_beside(path).map_err(|source| failed(path, source))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            force,
+        })
+    }
+
+    /// Puts it at its place.
+    pub fn finish(self) -> Result<(), WriteError> {
+        put(self.file, &self.path, self.force).map_err(|source| failed(&self.path, source))
+    }
+}
+
+impl io::Write for Whole {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> WriteError {
+    match source.kind() {
         // It has come meanwhile.
         io::ErrorKind::AlreadyExists => WriteError::Exists {
             path: path.to_owned(),
@@ -67,23 +138,7 @@ pub fn write_whole(path: &Path, force: bool, text: &[u8]) -> Result<(), WriteErr
             path: path.to_owned(),
             source,
         },
-    })
-}
-
-fn beside(path: &Path, force: bool, text: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(".forktrace-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        // Its own error names the file beside, which nobody knows.
-        .map_err(|error| io::Error::from(error.kind()))?;
-    file.as_file_mut().write_all(text)?;
-    file.as_file().sync_all()?;
-    let placed = match force {
-        true => file.persist(path),
-        false => file.persist_noclobber(path),
-    };
-    placed.map(|_| ()).map_err(|error| error.error)
+    }
 }
 
 /// Refuses a name that promises what the file won't be: `page.html.gz` is read by nobody. `fits`
@@ -139,6 +194,30 @@ mod tests {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(names(dir.path()), ["a.html"]);
+    }
+
+    /// Until it is finished, the folder is as it was, and so it stays where that never comes.
+    #[test]
+    fn what_grows_comes_to_its_place_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.csv");
+        fs::write(&path, "old").unwrap();
+        assert!(matches!(
+            Whole::begin(&path, false),
+            Err(WriteError::Exists { .. })
+        ));
+        let mut given_up = Whole::begin(&path, true).unwrap();
+        given_up.write_all(b"half").unwrap();
+        drop(given_up);
+        assert_eq!(names(dir.path()), ["a.csv"]);
+        let mut whole = Whole::begin(&path, true).unwrap();
+        whole.write_all(b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        whole.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(dir.path()), ["a.csv"]);
+        let device = Whole::begin(Path::new("/dev/null"), true);
+        assert!(matches!(device, Err(WriteError::NoPlace { .. })));
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct Aggregator {
     once: Option<Once>,
     /// Keeps what a page shows beside sums.
     page: bool,
+    /// Whether the record that was taken last is one that has not been counted before.
+    new: bool,
     keys: KeyMaker,
 }
 
@@ -117,6 +119,7 @@ impl Aggregator {
             again: 0,
             once: Some(Once::default()),
             page: false,
+            new: true,
             keys: KeyMaker::default(),
         }
     }
@@ -244,6 +247,7 @@ impl Aggregator {
 
     /// `line`: what it was read from.
     fn take_parsed(&mut self, record: &Record, line: Option<&[u8]>) {
+        self.new = true;
         match record {
             Record::Session(_) => self.so_far = SoFar::default(),
             Record::Failure(failure) => self.go_on(Some(failure.seq)),
@@ -288,16 +292,35 @@ impl Aggregator {
             _ => true,
         };
         add(&mut self.again, u64::from(!new));
+        self.new = new;
         new
     }
 
     /// The same, of records without a number.
     fn is_new_record(&mut self, says: impl Hash) -> bool {
         let at = self.session();
-        match &mut self.once {
+        self.new = match &mut self.once {
             Some(once) if !self.sessions.is_shared(at) => once.other(at, says),
             _ => true,
-        }
+        };
+        self.new
+    }
+
+    /// Whether the record that was taken last is one that has not been counted before.
+    pub(crate) fn was_new(&self) -> bool {
+        self.new
+    }
+
+    /// Which session it is of: the place that it has among the sessions, or the one that all beyond
+    /// the bound have.
+    pub(crate) fn place_of_session(&mut self) -> usize {
+        self.session()
+    }
+
+    /// Whether that place is one of many.
+    pub(crate) fn is_place_shared(&mut self) -> bool {
+        let at = self.session();
+        self.sessions.is_shared(at)
     }
 
     fn failure(&mut self, r: &Refusal<'_>, counted: bool, line: Option<&[u8]>) {

@@ -5,6 +5,7 @@
 
 mod check;
 mod colours;
+mod csv;
 mod damage;
 mod explain;
 pub mod formats;
@@ -25,6 +26,7 @@ pub mod top;
 mod wrap;
 
 pub use crate::model::{clean, is_harmful, quoted, without_numbers, zone};
+pub use csv::Csv;
 pub use damage::{damage, not_in_files, without_summary};
 pub use explain::Explained;
 pub use nothing::nothing_passed;

@@ -7,9 +7,11 @@ mod watch;
 
 use std::io::{self, IsTerminal as _};
 
+use forktrace::view::top::Top;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::terminal;
 use crate::{
     cli::TopArgs,
     exit::{Exit, UsageError},
@@ -21,6 +23,13 @@ pub(super) fn run(args: &TopArgs) -> anyhow::Result<Exit> {
         Some(file) => replay::run(args, file),
         None => watch::run(args),
     }
+}
+
+/// Nothing yet.
+fn empty(args: &TopArgs) -> Top {
+    let mut top = Top::default();
+    top.colours = terminal::look(args.color).colours;
+    top
 }
 
 /// What can't show it is told so, and what does instead.

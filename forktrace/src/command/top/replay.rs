@@ -15,12 +15,12 @@ use forktrace::{
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Signalled, Signals, clock, input::Input, screen::Screen};
+use super::{Signalled, Signals, clock, empty, input::Input, screen::Screen};
 use crate::{
     cli::{Range, TopArgs},
     command::{
+        progress::Progress,
         recordings::{self, wanted},
-        terminal,
     },
     exit::{Exit, UsageError},
 };
@@ -46,18 +46,17 @@ pub(super) fn run(args: &TopArgs, file: &Path) -> anyhow::Result<Exit> {
         ..wanted(&args.filter)
     });
     let mut replay = Replay {
-        top: Top {
-            colours: terminal::look(args.color).colours,
-            title: format!("forktrace top: {}", clean(&file.to_string_lossy())),
-            ..Top::default()
-        },
-        reader: recordings::open(file)?,
+    command::{
+        progress::Progress,
+        recordings::{self, wanted},
+    },
         filter,
         next: None,
         now: Timestamp::UNIX_EPOCH,
         speed: args.speed,
         ended: false,
     };
+    replay.top.title = format!("forktrace top: {}", clean(&file.to_string_lossy()));
     // What is no recording is said before the screen is taken.
     replay.read()?;
     let Some((first, _)) = &replay.next else {

@@ -23,12 +23,8 @@ use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Signalled, Signals, clock, input::Input, screen::Screen};
-use crate::{
-    cli::TopArgs,
-    command::{setup, terminal},
-    exit::Exit,
-};
+use super::{Signalled, Signals, clock, empty, input::Input, screen::Screen};
+use crate::{cli::TopArgs, command::setup, exit::Exit};
 
 /// How often it is drawn.
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,10 +44,7 @@ pub(super) fn run(args: &TopArgs) -> anyhow::Result<Exit> {
         let mut input = Input::new().context("waiting for keys")?;
         let traced = start(args)?;
         let mut watch = Watch {
-            top: Top {
-                colours: terminal::look(args.color).colours,
-                ..Top::default()
-            },
+            top: empty(args),
             began: Instant::now(),
             pace: SECOND,
             next_reading: Instant::now(),
@@ -69,8 +62,9 @@ pub(super) fn run(args: &TopArgs) -> anyhow::Result<Exit> {
         // With what it draws on, all is open that it needs.
         let tracer = watch.tracer.as_ref();
         confine(&Needs {
-            folder: None,
+            folders: &[],
             signals: false,
+            accepts: false,
             real_time: tracer.is_some_and(Tracer::reads_in_real_time),
             maps_readable: &|| tracer.is_none_or(Tracer::can_read_maps),
         });

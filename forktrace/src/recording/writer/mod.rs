@@ -99,6 +99,8 @@ pub enum WriteError {
     NoFile { path: PathBuf },
     #[error("{path} can't be created: there is no folder {folder}")]
     NoFolder { path: PathBuf, folder: PathBuf },
+    #[error("{path} is no regular file, which is what this is written to")]
+    NoPlace { path: PathBuf },
     #[error("opening {path}")]
     Open { path: PathBuf, source: io::Error },
     #[error("writing to {path} (what was written before stays readable)")]

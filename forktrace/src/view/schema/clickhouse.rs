@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::columns::{Column, Kind, columns};
+use crate::flat::columns::{Column, Kind, columns};
 use crate::view::output::{Format, How};
 
 pub(crate) const FORMAT: Format<Value> = Format {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::columns::{Column, Kind, columns};
+use crate::flat::columns::{Column, Kind, columns};
 use crate::view::output::{Format, How};
 
 pub(crate) const FORMAT: Format<Value> = Format {
@@ -27,14 +27,15 @@ SELECT * FROM read_ndjson(files, ignore_errors = true, filename = true, columns 
 {}
 }}) WHERE \"type\" IS NOT NULL;
 
--- Every failure, with the host and the start of its session. `times` counts it and its repeats: the
+-- Every failure, with the host, the kernel and the start of its session. `times` counts it and its repeats: the
 -- sum of it is all failures that a `failure` record tells of.
 CREATE OR REPLACE MACRO forktrace_failures(files) AS TABLE
 WITH lines AS (SELECT *, row_number() OVER () AS line FROM forktrace(files)),
 placed AS (
-  SELECT * EXCLUDE (line, host, started, filename),
+  SELECT * EXCLUDE (line, host, started, kernel, filename),
     last_value(host IGNORE NULLS) OVER upto AS host,
-    last_value(started IGNORE NULLS) OVER upto AS started
+    last_value(started IGNORE NULLS) OVER upto AS started,
+    last_value(kernel IGNORE NULLS) OVER upto AS kernel
   FROM lines WINDOW upto AS (PARTITION BY filename ORDER BY line ROWS UNBOUNDED PRECEDING)
 ),
 more AS (

@@ -1,8 +1,6 @@
 //! The schema of what is printed: itself, and the columns that it gives engines which would guess them
 //! from the first lines.
 
-mod columns;
-
 pub(super) mod clickhouse;
 pub(super) mod duckdb;
 pub(super) mod jq;

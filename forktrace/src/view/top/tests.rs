@@ -28,6 +28,7 @@ fn row(kind: LimitKind, owner: Owner, value: u64, usage: u64, unit: Unit) -> Row
         refuses: Refuses::Tasks,
         reclaimable: None,
         next: None,
+        below: false,
         exempt: None,
         owner: None,
         full_in_seconds: None,

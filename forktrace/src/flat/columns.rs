@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// What a column holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Text,
     Bool,
     /// Not negative, of 32 bits.
@@ -22,13 +22,13 @@ pub(super) enum Kind {
 
 /// A field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Column {
+pub struct Column {
     pub name: String,
     pub kind: Kind,
 }
 
 /// The fields of a record, whichever it is.
-pub(super) fn columns(schema: &Value) -> Vec<Column> {
+pub fn columns(schema: &Value) -> Vec<Column> {
     let mut all: Vec<Column> = Vec::new();
     let kinds = schema["oneOf"].as_array();
     let kinds = kinds.map_or(std::slice::from_ref(schema), |kinds| kinds);

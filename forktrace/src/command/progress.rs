@@ -1,0 +1,145 @@
+//! How far reading has come, on a terminal: from half a second on, redrawn as bytes are read, by no
+//! thread of its own.
+
+use std::{
+    cell::Cell,
+    fs,
+    io::{self, IsTerminal as _, Read, Seek, SeekFrom},
+    os::fd::AsFd as _,
+    path::PathBuf,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use forktrace::recording::Source;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+
+/// What ends before shows nothing.
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
+
+/// Progress of reading files one after the other; `None` where nobody sees it.
+pub(super) struct Progress(Option<Rc<Shown>>);
+
+struct Shown {
+    bar: ProgressBar,
+    begun: Instant,
+    /// Bytes of files that have been read.
+    before: Cell<u64>,
+}
+
+impl Progress {
+    /// Of nothing that anybody sees.
+    pub(super) fn hidden() -> Self {
+        Self(None)
+    }
+
+    /// Of all these files, on standard error where that is a terminal. Of what is no file nobody
+    /// knows how much there is: then no share is told, and no time.
+    pub(super) fn of(files: &[PathBuf]) -> Self {
+        const SHARE: &str = "{percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} left";
+        const BYTES: &str = "{bytes}, {bytes_per_sec}";
+        if !io::stderr().is_terminal() {
+            return Self::hidden();
+        }
+        let size = |path: &PathBuf| {
+            let about = fs::metadata(path).ok()?;
+            about.is_file().then_some(about.len())
+        };
+        let bytes: Option<u64> = files.iter().map(size).sum();
+        let template = if bytes.is_some() { SHARE } else { BYTES };
+        let style = ProgressStyle::with_template(template);
+        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden());
+        let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self(Some(Rc::new(Shown {
+            bar: bar.with_finish(ProgressFinish::AndClear),
+            begun: Instant::now(),
+            before: Cell::new(0),
+        })))
+    }
+
+    /// The same, of a command that prints as it reads: where it prints to a file.
+    pub(super) fn of_printing(files: &[PathBuf]) -> Self {
+        let out = io::stdout()
+            .as_fd()
+            .try_clone_to_owned()
+            .map(fs::File::from);
+        let to_a_file = out
+            .and_then(|out| out.metadata())
+            .is_ok_and(|about| about.is_file());
+        match to_a_file {
+            true => Self::of(files),
+            false => Self::hidden(),
+        }
+    }
+
+    /// A file that is read next.
+    pub(super) fn watch(&self, source: Box<dyn Source>) -> Box<dyn Source> {
+        match &self.0 {
+            None => source,
+            Some(shown) => Box::new(Watched {
+                source,
+                shown: Rc::clone(shown),
+                at: 0,
+                most: 0,
+            }),
+        }
+    }
+
+    /// Prints something beside it.
+    pub(super) fn aside(&self, print: impl FnOnce()) {
+        match &self.0 {
+            None => print(),
+            Some(shown) => shown.bar.suspend(print),
+        }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A file, and how far it was read.
+struct Watched {
+    source: Box<dyn Source>,
+    shown: Rc<Shown>,
+    at: u64,
+    /// It may be gone back to what was read before.
+    most: u64,
+}
+
+impl Read for Watched {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(to)?;
+        self.at += read as u64;
+        self.most = self.most.max(self.at);
+        let Shown { bar, begun, before } = &*self.shown;
+        if bar.is_hidden() && begun.elapsed() >= SHOWN_AFTER {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        bar.set_position(before.get() + self.most);
+        Ok(read)
+    }
+}
+
+impl Seek for Watched {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = self.source.seek(to)?;
+        self.at = at;
+        Ok(at)
+    }
+}
+
+impl Source for Watched {
+    fn wait(&mut self) {
+        self.source.wait();
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let before = &self.shown.before;
+        before.set(before.get() + self.most);
+    }
+}

@@ -1,0 +1,194 @@
+//! One row.
+
+use serde::Serialize;
+
+use super::same_cgroup;
+use crate::{
+    model::{
+        Caller, Candidate, Cause, Certainty, Cgroup, Errno, Fix, Holder, Limit, LossReason, Memory,
+        Operation,
+    },
+    record::{Alike, Constraint, Failure, InvokedBy, Loss, OomKill, Repeat, Session, Victim},
+};
+
+/// A record with its host and session: the columns of what is converted.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Row<'r> {
+    /// Which kind of record: `failure`, `repeat`, `loss`, `oom_kill`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Failed creations that it counts: their sum is a report's total.
+    pub failures: u64,
+    /// Host name.
+    pub host: Option<&'r str>,
+    /// Another one after each boot.
+    pub boot_id: Option<&'r str>,
+    /// Kernel release.
+    pub kernel: Option<&'r str>,
+    /// forktrace's version.
+    pub version: Option<&'r str>,
+    /// When the session began, UTC.
+    pub session: Option<String>,
+    /// UTC; of repeats, when the first of them came, and of losses, since when.
+    pub time: Option<String>,
+    /// UTC; when the last of them came.
+    pub last: Option<String>,
+    /// The failure's number in its session.
+    pub seq: Option<u64>,
+    /// The failure that is repeated.
+    pub of: Option<u64>,
+    /// What repeats have in common with it.
+    pub alike: Option<Alike>,
+    /// Why detail was lost.
+    pub reason: Option<&'r LossReason>,
+    /// See the `failure` record, as all that follows.
+    pub operation: Option<Operation>,
+    pub syscall: Option<&'r str>,
+    pub errno: Option<Errno>,
+    pub cause: Option<Cause>,
+    pub certainty: Option<Certainty>,
+    pub caller: Option<&'r Caller>,
+    pub cgroup: Option<&'r Cgroup>,
+    pub limit: Option<&'r Limit>,
+    pub candidates: &'r [Candidate],
+    pub holders: &'r [Holder],
+    pub memory: Option<&'r Memory>,
+    pub summary: Option<&'r str>,
+    pub fix: &'r [Fix],
+    /// See the `oom_kill` record, as what follows.
+    pub victim: Option<&'r Victim>,
+    pub constraint: Option<Constraint>,
+    pub invoked_by: Option<&'r InvokedBy>,
+    pub already_dying: Option<bool>,
+}
+
+/// The JSON Schema of a row.
+pub fn json_schema() -> serde_json::Value {
+    crate::model::published::ROWS.value()
+}
+
+#[cfg(test)]
+mod schema_tests {
+    use super::*;
+
+    #[test]
+    fn the_published_schema_is_that_of_the_types() {
+        crate::model::published::ROWS.is_of(schemars::schema_for!(Row<'static>));
+    }
+}
+
+/// What a failure has in common with its repeats.
+pub(super) struct Common {
+    operation: Operation,
+    errno: Errno,
+    cause: Cause,
+    certainty: Certainty,
+    caller: Caller,
+    cgroup: Cgroup,
+    limit: Option<Limit>,
+}
+
+impl Common {
+    pub(super) fn of(failure: Failure) -> Self {
+        Self {
+            operation: failure.operation,
+            errno: failure.errno,
+            cause: failure.cause,
+            certainty: failure.certainty,
+            caller: failure.caller,
+            cgroup: failure.cgroup,
+            limit: failure.limit,
+        }
+    }
+}
+
+/// A time as every engine reads it; what is none is left out.
+fn time(text: &str) -> Option<String> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(time.to_string())
+}
+
+impl<'r> Row<'r> {
+    fn of(kind: &'static str, session: Option<&'r Session>) -> Self {
+        Self {
+            kind,
+            host: session.map(|session| &*session.host),
+            boot_id: session.and_then(|session| session.boot_id.as_deref()),
+            kernel: session.map(|session| &*session.kernel),
+            version: session.map(|session| &*session.version),
+            session: session.and_then(|session| time(&session.started)),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn failure(session: Option<&'r Session>, failure: &'r Failure) -> Self {
+        Self {
+            failures: 1,
+            time: time(&failure.time),
+            seq: Some(failure.seq),
+            operation: Some(failure.operation),
+            syscall: failure.syscall.as_deref(),
+            errno: Some(failure.errno),
+            cause: Some(failure.cause),
+            certainty: Some(failure.certainty),
+            caller: Some(&failure.caller),
+            cgroup: Some(&failure.cgroup),
+            limit: failure.limit.as_ref(),
+            candidates: &failure.candidates,
+            holders: &failure.holders,
+            memory: failure.memory.as_ref(),
+            summary: Some(&failure.summary),
+            fix: &failure.fix,
+            ..Self::of("failure", session)
+        }
+    }
+
+    pub(super) fn repeat(
+        session: Option<&'r Session>,
+        repeat: &'r Repeat,
+        common: Option<&'r Common>,
+    ) -> Self {
+        let near = common.filter(|_| same_cgroup(repeat.alike));
+        Self {
+            failures: repeat.count,
+            time: time(&repeat.first),
+            last: time(&repeat.last),
+            of: Some(repeat.of),
+            alike: Some(repeat.alike),
+            operation: common.map(|common| common.operation),
+            errno: common.map(|common| common.errno),
+            cause: common.map(|common| common.cause),
+            certainty: common.map(|common| common.certainty),
+            caller: common
+                .filter(|_| repeat.alike.is_process())
+                .map(|common| &common.caller),
+            cgroup: near.map(|common| &common.cgroup),
+            limit: near.and_then(|common| common.limit.as_ref()),
+            ..Self::of("repeat", session)
+        }
+    }
+
+    pub(super) fn loss(session: Option<&'r Session>, loss: &'r Loss, failures: u64) -> Self {
+        Self {
+            failures,
+            time: time(&loss.since),
+            reason: Some(&loss.reason),
+            ..Self::of("loss", session)
+        }
+    }
+
+    pub(super) fn oom_kill(session: Option<&'r Session>, kill: &'r OomKill) -> Self {
+        Self {
+            time: time(&kill.time),
+            cgroup: Some(&kill.cgroup),
+            limit: kill.limit.as_ref(),
+            summary: Some(&kill.summary),
+            victim: Some(&kill.victim),
+            constraint: kill.constraint,
+            invoked_by: Some(&kill.invoked_by),
+            already_dying: kill.already_dying,
+            ..Self::of("oom_kill", session)
+        }
+    }
+}
