@@ -1,6 +1,7 @@
 //! `cargo xtask bench report`: how long `forktrace report` takes for a million
 //! failures, and how much memory, beside other tools that compute the same
-//! totals by cause from the same file in the same run.
+//! totals by cause from the same file in the same run; and, as what reading it costs at least, beside
+//! `wc -l` and `zstd -t`.
 
 mod generate;
 
@@ -31,7 +32,8 @@ struct Contender {
     command: Command,
     /// A tool that many times as slow is run once.
     runs: u32,
-    read: fn(&str) -> Result<Totals>,
+    /// `None`: it computes nothing of the kind.
+    read: Option<fn(&str) -> Result<Totals>>,
 }
 
 /// Totals by cause. A repeat follows its failure in what is generated, and jq
@@ -56,29 +58,42 @@ SELECT json_group_object(cause, n) FROM (
 pub(crate) fn main(args: &Args) -> Result<()> {
     let file = paths::work_dir("bench")?.join(format!("report-{}.ndjson", args.failures));
     generate::write(&file, args.failures)?;
-    let done = compare(&file, args);
+    let packed = file.with_extension("ndjson.zst");
+    let done = pack(&file, &packed).and_then(|()| compare(&file, &packed, args));
     // A gigabyte and a half.
     let _ = std::fs::remove_file(&file);
+    let _ = std::fs::remove_file(&packed);
     done
 }
 
-fn compare(file: &Path, args: &Args) -> Result<()> {
+/// In frames as forktrace makes them.
+fn pack(file: &Path, packed: &Path) -> Result<()> {
+    let mut split = Command::new("split");
+    split.args(["--line-bytes=256k", "--filter=zstd -q -3 -c"]);
+    let to =
+        std::fs::File::create(packed).with_context(|| format!("creating {}", packed.display()))?;
+    run::loud(split.arg(file).stdout(to))
+}
+
+fn compare(file: &Path, packed: &Path, args: &Args) -> Result<()> {
     let bytes = file.metadata()?.len();
     println!("{} failures, {:.2} GB\n", args.failures, bytes as f64 / 1e9);
     println!("| | seconds | of CPU | MB/s | peak memory, MiB |\n|---|---:|---:|---:|---:|");
     // Into the page cache, so that nobody pays for the disk.
     std::io::copy(&mut std::fs::File::open(file)?, &mut std::io::sink())?;
     let mut wanted: Option<Totals> = None;
-    for mut contender in contenders(file, args)? {
+    for mut contender in contenders(file, packed, args)? {
         let mut best: Option<Run> = None;
         for _ in 0..contender.runs {
             let run = measure(&mut contender.command)?;
-            let totals = (contender.read)(&run.said)
-                .with_context(|| format!("{} printed {}", contender.name, run.said))?;
-            match &wanted {
-                None => wanted = Some(totals),
-                Some(wanted) if *wanted == totals => {}
-                Some(wanted) => {
+            let totals = contender.read.map(|read| read(&run.said)).transpose();
+            let totals =
+                totals.with_context(|| format!("{} printed {}", contender.name, run.said))?;
+            match (&wanted, totals) {
+                (_, None) => {}
+                (None, totals) => wanted = totals,
+                (Some(wanted), Some(totals)) if *wanted == totals => {}
+                (Some(wanted), Some(totals)) => {
                     bail!("{} counts {totals:?}, forktrace {wanted:?}", contender.name)
                 }
             }
@@ -105,20 +120,48 @@ fn compare(file: &Path, args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn contenders(file: &Path, args: &Args) -> Result<Vec<Contender>> {
+fn contenders(file: &Path, packed: &Path, args: &Args) -> Result<Vec<Contender>> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     build.args(["build", "--release", "--quiet", "--package", "forktrace"]);
     run::loud(build.current_dir(paths::root()))?;
     let target = paths::work("");
     let target = target.parent().context("the target folder")?;
-    let mut forktrace = Command::new(target.join("release/forktrace"));
-    forktrace.arg("report").arg(file).args(["--format", "json"]);
-    let mut all = vec![Contender {
-        name: "forktrace report",
-        command: forktrace,
-        runs: args.runs,
-        read: of_report,
-    }];
+    let mut all = Vec::new();
+    for (name, file, alone) in [
+        ("forktrace report", file, false),
+        ("forktrace report, one thread", file, true),
+        ("forktrace report, .zst", packed, false),
+        ("forktrace report, .zst, one thread", packed, true),
+    ] {
+        let program = target.join("release/forktrace");
+        let mut command = match alone {
+            true => Command::new("taskset"),
+            false => Command::new(&program),
+        };
+        if alone {
+            command.args(["-c", "0"]).arg(&program);
+        }
+        command.arg("report").arg(file).args(["--format", "json"]);
+        all.push(Contender {
+            name,
+            command,
+            runs: args.runs,
+            read: Some(of_report),
+        });
+    }
+    for (name, program, arg, file) in [
+        ("wc -l", "wc", "-l", file),
+        ("zstd -t", "zstd", "-qt", packed),
+    ] {
+        let mut command = Command::new(program);
+        command.arg(arg).arg(file);
+        all.push(Contender {
+            name,
+            command,
+            runs: args.runs,
+            read: None,
+        });
+    }
     let duckdb = json_tools::get()?.join("duckdb");
     for (name, set) in [("duckdb, one thread", "SET threads = 1;"), ("duckdb", "")] {
         let sql = SQL.replace("FILE", &file.to_string_lossy().replace('\'', "''"));
@@ -128,7 +171,7 @@ fn contenders(file: &Path, args: &Args) -> Result<Vec<Contender>> {
             name,
             command,
             runs: args.runs,
-            read: of_object,
+            read: Some(of_object),
         });
     }
     let mut jq = Command::new("jq");
@@ -137,7 +180,7 @@ fn contenders(file: &Path, args: &Args) -> Result<Vec<Contender>> {
         name: "jq",
         command: jq,
         runs: 1,
-        read: of_object,
+        read: Some(of_object),
     });
     Ok(all)
 }

@@ -46,10 +46,8 @@ pub(super) fn run(args: &TopArgs, file: &Path) -> anyhow::Result<Exit> {
         ..wanted(&args.filter)
     });
     let mut replay = Replay {
-    command::{
-        progress::Progress,
-        recordings::{self, wanted},
-    },
+        top: empty(args),
+        reader: recordings::open(file, &Progress::hidden())?,
         filter,
         next: None,
         now: Timestamp::UNIX_EPOCH,

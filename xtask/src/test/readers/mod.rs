@@ -1,6 +1,10 @@
 //! Whether other tools read recordings right by what `forktrace schema` prints for them: recordings
 //! that are hard on engines which guess types, and numbers that are known.
 
+mod converted;
+mod debian;
+mod fleet;
+
 use super::{Tally, Tier};
 use crate::{json_tools, paths, python, run};
 use anyhow::{Context, Result, ensure};
@@ -45,6 +49,8 @@ pub(super) fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()>
     let python = (tier == Tier::Full).then(|| modules(&folder, &schema));
     let python = python.transpose()?;
     let clickhouse = schema("clickhouse")?;
+    let lnav = (tier == Tier::Full).then(debian::get).transpose()?;
+    let converted = converted::Converted::get(tier, forktrace, &programs.join("duckdb"))?;
     for case in cases()? {
         let file = folder.join(format!("{}.ndjson", case.name));
         fs::write(&file, &case.text).with_context(|| format!("writing {}", file.display()))?;
@@ -65,23 +71,53 @@ pub(super) fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()>
         if exact {
             check("jq", by_jq(&jq, &file));
         }
+        converted.check(&folder, case.name, &file, &mut check);
+        if let Some(home) = &lnav
+            && exact
+        {
+            check("lnav", debian::by_lnav(home, &case, &file));
+            let csv = folder.join(format!("{}.csv", case.name));
+            check("CSV: Miller", debian::by_miller(&csv));
+        }
         if let Some(python) = &python {
             check("polars", by_polars(python, &folder, &file));
             check("ClickHouse", by_clickhouse(python, &clickhouse, &file));
         }
     }
+    if tier == Tier::Full {
+        let text = recording()?;
+        let (session, failure) = samples(&text)?;
+        let samples = (&serde_json::from_str(session)?, &failure);
+        let mut say = |name: &str, right| tally.step(name, &right);
+        fleet::check(
+            &programs.join("duckdb"),
+            &duckdb,
+            samples,
+            &converted,
+            &mut say,
+        )?;
+    }
     Ok(())
 }
 
-fn cases() -> Result<Vec<Case>> {
-    let text = fs::read_to_string(paths::root().join(RECORDING))
-        .with_context(|| format!("reading {RECORDING}"))?;
+fn recording() -> Result<String> {
+    fs::read_to_string(paths::root().join(RECORDING))
+        .with_context(|| format!("reading {RECORDING}"))
+}
+
+/// A session and a failure, of which others are made.
+fn samples(text: &str) -> Result<(&str, Value)> {
     let session = text.lines().next().context("a session")?;
     let failure = text
         .lines()
         .find(|line| line.contains("\"limit\":{") && line.contains("\"failure\""))
         .context("a failure with a limit")?;
-    let failure: Value = serde_json::from_str(failure)?;
+    Ok((session, serde_json::from_str(failure)?))
+}
+
+fn cases() -> Result<Vec<Case>> {
+    let text = recording()?;
+    let (session, failure) = samples(&text)?;
     let many = |count: u64, change: &dyn Fn(u64, &mut Value)| {
         let mut text = format!("{session}\n");
         for seq in 1..=count {

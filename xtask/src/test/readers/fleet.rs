@@ -1,0 +1,189 @@
+//! The questions of docs/fleet.md, over recordings of a thousand hosts and over the tables that are made
+//! of them: what was put into the recordings has to come out, and of both the same.
+
+use super::converted::Converted;
+use crate::{paths, run};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+const HOSTS: u64 = 1000;
+const DAYS: u64 = 3;
+
+/// The first line that each question is answered with.
+const ANSWERS: [(&str, &str); 10] = [
+    (
+        "01-which-limit-hurts-most-hosts",
+        "pids.max,250,7500,256,512",
+    ),
+    ("02-since-when", "cgroup_pids_max,2026-11-02,250,3750"),
+    ("03-which-kernel", "cgroup_pids_max,6.12.43,200,6000,false"),
+    ("04-which-deploy", "2026-11-02,app.service,0,3750,250"),
+    ("05-which-unit", "app.service,250,7500,cgroup_pids_max"),
+    (
+        "06-which-program-never-recovered",
+        "/usr/bin/worker,250,2026-11-02,7500",
+    ),
+    ("07-which-hosts", "host-0020,2,31,2026-11-03"),
+    (
+        "08-at-the-same-time",
+        "2026-11-01 12:07:00,rlimit_nproc,100,1200",
+    ),
+    (
+        "09-which-hosts-have-another-value",
+        "pids.max,/system.slice/app.service,256,512,10,250,host-0100",
+    ),
+    ("10-what-to-change", "TasksMax=1024,250"),
+];
+
+/// What is refused on a host: at which minute, by which limit, and to whom.
+struct Refused {
+    minute: u64,
+    cause: &'static str,
+    limit: (&'static str, &'static str, u64),
+    program: &'static str,
+    unit: &'static str,
+    change: &'static str,
+}
+
+/// What is put into the recording of a host's day.
+fn refused(host: u64, day: u64) -> Vec<Refused> {
+    let mut all = Vec::new();
+    if host % 10 == 1 {
+        all.extend((0..2).map(|_| Refused {
+            minute: 7,
+            cause: "rlimit_nproc",
+            limit: ("RLIMIT_NPROC", "uid 1000", 4096),
+            program: "batch",
+            unit: "cron.service",
+            change: "nproc 8192",
+        }));
+    }
+    if host.is_multiple_of(4) && day >= 2 {
+        let value = if host.is_multiple_of(100) { 256 } else { 512 };
+        all.extend((0..5).map(|_| Refused {
+            minute: host % 60,
+            cause: "cgroup_pids_max",
+            limit: ("pids.max", "/system.slice/app.service", value),
+            program: "worker",
+            unit: "app.service",
+            change: "TasksMax=1024",
+        }));
+    }
+    if host.is_multiple_of(10) && day == 3 {
+        all.push(Refused {
+            minute: 30,
+            cause: "pid_max",
+            limit: ("kernel.pid_max", "host", 32768),
+            program: "java",
+            unit: "db.service",
+            change: "kernel.pid_max=4194304",
+        });
+    }
+    all
+}
+
+/// Asks every question; a line for each, with the times.
+pub(super) fn check(
+    duckdb: &Path,
+    schema: &str,
+    (session, failure): (&Value, &Value),
+    converted: &Converted,
+    say: &mut dyn FnMut(&str, Result<()>),
+) -> Result<()> {
+    let folder = paths::work_dir("fleet")?;
+    let fleet = folder.join("fleet");
+    if fleet.exists() {
+        fs::remove_dir_all(&fleet).context("removing the last fleet")?;
+    }
+    for host in 1..=HOSTS {
+        for day in 1..=DAYS {
+            write_day(&fleet, host, day, session, failure)?;
+        }
+    }
+    let sql = |name: &str| {
+        let path = paths::root().join("docs/fleet").join(format!("{name}.sql"));
+        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+    };
+    let ask = |from: &str, question: &str| -> Result<String> {
+        let mut duckdb = Command::new(duckdb);
+        duckdb.current_dir(&folder).arg("-csv");
+        for part in [schema, &*sql(from)?, &*sql(question)?] {
+            duckdb.args(["-c", part]);
+        }
+        run::capture(&mut duckdb)
+    };
+    let with_tables = converted.writes_parquet();
+    if with_tables {
+        for day in 1..=DAYS {
+            let files: Vec<PathBuf> = (1..=HOSTS).map(|host| file(&fleet, host, day)).collect();
+            let date = fleet.join(format!("date=2026-11-{day:02}"));
+            fs::create_dir_all(&date).with_context(|| format!("making {}", date.display()))?;
+            converted.convert(&files, &date.join("all.parquet"))?;
+        }
+    }
+    for (question, wanted) in ANSWERS {
+        let begun = Instant::now();
+        let answer = ask("recordings", question);
+        let took = begun.elapsed().as_secs_f64();
+        let from_tables = with_tables.then(|| ask("tables", question)).transpose();
+        let right = answer.and_then(|answer| {
+            let first = answer.lines().nth(1);
+            ensure!(first == Some(wanted), "{answer}wanted {wanted}");
+            if let Some(other) = from_tables? {
+                ensure!(other == answer, "of tables: {other}of recordings: {answer}");
+            }
+            Ok(())
+        });
+        say(
+            &format!("DuckDB answers of {HOSTS} hosts, in {took:.1} s: {question}"),
+            right,
+        );
+    }
+    Ok(())
+}
+
+fn file(fleet: &Path, host: u64, day: u64) -> PathBuf {
+    fleet.join(format!(
+        "host=host-{host:04}/date=2026-11-{day:02}/failures.ndjson"
+    ))
+}
+
+fn write_day(fleet: &Path, host: u64, day: u64, session: &Value, failure: &Value) -> Result<()> {
+    let mut session = session.clone();
+    session["host"] = json!(format!("host-{host:04}"));
+    session["started"] = json!(format!("2026-11-{day:02}T00:00:00Z"));
+    let new = host.is_multiple_of(10);
+    session["kernel"] = json!(if new { "6.18.1" } else { "6.12.43" });
+    let mut text = format!("{session}\n");
+    let refused = refused(host, day);
+    for (seq, refused) in refused.iter().enumerate() {
+        let mut failure = failure.clone();
+        let (name, scope, value) = refused.limit;
+        failure["seq"] = json!(seq + 1);
+        failure["time"] = json!(format!("2026-11-{day:02}T12:{:02}:00Z", refused.minute));
+        failure["cause"] = json!(refused.cause);
+        failure["caller"]["comm"] = json!(refused.program);
+        failure["caller"]["exe"] = json!(format!("/usr/bin/{}", refused.program));
+        failure["cgroup"]["unit"] = json!(refused.unit);
+        failure["limit"]["name"] = json!(name);
+        failure["limit"]["scope"] = json!(scope);
+        failure["limit"]["value"] = json!(value);
+        failure["fix"] = json!([{"now": null, "persistent": refused.change, "note": null}]);
+        text.push_str(&format!("{failure}\n"));
+    }
+    if let Some(first) = refused.first() {
+        let at = |second| format!("2026-11-{day:02}T12:{:02}:{second:02}Z", first.minute);
+        let repeat = json!({"type": "repeat", "of": 1, "count": 10, "first": at(1), "last": at(2)});
+        text.push_str(&format!("{repeat}\n"));
+    }
+    let path = file(fleet, host, day);
+    let folder = path.parent().context("a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+}
