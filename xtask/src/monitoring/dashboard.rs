@@ -28,8 +28,8 @@ pub(super) fn queries() -> Result<Vec<String>> {
     let queries = all.flatten().filter_map(|target| target["expr"].as_str());
     Ok(queries
         .map(|query| {
-            let query = query.replace("$__rate_interval", "1m");
-            query.replace("$__range", "5m").replace("$instance", ".*")
+            let query = query.replace("$__rate_interval", "10m");
+            query.replace("$__range", "10m").replace("$instance", ".*")
         })
         .collect())
 }
