@@ -5,7 +5,9 @@ use serde_json::Value;
 /// What a column holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Text.
     Text,
+    /// True or false.
     Bool,
     /// Not negative, of 32 bits.
     Small,
@@ -13,17 +15,22 @@ pub enum Kind {
     Large,
     /// Of 64 bits with a sign.
     Signed,
+    /// A number with a fraction, of 64 bits.
     Float,
+    /// Any number of one kind.
     List(Box<Self>),
     /// From text.
     Map(Box<Self>),
+    /// Fields by name.
     Struct(Vec<Column>),
 }
 
 /// A field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
+    /// Its name, as in the record.
     pub name: String,
+    /// What it holds.
     pub kind: Kind,
 }
 

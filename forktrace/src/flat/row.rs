@@ -44,38 +44,43 @@ pub struct Row<'r> {
     pub reason: Option<&'r LossReason>,
     /// See the `failure` record, as all that follows.
     pub operation: Option<Operation>,
+    /// The system call, by name.
     pub syscall: Option<&'r str>,
+    /// What the call returned.
     pub errno: Option<Errno>,
+    /// Which check refused.
     pub cause: Option<Cause>,
+    /// How sure that is.
     pub certainty: Option<Certainty>,
+    /// The task that called.
     pub caller: Option<&'r Caller>,
+    /// The caller's cgroup.
     pub cgroup: Option<&'r Cgroup>,
+    /// The limit that refused.
     pub limit: Option<&'r Limit>,
+    /// Limits that can have refused, where the cause is not known.
     pub candidates: &'r [Candidate],
+    /// Who fills the limit.
     pub holders: &'r [Holder],
+    /// Memory of the host, where the cause is about it.
     pub memory: Option<&'r Memory>,
+    /// The verdict in a sentence.
     pub summary: Option<&'r str>,
+    /// What helps, now and for good.
     pub fix: &'r [Fix],
     /// See the `oom_kill` record, as what follows.
     pub victim: Option<&'r Victim>,
+    /// Within what memory was short.
     pub constraint: Option<Constraint>,
+    /// Whose allocation it was.
     pub invoked_by: Option<&'r InvokedBy>,
+    /// Whether the victim was ending already.
     pub already_dying: Option<bool>,
 }
 
 /// The JSON Schema of a row.
 pub fn json_schema() -> serde_json::Value {
     crate::model::published::ROWS.value()
-}
-
-#[cfg(test)]
-mod schema_tests {
-    use super::*;
-
-    #[test]
-    fn the_published_schema_is_that_of_the_types() {
-        crate::model::published::ROWS.is_of(schemars::schema_for!(Row<'static>));
-    }
 }
 
 /// What a failure has in common with its repeats.
@@ -190,5 +195,15 @@ impl<'r> Row<'r> {
             already_dying: kill.already_dying,
             ..Self::of("oom_kill", session)
         }
+    }
+}
+
+#[cfg(test)]
+mod schema_tests {
+    use super::*;
+
+    #[test]
+    fn the_published_schema_is_that_of_the_types() {
+        crate::model::published::ROWS.is_of(schemars::schema_for!(Row<'static>));
     }
 }

@@ -69,6 +69,7 @@ pub struct Fact {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnitFact {
+    /// The unit's name.
     pub unit: String,
     /// `resources`, `203/EXEC` or `205/LIMITS`.
     pub result: String,

@@ -6,12 +6,15 @@ pub const PROPERTIES: &str = "Id,Result,ExecMainStatus,StateChangeTimestamp";
 
 /// `EXIT_EXEC` and `EXIT_LIMITS` (systemd.exec(5), "Process exit codes").
 pub const EXIT_EXEC: i32 = 203;
+/// The same manual's 205: a limit of the unit could not be set.
 pub const EXIT_LIMITS: i32 = 205;
 
 /// A unit that failed for want of something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedUnit {
+    /// The unit's name.
     pub unit: String,
+    /// Why it failed.
     pub why: Why,
     /// As systemd prints it, in this machine's zone; when its state was last another.
     pub since: Option<String>,

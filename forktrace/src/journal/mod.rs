@@ -4,8 +4,6 @@
 //! lines. Values are made harmless ([`clean`]), which leaves no newline in them. A datagram that doesn't go
 //! through at once is counted, and never waited for: tracing goes on whatever becomes of journald.
 
-#![warn(missing_docs)]
-
 use std::{
     collections::VecDeque, fmt::Display, io, os::unix::net::UnixDatagram, path::Path, rc::Rc,
 };

@@ -5,8 +5,6 @@
 //! library's: one request at a time to an address, without TLS and without looking names up, which static
 //! programs can't do well; what is beyond that is the local collector's.
 
-#![warn(missing_docs)]
-
 mod client;
 mod logs;
 mod metrics;

@@ -73,6 +73,7 @@ pub struct Report {
     /// Over all hosts.
     #[serde(default)]
     pub rolled: Rolled,
+    /// How the tables were asked for (`--by`, `--top`).
     #[serde(default)]
     pub asked: Asked,
     /// Failures as they were recorded: of the kinds of limits with the most failures the first, the one with
@@ -306,6 +307,7 @@ impl LimitRow {
 pub struct Fullness {
     /// When the first bucket begins.
     pub start: String,
+    /// How long a bucket is.
     pub bucket_seconds: u64,
     /// The most that was in use, a number for each bucket; `null`: no refusal.
     pub usage: Vec<Option<u64>>,
@@ -317,7 +319,9 @@ pub struct Fullness {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sample {
+    /// Name of the host.
     pub host: String,
+    /// The record, as it was written.
     pub failure: Failure,
 }
 
@@ -370,6 +374,7 @@ pub struct CallerRow {
     /// What it asked for, and was answered, where all its failures agree.
     #[serde(default)]
     pub operation: Option<Operation>,
+    /// What it was answered, where all its failures agree.
     #[serde(default)]
     pub errno: Option<Errno>,
     /// From its last attempt to the end of what was recorded on its host.

@@ -45,6 +45,9 @@ pub struct Others {
     pub dropped: u64,
 }
 
+/// A row's count, its key and itself.
+pub(super) type Keyed<R> = (u64, Box<[u8]>, R);
+
 impl<R> Table<R> {
     /// Of `bound` to twice as many rows.
     pub fn new(bound: usize) -> Self {
@@ -130,7 +133,7 @@ impl<R> Table<R> {
     }
 
     /// The same with their keys.
-    pub fn finish_with_keys(self) -> (Vec<(u64, Box<[u8]>, R)>, Others) {
+    pub fn finish_with_keys(self) -> (Vec<Keyed<R>>, Others) {
         let slots = self.slots.into_iter().filter(|slot| slot.count > 0);
         let mut rows: Vec<_> = slots
             .filter_map(|slot| slot.row.map(|(key, row)| (slot.count, key, row)))

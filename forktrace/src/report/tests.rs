@@ -194,7 +194,7 @@ fn whatever_the_tables_hold_everything_adds_up() {
     for round in 0..120 {
         let rows = 1 + random(6) as usize;
         let mut report = Aggregator::with_rows(Wanted::default(), rows);
-        for host in 0..1 + random(9) {
+        for host in 0..=random(9) {
             report.begin_file();
             report.take_record(&session(&format!("web{host}"), AT));
             let mut seq = 0;

@@ -62,7 +62,7 @@ pub(crate) const THIRD: &str = "%dx";
 pub(crate) const FOURTH: &str = "%cx";
 
 /// The least guard that glibc puts below a stack: it is a page in any case.
-pub(crate) const LEAST_GUARD: usize = 0;
+pub(crate) const LEAST_GUARD: usize = 4 << 10;
 
 /// System calls that newer ones have taken the place of.
 pub(crate) const OLD_CALLS: Option<OldCalls> = Some(OldCalls {

@@ -93,7 +93,7 @@ impl Shown {
     }
 
     fn read(&mut self) {
-        let mut bytes = [0; 65_536];
+        let mut bytes = vec![0; 65_536];
         while let Ok(n @ 1..) = self.master.read(&mut bytes) {
             self.seen.push_str(&String::from_utf8_lossy(&bytes[..n]));
         }

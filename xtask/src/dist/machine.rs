@@ -21,6 +21,7 @@ impl Machine {
     }
 
     /// As the kernel, Rust and rpm name it.
+    #[expect(clippy::misnamed_getters, reason = "a machine has several names")]
     pub(crate) fn name(self) -> &'static str {
         self.arch().facts().rust
     }

@@ -14,14 +14,16 @@ pub(crate) fn program_flags(arch: Arch) -> Vec<String> {
     flags.map(str::to_owned).collect()
 }
 
-/// What a short run builds by the profile `guest`: all but what builds for no host, and this program,
-/// which is there already.
-pub(crate) const SHORT: [&str; 5] = [
+/// What a short run builds by the profile `guest`: all but what builds for no host, this program, which is
+/// there already, and what takes a minute of Arrow.
+pub(crate) const SHORT: [&str; 7] = [
     "--workspace",
     "--exclude",
     "forktrace-ebpf",
     "--exclude",
     "xtask",
+    "--exclude",
+    "forktrace-convert",
 ];
 
 /// Static programs.

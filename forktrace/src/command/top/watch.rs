@@ -90,7 +90,7 @@ fn start(args: &TopArgs) -> anyhow::Result<Result<(Tracer, Record), String>> {
         )));
     }
     Ok(Tracer::start(options).map_err(|error| {
-        let text = without_numbers(&error).clone();
+        let text = without_numbers(&error);
         clean(&text).into_owned()
     }))
 }
@@ -205,7 +205,7 @@ impl Watch {
             Ok(readings) => self.show(headroom(&readings, WARN)),
             // On a host in trouble it may be possible again the next time.
             Err(error) => {
-                let why = without_numbers(&error).clone();
+                let why = without_numbers(&error);
                 self.top.title = format!("forktrace top: limits can't be read: {}", clean(&why));
             }
         }

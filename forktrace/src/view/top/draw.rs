@@ -151,8 +151,8 @@ impl Top {
         let now = format!("{:>7}/s ", data.per_second());
         screen.text(row.x, row.y, &now, screen.bold());
         let bars = usize::from(row.width.saturating_sub(10)).min(match row.width {
-            ..NARROW => 20,
-            ..WIDE => 30,
+            width if width < NARROW => 20,
+            width if width < WIDE => 30,
             _ => 60,
         });
         let rate = data.rate(bars);
@@ -194,8 +194,8 @@ impl Top {
 /// A limit's line.
 fn limit(screen: &mut Screen<'_>, row: Rect, line: &Line) {
     let bar = match row.width {
-        ..NARROW => 8,
-        ..WIDE => 14,
+        width if width < NARROW => 8,
+        width if width < WIDE => 14,
         _ => 24,
     };
     let colour = match line.percent {

@@ -3,6 +3,7 @@
 use super::{Mark, Overlay, Top, answer, failures, limits};
 
 /// A key.
+#[expect(missing_docs, reason = "each is what stands on it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     Char(char),
@@ -23,13 +24,17 @@ pub enum Key {
 /// What a key asks of whoever runs this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
+    /// It was dealt with.
     Nothing,
+    /// End.
     Quit,
     /// Count who fills the limit that is marked, and show it ([`Top::show_limit`]).
     Holders,
-    /// Of a recording: faster or slower, and on to the next failure.
+    /// Of a recording: faster.
     Faster,
+    /// Of a recording: slower.
     Slower,
+    /// Of a recording: on to the next failure.
     Next,
 }
 
