@@ -36,8 +36,11 @@ pub fn machine() -> forktrace_common::machine::Machine {
 /// Addresses that this process has, and so any other 64-bit one (TASK_SIZE, which mmap keeps to
 /// unless it is asked for more).
 pub fn addresses() -> u64 {
-    // The kernel puts a program's name on top of its first stack, which is at the end of them.
-    let top = rustix::param::linux_execfn().as_ptr().addr();
+    // The first stack is at the end of them; the kernel puts the program's name on top of it. That name
+    // isn't had everywhere, and the caller may be on another stack: the higher of the two counts.
+    let local = 0_u8;
+    let name = rustix::param::linux_execfn().as_ptr().addr();
+    let top = name.max((&raw const local).addr());
     addresses_below(top as u64, Page::here())
 }
 
