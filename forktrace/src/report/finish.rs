@@ -433,7 +433,8 @@ fn of_kind(row: &KinRow) -> Option<Advice> {
     if let Some(worst) = worst.filter(|_| several || row.hosts > 1) {
         let mut which = Vec::new();
         which.extend(Some(worst.host.as_str()).filter(|host| row.hosts > 1 && !host.is_empty()));
-        which.extend(worst.scope.as_deref().filter(|_| several));
+        let scope = worst.scope.as_deref();
+        which.extend(scope.filter(|_| several && scope != row.scope.as_deref()));
         let failures = worst.failures;
         let noun = if failures == 1 { "failure" } else { "failures" };
         let which = which.join(" ");
