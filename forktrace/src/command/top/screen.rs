@@ -12,7 +12,7 @@ use ratatui_core::{
     backend::{Backend, ClearType, WindowSize},
     buffer::Cell,
     layout::{Position, Size},
-    style::Style,
+    style::{Color, Style},
     terminal::Terminal,
 };
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
@@ -120,7 +120,10 @@ impl Backend for Ansi {
     {
         for (x, y, cell) in content {
             self.go_to(Position { x, y });
-            let style = cell.style();
+            // The terminal's own colours are none, and anstyle has no word for them.
+            let mut style = cell.style();
+            style.fg = style.fg.filter(|colour| *colour != Color::Reset);
+            style.bg = style.bg.filter(|colour| *colour != Color::Reset);
             if style != self.style {
                 let ansi = anstyle::Style::from(style);
                 let _ = write!(self.out, "\x1b[0m{ansi}");
