@@ -437,8 +437,10 @@ fn of_kind(row: &KinRow) -> Option<Advice> {
         which.extend(scope.filter(|_| several && scope != row.scope.as_deref()));
         let failures = worst.failures;
         let noun = if failures == 1 { "failure" } else { "failures" };
-        let which = which.join(" ");
-        summary.push_str(&format!(" (worst {which}: {failures} {noun})"));
+        if !which.is_empty() {
+            let which = which.join(" ");
+            summary.push_str(&format!(" (worst {which}: {failures} {noun})"));
+        }
     }
     match (row.lowest_value, row.highest_value) {
         (Some(low), Some(high)) if low < high => {
