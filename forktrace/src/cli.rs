@@ -642,7 +642,18 @@ mod tests {
             for arg in command.get_arguments() {
                 let filters = arg.get_help_heading() == Some("Filters");
                 let chooses = [
-                    "pid", "comm", "user", "cgroup", "unit", "cause", "errno", "since", "until",
+                    "pid",
+                    "comm",
+                    "user",
+                    "cgroup",
+                    "unit",
+                    "pod",
+                    "namespace",
+                    "container",
+                    "cause",
+                    "errno",
+                    "since",
+                    "until",
                 ];
                 let of_check = ["check", "explain"].contains(&command.get_name());
                 let wanted = chooses.contains(&arg.get_id().as_str()) && !of_check;

@@ -83,7 +83,7 @@ impl Rest {
                 self.largest
             )),
             (_, rows) => all.push(format!(
-                "{others} of {rows} others or more; more than the table holds"
+                "{others} of at least {rows} others; more than the table holds"
             )),
         }
         all
