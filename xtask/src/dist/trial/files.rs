@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What a program may have: downloads in an incident are small.
-const MOST_BYTES: usize = 6_000_000;
+const MOST_BYTES: usize = 8_000_000;
 
 const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]==11.12.0";
 
