@@ -8,14 +8,14 @@
 pub mod columns;
 mod row;
 
-use std::{collections::VecDeque, rc::Rc};
+use std::rc::Rc;
 
 use foldhash::HashMap;
 
 use self::row::Common;
 pub use self::row::{Row, json_schema};
 use crate::{
-    record::{Alike, Record, Repeat, Session},
+    record::{Alike, Recent, Record, Repeat, Session},
     recording::{Item, ReadError, Reader, Wanted},
     report::{Aggregator, Report},
 };
@@ -39,8 +39,7 @@ pub struct Flattener {
     sessions: usize,
     /// Where the session is in the sums.
     at: Option<usize>,
-    recent: HashMap<Key, Common>,
-    order: VecDeque<Key>,
+    recent: Recent<Key, Common, RECENT>,
     waiting: HashMap<Key, Vec<Waiting>>,
     waits: usize,
 }
@@ -52,8 +51,7 @@ impl Default for Flattener {
             session: None,
             sessions: 0,
             at: None,
-            recent: HashMap::default(),
-            order: VecDeque::new(),
+            recent: Recent::default(),
             waiting: HashMap::default(),
             waits: 0,
         }
@@ -143,11 +141,11 @@ impl Flattener {
                         give(&Row::repeat(session.as_deref(), &repeat, Some(&common)))?;
                     }
                 }
-                self.remember(key, common);
+                self.recent.remember(key, common);
             }
             Record::Repeat(repeat) => {
                 let key = self.key(repeat.of);
-                match self.recent.get(&key) {
+                match self.recent.recall(key) {
                     Some(common) => {
                         give(&Row::repeat(session.as_deref(), &repeat, Some(common)))?;
                     }
@@ -166,17 +164,6 @@ impl Flattener {
             Record::Session(_) | Record::Summary(_) => {}
         }
         Ok(())
-    }
-
-    fn remember(&mut self, key: Key, common: Common) {
-        if self.recent.insert(key, common).is_none() {
-            self.order.push_back(key);
-        }
-        if self.order.len() > RECENT
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.recent.remove(&oldest);
-        }
     }
 }
 

@@ -4,13 +4,11 @@
 //! lines. Values are made harmless ([`clean`]), which leaves no newline in them. A datagram that doesn't go
 //! through at once is counted, and never waited for: tracing goes on whatever becomes of journald.
 
-use std::{
-    collections::VecDeque, fmt::Display, io, os::unix::net::UnixDatagram, path::Path, rc::Rc,
-};
+use std::{fmt::Display, io, os::unix::net::UnixDatagram, path::Path};
 
 use crate::{
     model::clean,
-    record::{Failure, Loss, OomKill, Record, Repeat, Session},
+    record::{Failure, Loss, OomKill, Recent, Record, Repeat, Session},
 };
 
 /// Where journald listens.
@@ -36,7 +34,7 @@ const RECENT: usize = 512;
 /// A connection to journald.
 pub struct Journal {
     socket: UnixDatagram,
-    recent: VecDeque<(u64, Rc<Entry>)>,
+    recent: Recent<u64, Entry, RECENT>,
     /// Entries that could not be written since the last one that could.
     undelivered: u64,
 }
@@ -49,7 +47,7 @@ impl Journal {
         socket.set_nonblocking(true)?;
         Ok(Self {
             socket,
-            recent: VecDeque::new(),
+            recent: Recent::default(),
             undelivered: 0,
         })
     }
@@ -59,21 +57,16 @@ impl Journal {
         match record {
             Record::Session(session) => self.send(&of_session(session)),
             Record::Failure(failure) => {
-                let about = Rc::new(about(failure));
+                let about = about(failure);
                 let mut entry = Entry::new(FAILURE, WARNING, &failure.summary);
                 entry.add("OBJECT_PID", failure.caller.pid);
                 entry.add("FORKTRACE_SEQ", failure.seq);
                 entry.append(&about);
                 self.send(&entry);
-                self.recent.push_back((failure.seq, about));
-                if self.recent.len() > RECENT {
-                    self.recent.pop_front();
-                }
+                self.recent.remember(failure.seq, about);
             }
             Record::Repeat(repeat) => {
-                let mut all = self.recent.iter().rev();
-                let known = all.find(|(seq, _)| *seq == repeat.of);
-                let entry = of_repeat(repeat, known.map(|(_, about)| &**about));
+                let entry = of_repeat(repeat, self.recent.recall(repeat.of));
                 self.send(&entry);
             }
             Record::Loss(loss) => self.send(&of_loss(loss)),

@@ -5,15 +5,12 @@
 //! labels say `other`; so are repeats of which only the check is known. These are bounded too, and the rest
 //! goes into one series, of which no label says more: the sum over all series is that of the failures.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    rc::Rc,
-};
+use std::{collections::HashMap, rc::Rc};
 
 use super::labels::{OTHER, labels, owner};
 use crate::{
     model::Cause,
-    record::{Alike, Failure, Repeat},
+    record::{Alike, Failure, Recent, Repeat},
 };
 
 /// Of those by cause, errno and operation: more than the kernel can have by far.
@@ -44,8 +41,7 @@ pub(super) struct Failures {
     fine: usize,
     most: usize,
     coarse: usize,
-    recent: HashMap<u64, Counted>,
-    order: VecDeque<u64>,
+    recent: Recent<u64, Counted, RECENT>,
 }
 
 impl Failures {
@@ -57,8 +53,7 @@ impl Failures {
             fine: 0,
             most,
             coarse: 0,
-            recent: HashMap::new(),
-            order: VecDeque::new(),
+            recent: Recent::default(),
         }
     }
 
@@ -99,19 +94,12 @@ impl Failures {
             fine,
             coarse,
         };
-        if self.recent.insert(failure.seq, counted).is_none() {
-            self.order.push_back(failure.seq);
-        }
-        if self.order.len() > RECENT
-            && let Some(old) = self.order.pop_front()
-        {
-            self.recent.remove(&old);
-        }
+        self.recent.remember(failure.seq, counted);
     }
 
     /// Counts what repeats an earlier one; its cause, where that one is known still.
     pub(super) fn repeat(&mut self, repeat: &Repeat) -> Option<Cause> {
-        let known = self.recent.get(&repeat.of).copied();
+        let known = self.recent.recall(repeat.of).copied();
         let at = match (known, repeat.alike) {
             (None, _) => self.coarse([OTHER; 3]),
             (Some(known), Alike::Check) => known.coarse,

@@ -8,11 +8,13 @@
 mod failure;
 mod json;
 pub(crate) mod oom_kill;
+mod recent;
 mod session;
 
 pub use failure::Failure;
 pub use json::{parse_line, write_line};
 pub use oom_kill::{Constraint, InvokedBy, OomKill, Victim};
+pub(crate) use recent::Recent;
 pub use session::{
     Alike, HostLimits, Inside, Loss, PROC, ProbeInUse, Repeat, Session, Summary, TASK_ITER,
 };

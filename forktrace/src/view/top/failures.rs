@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::plain;
 use crate::{
     model::limit_title,
-    record::{Failure, Record},
+    record::{Failure, Recent, Record},
 };
 
 /// Seconds of the rate that are kept.
@@ -84,7 +84,8 @@ pub(super) struct Failures {
     pub lost: u64,
     pub oom_kills: u64,
     callers: HashMap<String, u64>,
-    recent: VecDeque<(u64, String)>,
+    /// Which group each is of.
+    recent: Recent<u64, String, RECENT>,
 }
 
 impl Failures {
@@ -96,9 +97,8 @@ impl Failures {
             }
             Record::Repeat(repeat) => {
                 self.count(second, repeat.count);
-                // Numbers begin anew with each session: the latest is meant.
-                let known = self.recent.iter().rev().find(|(seq, _)| *seq == repeat.of);
-                let group = known.and_then(|(_, key)| self.groups.get_mut(key));
+                let known = self.recent.recall(repeat.of);
+                let group = known.and_then(|key| self.groups.get_mut(key));
                 if let Some(group) = group {
                     group.count = group.count.saturating_add(repeat.count);
                     group.second = group.second.max(second);
@@ -130,10 +130,7 @@ impl Failures {
         let caller = format!("{} ({user})", plain(failure.caller.program()));
         let key = format!("{} {title}", failure.cause.id());
         self.of_caller(caller.clone(), 1);
-        if self.recent.len() >= RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((failure.seq, key.clone()));
+        self.recent.remember(failure.seq, key.clone());
         if self.groups.len() >= GROUPS && !self.groups.contains_key(&key) {
             let oldest = self.groups.values().min_by_key(|group| group.second);
             if let Some(oldest) = oldest.map(|group| group.key.clone()) {
