@@ -15,7 +15,7 @@ use foldhash::HashMap;
 use self::row::Common;
 pub use self::row::{Row, json_schema};
 use crate::{
-    record::{Alike, Recent, Record, Repeat, Session},
+    record::{Recent, Record, Repeat, Session},
     recording::{Item, ReadError, Reader, Wanted},
     report::{Aggregator, Report},
 };
@@ -165,11 +165,6 @@ impl Flattener {
         }
         Ok(())
     }
-}
-
-/// Whether repeats of this likeness are of the same limit and cgroup.
-fn same_cgroup(alike: Alike) -> bool {
-    alike != Alike::Check
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::same_cgroup;
 use crate::{
     model::{
         Caller, Candidate, Cause, Certainty, Cgroup, Errno, Fix, Holder, Limit, LossReason, Memory,
@@ -154,7 +153,7 @@ impl<'r> Row<'r> {
         repeat: &'r Repeat,
         common: Option<&'r Common>,
     ) -> Self {
-        let near = common.filter(|_| same_cgroup(repeat.alike));
+        let near = common.filter(|_| repeat.alike.is_of_cgroup());
         Self {
             failures: repeat.count,
             time: time(&repeat.first),

@@ -16,7 +16,7 @@ mod limits;
 mod request;
 mod server;
 
-use std::rc::Rc;
+use std::{collections::HashMap, rc::Rc};
 
 pub use address::{BadAddress, address};
 pub use file::TextFile;
@@ -26,7 +26,7 @@ pub use server::Server;
 use crate::{
     headroom::Headroom,
     model::{Cause, LossReason},
-    record::{Loss, Record, Session},
+    record::{Record, Session},
 };
 use exposition::{Dialect, Exposition, Kind};
 use failures::Failures;
@@ -46,7 +46,7 @@ pub struct Metrics {
     by_cause: Vec<u64>,
     /// Repeats of failures that nobody remembers: of no cause.
     forgotten: u64,
-    lost: Vec<(String, u64)>,
+    lost: HashMap<LossReason, u64>,
     skipped: u64,
     oom_kills: u64,
     other_errnos: Option<u64>,
@@ -66,7 +66,7 @@ impl Metrics {
             failures: Failures::new(series.min(MOST_SERIES)),
             by_cause: vec![0; Cause::ALL.len()],
             forgotten: 0,
-            lost: Vec::new(),
+            lost: HashMap::new(),
             skipped: 0,
             oom_kills: 0,
             other_errnos: None,
@@ -94,11 +94,7 @@ impl Metrics {
                 None => self.forgotten += repeat.count,
             },
             Record::Loss(loss) if loss.is_of_failures() => {
-                let reason = loss.reason.name();
-                match self.lost.iter_mut().find(|(known, _)| known == reason) {
-                    Some((_, count)) => *count += loss.count,
-                    None => self.lost.push((reason.to_owned(), loss.count)),
-                }
+                *self.lost.entry(loss.reason.clone()).or_default() += loss.count;
             }
             Record::Loss(loss) if loss.reason == LossReason::OomKill => {
                 self.oom_kills += loss.count;
@@ -167,10 +163,10 @@ impl Metrics {
             Kind::Counter,
             "Refused creations that were counted without their cause, by why.",
         );
-        for reason in LossReason::ALL {
-            if let Some(count) = self.lost_by(reason) {
-                out.sample(&labels(&[("reason", reason.name())]), count);
-            }
+        // Each from the start, as causes are.
+        for reason in LossReason::ALL.iter().filter(|r| r.is_of_failures()) {
+            let lost = self.lost.get(reason).copied().unwrap_or(0);
+            out.sample(&labels(&[("reason", reason.name())]), lost);
         }
         out.family(
             "forktrace_returns_skipped_total",
@@ -212,17 +208,6 @@ impl Metrics {
         );
         out.sample(&self.build, 1);
         out.end()
-    }
-
-    /// Of each reason that failures are lost by, from the start.
-    fn lost_by(&self, reason: &LossReason) -> Option<u64> {
-        let loss = Loss {
-            count: 0,
-            since: String::new(),
-            reason: reason.clone(),
-        };
-        let count = self.lost.iter().find(|(known, _)| known == reason.name());
-        loss.is_of_failures().then(|| count.map_or(0, |(_, n)| *n))
     }
 }
 

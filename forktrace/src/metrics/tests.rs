@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     model::{Limit, LimitKind, Owner, Unit},
-    record::{Alike, Failure, Repeat},
+    record::{Alike, Failure, Loss, Repeat},
     report::tests::{failure, session},
 };
 

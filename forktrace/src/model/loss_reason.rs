@@ -21,3 +21,11 @@ words! {
         OomKill = "oom_kill",
     }
 }
+
+impl LossReason {
+    /// Whether the loss is of failures that are counted: neither of those that the kernel can have kept
+    /// from forktrace, of which only an upper bound is known, nor of OOM kills.
+    pub fn is_of_failures(&self) -> bool {
+        !matches!(self, Self::Skipped | Self::OomKill)
+    }
+}

@@ -32,12 +32,9 @@ const RECENT: usize = 1024;
 impl Sums {
     /// Counts a record.
     pub fn add(&mut self, record: &Record) {
-        let time = match record {
-            Record::Session(session) => {
-                // Numbers of failures begin anew.
-                self.recent.clear();
-                &session.started
-            }
+        match record {
+            // Numbers of failures begin anew.
+            Record::Session(_) => self.recent.clear(),
             Record::Failure(failure) => {
                 let cause = failure.cause.id();
                 *self.causes.entry(cause.to_owned()).or_default() += 1;
@@ -45,30 +42,25 @@ impl Sums {
                 if self.recent.len() > RECENT {
                     self.recent.pop_first();
                 }
-                &failure.time
             }
             Record::Repeat(repeat) => {
                 let cause = self.recent.get(&repeat.of);
                 let cause = cause.cloned().unwrap_or_else(|| "other".to_owned());
                 *self.causes.entry(cause).or_default() += repeat.count;
-                &repeat.last
             }
             Record::Loss(loss) => {
                 let reason = loss.reason.name().to_owned();
                 *self.lost.entry(reason).or_default() += loss.count;
-                &loss.since
             }
-            Record::OomKill(kill) => {
-                self.oom_kills += 1;
-                &kill.time
-            }
-            Record::Summary(summary) => &summary.ended,
-        };
-        if self.since.is_empty() {
-            self.since.clone_from(time);
+            Record::OomKill(_) => self.oom_kills += 1,
+            Record::Summary(_) => {}
         }
-        if *time > self.until {
-            self.until.clone_from(time);
+        let time = record.time();
+        if self.since.is_empty() {
+            time.clone_into(&mut self.since);
+        }
+        if time > &*self.until {
+            time.clone_into(&mut self.until);
         }
     }
 }

@@ -49,6 +49,20 @@ pub enum Record {
     Summary(Summary),
 }
 
+impl Record {
+    /// When it is of, UTC, RFC 3339: of repeats when the last came, of losses since when.
+    pub fn time(&self) -> &str {
+        match self {
+            Self::Session(session) => &session.started,
+            Self::Failure(failure) => &failure.time,
+            Self::Repeat(repeat) => &repeat.last,
+            Self::Loss(loss) => &loss.since,
+            Self::OomKill(kill) => &kill.time,
+            Self::Summary(summary) => &summary.ended,
+        }
+    }
+}
+
 /// The JSON Schema of every record.
 pub fn json_schema() -> serde_json::Value {
     crate::model::published::RECORDS.value()

@@ -126,6 +126,11 @@ impl Alike {
     pub fn is_process(&self) -> bool {
         *self == Self::Process
     }
+
+    /// Whether they are the same user's in the same cgroup, at the same limit.
+    pub fn is_of_cgroup(self) -> bool {
+        self != Self::Check
+    }
 }
 
 /// Refusals that were counted but whose detail was lost.
@@ -145,10 +150,9 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Whether the loss is of failures that are counted: neither of those that the kernel can have kept
-    /// from forktrace, of which only an upper bound is known, nor of OOM kills.
+    /// See [`LossReason::is_of_failures`].
     pub fn is_of_failures(&self) -> bool {
-        !matches!(self.reason, LossReason::Skipped | LossReason::OomKill)
+        self.reason.is_of_failures()
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     line::{self, Entry, Refusal},
     once::Once,
     oom::OomKills,
-    rollup::{Happened, Rollup, Shared},
+    rollup::{Happened, Rollup},
     rows::{CallerState, CgroupState, KeyMaker, LimitState},
     session::{Counted, Known, Sessions, Waiting},
     table::Table,
@@ -339,7 +339,6 @@ impl Aggregator {
             when,
             cause: Some(r.cause),
         };
-        let shared = Shared::from(Alike::Process);
         let key = self.keys.limit(host_id, r);
         let (limit, row) = self.limits.add(key, count, || LimitState::new(host, r));
         let value = row
@@ -363,7 +362,7 @@ impl Aggregator {
         if counted {
             row.take(when, r);
         }
-        self.rollup.caller(Some(row), shared, happened);
+        self.rollup.caller(Some(row), Alike::Process, happened);
         let key = self.keys.cgroup(host_id, r);
         let (cgroup, row) = self.cgroups.add(key, count, || CgroupState::new(host, r));
         row.when.cover(when);
@@ -458,29 +457,29 @@ impl Aggregator {
         }
         add(&mut self.counts.repeated, count);
         self.counts.add(of.kind, count, when);
-        let shared = Shared::from(alike);
+        let same_cgroup = alike.is_of_cgroup();
         let happened = Happened {
             host: self.sessions.all[at].host_id,
             count,
             when,
             cause: Some(of.kind.cause),
         };
-        if let Some(row) = self.limits.again_if(shared.cgroup, of.limit, count) {
+        if let Some(row) = self.limits.again_if(same_cgroup, of.limit, count) {
             row.when.cover(when);
             row.values.add(of.value, count);
         }
-        if let Some(row) = self.callers.again_if(shared.program, of.caller, count) {
+        if let Some(row) = self.callers.again_if(alike.is_process(), of.caller, count) {
             row.again(of.pid, count, when);
         }
-        if let Some(row) = self.cgroups.again_if(shared.cgroup, of.cgroup, count) {
+        if let Some(row) = self.cgroups.again_if(same_cgroup, of.cgroup, count) {
             row.when.cover(when);
         }
         let limit = self.limits.row(of.limit);
-        self.rollup.limit(limit, shared.cgroup, happened);
+        self.rollup.limit(limit, same_cgroup, happened);
         let caller = self.callers.row(of.caller);
-        self.rollup.caller(caller, shared, happened);
+        self.rollup.caller(caller, alike, happened);
         let cgroup = self.cgroups.row(of.cgroup);
-        self.rollup.cgroup(cgroup, shared.cgroup, happened);
+        self.rollup.cgroup(cgroup, same_cgroup, happened);
         self.place(at, when, Some(of.kind.cause), count);
     }
 

@@ -71,24 +71,6 @@ pub(super) struct Happened {
     pub cause: Option<Cause>,
 }
 
-/// How much of a failure's identity is another's too that was counted by a coarser key.
-#[derive(Clone, Copy)]
-pub(super) struct Shared {
-    pub cgroup: bool,
-    pub user: bool,
-    pub program: bool,
-}
-
-impl From<Alike> for Shared {
-    fn from(alike: Alike) -> Self {
-        Self {
-            cgroup: alike != Alike::Check,
-            user: alike != Alike::Check,
-            program: alike.is_process(),
-        }
-    }
-}
-
 /// The tables.
 #[derive(Clone)]
 pub(super) struct Rollup {
@@ -142,14 +124,14 @@ impl Rollup {
         }
     }
 
-    /// By program and user.
-    pub(super) fn caller(&mut self, row: Option<&CallerState>, shared: Shared, of: Happened) {
+    /// By program and user, of which `alike` says what is known.
+    pub(super) fn caller(&mut self, row: Option<&CallerState>, alike: Alike, of: Happened) {
         let user = |row: &CallerState| {
             let by_uid = || format!("uid {}", row.uid);
             row.user.clone().unwrap_or_else(by_uid)
         };
         match row {
-            Some(row) if shared.user => {
+            Some(row) if alike.is_of_cgroup() => {
                 let key = &mut self.key;
                 key.clear();
                 match &row.user {
@@ -162,10 +144,10 @@ impl Rollup {
                 let new = || RollState::named(Some(&user(row)));
                 self.users.add(key, of.count, new).1.take(of);
             }
-            _ => self.users.miss(of.count, shared.user),
+            _ => self.users.miss(of.count, alike.is_of_cgroup()),
         }
         match row {
-            Some(row) if shared.program => {
+            Some(row) if alike.is_process() => {
                 // The user's key stands there.
                 self.key.push(0xff);
                 self.key.extend_from_slice(row.program.as_bytes());
@@ -175,7 +157,7 @@ impl Rollup {
                 };
                 self.programs.add(&self.key, of.count, new).1.take(of);
             }
-            _ => self.programs.miss(of.count, shared.program),
+            _ => self.programs.miss(of.count, alike.is_process()),
         }
     }
 

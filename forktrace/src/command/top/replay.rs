@@ -187,7 +187,7 @@ impl Replay {
                     let Some(record) = self.filter.pass(record) else {
                         continue;
                     };
-                    if let Some(time) = time_of(&record) {
+                    if let Ok(time) = record.time().parse() {
                         self.next = Some((time, record));
                         return Ok(());
                     }
@@ -210,16 +210,4 @@ impl Replay {
         let end = if ended { " end of the recording" } else { "" };
         self.top.clock = format!("{end}{speed} {day} {}", clock(self.now));
     }
-}
-
-fn time_of(record: &Record) -> Option<Timestamp> {
-    let time = match record {
-        Record::Session(session) => &session.started,
-        Record::Failure(failure) => &failure.time,
-        Record::Repeat(repeat) => &repeat.last,
-        Record::Loss(loss) => &loss.since,
-        Record::OomKill(kill) => &kill.time,
-        Record::Summary(summary) => &summary.ended,
-    };
-    time.parse().ok()
 }

@@ -26,7 +26,7 @@ impl Time {
     pub(super) fn at(&mut self, record: &Record) -> u64 {
         let now = match self.began {
             Some(_) => self.now(),
-            None => time_of(record).and_then(milliseconds).unwrap_or(0),
+            None => milliseconds(record.time()).unwrap_or(0),
         };
         self.now = match record {
             // Another recording may be of an earlier time.
@@ -63,17 +63,6 @@ impl Time {
 pub(super) fn milliseconds(time: &str) -> Option<u64> {
     let time: Timestamp = time.parse().ok()?;
     u64::try_from(time.as_millisecond()).ok()
-}
-
-fn time_of(record: &Record) -> Option<&str> {
-    Some(match record {
-        Record::Session(session) => &session.started,
-        Record::Failure(failure) => &failure.time,
-        Record::Repeat(repeat) => &repeat.last,
-        Record::Loss(loss) => &loss.since,
-        Record::OomKill(kill) => &kill.time,
-        Record::Summary(summary) => &summary.ended,
-    })
 }
 
 #[cfg(test)]
