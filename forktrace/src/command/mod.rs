@@ -5,6 +5,7 @@ mod child;
 mod completions;
 mod convert;
 mod digest;
+mod event_loop;
 mod explain;
 mod live;
 mod man;

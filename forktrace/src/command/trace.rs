@@ -1,7 +1,6 @@
 //! The loop that `live` and `record` share.
 
 use std::{
-    future::pending,
     io::{self, Write as _},
     path::Path,
 };
@@ -15,11 +14,12 @@ use forktrace::{
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 
 use super::{
     child::{Child, Started},
+    event_loop::{EndSignals, event_loop, until},
     monitor::Monitor,
     wait,
 };
@@ -55,14 +55,7 @@ pub(super) fn run<S: Sink>(
     args: &TraceArgs,
     open: impl FnOnce() -> anyhow::Result<S>,
 ) -> anyhow::Result<Exit> {
-    // One thread, and no pool for blocking work: see DESIGN "Works on the host
-    // that can't fork".
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .context("setting up the event loop")?;
-    runtime.block_on(async {
+    event_loop()?.block_on(async {
         // Handlers first: a Ctrl-C during set-up must end cleanly as well.
         let mut signals = Signals::new().context("installing signal handlers")?;
         // Beyond the clock's end means for ever.
@@ -136,9 +129,7 @@ fn give_up(args: &TraceArgs, tracer: &Tracer, sink: &impl Sink, monitor: &Monito
 }
 
 pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+    ends: EndSignals,
     child: Signal,
     user1: Signal,
 }
@@ -146,9 +137,7 @@ pub(super) struct Signals {
 impl Signals {
     fn new() -> std::io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            ends: EndSignals::new()?,
             child: signal(SignalKind::child())?,
             user1: signal(SignalKind::user_defined1())?,
         })
@@ -156,11 +145,7 @@ impl Signals {
 
     /// Ready when a signal has come that ends forktrace.
     pub(super) async fn asked_to_end(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
+        self.ends.asked_to_end().await;
     }
 }
 
@@ -202,7 +187,7 @@ impl<S: Sink> Loop<'_, S> {
             tokio::select! {
                 // In this order, so that a storm can't starve the signals.
                 biased;
-                _ = signals.interrupt.recv() => {
+                _ = signals.ends.interrupt.recv() => {
                     // A command in the foreground has got it too: its end is
                     // waited for, once.
                     if self.child.is_none() || asked_to_end {
@@ -210,7 +195,7 @@ impl<S: Sink> Loop<'_, S> {
                     }
                     asked_to_end = true;
                 }
-                signal = terminating(&mut signals.terminate, &mut signals.hangup) => {
+                signal = terminating(&mut signals.ends.terminate, &mut signals.ends.hangup) => {
                     match &self.child {
                         Some(child) if !asked_to_end => child.signal(signal),
                         _ => break Exit::Done,
@@ -289,12 +274,5 @@ async fn terminating(terminate: &mut Signal, hangup: &mut Signal) -> i32 {
     tokio::select! {
         _ = terminate.recv() => libc::SIGTERM,
         _ = hangup.recv() => libc::SIGHUP,
-    }
-}
-
-async fn until(when: Option<Instant>) {
-    match when {
-        Some(when) => sleep_until(when).await,
-        None => pending().await,
     }
 }

@@ -5,16 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
 use forktrace::{
     headroom::{Baseline, Headroom, Trends},
     host::readings::Subject,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{printed, status, take};
 use crate::{
     cli::CheckArgs,
+    command::event_loop::{EndSignals, event_loop},
     command::terminal,
     exit::{Exit, UsageError},
 };
@@ -27,14 +26,8 @@ pub(super) fn run(
     before: Option<&Baseline>,
     interval: Duration,
 ) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting the event loop")?;
-    runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+    event_loop()?.block_on(async {
+        let mut signals = EndSignals::new()?;
         let mut last = None;
         let began = Instant::now();
         let mut trends = Trends::default();
@@ -57,9 +50,7 @@ pub(super) fn run(
             last = Some(now);
             tokio::select! {
                 biased;
-                _ = interrupt.recv() => return Ok(now),
-                _ = terminate.recv() => return Ok(now),
-                _ = hangup.recv() => return Ok(now),
+                () = signals.asked_to_end() => return Ok(now),
                 () = tokio::time::sleep(interval) => {}
             }
         }

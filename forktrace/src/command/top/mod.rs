@@ -1,5 +1,6 @@
 //! `top`: limits and failures on one screen, as they change.
 
+mod events;
 mod input;
 mod replay;
 mod screen;
@@ -9,7 +10,6 @@ use std::io::{self, IsTerminal as _};
 
 use forktrace::view::top::Top;
 use jiff::Timestamp;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::terminal;
 use crate::{
@@ -44,41 +44,6 @@ fn check_terminal() -> Result<(), UsageError> {
     Err(UsageError(format!(
         "top needs a terminal, and {why}; `forktrace check --watch` and `forktrace live` print lines"
     )))
-}
-
-/// Signals that end it, or ask for a drawing.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-    size: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            size: signal(SignalKind::window_change())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signalled {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signalled::End,
-            _ = self.terminate.recv() => Signalled::End,
-            _ = self.hangup.recv() => Signalled::End,
-            _ = self.size.recv() => Signalled::Size,
-        }
-    }
-}
-
-/// What a signal asks for.
-enum Signalled {
-    End,
-    /// The terminal has another size.
-    Size,
 }
 
 /// "13:14:15", in the zone that is shown.

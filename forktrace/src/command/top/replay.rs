@@ -12,13 +12,14 @@ use forktrace::{
         with_offset,
     },
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Signalled, Signals, clock, empty, input::Input, screen::Screen};
+use super::{clock, empty, events::Events, screen::Screen};
 use crate::{
     cli::{Range, TopArgs},
     command::{
+        event_loop::event_loop,
         progress::Progress,
         recordings::{self, wanted},
     },
@@ -62,16 +63,10 @@ pub(super) fn run(args: &TopArgs, file: &Path) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     };
     replay.now = *first;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .context("setting up the event loop")?;
-    runtime.block_on(async {
-        let mut signals = Signals::new().context("installing signal handlers")?;
-        let mut input = Input::new().context("waiting for keys")?;
+    event_loop()?.block_on(async {
+        let mut events = Events::new()?;
         let mut screen = Screen::enter().context("taking the terminal")?;
-        replay.run(&mut signals, &mut input, &mut screen).await
+        replay.run(&mut events, &mut screen).await
     })?;
     Ok(recordings::exit(replay.reader.damage(), true))
 }
@@ -88,12 +83,7 @@ struct Replay {
 }
 
 impl Replay {
-    async fn run(
-        &mut self,
-        signals: &mut Signals,
-        input: &mut Input,
-        screen: &mut Screen,
-    ) -> anyhow::Result<()> {
+    async fn run(&mut self, events: &mut Events, screen: &mut Screen) -> anyhow::Result<()> {
         let mut before = Instant::now();
         loop {
             self.say_where();
@@ -101,12 +91,8 @@ impl Replay {
             let next = Instant::now() + FRAME;
             tokio::select! {
                 biased;
-                signal = signals.next() => match signal {
-                    Signalled::End => return Ok(()),
-                    Signalled::Size => screen.redraw(&self.top)?,
-                },
-                keys = input.keys() => {
-                    let Some(keys) = keys.context("reading keys")? else {
+                keys = events.keys(screen, &self.top) => {
+                    let Some(keys) = keys? else {
                         return Ok(());
                     };
                     for key in keys {
@@ -131,9 +117,10 @@ impl Replay {
 
     /// So much time has passed here.
     fn go_on(&mut self, passed: Duration) -> anyhow::Result<()> {
-        let ahead = passed.mul_f64(self.speed);
-        let ahead = jiff::SignedDuration::try_from(ahead).unwrap_or(jiff::SignedDuration::MAX);
-        let to = self.now.saturating_add(ahead).unwrap_or(Timestamp::MAX);
+        let to = self
+            .now
+            .saturating_add(self.recorded(passed))
+            .unwrap_or(Timestamp::MAX);
         self.show_until(to)?;
         if self.next.is_none() {
             return Ok(());
@@ -141,14 +128,17 @@ impl Replay {
         self.now = self.now.max(to);
         // A long gap is cut: what comes next comes soon.
         if let Some((time, _)) = &self.next {
-            let longest = LONGEST.mul_f64(self.speed);
-            let longest =
-                jiff::SignedDuration::try_from(longest).unwrap_or(jiff::SignedDuration::MAX);
+            let longest = self.recorded(LONGEST);
             let from = time.saturating_sub(longest).unwrap_or(Timestamp::MIN);
             self.now = self.now.max(from);
         }
         self.top.pass(self.now.as_second());
         Ok(())
+    }
+
+    /// The time of the recording that passes in this time.
+    fn recorded(&self, time: Duration) -> SignedDuration {
+        SignedDuration::try_from(time.mul_f64(self.speed)).unwrap_or(SignedDuration::MAX)
     }
 
     /// On to the next record.

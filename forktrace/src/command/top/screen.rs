@@ -27,6 +27,7 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 /// The terminal, until it is dropped.
 pub(super) struct Screen {
     terminal: Terminal<Ansi>,
+    _taken: Taken,
 }
 
 impl Screen {
@@ -44,13 +45,15 @@ impl Screen {
             previous(about);
         }));
         tcsetattr(stdin.as_fd(), OptionalActions::Flush, &raw)?;
-        let guard = Guard;
+        let taken = Taken;
         let mut out = io::stdout();
         out.write_all(ENTER)?;
         out.flush()?;
         let terminal = Terminal::new(Ansi::default())?;
-        std::mem::forget(guard);
-        Ok(Self { terminal })
+        Ok(Self {
+            terminal,
+            _taken: taken,
+        })
     }
 
     /// Draws what has changed.
@@ -66,15 +69,10 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
-    fn drop(&mut self) {
-        leave();
-    }
-}
+/// Gives it back when dropped.
+struct Taken;
 
-struct Guard;
-
-impl Drop for Guard {
+impl Drop for Taken {
     fn drop(&mut self) {
         leave();
     }

@@ -23,8 +23,15 @@ use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Signalled, Signals, clock, empty, input::Input, screen::Screen};
-use crate::{cli::TopArgs, command::setup, exit::Exit};
+use super::{clock, empty, events::Events, screen::Screen};
+use crate::{
+    cli::TopArgs,
+    command::{
+        event_loop::{event_loop, until},
+        setup,
+    },
+    exit::Exit,
+};
 
 /// How often it is drawn.
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,14 +41,8 @@ const SHARE: u32 = 160;
 const WARN: f64 = 90.0;
 
 pub(super) fn run(args: &TopArgs) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .context("setting up the event loop")?;
-    runtime.block_on(async {
-        let mut signals = Signals::new().context("installing signal handlers")?;
-        let mut input = Input::new().context("waiting for keys")?;
+    event_loop()?.block_on(async {
+        let mut events = Events::new()?;
         let traced = start(args)?;
         let mut watch = Watch {
             top: empty(args),
@@ -70,7 +71,7 @@ pub(super) fn run(args: &TopArgs) -> anyhow::Result<Exit> {
         });
         watch.read();
         screen.draw(&watch.top)?;
-        watch.run(&mut signals, &mut input, &mut screen).await?;
+        watch.run(&mut events, &mut screen).await?;
         if let Some(tracer) = watch.tracer.take() {
             let Ok(()) = tracer.finish(|_| Ok::<(), Infallible>(()));
         }
@@ -106,23 +107,14 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run(
-        &mut self,
-        signals: &mut Signals,
-        input: &mut Input,
-        screen: &mut Screen,
-    ) -> anyhow::Result<()> {
+    async fn run(&mut self, events: &mut Events, screen: &mut Screen) -> anyhow::Result<()> {
         let mut next = Instant::now() + SECOND;
         let mut tick: Option<Instant> = None;
         loop {
             tokio::select! {
                 biased;
-                signal = signals.next() => match signal {
-                    Signalled::End => return Ok(()),
-                    Signalled::Size => screen.redraw(&self.top)?,
-                },
-                keys = input.keys() => {
-                    let Some(keys) = keys.context("reading keys")? else {
+                keys = events.keys(screen, &self.top) => {
+                    let Some(keys) = keys? else {
                         return Ok(());
                     };
                     for key in keys {
@@ -248,13 +240,6 @@ fn processor_time() -> Duration {
 async fn readable(tracer: Option<&mut Tracer>) -> io::Result<()> {
     match tracer {
         Some(tracer) => tracer.readable().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn until(when: Option<Instant>) {
-    match when {
-        Some(when) => sleep_until(when).await,
         None => std::future::pending().await,
     }
 }
