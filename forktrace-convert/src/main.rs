@@ -3,16 +3,12 @@
 
 mod table;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use forktrace::{
     flat::{Flattener, Row},
-    recording::{Damage, OneWay, ReadError, Reader, Whole},
+    recording::{Damage, ReadError, Reader, Whole},
     view::{self, clean, count, without_numbers},
 };
 
@@ -71,7 +67,7 @@ fn convert(args: &Args) -> anyhow::Result<Damage> {
     let mut damage = Damage::default();
     let mut give = |row: &Row<'_>| anyhow::Ok(table.write(row)?);
     for path in &args.files {
-        let mut reader = open(path)?;
+        let mut reader = Reader::of_argument(path, |source| source)?;
         flat.read(&mut reader, &mut give)?;
         damage.add(reader.damage());
         for line in view::damage(&reader.damage()) {
@@ -84,12 +80,4 @@ fn convert(args: &Args) -> anyhow::Result<Damage> {
     let failures = count(report.totals.failures, "failed creation");
     eprintln!("forktrace: {failures} in {}", count(rows, "row"));
     Ok(damage)
-}
-
-/// A file, or standard input for `-`.
-fn open(path: &Path) -> Result<Reader, ReadError> {
-    match path == Path::new("-") {
-        true => Reader::new(Path::new("standard input"), Box::new(OneWay(io::stdin()))),
-        false => Reader::open(path),
-    }
 }

@@ -1,14 +1,12 @@
 //! What all commands that read recordings do alike.
 
 use std::{
-    fs::{self, File},
-    io,
-    os::unix::fs::MetadataExt as _,
+    fs,
     path::{Path, PathBuf},
 };
 
 use forktrace::{
-    recording::{Damage, OneWay, ReadError, Reader, Source, Wanted},
+    recording::{Damage, FileId, ReadError, Reader, Wanted},
     view::{clean, damage},
 };
 
@@ -20,18 +18,7 @@ use crate::{
 
 /// A file, or standard input for `-`.
 pub(super) fn open(path: &Path, progress: &Progress) -> Result<Reader, ReadError> {
-    let (name, source): (_, Box<dyn Source>) = match path == Path::new("-") {
-        true => (Path::new("standard input"), Box::new(OneWay(io::stdin()))),
-        false => (path, Box::new(source(path)?)),
-    };
-    Reader::new(name, progress.watch(source))
-}
-
-fn source(path: &Path) -> Result<File, ReadError> {
-    File::open(path).map_err(|source| ReadError::Open {
-        path: path.to_owned(),
-        source,
-    })
+    Reader::of_argument(path, |source| progress.watch(source))
 }
 
 /// What is written may be none of what is read: an overwritten recording would be lost.
@@ -39,9 +26,11 @@ pub(super) fn check_apart(written: &Path, read: &[PathBuf]) -> Result<(), UsageE
     let Ok(there) = fs::metadata(written) else {
         return Ok(());
     };
-    let id = |file: &fs::Metadata| (file.dev(), file.ino());
     let read = read.iter().filter_map(|file| fs::metadata(file).ok());
-    if read.map(|file| id(&file)).any(|file| file == id(&there)) {
+    if read
+        .map(|file| FileId::of(&file))
+        .any(|file| file == FileId::of(&there))
+    {
         let written = written.to_string_lossy();
         let text = format!(
             "{} is to be read; what is written needs a file of its own",

@@ -22,6 +22,12 @@ pub(super) enum Kind {
     Gauge,
 }
 
+/// A time of the records, since the epoch; `None`: it is no RFC 3339.
+pub(super) fn seconds(time: &str) -> Option<f64> {
+    let at: jiff::Timestamp = time.parse().ok()?;
+    Some(at.as_millisecond() as f64 / 1000.0)
+}
+
 /// A text that is being made.
 pub(super) struct Exposition {
     out: String,

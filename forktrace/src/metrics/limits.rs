@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    exposition::{Dialect, Exposition, Kind},
+    exposition::{Dialect, Exposition, Kind, seconds},
     labels::{labels, owner},
 };
 use crate::headroom::{Headroom, Next, Row};
@@ -20,11 +20,16 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// The nearest of a reading; limits that don't apply have none.
-    pub(super) fn of(headroom: &Headroom) -> Self {
+    /// The nearest of a reading.
+    pub(super) fn nearest(headroom: &Headroom) -> Self {
+        Self::of(headroom, NEAREST)
+    }
+
+    /// So many of a reading at most; limits that don't apply have none.
+    fn of(headroom: &Headroom, most: usize) -> Self {
         let applying = headroom.limits.iter().filter(|row| row.exempt.is_none());
         Self {
-            rows: rows(applying, NEAREST),
+            rows: rows(applying, most),
             read: seconds(&headroom.time),
         }
     }
@@ -62,12 +67,7 @@ impl Limits {
 /// A reading of `check` in OpenMetrics, with every limit that applies.
 pub fn limits_only(headroom: &Headroom) -> String {
     let mut out = Exposition::new(Dialect::OpenMetrics);
-    let applying = headroom.limits.iter().filter(|row| row.exempt.is_none());
-    let limits = Limits {
-        rows: rows(applying, usize::MAX),
-        read: seconds(&headroom.time),
-    };
-    limits.render(&mut out);
+    Limits::of(headroom, usize::MAX).render(&mut out);
     out.family(
         "forktrace_limits_near",
         Kind::Gauge,
@@ -118,9 +118,4 @@ fn of_row(row: &Row) -> String {
             },
         ),
     ])
-}
-
-fn seconds(time: &str) -> Option<f64> {
-    let at: jiff::Timestamp = time.parse().ok()?;
-    Some(at.as_millisecond() as f64 / 1000.0)
 }

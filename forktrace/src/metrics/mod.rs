@@ -28,7 +28,7 @@ use crate::{
     model::{Cause, LossReason},
     record::{Record, Session},
 };
-use exposition::{Dialect, Exposition, Kind};
+use exposition::{Dialect, Exposition, Kind, seconds};
 use failures::Failures;
 use labels::{OTHER, labels};
 use limits::Limits;
@@ -61,7 +61,6 @@ pub struct Metrics {
 impl Metrics {
     /// Of a session that has begun, with so many series of failures at most.
     pub fn new(session: &Session, series: usize) -> Self {
-        let started: Option<jiff::Timestamp> = session.started.parse().ok();
         Self {
             failures: Failures::new(series.min(MOST_SERIES)),
             by_cause: vec![0; Cause::ALL.len()],
@@ -76,7 +75,7 @@ impl Metrics {
                 ("kernel", &session.kernel),
                 ("schema", &session.schema.to_string()),
             ]),
-            started: started.map_or(0.0, |at| at.as_millisecond() as f64 / 1000.0),
+            started: seconds(&session.started).unwrap_or(0.0),
             limits: Limits::default(),
             rendered: None,
         }
@@ -123,7 +122,7 @@ impl Metrics {
 
     /// How full the nearest limits are now.
     pub fn set_limits(&mut self, headroom: &Headroom) {
-        self.limits = Limits::of(headroom);
+        self.limits = Limits::nearest(headroom);
         self.rendered = None;
     }
 

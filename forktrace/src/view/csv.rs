@@ -87,9 +87,14 @@ fn cell(value: Option<&Value>) -> Cow<'_, str> {
     }
 }
 
+/// Whether a spreadsheet would run a cell with this text; an apostrophe before it keeps it from that.
+pub(in crate::view) fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@'])
+}
+
 fn harmless(text: &str) -> Cow<'_, str> {
     let text = clean(text);
-    match text.starts_with(['=', '+', '-', '@']) {
+    match is_formula(&text) {
         true => Cow::Owned(format!("'{text}")),
         false => text,
     }

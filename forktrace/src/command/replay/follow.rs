@@ -5,14 +5,13 @@ use std::{
     collections::VecDeque,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     rc::Rc,
     thread::sleep,
     time::Duration,
 };
 
-use forktrace::recording::{NothingYet, Source, next_earlier};
+use forktrace::recording::{FileId, NothingYet, Source, next_earlier};
 
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -26,8 +25,8 @@ pub(super) struct Followed {
     switched: Option<Switched>,
 }
 
-/// Device and inode of the files that it has gone on in, in their order.
-pub(super) type Switched = Rc<RefCell<VecDeque<(u64, u64)>>>;
+/// The files that it has gone on in, in their order.
+pub(super) type Switched = Rc<RefCell<VecDeque<FileId>>>;
 
 impl Followed {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
@@ -62,7 +61,7 @@ impl Followed {
 
     fn go_on_in(&mut self, next: File) {
         if let (Some(switched), Ok(about)) = (&self.switched, next.metadata()) {
-            switched.borrow_mut().push_back((about.dev(), about.ino()));
+            switched.borrow_mut().push_back(FileId::of(&about));
         }
         self.file = next;
     }
@@ -72,7 +71,7 @@ impl Followed {
     fn successor(&self) -> Option<File> {
         let file = File::open(&self.path).ok()?;
         let (old, new) = (self.file.metadata().ok()?, file.metadata().ok()?);
-        if (old.dev(), old.ino()) == (new.dev(), new.ino()) {
+        if FileId::of(&old) == FileId::of(&new) {
             return None;
         }
         match next_earlier(&self.path, &self.file) {

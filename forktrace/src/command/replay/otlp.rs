@@ -10,7 +10,6 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     rc::Rc,
     thread::sleep,
@@ -20,7 +19,7 @@ use std::{
 use forktrace::{
     otlp::{Client, Endpoint, Resource, SendError, Sums, logs, metrics},
     record::{Record, Session},
-    recording::{Filter, Item, ReadError, Reader, Wanted, earlier_files, write_whole},
+    recording::{FileId, Filter, Item, ReadError, Reader, Wanted, earlier_files, write_whole},
     view::{clean, without_numbers},
 };
 use serde::{Deserialize, Serialize};
@@ -111,12 +110,8 @@ pub(super) fn run(path: &Path, endpoint: &Endpoint, wanted: Wanted) -> anyhow::R
     Ok(Exit::Done)
 }
 
-/// A file, whatever it is called by now.
-type FileId = (u64, u64);
-
 fn id(file: &File) -> io::Result<FileId> {
-    let about = file.metadata()?;
-    Ok((about.dev(), about.ino()))
+    Ok(FileId::of(&file.metadata()?))
 }
 
 /// What is kept beside the recording.

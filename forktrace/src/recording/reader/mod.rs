@@ -100,14 +100,32 @@ pub struct Reader {
     records: u64,
 }
 
+fn file(path: &Path) -> Result<File, ReadError> {
+    File::open(path).map_err(|source| ReadError::Open {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 impl Reader {
     /// Opens a file, plain or compressed by zstd.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let file = File::open(path).map_err(|source| ReadError::Open {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::new(path, Box::new(file))
+        Self::new(path, Box::new(file(path)?))
+    }
+
+    /// Opens what a command was given: a file, or standard input for `-`; read through what `watch` makes
+    /// of it.
+    pub fn of_argument(
+        path: &Path,
+        watch: impl FnOnce(Box<dyn Source>) -> Box<dyn Source>,
+    ) -> Result<Self, ReadError> {
+        match path == Path::new("-") {
+            true => Self::new(
+                Path::new("standard input"),
+                watch(Box::new(OneWay(io::stdin()))),
+            ),
+            false => Self::new(path, watch(Box::new(file(path)?))),
+        }
     }
 
     /// Reads from anywhere; `path` is what errors call it.

@@ -13,6 +13,8 @@ use std::{
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
+use crate::recording::FileId;
+
 /// `strftime` of the time in a name: sorts as it was.
 const STAMP: &str = "%Y%m%dT%H%M%S%3fZ";
 const STAMP_BYTES: usize = "20261123T032250123Z".len();
@@ -89,7 +91,7 @@ pub fn next_earlier(path: &Path, before: &File) -> Option<PathBuf> {
     }
     let same = |file: &PathBuf| {
         let file = file.symlink_metadata();
-        file.is_ok_and(|file| (file.dev(), file.ino()) == (before.dev(), before.ino()))
+        file.is_ok_and(|file| FileId::of(&file) == FileId::of(&before))
     };
     // A file that somebody else renamed isn't among them: nothing is known of what came after it.
     let at = all.iter().position(same)?;

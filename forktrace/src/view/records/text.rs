@@ -48,6 +48,20 @@ pub(crate) const FORMAT: Format<Record> = Format {
     how: How::Stream(open),
 };
 
+/// A failure with its whole answer, in lines of this width, as `replay --each -v` prints it.
+pub(in crate::view) fn in_full(failure: &Failure, width: usize) -> String {
+    let look = Look {
+        width,
+        verbosity: Verbosity::Verbose,
+        each: true,
+        recorded: true,
+        ..Look::PLAIN
+    };
+    let record = Record::Failure(Box::new(failure.clone()));
+    let text = FORMAT.render(&record, look).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 fn open<'a>(out: Out<'a>, look: Look) -> Box<dyn Output<Record> + 'a> {
     Box::new(Screen {
         chosen: look.chosen,

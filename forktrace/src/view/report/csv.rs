@@ -6,6 +6,7 @@ use crate::{
     report::{By, Report},
     view::{
         clean,
+        csv::is_formula,
         output::{Format, How},
     },
 };
@@ -52,9 +53,8 @@ fn line(out: &mut String, cells: impl Iterator<Item = String>) {
     out.push_str("\r\n");
 }
 
-/// Spreadsheets run what begins like a formula, unless an apostrophe stands before it.
 fn cell_of(out: &mut String, text: &str) {
-    let formula = text.starts_with(['=', '+', '-', '@']) && text != "-";
+    let formula = is_formula(text) && text != "-";
     if !formula && !text.contains([',', '"', '\n', '\r']) {
         return out.push_str(if text == "-" { "" } else { text });
     }

@@ -4,9 +4,8 @@ use maud::{Markup, html};
 
 use super::{html::Foreign, words::moment};
 use crate::{
-    record::Record,
     report::{Report, Sample},
-    view::{Look, Verbosity, records::text::FORMAT, times::with_offset},
+    view::{records::text::in_full, times::with_offset},
 };
 
 /// Columns of an answer.
@@ -41,21 +40,8 @@ fn one(sample: &Sample) -> Markup {
                 (Foreign(&title)) " " span .dim { (Foreign(&sample.host)) }
             }
             p .dim { (with_offset(&f.time)) " on " (Foreign(&sample.host)) }
-            pre { (answer(sample)) }
+            // Made harmless there.
+            pre { (in_full(f, WIDTH).trim()) }
         }
     }
-}
-
-/// What is printed has been made harmless there.
-fn answer(sample: &Sample) -> String {
-    let look = Look {
-        width: WIDTH,
-        verbosity: Verbosity::Verbose,
-        each: true,
-        recorded: true,
-        ..Look::PLAIN
-    };
-    let record = Record::Failure(Box::new(sample.failure.clone()));
-    let bytes = FORMAT.render(&record, look).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).trim().to_owned()
 }

@@ -4,8 +4,7 @@ use super::{Overlay, failures::Group, limits::Line, plain};
 use crate::{
     cause::pages,
     model::Cause,
-    record::Record,
-    view::{Explained, Look, Verbosity, explain, holders, records::text},
+    view::{Explained, Look, explain, holders, records::text::in_full},
 };
 
 /// Columns of a text.
@@ -37,18 +36,9 @@ pub(super) fn help() -> Overlay {
 
 /// A failure as `live` prints it.
 pub(super) fn of_failure(group: &Group) -> Overlay {
-    let look = Look {
-        width: WIDTH,
-        verbosity: Verbosity::Verbose,
-        each: true,
-        recorded: true,
-        ..Look::PLAIN
-    };
-    let record = Record::Failure(group.last.clone());
-    let text = text::FORMAT.render(&record, look).unwrap_or_default();
     Overlay {
         title: group.title.clone(),
-        lines: lines(&String::from_utf8_lossy(&text)),
+        lines: lines(&in_full(&group.last, WIDTH)),
         from: 0,
         cause: Some(group.last.cause),
     }
