@@ -16,6 +16,7 @@ mod bench_peers;
 mod bench_report;
 mod bench_storm;
 mod cargo_tool;
+mod debootstrap;
 mod dist;
 mod docs;
 mod errno_texts;

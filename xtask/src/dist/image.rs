@@ -28,7 +28,7 @@ pub(super) fn write(release: &Release, payloads: &[Payload], out: &Path) -> Resu
             vec![("forktrace".to_owned(), 0o755, &payload.program)],
             release.time,
         )?;
-        let platform = json!({"architecture": payload.machine.other_name(), "os": "linux"});
+        let platform = json!({"architecture": payload.machine.facts().debian, "os": "linux"});
         let configuration = json!({
             "created": created,
             "architecture": platform["architecture"],

@@ -1,6 +1,6 @@
 //! What cargo knows of the packages that the program is made of.
 
-use super::machine::Machine;
+use crate::arch::Arch;
 use crate::run;
 use anyhow::{Context, Result};
 use clap::ValueEnum as _;
@@ -86,8 +86,8 @@ impl Metadata {
         cargo
             .current_dir(root)
             .args(["metadata", "--locked", "--format-version=1"]);
-        for machine in Machine::value_variants() {
-            cargo.args(["--filter-platform", machine.triple()]);
+        for machine in Arch::value_variants() {
+            cargo.args(["--filter-platform", machine.facts().triple]);
         }
         Self::parse(&run::capture(&mut cargo)?)
     }

@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: what a release publishes, made from the commit that is checked out. Two runs by
 //! the same compilers give the same bytes, in whichever folder.
 
-use crate::{paths, run};
+use crate::{arch::Arch, paths, run};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum as _;
 use std::fs;
@@ -10,7 +10,6 @@ use std::process::ExitCode;
 
 mod image;
 mod licences;
-mod machine;
 mod metadata;
 mod packages;
 mod payload;
@@ -24,7 +23,6 @@ mod tarball;
 pub(crate) mod trial;
 mod unit;
 
-use machine::Machine;
 use payload::Payload;
 use release::Release;
 
@@ -33,7 +31,7 @@ use release::Release;
 pub(crate) struct Args {
     /// For these machines [default: all]
     #[arg(long, value_enum)]
-    machine: Vec<Machine>,
+    machine: Vec<Arch>,
     /// Where it goes [default: target/dist]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -52,7 +50,7 @@ pub(crate) struct Args {
 /// Runs `cargo xtask dist`.
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let machines = match args.machine.is_empty() {
-        true => Machine::value_variants().to_vec(),
+        true => Arch::value_variants().to_vec(),
         false => args.machine.clone(),
     };
     let out = args.out.clone().unwrap_or_else(folder);
@@ -74,11 +72,11 @@ fn folder() -> PathBuf {
 }
 
 /// Makes all of it.
-fn make(release: &Release, machines: &[Machine], out: &Path) -> Result<()> {
+fn make(release: &Release, machines: &[Arch], out: &Path) -> Result<()> {
     empty(out)?;
     let mut programs = Vec::new();
     for machine in machines {
-        eprintln!("xtask: building forktrace for {}", machine.name());
+        eprintln!("xtask: building forktrace for {}", machine.facts().rust);
         programs.push(program::build(release, *machine)?);
     }
     let texts = payload::texts(release, &programs)?;

@@ -1,7 +1,8 @@
 //! The packages, by nfpm, which makes both kinds for all machines and needs neither dpkg nor rpm.
 
-use super::{machine::Machine, payload::Payload, release::Release};
+use super::{payload::Payload, release::Release};
 use crate::{
+    arch::Arch,
     paths,
     python::{self, Tool},
     run,
@@ -20,9 +21,9 @@ const NFPM: Tool = Tool {
 const REVISION: &str = "1";
 
 /// Names of a machine's packages, as Debian and rpm write them.
-pub(super) fn names(release: &Release, machine: Machine) -> [(&'static str, String); 2] {
+pub(super) fn names(release: &Release, machine: Arch) -> [(&'static str, String); 2] {
     let version = &release.version;
-    let (debian, rpm) = (machine.other_name(), machine.name());
+    let (debian, rpm) = (machine.facts().debian, machine.facts().rust);
     [
         (
             "deb",
@@ -35,7 +36,7 @@ pub(super) fn names(release: &Release, machine: Machine) -> [(&'static str, Stri
 /// Writes both.
 pub(super) fn write(release: &Release, payload: &Payload, out: &Path) -> Result<()> {
     let nfpm = python::get(&NFPM)?.join(NFPM.program);
-    let stage = paths::work_dir("dist")?.join(format!("stage-{}", payload.machine.name()));
+    let stage = paths::work_dir("dist")?.join(format!("stage-{}", payload.machine.facts().rust));
     let _ = fs::remove_dir_all(&stage);
     fs::create_dir_all(&stage)?;
     let configuration = stage.join("nfpm.yaml");
@@ -76,7 +77,7 @@ fn describe(release: &Release, payload: &Payload, stage: &Path) -> Result<Value>
     }
     Ok(json!({
         "name": "forktrace",
-        "arch": payload.machine.other_name(),
+        "arch": payload.machine.facts().debian,
         "platform": "linux",
         "version": release.version,
         "release": REVISION,

@@ -1,7 +1,7 @@
 //! The files that everything is made of, and where each format has them.
 
-use super::{gzip, licences, machine::Machine, program::Program, release::Release, unit};
-use crate::{paths, run};
+use super::{gzip, licences, program::Program, release::Release, unit};
+use crate::{arch::Arch, paths, run};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ impl File {
 
 /// What a machine's archive and packages hold.
 pub(super) struct Payload {
-    pub machine: Machine,
+    pub machine: Arch,
     pub program: Vec<u8>,
     pub files: Vec<File>,
 }

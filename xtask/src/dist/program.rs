@@ -1,27 +1,27 @@
 //! The static program, with nothing of the building machine's folders in it.
 
-use super::{machine::Machine, release::Release};
-use crate::{guest, run};
+use super::release::Release;
+use crate::{arch::Arch, guest, run};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// A program that was built.
 pub(super) struct Program {
-    pub machine: Machine,
+    pub machine: Arch,
     pub path: PathBuf,
     pub bytes: Vec<u8>,
 }
 
 /// Builds it.
-pub(super) fn build(release: &Release, machine: Machine) -> Result<Program> {
+pub(super) fn build(release: &Release, machine: Arch) -> Result<Program> {
     if let Some(path) = &release.program {
         return read(machine, path);
     }
     let target = folder(release);
-    let triple = machine.triple();
+    let triple = machine.facts().triple;
     let mut cargo = run::cargo();
     if !machine.is_here() {
-        guest::cross::compilers(machine.arch(), &mut cargo)?;
+        guest::cross::compilers(machine, &mut cargo)?;
     }
     cargo
         .current_dir(&release.root)
@@ -36,7 +36,7 @@ pub(super) fn build(release: &Release, machine: Machine) -> Result<Program> {
     read(machine, &target.join(triple).join("release/forktrace"))
 }
 
-fn read(machine: Machine, path: &Path) -> Result<Program> {
+fn read(machine: Arch, path: &Path) -> Result<Program> {
     let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     Ok(Program {
         machine,
@@ -58,9 +58,9 @@ pub(super) fn folders(release: &Release) -> [(PathBuf, &'static str); 2] {
     ]
 }
 
-fn flags(release: &Release, machine: Machine) -> Vec<String> {
+fn flags(release: &Release, machine: Arch) -> Vec<String> {
     // As what is tested is built.
-    let mut flags = guest::program_flags(machine.arch());
+    let mut flags = guest::program_flags(machine);
     for (folder, instead) in folders(release) {
         flags.push(format!(
             "--remap-path-prefix={}={instead}",

@@ -1,7 +1,8 @@
 //! Where all of it comes from: an in-toto statement with SLSA's predicate, for whoever wants to build the
 //! same bytes. It is not signed: who publishes the files signs SHA256SUMS.
 
-use super::{machine::Machine, put, release::Release, sums};
+use super::{put, release::Release, sums};
+use crate::arch::Arch;
 use crate::run;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -9,12 +10,15 @@ use std::path::Path;
 use std::process::Command;
 
 /// Writes it, over what is in the folder by now.
-pub(super) fn write(release: &Release, machines: &[Machine], out: &Path) -> Result<()> {
+pub(super) fn write(release: &Release, machines: &[Arch], out: &Path) -> Result<()> {
     let subject: Vec<Value> = sums::of(out)?
         .into_iter()
         .map(|(name, sum)| json!({"name": name, "digest": {"sha256": sum}}))
         .collect();
-    let machines: Vec<&str> = machines.iter().map(|machine| machine.name()).collect();
+    let machines: Vec<&str> = machines
+        .iter()
+        .map(|machine| machine.facts().rust)
+        .collect();
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": subject,

@@ -1,7 +1,7 @@
 //! Where programs are run: in a Debian of its own below `target/xtask`, or on this machine.
 
 use super::run_data::Run;
-use crate::{apt, kernel::mirror, paths, run};
+use crate::{apt, debootstrap::debootstrap, paths, run};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
@@ -191,25 +191,13 @@ pub(super) fn install(runs: &[Run]) -> Result<()> {
 }
 
 fn bootstrap(root: &Path) -> Result<()> {
-    let program = Path::new("/usr/sbin/debootstrap");
-    apt::require(
-        &[apt::Package::new("debootstrap", program)],
-        "running programs in a folder of their own",
-    )?;
-    eprintln!("xtask: debootstrap {SUITE}");
-    let mirror = mirror::find()?;
-    let partial = paths::work_dir("programs")?.join(format!("{SUITE}.partial"));
-    let _ = fs::remove_dir_all(&partial);
-    run::quiet(
-        Command::new(program)
-            .args(["--variant=minbase", SUITE])
-            .arg(&partial)
-            .arg(&mirror.main),
-    )?;
-    let sources = format!(
-        "deb {} {SUITE} main\ndeb {} {SUITE}-security main\n",
-        mirror.main, mirror.security
-    );
-    fs::write(partial.join("etc/apt/sources.list"), sources)?;
-    fs::rename(&partial, root).context("keeping what debootstrap made")
+    paths::work_dir("programs")?;
+    let purpose = "running programs in a folder of their own";
+    debootstrap(root, SUITE, &[], purpose, |root, mirror| {
+        let sources = format!(
+            "deb {} {SUITE} main\ndeb {} {SUITE}-security main\n",
+            mirror.main, mirror.security
+        );
+        fs::write(root.join("etc/apt/sources.list"), sources).context("naming the mirrors")
+    })
 }

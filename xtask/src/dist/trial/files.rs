@@ -1,9 +1,9 @@
 //! What can be said of the files without installing them.
 
-use super::super::{Machine, Release, program, sbom};
+use super::super::{Release, program, sbom};
 use super::says_its_version;
 use crate::test::Tally;
-use crate::{paths, python, run};
+use crate::{arch::Arch, paths, python, run};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
@@ -15,9 +15,9 @@ const MOST_BYTES: usize = 8_000_000;
 const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]==11.12.0";
 
 /// Looks at each.
-pub(super) fn run(release: &Release, machines: &[Machine], out: &Path, tally: &mut Tally) {
+pub(super) fn run(release: &Release, machines: &[Arch], out: &Path, tally: &mut Tally) {
     for machine in machines {
-        let name = machine.name();
+        let name = machine.facts().rust;
         tally.step(
             &format!("dist: the archive for {name}"),
             &archive(release, *machine, out),
@@ -30,8 +30,8 @@ pub(super) fn run(release: &Release, machines: &[Machine], out: &Path, tally: &m
 }
 
 /// Unpacked, with a program that is small, says no folder of this machine and runs.
-fn archive(release: &Release, machine: Machine, out: &Path) -> Result<()> {
-    let name = format!("{}-{}-linux", release.name(), machine.name());
+fn archive(release: &Release, machine: Arch, out: &Path) -> Result<()> {
+    let name = format!("{}-{}-linux", release.name(), machine.facts().rust);
     let folder = paths::work_dir("dist")?.join("unpacked");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;

@@ -1,8 +1,8 @@
 //! What is published, tried for real: built twice, installed, run and removed. As root on Debian.
 
-use super::{Machine, Release, make, packages, sums};
+use super::{Release, make, packages, sums};
 use crate::test::Tally;
-use crate::{apt, paths, run};
+use crate::{apt, arch::Arch, paths, run};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum as _;
 use std::fs;
@@ -16,7 +16,7 @@ mod root;
 mod rpm;
 
 /// Of `cargo xtask dist --test`.
-pub(crate) fn main(release: &Release, machines: &[Machine], out: &Path) -> Result<ExitCode> {
+pub(crate) fn main(release: &Release, machines: &[Arch], out: &Path) -> Result<ExitCode> {
     let mut tally = Tally::default();
     try_all(release, machines, out, &mut tally);
     tally.print_failures();
@@ -30,7 +30,7 @@ pub(crate) fn main(release: &Release, machines: &[Machine], out: &Path) -> Resul
 /// Of `cargo xtask test --full`: makes it first.
 pub(crate) fn run(tally: &mut Tally) -> Result<()> {
     let out = super::folder();
-    let machines = Machine::value_variants();
+    let machines = Arch::value_variants();
     // Tests are run before a commit too.
     let release = Release::of(&paths::root(), true)?;
     make(&release, machines, &out)?;
@@ -38,7 +38,7 @@ pub(crate) fn run(tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-fn try_all(release: &Release, machines: &[Machine], out: &Path, tally: &mut Tally) {
+fn try_all(release: &Release, machines: &[Arch], out: &Path, tally: &mut Tally) {
     match release.is_dirty() {
         true => tally.skip("dist: built twice", "files differ from the commit"),
         false => tally.step("dist: built twice", &twice(release, machines, out)),
@@ -65,7 +65,7 @@ fn try_all(release: &Release, machines: &[Machine], out: &Path, tally: &mut Tall
 }
 
 /// A clone in another folder gives the same bytes.
-fn twice(release: &Release, machines: &[Machine], out: &Path) -> Result<()> {
+fn twice(release: &Release, machines: &[Arch], out: &Path) -> Result<()> {
     let folder = paths::work_dir("dist")?.join("second");
     let _ = fs::remove_dir_all(&folder);
     run::quiet(

@@ -1,7 +1,7 @@
 //! A Debian of its own in a folder, in which packages are installed. Nothing of it is mounted on this
 //! machine: what runs in it has mounts of its own, which end with it.
 
-use crate::{apt, kernel::mirror, paths, run};
+use crate::{debootstrap::debootstrap, paths, run};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
@@ -93,21 +93,13 @@ fn fresh(suite: &str) -> Result<PathBuf> {
     if folder.is_dir() {
         return Ok(folder);
     }
-    let program = Path::new("/usr/sbin/debootstrap");
-    apt::require(
-        &[apt::Package::new("debootstrap", program)],
+    // systemd's own programs read the unit and the user; it isn't started.
+    debootstrap(
+        &folder,
+        suite,
+        &["systemd"],
         "trying the packages",
+        |_, _| Ok(()),
     )?;
-    eprintln!("xtask: debootstrap {suite}");
-    let partial = paths::work("dist").join(format!("{suite}.partial"));
-    let _ = fs::remove_dir_all(&partial);
-    run::quiet(
-        Command::new(program)
-            // systemd's own programs read the unit and the user; it isn't started.
-            .args(["--variant=minbase", "--include=systemd", suite])
-            .arg(&partial)
-            .arg(mirror::find()?.main),
-    )?;
-    fs::rename(&partial, &folder).context("keeping what debootstrap made")?;
     Ok(folder)
 }
