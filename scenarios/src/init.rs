@@ -135,6 +135,13 @@ fn host() {
         std::env::set_var("HOME", "/root");
         std::env::set_var("TERM", "linux");
     }
+    // Where a node's container logs would be.
+    let _ = fs::create_dir_all("/var/log");
+    // Without it nobody can connect even to this machine.
+    let up = ["ip", "link", "set", "lo", "up"];
+    if let Err(error) = Command::new("/bin/busybox").args(up).status() {
+        say(&format!("init: /bin/busybox {}: {error}\n", up.join(" ")));
+    }
 }
 
 /// Runs the command or a shell, and gives its status as a shell would.

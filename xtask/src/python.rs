@@ -88,7 +88,8 @@ fn environment(purpose: &str) -> Result<PathBuf> {
 }
 
 fn install(folder: &Path, package: &str) -> Result<()> {
-    let mut pip = Command::new(folder.join("pip"));
-    run::quiet(pip.args(["install", "--quiet", package]))
+    // The script `pip` holds the path at which the environment was made: a copy's would install there.
+    let mut pip = Command::new(folder.join("python"));
+    run::quiet(pip.args(["-m", "pip", "install", "--quiet", package]))
         .with_context(|| format!("installing {package}"))
 }

@@ -13,19 +13,22 @@ use super::{Failure, Record};
 use crate::model::is_harmful;
 
 /// How a line of forktrace's own that holds a failure begins.
-const FAILURE: &[u8] = b"{\"type\":\"failure\",";
+const FAILURE: &str = "{\"type\":\"failure\",";
 
 /// A line, without its newline, as the record that it is; `None`: it is none.
 ///
 /// Nearly all of a recording is failures. What kind a record is can stand anywhere in a line, so that
 /// serde keeps all of it until it knows; where it comes first, a failure is read at once.
 pub fn parse_line(line: &[u8]) -> Option<Record> {
+    // Of a field that it doesn't know serde looks for the end alone: bytes there that are no text would
+    // make a record of a failure, and of a repeat none.
+    let line = std::str::from_utf8(line).ok()?;
     if line.starts_with(FAILURE)
-        && let Ok(failure) = serde_json::from_slice::<Failure>(line)
+        && let Ok(failure) = serde_json::from_str::<Failure>(line)
     {
         return Some(Record::Failure(Box::new(failure)));
     }
-    serde_json::from_slice(line).ok()
+    serde_json::from_str(line).ok()
 }
 
 /// Appends the value and a newline to `line`.
@@ -64,6 +67,25 @@ impl Formatter for Harmless {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_is_no_text_is_no_record() {
+        let failure = include_bytes!("../../../docs/examples/web1.ndjson")
+            .split(|b| *b == b'\n')
+            .find(|line| line.starts_with(FAILURE.as_bytes()))
+            .unwrap();
+        let repeat = br#"{"type":"repeat","of":1,"cause":"pid_max","count":2,"first":"a","last":"b","unknown":""#;
+        for (line, byte) in [(failure, b'x'), (failure, 0xac), (repeat, 0xac)] {
+            let mut line = line.to_vec();
+            match line.pop() {
+                Some(b'}') => line.extend_from_slice(b",\"unknown\":\""),
+                last => line.extend(last),
+            }
+            line.extend([byte, b'"', b'}']);
+            let text = String::from_utf8_lossy(&line);
+            assert_eq!(parse_line(&line).is_some(), byte == b'x', "{text}");
+        }
+    }
 
     #[test]
     fn nothing_harmful_is_raw_and_all_comes_back() {

@@ -1,6 +1,6 @@
 //! What the kernel refuses a tracer, tried by a process that has the same filter.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
@@ -42,10 +42,34 @@ const LEAST: Left = Left {
     accepts: false,
 };
 
-/// A call, its name, and whether it is refused with EPERM.
-type Call<'a> = (&'a str, Box<dyn Fn() -> i64 + 'a>, bool);
+/// A call that is tried.
+struct Try<'a> {
+    name: &'static str,
+    /// Makes it, and answers its errno, 0 without one.
+    errno: Box<dyn Fn() -> u64 + 'a>,
+    /// With EPERM.
+    refused: bool,
+}
 
-/// The errno of a call, 0 without one.
+fn refused<'a>(name: &'static str, errno: impl Fn() -> u64 + 'a) -> Try<'a> {
+    refused_if(true, name, errno)
+}
+
+/// It may be made, and fail for another reason.
+fn left_to_it<'a>(name: &'static str, errno: impl Fn() -> u64 + 'a) -> Try<'a> {
+    refused_if(false, name, errno)
+}
+
+fn refused_if<'a>(refused: bool, name: &'static str, errno: impl Fn() -> u64 + 'a) -> Try<'a> {
+    let errno = Box::new(errno);
+    Try {
+        name,
+        errno,
+        refused,
+    }
+}
+
+/// The errno of what a call has answered, 0 without one.
 fn errno(answer: i64) -> u64 {
     match answer {
         -1 => io::Error::last_os_error().raw_os_error().unwrap_or(0) as u64,
@@ -56,173 +80,163 @@ fn errno(answer: i64) -> u64 {
 macro_rules! call {
     ($number:ident $(, $argument:expr)*) => {
         // SAFETY: numbers and strings that outlive the call, or null where it is refused.
-        Box::new(move || unsafe { libc::syscall(libc::$number $(, $argument)*) })
+        move || errno(unsafe { libc::syscall(libc::$number $(, $argument)*) })
     };
 }
 
-fn fence(tests: &Tests, left: Left) -> Result<()> {
-    let path = |name: &str| -> Result<CString> {
-        Ok(CString::new(
-            tests.scratch.path(name).as_os_str().as_bytes(),
-        )?)
-    };
-    let there = tests.scratch.path("fenced-there");
-    std::fs::write(&there, "there\n")?;
-    let there = CString::new(there.as_os_str().as_bytes())?;
-    let (new, other, moved) = (path("fenced-new")?, path("fenced-2")?, path("fenced-3")?);
-    let (there, new, other, moved) = (there.as_ptr(), new.as_ptr(), other.as_ptr(), moved.as_ptr());
+/// Other processes, and what comes from outside.
+fn of_others(left: Left) -> Vec<Try<'static>> {
     let parent = std::process::id();
-    let at = libc::AT_FDCWD;
-    let create = libc::O_WRONLY | libc::O_CREAT;
-    let exclusive = create | libc::O_EXCL;
-    let without = left.files == Files::None;
-    let mut calls: Vec<Call<'_>> = vec![
-        ("clone", call!(SYS_clone, libc::SIGCHLD, 0, 0, 0, 0), true),
-        ("clone3", call!(SYS_clone3, 0, 0), true),
-        (
-            "execve",
-            call!(SYS_execve, c"/bin/true".as_ptr(), 0, 0),
-            true,
-        ),
-        (
-            "ptrace",
-            call!(SYS_ptrace, libc::PTRACE_TRACEME, 0, 0, 0),
-            true,
-        ),
-        (
+    let listens = left.accepts;
+    let stream = (libc::AF_UNIX, libc::SOCK_STREAM);
+    vec![
+        refused("clone", call!(SYS_clone, libc::SIGCHLD, 0, 0, 0, 0)),
+        refused("clone3", call!(SYS_clone3, 0, 0)),
+        refused("execve", call!(SYS_execve, c"/bin/true".as_ptr(), 0, 0)),
+        refused("ptrace", call!(SYS_ptrace, libc::PTRACE_TRACEME, 0, 0, 0)),
+        refused(
             "process_vm_readv",
             call!(SYS_process_vm_readv, parent, 0, 0, 0, 0, 0),
-            true,
         ),
-        (
-            "socket",
-            call!(SYS_socket, libc::AF_UNIX, libc::SOCK_STREAM, 0),
-            true,
-        ),
-        ("connect", call!(SYS_connect, -1, 0, 0), true),
-        ("bind", call!(SYS_bind, -1, 0, 0), true),
-        ("listen", call!(SYS_listen, -1, 0), true),
-        ("accept", call!(SYS_accept, -1, 0, 0), !left.accepts),
-        ("accept4", call!(SYS_accept4, -1, 0, 0, 0), !left.accepts),
-        ("unshare", call!(SYS_unshare, 0), true),
-        ("io_uring_setup", call!(SYS_io_uring_setup, 0, 0), true),
-        (
-            "memfd_create",
-            call!(SYS_memfd_create, c"x".as_ptr(), 0),
-            true,
-        ),
-        ("kill", call!(SYS_kill, parent, 0), true),
-        (
-            "tgkill of another",
-            call!(SYS_tgkill, parent, parent, 0),
-            true,
-        ),
-        (
-            "tgkill of itself",
-            Box::new(|| {
-                let own = std::process::id();
-                // SAFETY: numbers.
-                unsafe { libc::syscall(libc::SYS_tgkill, own, own, 0) }
-            }),
-            false,
-        ),
-        ("bpf to load", call!(SYS_bpf, 5, 0, 0), true),
-        ("bpf to read a map", call!(SYS_bpf, 1, 0, 0), false),
-        (
+        refused("kill", call!(SYS_kill, parent, 0)),
+        refused("tgkill of another", call!(SYS_tgkill, parent, parent, 0)),
+        left_to_it("tgkill of itself", || {
+            let own = std::process::id();
+            // SAFETY: numbers.
+            errno(unsafe { libc::syscall(libc::SYS_tgkill, own, own, 0) })
+        }),
+        refused("unshare", call!(SYS_unshare, 0)),
+        refused("socket", call!(SYS_socket, stream.0, stream.1, 0)),
+        refused("connect", call!(SYS_connect, -1, 0, 0)),
+        refused("bind", call!(SYS_bind, -1, 0, 0)),
+        refused("listen", call!(SYS_listen, -1, 0)),
+        refused_if(!listens, "accept", call!(SYS_accept, -1, 0, 0)),
+        refused_if(!listens, "accept4", call!(SYS_accept4, -1, 0, 0, 0)),
+    ]
+}
+
+/// Code, and the kernel's other doors.
+fn of_code() -> Vec<Try<'static>> {
+    let executable = libc::PROT_READ | libc::PROT_EXEC;
+    let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    vec![
+        refused("io_uring_setup", call!(SYS_io_uring_setup, 0, 0)),
+        refused("memfd_create", call!(SYS_memfd_create, c"x".as_ptr(), 0)),
+        refused("bpf to load", call!(SYS_bpf, 5, 0, 0)),
+        left_to_it("bpf to read a map", call!(SYS_bpf, 1, 0, 0)),
+        refused(
             "mmap to execute",
-            call!(
-                SYS_mmap,
-                0,
-                page(),
-                libc::PROT_READ | libc::PROT_EXEC,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0
-            ),
-            true,
+            call!(SYS_mmap, 0, page(), executable, private, -1, 0),
         ),
-        (
-            "TIOCSTI",
-            call!(SYS_ioctl, 0, libc::TIOCSTI, c"x".as_ptr()),
-            true,
-        ),
-        (
-            "x32 getpid",
-            Box::new(|| {
-                // SAFETY: takes nothing.
-                unsafe { libc::syscall(X32 | libc::SYS_getpid) }
-            }),
-            true,
-        ),
-        ("openat2", call!(SYS_openat2, at, there, 0, 0), true),
-        ("chmod", call!(SYS_fchmodat, at, there, 0o777), true),
-        (
-            "open to read",
-            call!(SYS_openat, at, there, libc::O_RDONLY),
-            false,
-        ),
-        (
-            "open to truncate",
-            call!(SYS_openat, at, there, libc::O_TRUNC),
-            true,
-        ),
-        (
-            "open to write",
-            call!(SYS_openat, at, there, libc::O_WRONLY),
-            true,
-        ),
-        (
+        refused("TIOCSTI", call!(SYS_ioctl, 0, libc::TIOCSTI, c"x".as_ptr())),
+        refused("x32 getpid", || {
+            // SAFETY: takes nothing.
+            errno(unsafe { libc::syscall(X32 | libc::SYS_getpid) })
+        }),
+    ]
+}
+
+/// Names of files that are tried.
+struct Paths {
+    there: CString,
+    new: CString,
+    new_as_of_old: CString,
+    moved: CString,
+}
+
+impl Paths {
+    fn of(tests: &Tests) -> Result<Self> {
+        let path = |name: &str| CString::new(tests.scratch.path(name).as_os_str().as_bytes());
+        std::fs::write(tests.scratch.path("fenced-there"), "there\n")?;
+        Ok(Self {
+            there: path("fenced-there")?,
+            new: path("fenced-new")?,
+            new_as_of_old: path("fenced-2")?,
+            moved: path("fenced-3")?,
+        })
+    }
+}
+
+/// Files: in this order, because one call needs what another has left.
+fn of_files(paths: &Paths, left: Left) -> Vec<Try<'_>> {
+    let at = libc::AT_FDCWD;
+    let [there, new, moved] = [&paths.there, &paths.new, &paths.moved].map(|path| path.as_ptr());
+    let create = libc::O_WRONLY | libc::O_CREAT;
+    let exclusive = create | libc::O_EXCL;
+    let [read, write, truncate] = [libc::O_RDONLY, libc::O_WRONLY, libc::O_TRUNC];
+    let without = left.files == Files::None;
+    let mut tries = vec![
+        refused("openat2", call!(SYS_openat2, at, there, 0, 0)),
+        refused("chmod", call!(SYS_fchmodat, at, there, 0o777)),
+        left_to_it("open to read", call!(SYS_openat, at, there, read)),
+        refused("open to truncate", call!(SYS_openat, at, there, truncate)),
+        refused("open to write", call!(SYS_openat, at, there, write)),
+        refused(
             "open to create or write",
             call!(SYS_openat, at, there, create, 0o600),
-            true,
         ),
-        (
+        refused_if(
+            without,
             "open to create",
             call!(SYS_openat, at, new, exclusive, 0o600),
-            without,
         ),
-        (
+        refused_if(
+            without,
             "rename",
             call!(SYS_renameat2, at, there, at, moved, 0),
-            without,
         ),
     ];
-    if let Some(old) = OLD_CALLS {
-        calls.push((
-            "open as of old",
-            // SAFETY: a string that outlives the call, and numbers.
-            Box::new(move || unsafe { libc::syscall(old.open, other, exclusive, 0o600) }),
-            without,
-        ));
-        calls.push((
-            "unlink as of old",
-            // SAFETY: a string that outlives the call.
-            Box::new(move || unsafe { libc::syscall(old.unlink, moved) }),
-            without,
-        ));
-    }
-    calls.push(("unlink", call!(SYS_unlinkat, at, moved, 0), without));
+    tries.extend(as_of_old(&paths.new_as_of_old, &paths.moved, without));
+    let unlink = call!(SYS_unlinkat, at, moved, 0);
+    tries.push(refused_if(without, "unlink", unlink));
+    tries
+}
+
+/// Calls of files that only older architectures have.
+fn as_of_old<'a>(new: &'a CStr, moved: &'a CStr, without: bool) -> Vec<Try<'a>> {
+    let Some(old) = OLD_CALLS else {
+        return Vec::new();
+    };
+    let exclusive = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL;
+    let (new, moved) = (new.as_ptr(), moved.as_ptr());
+    // SAFETY: a string that outlives the call, and numbers.
+    let open = move || errno(unsafe { libc::syscall(old.open, new, exclusive, 0o600) });
+    // SAFETY: a string that outlives the call.
+    let unlink = move || errno(unsafe { libc::syscall(old.unlink, moved) });
+    vec![
+        refused_if(without, "open as of old", open),
+        refused_if(without, "unlink as of old", unlink),
+    ]
+}
+
+fn fence(tests: &Tests, left: Left) -> Result<()> {
+    let paths = Paths::of(tests)?;
+    let mut tries = of_others(left);
+    tries.extend(of_code());
+    tries.extend(of_files(&paths, left));
     // Where 64-bit code can make the calls of 32-bit code.
-    let compat_fork = (!compat::CREATIONS.is_empty()).then_some(Kind::Fork32);
+    if !compat::CREATIONS.is_empty() {
+        let fork = || attempt(Kind::Fork32).errno as u64;
+        tries.push(refused("32-bit fork", fork));
+    }
     let (_actor, report) = Actor::start("fenced", |link| {
         no_new_privileges()?;
         install_filter(left).context("installing the filter")?;
-        let mut errnos: Vec<u64> = calls.iter().map(|(_, call, _)| errno(call())).collect();
-        errnos.extend(compat_fork.map(|kind| attempt(kind).errno as u64));
-        link.ready(errnos);
+        link.ready(
+            tries
+                .iter()
+                .map(|tried| (tried.errno)())
+                .collect::<Vec<_>>(),
+        );
         Ok(())
     })?;
-    let names = calls.iter().map(|(name, _, refused)| (*name, *refused));
-    let names: Vec<_> = names
-        .chain(compat_fork.map(|_| ("32-bit fork", true)))
-        .collect();
-    ensure!(report.numbers.len() == names.len(), "{report:?}");
-    for ((name, refused), errno) in names.into_iter().zip(report.numbers) {
-        let eperm = errno == libc::EPERM as u64;
+    ensure!(report.numbers.len() == tries.len(), "{report:?}");
+    for (tried, errno) in tries.iter().zip(report.numbers) {
         ensure!(
-            eperm == refused,
-            "{name}: errno {errno}, {} to be refused with EPERM",
-            if refused { "was" } else { "was not" }
+            (errno == libc::EPERM as u64) == tried.refused,
+            "{}: errno {errno}, {} to be refused with EPERM",
+            tried.name,
+            if tried.refused { "was" } else { "was not" }
         );
     }
     Ok(())

@@ -16,110 +16,103 @@ use std::process::Command;
 
 /// Compares them.
 pub(super) fn compare(run: &Run, wish: &Wish, seen: &Seen, forktrace: &Path) -> Result<Verdict> {
-    let tellings = tellings(&seen.output, forktrace)?;
-    let of_program = |telling: &&Value| telling["program"] == *run.program;
-    let said: Vec<&Value> = tellings.iter().filter(of_program).collect();
-    let of_wish: Vec<&Value> = said
-        .iter()
-        .copied()
-        .filter(|telling| telling["wish"] == *wish.what)
-        .collect();
-    let wanted: Option<BTreeSet<&str>> = wish
-        .call
-        .as_ref()
-        .map(|call| call.split(", then ").collect());
-    let (mine, others): (Vec<&Refused>, Vec<&Refused>) = seen.refused.iter().partition(|refused| {
-        let is_wish = match &wanted {
-            Some(calls) => calls.contains(&*refused.call),
-            None => refused.operation == wish.operation,
-        };
-        is_wish && (wish.library || refused.program.as_deref() == Some(&*run.program))
-    });
-    let attempts: u64 = mine.iter().map(|refused| refused.count).sum();
-    let names = |name: fn(&Refused) -> &str| mine.iter().map(|refused| name(refused)).collect();
-    let calls: BTreeSet<&str> = names(|refused| &refused.call);
-    let errnos: BTreeSet<&str> = names(|refused| &refused.errno);
-    let operations: BTreeSet<&str> = names(|refused| &refused.operation);
+    let said = Said::of(run, wish, &seen.output, forktrace)?;
+    let attempts = Attempts::of(run, wish, seen);
     let mut differ = Differences::default();
-
-    let all: u64 = seen.refused.iter().map(|refused| refused.count).sum();
-    differ.add(all != seen.counted, || {
-        format!("forktrace has {all} refusals, pids.events {}", seen.counted)
-    });
-    match wish.attempts {
-        Some(one) => differ.add(attempts != one * run.wishes, || {
-            format!("{} attempts, and not {attempts}", one * run.wishes)
-        }),
-        None => differ.add(
-            attempts < 1 + u64::from(wish.afterwards.as_deref() == Some("waits")),
-            || format!("it asks again, and there were {attempts}"),
-        ),
-    }
-    for other in others.iter().filter(|_| attempts == 0) {
-        let Refused {
-            program,
-            comm,
-            operation,
-            call,
-            count,
-            ..
-        } = other;
-        let program = program.as_deref().unwrap_or("no known program");
-        differ.add(true, || {
-            format!("its own, and not {comm}'s ({program}): {operation}, {call}, {count} times")
-        });
-    }
-    differ.add(
-        !operations.contains(&*wish.operation) && attempts > 0,
-        || format!("{}, and not {}", wish.operation, list(&operations)),
-    );
-    differ.add(
-        wanted.is_some_and(|wanted| wanted != calls) && attempts > 0,
-        || {
-            format!(
-                "{}, and not {}",
-                wish.call.as_deref().unwrap_or_default(),
-                list(&calls)
-            )
-        },
-    );
-    differ.add(
-        of_wish.is_empty() && !wish.messages.is_empty() && !run.unheard,
-        || "none of its messages".to_owned(),
-    );
-    differ.add(wish.silent && !said.is_empty(), || {
-        format!("silent, and it said {}", said[0]["first"]["text"])
-    });
-    for telling in &of_wish {
-        let answered = telling["answered"].as_array().into_iter().flatten();
-        let answered: BTreeSet<&str> = answered.filter_map(Value::as_str).collect();
-        differ.add(!errnos.is_subset(&answered), || {
-            format!("{}, and not {}", list(&answered), list(&errnos))
-        });
-    }
+    differ.counts(run, wish, seen, &attempts);
+    differ.calls(wish, &attempts);
+    differ.messages(run, wish, &said, &attempts);
     if let Some(prints) = &run.prints {
         let has = String::from_utf8_lossy(&seen.output).contains(&**prints);
         differ.add(!has, || format!("{prints:?} in what it prints"));
     }
     differ.ending(run, wish, seen);
-    let first = of_wish.first().map(|telling| &telling["first"]["text"]);
+    let first = said
+        .of_wish
+        .first()
+        .map(|telling| &telling["first"]["text"]);
     let facts = Facts {
-        attempts,
-        calls: list(&calls),
+        attempts: attempts.count,
+        calls: list(&attempts.calls()),
         message: first.and_then(Value::as_str).unwrap_or_default().to_owned(),
-        end: match (seen.end, seen.after) {
-            (End::Status(status), _) => format!("status {status}"),
-            (End::Signal(signal), _) => format!("signal {signal}"),
-            (End::Alive, After::Healed) => "lives, heals by itself".to_owned(),
-            (End::Alive, After::ByHand) => "lives, heals when told to".to_owned(),
-            (End::Alive, _) => "lives, did not come back".to_owned(),
-        },
+        end: ending(seen),
         seconds: seen.seconds,
     };
     Ok(match differ.0.is_empty() {
         true => Verdict::Alike(facts),
         false => Verdict::Differs(Some(facts), differ.0),
     })
+}
+
+/// What forktrace makes of the program's output.
+struct Said {
+    /// By the program.
+    all: Vec<Value>,
+    /// Of these, what belongs to the wish.
+    of_wish: Vec<Value>,
+}
+
+impl Said {
+    fn of(run: &Run, wish: &Wish, output: &[u8], forktrace: &Path) -> Result<Self> {
+        let mut all = tellings(output, forktrace)?;
+        all.retain(|telling| telling["program"] == *run.program);
+        let is_of_wish = |telling: &&Value| telling["wish"] == *wish.what;
+        let of_wish = all.iter().filter(is_of_wish).cloned().collect();
+        Ok(Self { all, of_wish })
+    }
+}
+
+/// What the kernel refused.
+struct Attempts<'a> {
+    /// For the wish.
+    mine: Vec<&'a Refused>,
+    others: Vec<&'a Refused>,
+    /// Of the wish.
+    count: u64,
+}
+
+impl<'a> Attempts<'a> {
+    fn of(run: &Run, wish: &Wish, seen: &'a Seen) -> Self {
+        let wanted = wanted_calls(wish);
+        let (mine, others): (Vec<&Refused>, Vec<&Refused>) =
+            seen.refused.iter().partition(|refused| {
+                let is_wish = match &wanted {
+                    Some(calls) => calls.contains(&*refused.call),
+                    None => refused.operation == wish.operation,
+                };
+                is_wish && (wish.library || refused.program.as_deref() == Some(&*run.program))
+            });
+        let count = mine.iter().map(|refused| refused.count).sum();
+        Self {
+            mine,
+            others,
+            count,
+        }
+    }
+
+    fn names(&self, name: fn(&Refused) -> &str) -> BTreeSet<&'a str> {
+        self.mine.iter().copied().map(name).collect()
+    }
+
+    fn calls(&self) -> BTreeSet<&'a str> {
+        self.names(|refused| &refused.call)
+    }
+}
+
+/// The system calls by which the catalogue says that it is asked.
+fn wanted_calls(wish: &Wish) -> Option<BTreeSet<&str>> {
+    let call = wish.call.as_ref()?;
+    Some(call.split(", then ").collect())
+}
+
+fn ending(seen: &Seen) -> String {
+    match (seen.end, seen.after) {
+        (End::Status(status), _) => format!("status {status}"),
+        (End::Signal(signal), _) => format!("signal {signal}"),
+        (End::Alive, After::Healed) => "lives, heals by itself".to_owned(),
+        (End::Alive, After::ByHand) => "lives, heals when told to".to_owned(),
+        (End::Alive, _) => "lives, did not come back".to_owned(),
+    }
 }
 
 /// In the order: what the catalogue says, and what came.
@@ -130,6 +123,73 @@ impl Differences {
     fn add(&mut self, is_one: bool, what: impl FnOnce() -> String) {
         if is_one {
             self.0.push(what());
+        }
+    }
+
+    fn counts(&mut self, run: &Run, wish: &Wish, seen: &Seen, attempts: &Attempts<'_>) {
+        let all: u64 = seen.refused.iter().map(|refused| refused.count).sum();
+        self.add(all != seen.counted, || {
+            format!("forktrace has {all} refusals, pids.events {}", seen.counted)
+        });
+        let count = attempts.count;
+        match wish.attempts {
+            Some(one) => self.add(count != one * run.wishes, || {
+                format!("{} attempts, and not {count}", one * run.wishes)
+            }),
+            None => {
+                let least = 1 + u64::from(wish.afterwards.as_deref() == Some("waits"));
+                self.add(count < least, || {
+                    format!("it asks again, and there were {count}")
+                });
+            }
+        }
+    }
+
+    fn calls(&mut self, wish: &Wish, attempts: &Attempts<'_>) {
+        if attempts.count == 0 {
+            for other in &attempts.others {
+                let program = other.program.as_deref().unwrap_or("no known program");
+                let Refused {
+                    comm,
+                    operation,
+                    call,
+                    count,
+                    ..
+                } = other;
+                self.add(true, || {
+                    format!(
+                        "its own, and not {comm}'s ({program}): {operation}, {call}, {count} times"
+                    )
+                });
+            }
+            return;
+        }
+        let operations = attempts.names(|refused| &refused.operation);
+        self.add(!operations.contains(&*wish.operation), || {
+            format!("{}, and not {}", wish.operation, list(&operations))
+        });
+        let calls = attempts.calls();
+        self.add(wanted_calls(wish).is_some_and(|w| w != calls), || {
+            let wanted = wish.call.as_deref().unwrap_or_default();
+            format!("{wanted}, and not {}", list(&calls))
+        });
+    }
+
+    fn messages(&mut self, run: &Run, wish: &Wish, said: &Said, attempts: &Attempts<'_>) {
+        let is_heard = !wish.messages.is_empty() && !run.unheard;
+        self.add(said.of_wish.is_empty() && is_heard, || {
+            "none of its messages".to_owned()
+        });
+        self.add(wish.silent && !said.all.is_empty(), || {
+            format!("silent, and it said {}", said.all[0]["first"]["text"])
+        });
+        let errnos = attempts.names(|refused| &refused.errno);
+        for telling in &said.of_wish {
+            let answered = telling["answered"].as_array().into_iter().flatten();
+            let answered: BTreeSet<&str> = answered.filter_map(Value::as_str).collect();
+            self.add(!errnos.is_subset(&answered), || {
+                format!("{}, and not {}", list(&answered), list(&errnos))
+            });
         }
     }
 

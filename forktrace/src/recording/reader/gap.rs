@@ -1,6 +1,6 @@
 //! What a damaged frame has lost.
 
-use crate::record::{Record, Session};
+use crate::record::{Record, Session, parse_line};
 
 /// Records are missing from here on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,9 +21,7 @@ impl Gap {
         self.lines += memchr::memchr_iter(b'\n', content).count() as u64;
         let from = memchr::memmem::rfind(content, SESSION);
         let line = from.and_then(|from| content[from..].split(|b| *b == b'\n').next());
-        if let Some(Record::Session(session)) =
-            line.and_then(|line| serde_json::from_slice(line).ok())
-        {
+        if let Some(Record::Session(session)) = line.and_then(parse_line) {
             self.session = Some(session);
         }
     }
