@@ -24,6 +24,8 @@ mod io_uring;
 mod machine;
 mod memory;
 mod oom;
+#[cfg(test)]
+mod promises;
 mod provoke;
 mod pthread;
 mod report;

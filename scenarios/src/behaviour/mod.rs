@@ -51,35 +51,58 @@ pub(crate) struct Behaviour {
     pub run: fn(&Tests) -> Result<()>,
 }
 
+/// What any host can show.
+const ANYWHERE: &[&[Behaviour]] = &[
+    check::BEHAVIOURS,
+    commands::BEHAVIOURS,
+    live::BEHAVIOURS,
+    top::BEHAVIOURS,
+    journal::BEHAVIOURS,
+    metrics::BEHAVIOURS,
+    pods::BEHAVIOURS,
+    filters::BEHAVIOURS,
+    replay::BEHAVIOURS,
+    recording::BEHAVIOURS,
+    report::BEHAVIOURS,
+    full_disk::BEHAVIOURS,
+    out_of_sight::BEHAVIOURS,
+    unit_limit::BEHAVIOURS,
+    postgres::BEHAVIOURS,
+    postgres_overcommit::BEHAVIOURS,
+    starved::BEHAVIOURS,
+    privilege::BEHAVIOURS,
+    fence::BEHAVIOURS,
+    trace_left::BEHAVIOURS,
+    types::BEHAVIOURS,
+    selftest::BEHAVIOURS,
+];
+
+/// What comes out differently on each kernel.
+const EACH_KERNEL: &[&[Behaviour]] = &[
+    inside::ON_EACH_KERNEL,
+    instances::ON_EACH_KERNEL,
+    raised::ON_EACH_KERNEL,
+    other_errnos::ON_EACH_KERNEL,
+    storm::ON_EACH_KERNEL,
+    privilege::ON_EACH_KERNEL,
+    selftest::ON_EACH_KERNEL,
+    check::ON_EACH_KERNEL,
+    holders::ON_EACH_KERNEL,
+];
+
+/// Names of all that are there in any tier.
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    let all = ANYWHERE.iter().chain(EACH_KERNEL).copied().flatten();
+    let faults = faults::behaviours(crate::runner::Where::Host);
+    all.chain(faults).map(|behaviour| behaviour.name).collect()
+}
+
 /// All of them.
 pub(crate) fn run(tests: &mut Tests) {
-    let parts: [&[Behaviour]; 22] = [
-        check::BEHAVIOURS,
-        commands::BEHAVIOURS,
-        live::BEHAVIOURS,
-        top::BEHAVIOURS,
-        journal::BEHAVIOURS,
-        metrics::BEHAVIOURS,
-        pods::BEHAVIOURS,
-        filters::BEHAVIOURS,
-        replay::BEHAVIOURS,
-        recording::BEHAVIOURS,
-        report::BEHAVIOURS,
-        full_disk::BEHAVIOURS,
-        out_of_sight::BEHAVIOURS,
-        unit_limit::BEHAVIOURS,
-        postgres::BEHAVIOURS,
-        postgres_overcommit::BEHAVIOURS,
-        starved::BEHAVIOURS,
-        privilege::BEHAVIOURS,
-        fence::BEHAVIOURS,
-        trace_left::BEHAVIOURS,
-        types::BEHAVIOURS,
-        selftest::BEHAVIOURS,
-    ];
     const IDLE: &str = "behaviour/record_waits_asleep";
     let idle = tests.wanted(IDLE).then(|| recording::Idle::start(tests));
-    run_each(tests, parts.into_iter().flatten());
+    run_each(tests, ANYWHERE.iter().copied().flatten());
     run_each(tests, faults::behaviours(tests.at));
     if let Some(idle) = idle {
         let outcome = idle.and_then(recording::Idle::end);
@@ -89,19 +112,9 @@ pub(crate) fn run(tests: &mut Tests) {
 
 /// Those that come out differently on each kernel.
 pub(crate) fn run_on_each_kernel(tests: &mut Tests) {
-    let parts: [&[Behaviour]; 9] = [
-        inside::ON_EACH_KERNEL,
-        instances::ON_EACH_KERNEL,
-        raised::ON_EACH_KERNEL,
-        other_errnos::ON_EACH_KERNEL,
-        storm::ON_EACH_KERNEL,
-        privilege::ON_EACH_KERNEL,
-        selftest::ON_EACH_KERNEL,
-        check::ON_EACH_KERNEL,
-        holders::ON_EACH_KERNEL,
-    ];
-    let of_style: Vec<_> = parts
-        .into_iter()
+    let of_style: Vec<_> = EACH_KERNEL
+        .iter()
+        .copied()
         .flatten()
         .filter(|behaviour| tests.choice.is_of_style(behaviour.name))
         .collect();
