@@ -24,6 +24,7 @@ mod fuzz;
 mod guest;
 mod json_tools;
 mod kernel;
+mod linter;
 mod monitoring;
 mod object;
 mod page;

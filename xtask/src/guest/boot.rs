@@ -21,6 +21,11 @@ const BOOT_LIMIT: Duration = Duration::from_secs(120);
 /// thousand lines at the serial line's emulated speed.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
+/// `watchdog_thresh`: a CPU counts as locked up after twice as long. Sooner than the next line about an RCU
+/// stall (each 63 s): printing it is a sign of life to the watchdog (`touch_nmi_watchdog()`), and a CPU that
+/// was stuck for good stayed so for the machine's whole time.
+const WATCHDOG: u32 = 24;
+
 /// How cgroups are mounted in the guest.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Cgroup {
@@ -247,7 +252,7 @@ impl Boot<'_> {
             .arg("-initrd")
             .arg(&self.initramfs);
         command.arg("-append").arg(format!(
-            "console={} quiet panic=-1 softlockup_panic=1 watchdog_thresh=30 \
+            "console={} quiet panic=-1 softlockup_panic=1 watchdog_thresh={WATCHDOG} \
              sysrq_always_enabled ft.cgroup={} {}",
             facts.console, self.cgroup, self.append
         ));

@@ -2,7 +2,7 @@
 
 use super::cross;
 use crate::arch::Arch;
-use crate::{paths, run};
+use crate::{linter, paths, run};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -71,9 +71,8 @@ impl Programs {
     /// Programs of a short test run, by the profile `guest`. The unit tests are built with them: only
     /// so do both have the same features of the dependencies, which are compiled once then.
     pub(crate) fn short() -> Result<Self> {
-        let mut cargo = short_cargo("build")?;
-        cargo.args(SHORT).args(["--lib", "--bins", "--tests"]);
-        run::loud(&mut cargo).context("building the programs and the unit tests")?;
+        linter::there()?;
+        run::loud(&mut short_build()?).context("building the programs and the unit tests")?;
         Self::of_guest(Arch::HERE)
     }
 
@@ -107,9 +106,18 @@ impl Programs {
     }
 }
 
+/// Builds the programs and the unit tests of a short run, and lints them.
+pub(crate) fn short_build() -> Result<Command> {
+    let mut cargo = short_cargo("build")?;
+    cargo.args(SHORT).args(["--lib", "--bins", "--tests"]);
+    Ok(cargo)
+}
+
 /// Cargo with what all of a short run's builds have in common, so that nothing is built twice.
 pub(crate) fn short_cargo(command: &str) -> Result<Command> {
-    guest_cargo(command, Arch::HERE)
+    let mut cargo = guest_cargo(command, Arch::HERE)?;
+    linter::compile(&mut cargo);
+    Ok(cargo)
 }
 
 fn guest_cargo(command: &str, arch: Arch) -> Result<Command> {

@@ -210,7 +210,7 @@ const BRIEF_KPROBE: Part = brief(
 /// Of a short run: where [`PARTS`] has all scenarios, those that provoke every cause; of the commands'
 /// behaviour, what this machine's own kernel or its owner may not bear; and the parts that are short
 /// as they are.
-pub(super) const BRIEF: [Part; 10] = [
+pub(super) const BRIEF: [Part; 8] = [
     // First: it takes longest.
     brief(
         "host",
@@ -225,10 +225,14 @@ pub(super) const BRIEF: [Part; 10] = [
             "starved_over_nproc_capabilities",
             "--only",
             "selftest_names_a_difference",
+            // SIGTERM goes the way of SIGINT; SIGKILL is met in the middle of what changes the host.
             "--only",
-            "selftest_sig",
+            "selftest_sigint_restores",
             "--only",
-            "fault_killed_in_a_storm_",
+            "selftest_sigkill_restores",
+            // The style that leaves most behind it in the kernel.
+            "--only",
+            "fault_killed_in_a_storm_kprobe",
             "--only",
             "fault_short_of_memory",
             "--only",
@@ -247,23 +251,13 @@ pub(super) const BRIEF: [Part; 10] = [
         &["--style", "tracepoint", "--kind", "sessions", "--brief"],
         On::AllBut(REAL_TIME),
     ),
+    // Kernels of PREEMPT_RT preempt themselves as much, in both styles.
     Part {
         name: "full-fexit-brief",
         on: On::Only(WITH_FULL_PREEMPTION),
         append: FULL,
         ..BRIEF_FEXIT
     },
-    Part {
-        name: "full-kprobe-brief",
-        on: On::Only(WITH_FULL_PREEMPTION),
-        append: FULL,
-        ..BRIEF_KPROBE
-    },
-    brief(
-        "auto-brief",
-        &["--style", "auto", "--kind", "sessions", "--brief"],
-        On::Only(&["6.12"]),
-    ),
     Part {
         layout: Cgroup::V1,
         ..brief(
@@ -272,7 +266,7 @@ pub(super) const BRIEF: [Part; 10] = [
                 "--style", "fexit", "--kind", "sessions", "--brief", "--only", "pids", "--only",
                 "v1",
             ],
-            On::AllBut(REAL_TIME),
+            On::Only(&["5.10", "6.12", "newest"]),
         )
     },
     TWO_PROCESSORS,

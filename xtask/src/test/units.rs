@@ -1,7 +1,7 @@
 //! `cargo test`, counted test by test.
 
 use super::{Tally, Tier, tally::closing};
-use crate::run;
+use crate::{linter, run};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -11,11 +11,16 @@ pub(super) fn run(tier: Tier, tally: &mut Tally) -> Result<()> {
     let all = ["--workspace", "--exclude", "forktrace-ebpf"];
     count(&mut tier.cargo_test(&all)?, tally)?;
     if tier == Tier::Short {
-        // Built as `cargo xtask` is, with all that it depends on.
-        let mut own = run::plain_cargo();
-        count(own.args(["test", "--quiet", "--package", "xtask"]), tally)?;
+        count(&mut of_xtask(), tally)?;
     }
     Ok(())
+}
+
+/// xtask's own, whose libraries are those that `cargo xtask` was built with.
+pub(super) fn of_xtask() -> Command {
+    let mut cargo = run::plain_cargo();
+    linter::compile(cargo.args(["test", "--quiet", "--package", "xtask"]));
+    cargo
 }
 
 fn count(cargo: &mut Command, tally: &mut Tally) -> Result<()> {
