@@ -6,11 +6,16 @@
 //! piece of evidence that needs it is then absent, not wrong.
 
 /// Marks a field that this kernel doesn't have. Added to a kernel address, or to
-/// none, it leads to one that no read accepts: so nothing has to ask before it reads. x86-64: it isn't
-/// canonical, or with five levels of page tables not the kernel's (arch/x86/mm/maccess.c
-/// `copy_from_kernel_nofault_allowed`, 5.6+). arm64: bit 55 alone says whose half an address is in, also
-/// where the bits above it are tags that count for nothing, and the bits below it have to agree.
-pub const MISSING: u64 = 1 << 55;
+/// none, it leads to one that no read accepts: so nothing has to ask before it reads.
+///
+/// x86-64: it is canonical neither with 48 nor with 57 bits, so that
+/// `copy_from_kernel_nofault_allowed` (arch/x86/mm/maccess.c, 5.6+) refuses it. That goes by what the
+/// processor can (`x86_virt_bits`), not by the page tables in use: what is a user's address of 57 bits is
+/// read by a kernel with four levels of tables on such a processor, which warns of it
+/// (`ex_handler_uaccess`), and with `panic_on_warn` panics.
+/// arm64: bit 55 alone says whose half an address is in, also where the bits above it are tags that count
+/// for nothing, and the bits below it have to agree.
+pub const MISSING: u64 = 1 << 63 | 1 << 55;
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident,)*) => {

@@ -17,6 +17,7 @@ mod bpf_scheduler;
 mod bpf_types;
 mod brief;
 mod cgroup;
+mod complaints;
 mod expect;
 mod holders;
 mod init;

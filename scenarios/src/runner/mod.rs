@@ -13,6 +13,7 @@ use anyhow::Result;
 
 use crate::behaviour;
 use crate::brief::{self, Provoked};
+use crate::complaints;
 use crate::report::Report;
 use crate::scenario::Place;
 use crate::session as sessions;
@@ -23,6 +24,7 @@ pub(crate) use context::{Choice, Kind, Tests, Where};
 
 /// Runs all tests; true when none failed.
 pub(crate) fn run(at: Where, forktrace: &Path, choice: Choice) -> Result<bool> {
+    let before = complaints::Before::now()?;
     let scratch = Scratch::new()?;
     let binary = scratch.binary(forktrace)?;
     let mut tests = Tests {
@@ -60,5 +62,6 @@ pub(crate) fn run(at: Where, forktrace: &Path, choice: Choice) -> Result<bool> {
             behaviour::run(&mut tests);
         }
     }
+    before.check(&mut tests);
     Ok(tests.report.end())
 }

@@ -196,3 +196,27 @@ fn lacking_by_age() {
     b.aggregate(STRUCT, "kernfs_node", 8, false, &[("__parent", long, 0)]);
     assert!(lacking(&b).contains(&"pidns_pid_max"), "6.15 has __parent");
 }
+
+/// Whether an address is its lowest bits, extended by their sign (arch/x86/include/asm/page.h
+/// `__is_canonical_address`).
+fn is_canonical(address: u64, bits: u32) -> bool {
+    let above = 64 - bits;
+    ((address << above).cast_signed() >> above).cast_unsigned() == address
+}
+
+#[test]
+fn what_is_missing_is_read_from_no_address_of_any_processor() {
+    let of_four_levels = [0, 1, 0x1234_5678_9abc, (1 << 47) - 1].map(|low| low | 0xffff_8000 << 32);
+    let of_five_levels = [0, 1, 0x12_3456_789a_bcde, (1 << 56) - 1].map(|low| low | 0xff << 56);
+    let none = [0, 0x13f0];
+    for base in [&of_four_levels[..], &of_five_levels, &none].concat() {
+        let address = base.wrapping_add(MISSING);
+        for bits in [48, 57] {
+            assert!(!is_canonical(address, bits), "{base:#x}: {address:#x}");
+        }
+        // arm64: of the kernel's half, by bit 55, and not as the bits below it have it; of none, the reverse.
+        let is_of_kernel = address >> 55 & 1 == 1;
+        let below = address >> 52 & 0b111;
+        assert!(!is_of_kernel || below == 0, "{base:#x}: {address:#x}");
+    }
+}
