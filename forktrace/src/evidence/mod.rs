@@ -129,6 +129,12 @@ impl PidNs {
         self.pid_max.map(|max| max.saturating_sub(RESERVED_PIDS))
     }
 
+    /// Whether as many ids compete for the bound as can be in use.
+    pub fn is_full_by_count(&self) -> bool {
+        let competing = self.allocated.saturating_sub(self.first);
+        self.usable().is_some_and(|usable| competing >= usable)
+    }
+
     /// Whether it can have been full a moment ago: so many ids are in use, but for
     /// what may have come back since.
     pub fn can_have_been_full(&self) -> bool {

@@ -125,7 +125,8 @@ const PIDNS_ADDING: u32 = 1 << 31; // include/linux/pid_namespace.h
 
 /// The caller's pid namespaces, innermost first; of the host's ids below 300 `first` are in use.
 pub(super) fn pid_namespaces(event: &FailureEvent, host: &HostNow, first: u64) -> Vec<PidNs> {
-    let global = if event.flags & flag::HAVE_PID_MAX != 0 {
+    let knows_pid_max = event.flags & flag::HAVE_PID_MAX != 0;
+    let global = if knows_pid_max {
         u64::try_from(event.pid_max).ok()
     } else {
         host.pid_max
@@ -135,19 +136,26 @@ pub(super) fn pid_namespaces(event: &FailureEvent, host: &HostNow, first: u64) -
         .iter()
         .take(usize::from(event.pid_ns_len))
         .enumerate()
-        .map(|(level, ns)| PidNs {
-            full: event.facts.bits & fact::PID_FULL != 0
-                && usize::from(event.facts.pid_level) == level,
-            inum: ns.inum,
-            level: ns.level,
-            dead: ns.allocated & PIDNS_ADDING == 0,
-            allocated: u64::from(ns.allocated & !PIDNS_ADDING),
-            first: if ns.level == 0 { first } else { 0 },
-            pid_max: if ns.pid_max != 0 {
-                Some(u64::from(ns.pid_max))
-            } else {
-                global
-            },
+        .map(|(level, ns)| {
+            let compared = knows_pid_max || ns.pid_max != 0;
+            let seen_full = event.facts.bits & fact::PID_FULL != 0
+                && usize::from(event.facts.pid_level) == level;
+            let mut ns = PidNs {
+                full: seen_full,
+                inum: ns.inum,
+                level: ns.level,
+                dead: ns.allocated & PIDNS_ADDING == 0,
+                allocated: u64::from(ns.allocated & !PIDNS_ADDING),
+                first: if ns.level == 0 { first } else { 0 },
+                pid_max: match ns.pid_max {
+                    0 => global,
+                    own => Some(u64::from(own)),
+                },
+            };
+            // Where the kernel's side had nothing to compare with (a kernel that doesn't show its variables'
+            // addresses), by count. In other namespaces ids below 300 are not known apart.
+            ns.full |= !compared && ns.level == 0 && ns.is_full_by_count();
+            ns
         })
         .collect()
 }
@@ -254,8 +262,10 @@ pub(super) fn overcommit(
 mod tests {
     use forktrace_common::event;
 
-    use super::{commit_limit, memory};
+    use super::{commit_limit, memory, pid_namespaces};
     use crate::arch::Page;
+    use crate::host::limits::HostNow;
+    use crate::probe::decode::event_of;
 
     const SIZES: [Page; 3] = [Page::KIB_4, Page::KIB_16, Page::KIB_64];
 
@@ -278,6 +288,32 @@ mod tests {
             };
             assert_eq!(memory(&none, page), (0, None));
         }
+    }
+
+    #[test]
+    fn ids_are_counted_where_the_kernel_shows_no_pid_max() {
+        let full = |allocated: u32, level: u32, own: u32, known: bool| {
+            let mut event = event_of(&[0; size_of::<event::FailureEvent>()]).unwrap();
+            event.pid_ns_len = 1;
+            event.pid_ns[0].allocated = allocated | super::PIDNS_ADDING;
+            event.pid_ns[0].level = level;
+            event.pid_ns[0].pid_max = own;
+            if known {
+                event.flags |= event::flag::HAVE_PID_MAX;
+                event.pid_max = 340;
+            }
+            let host = HostNow {
+                pid_max: Some(340),
+                ..HostNow::default()
+            };
+            pid_namespaces(&event, &host, 60)[0].full
+        };
+        assert!(full(100, 0, 0, false));
+        assert!(!full(99, 0, 0, false));
+        // What was compared with stands, and in other namespaces the first ids are not known.
+        assert!(!full(100, 0, 0, true));
+        assert!(!full(100, 0, 340, false));
+        assert!(!full(100, 1, 0, false));
     }
 
     #[test]
