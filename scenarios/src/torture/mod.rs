@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use forktrace::provoke::sys;
-use judge::{Truth, judge};
+use judge::{Truth, Verdict, judge};
 use oracle::{Oracle, Owner, Refusal};
 use reported::{BySeq, Records};
 use rng::Rng;
@@ -181,6 +181,7 @@ impl Run<'_> {
             );
         }
         self.tally.take(&verdict, scene.race);
+        self.tally.add("hidden", self.hidden(&truths, &verdict));
         let mut shown: HashMap<_, usize> = HashMap::new();
         for wrong in &verdict.wrong {
             let kind = (wrong.fault, wrong.certainty);
@@ -214,6 +215,20 @@ impl Run<'_> {
             began.elapsed().as_secs_f64()
         );
         Ok(())
+    }
+
+    /// Verdicts `unknown` that the oracle itself is the reason of: whether a refusal of memory is a creation's
+    /// says the stack, and before 5.15 it ends at a function whose return a kretprobe watches
+    /// (arch/x86/kernel/unwind_orc.c; since then `unwind_recover_ret_addr`).
+    fn hidden(&self, truths: &[Truth], verdict: &Verdict) -> u64 {
+        const BY_STACK: [&str; 2] = ["overcommit", "cgroup_memory_max"];
+        if self.place.kernel >= (5, 15) {
+            return 0;
+        }
+        let by_stack = |truth: &&Truth| truth.cause.is_some_and(|cause| BY_STACK.contains(&cause));
+        verdict
+            .unknown
+            .min(truths.iter().filter(by_stack).count() as u64)
     }
 
     /// Waits until forktrace has reported as many as there were, or has had the time to.

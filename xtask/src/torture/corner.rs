@@ -88,7 +88,8 @@ impl Corner {
         );
         most("missed", self.get("missed"), 0);
         most("extra", self.get("extra"), 0);
-        most("unknown", self.get("unknown"), self.refusals() / 100);
+        let unknown = self.get("unknown").saturating_sub(self.get("hidden"));
+        most("unknown", unknown, self.refusals() / 100);
         // The judge's own: then the sums can't be trusted.
         most("oracle contradicted", self.get("contradictions"), 0);
         most("oracle's gaps", self.get("gaps"), 0);
@@ -113,6 +114,7 @@ mod tests {
     fn the_bar() {
         assert_eq!(broken("unknown=2"), [""; 0]);
         assert_eq!(broken("unknown=3"), ["unknown 3"]);
+        assert_eq!(broken("unknown=9\thidden=7"), [""; 0]);
         assert_eq!(
             broken("wrong_cause_observed_race=1\twrong_count_observed_still=2"),
             ["observed wrong 3"]
