@@ -27,6 +27,9 @@ pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> An
     let mut fixes = (entry.fix)(verdict, subject, context);
     fixes.extend(context.growth.as_ref().and_then(holder_warnings::growing));
     fixes.extend(holder_warnings::warnings(&context.holders));
+    let limit = verdict.limit.as_ref();
+    let since = limit.and_then(|limit| knob::target::since(limit, context));
+    fixes.extend(since.map(|since| fix(None, None, since)));
     let part = verdict
         .limit
         .as_ref()
@@ -70,6 +73,8 @@ fn then(verdict: &Verdict, subject: &Subject<'_>, context: &Context, fixes: &mut
         let unread = Context::default();
         let context = contexts.next().unwrap_or(&unread);
         let mut steps = (next.cause.entry().fix)(&next, subject, context);
+        let since = knob::target::since(limit, context);
+        steps.extend(since.map(|since| fix(None, None, since)));
         steps.extend(set_by_unit(next.limit.as_ref(), context));
         for step in &mut steps {
             let told = |note: &String| fixes.iter().any(|fix| fix.note.as_ref() == Some(note));

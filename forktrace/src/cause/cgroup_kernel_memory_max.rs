@@ -58,7 +58,7 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let limit = v.limit.as_ref();
     let now = limit
         .and_then(|l| shell_word(l.file.as_deref()?))
-        .map(|file| format!("echo {} > {file}", target::bytes(limit)));
+        .and_then(|file| target::bytes(limit, context).command(|n| format!("echo {n} > {file}")));
     let fix = fix(
         now,
         "leave memory.kmem.limit_in_bytes unset (Docker: no --kernel-memory)".to_owned(),

@@ -92,12 +92,9 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
-    let target = target::bytes(Some(limit));
-    let now = limit
-        .file
-        .as_deref()
-        .and_then(shell_word)
-        .map(|file| format!("echo {target} > {file}"));
+    let target = target::bytes(Some(limit), context);
+    let file = limit.file.as_deref().and_then(shell_word);
+    let now = file.and_then(|file| target.command(|n| format!("echo {n} > {file}")));
     let raise = lasting(limit, &MEMORY, target);
     let mut fixes = match context.unkillable.as_ref().and_then(spared) {
         // Whatever the limit, it fills again: nobody can be killed at it.

@@ -90,11 +90,8 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
         return Vec::new();
     };
     let target = target::wanted(Some(limit), context);
-    let now = limit
-        .file
-        .as_deref()
-        .and_then(shell_word)
-        .map(|file| format!("echo {target} > {file}"));
+    let file = limit.file.as_deref().and_then(shell_word);
+    let now = file.and_then(|file| target.command(|n| format!("echo {n} > {file}")));
     let persistent = lasting(limit, &TASKS, target);
     let note = "it counts threads as well as processes, in the whole subtree".to_owned();
     let mut fixes = outside::fixes(limit, subject, context, fix(now, persistent, note));

@@ -21,6 +21,9 @@ pub struct Context {
     pub memory: Option<Memory>,
     /// As it was read last: settings that seldom change.
     pub last_memory: Option<Memory>,
+    /// What the limit's own file says now (`Some(None)`: no limit): it may have been changed since it
+    /// refused. `None` where it has no such file, or that can't be read.
+    pub current: Option<Option<u64>>,
     /// What a file of systemd's says of the limit.
     pub unit_limit: Option<UnitLimit>,
     /// Who may have set the limit of a process, where it is one: the process and those above it.

@@ -63,11 +63,10 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
-    let limit = v.limit.as_ref();
-    let target = limit.map(|limit| target::tasks(Some(limit)));
+fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
+    let target = target::tasks(v.limit.as_ref(), context);
     vec![fix(
-        target.map(|n| format!("sysctl -w fs.file-max={n}")),
+        target.command(|n| format!("sysctl -w fs.file-max={n}")),
         "remove fs.file-max from /etc/sysctl.d/: the kernel's default is out of reach".to_owned(),
         "somebody holds very many files open, or lowered the limit; open fails for everybody else, too"
             .to_owned(),

@@ -77,14 +77,15 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
-    let file = v.limit.as_ref().and_then(|l| l.file.as_ref());
     // Pages are large: twice what was asked for beyond those there are.
-    let more = v.limit.as_ref().map_or(0, |limit| {
-        let there = limit.value.max(limit.usage).unwrap_or(0);
-        there.saturating_add(limit.requested.unwrap_or(1).max(1).saturating_mul(2))
-    });
+    let more = |limit: &Limit| {
+        let there = limit.value?.max(limit.usage.unwrap_or(0));
+        let wanted = limit.requested.unwrap_or(1).max(1).saturating_mul(2);
+        let file = limit.file.as_ref()?;
+        Some(format!("echo {} > {file}", there.saturating_add(wanted)))
+    };
     vec![fix(
-        file.map(|file| format!("echo {more} > {file}")),
+        v.limit.as_ref().and_then(more),
         "/etc/sysctl.d/: vm.nr_hugepages with some to spare, or exclude the mapping from forks with madvise(MADV_DONTFORK)"
             .to_owned(),
         "one free page for each pinned one that is copied; programs started by vfork or posix_spawn copy none"

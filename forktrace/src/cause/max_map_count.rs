@@ -31,10 +31,10 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
-    let target = target::tasks(v.limit.as_ref());
+fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
+    let target = target::tasks(v.limit.as_ref(), context);
     vec![fix(
-        format!("sysctl -w vm.max_map_count={target}"),
+        target.command(|n| format!("sysctl -w vm.max_map_count={n}")),
         format!("/etc/sysctl.d/: vm.max_map_count = {target}"),
         "a thread takes two mappings, its stack and the guard; many more may be an allocator's or a leak"
             .to_owned(),

@@ -98,22 +98,22 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let Some(limit) = &v.limit else {
         return Vec::new();
     };
-    let target = target::tasks(Some(limit));
+    let target = target::tasks(Some(limit), context);
     let note = match limit.value {
         Some(0) => "0 is how administrators forbid such namespaces: ask why before changing it",
         _ => "it counts each user's own; look for namespaces that were left behind (lsns)",
     };
-    let set = format!("sysctl -w {}={target}", limit.kind);
+    let set = target.command(|n| format!("sysctl -w {}={n}", limit.kind));
     if matches!(limit.owner, Owner::User { .. }) {
         let lasting = format!("/etc/sysctl.d/: {} = {target}", limit.kind);
         vec![fix(set, lasting, note.to_owned())]
     } else {
         vec![fix(
-            format!("{set}, run inside that user namespace"),
+            set.map(|set| format!("{set}, run inside that user namespace")),
             None,
             note.to_owned(),
         )]

@@ -52,11 +52,11 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
-fn fixes(v: &Verdict, _: &Subject<'_>, _: &Context) -> Vec<Fix> {
+fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     // fs/file.c: the kernel's own.
-    let target = target::tasks(v.limit.as_ref()).max(1_048_576);
+    let target = target::tasks(v.limit.as_ref(), context).within(1_048_576, u64::MAX);
     vec![fix(
-        format!("sysctl -w fs.nr_open={target}"),
+        target.command(|n| format!("sysctl -w fs.nr_open={n}")),
         format!("/etc/sysctl.d/: fs.nr_open = {target}"),
         "it was lowered while descriptors above it were open; the program can also close these"
             .to_owned(),

@@ -78,7 +78,7 @@ const HIGHEST: u64 = 4_194_304;
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let owner = v.limit.as_ref().map(|limit| &limit.owner);
     let value = v.limit.as_ref().and_then(|l| l.value).unwrap_or(0);
-    let target = target::wanted(v.limit.as_ref(), context).clamp(32768, HIGHEST);
+    let target = target::wanted(v.limit.as_ref(), context).within(32768, HIGHEST);
     let note =
         "threads and zombies hold ids as well; look for what fills it before raising it".to_owned();
     if value >= HIGHEST {
@@ -88,16 +88,21 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
         );
         return vec![fix(None, None, note)];
     }
-    if !matches!(owner, None | Some(Owner::Host)) {
-        let now = format!("sysctl -w kernel.pid_max={target}, run inside that pid namespace");
+    let Some(owner) = owner else {
+        // Which namespace's ids had run out isn't known, and so neither is where there are more.
+        return vec![fix(None, None, note)];
+    };
+    if *owner != Owner::Host {
+        let now = target
+            .command(|n| format!("sysctl -w kernel.pid_max={n}, run inside that pid namespace"));
         return vec![fix(now, None, note)];
     }
     let mut fixes = vec![fix(
-        format!("sysctl -w kernel.pid_max={target}"),
+        target.command(|n| format!("sysctl -w kernel.pid_max={n}")),
         format!("/etc/sysctl.d/: kernel.pid_max = {target}"),
         note,
     )];
-    if owner.is_some() && context.in_pid_namespace {
+    if context.in_pid_namespace {
         fixes.push(fix(
             None,
             None,

@@ -33,9 +33,10 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
-    let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
+    let target = v.limit.as_ref().and_then(thread_stack::roomier);
+    let process = context.sources.process();
     vec![fix(
-        prlimit::command(context.sources.process(), "as", target),
+        target.and_then(|target| prlimit::command(process, "as", target)),
         "systemd: LimitAS=; limits.conf: as; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
         "it counts what is mapped, not what is used: stacks and reserved heaps with their full size".to_owned(),
     )]

@@ -33,9 +33,10 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
-    let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
+    let target = v.limit.as_ref().and_then(thread_stack::roomier);
+    let process = context.sources.process();
     vec![fix(
-        prlimit::command(context.sources.process(), "data", target),
+        target.and_then(|target| prlimit::command(process, "data", target)),
         "systemd: LimitDATA=; limits.conf: data; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
         "it counts all private writable memory, not the heap alone".to_owned(),
     )]

@@ -34,9 +34,10 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
-    let target = v.limit.as_ref().map_or(0, thread_stack::roomier);
+    let target = v.limit.as_ref().and_then(thread_stack::roomier);
+    let process = context.sources.process();
     vec![fix(
-        prlimit::command(context.sources.process(), "memlock", target),
+        target.and_then(|target| prlimit::command(process, "memlock", target)),
         "systemd: LimitMEMLOCK=; limits.conf: memlock; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
         "CAP_IPC_LOCK lifts it; locked stacks take RAM with their full size".to_owned(),
     )]

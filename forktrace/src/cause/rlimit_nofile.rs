@@ -62,13 +62,15 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 }
 
 fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
-    let target = target::tasks(v.limit.as_ref());
+    let target = target::tasks(v.limit.as_ref(), context);
     let process = context.sources.process();
     let hard = process.map(|p| p.bounds.hard);
     let persistent = nproc::edit_unit(subject, "LimitNOFILE", target, hard)
         .unwrap_or_else(|| format!("raise `ulimit -n` to {target} where it is started"));
     vec![fix(
-        prlimit::command(process, "nofile", target),
+        target
+            .number()
+            .and_then(|target| prlimit::command(process, "nofile", target)),
         persistent,
         "look for descriptors that are never closed before raising it".to_owned(),
     )]

@@ -102,16 +102,16 @@ pub(super) fn numbers_and_asked(limit: &Limit) -> String {
     )
 }
 
-/// A limit that gives room for this stack and a hundred more.
-pub(super) fn roomier(limit: &Limit) -> u64 {
+/// A limit that gives room for this stack and a hundred more, where it is known what it was.
+pub(super) fn roomier(limit: &Limit) -> Option<u64> {
     let wanted = limit
         .requested
         .unwrap_or(0)
         .saturating_mul(101)
         .saturating_add(limit.usage.unwrap_or(0));
     // The limit may be higher: a mapping of many times the rest was refused.
-    let wanted = wanted.max(limit.value.unwrap_or(0).saturating_add(1));
-    wanted.div_ceil(1 << 20).saturating_mul(1 << 20)
+    let wanted = wanted.max(limit.value?.saturating_add(1));
+    Some(wanted.div_ceil(1 << 20).saturating_mul(1 << 20))
 }
 
 /// What a thread's creator gets as its errno.

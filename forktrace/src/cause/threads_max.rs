@@ -76,7 +76,7 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = target::wanted(v.limit.as_ref(), context);
     vec![fix(
-        format!("sysctl -w kernel.threads-max={target}"),
+        target.command(|n| format!("sysctl -w kernel.threads-max={n}")),
         format!("/etc/sysctl.d/: kernel.threads-max = {target}"),
         "it binds root as well; kernel.pid_max has to be at least as high to be of use".to_owned(),
     )]

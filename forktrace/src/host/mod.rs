@@ -12,6 +12,7 @@ pub mod holders;
 pub mod huge_pages;
 pub mod identity;
 pub mod kernel_log;
+pub mod limit_file;
 pub mod limits;
 pub mod lineage;
 pub mod mappings;

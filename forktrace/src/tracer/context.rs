@@ -12,6 +12,7 @@ use crate::{
     host::{
         cgroup::{Hierarchies, Resource},
         holders::{Holders, Scope},
+        limit_file,
         memory::AtVerdicts,
         readings::is_initial_pid_namespace,
         unit_limits::UnitLimits,
@@ -71,6 +72,7 @@ impl Contexts {
                 sources: self.knobs.sources(limit, subject),
                 unit_limit: self.unit_limits.of_limit(limit, &self.hierarchies),
                 visibility: self.visibility(limit),
+                current: limit_file::current(limit, self.in_pid_namespace),
                 wanted: more.map(|more| limit.usage.unwrap_or_default().saturating_add(more)),
                 in_pid_namespace: self.in_pid_namespace,
                 ..Context::default()
@@ -99,6 +101,7 @@ impl Contexts {
             growth,
             wanted,
             memory,
+            current: limit.and_then(|limit| limit_file::current(limit, self.in_pid_namespace)),
             last_memory: self.memory.last().copied(),
             unit_limit,
             visibility,

@@ -1,7 +1,7 @@
 //! A cgroup's limit on tasks or memory, in the words of who has set the cgroup up.
 
 use crate::{
-    cause::words::shell_word,
+    cause::{knob::target::Target, words::shell_word},
     host::setter::{self, Kind, Runtime, Setter},
     model::{Limit, LimitKind, Owner},
 };
@@ -60,7 +60,7 @@ pub(crate) const MEMORY: Setting = Setting {
 const WHERE_SET_UP: &str = "raise the limit where this cgroup is set up";
 
 /// How to set this limit of a cgroup to `target`, so that it lasts.
-pub(crate) fn lasting(limit: &Limit, setting: &Setting, target: u64) -> String {
+pub(crate) fn lasting(limit: &Limit, setting: &Setting, target: Target) -> String {
     let setter = setter::of(limit.owner.cgroup_path().unwrap_or_default());
     let text = at_home(&setter, limit, setting, target);
     let around = setter.around();
@@ -92,7 +92,7 @@ fn is_v1(limit: &Limit) -> bool {
     }
 }
 
-fn at_home(setter: &Setter, limit: &Limit, setting: &Setting, target: u64) -> String {
+fn at_home(setter: &Setter, limit: &Limit, setting: &Setting, target: Target) -> String {
     let path = limit.owner.cgroup_path().unwrap_or_default();
     match &setter.kind {
         Kind::Unit { name, user } => unit(name, *user, setting, target),
@@ -164,7 +164,7 @@ fn quadlet(path: &str) -> Option<String> {
     Some(service.name)
 }
 
-fn started_by(service: &str, setting: &Setting, target: u64) -> String {
+fn started_by(service: &str, setting: &Setting, target: Target) -> String {
     let Setting { option, .. } = setting;
     let key = match setting.property == TASKS.property {
         true => format!("PidsLimit={target}"),
@@ -186,7 +186,7 @@ fn container(
     user: Option<u32>,
     pod: Option<&str>,
     setting: &Setting,
-    target: u64,
+    target: Target,
 ) -> String {
     let Setting { option, .. } = setting;
     let is_memory = setting.property == MEMORY.property;
@@ -223,7 +223,7 @@ fn container(
     }
 }
 
-fn docker(option: &str, target: u64, name: &str) -> String {
+fn docker(option: &str, target: Target, name: &str) -> String {
     // Without it, memory and swap together would stay where they are, and refuse.
     let swap = match option {
         "--memory" => format!(" --memory-swap {target}"),
@@ -232,7 +232,7 @@ fn docker(option: &str, target: u64, name: &str) -> String {
     format!("docker update {option} {target}{swap} {name}")
 }
 
-fn unit(name: &str, user: Option<u32>, setting: &Setting, target: u64) -> String {
+fn unit(name: &str, user: Option<u32>, setting: &Setting, target: Target) -> String {
     let Some(word) = shell_word(name) else {
         return WHERE_SET_UP.to_owned();
     };
@@ -266,7 +266,7 @@ const MAKERS: [(&str, &str); 10] = [
 ];
 
 /// Of a unit that goes when what is in it ends: how those that come have more.
-fn next_ones(unit: &str, user: Option<u32>, setting: &Setting, target: u64) -> Option<String> {
+fn next_ones(unit: &str, user: Option<u32>, setting: &Setting, target: Target) -> Option<String> {
     let Setting { property, snap, .. } = setting;
     let (stem, kind) = unit.rsplit_once('.')?;
     if let Some(rest) = stem.strip_prefix("snap.") {

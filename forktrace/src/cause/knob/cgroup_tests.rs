@@ -7,7 +7,7 @@ const POD: &str = "01234567-89ab-cdef-0123-456789abcdef";
 fn command(path: &str, setting: &Setting) -> String {
     let path = path.replace("POD", POD).replace("ID", ID);
     let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
-    lasting(&limit, setting, 4096).replace(ID, "ID")
+    lasting(&limit, setting, 4096.into()).replace(ID, "ID")
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn hierarchies_of_version_1_have_other_keys() {
         } else {
             MEMORY
         };
-        lasting(&limit, &setting, 9)
+        lasting(&limit, &setting, 9.into())
     };
     let pids = |file| of(file, LimitKind::PidsMax);
     for file in [

@@ -4,6 +4,7 @@
 use super::{
     cgroup::{incus, short},
     prlimit,
+    target::Target,
 };
 use crate::{
     cause::{Subject, words::shell_word},
@@ -85,7 +86,7 @@ pub(crate) struct Knob {
 /// The knob of a limit of this value, to be turned to `target`.
 pub(crate) fn knob(
     value: Option<u64>,
-    target: u64,
+    target: Target,
     subject: &Subject<'_>,
     sources: &Sources,
 ) -> Knob {
@@ -146,16 +147,20 @@ pub(crate) fn knob(
 fn origin<'a>(value: Option<u64>, subject: &Subject<'_>, sources: &'a Sources) -> Origin<'a> {
     let path = subject.cgroup.path.as_deref().unwrap_or_default();
     let place = setter::of(path);
-    let is = |set: &&Assignment| value.is_some() && soft(&set.value) == value;
+    let is = |set: &&Assignment| soft(&set.value) == value;
     if let Kind::Job { .. } = place.kind {
         return Origin::Slurm;
+    }
+    // It was changed at that moment: nobody's number is that of the one which refused.
+    if value.is_none() {
+        return Origin::Unknown;
     }
     let of_unit = sources.unit.as_ref();
     if let Some(set) = of_unit.and_then(|says| says.limit.as_ref()).filter(is) {
         return Origin::Unit(set);
     }
     let pam = sources.pam.soft.as_ref();
-    if let Some(line) = pam.filter(|line| value.is_some() && line.value == value) {
+    if let Some(line) = pam.filter(|line| line.value == value) {
         return Origin::Pam(line);
     }
     let unit_has_none = of_unit.is_some_and(|says| says.limit.is_none());
@@ -256,7 +261,7 @@ pub(crate) fn soft(text: &str) -> Option<u64> {
 pub(crate) fn edit_unit(
     subject: &Subject<'_>,
     setting: &str,
-    target: u64,
+    target: Target,
     hard: Option<Option<u64>>,
 ) -> Option<String> {
     let Service {
@@ -303,12 +308,12 @@ fn pam(
     line: &pam_limits::Line,
     user: Option<&str>,
     all: &pam_limits::Nproc,
-    target: u64,
+    target: Target,
 ) -> (String, String) {
     let hard = all.hard.as_ref().map(|hard| hard.value);
     let which = match hard {
         // Only where the hard limit has room, or goes up with it.
-        Some(Some(hard)) if hard < target => Which::Both,
+        Some(Some(hard)) if target.number().is_some_and(|target| hard < target) => Which::Both,
         Some(_) if line.which == Which::Both => Which::Both,
         _ => Which::Soft,
     };
@@ -389,7 +394,7 @@ fn adopts(parent: &Member) -> bool {
     parent.pid == 1 || parent.comm == "systemd"
 }
 
-fn of_container(container: &Container, target: u64, hard: Option<Option<u64>>) -> String {
+fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>) -> String {
     let Container { name, in_pod, .. } = container;
     let both = prlimit::with_hard(target, hard);
     // As Docker, Podman and CRI-O write that there is no limit.
@@ -424,7 +429,7 @@ fn of_container(container: &Container, target: u64, hard: Option<Option<u64>>) -
 }
 
 /// Nobody has set another than the kernel's own.
-fn inherited(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> String {
+fn inherited(subject: &Subject<'_>, target: Target, hard: Option<Option<u64>>) -> String {
     if let Some(edit) = edit_unit(subject, NPROC, target, hard) {
         return edit;
     }
@@ -432,7 +437,7 @@ fn inherited(subject: &Subject<'_>, target: u64, hard: Option<Option<u64>>) -> S
         Some(user) => {
             // `-` sets the hard limit too.
             let which = match hard {
-                Some(Some(hard)) if hard < target => "-",
+                Some(Some(hard)) if target.number().is_some_and(|target| hard < target) => "-",
                 _ => "soft",
             };
             format!("/etc/security/limits.d/: {user} {which} nproc {target}")
@@ -453,7 +458,7 @@ fn where_started(subject: &Subject<'_>) -> String {
 /// execve isn't tried again by the process, and its parent is what starts others' too.
 fn now(
     value: Option<u64>,
-    target: u64,
+    target: Target,
     subject: &Subject<'_>,
     sources: &Sources,
 ) -> Option<String> {
@@ -461,6 +466,7 @@ fn now(
         return None;
     }
     let has_it = |member: &&Member| member.bounds.soft == value;
+    let target = target.number()?;
     let own = sources.lineage.first().filter(has_it)?;
     if prlimit::lives_on(own) {
         return prlimit::command(Some(own), "nproc", target);

@@ -56,7 +56,7 @@ fn knob_of(path: &str, operation: Operation, sources: &Sources) -> Knob {
         operation,
         errno: Errno::EAGAIN,
     };
-    knob(Some(40), 100, &subject, sources)
+    knob(Some(40), 100.into(), &subject, sources)
 }
 
 const SERVICE: &str = "/system.slice/x.service";
@@ -383,6 +383,6 @@ fn what_names_nobody_is_known_as_that() {
     let owner = crate::model::Owner::cgroup("/a");
     let limit = Limit::new(LimitKind::PidsMax, owner, Unit::Tasks);
     let lasting =
-        crate::cause::knob::cgroup::lasting(&limit, &crate::cause::knob::cgroup::TASKS, 9);
+        crate::cause::knob::cgroup::lasting(&limit, &crate::cause::knob::cgroup::TASKS, 9.into());
     assert!(crate::cause::words::fix(None, lasting, None).is_vague());
 }

@@ -1,6 +1,7 @@
 //! prlimit(1) of a running process, where that is worth naming: it has to live on, and neither its
 //! soft nor its hard limit may be lowered by it.
 
+use super::target::Target;
 use crate::host::lineage::Member;
 
 /// Younger processes may well have ended by the time that somebody reads of them.
@@ -26,10 +27,12 @@ pub(crate) fn command(process: Option<&Member>, option: &str, target: u64) -> Op
 
 /// `target` as systemd and PAM take it, without lowering the hard limit: `hard` is `None` where it
 /// isn't known, and `Some(None)` where there is none.
-pub(crate) fn with_hard(target: u64, hard: Option<Option<u64>>) -> String {
+pub(crate) fn with_hard(target: Target, hard: Option<Option<u64>>) -> String {
     match hard {
         Some(None) => format!("{target}:infinity"),
-        Some(Some(hard)) if hard > target => format!("{target}:{hard}"),
+        Some(Some(hard)) if target.number().is_none_or(|target| hard > target) => {
+            format!("{target}:{hard}")
+        }
         _ => target.to_string(),
     }
 }
@@ -71,10 +74,12 @@ mod tests {
 
     #[test]
     fn a_unit_keeps_its_hard_limit() {
-        assert_eq!(with_hard(100, None), "100");
-        assert_eq!(with_hard(100, Some(Some(40))), "100");
-        assert_eq!(with_hard(100, Some(Some(2000))), "100:2000");
-        assert_eq!(with_hard(100, Some(None)), "100:infinity");
+        assert_eq!(with_hard(100.into(), None), "100");
+        assert_eq!(with_hard(100.into(), Some(Some(40))), "100");
+        assert_eq!(with_hard(100.into(), Some(Some(2000))), "100:2000");
+        assert_eq!(with_hard(100.into(), Some(None)), "100:infinity");
+        let unknown = Target::default();
+        assert_eq!(with_hard(unknown, Some(Some(2000))), "N:2000");
     }
 
     #[test]

@@ -294,20 +294,88 @@ fn every_cause_is_asked_and_most_have_something_to_propose() {
         let of = |case: &&Case| case.what.starts_with(&format!("{id} by "));
         let asked = cases.iter().filter(of).count();
         assert_eq!(asked > 0, !entry.limits.is_empty(), "{id}");
-        // Without a limit there is no number that could be too small.
-        for fix in answered(entry.cause(), None, Operation::Process, &Context::default()) {
-            let commands = fix.now.into_iter().filter(|_| !entry.limits.is_empty());
-            for command in commands {
-                let known = ["pid_max=", "threads-max=", "max_map_count=", "nr_open="];
-                let unknown =
-                    proposed(&command).is_empty() || known.iter().any(|k| command.contains(k));
-                assert!(unknown, "{id}: {command}");
-            }
-        }
     }
     let with_number = |case: &&Case| case.all_commands().any(|text| !proposed(text).is_empty());
     let told = cases.iter().filter(with_number).count();
     assert!(told * 2 > cases.len(), "{told} of {}", cases.len());
+}
+
+/// Its own numbers may contradict a refusal that was seen: they were changed at that moment, and one
+/// that is made of nothing would lower the limit.
+#[test]
+fn what_a_limit_allowed_has_to_be_known_for_a_number() {
+    for entry in catalogue::pages().map(|page| page.cause.entry()) {
+        // Of promises of memory the policy can be changed as well as the number.
+        let is_number =
+            |kind: &&LimitKind| !matches!(kind, LimitKind::CommitLimit | LimitKind::RamAndSwap);
+        let limits = entry.limits.iter().filter(is_number).flat_map(|kind| {
+            let owners = owners(kind).into_iter();
+            owners.map(move |owner| Some((kind.clone(), owner)))
+        });
+        let none = entry.limits.iter().any(|kind| is_number(&kind));
+        let none = none.then_some(None);
+        for ((limit, usage), current) in limits
+            .chain(none)
+            .flat_map(|limit| [None, Some(500)].map(|usage| (limit.clone(), usage)))
+            .flat_map(|of| [None, Some(None), Some(Some(600))].map(|now| (of.clone(), now)))
+        {
+            let limit = limit.map(|(kind, owner)| Limit {
+                usage,
+                file: Some("/sys/x".to_owned()),
+                ..Limit::new(kind, owner, Unit::Tasks)
+            });
+            for sources in sources(4000, None, 60) {
+                let context = Context {
+                    sources,
+                    current,
+                    last_memory: Some(memory()),
+                    ..Context::default()
+                };
+                let fixes = answered(entry.cause(), limit.clone(), Operation::Process, &context);
+                for Fix {
+                    now, persistent, ..
+                } in fixes
+                {
+                    let id = entry.cause().id();
+                    assert_eq!(now, None, "{id}: {limit:?}");
+                    let proposed = persistent.map(|text| proposed(&text)).unwrap_or_default();
+                    assert_eq!(proposed, [0; 0], "{id}: {limit:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Somebody was quicker: a number that was fit for the limit as it refused would take that back.
+#[test]
+fn what_has_been_raised_since_is_not_lowered() {
+    let cases = cases();
+    let turned = |case: &&Case| case.limit.owner.cgroup_path().is_some();
+    for case in cases.iter().filter(turned) {
+        for current in [Some(10_000_000), None] {
+            let context = Context {
+                current: Some(current),
+                ..Context::default()
+            };
+            let cause = crate::model::Cause::of_limit(&case.kind);
+            let fixes = answered(cause, Some(case.limit.clone()), case.operation, &context);
+            assert!(fixes.iter().all(|fix| fix.now.is_none()), "{}", case.what);
+            let lasting = fixes.iter().filter_map(|fix| fix.persistent.as_deref());
+            for number in lasting.flat_map(proposed) {
+                assert!(
+                    Some(number) >= current && current.is_some(),
+                    "{}: {number}",
+                    case.what
+                );
+            }
+            let told = |fix: &Fix| {
+                fix.note
+                    .as_ref()
+                    .is_some_and(|n| n.contains("raised since"))
+            };
+            assert!(fixes.iter().any(told), "{}", case.what);
+        }
+    }
 }
 
 #[test]
