@@ -68,7 +68,7 @@ pub use catalogue::pages;
 pub use context::{Context, Visibility};
 pub use entry::{Entry, Finding};
 pub use judge::judge;
-pub use knob::nproc::{Sources, UnitSays};
+pub use knob::nproc::{Above, Sources, UnitSays};
 pub use lookup::{Lookup, Near, lookup, named};
 pub use page::{Check, Line, Myth, Page, Remedy, Step};
 pub use subject::Subject;

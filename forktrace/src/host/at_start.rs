@@ -177,18 +177,16 @@ fn soft(text: &str) -> Option<Option<u64>> {
     }
 }
 
-/// pam_limits lowers the soft limit to the hard one where it is higher (`setup_limits`).
 fn pam(root: &Path, name: &str, uid: u32) -> Option<Given> {
     if !pam_limits::are_in_use(root) {
         return None;
     }
     let found = pam_limits::nproc(root, name, uid);
-    let bound = |line: &pam_limits::Line| line.value.unwrap_or(u64::MAX);
-    let lowest = found.soft.into_iter().chain(found.hard).min_by_key(bound)?;
+    let counts = found.counts()?;
     Some(Given {
-        text: lowest.to_string(),
-        value: lowest.value,
-        file: Some(lowest.file),
+        text: counts.to_string(),
+        value: counts.value,
+        file: Some(counts.file.clone()),
     })
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{
     cgroup::{Controller, Hierarchies, Hierarchy},
     process::{Bounds, Limits, Status, started, ticks, uptime},
+    setter::{self, Service},
 };
 
 /// Generations that are worth following.
@@ -20,7 +21,7 @@ pub struct Member {
     pub comm: String,
     /// Real uid.
     pub uid: u32,
-    /// Its RLIMIT_NPROC.
+    /// What it has of the resource.
     pub bounds: Bounds,
     /// How long it has run; `None` where that can't be read.
     pub seconds: Option<u64>,
@@ -69,6 +70,25 @@ pub fn of_ended(
     }
     above.insert(0, own);
     above
+}
+
+/// The topmost of those in a row, from the first on, that have its soft limit, and the one above, which has
+/// another; `None` where nobody above is known to.
+pub fn first_alike(members: &[Member]) -> Option<(&Member, &Member)> {
+    let soft = members.first()?.bounds.soft;
+    let other = members
+        .iter()
+        .position(|member| member.bounds.soft != soft)?;
+    Some((&members[other - 1], &members[other]))
+}
+
+/// The service whose first process that topmost one is: whatever runs in it, or comes of it, may have
+/// its limits. Of this host's systemd alone.
+pub fn first_service(members: &[Member]) -> Option<Service> {
+    let (top, above) = first_alike(members)?;
+    let service = |member: &Member| setter::service(member.cgroup.as_deref()?);
+    let own = service(top).filter(|own| own.container.is_none())?;
+    (service(above).as_ref() != Some(&own)).then_some(own)
 }
 
 fn member(

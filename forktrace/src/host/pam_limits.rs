@@ -69,6 +69,15 @@ pub struct Nproc {
     pub hard: Option<Line>,
 }
 
+impl Nproc {
+    /// The line that a login's soft limit is of: pam_limits lowers it to the hard one where that is
+    /// lower (`setup_limits`).
+    pub fn counts(&self) -> Option<&Line> {
+        let bound = |line: &&Line| line.value.unwrap_or(u64::MAX);
+        self.soft.iter().chain(&self.hard).min_by_key(bound)
+    }
+}
+
 /// Whom lines are about.
 #[derive(Clone, Debug, Default)]
 struct User {

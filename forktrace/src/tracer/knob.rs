@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    cause::{Sources, Subject, UnitSays},
+    cause::{Above, Sources, Subject, UnitSays},
     host::{
         cgroup::{Hierarchies, Resource},
         growth::{self, Growth, Growths},
@@ -20,7 +20,7 @@ use crate::{
         own_namespaces, pam_limits,
         passwd::Passwd,
         process::{Bounds, Limits, Status},
-        setter,
+        setter::{self, Service},
         unit_files::{Assignment, UnitFiles},
     },
     model::{Errno, Holder, Limit, LimitKind, Owner},
@@ -32,7 +32,7 @@ const FRESH: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 256;
 
 /// Of whom the files are: a unit's, of a user's manager where there is a uid, and a user's logins.
-type Key = (Option<(String, Option<u32>)>, u32);
+type Key = (Option<(String, Option<u32>)>, Option<u32>);
 
 /// Reads, and remembers what files say for a minute.
 pub(super) struct Knobs {
@@ -75,8 +75,25 @@ impl Knobs {
             if is_nproc && sources.ended {
                 sources.lineage = of_ended(limit, subject);
             }
+            let service = lineage::first_service(&sources.lineage).filter(|_| is_nproc);
+            sources.above = service.and_then(|service| self.above(service, subject));
         }
         sources
+    }
+
+    /// What the files of another service than the caller's say, from which its processes have come.
+    fn above(&mut self, service: Service, subject: &Subject<'_>) -> Option<Above> {
+        let own = subject.cgroup.path.as_deref().and_then(setter::service);
+        if own.as_ref() == Some(&service) || !self.sees_host {
+            return None;
+        }
+        let key = (Some((service.name.clone(), service.user)), None);
+        let known = self.remembered(key, |_| of_unit(&service.name, service.user, 0));
+        let own = known.unit.and_then(|says| says.limit);
+        Some(Above {
+            service,
+            limit: own.or(known.manager),
+        })
     }
 
     /// The refused process alone.
@@ -91,49 +108,29 @@ impl Knobs {
 
     fn files(&mut self, subject: &Subject<'_>) -> Sources {
         let unit = subject.cgroup.path.as_deref().and_then(service);
-        let key = (unit, subject.caller.uid);
+        let sees_host = self.sees_host;
+        self.remembered((unit, Some(subject.caller.uid)), |unit| match sees_host {
+            true => read(unit, subject),
+            false => Sources::default(),
+        })
+    }
+
+    fn remembered(
+        &mut self,
+        key: Key,
+        read: impl FnOnce(Option<&(String, Option<u32>)>) -> Sources,
+    ) -> Sources {
         if let Some((at, known)) = self.known.get(&key)
             && at.elapsed() < FRESH
         {
             return known.clone();
         }
-        let read = self.read(key.0.as_ref(), subject);
+        let read = read(key.0.as_ref());
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
         self.known.insert(key, (Instant::now(), read.clone()));
         read
-    }
-
-    fn read(&self, unit: Option<&(String, Option<u32>)>, subject: &Subject<'_>) -> Sources {
-        let root = || PathBuf::from("/");
-        let mut sources = Sources::default();
-        if !self.sees_host {
-            return sources;
-        }
-        let init = Limits::read(Path::new(PROC), 1).ok();
-        sources.init = init.map(|limits| limits.processes);
-        if let Some((name, user)) = unit
-            && UnitFiles::new(root()).are_in_use()
-        {
-            let files = match user {
-                Some(uid) => {
-                    let home = Passwd::load().unwrap_or_default().home(*uid);
-                    UnitFiles::of_user(root(), *uid, home.as_deref())
-                }
-                None => UnitFiles::new(root()),
-            };
-            let says = |limit: Option<Assignment>| UnitSays { limit };
-            sources.unit = files
-                .has(name)
-                .then(|| says(files.of_unit(name, "LimitNPROC")));
-            sources.manager = files.of_manager("DefaultLimitNPROC");
-        }
-        let in_container = subject.cgroup.container.is_some();
-        if let Some(name) = subject.caller.user.as_deref().filter(|_| !in_container) {
-            sources.pam = pam_limits::nproc(&root(), name, subject.caller.uid);
-        }
-        sources
     }
 
     /// Whom the OOM killer may not kill, where it found nobody.
@@ -182,6 +179,45 @@ impl Knobs {
         }
         open_cgroups::with_controllers(Path::new(PROC), pid, hierarchies)
     }
+}
+
+/// What files say of a unit, and of a user's logins.
+fn read(unit: Option<&(String, Option<u32>)>, subject: &Subject<'_>) -> Sources {
+    let init = Limits::read(Path::new(PROC), 1).ok();
+    let uid = subject.caller.uid;
+    let mut sources = unit
+        .map(|(name, user)| of_unit(name, *user, uid))
+        .unwrap_or_default();
+    sources.init = init.map(|limits| limits.processes);
+    let in_container = subject.cgroup.container.is_some();
+    if let Some(name) = subject.caller.user.as_deref().filter(|_| !in_container) {
+        sources.pam = pam_limits::nproc(Path::new("/"), name, uid);
+    }
+    sources
+}
+
+/// What the files of a unit and of its manager say, whose processes have this uid.
+fn of_unit(name: &str, user: Option<u32>, uid: u32) -> Sources {
+    let root = || PathBuf::from("/");
+    let mut sources = Sources::default();
+    if !UnitFiles::new(root()).are_in_use() {
+        return sources;
+    }
+    let passwd = Passwd::load().unwrap_or_default();
+    let files = match user {
+        Some(uid) => UnitFiles::of_user(root(), uid, passwd.home(uid).as_deref()),
+        None => UnitFiles::new(root()),
+    };
+    let becomes = |set: Assignment| passwd.uid(&set.value).ok() == Some(uid);
+    let limit = files.of_unit(name, "LimitNPROC");
+    sources.unit = (limit.is_some() || files.has(name)).then(|| UnitSays {
+        limit,
+        becomes_user: user.is_none()
+            && files.of_unit(name, "PAMName").is_none()
+            && files.of_unit(name, "User").is_some_and(becomes),
+    });
+    sources.manager = files.of_manager("DefaultLimitNPROC");
+    sources
 }
 
 /// Of a process that has ended since it was refused: its limit is what the kernel has compared.

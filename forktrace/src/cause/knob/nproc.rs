@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cause::{Subject, words::shell_word},
     host::{
-        lineage::Member,
+        lineage::{self, Member},
         pam_limits::{self, Which},
         process::Bounds,
         setter::{self, Kind, Runtime, Service},
@@ -34,6 +34,9 @@ pub struct Sources {
     pub unit: Option<UnitSays>,
     /// DefaultLimitNPROC= of the unit's manager.
     pub manager: Option<Assignment>,
+    /// The service from which the caller's has the limit, where that is another: a user's manager, what
+    /// starts containers.
+    pub above: Option<Above>,
     /// What a login of this user gets.
     pub pam: pam_limits::Nproc,
 }
@@ -46,9 +49,20 @@ impl Sources {
 }
 
 /// What a unit's files say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitSays {
     /// LimitNPROC=, where it is set.
+    pub limit: Option<Assignment>,
+    /// systemd starts it as another user (User=), and no PAM session is opened for that (PAMName=).
+    pub becomes_user: bool,
+}
+
+/// A service that others have their limits from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Above {
+    /// Whose it is.
+    pub service: Service,
+    /// LimitNPROC= of its files, or DefaultLimitNPROC= of the manager's; `None` where neither is set.
     pub limit: Option<Assignment>,
 }
 
@@ -63,12 +77,16 @@ enum Origin<'a> {
     Manager(&'a Assignment),
     /// The unit's manager, or a program in it: its files can't be seen.
     UnitPerhaps,
+    /// LimitNPROC= of another service, from which the caller's process has come.
+    Above(&'a Service, &'a Assignment),
     /// This process; its parent, where it is known, has another.
     Process(&'a Member, Option<&'a Member>),
     /// Some program in the unit that has ended, as no file of the unit does.
     SomeProgram,
     /// What has made the container.
     Runtime(Container),
+    /// This process, which is out of the container that it came to be the limit of.
+    Outside(&'a Member, Container),
     Slurm,
     /// As pid 1 has it: nobody has changed it.
     Kernel,
@@ -123,12 +141,24 @@ pub(crate) fn knob(
             );
             edit_unit(subject, NPROC, target, hard).unwrap_or_default()
         }
+        Origin::Above(service, set) => {
+            let (text, note) = from_above(service, set, subject, target, hard);
+            notes.push(note);
+            text
+        }
         Origin::Process(setter, parent) => by_itself(setter, *parent, subject, sources),
         Origin::SomeProgram => {
             "where a program of the unit sets the limit itself: no file of the unit has LimitNPROC="
                 .to_owned()
         }
         Origin::Runtime(container) => of_container(container, target, hard),
+        Origin::Outside(setter, container) => {
+            notes.push(format!(
+                "the container has it from {} (pid {}), which is outside of it",
+                setter.comm, setter.pid
+            ));
+            of_container(container, target, hard)
+        }
         Origin::Slurm => {
             "slurm.conf: PropagateResourceLimitsExcept=NPROC (it is the limit of whoever submits, on \
              the host where that is)"
@@ -149,7 +179,7 @@ fn origin<'a>(value: Option<u64>, subject: &Subject<'_>, sources: &'a Sources) -
     let place = setter::of(path);
     let is = |set: &&Assignment| soft(&set.value) == value;
     if let Kind::Job { .. } = place.kind {
-        return Origin::Slurm;
+        return in_job(sources);
     }
     // It was changed at that moment: nobody's number is that of the one which refused.
     if value.is_none() {
@@ -159,7 +189,14 @@ fn origin<'a>(value: Option<u64>, subject: &Subject<'_>, sources: &'a Sources) -
     if let Some(set) = of_unit.and_then(|says| says.limit.as_ref()).filter(is) {
         return Origin::Unit(set);
     }
-    let pam = sources.pam.soft.as_ref();
+    let has_it = sources
+        .process()
+        .is_some_and(|own| own.bounds.soft == value);
+    let first = lineage::first_alike(&sources.lineage).filter(|_| has_it);
+    // Where systemd itself has started the first that has it, as that user, no PAM session was opened.
+    let by_systemd = of_unit.is_some_and(|says| says.becomes_user)
+        && first.is_some_and(|(_, parent)| parent.pid == 1);
+    let pam = sources.pam.counts().filter(|_| !by_systemd);
     if let Some(line) = pam.filter(|line| line.value == value) {
         return Origin::Pam(line);
     }
@@ -170,30 +207,90 @@ fn origin<'a>(value: Option<u64>, subject: &Subject<'_>, sources: &'a Sources) -
         return Origin::Manager(set);
     }
     let has_unit = unit(subject).is_some();
-    let run = sources.lineage.iter();
-    let run = run.take_while(|member| member.bounds.soft == value).count();
-    let Some(top) = run.checked_sub(1).and_then(|at| sources.lineage.get(at)) else {
+    if !has_it {
         return match (has_unit, unit_has_none) {
             (true, true) => Origin::SomeProgram,
             (true, false) => Origin::UnitPerhaps,
             (false, _) => Origin::Unknown,
         };
+    }
+    let Some((top, parent)) = first else {
+        return match sources.init.is_some_and(|init| init.soft == value) {
+            true => Origin::Kernel,
+            false => Origin::Unknown,
+        };
     };
-    match sources.lineage.get(run) {
-        // Whoever makes a container's first process sets the limits of all in it.
-        Some(parent) if parent.levels < top.levels => match container(&place) {
-            Some(container) => Origin::Runtime(container),
-            None => Origin::Process(top, Some(parent)),
-        },
+    // Whoever makes a container's first process sets the limits of all in it.
+    if let Some(container) = entered(top, parent, &place) {
+        return Origin::Runtime(container);
+    }
+    if let Some(above) = &sources.above
+        && let Some(set) = above.limit.as_ref().filter(is)
+    {
+        return Origin::Above(&above.service, set);
+    }
+    let is_caller = sources.process() == Some(top);
+    if let Some(container) = given(top, path).filter(|_| !is_caller) {
+        return Origin::Outside(top, container);
+    }
+    // Where its cgroup can't be read, it is the caller's.
+    let is_own = is_caller || top.cgroup.is_none() || same_unit(top, path);
+    if has_unit && is_own && !same_unit(parent, path) {
         // The first process of the unit, of which nothing but the unit or itself can be the reason.
-        Some(parent) if has_unit && !same_unit(parent, path) => match unit_has_none {
+        return match unit_has_none {
             true => Origin::Process(top, Some(parent).filter(|parent| parent.pid != 1)),
             false => Origin::UnitPerhaps,
-        },
-        Some(parent) => Origin::Process(top, Some(parent)),
-        None if sources.init.is_some_and(|init| init.soft == value) => Origin::Kernel,
-        None => Origin::Unknown,
+        };
     }
+    Origin::Process(top, Some(parent))
+}
+
+/// Slurm gives a job its limits; what runs in it can have others.
+fn in_job(sources: &Sources) -> Origin<'_> {
+    let is_in_job = |member: &Member| {
+        let path = member.cgroup.as_deref().unwrap_or_default();
+        matches!(setter::of(path).kind, Kind::Job { name: Some(_), .. })
+    };
+    match lineage::first_alike(&sources.lineage).filter(|(_, parent)| is_in_job(parent)) {
+        // slurmstepd stands in the job's cgroups as well, with limits of its own.
+        Some((top, parent)) if !parent.comm.starts_with("slurmstepd") => {
+            Origin::Process(top, Some(parent))
+        }
+        _ => Origin::Slurm,
+    }
+}
+
+/// The container that a process has been made for, of which its parent is no part.
+fn entered(top: &Member, parent: &Member, place: &setter::Setter) -> Option<Container> {
+    let around = |member: &Member| container(&setter::of(member.cgroup.as_deref()?));
+    let own = around(top);
+    // One that has the host's ids is seen by its cgroup alone.
+    let enters = own.is_some() && parent.cgroup.is_some() && around(parent) != own;
+    if parent.levels >= top.levels && !enters {
+        return None;
+    }
+    own.or_else(|| container(place))
+}
+
+/// The outermost container around the caller that this process isn't in: what makes it can give it
+/// another limit than its own.
+fn given(top: &Member, path: &str) -> Option<Container> {
+    let own = containers(top.cgroup.as_deref()?);
+    let mut around = containers(path).into_iter();
+    around.find(|container| !own.contains(container))
+}
+
+/// All that a cgroup lies in, outermost first.
+fn containers(path: &str) -> Vec<Container> {
+    let place = setter::of(path);
+    let around = place.around().into_iter();
+    let mut all: Vec<Container> = around
+        .filter_map(|within| container(&setter::of(&within.path)))
+        .collect();
+    if let Kind::Container { .. } = &place.kind {
+        all.extend(container(&place));
+    }
+    all
 }
 
 /// The service that the caller runs in: one that has LimitNPROC=.
@@ -238,10 +335,12 @@ fn hard(origin: &Origin<'_>, sources: &Sources) -> Option<Option<u64>> {
         return Some(own.bounds.hard);
     }
     match origin {
-        Origin::Unit(set) | Origin::Manager(set) => match hard_part(&set.value) {
-            "infinity" => Some(None),
-            number => Some(Some(number.parse().ok()?)),
-        },
+        Origin::Unit(set) | Origin::Manager(set) | Origin::Above(_, set) => {
+            match hard_part(&set.value) {
+                "infinity" => Some(None),
+                number => Some(Some(number.parse().ok()?)),
+            }
+        }
         Origin::Kernel => sources.init.map(|init| init.hard),
         _ => None,
     }
@@ -264,17 +363,27 @@ pub(crate) fn edit_unit(
     target: Target,
     hard: Option<Option<u64>>,
 ) -> Option<String> {
+    let service = unit(subject)?;
+    // Gone when it ends, and its drop-ins with it.
+    if service.name.starts_with("run-") {
+        return started_anew(subject, setting, &prlimit::with_hard(target, hard));
+    }
+    edit(&service, setting, target, hard)
+}
+
+fn edit(
+    service: &Service,
+    setting: &str,
+    target: Target,
+    hard: Option<Option<u64>>,
+) -> Option<String> {
     let Service {
         name,
         user,
         container,
-    } = unit(subject)?;
+    } = service;
     let value = prlimit::with_hard(target, hard);
-    // Gone when it ends, and its drop-ins with it.
-    if name.starts_with("run-") {
-        return started_anew(subject, setting, &value);
-    }
-    let name = shell_word(&name)?;
+    let name = shell_word(name)?;
     let edit = match user {
         Some(uid) => format!(
             "systemctl --user edit {name}: [Service] {setting}={value} (as uid {uid}; more than the \
@@ -428,10 +537,50 @@ fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>
     }
 }
 
+/// Another service has it, and what has come of it.
+fn from_above(
+    service: &Service,
+    set: &Assignment,
+    subject: &Subject<'_>,
+    target: Target,
+    hard: Option<Option<u64>>,
+) -> (String, String) {
+    let Service { name, .. } = service;
+    let has = format!("{name}, which has {}={}", setting(set), set.value);
+    let place = setter::of(subject.cgroup.path.as_deref().unwrap_or_default());
+    if let Some(container) = container(&place) {
+        let note = format!(
+            "the container has it from {has} in {}, as all have that are started there without a limit \
+             of their own",
+            set.file.display()
+        );
+        return (of_container(&container, target, hard), note);
+    }
+    let note = format!(
+        "it is inherited from {has} in {}: all that it starts has the same",
+        set.file.display()
+    );
+    (edit(service, NPROC, target, hard).unwrap_or_default(), note)
+}
+
+/// A manager's own file has what it gives to all.
+fn setting(set: &Assignment) -> String {
+    let of_manager = set.file.components().any(|part| {
+        let name = part.as_os_str().to_string_lossy();
+        name.starts_with("system.conf") || name.starts_with("user.conf")
+    });
+    format!("{}{NPROC}", if of_manager { "Default" } else { "" })
+}
+
 /// Nobody has set another than the kernel's own.
 fn inherited(subject: &Subject<'_>, target: Target, hard: Option<Option<u64>>) -> String {
     if let Some(edit) = edit_unit(subject, NPROC, target, hard) {
         return edit;
+    }
+    // A container's users have their limits from what has made it, whatever the host calls them.
+    let place = setter::of(subject.cgroup.path.as_deref().unwrap_or_default());
+    if let Some(container) = container(&place) {
+        return of_container(&container, target, hard);
     }
     match &subject.caller.user {
         Some(user) => {

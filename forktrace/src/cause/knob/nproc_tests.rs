@@ -27,7 +27,10 @@ fn assignment(value: &str, file: &str) -> Assignment {
 
 fn says(limit: Option<&str>) -> Option<UnitSays> {
     let limit = limit.map(|value| assignment(value, "/etc/systemd/system/x.service"));
-    Some(UnitSays { limit })
+    Some(UnitSays {
+        limit,
+        ..UnitSays::default()
+    })
 }
 
 fn pam(value: u64, which: Which) -> pam_limits::Nproc {
@@ -222,6 +225,220 @@ fn each_runtime_has_a_place_of_its_own() {
     }
 }
 
+fn chain(members: &[(&str, u64, usize, &str)]) -> Sources {
+    let lineage = members.iter().zip(800..);
+    let lineage = lineage.map(|((comm, soft, levels, cgroup), pid)| Member {
+        levels: *levels,
+        ..member(if *comm == "init" { 1 } else { pid }, comm, *soft, cgroup)
+    });
+    Sources {
+        lineage: lineage.collect(),
+        ..Sources::default()
+    }
+}
+
+fn above(name: &str, limit: Option<&str>) -> Option<Above> {
+    Some(Above {
+        service: Service {
+            name: name.to_owned(),
+            user: None,
+            container: None,
+        },
+        limit: limit.map(|value| assignment(value, "/etc/systemd/system/a.service.d/b.conf")),
+    })
+}
+
+const DOCKER: &str = "/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Of the host's names and logins it knows nothing, nor they of it.
+#[test]
+fn a_container_without_a_limit_of_its_own() {
+    let members = [("sh", 40, 2, DOCKER), ("init", 40, 1, "/init.scope")];
+    let init = Some(Bounds {
+        soft: Some(40),
+        hard: Some(2000),
+    });
+    let sources = Sources {
+        init,
+        ..chain(&members)
+    };
+    let told = knob_of(DOCKER, Operation::Process, &sources).lasting;
+    assert!(
+        told.starts_with("--ulimit nproc=100:2000 when container"),
+        "{told}"
+    );
+    assert!(!told.contains("limits.d"), "{told}");
+}
+
+/// What starts containers gives them its own, as a user's manager does with units.
+#[test]
+fn what_another_service_has() {
+    const RUNC: &str = "/system.slice/containerd.service";
+    let mut sources = Sources {
+        above: above("containerd.service", Some("40:2000")),
+        ..chain(&[
+            ("sh", 40, 2, DOCKER),
+            ("shim", 40, 1, RUNC),
+            ("containerd", 40, 1, RUNC),
+            ("init", 2800, 1, "/init.scope"),
+        ])
+    };
+    let knob = knob_of(DOCKER, Operation::Process, &sources);
+    assert!(
+        knob.lasting
+            .starts_with("--ulimit nproc=100:2000 when container"),
+        "{knob:?}"
+    );
+    assert!(
+        knob.notes[0].starts_with(
+            "the container has it from containerd.service, which has LimitNPROC=40:2000 in /etc"
+        ),
+        "{knob:?}"
+    );
+    // Another number is of somebody else, whose limit the container needn't have.
+    sources.above = above("containerd.service", Some("50"));
+    let knob = knob_of(DOCKER, Operation::Process, &sources);
+    assert!(
+        knob.lasting.starts_with("--ulimit nproc=100:2000"),
+        "{knob:?}"
+    );
+    assert_eq!(
+        knob.notes,
+        ["the container has it from containerd (pid 802), which is outside of it"]
+    );
+    let inner = format!("/lxc.payload.c1{DOCKER}");
+    for (cgroup, wanted) in [
+        ("/lxc.monitor.c1", "container c1: lxc.prlimit.nproc = 100"),
+        (
+            "/lxc.payload.c1/system.slice/x.service",
+            "--ulimit nproc=100:2000",
+        ),
+    ] {
+        let members = [
+            ("sh", 40, 2, &*inner),
+            ("x", 40, 2, cgroup),
+            ("init", 2800, 2, "/lxc.payload.c1/init.scope"),
+        ];
+        let told = knob_of(&inner, Operation::Process, &chain(&members)).lasting;
+        assert!(told.contains(wanted), "{told}");
+    }
+    let manager = "/user.slice/user-112.slice/user@112.service";
+    let unit = format!("{manager}/app.slice/x.service");
+    let sources = Sources {
+        unit: says(None),
+        above: above("user@112.service", Some("40")),
+        ..chain(&[
+            ("x", 40, 1, &unit),
+            ("systemd", 40, 1, &format!("{manager}/init.scope")),
+            ("init", 2800, 1, "/init.scope"),
+        ])
+    };
+    let knob = knob_of(&unit, Operation::Process, &sources);
+    assert_eq!(
+        knob.lasting,
+        "systemctl edit user@112.service: [Service] LimitNPROC=100:2000"
+    );
+    assert_eq!(
+        knob.notes,
+        [
+            "it is inherited from user@112.service, which has LimitNPROC=40 in \
+             /etc/systemd/system/a.service.d/b.conf: all that it starts has the same"
+        ]
+    );
+}
+
+/// The one that its first process has entered, which needn't be the innermost.
+#[test]
+fn a_container_is_known_by_who_enters_it() {
+    let inner = format!("/lxc.payload.c1{DOCKER}");
+    let sources = chain(&[
+        ("sh", 40, 3, &inner),
+        (
+            "dockerd",
+            40,
+            2,
+            "/lxc.payload.c1/system.slice/docker.service",
+        ),
+        ("systemd", 40, 2, "/lxc.payload.c1/init.scope"),
+        ("lxc-start", 2800, 1, "/lxc.monitor.c1"),
+    ]);
+    let told = knob_of(&inner, Operation::Process, &sources).lasting;
+    assert!(
+        told.contains("container c1: lxc.prlimit.nproc = 100"),
+        "{told}"
+    );
+    // One that shares the host's ids (docker run --pid=host).
+    let sources = chain(&[
+        ("sh", 40, 1, DOCKER),
+        ("shim", 2800, 1, "/system.slice/containerd.service"),
+    ]);
+    let told = knob_of(DOCKER, Operation::Process, &sources).lasting;
+    assert!(told.starts_with("--ulimit nproc="), "{told}");
+    // And what lowers its own in it.
+    let sources = chain(&[("sh", 40, 2, DOCKER), ("init", 2800, 2, DOCKER)]);
+    let told = knob_of(DOCKER, Operation::Process, &sources).lasting;
+    assert!(told.contains("by sh itself"), "{told}");
+}
+
+/// pam_limits lowers the soft limit to the hard one.
+#[test]
+fn a_hard_limit_alone_is_the_soft_one() {
+    let mut all = pam(900, Which::Soft);
+    all.hard.as_mut().unwrap().value = Some(40);
+    for soft in [all.soft.clone(), None] {
+        all.soft = soft;
+        let sources = Sources {
+            pam: all.clone(),
+            ..Sources::default()
+        };
+        let knob = knob_of(SESSION, Operation::Process, &sources);
+        assert_eq!(
+            knob.lasting,
+            "/etc/security/limits.d/90-x.conf: postgres - nproc 100"
+        );
+        assert!(
+            knob.notes[0].contains("`postgres hard nproc 40`"),
+            "{knob:?}"
+        );
+    }
+}
+
+/// A service that systemd starts as a user opens no session: a line with the same number is chance.
+#[test]
+fn a_line_of_limits_d_is_not_for_what_systemd_starts() {
+    let of = |becomes_user, parent| {
+        let mut sources = chain(&[("x", 40, 1, SERVICE), (parent, 2800, 1, "/init.scope")]);
+        sources.pam = pam(40, Which::Soft);
+        sources.unit = Some(UnitSays {
+            limit: None,
+            becomes_user,
+        });
+        knob_of(SERVICE, Operation::Process, &sources).lasting
+    };
+    assert!(of(true, "init").contains("by x itself"));
+    assert!(of(false, "init").contains("limits.d"));
+    assert!(of(true, "su").contains("limits.d"));
+}
+
+#[test]
+fn a_job_has_it_from_slurm_or_lowers_its_own() {
+    const JOB: &str = "/system.slice/slurmstepd.scope/job_7/step_batch/user/task_0";
+    let of = |sources: &Sources| knob_of(JOB, Operation::Process, sources).lasting;
+    assert!(of(&Sources::default()).contains("PropagateResourceLimitsExcept=NPROC"));
+    let stepd = chain(&[
+        ("python3", 40, 1, JOB),
+        (
+            "slurmstepd",
+            2800,
+            1,
+            "/system.slice/slurmstepd.scope/job_7/step_batch/slurm",
+        ),
+    ]);
+    assert!(of(&stepd).contains("PropagateResourceLimitsExcept=NPROC"));
+    let own = chain(&[("python3", 40, 1, JOB), ("bash", 2800, 1, JOB)]);
+    assert!(of(&own).contains("by python3 itself"));
+}
+
 /// A drop-in of its own would go with it.
 #[test]
 fn a_transient_unit_is_asked_for_anew() {
@@ -233,6 +450,7 @@ fn a_transient_unit_is_asked_for_anew() {
         ],
         unit: Some(UnitSays {
             limit: Some(assignment("40", file)),
+            ..UnitSays::default()
         }),
         ..Sources::default()
     };

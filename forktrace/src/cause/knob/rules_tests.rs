@@ -134,7 +134,7 @@ fn sources(value: u64, hard: Option<u64>, seconds: u64) -> Vec<Sources> {
         which,
         value: Some(value),
     };
-    let none = Some(UnitSays { limit: None });
+    let none = Some(UnitSays::default());
     vec![
         Sources::default(),
         lineage(value),
@@ -150,6 +150,7 @@ fn sources(value: u64, hard: Option<u64>, seconds: u64) -> Vec<Sources> {
         Sources {
             unit: Some(UnitSays {
                 limit: Some(assigned(value)),
+                ..UnitSays::default()
             }),
             ..lineage(value)
         },
