@@ -110,11 +110,11 @@ pub(super) fn container(parent: &str, component: &str) -> Option<String> {
     if let Some(id) = component.strip_prefix("kata_").filter(|id| is_hex(id, 64)) {
         return Some(id.to_owned());
     }
-    // LXC 4+; before, its own folder in each hierarchy.
+    // LXC 4+; before, its own folder below `lxc.payload` (3), or `lxc` in each hierarchy.
     if let Some(name) = component.strip_prefix("lxc.payload.") {
         return non_empty(name);
     }
-    if parent == "lxc" {
+    if matches!(parent, "lxc" | "lxc.payload") {
         return non_empty(component);
     }
     // systemd-nspawn: by its unit, or registered with machined. libvirt's
@@ -146,7 +146,7 @@ fn id(name: &str) -> Option<&str> {
     (is_hex(id, 64) && !is_monitor).then_some(id)
 }
 
-fn is_hex(text: &str, digits: usize) -> bool {
+pub(super) fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
@@ -161,9 +161,12 @@ pub(super) fn pod(component: &str) -> Option<String> {
         None => name.rsplit_once("-pod")?.1,
     };
     let uid = uid.replace('_', "-");
-    let is_uuid = uid.split('-').map(str::len).eq([8, 4, 4, 4, 12])
-        && uid.split('-').all(|part| is_hex(part, part.len()));
-    (is_uuid || is_hex(&uid, 32)).then_some(uid)
+    (is_uuid(&uid) || is_hex(&uid, 32)).then_some(uid)
+}
+
+pub(super) fn is_uuid(text: &str) -> bool {
+    text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && text.split('-').all(|part| is_hex(part, part.len()))
 }
 
 /// systemd writes `-` and the like within a name as `\x2d`.
@@ -327,6 +330,8 @@ mod tests {
         ("/lxc.payload.web", "", "web", ""),
         ("/lxc.payload.web/system.slice/ssh.service", "", "web", ""),
         ("/lxc.monitor.web", "", "", ""),
+        ("/lxc.payload/web", "", "web", ""),
+        ("/lxc.monitor/web", "", "", ""),
         ("/lxc/101/ns", "", "101", ""),
         (
             "/machine.slice/machine-deb\\x2dian.scope",

@@ -57,10 +57,19 @@ pub enum Kind {
     Pods,
     /// All pods of a class: kubelet.
     Class(Qos),
-    /// A job, or a part of one: Slurm.
+    /// A job, a part of one, or what holds jobs: Slurm.
     Job {
         /// The job, as Slurm names its cgroup.
         name: Option<String>,
+        /// How much of it.
+        part: JobPart,
+    },
+    /// A task of a cluster's scheduler that makes cgroups by itself, as systemd names its own.
+    Task {
+        /// Whose task it is.
+        of: Scheduler,
+        /// As the scheduler names it.
+        name: String,
     },
     /// A program, below the cgroup of the unit that it runs in (`None`: below its container's).
     Program {
@@ -70,6 +79,30 @@ pub enum Kind {
     /// No name says.
     #[default]
     Unknown,
+}
+
+/// A level of Slurm's cgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobPart {
+    /// All jobs of the node.
+    All,
+    /// All jobs of a user.
+    User,
+    /// A job.
+    Job,
+    /// A step of a job.
+    Step,
+    /// A task of a step.
+    Task,
+}
+
+/// What places tasks on machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheduler {
+    /// Nomad (client/lib/cgroupslib).
+    Nomad,
+    /// Amazon's Elastic Container Service.
+    Ecs,
 }
 
 /// What runs containers.
@@ -249,6 +282,9 @@ impl Walk {
         if let Some(job) = self.job(component) {
             return job;
         }
+        if let Some(task) = self.task(component) {
+            return task;
+        }
         if self.unit.is_some() {
             return Kind::Program {
                 unit: self.unit.clone(),
@@ -280,12 +316,45 @@ impl Walk {
             return None;
         }
         let own = component.strip_prefix("job_").map(str::to_owned);
-        let above = match &self.kind {
-            Kind::Job { name } => name.clone(),
-            _ => None,
+        let (above, part) = match &self.kind {
+            Kind::Job { name, part } => (name.clone(), *part),
+            _ => (None, JobPart::All),
+        };
+        let part = match component.split('_').next() {
+            Some("uid") => JobPart::User,
+            Some("job") => JobPart::Job,
+            Some("step") => JobPart::Step,
+            Some("task") => JobPart::Task,
+            _ => part,
         };
         Some(Kind::Job {
             name: own.or(above),
+            part,
+        })
+    }
+
+    /// `/nomad.slice/share.slice/UUID.web.scope`, `/ecstasks.slice/ecstasks-ID.slice`, `/ecs/ID`.
+    fn task(&self, component: &str) -> Option<Kind> {
+        let of_ecs = match self.path.as_str() {
+            "/ecs" => Some(component),
+            "/ecstasks.slice" => component
+                .strip_prefix("ecstasks-")
+                .and_then(|rest| rest.strip_suffix(".slice")),
+            _ => None,
+        };
+        if let Some(id) = of_ecs {
+            return identity::is_hex(id, 32).then(|| Kind::Task {
+                of: Scheduler::Ecs,
+                name: id.to_owned(),
+            });
+        }
+        if !self.path.starts_with("/nomad.slice") {
+            return None;
+        }
+        let (allocation, task) = component.strip_suffix(".scope")?.split_once('.')?;
+        identity::is_uuid(allocation).then(|| Kind::Task {
+            of: Scheduler::Nomad,
+            name: task.to_owned(),
         })
     }
 }
@@ -314,7 +383,7 @@ fn runtime(parent: &str, component: &str) -> Runtime {
     };
     if component.starts_with("kata_") || parent == "kata_overhead" {
         Runtime::Kata
-    } else if component.starts_with("lxc.payload.") || parent == "lxc" {
+    } else if component.starts_with("lxc.payload.") || matches!(parent, "lxc" | "lxc.payload") {
         Runtime::Lxc
     } else if component.starts_with("systemd-nspawn@") || component.starts_with("machine-") {
         Runtime::Nspawn
@@ -519,18 +588,69 @@ mod tests {
 
     #[test]
     fn jobs_of_slurm() {
-        for (path, job) in [
-            ("/slurm/uid_7/job_12/step_0", Some("12")),
-            ("/slurm", None),
-            ("/slurm_n1/uid_7/job_12/step_batch", Some("12")),
+        let scope = "/system.slice/slurmstepd.scope";
+        for (path, job, part) in [
+            ("/slurm", None, JobPart::All),
+            ("/slurm/uid_7", None, JobPart::User),
+            ("/slurm/uid_7/job_12", Some("12"), JobPart::Job),
+            ("/slurm/uid_7/job_12/step_0", Some("12"), JobPart::Step),
             (
-                "/system.slice/slurmstepd.scope/job_12/step_0/user/task_0",
+                "/slurm_n1/uid_7/job_12/step_batch",
                 Some("12"),
+                JobPart::Step,
             ),
-            ("/system.slice/n1_slurmstepd.scope/system", None),
+            ("SCOPE/job_12", Some("12"), JobPart::Job),
+            ("SCOPE/job_12/step_0/user", Some("12"), JobPart::Step),
+            ("SCOPE/job_12/step_0/user/task_0", Some("12"), JobPart::Task),
+            (
+                "/system.slice/n1_slurmstepd.scope/system",
+                None,
+                JobPart::All,
+            ),
         ] {
             let name = job.map(str::to_owned);
-            assert_eq!(set_up(path).kind, Kind::Job { name }, "{path}");
+            let path = path.replace("SCOPE", scope);
+            assert_eq!(set_up(&path).kind, Kind::Job { name, part }, "{path}");
         }
+    }
+
+    #[test]
+    fn tasks_of_schedulers_that_look_like_units() {
+        let task = |of, name: &str| Kind::Task {
+            of,
+            name: name.to_owned(),
+        };
+        let ecs = "0123456789abcdef0123456789abcdef";
+        for (path, kind) in [
+            ("/nomad.slice", unit("nomad.slice")),
+            (
+                "/nomad.slice/share.slice/POD.web.1.scope",
+                task(Scheduler::Nomad, "web.1"),
+            ),
+            ("/nomad.slice/POD.web.scope", task(Scheduler::Nomad, "web")),
+            ("/nomad.slice/run-u5.scope", unit("run-u5.scope")),
+            ("/system.slice/POD.web.scope", {
+                unit(&format!("{POD}.web.scope"))
+            }),
+            (
+                "/ecstasks.slice/ecstasks-ECS.slice",
+                task(Scheduler::Ecs, ecs),
+            ),
+            ("/ecs/ECS", task(Scheduler::Ecs, ecs)),
+            ("/ecstasks.slice/ecstasks-x.slice", unit("ecstasks-x.slice")),
+        ] {
+            let path = path.replace("ECS", ecs);
+            assert_eq!(set_up(&path).kind, kind, "{path}");
+        }
+        let inner = set_up(&format!(
+            "/ecstasks.slice/ecstasks-{ecs}.slice/docker-ID.scope"
+        ));
+        assert!(matches!(
+            inner.kind,
+            Kind::Container {
+                runtime: Runtime::Docker,
+                ..
+            }
+        ));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     cause::{knob::target::Target, words::shell_word},
-    host::setter::{self, Kind, Runtime, Setter},
+    host::setter::{self, JobPart, Kind, Runtime, Scheduler, Setter},
     model::{Limit, LimitKind, Owner},
 };
 
@@ -24,8 +24,11 @@ pub(crate) struct Setting {
     pod: &'static str,
     /// kubelet's `systemReserved` and `kubeReserved` of this resource leave the rest to the pods.
     reserved: &'static str,
-    /// What a job of Slurm's asks for it by.
+    /// What a job of Slurm's asks for it by, and a step of one.
     slurm: &'static str,
+    slurm_step: &'static str,
+    /// Where all jobs together have it.
+    slurm_node: &'static str,
 }
 
 /// pids.max.
@@ -39,8 +42,13 @@ pub(crate) const TASKS: Setting = Setting {
     container: "the container's own pids limit, set by its runtime and not by kubelet",
     pod: "kubelet configuration: podPidsLimit",
     reserved: "pid",
-    slurm: "Slurm's own configuration of the job's cgroups (cgroup.conf, task plugins)",
+    slurm: SLURM_TASKS,
+    slurm_step: SLURM_TASKS,
+    slurm_node: SLURM_TASKS,
 };
+
+const SLURM_TASKS: &str =
+    "Slurm's own configuration of the job's cgroups (cgroup.conf, task plugins)";
 
 /// memory.max, memory.limit_in_bytes.
 pub(crate) const MEMORY: Setting = Setting {
@@ -54,6 +62,9 @@ pub(crate) const MEMORY: Setting = Setting {
     pod: "pod specification, of its containers: resources.limits.memory",
     reserved: "memory",
     slurm: "what the job asked for (sbatch --mem, --mem-per-cpu), within AllowedRAMSpace= of cgroup.conf",
+    slurm_step: "what the step asked for (srun --mem, --mem-per-cpu), within what the job has",
+    slurm_node: "Slurm's own configuration: what the node has for its jobs (slurm.conf: RealMemory=, \
+                 MemSpecLimit=; cgroup.conf)",
 };
 
 /// Where no name says who has set it, or none that a command could have.
@@ -133,7 +144,13 @@ fn at_home(setter: &Setter, limit: &Limit, setting: &Setting, target: Target) ->
             )),
             false => format!("kubelet configuration: qosReserved of the {class} pods"),
         },
-        Kind::Job { .. } => setting.slurm.to_owned(),
+        Kind::Job { part, .. } => match part {
+            JobPart::All | JobPart::User => setting.slurm_node,
+            JobPart::Job => setting.slurm,
+            JobPart::Step | JobPart::Task => setting.slurm_step,
+        }
+        .to_owned(),
+        Kind::Task { of, name } => task(*of, name, setting, target),
         Kind::Program { unit } => {
             let name = path.rsplit('/').next().unwrap_or_default();
             match unit {
@@ -174,6 +191,29 @@ fn started_by(service: &str, setting: &Setting, target: Target) -> String {
         "{service} starts this container: [Container] {key} in its quadlet, or {option}={target} where it \
          calls podman run"
     )
+}
+
+/// systemd knows of none of these, whatever they are called.
+fn task(of: Scheduler, name: &str, setting: &Setting, target: Target) -> String {
+    let is_memory = setting.property == MEMORY.property;
+    match of {
+        Scheduler::Nomad if is_memory => {
+            let mib = target.number().map(|bytes| bytes.div_ceil(1 << 20));
+            let mib = mib.map_or_else(|| target.to_string(), |mib| mib.to_string());
+            format!(
+                "Nomad, specification of the job, task {name}: resources {{ memory = {mib} }} (in MB; or \
+                 memory_max, where the cluster allows more than is reserved)"
+            )
+        }
+        Scheduler::Nomad => by_whom(&format!("Nomad has set up the cgroup of its task {name}")),
+        Scheduler::Ecs if is_memory => {
+            format!("ECS, task definition: memory of the task (task {name})")
+        }
+        Scheduler::Ecs => format!(
+            "ECS agent, /etc/ecs/ecs.config: ECS_TASK_PIDS_LIMIT={target}, for each task of this machine \
+             that is started then"
+        ),
+    }
 }
 
 fn by_whom(who: &str) -> String {
@@ -337,7 +377,16 @@ pub(crate) fn binds(owner: &Owner, setting: &Setting) -> Option<String> {
             runtime: Runtime::Lxc | Runtime::Nspawn,
             ..
         } => shared("all that runs in the container, the services of its own systemd too"),
-        Kind::Job { .. } => shared("all steps and tasks of the job"),
+        Kind::Job { part, .. } => match part {
+            JobPart::All => shared("all jobs of the node"),
+            JobPart::User => shared("all jobs of this user on the node"),
+            JobPart::Job => shared("all steps and tasks of the job"),
+            JobPart::Step => shared("all tasks of this step, and by no other step of the job"),
+            JobPart::Task => None,
+        },
+        Kind::Task {
+            of: Scheduler::Ecs, ..
+        } => shared("all containers of the task"),
         _ => None,
     }
 }

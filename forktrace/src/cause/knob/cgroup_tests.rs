@@ -65,7 +65,16 @@ fn in_the_words_of_the_owner() {
     assert!(command("/kubepods.slice", &TASKS).contains("kubeReserved"));
     assert!(command("/kubepods/burstable", &TASKS).starts_with("kubelet gives the Burstable pods"));
     assert!(command("/kubepods/besteffort", &MEMORY).contains("qosReserved"));
-    assert!(command("/slurm/uid_7/job_1", &MEMORY).contains("--mem"));
+    assert!(command("/slurm/uid_7/job_1", &MEMORY).contains("sbatch --mem"));
+    assert!(command("/slurm/uid_7/job_1/step_0", &MEMORY).contains("srun --mem"));
+    assert!(command("/slurm/uid_7", &MEMORY).contains("RealMemory"));
+    let nomad = format!("/nomad.slice/share.slice/{POD}.web.scope");
+    assert!(command(&nomad, &MEMORY).starts_with(
+        "Nomad, specification of the job, task web: resources { memory = 1 } (in MB;"
+    ));
+    assert!(!command(&nomad, &TASKS).contains("systemctl"));
+    let ecs = "/ecstasks.slice/ecstasks-0123456789abcdef0123456789abcdef.slice";
+    assert!(command(ecs, &TASKS).contains("ECS_TASK_PIDS_LIMIT=4096"));
     assert_eq!(
         command("/kubepods/podPOD/ID", &MEMORY),
         format!("pod specification, of this container: resources.limits.memory: 4096 (pod {POD})")
