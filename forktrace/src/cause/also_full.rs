@@ -17,6 +17,27 @@ pub fn also_full(verdict: &Verdict) -> Vec<&Limit> {
     full
 }
 
+/// As full as `check` calls near.
+const NEAR: f64 = 0.9;
+
+/// The limit that lets the fewest more pass where none of those that refused is left, if it is few, and how
+/// many these are.
+pub(super) fn next_near(verdict: &Verdict) -> Option<(&Limit, u64)> {
+    let limit = verdict.limit.as_ref()?;
+    if !matches!(limit.unit, Unit::Tasks | Unit::Ids) {
+        return None;
+    }
+    let is_near = |limit: &&Limit| {
+        matches!(limit.unit, Unit::Tasks | Unit::Ids)
+            && limit.requested == Some(1)
+            && limit.fullness().is_some_and(|full| full >= NEAR)
+            && !is_full(limit)
+    };
+    let near = verdict.candidates.iter().filter(is_near);
+    let near = near.filter_map(|limit| Some((limit, limit.bound()?.checked_sub(limit.usage?)?)));
+    near.min_by_key(|(limit, left)| (*left, place(limit)))
+}
+
 /// Whether the same creation would be refused.
 fn is_full(limit: &Limit) -> bool {
     let (Unit::Tasks | Unit::Ids, Some(usage), Some(bound), Some(more)) =
@@ -144,6 +165,42 @@ mod tests {
                 "pids.max of /a"
             ]
         );
+    }
+
+    #[test]
+    fn what_lets_only_a_few_more_pass_is_said() {
+        let notes = |candidates| {
+            let fixes = fixes(&verdict(pids("/a/b", 1, 1), candidates)).into_iter();
+            let notes = fixes.filter_map(|fix| fix.note);
+            let notes: Vec<_> = notes.filter(|note| note.contains("get through")).collect();
+            notes
+        };
+        let near = vec![
+            pids("/a", 95, 100),
+            limit(LimitKind::PidMax, Owner::Host, 997, 1000),
+            limit(LimitKind::ThreadsMax, Owner::Host, 997, 1000),
+        ];
+        assert_eq!(
+            notes(near),
+            [
+                "with that raised, 3 more get through: then kernel.threads-max of host refuses (997 of 1000 tasks)"
+            ]
+        );
+        let far = vec![pids("/a", 89, 100), pids("/", 100, 100)];
+        assert!(notes(far).is_empty());
+        let memory = limit(LimitKind::MemoryMax, Owner::cgroup("/a"), 99, 100);
+        let of = |limit, near| {
+            let verdict = verdict(limit, vec![near]);
+            next_near(&verdict).map(|(limit, left)| (limit.kind.clone(), left))
+        };
+        assert_eq!(of(pids("/a", 1, 1), memory.clone()), None);
+        assert_eq!(of(memory, pids("/a", 99, 100)), None);
+        // execve adds nothing.
+        let at_exec = Limit {
+            requested: Some(0),
+            ..limit(LimitKind::RlimitNproc, Owner::user(9), 99, 100)
+        };
+        assert_eq!(of(pids("/a", 1, 1), at_exec), None);
     }
 
     #[test]

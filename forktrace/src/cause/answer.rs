@@ -2,7 +2,7 @@
 
 use super::{
     Cause, Context, Subject, Verdict,
-    also_full::also_full,
+    also_full::{self, also_full},
     holder_warnings, knob, unit_limit,
     words::{fix, numbers},
 };
@@ -37,11 +37,29 @@ pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> An
     fixes.extend(part.map(|part| fix(None, None, part)));
     fixes.extend(set_by_unit(verdict.limit.as_ref(), context));
     then(verdict, subject, context, &mut fixes);
+    if !fixes.is_empty() {
+        fixes.extend(near(verdict));
+    }
     fixes.extend(next(verdict, subject).map(|note| fix(None, None, note)));
     Answer {
         summary: (entry.summary)(verdict, subject),
         fix: fixes,
     }
+}
+
+/// What refuses soon after.
+fn near(verdict: &Verdict) -> Option<Fix> {
+    let (limit, left) = also_full::next_near(verdict)?;
+    let more = match left {
+        1 => "1 more gets".to_owned(),
+        left => format!("{left} more get"),
+    };
+    let note = format!(
+        "with that raised, {more} through: then {} refuses ({})",
+        limit.title(),
+        numbers(limit)
+    );
+    Some(fix(None, None, note))
 }
 
 /// What the program does next, where it is known: raising the limit may not be enough for it.
