@@ -10,7 +10,7 @@
 //! the refusing cgroup forktrace's own namespace shows.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::fs::File;
 use std::io::Read;
@@ -69,6 +69,13 @@ pub struct Assignment {
     pub value: String,
     /// Path of the file.
     pub file: PathBuf,
+}
+
+/// Whether a file is a drop-in that counts after one of this name.
+pub fn counts_after(file: &Path, drop_in: &str) -> bool {
+    let folder = file.parent().and_then(Path::extension);
+    let name = file.file_name();
+    folder.is_some_and(|end| end == "d") && name.is_some_and(|name| name > OsStr::new(drop_in))
 }
 
 /// A manager's unit files below a folder: the system's, or a user's.

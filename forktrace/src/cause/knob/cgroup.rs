@@ -2,7 +2,11 @@
 
 use crate::{
     cause::{knob::target::Target, words::shell_word},
-    host::setter::{self, JobPart, Kind, Runtime, Scheduler, Setter},
+    host::{
+        setter::{self, JobPart, Kind, Runtime, Scheduler, Setter},
+        unit_files::counts_after,
+        unit_limits::UnitLimit,
+    },
     model::{Limit, LimitKind, Owner},
 };
 
@@ -84,6 +88,30 @@ pub(crate) fn lasting(limit: &Limit, setting: &Setting, target: Target) -> Strin
                 .collect();
             format!("in container {outermost}{within}: {text}")
         }
+    }
+}
+
+/// The same where a file of systemd's says the limit: a drop-in that counts after the one which
+/// `systemctl set-property` writes would take the number back with the next daemon-reload.
+pub(crate) fn lasting_beside(
+    limit: &Limit,
+    setting: &Setting,
+    target: Target,
+    says: Option<&UnitLimit>,
+) -> String {
+    let Setting { property, .. } = setting;
+    let own = format!("50-{property}.conf");
+    let later = says
+        .filter(|says| says.setting == *property)
+        .and_then(|says| says.file.as_deref())
+        .filter(|file| counts_after(file, &own));
+    match later {
+        Some(file) => format!(
+            "{}: {property}={target}, then systemctl daemon-reload (that file counts after what systemctl \
+             set-property writes)",
+            file.display()
+        ),
+        None => lasting(limit, setting, target),
     }
 }
 

@@ -81,6 +81,42 @@ fn in_the_words_of_the_owner() {
     );
 }
 
+/// systemd.unit(5): drop-ins of all folders count in the order of their names.
+#[test]
+fn a_drop_in_that_counts_after_what_set_property_writes() {
+    let limit = Limit::new(
+        LimitKind::PidsMax,
+        Owner::cgroup("/system.slice/x.service"),
+        Unit::Tasks,
+    );
+    for (setting, file, later) in [
+        ("TasksMax", "x.service.d/99-tasks.conf", true),
+        // As `systemctl edit` calls it.
+        ("TasksMax", "x.service.d/override.conf", true),
+        ("TasksMax", "x.service.d/10-tasks.conf", false),
+        ("TasksMax", "x.service.d/50-TasksMax.conf", false),
+        ("TasksMax", "x.service", false),
+        ("DefaultTasksMax", "system.conf.d/99-tasks.conf", false),
+    ] {
+        let file = std::path::Path::new("/etc/systemd/system").join(file);
+        let says = UnitLimit {
+            setting,
+            text: "512".to_owned(),
+            file: Some(file.clone()),
+            today: None,
+        };
+        let told = lasting_beside(&limit, &TASKS, 4096.into(), Some(&says));
+        let wanted = match later {
+            true => format!(
+                "{}: TasksMax=4096, then systemctl daemon-reload",
+                file.display()
+            ),
+            false => "systemctl set-property x.service TasksMax=4096".to_owned(),
+        };
+        assert!(told.starts_with(&wanted), "{told}");
+    }
+}
+
 /// What a level's path says of who has set it, on hosts as they are.
 #[test]
 fn each_level_of_real_paths() {

@@ -13,7 +13,7 @@ use crate::{
         pam_limits::{self, Which},
         process::Bounds,
         setter::{self, Kind, Runtime, Service},
-        unit_files::Assignment,
+        unit_files::{Assignment, counts_after},
     },
     model::{Holder, HolderKind, Operation},
 };
@@ -120,11 +120,15 @@ pub(crate) fn knob(
         }
         Origin::Unit(set) => {
             notes.push(format!("LimitNPROC={} stands in {}", set.value, set.file.display()));
-            match set.file.components().any(|part| part.as_os_str() == "transient") {
-                true => started_anew(subject, NPROC, &prlimit::with_hard(target, hard)),
-                false => edit_unit(subject, NPROC, target, hard),
+            let is_transient = set.file.components().any(|part| part.as_os_str() == "transient");
+            match edit_file(set, target, hard) {
+                Some(edit) => edit,
+                None if is_transient => {
+                    let value = prlimit::with_hard(target, hard);
+                    started_anew(subject, NPROC, &value).unwrap_or_default()
+                }
+                None => edit_unit(subject, NPROC, target, hard).unwrap_or_default(),
             }
-            .unwrap_or_default()
         }
         Origin::Manager(set) => {
             notes.push(format!(
@@ -560,7 +564,21 @@ fn from_above(
         "it is inherited from {has} in {}: all that it starts has the same",
         set.file.display()
     );
-    (edit(service, NPROC, target, hard).unwrap_or_default(), note)
+    let own = edit_file(set, target, hard);
+    let edit = own.or_else(|| edit(service, NPROC, target, hard));
+    (edit.unwrap_or_default(), note)
+}
+
+/// A drop-in that counts after what `systemctl edit` writes is to be changed itself.
+fn edit_file(set: &Assignment, target: Target, hard: Option<Option<u64>>) -> Option<String> {
+    counts_after(&set.file, "override.conf").then(|| {
+        format!(
+            "{}: [Service] {NPROC}={}, then systemctl daemon-reload (that file counts after what \
+             systemctl edit writes)",
+            set.file.display(),
+            prlimit::with_hard(target, hard)
+        )
+    })
 }
 
 /// A manager's own file has what it gives to all.

@@ -270,6 +270,26 @@ fn a_container_without_a_limit_of_its_own() {
     assert!(!told.contains("limits.d"), "{told}");
 }
 
+/// systemd.unit(5): drop-ins of all folders count in the order of their names.
+#[test]
+fn a_drop_in_that_counts_after_systemctl_edits() {
+    let of = |file: &str| {
+        let sources = Sources {
+            unit: Some(UnitSays {
+                limit: Some(assignment("40", file)),
+                ..UnitSays::default()
+            }),
+            ..Sources::default()
+        };
+        knob_of(SERVICE, Operation::Process, &sources).lasting
+    };
+    let edit = "systemctl edit x.service: [Service] LimitNPROC=100";
+    assert_eq!(of("/etc/systemd/system/x.service.d/90-x.conf"), edit);
+    assert_eq!(of("/etc/systemd/system/x.service.d/override.conf"), edit);
+    let later = "/etc/systemd/system/x.service.d/security.conf";
+    assert!(of(later).starts_with(&format!("{later}: [Service] LimitNPROC=100, then")));
+}
+
 /// What starts containers gives them its own, as a user's manager does with units.
 #[test]
 fn what_another_service_has() {
