@@ -14,7 +14,9 @@ use crate::{
         thread_stack,
         words::fix,
     },
-    evidence::{Evidence, Overcommit, OvercommitMode, Sign, Stage, thread_stack::Check},
+    evidence::{
+        CgroupLimit, Evidence, Overcommit, OvercommitMode, Sign, Stage, thread_stack::Check,
+    },
     model::{Errno, Fix, Limit, LimitKind, Memory, Operation, bytes},
 };
 
@@ -52,7 +54,8 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
         return None;
     }
     // A memory cgroup on its last pages could be the one just as well.
-    if e.memory.iter().any(nearly_full) {
+    let spoke = |cgroup: &&CgroupLimit| e.memory_delta != Some(0) || !tells_of_refusals(cgroup);
+    if e.memory.iter().filter(spoke).any(nearly_full) {
         return None;
     }
     by_numbers(e, e.overcommit.as_ref()?)
@@ -69,9 +72,16 @@ fn by_numbers(e: &Evidence, overcommit: &Overcommit) -> Option<Finding> {
     Finding::inferred(refuses.then(|| limit(overcommit))?)
 }
 
+/// In v2 no charge fails before the OOM killer was asked, which each cgroup above counts too
+/// (mm/memcontrol.c `mem_cgroup_oom`, `memcg_memory_event`). Full of page cache it is all the time.
+fn tells_of_refusals(cgroup: &CgroupLimit) -> bool {
+    let file = cgroup.file.as_deref().unwrap_or_default();
+    file.ends_with("/memory.max")
+}
+
 /// Less room than a fork's first allocations can need (a kernel stack, page
 /// tables): the numbers don't show what refused.
-fn nearly_full(cgroup: &crate::evidence::CgroupLimit) -> bool {
+fn nearly_full(cgroup: &CgroupLimit) -> bool {
     const FORK_NEEDS: u64 = 1 << 20;
     cgroup
         .limit

@@ -621,6 +621,34 @@ fn huge_pages_of_a_caller_that_has_ended_are_no_promise() {
     assert_eq!(verdict(&e).0, Cause::Overcommit);
 }
 
+/// Page cache fills a memory cgroup for good; v2 counts whomever it refuses.
+#[test]
+fn a_full_memory_cgroup_that_has_refused_nobody_leaves_overcommit() {
+    let mut e = roomy(Errno::ENOMEM, Stage::Unseen);
+    if let Some(o) = &mut e.overcommit {
+        o.mode = OvercommitMode::Never;
+        o.committed = 4 << 30;
+    }
+    let v2 = "/sys/fs/cgroup/a/memory.max";
+    for (file, delta, cause) in [
+        (v2, Some(0), Cause::Overcommit),
+        (v2, Some(1), Cause::CgroupMemoryMax),
+        (v2, None, Cause::Unknown),
+        (
+            "/sys/fs/cgroup/memory/a/memory.limit_in_bytes",
+            Some(0),
+            Cause::Unknown,
+        ),
+    ] {
+        e.memory_delta = delta;
+        e.memory = vec![CgroupLimit {
+            file: Some(file.to_owned()),
+            ..cgroup("/a", 1 << 26, Some(1 << 26))
+        }];
+        assert_eq!(verdict(&e).0, cause, "{file}, {delta:?}");
+    }
+}
+
 #[test]
 fn the_first_namespace_without_an_id_refuses() {
     let e = roomy(Errno::EAGAIN, Stage::IoToPid);
