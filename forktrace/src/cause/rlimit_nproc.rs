@@ -88,7 +88,11 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
             format!("{opening}{user} {allowed} RLIMIT_NPROC allows{counted}")
         }
         owner => {
-            format!("{opening}the creator of {owner} {allowed} its RLIMIT_NPROC allows{counted}")
+            let creator = match creator(owner) {
+                Some(uid) => format!("uid {uid}, who created {owner},"),
+                None => format!("the creator of {owner}"),
+            };
+            format!("{opening}{creator} {allowed} its RLIMIT_NPROC allows{counted}")
         }
     }
 }
@@ -96,12 +100,14 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = target::wanted(v.limit.as_ref(), context);
     let owner = v.limit.as_ref().map(|limit| &limit.owner);
-    if !matches!(owner, None | Some(Owner::User { .. })) {
+    if let Some(owner) = owner.filter(|owner| !matches!(owner, Owner::User { .. })) {
+        let whose = match creator(owner) {
+            Some(uid) => format!("uid {uid}, who creates the user namespace,"),
+            None => "whoever creates the user namespace".to_owned(),
+        };
         return vec![fix(
             None,
-            format!(
-                "raise RLIMIT_NPROC of whoever creates the user namespace to {target}, before it is created"
-            ),
+            format!("raise RLIMIT_NPROC of {whose} to {target}, before it is created"),
             "the limit was fixed when the user namespace was created (Linux 5.14+)".to_owned(),
         )];
     }
@@ -116,6 +122,14 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let notes = notes.chain(nproc::shared(subject, &context.holders));
     fixes.extend(notes.map(|note| fix(None, None, note)));
     fixes
+}
+
+/// Whose tasks a limit that was left in a user namespace counts, by the host's number.
+fn creator(owner: &Owner) -> Option<u32> {
+    match owner {
+        Owner::UserNamespace(namespace) => namespace.counted,
+        _ => None,
+    }
 }
 
 const COUNTED: &str = "it counts threads too, of this uid in every session and container of the host (since Linux 5.14 per user namespace)";
@@ -281,3 +295,57 @@ const PAGE: Page = Page {
     ],
     related: &[Cause::CgroupPidsMax, Cause::ThreadsMax, Cause::PidMax],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cause::answer,
+        model::{Certainty, Cgroup, Limit, Unit, UserNamespaceOwner, caller::tests::caller},
+    };
+
+    #[test]
+    fn who_created_a_user_namespace_is_named_where_that_is_known() {
+        let of = |counted| {
+            let owner = Owner::UserNamespace(UserNamespaceOwner { inum: 77, counted });
+            let verdict = Verdict {
+                cause: Cause::RlimitNproc,
+                certainty: Certainty::Observed,
+                limit: Some(Limit {
+                    value: Some(9),
+                    usage: Some(9),
+                    ..Limit::new(LimitKind::RlimitNproc, owner, Unit::Tasks)
+                }),
+                candidates: Vec::new(),
+            };
+            let subject = Subject {
+                caller: &caller(),
+                cgroup: &Cgroup::default(),
+                operation: Operation::Process,
+                errno: Errno::EAGAIN,
+            };
+            let answer = answer(&verdict, &subject, &Context::default());
+            (answer.summary, answer.fix[0].persistent.clone().unwrap())
+        };
+        let (summary, lasting) = of(Some(1000));
+        assert!(
+            summary.contains("uid 1000, who created user namespace 77, has 9 of 9 tasks"),
+            "{summary}"
+        );
+        assert!(
+            lasting.starts_with(
+                "raise RLIMIT_NPROC of uid 1000, who creates the user namespace, to 26"
+            ),
+            "{lasting}"
+        );
+        let (summary, lasting) = of(None);
+        assert!(
+            summary.contains("the creator of user namespace 77 has"),
+            "{summary}"
+        );
+        assert!(
+            lasting.contains("whoever creates the user namespace"),
+            "{lasting}"
+        );
+    }
+}
