@@ -213,11 +213,14 @@ impl Text<'_> {
     }
 }
 
-/// What can't be seen of cgroups, whose limits are the usual ones.
+/// What can't be seen of cgroups, whose limits are the usual ones; of somebody's forks also what a user
+/// namespace has kept of its creator's limit.
 pub(super) fn unseen(h: &Headroom) -> impl Iterator<Item = &Unreadable> {
-    h.unreadable
-        .iter()
-        .filter(|missing| missing.what.contains("cgroup"))
+    let any_fork = h.of.kind == SubjectKind::Host;
+    h.unreadable.iter().filter(move |missing| {
+        let of_namespace = missing.what.starts_with("the limit of user namespace");
+        missing.what.contains("cgroup") || of_namespace && !any_fork
+    })
 }
 
 /// "no. 13 and each after it would be refused by pids.max of /a (88 of 100 in use)".

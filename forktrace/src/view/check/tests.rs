@@ -160,6 +160,25 @@ fn what_is_not_seen_comes_before_what_is_fine() {
     assert!(of("can't be read") < of("nothing at 90 %"), "{text}");
 }
 
+/// The creator's limit may be the one that refuses, with the process's own far away.
+#[test]
+fn a_user_namespaces_limit_is_no_all_clear_for_who_is_in_it() {
+    let mut h = sample();
+    h.near = 0;
+    h.limits.remove(0);
+    h.unreadable.push(Unreadable {
+        what: "the limit of user namespace 7: the RLIMIT_NPROC that uid 1000 had".to_owned(),
+        why: "no file shows it".to_owned(),
+    });
+    for (kind, first) in [(SubjectKind::Process, true), (SubjectKind::Host, false)] {
+        h.of.kind = kind;
+        let text = shown(&h);
+        let of = |what: &str| text.find(what).unwrap_or(usize::MAX);
+        let is_first = of("user namespace 7") < of("nothing at 90 %");
+        assert_eq!(is_first, first, "{text}");
+    }
+}
+
 fn printed(format: &Format<Headroom>, h: &Headroom) -> String {
     let bytes = format.render(h, crate::view::Look::PLAIN).unwrap();
     String::from_utf8(bytes).unwrap()
