@@ -238,7 +238,7 @@ const PAGE: Page = Page {
             "Docker: as here, or `--memory` when the container is started; without \
              `--oom-kill-disable` (v1).",
         )
-        .run(&["docker update --memory $N --memory-swap $N $CONTAINER"]),
+        .run(&["docker update --memory $N --memory-swap $((2*N)) $CONTAINER"]),
         remedy(
             "LXC, Incus",
             "Without Incus: `lxc.cgroup2.memory.max` in the container's configuration.",

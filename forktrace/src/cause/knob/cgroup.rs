@@ -292,10 +292,12 @@ fn container(
 }
 
 fn docker(option: &str, target: Target, name: &str) -> String {
-    // Without it, memory and swap together would stay where they are, and refuse.
-    let swap = match option {
-        "--memory" => format!(" --memory-swap {target}"),
-        _ => String::new(),
+    // Memory and swap together: left out, they stay where they are and may refuse; no more than the
+    // memory would be no swap at all. Docker itself gives twice.
+    let swap = match target.number() {
+        _ if option != MEMORY.option => String::new(),
+        Some(number) => format!(" --memory-swap {}", number.saturating_mul(2)),
+        None => " --memory-swap N+SWAP".to_owned(),
     };
     format!("docker update {option} {target}{swap} {name}")
 }
@@ -339,7 +341,13 @@ fn next_ones(unit: &str, user: Option<u32>, setting: &Setting, target: Target) -
     let (stem, kind) = unit.rsplit_once('.')?;
     if let Some(rest) = stem.strip_prefix("snap.") {
         let name = rest.split('.').next().unwrap_or(rest);
-        return Some(format!("snap set-quota GROUP {snap}={target} {name}"));
+        // strutil/size.go `ParseByteSize`: bytes are written with their unit.
+        let unit = if setting.property == MEMORY.property {
+            "B"
+        } else {
+            ""
+        };
+        return Some(format!("snap set-quota GROUP {snap}={target}{unit} {name}"));
     }
     if stem.starts_with("run-") {
         let whose = if user.is_some() { "--user " } else { "" };

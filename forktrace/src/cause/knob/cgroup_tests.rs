@@ -65,6 +65,15 @@ fn in_the_words_of_the_owner() {
     assert!(command("/kubepods.slice", &TASKS).contains("kubeReserved"));
     assert!(command("/kubepods/burstable", &TASKS).starts_with("kubelet gives the Burstable pods"));
     assert!(command("/kubepods/besteffort", &MEMORY).contains("qosReserved"));
+    // Memory and swap together: as much as the memory alone would take the swap away.
+    assert_eq!(
+        command("/docker/ID", &MEMORY),
+        "docker update --memory 4096 --memory-swap 8192 ID"
+    );
+    assert!(
+        command("/system.slice/snap.x.y-1.scope", &MEMORY)
+            .contains("snap set-quota GROUP --memory=4096B x")
+    );
     assert!(command("/slurm/uid_7/job_1", &MEMORY).contains("sbatch --mem"));
     assert!(command("/slurm/uid_7/job_1/step_0", &MEMORY).contains("srun --mem"));
     assert!(command("/slurm/uid_7", &MEMORY).contains("RealMemory"));
