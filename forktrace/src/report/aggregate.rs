@@ -6,6 +6,7 @@ use super::{
     ahead,
     bursts::Bursts,
     counts::{Counts, Kind, add},
+    distinct::Distinct,
     line::{self, Entry, Refusal},
     once::Once,
     oom::OomKills,
@@ -45,6 +46,7 @@ pub struct Aggregator {
     pub(super) cgroups: Table<CgroupState>,
     pub(super) timeline: Timeline<Option<Cause>>,
     pub(super) rollup: Rollup,
+    pub(super) distinct: Distinct,
     pub(super) bursts: Bursts,
     pub(super) oom: OomKills,
     pub(super) left_out: LeftOut,
@@ -113,6 +115,7 @@ impl Aggregator {
             cgroups: Table::new(rows),
             timeline: Timeline::default(),
             rollup: Rollup::new(rows),
+            distinct: Distinct::default(),
             bursts: Bursts::default(),
             oom: OomKills::new(rows),
             left_out: LeftOut::default(),
@@ -340,7 +343,9 @@ impl Aggregator {
             cause: Some(r.cause),
         };
         let key = self.keys.limit(host_id, r);
-        let (limit, row) = self.limits.add(key, count, || LimitState::new(host, r));
+        let short = || self.distinct.short(key);
+        let new = || LimitState::new(host, r, short());
+        let (limit, row) = self.limits.add(key, count, new);
         let value = row
             .values
             .place(r.limit.as_ref().and_then(|limit| limit.value));
@@ -351,11 +356,18 @@ impl Aggregator {
             row.take(when, r);
             row.values.add(value, 1);
         }
-        let kind = self.rollup.limit(Some(row), true, happened);
-        if let (true, true, Some(kind), Some(line)) = (self.page, counted, kind, line) {
-            let usage = r.limit.as_ref().and_then(|limit| limit.usage);
-            let samples = kind.samples.get_or_insert_default();
-            samples.take(when, usage, host, line);
+        let untold = row.untold.take_if(|_| counted);
+        let first = untold.is_some_and(|short| self.distinct.is_new(short));
+        if let Some(kind) = self.rollup.limit(Some(row), true, happened)
+            && counted
+        {
+            let limit = r.limit.as_ref();
+            let usage = limit.and_then(|limit| limit.usage);
+            kind.take_limit(first, limit.and_then(|limit| limit.value), usage);
+            if let (true, Some(line)) = (self.page, line) {
+                let samples = kind.samples.get_or_insert_default();
+                samples.take(when, usage, host, line);
+            }
         }
         let key = self.keys.caller(host_id, r);
         let (caller, row) = self.callers.add(key, count, || CallerState::new(host, r));
@@ -464,9 +476,12 @@ impl Aggregator {
             when,
             cause: Some(of.kind.cause),
         };
+        let mut first = false;
         if let Some(row) = self.limits.again_if(same_cgroup, of.limit, count) {
             row.when.cover(when);
             row.values.add(of.value, count);
+            let untold = row.untold.take();
+            first = untold.is_some_and(|short| self.distinct.is_new(short));
         }
         if let Some(row) = self.callers.again_if(alike.is_process(), of.caller, count) {
             row.again(of.pid, count, when);
@@ -475,7 +490,9 @@ impl Aggregator {
             row.when.cover(when);
         }
         let limit = self.limits.row(of.limit);
-        self.rollup.limit(limit, same_cgroup, happened);
+        if let Some(kind) = self.rollup.limit(limit, same_cgroup, happened) {
+            kind.take_limit(first, None, None);
+        }
         let caller = self.callers.row(of.caller);
         self.rollup.caller(caller, alike, happened);
         let cgroup = self.cgroups.row(of.cgroup);

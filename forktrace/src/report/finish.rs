@@ -45,9 +45,12 @@ impl Aggregator {
         let all = &self.sessions.all;
         let sessions: Vec<_> = all.iter().map(|s| session(s, filtered)).collect();
         let (limits, limits_others) = self.limits.finish();
-        let exact = limits_others.dropped == 0;
+        let known = roll_finish::Known {
+            all: limits_others.dropped == 0,
+            count: self.distinct.is_exact(),
+        };
         let (mut rolled, samples) =
-            roll_finish::finish(self.rollup, &limits, exact, shown, shown.max(ADVICE));
+            roll_finish::finish(self.rollup, &limits, known, shown, shown.max(ADVICE));
         let limits = cut(limits, limits_others, shown.max(ADVICE), |(count, _)| {
             *count
         });

@@ -14,6 +14,7 @@
 //! | failures that a `repeat` can refer to | the last 8192 of a session, 262 144 in all |
 //! | repeats whose failure has not come yet | 65 536 |
 //! | buckets of the timeline | 120 for each cause |
+//! | limits that are told apart where their table has no room | 262 144 |
 //! | bursts | 2048 |
 //! | cgroups of OOM victims | 2048 rows |
 //! | OOM kills that can be held against failures | 1024, of 65 536 seconds with failures |
@@ -33,6 +34,7 @@ mod aggregate;
 mod ahead;
 mod bursts;
 mod counts;
+mod distinct;
 mod document;
 mod fill;
 mod finish;

@@ -13,23 +13,32 @@ use super::{
 };
 use crate::model::Cause;
 
-/// Limits by kind; `exact`: no limit had to go from the table.
+/// Limits by kind.
 struct Kinds<'a> {
     of: HashMap<&'a str, Vec<&'a (u64, LimitState)>>,
-    exact: bool,
+    known: Known,
+}
+
+/// What is known of limits.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    /// All are in their table.
+    pub all: bool,
+    /// How many there are.
+    pub count: bool,
 }
 
 /// `limits` are all that the table holds, the most failures first.
 pub(super) fn finish(
     rollup: Rollup,
     limits: &[(u64, LimitState)],
-    exact: bool,
+    known: Known,
     rows: usize,
     kinds_shown: usize,
 ) -> (Rolled, Vec<Sample>) {
     let mut kinds = Kinds {
         of: HashMap::new(),
-        exact,
+        known,
     };
     for limit in limits {
         kinds.of.entry(&limit.1.kin).or_default().push(limit);
@@ -108,6 +117,8 @@ fn kin(
 ) -> Top<KinRow> {
     // The key is the kind's; the row itself has none.
     let (all, others) = table.finish_with_keys();
+    // A kind that had to go, and came again, has lost its numbers.
+    let counted = kinds.known.count && others.dropped == 0;
     let top = cut(all, others, rows, |(count, ..)| *count);
     top.map(|(failures, key, mut state)| {
         samples.extend(
@@ -119,7 +130,11 @@ fn kin(
         let key = String::from_utf8_lossy(&key);
         let of = kinds.of.get(&*key).map_or(&[][..], |of| of);
         let (name, scope) = LimitState::kin_parts(&key);
-        let values = || of.iter().flat_map(|(_, limit)| limit.values_seen());
+        let values = || {
+            let here = of.iter().flat_map(|(_, limit)| limit.values_seen());
+            here.chain(state.lowest_value).chain(state.highest_value)
+        };
+        let usages = of.iter().filter_map(|(_, limit)| limit.highest);
         let worst = of.first().map(|first| limit_row((*first).clone()));
         let unit = worst.as_ref().and_then(|row| row.unit);
         KinRow {
@@ -129,18 +144,21 @@ fn kin(
             scope: match of {
                 // Of one owner the whole name.
                 [one, rest @ ..]
-                    if kinds.exact && rest.iter().all(|other| other.1.limit == one.1.limit) =>
+                    if kinds.known.all && rest.iter().all(|other| other.1.limit == one.1.limit) =>
                 {
                     one.1.limit.as_ref().map(|(_, scope)| scope.clone())
                 }
                 _ => scope.map(str::to_owned),
             },
             hosts: state.hosts.len(),
-            limits: kinds.exact.then_some(of.len() as u64),
+            limits: match kinds.known.all {
+                true => Some(of.len() as u64),
+                false => counted.then_some(state.limits),
+            },
             unit,
             lowest_value: values().min(),
             highest_value: values().max(),
-            highest_usage: of.iter().filter_map(|(_, limit)| limit.highest).max(),
+            highest_usage: usages.chain(state.highest_usage).max(),
             worst: worst.map(worst_of),
             first: state.when.first(),
             last: state.when.last(),

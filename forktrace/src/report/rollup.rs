@@ -23,6 +23,11 @@ pub(super) struct RollState {
     pub when: When,
     pub causes: BTreeMap<Option<Cause>, u64>,
     pub hosts: HostSet,
+    /// Of a kind of limit: how many there are of it, and their numbers.
+    pub limits: u64,
+    pub lowest_value: Option<u64>,
+    pub highest_value: Option<u64>,
+    pub highest_usage: Option<u64>,
     /// Of a kind of limit, for a page alone.
     pub samples: Option<Box<Samples>>,
 }
@@ -41,6 +46,17 @@ impl RollState {
             add(self.causes.entry(of.cause).or_default(), of.count);
             self.hosts.insert(of.host);
         }
+    }
+}
+
+impl RollState {
+    /// Takes a limit's numbers; `first`: it has not been counted before.
+    pub(super) fn take_limit(&mut self, first: bool, value: Option<u64>, usage: Option<u64>) {
+        self.limits += u64::from(first);
+        let lowest = self.lowest_value.into_iter().chain(value).min();
+        self.lowest_value = lowest;
+        self.highest_value = self.highest_value.max(value);
+        self.highest_usage = self.highest_usage.max(usage);
     }
 }
 

@@ -62,10 +62,12 @@ pub(super) struct LimitState {
     pub holders: Kept<Holder>,
     /// For a page alone.
     pub fill: Option<Box<Fill>>,
+    /// What it is known by ([`super::distinct`]), until a failure of it counts.
+    pub untold: Option<u64>,
 }
 
 impl LimitState {
-    pub(super) fn new(host: &Arc<str>, r: &Refusal<'_>) -> Self {
+    pub(super) fn new(host: &Arc<str>, r: &Refusal<'_>, short: u64) -> Self {
         let name =
             |limit: &Bound<'_>| (clip(&limit.name).to_owned(), clip(&limit.scope).to_owned());
         Self {
@@ -90,6 +92,7 @@ impl LimitState {
             highest: None,
             holders: Kept::default(),
             fill: None,
+            untold: Some(short),
         }
     }
 

@@ -610,6 +610,39 @@ fn fifty_thousand_callers_and_limits_take_no_more_room_and_totals_stay_exact() {
     assert!(r.callers.rows.len() <= 100);
 }
 
+/// More limits than the table holds: how many of a kind, and their numbers, are known all the same.
+#[test]
+fn limits_of_a_kind_are_counted_where_their_table_has_no_room() {
+    let mut all = Aggregator::with_rows(Wanted::default(), 4);
+    let mut line = Vec::new();
+    let mut take = |record: &Record| {
+        line.clear();
+        write_line(&mut line, record).unwrap();
+        all.take(line.trim_ascii_end()).unwrap();
+    };
+    take(&session("web1", AT));
+    // Each twice, the second time when the first may be gone.
+    for seq in 0..200 {
+        take(&with(seq, AT, |f| {
+            let limit = f.limit.as_mut().unwrap();
+            limit.owner = Owner::cgroup(format!("/kubepods/pod{:032x}", seq % 100));
+            limit.value = Some(1000 + seq % 100);
+            limit.usage = Some(1000 + seq % 100);
+        }));
+    }
+    take(&repeat(199, 5, AT, AT));
+    let r = adds_up(all.finish());
+    let [kind] = &r.rolled.limits.rows[..] else {
+        panic!("{:?}", r.rolled.limits);
+    };
+    assert_eq!((kind.failures, kind.limits), (205, Some(100)));
+    assert_eq!(
+        (kind.lowest_value, kind.highest_value),
+        (Some(1000), Some(1099))
+    );
+    assert_eq!(kind.highest_usage, Some(1099));
+}
+
 #[test]
 fn sessions_without_end_share_a_line_and_nothing_is_mixed_up_or_lost() {
     let mut all = Aggregator::new(Wanted::default());

@@ -6,13 +6,14 @@ use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::{
     explained::{explained, link},
+    fullness::fullness,
     html_tables::{
         bursts, callers, causes, cgroups, holders, hosts, kinds, limits, oom_kills, rolled,
         sessions,
     },
     plot,
     samples::samples,
-    words::{amount, count, grouped, moment, notes, with_offset},
+    words::{count, grouped, moment, notes, with_offset},
 };
 use crate::{
     report::Report,
@@ -167,39 +168,6 @@ fn failures(r: &Report) -> Markup {
             (rolled("Users", "user", &r.rolled.users))
         }
         (limits(r)) (holders(r)) (callers(r)) (cgroups(r)) (bursts(r))
-    }
-}
-
-/// Limits whose fullness over time is drawn.
-const DRAWN: usize = 24;
-
-fn fullness(r: &Report) -> Markup {
-    let rows = r.limits.rows.iter();
-    let known = rows.filter_map(|row| Some((row, row.fullness.as_ref()?)));
-    let known: Vec<_> = known.collect();
-    html! {
-        @if !known.is_empty() {
-            section {
-                h2 { "How full limits were" }
-                p .dim {
-                    "At refusals: what was in use (bars), and the limit (lines)."
-                    @if known.len() > DRAWN {
-                        " The " (DRAWN) " with the most failures, of " (known.len()) "."
-                    }
-                }
-                div .small {
-                    @for (row, fullness) in known.into_iter().take(DRAWN) {
-                        figure {
-                            figcaption {
-                                (Foreign(&row.title())) " "
-                                @if r.hosts.len() > 1 { span .dim { (Foreign(&row.host)) } }
-                            }
-                            (plot::fullness(fullness, |n| amount(Some(n), row.unit)))
-                        }
-                    }
-                }
-            }
-        }
     }
 }
 

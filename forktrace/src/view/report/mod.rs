@@ -3,6 +3,7 @@
 mod axis;
 pub(super) mod csv;
 mod explained;
+mod fullness;
 mod grid;
 pub(super) mod html;
 mod html_tables;

@@ -47,7 +47,7 @@ for (const button of all("button.all")) {
 // What contains all the words stays.
 const filter = document.getElementById("filter");
 const found = document.getElementById("found");
-const parts = all("tbody tr, .advice > li, .bars > li, figure, details");
+const parts = all("tbody tr, .advice > li, .bars > li, figure, details:not(.folded)");
 function narrow() {
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
   document.documentElement.classList.toggle("filtered", words.length > 0);
@@ -59,9 +59,10 @@ function narrow() {
     shown += fits;
   }
   for (const section of all("main > section")) {
-    const inside = all("tbody tr, .advice > li, .bars > li, figure, details", section);
+    const inside = all("tbody tr, .advice > li, .bars > li, figure, details:not(.folded)", section);
     section.classList.toggle("out", inside.length > 0 && inside.every((part) => part.classList.contains("out")));
   }
+  for (const folded of all("details.folded")) folded.open = words.length > 0;
   found.textContent = words.length ? shown + " found" : "";
 }
 let wait = 0;

@@ -18,6 +18,9 @@ const BELOW: f64 = 20.0;
 const LOW: f64 = 64.0;
 /// Fewer bars are no wider than if there were so many.
 const LEAST: usize = 16;
+/// Behind these shares of a plot's width a time doesn't fit: of a narrow plot, and of any.
+const LATE: f64 = 0.8;
+const LAST: f64 = 0.92;
 /// Shades of the heat map.
 const SHADES: f64 = 8.0;
 
@@ -81,7 +84,9 @@ fn times(start: Option<&str>, bucket_seconds: u64, buckets: usize, y: f64) -> Ma
             @let x = format!("{}%", round(mark.at * 100.0));
             // Where there is little room, every other one is left out.
             line .tick .odd[n % 2 == 1] x1=(x) x2=(x) y1=(y) y2=(y + 5.0) {}
-            text .axis .odd[n % 2 == 1] x=(x) y=(y + 16.0) { (mark.text) }
+            // It stands before the mark where behind it there is too little room.
+            text .axis .odd[n % 2 == 1] .late[mark.at > LATE] .last[mark.at > LAST]
+                x=(x) y=(y + 16.0) { (mark.text) }
         }
     }
 }

@@ -233,6 +233,75 @@ fn the_page_shows_every_part() {
     }
 }
 
+/// The page of a fleet: one limit that is on all hosts, and another.
+fn fleet(hosts: usize) -> String {
+    use crate::{record::write_line, report::Aggregator};
+    let mut all = Aggregator::new(Default::default()).for_page();
+    for host in 0..hosts {
+        let mut other = failure(2, AT);
+        other.limit.as_mut().unwrap().owner = "/other.slice".into();
+        let records = [
+            session(&format!("web{host}"), AT),
+            failed(1, AT),
+            Record::Failure(Box::new(other)),
+        ];
+        all.begin_file();
+        for record in &records {
+            let mut line = Vec::new();
+            write_line(&mut line, record).unwrap();
+            all.take(line.trim_ascii_end()).unwrap();
+        }
+    }
+    report_page(&all.finish())
+}
+
+#[test]
+fn one_picture_of_each_kind_of_limit_and_the_others_folded() {
+    let page = fleet(30);
+    let (open, folded) = page.split_once("<details class=\"folded\">").unwrap();
+    assert_eq!(open.matches("<figure>").count(), 2);
+    let (folded, _) = folded.split_once("</details>").unwrap();
+    assert_eq!(folded.matches("<figure>").count(), 22);
+    assert!(
+        folded.starts_with("<summary>22 more, of 58</summary>"),
+        "{folded}"
+    );
+    let one = fleet(1);
+    assert_eq!(one.matches("<figure>").count(), 2);
+    assert!(!one.contains("class=\"folded\""), "{one}");
+}
+
+/// Text that begins at the mark would end outside.
+#[test]
+fn the_last_time_of_an_axis_stands_before_its_mark() {
+    // From 23:59:00 on, 60 s: the last mark is at 23:59:50 or later.
+    let times: Vec<String> = (0..60)
+        .map(|s| format!("2026-01-01T23:58:{s:02}Z"))
+        .collect();
+    let mut records = vec![session("web1", AT)];
+    records.extend(
+        times
+            .iter()
+            .enumerate()
+            .map(|(n, time)| failed(n as u64, time)),
+    );
+    let page = report_page(&report(&[&records]));
+    let plot = page
+        .split("aria-label=\"Failures over time")
+        .nth(1)
+        .unwrap();
+    let plot = plot.split("</svg>").next().unwrap();
+    for text in plot
+        .split("<text")
+        .filter(|text| text.contains("y=\"196\""))
+    {
+        let (_, x) = text.split_once(" x=\"").unwrap();
+        let at: f64 = x.split('%').next().unwrap().parse().unwrap();
+        assert_eq!(text.contains(" last"), at > 92.0, "{text}");
+        assert_eq!(text.contains(" late"), at > 80.0, "{text}");
+    }
+}
+
 #[test]
 fn oom_kills_stand_beside_the_failures_near_by() {
     use crate::record::{OomKill, oom_kill::tests::kill};
