@@ -6,6 +6,9 @@ use textwrap::core::display_width;
 
 use crate::view::{clean, colours::Colours};
 
+/// Columns of text that are left of a column that gives way.
+const LEAST: usize = 8;
+
 /// A table of which one column gives way.
 pub(in crate::view) struct Table {
     heads: Vec<&'static str>,
@@ -51,14 +54,15 @@ impl Table {
             }
         }
         let whole: usize = widths.iter().map(|width| width + 2).sum();
-        let least = display_width(self.heads[gives]).max(8);
+        // Its head gives way with it.
+        let head = display_width(self.heads[gives]);
         let room = widths[gives]
             .saturating_sub(whole.saturating_sub(width))
-            .max(least);
+            .max(LEAST);
         let cells: Vec<&str> = self.rows.iter().map(|row| &*row[gives]).collect();
         let shortened = shortened(&cells, room);
         let longest = shortened.iter().map(|cell| display_width(cell)).max();
-        widths[gives] = longest.unwrap_or(0).max(display_width(self.heads[gives]));
+        widths[gives] = longest.unwrap_or(0).max(head.min(room));
         let dim = colours.dim;
         let heads: Vec<String> = self.heads.iter().map(|head| (*head).to_owned()).collect();
         let _ = writeln!(out, "{dim}{}{dim:#}", self.line(&heads, &widths));

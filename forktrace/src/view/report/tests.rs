@@ -233,6 +233,20 @@ fn the_page_shows_every_part() {
     }
 }
 
+#[test]
+fn forty_columns_are_enough_for_what_is_asked_for_alone() {
+    for by in [By::Limit, By::Host] {
+        let text = report_text(&asked(Some(by), None), false, 40);
+        assert!(
+            text.starts_with("1241 failed creations in 2 files:"),
+            "{text}"
+        );
+        for line in text.lines() {
+            assert!(display_width(line) <= 40, "{line}");
+        }
+    }
+}
+
 /// The page of a fleet: one limit that is on all hosts, and another.
 fn fleet(hosts: usize) -> String {
     use crate::{record::write_line, report::Aggregator};

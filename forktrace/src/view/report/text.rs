@@ -201,7 +201,10 @@ impl<'a> Text<'a> {
 
     fn head(&mut self, text: &str) {
         let bold = self.colours.bold;
-        let _ = writeln!(self.out, "\n{bold}{text}{bold:#}");
+        self.out.push('\n');
+        for line in wrap(text, self.width) {
+            let _ = writeln!(self.out, "{bold}{line}{bold:#}");
+        }
     }
 
     /// With the host before the column that gives way, where there are several.
@@ -262,17 +265,24 @@ impl<'a> Text<'a> {
         let t = &self.r.totals;
         let Colours { bold, .. } = self.colours;
         let sessions = self.r.sessions.len() as u64 + self.r.more_sessions;
-        let _ = writeln!(
-            self.out,
-            "{bold}{}{bold:#} in {}: {}, {}",
-            count(t.failures, "failed creation"),
+        let failures = count(t.failures, "failed creation");
+        let of = format!(
+            "{failures} in {}: {}, {}",
             count(self.r.files, "file"),
             count(self.r.hosts.len() as u64, "host"),
             count(sessions, "session"),
         );
+        for line in wrap(&of, self.width) {
+            let _ = match line.strip_prefix(&failures) {
+                Some(rest) => writeln!(self.out, "{bold}{failures}{bold:#}{rest}"),
+                None => writeln!(self.out, "{line}"),
+            };
+        }
         if let (Some(first), Some(last)) = (&t.first, &t.last) {
-            let (first, last) = (with_offset(first), with_offset(last));
-            let _ = writeln!(self.out, "{first} to {last}");
+            let times = format!("{} to {}", with_offset(first), with_offset(last));
+            for line in wrap(&times, self.width) {
+                let _ = writeln!(self.out, "{line}");
+            }
         }
         if !self.domain.is_empty() {
             let (dim, domain) = (self.colours.dim, clean(self.domain));
