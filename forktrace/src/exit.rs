@@ -1,10 +1,11 @@
-//! Exit statuses.
+//! Exit statuses, of all programs.
 
 use std::{io, process::ExitCode};
 
-use forktrace::{
+use crate::{
     headroom::BaselineError,
-    recording::{ReadError, WriteError},
+    model::{clean, without_numbers},
+    recording::{Damage, ReadError, WriteError},
     tracer::StartError,
 };
 
@@ -45,14 +46,40 @@ impl From<Exit> for ExitCode {
 /// doesn't exist.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct UsageError(pub String);
+pub struct UsageError(pub String);
 
 /// An argument that names what isn't there, and may come to be.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct NotThere(pub String);
+pub struct NotThere(pub String);
+
+/// How a program ends, which says on standard error why it failed.
+pub fn end(ended: anyhow::Result<Exit>) -> ExitCode {
+    let exit = ended.unwrap_or_else(|error| {
+        let exit = Exit::of(&error);
+        if exit != Exit::Done {
+            let text = without_numbers(&format!("{error:#}"));
+            // Lines are the program's own, and nothing else that a terminal obeys.
+            let lines: Vec<_> = text.split('\n').map(clean).collect();
+            eprintln!("forktrace: {}", lines.join("\n"));
+        }
+        exit
+    });
+    exit.into()
+}
 
 impl Exit {
+    /// The status with which a command ends that has read recordings.
+    pub fn after_reading(damage: Damage, lenient: bool) -> Self {
+        if damage.refused_frames > 0 {
+            Self::Failed
+        } else if damage.lost_records() && !lenient {
+            Self::Damaged
+        } else {
+            Self::Done
+        }
+    }
+
     /// The status for an error.
     pub fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
@@ -69,7 +96,9 @@ impl Exit {
                 _ => {}
             }
             match cause.downcast_ref::<ReadError>() {
-                Some(ReadError::NoRecording { .. }) => return Self::Usage,
+                Some(ReadError::NoRecording { .. }) => {
+                    return Self::Usage;
+                }
                 Some(ReadError::Open { source, .. })
                     if source.kind() == io::ErrorKind::NotFound =>
                 {

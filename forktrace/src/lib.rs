@@ -5,7 +5,7 @@
 //! (text, JSON, a page). [`recording`] is files of records, [`report`] sums them up, [`flat`] makes tables
 //! of them, [`headroom`] says how near limits are, [`metrics`] makes numbers for monitoring of both, [`journal`] entries of systemd's journal, [`otlp`] OpenTelemetry's logs and metrics, [`program`] what programs say. [`host`] answers questions about this machine, [`tracer`] runs a
 //! session, [`confine`] gives up what that no longer needs, [`provoke`] gets tasks refused, and
-//! [`selftest`] tries all of it by that. [`model`] is the vocabulary of them all, [`btf`] the
+//! [`selftest`] tries all of it by that. What the two programs have in common is [`reading`] and [`exit`]. [`model`] is the vocabulary of them all, [`btf`] the
 //! kernel's types, [`arch`] what the machine decides.
 
 pub mod arch;
@@ -13,6 +13,7 @@ pub mod btf;
 pub mod cause;
 pub mod confine;
 pub mod evidence;
+pub mod exit;
 pub mod flat;
 pub mod headroom;
 pub mod host;
@@ -23,6 +24,7 @@ pub mod otlp;
 pub mod probe;
 pub mod program;
 pub mod provoke;
+pub mod reading;
 pub mod record;
 pub mod recording;
 pub mod report;

@@ -2,15 +2,13 @@
 
 mod cli;
 mod command;
-mod exit;
 
 use clap::{CommandFactory as _, Parser as _};
 use clap_complete::CompleteEnv;
 
-use crate::{
-    cli::{Cli, mistakes},
-    exit::Exit,
-};
+use forktrace::exit;
+
+use crate::cli::{Cli, mistakes};
 
 fn main() -> std::process::ExitCode {
     // Ends here where a shell asks for completions.
@@ -23,15 +21,5 @@ fn main() -> std::process::ExitCode {
         // With status 2 on wrong usage.
         Err(error) => mistakes::with_hints(error, &line).exit(),
     };
-    match command::run(cli) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            let exit = Exit::of(&error);
-            if exit != Exit::Done {
-                let text = forktrace::view::without_numbers(&format!("{error:#}"));
-                eprintln!("forktrace: {text}");
-            }
-            exit.into()
-        }
-    }
+    exit::end(command::run(cli))
 }

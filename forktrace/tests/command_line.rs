@@ -310,6 +310,24 @@ fn the_program_for_parquet_is_looked_for() {
     );
 }
 
+/// What comes through a pipe comes once: the other program gets all of it.
+#[test]
+fn the_program_for_parquet_gets_the_whole_of_a_pipe() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("parquet-pipe");
+    let program = folder.path("forktrace-convert");
+    fs::write(&program, "#!/bin/sh\nexec cat \"$4\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let own = folder.path("forktrace");
+    fs::hard_link(env!("CARGO_BIN_EXE_forktrace"), &own)
+        .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_forktrace"), &own).map(drop))
+        .unwrap();
+    let to = folder.path("a.parquet");
+    let line = format!("cat {RECORDING} | {own} convert -o {to} /dev/stdin");
+    let run = Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert!(run.stdout == fs::read(RECORDING).unwrap(), "{}", said(&run));
+}
+
 /// On a terminal (`script` makes one): how much was read, and how fast. Elsewhere nothing.
 #[test]
 fn reading_shows_how_far_it_is() {

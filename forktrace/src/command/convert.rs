@@ -9,16 +9,13 @@ use std::{
 };
 
 use forktrace::{
-    flat::{Flattener, Row},
+    flat::Row,
+    reading,
     recording::{Damage, Whole, check_whole},
-    report::Report,
-    view::{Csv, count},
+    view::Csv,
 };
 
-use super::{
-    progress::Progress,
-    recordings::{self, report_damage},
-};
+use super::recordings;
 use crate::{
     cli::{ConvertArgs, Table},
     exit::{Exit, UsageError},
@@ -31,7 +28,7 @@ pub(super) fn run(args: &ConvertArgs) -> anyhow::Result<Exit> {
     let table = args.format().map_err(UsageError)?;
     if args.output == Path::new("-") {
         let (damage, _) = write(&args.files, io::stdout().lock())?;
-        return Ok(recordings::exit(damage, args.lenient));
+        return Ok(Exit::after_reading(damage, args.lenient));
     }
     check_whole(&args.output, args.force)?;
     recordings::check_apart(&args.output, &args.files)?;
@@ -55,12 +52,7 @@ fn become_the_other(args: &ConvertArgs) -> anyhow::Error {
         command.arg("--lenient");
     }
     command.arg("--").args(&args.files);
-    // What can't be opened is told by this one, as by every command.
-    for path in args.files.iter().filter(|path| **path != Path::new("-")) {
-        if let Err(error) = recordings::open(path, &Progress::hidden()) {
-            return error.into();
-        }
-    }
+    // None of the files is opened here: what comes through a pipe comes once.
     let error = command.exec();
     let text = match error.kind() {
         io::ErrorKind::NotFound => format!(
@@ -76,39 +68,21 @@ fn csv(args: &ConvertArgs) -> anyhow::Result<Exit> {
     let file = Whole::begin(&args.output, args.force)?;
     let (damage, file) = write(&args.files, file)?;
     file.finish()?;
-    Ok(recordings::exit(damage, args.lenient))
+    Ok(Exit::after_reading(damage, args.lenient))
 }
 
 /// Writes all rows; what was damaged, and what was written to.
 fn write<W: Write>(files: &[PathBuf], to: W) -> anyhow::Result<(Damage, W)> {
     let mut csv = Csv::new(BufWriter::new(to))?;
     let mut rows = 0_u64;
-    let mut give = |row: &Row<'_>| {
+    let (damage, report) = reading::rows(files, |row: &Row<'_>| {
         rows += 1;
         anyhow::Ok(csv.write(row)?)
-    };
-    let mut flat = Flattener::default();
-    let mut damage = Damage::default();
-    let progress = Progress::of(files);
-    for path in files {
-        let mut reader = recordings::open(path, &progress)?;
-        flat.read(&mut reader, &mut give)?;
-        damage.add(reader.damage());
-        if reader.damage().is_any() {
-            progress.aside(|| report_damage(path, reader.damage()));
-        }
-    }
-    let report = flat.finish(&mut give)?;
+    })?;
     let to = csv
         .into_inner()?
         .into_inner()
         .map_err(|error| error.into_error())?;
-    drop(progress);
-    say(&report, rows);
+    reading::tell_rows(&report, rows);
     Ok((damage, to))
-}
-
-fn say(report: &Report, rows: u64) {
-    let failures = count(report.totals.failures, "failed creation");
-    eprintln!("forktrace: {failures} in {}", count(rows, "row"));
 }

@@ -12,7 +12,6 @@ mod man;
 mod monitor;
 mod print;
 mod probes;
-mod progress;
 mod record;
 mod recordings;
 mod replay;

@@ -6,20 +6,14 @@ use std::{
 };
 
 use forktrace::{
-    recording::{Damage, FileId, ReadError, Reader, Wanted},
-    view::{clean, damage},
+    recording::{FileId, Wanted},
+    view::clean,
 };
 
-use super::progress::Progress;
 use crate::{
     cli::{ErrnoChoice, FilterArgs},
-    exit::{Exit, UsageError},
+    exit::UsageError,
 };
-
-/// A file, or standard input for `-`.
-pub(super) fn open(path: &Path, progress: &Progress) -> Result<Reader, ReadError> {
-    Reader::of_argument(path, |source| progress.watch(source))
-}
 
 /// What is written may be none of what is read: an overwritten recording would be lost.
 pub(super) fn check_apart(written: &Path, read: &[PathBuf]) -> Result<(), UsageError> {
@@ -62,25 +56,5 @@ pub(super) fn wanted(args: &FilterArgs) -> Wanted {
         causes: args.cause.clone(),
         // `all` among them wants every one.
         errnos: errnos.collect::<Option<_>>().unwrap_or_default(),
-    }
-}
-
-/// Says on standard error what was passed over in a file.
-pub(super) fn report_damage(path: &Path, of: Damage) {
-    let path = path.to_string_lossy();
-    let path = clean(&path);
-    for what in damage(&of) {
-        eprintln!("forktrace: {path}: {what}");
-    }
-}
-
-/// The status with which a command ends that has read recordings.
-pub(super) fn exit(damage: Damage, lenient: bool) -> Exit {
-    if damage.refused_frames > 0 {
-        Exit::Failed
-    } else if damage.lost_records() && !lenient {
-        Exit::Damaged
-    } else {
-        Exit::Done
     }
 }

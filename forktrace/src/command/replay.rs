@@ -7,7 +7,8 @@ mod sessions;
 use std::path::{Path, PathBuf};
 
 use forktrace::{
-    record::Record,
+    reading::{self, Progress, tell_damage},
+    record::{Record, parse_line},
     recording::{Damage, Filter, Item, ReadError, Reader, Wanted},
     view::{clean, nothing_passed},
 };
@@ -15,8 +16,7 @@ use forktrace::{
 use self::{follow::Followed, sessions::Sessions};
 use super::{
     print::{Coming, Printer},
-    progress::Progress,
-    recordings::{self, report_damage, wanted},
+    recordings::wanted,
 };
 use crate::{
     cli::{Range, ReplayArgs},
@@ -54,7 +54,7 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
             replay(&mut reader, &mut filter, &mut printer, &mut passed)?
         };
         if damage.is_any() {
-            progress.aside(|| report_damage(path, damage));
+            progress.aside(|| tell_damage(path, damage));
         }
         all.add(damage);
     }
@@ -65,7 +65,7 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     for what in passed.sessions.remarks() {
         eprintln!("forktrace: {}", clean(&what));
     }
-    Ok(recordings::exit(all, args.lenient))
+    Ok(Exit::after_reading(all, args.lenient))
 }
 
 /// A file is there as a whole, unless it is followed; of what is no file nobody knows.
@@ -126,6 +126,6 @@ fn open(path: &Path, follow: bool, progress: &Progress) -> Result<Reader, ReadEr
         })?;
         Reader::new(path, Box::new(source))
     } else {
-        recordings::open(path, progress)
+        reading::open(path, progress)
     }
 }

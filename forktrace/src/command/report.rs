@@ -3,14 +3,14 @@
 use std::{io, path::Path};
 
 use forktrace::{
+    reading::{self, Progress, tell_damage},
     recording::{Damage, Wanted, check_name, check_whole, write_whole},
     report::{Aggregator, Asked, Report},
-    view::{Look, formats::REPORT_PAGE},
+    view::{Look, formats::REPORT_PAGE, nothing_passed},
 };
 
 use super::{
-    progress::Progress,
-    recordings::{self, report_damage, wanted},
+    recordings::{self, wanted},
     terminal,
 };
 use crate::{
@@ -33,7 +33,12 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let look = terminal::look(args.color);
     let mut output = args.format.open(Box::new(io::stdout()), look);
     output.show(&report)?;
-    Ok(recordings::exit(damage, args.lenient))
+    if args.format.name == "csv" && report.filtered && report.totals.failures == 0 {
+        // A table without rows doesn't say why.
+        let unjudged = report.totals.unjudged;
+        eprintln!("forktrace: {}", nothing_passed(&report.left_out, unjudged));
+    }
+    Ok(Exit::after_reading(damage, args.lenient))
 }
 
 fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
@@ -49,11 +54,11 @@ fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
     }
     let progress = Progress::of(&args.files);
     for path in &args.files {
-        let mut reader = recordings::open(path, &progress)?;
+        let mut reader = reading::open(path, &progress)?;
         report.read(&mut reader)?;
         damage.add(reader.damage());
         if reader.damage().is_any() {
-            progress.aside(|| report_damage(path, reader.damage()));
+            progress.aside(|| tell_damage(path, reader.damage()));
         }
     }
     let asked = Asked {

@@ -18,13 +18,14 @@ use std::{
 
 use forktrace::{
     otlp::{Client, Endpoint, Resource, SendError, Sums, logs, metrics},
+    reading::tell_damage,
     record::{Record, Session},
     recording::{FileId, Filter, Item, ReadError, Reader, Wanted, earlier_files, write_whole},
     view::{clean, without_numbers},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{follow::Followed, recordings::report_damage};
+use super::follow::Followed;
 use crate::exit::{Exit, UsageError};
 
 /// Records that are sent at once.
@@ -105,7 +106,7 @@ pub(super) fn run(path: &Path, endpoint: &Endpoint, wanted: Wanted) -> anyhow::R
     sender.borrow_mut().flush();
     let damage = reader.damage();
     if damage.is_any() {
-        report_damage(path, damage);
+        tell_damage(path, damage);
     }
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use forktrace::{
+    reading::{self, Progress},
     record::Record,
     recording::{Filter, Item, Reader, Wanted},
     view::{
@@ -18,11 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{clock, empty, events::Events, screen::Screen};
 use crate::{
     cli::{Range, TopArgs},
-    command::{
-        event_loop::event_loop,
-        progress::Progress,
-        recordings::{self, wanted},
-    },
+    command::{event_loop::event_loop, recordings::wanted},
     exit::{Exit, UsageError},
 };
 
@@ -48,7 +45,7 @@ pub(super) fn run(args: &TopArgs, file: &Path) -> anyhow::Result<Exit> {
     });
     let mut replay = Replay {
         top: empty(args),
-        reader: recordings::open(file, &Progress::hidden())?,
+        reader: reading::open(file, &Progress::hidden())?,
         filter,
         next: None,
         now: Timestamp::UNIX_EPOCH,
@@ -68,7 +65,7 @@ pub(super) fn run(args: &TopArgs, file: &Path) -> anyhow::Result<Exit> {
         let mut screen = Screen::enter().context("taking the terminal")?;
         replay.run(&mut events, &mut screen).await
     })?;
-    Ok(recordings::exit(replay.reader.damage(), true))
+    Ok(Exit::after_reading(replay.reader.damage(), true))
 }
 
 struct Replay {

@@ -11,14 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use forktrace::recording::Source;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+
+use crate::recording::Source;
 
 /// What ends before shows nothing.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 /// Progress of reading files one after the other; `None` where nobody sees it.
-pub(super) struct Progress(Option<Rc<Shown>>);
+pub struct Progress(Option<Rc<Shown>>);
 
 struct Shown {
     bar: ProgressBar,
@@ -29,13 +30,13 @@ struct Shown {
 
 impl Progress {
     /// Of nothing that anybody sees.
-    pub(super) fn hidden() -> Self {
+    pub fn hidden() -> Self {
         Self(None)
     }
 
     /// Of all these files, on standard error where that is a terminal. Of what is no file nobody
     /// knows how much there is: then no share is told, and no time.
-    pub(super) fn of(files: &[PathBuf]) -> Self {
+    pub fn of(files: &[PathBuf]) -> Self {
         const SHARE: &str = "{percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} left";
         const BYTES: &str = "{bytes}, {bytes_per_sec}";
         if !io::stderr().is_terminal() {
@@ -58,7 +59,7 @@ impl Progress {
     }
 
     /// The same, of a command that prints as it reads: where it prints to a file.
-    pub(super) fn of_printing(files: &[PathBuf]) -> Self {
+    pub fn of_printing(files: &[PathBuf]) -> Self {
         let out = io::stdout()
             .as_fd()
             .try_clone_to_owned()
@@ -73,7 +74,7 @@ impl Progress {
     }
 
     /// A file that is read next.
-    pub(super) fn watch(&self, source: Box<dyn Source>) -> Box<dyn Source> {
+    pub fn watch(&self, source: Box<dyn Source>) -> Box<dyn Source> {
         match &self.0 {
             None => source,
             Some(shown) => Box::new(Watched {
@@ -86,7 +87,7 @@ impl Progress {
     }
 
     /// Prints something beside it.
-    pub(super) fn aside(&self, print: impl FnOnce()) {
+    pub fn aside(&self, print: impl FnOnce()) {
         match &self.0 {
             None => print(),
             Some(shown) => shown.bar.suspend(print),
