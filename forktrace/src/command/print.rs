@@ -103,6 +103,18 @@ impl Printer {
         }
     }
 
+    /// Whether a record is printed as the line that it was read from, where that is one of forktrace's own.
+    pub(super) fn takes_lines(&self) -> bool {
+        self.format.name == "json" && self.digest.is_none()
+    }
+
+    /// Such a line, without its newline.
+    pub(super) fn show_line(&mut self, line: &[u8]) -> io::Result<()> {
+        self.out.write_all(line)?;
+        self.out.write_all(b"\n")?;
+        self.out.flush()
+    }
+
     /// Written at once, unless nobody waits for it.
     pub(super) fn show(&mut self, record: &Record) -> anyhow::Result<()> {
         if let Some(digest) = &mut self.digest {

@@ -10,6 +10,7 @@ use forktrace::{
     reading::{self, Progress, tell_damage},
     record::{Record, parse_line},
     recording::{Damage, Filter, Item, ReadError, Reader, Wanted},
+    report::is_own_failure,
     view::{clean, nothing_passed},
 };
 
@@ -96,15 +97,40 @@ impl Passed {
     }
 }
 
+/// What became of a line.
+enum Taken {
+    /// A failure's, printed as it stands.
+    Line,
+    Record(Record),
+}
+
 fn replay(
     reader: &mut Reader,
     filter: &mut Filter,
     printer: &mut Printer,
     passed: &mut Passed,
 ) -> anyhow::Result<Damage> {
-    while let Some(item) = reader.next()? {
+    let as_they_stand = printer.takes_lines() && filter.is_open();
+    loop {
+        let mut shown = Ok(());
+        let next = reader.next_with(|line| match as_they_stand && is_own_failure(line) {
+            true => {
+                shown = printer.show_line(line);
+                Some(Taken::Line)
+            }
+            false => parse_line(line).map(Taken::Record),
+        })?;
+        shown?;
+        let Some(item) = next else {
+            break;
+        };
         match item {
-            Item::Record(record) => {
+            Item::Record(Taken::Line) => {
+                passed.records += 1;
+                passed.failures += 1;
+                passed.sessions.take_failure();
+            }
+            Item::Record(Taken::Record(record)) => {
                 passed.records += 1;
                 passed.sessions.take(&record);
                 if let Some(record) = filter.pass(record) {

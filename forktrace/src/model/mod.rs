@@ -3,6 +3,7 @@
 //! uses no other room.
 
 mod amount;
+mod by_text;
 pub mod caller;
 mod cause;
 mod creation;
@@ -19,6 +20,7 @@ mod loss_reason;
 mod memory;
 mod owner;
 pub(crate) mod published;
+pub(crate) mod time;
 mod word;
 pub mod zone;
 
@@ -37,4 +39,5 @@ pub use loss_reason::LossReason;
 pub use memory::Memory;
 pub use owner::{CgroupOwner, Owner, UserNamespaceOwner};
 
+pub(crate) use by_text::by_text;
 pub(crate) use word::words;

@@ -4,14 +4,13 @@
 //! everything that is printed, say; nothing else makes that text, and nothing but [`From`] reads it.
 
 use std::{
-    borrow::Cow,
     fmt,
     hash::{Hash, Hasher},
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::initial;
+use super::{by_text, initial};
 
 /// Who has a limit. Two are the same where records name them alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -168,9 +167,22 @@ impl fmt::Display for Owner {
 /// From the text of a record. What this version would write otherwise stays as it is.
 impl From<&str> for Owner {
     fn from(text: &str) -> Self {
-        let read = parse(text).filter(|owner| owner.to_string() == text);
+        let read = parse(text).filter(|owner| is_written(owner, text));
         read.unwrap_or_else(|| Self::Named(text.to_owned()))
     }
+}
+
+/// Whether an owner's text is this one: as [`ToString::to_string`] says, without a copy.
+fn is_written(owner: &Owner, text: &str) -> bool {
+    struct Rest<'a>(&'a str);
+    impl fmt::Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    fmt::write(&mut rest, format_args!("{owner}")).is_ok() && rest.0.is_empty()
 }
 
 fn parse(text: &str) -> Option<Owner> {
@@ -219,8 +231,7 @@ impl Serialize for Owner {
 
 impl<'de> Deserialize<'de> for Owner {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        Ok(Self::from(&*text))
+        by_text(deserializer)
     }
 }
 
@@ -231,7 +242,7 @@ impl schemars::JsonSchema for Owner {
         true
     }
 
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Owner".into()
     }
 

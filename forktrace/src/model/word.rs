@@ -54,8 +54,7 @@ macro_rules! words {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let word = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                Ok(Self::from(&*word))
+                crate::model::by_text(deserializer)
             }
         }
 

@@ -322,6 +322,11 @@ impl Filter {
         }
     }
 
+    /// Whether it passes everything.
+    pub fn is_open(&self) -> bool {
+        !self.wanted.is_active()
+    }
+
     /// Failures that were not wanted, of all sessions.
     pub fn left_out(&self) -> &LeftOut {
         &self.left_out
@@ -344,6 +349,9 @@ impl Filter {
 
     /// What becomes of a record; `None`: it isn't wanted.
     pub fn pass(&mut self, record: Record) -> Option<Record> {
+        if !self.wanted.is_active() {
+            return Some(record);
+        }
         match record {
             Record::Session(session) => Some(self.begin(session)),
             Record::Failure(failure) => {

@@ -24,12 +24,19 @@ const FIXES: usize = 24;
 impl Wording {
     /// Takes it where it is of higher numbers, or a later failure's of the same.
     fn again(&mut self, fixes: List<'_, Fix>, at: (Option<u64>, Option<u64>), when: When) {
+        if self.same(at, when) {
+            self.fixes.replace(fixes);
+        }
+    }
+
+    /// The same, of what it has already; whether it is taken.
+    fn same(&mut self, at: (Option<u64>, Option<u64>), when: When) -> bool {
         if self.at > at || (self.at == at && !when.is_latest(self.latest)) {
-            return;
+            return false;
         }
         self.at = at;
         self.latest = when;
-        self.fixes.replace(fixes);
+        true
     }
 }
 
@@ -57,7 +64,8 @@ impl Advised {
         // As the row had it before: nothing to tell apart.
         let same = self.0.iter().position(|wording| wording.fixes.is(fixes));
         if let Some(known) = same {
-            return self.0[known].again(fixes, at, when);
+            self.0[known].same(at, when);
+            return;
         }
         let shape = match fixes {
             List::Json(json) => shape(json.as_bytes()),

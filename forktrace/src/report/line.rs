@@ -53,6 +53,12 @@ pub(super) fn entry(line: &[u8], quick: bool) -> Entry<'_> {
     }
 }
 
+/// Whether it is the line of a failure as forktrace writes it, and with nothing in it that a terminal would
+/// obey: what reading and writing it again would give.
+pub fn is_own_failure(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' '..=b'~')) && refusal(line).is_some()
+}
+
 impl Who<'_> {
     /// As [`crate::model::Caller::program`].
     pub(super) fn program(&self) -> &str {
@@ -90,7 +96,10 @@ impl<'a> Refusal<'a> {
             certainty: failure.certainty,
             limit: failure.limit.as_ref().map(|limit| Bound {
                 name: Cow::Borrowed(limit.kind.name()),
-                scope: Cow::Owned(limit.owner.to_string()),
+                scope: match limit.owner.cgroup_path() {
+                    Some(path) => Cow::Borrowed(path),
+                    None => Cow::Owned(limit.owner.to_string()),
+                },
                 value: limit.value,
                 usage: limit.usage,
                 unit: limit.unit,
@@ -335,6 +344,34 @@ mod tests {
         write_line(&mut line, &Record::Failure(Box::new(failure))).unwrap();
         line.pop();
         line
+    }
+
+    /// What is passed on as it stands is what would be written again.
+    #[test]
+    fn own_lines_are_those_that_would_be_written_again() {
+        let recorded = include_str!("../../tests/data/schema-1.ndjson");
+        let own = String::from_utf8(line()).unwrap();
+        let all = recorded.lines().chain([&*own]);
+        let all = all.filter(|line| is_own_failure(line.as_bytes()));
+        let mut count = 0;
+        for line in all {
+            let record = parse_line(line.as_bytes()).unwrap();
+            let mut again = Vec::new();
+            write_line(&mut again, &record).unwrap();
+            assert_eq!(String::from_utf8(again).unwrap(), format!("{line}\n"));
+            count += 1;
+        }
+        assert!(count > 50, "{count}");
+        for (old, new) in [
+            ("postgres", "postgr\u{9b}s"),
+            ("postgres", "postgr\u{7f}s"),
+            ("\"seq\":7", "\"seq\": 7"),
+            ("\"summary\":", "\"new\":1,\"summary\":"),
+        ] {
+            let other = own.replacen(old, new, 1);
+            assert_ne!(other, own);
+            assert!(!is_own_failure(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

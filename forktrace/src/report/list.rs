@@ -64,10 +64,11 @@ impl<T: Item> Kept<T> {
         }
     }
 
-    /// Whether it is this list, byte by byte; of records that isn't asked.
+    /// Whether it is this list.
     pub(super) fn is(&self, list: List<'_, T>) -> bool {
         match (self, list) {
             (Self::Json(json), List::Json(other)) => json.as_slice() == other.as_bytes(),
+            (Self::Of(items), List::Of(others)) => items == others,
             _ => false,
         }
     }
@@ -90,7 +91,7 @@ impl<T: Item> Kept<T> {
 }
 
 /// What stands in such a list.
-pub(super) trait Item: Clone + DeserializeOwned {
+pub(super) trait Item: Clone + PartialEq + DeserializeOwned {
     /// How much memory it takes, about.
     fn bytes(&self) -> usize;
 }

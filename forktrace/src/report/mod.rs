@@ -62,6 +62,7 @@ pub use document::{
     LimitRow, NearRow, OomReport, OwnerRow, Report, Sample, Series, SessionRow, TimelineRow, Top,
     Totals, ValueCount, VictimRow,
 };
+pub use line::is_own_failure;
 pub use rate::Rate;
 pub use rolled::{Asked, By, Heat, HeatRow, KinRow, RollRow, Rolled, Worst};
 

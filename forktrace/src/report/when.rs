@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::model::time::timestamp;
+
 /// First and last; nothing at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct When(Option<(Timestamp, Timestamp)>);
@@ -14,16 +16,13 @@ impl When {
 
     /// From what a record says; what has no readable time was never.
     pub(super) fn parse(first: &str, last: &str) -> Self {
-        let Ok(a) = first.parse() else {
+        let Some(a) = timestamp(first) else {
             return Self(None);
         };
         if first == last {
             return Self(Some((a, a)));
         }
-        match last.parse() {
-            Ok(b) => Self::between(a, b),
-            Err(_) => Self(None),
-        }
+        timestamp(last).map_or(Self(None), |b| Self::between(a, b))
     }
 
     pub(super) fn get(self) -> Option<(Timestamp, Timestamp)> {

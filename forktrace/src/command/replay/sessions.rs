@@ -26,8 +26,10 @@ struct SoFar {
 /// All that have come.
 #[derive(Default)]
 pub(super) struct Sessions {
-    all: HashMap<Key, SoFar>,
-    current: Option<Key>,
+    all: Vec<(Key, SoFar)>,
+    /// Places in these.
+    places: HashMap<Key, usize>,
+    current: Option<usize>,
 }
 
 impl Sessions {
@@ -36,8 +38,7 @@ impl Sessions {
         if let Record::Session(session) = record {
             return self.begin(session);
         }
-        let current = self.current.as_ref();
-        let Some(so_far) = current.and_then(|key| self.all.get_mut(key)) else {
+        let Some(so_far) = self.so_far() else {
             return;
         };
         let (failures, lost) = match record {
@@ -54,21 +55,37 @@ impl Sessions {
         so_far.lost = so_far.lost.saturating_add(lost);
     }
 
+    /// The same, of a failure.
+    pub(super) fn take_failure(&mut self) {
+        if let Some(so_far) = self.so_far() {
+            so_far.failures = so_far.failures.saturating_add(1);
+        }
+    }
+
+    fn so_far(&mut self) -> Option<&mut SoFar> {
+        let (_, so_far) = self.all.get_mut(self.current?)?;
+        Some(so_far)
+    }
+
     fn begin(&mut self, session: &Session) {
         let key = (
             session.host.clone(),
             session.boot_id.clone(),
             session.started.clone(),
         );
-        if self.all.len() < MOST || self.all.contains_key(&key) {
-            self.all.entry(key.clone()).or_default();
+        let known = self.places.get(&key).copied();
+        if known.is_none() && self.all.len() < MOST {
+            self.places.insert(key.clone(), self.all.len());
+            self.all.push((key, SoFar::default()));
+            self.current = Some(self.all.len() - 1);
+        } else {
+            self.current = known;
         }
-        self.current = Some(key);
     }
 
     /// What isn't there, one sentence each.
     pub(super) fn remarks(&self) -> Vec<String> {
-        let open = self.all.values().filter(|s| s.summary.is_none()).count();
+        let open = self.all.iter().filter(|(_, s)| s.summary.is_none()).count();
         let mut remarks: Vec<String> = without_summary(open as u64).into_iter().collect();
         let mut missing: Vec<(&Key, u64)> = self
             .all

@@ -25,8 +25,8 @@ use anstyle::Style;
 use self::{
     group::{Groups, Line, Telling},
     moving::Moving,
-    time::Time,
-    words::{candidate, group_title, limit_line, name, oom_line, what, who, who_it_is},
+    time::{Time, milliseconds},
+    words::{candidate, limit_line, name, oom_line, what, who, who_it_is},
 };
 
 use crate::{
@@ -136,6 +136,8 @@ pub struct Screen<W> {
     recorded: bool,
     /// The day that the lines are of.
     day: Option<Day>,
+    /// A minute of it.
+    minute: Option<[u8; 16]>,
 }
 
 impl<W: Write> Screen<W> {
@@ -156,12 +158,14 @@ impl<W: Write> Screen<W> {
             chosen: false,
             recorded: false,
             day: None,
+            minute: None,
         }
     }
 
     /// Prints one record.
     pub fn show(&mut self, record: &Record) -> io::Result<()> {
-        if matches!(record, Record::Session(_)) {
+        // What was counted so far is of the time before.
+        if matches!(record, Record::Session(_)) || self.time.is_set_back(record) {
             self.settle()?;
         }
         let now = self.time.at(record);
@@ -211,6 +215,7 @@ impl<W: Write> Screen<W> {
             writeln!(self.out, "{dim}{line}{dim:#}")?;
         }
         self.day = day(&s.started);
+        self.minute = None;
         for inside in &s.inside {
             writeln!(self.out, "{dim}  {}{dim:#}", from_inside(*inside))?;
         }
@@ -224,6 +229,15 @@ impl<W: Write> Screen<W> {
 
     /// Says the date where it is another than that of the line before, and the offset where that is.
     fn new_day(&mut self, time: &str) -> io::Result<()> {
+        // Days and offsets change with a minute. What is no time of UTC isn't known by its beginning.
+        let minute = time
+            .as_bytes()
+            .first_chunk()
+            .filter(|_| time.ends_with('Z'));
+        if minute.is_some() && minute == self.minute.as_ref() {
+            return Ok(());
+        }
+        self.minute = minute.copied().filter(|_| milliseconds(time).is_some());
         let Some(day) = day(time).filter(|day| self.day.as_ref() != Some(day)) else {
             return Ok(());
         };
@@ -252,8 +266,8 @@ impl<W: Write> Screen<W> {
     }
 
     fn failure(&mut self, f: &Failure) -> io::Result<()> {
-        let (now, at) = (self.time.now(), time::milliseconds(&f.time));
-        let telling = self.groups.take(f, &group_title(f), now, at.unwrap_or(now));
+        let (now, at) = (self.time.now(), milliseconds(&f.time));
+        let telling = self.groups.take(f, now, at.unwrap_or(now));
         match telling {
             _ if self.each => {
                 self.latest = f.seq;
@@ -381,7 +395,7 @@ impl<W: Write> Screen<W> {
 
     fn repeat(&mut self, r: &Repeat) -> io::Result<()> {
         let now = self.time.now();
-        let at = |time: &str| time::milliseconds(time).unwrap_or(now);
+        let at = |time: &str| milliseconds(time).unwrap_or(now);
         if !self.each {
             self.groups.repeat(r, now, at(&r.first), at(&r.last));
             return Ok(());

@@ -8,6 +8,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    rc::Rc,
 };
 
 use super::tally::Tally;
@@ -66,6 +67,16 @@ impl Key {
             place: limit.is_none().then_some(f.cgroup.id),
         }
     }
+
+    /// Whether [`Self::of`] makes this one.
+    fn is_of(&self, f: &Failure) -> bool {
+        let limit = match (&self.limit, &f.limit) {
+            (Some((kind, owner)), Some(limit)) => *kind == limit.kind && *owner == limit.owner,
+            (None, None) => self.place == Some(f.cgroup.id),
+            _ => false,
+        };
+        limit && self.cause == f.cause && self.certainty == f.certainty
+    }
 }
 
 /// What a failure is to be told as.
@@ -88,7 +99,7 @@ struct Remembered {
     seq: u64,
     group: u64,
     pid: u32,
-    program: String,
+    program: Rc<str>,
 }
 
 /// All groups.
@@ -182,6 +193,8 @@ struct Told {
     values: Vec<Option<u64>>,
     leaders: Vec<String>,
     advice: HashSet<u64>,
+    /// Of the latest failure, where all of it is among these.
+    fix: Option<Vec<Fix>>,
     full: usize,
     lines: u32,
     /// Of the latest in full: the user, and the cgroup's id.
@@ -199,6 +212,24 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
+impl Told {
+    /// Whether each part of an advice has been told.
+    fn knows(&mut self, fix: &[Fix]) -> bool {
+        // In a storm it is the same again and again.
+        if self.fix.as_deref() == Some(fix) {
+            return true;
+        }
+        let known = fix
+            .iter()
+            .flat_map(advice)
+            .all(|part| self.advice.contains(&part));
+        if known {
+            self.fix = Some(fix.to_vec());
+        }
+        known
+    }
+}
+
 impl Groups {
     /// Whose counts move while failures come.
     pub(super) fn in_place() -> Self {
@@ -208,11 +239,10 @@ impl Groups {
         }
     }
 
-    /// Takes a failure at a time; `title` is what the group is called. Where one in full is to follow,
-    /// the count so far goes before it: [`Self::settle_one`].
-    pub(super) fn take(&mut self, f: &Failure, title: &str, now: u64, at: u64) -> Telling {
-        let key = Key::of(f);
-        let program = f.caller.program().to_owned();
+    /// Takes a failure at a time. Where one in full is to follow, the count so far goes before it:
+    /// [`Self::settle_one`].
+    pub(super) fn take(&mut self, f: &Failure, now: u64, at: u64) -> Telling {
+        let program = f.caller.program();
         for times in [&mut self.fulls, &mut self.lines] {
             while times
                 .front()
@@ -221,9 +251,9 @@ impl Groups {
                 times.pop_front();
             }
         }
-        let position = match self.all.iter().position(|group| group.key == key) {
+        let position = match self.all.iter().position(|group| group.key.is_of(f)) {
             Some(position) => position,
-            None => self.begin(f, key, title, now),
+            None => self.begin(f, now),
         };
         let crowded = self.fulls.len() >= FULLS;
         let group = &mut self.all[position];
@@ -238,8 +268,8 @@ impl Groups {
             Telling::Counted => {}
         }
         group.wait(now);
-        group.all.one(f.caller.pid, &program, at);
-        group.all.learn(&f.caller.comm, &program);
+        group.all.one(f.caller.pid, program, at);
+        group.all.learn(&f.caller.comm, program);
         group.learn(f);
         group.last = now;
         if telling != Telling::Counted {
@@ -250,6 +280,11 @@ impl Groups {
             group.last_said = now;
         }
         let id = group.id;
+        let latest = self.remembered.back().map(|latest| &latest.program);
+        let program = match latest.filter(|latest| &***latest == program) {
+            Some(latest) => Rc::clone(latest),
+            None => program.into(),
+        };
         self.remember(Remembered {
             seq: f.seq,
             group: id,
@@ -281,7 +316,7 @@ impl Groups {
         group.wait(now);
         match r.alike {
             Alike::Process => {
-                let process = Some((of.pid, of.program.as_str()));
+                let process = Some((of.pid, &*of.program));
                 group.all.some(process, r.count, first, last);
             }
             Alike::UserAndCgroup => group.all.some(None, r.count, first, last),
@@ -290,7 +325,7 @@ impl Groups {
         group.last = now;
     }
 
-    fn begin(&mut self, f: &Failure, key: Key, title: &str, now: u64) -> usize {
+    fn begin(&mut self, f: &Failure, now: u64) -> usize {
         if self.all.len() >= GROUPS {
             let oldest = self
                 .all
@@ -309,8 +344,8 @@ impl Groups {
         self.next += 1;
         self.all.push(Group {
             id,
-            key,
-            title: title.to_owned(),
+            key: Key::of(f),
+            title: super::words::group_title(f),
             full: f.limit.as_ref().and_then(super::words::how_full),
             told: Told::default(),
             in_full: false,
@@ -471,12 +506,12 @@ impl Group {
         let kind = kind_of(f);
         let value = f.limit.as_ref().and_then(|limit| limit.value);
         let leader = leader(f);
-        let advice: HashSet<u64> = f.fix.iter().flat_map(advice).collect();
         let told = &mut self.told;
         let minute = now.saturating_sub(told.at) >= AGAIN;
         let other_value = !told.values.contains(&value) && told.values.len() < VALUES;
-        let other_leader = leader.as_ref().is_some_and(|l| !told.leaders.contains(l));
-        let other_advice = !advice.is_subset(&told.advice);
+        let is_leader = |of: &String| leader.is_some_and(|leader| of == leader);
+        let other_leader = leader.is_some() && !told.leaders.iter().any(is_leader);
+        let other_advice = !told.knows(&f.fix);
         let other = (other_leader || other_advice) && told.full < FULL;
         let wanted = told.full == 0 || minute || other_value || other;
         if wanted && !crowded {
@@ -488,8 +523,9 @@ impl Group {
             }
             told.full += 1;
             told.values.push(value);
-            told.leaders.extend(leader.filter(|_| other_leader));
-            told.advice.extend(advice);
+            let other = leader.filter(|_| other_leader);
+            told.leaders.extend(other.map(str::to_owned));
+            told.advice.extend(f.fix.iter().flat_map(advice));
             told.lines = 0;
             told.kinds.insert(kind);
             told.processes.insert(f.caller.pid);
@@ -620,7 +656,7 @@ fn kind_of(f: &Failure) -> u64 {
 }
 
 /// The program that has half of the limit or more.
-fn leader(f: &Failure) -> Option<String> {
+fn leader(f: &Failure) -> Option<&str> {
     let programs = || {
         let all = f.holders.iter();
         all.filter(|h| matches!(h.kind, HolderKind::Program | HolderKind::Kernel))
@@ -629,7 +665,7 @@ fn leader(f: &Failure) -> Option<String> {
     let most = programs().max_by_key(|h| size(h))?;
     let sum = programs().map(size).fold(0, u64::saturating_add);
     let is_half = size(most).saturating_mul(2) >= sum && size(most) > 1;
-    is_half.then(|| most.name.clone())
+    is_half.then_some(&*most.name)
 }
 
 /// Each part of an advice, whatever numbers stand in it.

@@ -1,4 +1,4 @@
-use super::*;
+use super::{words::group_title, *};
 use crate::{
     model::is_harmful,
     record::{Constraint, oom_kill::tests::kill},
@@ -77,6 +77,25 @@ fn the_session_line_has_the_offset_the_filters_and_whole_words() {
     // Nothing typed ends what was.
     let recorded = printed(&[session], Verbosity::Normal, true);
     assert!(recorded.ends_with("cause=lsm.\n"), "{recorded}");
+}
+
+/// Counts are of the time at which they were made, though the clock had been ahead by years.
+#[test]
+fn a_clock_that_was_set_back_takes_counts_with_it() {
+    let failed = |seq, time: &str| crate::report::tests::failed(seq, time);
+    let records = [
+        failed(1, "2038-01-19T03:14:00Z"),
+        failed(2, "2038-01-19T03:14:01Z"),
+        failed(3, "2038-01-19T03:14:01Z"),
+        failed(4, "2026-01-01T10:00:00Z"),
+        failed(5, "2026-01-01T10:00:01Z"),
+        failed(6, "2026-01-01T10:00:30Z"),
+    ];
+    let text = printed(&records, Verbosity::Normal, true);
+    let (ahead, back) = text.split_once("— 2026-01-01 —").unwrap();
+    assert!(ahead.contains("\n03:14:01 … 2 more"), "{text}");
+    assert!(!back.contains("03:14"), "{text}");
+    assert!(back.contains("\n10:00:"), "{text}");
 }
 
 #[test]
