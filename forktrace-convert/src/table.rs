@@ -1,6 +1,9 @@
 //! The table that rows become: its columns, typed and nested as `forktrace::flat` has them, and its row groups.
 
-use std::{io::Write, sync::Arc};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use arrow_json::{ReaderBuilder, reader::Decoder};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, Schema, TimeUnit};
@@ -29,10 +32,25 @@ const TIMES: [&str; 3] = ["session", "time", "last"];
 /// Why a row could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TableError {
-    #[error("making columns of a record: {0}")]
+    #[error("making columns of a record")]
     Columns(#[from] ArrowError),
-    #[error("writing Parquet: {0}")]
-    Write(#[from] ParquetError),
+    #[error("making Parquet of a record")]
+    Parquet(#[source] ParquetError),
+    /// Of the file, which it names.
+    #[error(transparent)]
+    Write(io::Error),
+}
+
+impl From<ParquetError> for TableError {
+    fn from(error: ParquetError) -> Self {
+        let ParquetError::External(error) = error else {
+            return Self::Parquet(error);
+        };
+        match error.downcast::<io::Error>() {
+            Ok(error) => Self::Write(*error),
+            Err(other) => Self::Parquet(ParquetError::External(other)),
+        }
+    }
 }
 
 /// A table being written.

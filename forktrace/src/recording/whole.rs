@@ -1,13 +1,15 @@
-//! Files that are written as a whole: a page, a baseline, a schema. Each is written beside its
-//! place and put there once it is on the disk, so that what was there stays until then.
+//! Files that are written as a whole: a page, a baseline, a schema, a table. Each is written without a name
+//! and put at its place once it is on the disk, so that what was there stays until then, and nothing is left
+//! of it however it ends.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::{fd::AsRawFd as _, unix::fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{AtFlags, CWD, linkat};
 use tempfile::NamedTempFile;
 
 use super::writer::{WriteError, missing_folder};
@@ -63,22 +65,81 @@ pub fn write_whole(path: &Path, force: bool, text: &[u8]) -> Result<(), WriteErr
 }
 
 fn beside(path: &Path, force: bool, text: &[u8]) -> io::Result<()> {
-    let mut file = new_beside(path)?;
-    file.as_file_mut().write_all(text)?;
-    put(file, path, force)
+    let mut file = Unplaced::new(path)?;
+    file.file().write_all(text)?;
+    file.put(path, force)
 }
 
-fn new_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-    tempfile::Builder::new()
-        .prefix(".forktrace-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
+/// A file on its way to its place.
+enum Unplaced {
+    /// By its descriptor alone: when it is closed, it is gone.
+    Unnamed(File),
+    /// Where the file system has no such files (NFS).
+    Named(NamedTempFile),
+}
+
+impl Unplaced {
+    fn new(path: &Path) -> io::Result<Self> {
+        // What a descriptor is called when it is given a name.
+        if Path::new(DESCRIPTORS).exists() {
+            let unnamed = OpenOptions::new()
+                .write(true)
+                .mode(0o600)
+                .custom_flags(libc::O_TMPFILE)
+                .open(folder(path));
+            if let Ok(file) = unnamed {
+                return Ok(Self::Unnamed(file));
+            }
+        }
+        let named = names().tempfile_in(folder(path));
         // Its own error names the file beside, which nobody knows.
-        .map_err(|error| io::Error::from(error.kind()))
+        named
+            .map(Self::Named)
+            .map_err(|error| io::Error::from(error.kind()))
+    }
+
+    fn file(&mut self) -> &mut File {
+        match self {
+            Self::Unnamed(file) => file,
+            Self::Named(file) => file.as_file_mut(),
+        }
+    }
+
+    fn put(mut self, path: &Path, force: bool) -> io::Result<()> {
+        self.file().sync_all()?;
+        match self {
+            Self::Named(file) => persist(file, path, force),
+            Self::Unnamed(file) => match link(&file, path) {
+                // A name can be given, and not taken from another file: it gets one first.
+                Err(error) if force && error.kind() == io::ErrorKind::AlreadyExists => {
+                    let named = names().make_in(folder(path), |name| link(&file, name))?;
+                    persist(named, path, force)
+                }
+                linked => linked,
+            },
+        }
+    }
 }
 
-fn put(file: NamedTempFile, path: &Path, force: bool) -> io::Result<()> {
-    file.as_file().sync_all()?;
+const DESCRIPTORS: &str = "/proc/self/fd";
+
+fn folder(path: &Path) -> &Path {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+fn names() -> tempfile::Builder<'static, 'static> {
+    let mut names = tempfile::Builder::new();
+    names.prefix(".forktrace-");
+    names
+}
+
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    let descriptor = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
+    Ok(linkat(CWD, descriptor, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+fn persist<F>(file: NamedTempFile<F>, path: &Path, force: bool) -> io::Result<()> {
     let placed = match force {
         true => file.persist(path),
         false => file.persist_noclobber(path),
@@ -86,10 +147,10 @@ fn put(file: NamedTempFile, path: &Path, force: bool) -> io::Result<()> {
     placed.map(|_| ()).map_err(|error| error.error)
 }
 
-/// A file that grows as it is written, beside its place: it comes there by [`Self::finish`], and
-/// without that nothing is left of it.
+/// A file that grows as it is written: it comes to its place by [`Self::finish`], and without that nothing is
+/// left of it.
 pub struct Whole {
-    file: NamedTempFile,
+    file: Unplaced,
     path: PathBuf,
     force: bool,
 }
@@ -103,7 +164,7 @@ impl Whole {
                 path: path.to_owned(),
             });
         }
-        let file = new_beside(path).map_err(|source| failed(path, source))?;
+        let file = Unplaced::new(path).map_err(|source| failed(path, source))?;
         Ok(Self {
             file,
             path: path.to_owned(),
@@ -113,18 +174,26 @@ impl Whole {
 
     /// Puts it at its place.
     pub fn finish(self) -> Result<(), WriteError> {
-        put(self.file, &self.path, self.force).map_err(|source| failed(&self.path, source))
+        let put = self.file.put(&self.path, self.force);
+        put.map_err(|source| failed(&self.path, source))
     }
 }
 
 impl io::Write for Whole {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let written = self.file.file().write(bytes);
+        written.map_err(|source| named(&self.path, source))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        let flushed = self.file.file().flush();
+        flushed.map_err(|source| named(&self.path, source))
     }
+}
+
+/// With the file's name, for those who know how to write and not where to.
+fn named(path: &Path, source: io::Error) -> io::Error {
+    io::Error::new(source.kind(), failed(path, source))
 }
 
 fn failed(path: &Path, source: io::Error) -> WriteError {
@@ -168,7 +237,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    fn names(folder: &Path) -> Vec<String> {
+    fn names_in(folder: &Path) -> Vec<String> {
         let all = fs::read_dir(folder).unwrap();
         let mut names: Vec<String> = all
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -193,7 +262,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(names(dir.path()), ["a.html"]);
+        assert_eq!(names_in(dir.path()), ["a.html"]);
     }
 
     /// Until it is finished, the folder is as it was, and so it stays where that never comes.
@@ -208,16 +277,48 @@ mod tests {
         ));
         let mut given_up = Whole::begin(&path, true).unwrap();
         given_up.write_all(b"half").unwrap();
+        // So that nothing is left where it is killed.
+        assert_eq!(names_in(dir.path()), ["a.csv"]);
         drop(given_up);
-        assert_eq!(names(dir.path()), ["a.csv"]);
+        assert_eq!(names_in(dir.path()), ["a.csv"]);
         let mut whole = Whole::begin(&path, true).unwrap();
         whole.write_all(b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
         whole.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(names(dir.path()), ["a.csv"]);
+        assert_eq!(names_in(dir.path()), ["a.csv"]);
         let device = Whole::begin(Path::new("/dev/null"), true);
         assert!(matches!(device, Err(WriteError::NoPlace { .. })));
+    }
+
+    /// As on file systems that have no files without a name.
+    #[test]
+    fn a_file_with_a_name_comes_to_its_place_as_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.csv");
+        for (text, force) in [("one", false), ("two", true)] {
+            let mut file = Unplaced::Named(names().tempfile_in(dir.path()).unwrap());
+            file.file().write_all(text.as_bytes()).unwrap();
+            file.put(&path, force).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        let again = Unplaced::Named(names().tempfile_in(dir.path()).unwrap());
+        let error = again.put(&path, false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(names_in(dir.path()), ["a.csv"]);
+    }
+
+    #[test]
+    fn what_is_written_names_its_file_where_it_fails() {
+        let source = io::Error::from(io::ErrorKind::StorageFull);
+        let error = named(Path::new("a.csv"), source);
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        let text = format!("{:#}", anyhow::Error::from(error));
+        assert!(
+            text.starts_with("writing a.csv (what was there before"),
+            "{text}"
+        );
+        assert!(text.ends_with(": no storage space"), "{text}");
     }
 
     #[test]
@@ -233,7 +334,7 @@ mod tests {
             let error = write_whole(&path, true, b"x").unwrap_err();
             assert!(error.to_string().contains(text), "{error}");
         }
-        assert_eq!(names(dir.path()), ["link"]);
+        assert_eq!(names_in(dir.path()), ["link"]);
     }
 
     #[test]
