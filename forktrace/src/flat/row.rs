@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     model::{
         Caller, Candidate, Cause, Certainty, Cgroup, Errno, Fix, Holder, Limit, LossReason, Memory,
-        Operation,
+        Operation, time::timestamp,
     },
     record::{Alike, Constraint, Failure, InvokedBy, Loss, OomKill, Repeat, Session, Victim},
 };
@@ -107,9 +107,11 @@ impl Common {
     }
 }
 
-/// A time as every engine reads it; what is none is left out.
+/// A time as every engine reads it; what is none is left out, and what no table has room for: nanoseconds
+/// since 1970 in 64 bits.
 fn time(text: &str) -> Option<String> {
-    let time: jiff::Timestamp = text.parse().ok()?;
+    let time = timestamp(text)?;
+    i64::try_from(time.as_nanosecond()).ok()?;
     Some(time.to_string())
 }
 
@@ -200,6 +202,15 @@ impl<'r> Row<'r> {
 #[cfg(test)]
 mod schema_tests {
     use super::*;
+
+    #[test]
+    fn times_are_those_that_a_table_holds() {
+        let kept = time("2026-11-29T23:59:59.5+01:00");
+        assert_eq!(kept.as_deref(), Some("2026-11-29T22:59:59.5Z"));
+        for other in ["soon", "9999-12-30T00:00:00Z", "0000-01-01T00:00:00Z"] {
+            assert_eq!(time(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_published_schema_is_that_of_the_types() {
