@@ -96,7 +96,7 @@ impl Exit {
                 _ => {}
             }
             match cause.downcast_ref::<ReadError>() {
-                Some(ReadError::NoRecording { .. }) => {
+                Some(ReadError::NoRecording { .. } | ReadError::Foreign { .. }) => {
                     return Self::Usage;
                 }
                 Some(ReadError::Open { source, .. })

@@ -185,6 +185,22 @@ fn files_that_can_t_be_read_are_named_in_words() {
         said,
         "forktrace: opening /nonexistent: No such file or directory\n"
     );
+    let folder = Folder::new("packed");
+    let packed = folder.path("a.ndjson.gz");
+    fs::write(&packed, b"\x1f\x8b\x08\0\0\0\0\0\xe7\xe7\xe7\xe7\n").unwrap();
+    let said = refused(&["report", &packed]);
+    assert!(
+        said.contains("compressed by gzip") && said.contains("`gzip -dc`"),
+        "{said}"
+    );
+    // Whoever may write to a folder chooses names in it.
+    for (command, path) in [
+        ("report", "/none/a\u{1b}[31m\nb"),
+        ("replay", "/none/a\u{1b}[31m\nb"),
+    ] {
+        let said = refused(&[command, path]);
+        assert!(said.contains("a\\u{1b}[31m\\u{a}b"), "{said}");
+    }
     let said = refused(&["report", "/"]);
     assert_eq!(said, "forktrace: reading /: Is a directory\n");
 }

@@ -95,7 +95,11 @@ fn read(data: &[u8]) -> Vec<Vec<u8>> {
                 filter.pass(record);
             }
             Ok(None) => break,
-            Err(ReadError::NoRecording { .. } | ReadError::Window { .. }) => break,
+            Err(
+                ReadError::NoRecording { .. }
+                | ReadError::Foreign { .. }
+                | ReadError::Window { .. },
+            ) => break,
             Err(error) => panic!("memory can't be read: {error}"),
         }
     }

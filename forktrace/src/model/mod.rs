@@ -19,6 +19,7 @@ mod limit_kind;
 mod loss_reason;
 mod memory;
 mod owner;
+mod path;
 pub(crate) mod published;
 pub(crate) mod time;
 mod word;
@@ -38,6 +39,7 @@ pub use limit_kind::LimitKind;
 pub use loss_reason::LossReason;
 pub use memory::Memory;
 pub use owner::{CgroupOwner, Owner, UserNamespaceOwner};
+pub use path::shown;
 
 pub(crate) use by_text::by_text;
 pub(crate) use word::words;

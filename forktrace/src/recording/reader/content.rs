@@ -19,6 +19,7 @@ use memchr::memmem::Finder;
 
 use super::{
     Damage,
+    foreign::{Foreign, foreign},
     frame::{self, Header, LARGEST_WINDOW, LONGEST_HEADER, MAGIC, Walk, walk},
     gap::Gap,
     source::NothingYet,
@@ -69,6 +70,8 @@ pub(super) struct Content {
     /// Something has been read: lines, or a frame.
     begun: bool,
     has_frames: bool,
+    /// What the file is, where it begins as another's.
+    foreign: Option<Foreign>,
     damage: Damage,
     gap: Option<Gap>,
 }
@@ -105,6 +108,7 @@ impl Content {
             frame: 0,
             begun: false,
             has_frames: false,
+            foreign: None,
             damage: Damage::default(),
             gap: None,
         })
@@ -123,6 +127,11 @@ impl Content {
     /// Whether any frame was found.
     pub(super) fn has_frames(&self) -> bool {
         self.has_frames
+    }
+
+    /// What it is, where it is no recording.
+    pub(super) fn foreign(&self) -> Option<&Foreign> {
+        self.foreign.as_ref()
     }
 
     /// Takes bytes that [`Self::fill`] gave.
@@ -199,7 +208,12 @@ impl Content {
         if frame::is_skippable(head) {
             return Ok(self.pass_over()?);
         }
-        let is_text = is_text(self.tape.peek_now(SAMPLE)?);
+        let at = self.tape.at();
+        let sample = self.tape.peek_now(SAMPLE)?;
+        if at == 0 {
+            self.foreign = foreign(sample);
+        }
+        let is_text = is_text(sample);
         // Without the break the rest of a line of the last frame would go on here.
         let apart = std::mem::replace(&mut self.begun, true);
         self.state = State::Plain;

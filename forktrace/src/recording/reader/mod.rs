@@ -3,6 +3,7 @@
 
 mod content;
 mod damage;
+mod foreign;
 mod frame;
 mod gap;
 mod lines;
@@ -21,6 +22,7 @@ use std::{
 
 use self::{
     content::{Content, Stop},
+    foreign::Foreign,
     lines::{Line, Lines},
     tape::Tape,
 };
@@ -29,7 +31,10 @@ pub use self::{
     gap::Gap,
     source::{NothingYet, OneWay, Source},
 };
-use crate::record::{Record, parse_line};
+use crate::{
+    model::shown,
+    record::{Record, parse_line},
+};
 
 /// Whether zstd's data begins so.
 pub(super) fn is_compressed(head: &[u8]) -> bool {
@@ -40,20 +45,32 @@ pub(super) fn is_compressed(head: &[u8]) -> bool {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the message says what each is")]
 pub enum ReadError {
-    #[error("opening {path}")]
+    #[error("opening {path}", path = shown(.path))]
     Open { path: PathBuf, source: io::Error },
-    #[error("reading {path}")]
+    #[error("reading {path}", path = shown(.path))]
     Read { path: PathBuf, source: io::Error },
     #[error(
         "{path} is no recording of forktrace: none of its {lines} lines is a record \
-         (recordings are made by `forktrace record` or `forktrace live --format json`)"
+         (recordings are made by `forktrace record` or `forktrace live --format json`)",
+        path = shown(.path)
     )]
     NoRecording { path: PathBuf, lines: u64 },
+    #[error(
+        "{path} is {what}; what {instead} makes of it can be read, through a pipe too (`-` is \
+         standard input)",
+        path = shown(.path)
+    )]
+    Foreign {
+        path: PathBuf,
+        what: &'static str,
+        instead: &'static str,
+    },
     #[error(
         "{path} was compressed with a window of {} MiB, and at most {} MiB are read: \
          `zstd -d --long=31` decompresses it",
         window.div_ceil(1 << 20),
-        frame::LARGEST_WINDOW >> 20
+        frame::LARGEST_WINDOW >> 20,
+        path = shown(.path)
     )]
     Window { path: PathBuf, window: u64 },
 }
@@ -272,10 +289,19 @@ impl Reader {
         };
         match strange {
             0 => Ok(()),
-            lines => Err(ReadError::NoRecording {
-                path: self.path.clone(),
-                lines,
-            }),
+            lines => Err(self.no_recording(lines)),
+        }
+    }
+
+    fn no_recording(&self, lines: u64) -> ReadError {
+        let path = self.path.clone();
+        match self.lines.about().foreign() {
+            Some(&Foreign { what, instead }) => ReadError::Foreign {
+                path,
+                what,
+                instead,
+            },
+            None => ReadError::NoRecording { path, lines },
         }
     }
 

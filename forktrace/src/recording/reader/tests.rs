@@ -138,6 +138,26 @@ fn what_is_no_recording_says_so() {
     assert_eq!(read(b"").unwrap(), (vec![], Damage::default()));
 }
 
+/// Packed by mistake: by what, and what to do.
+#[test]
+fn what_other_programs_have_made_of_a_recording_is_named() {
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(String::from_utf8(lines(1)).unwrap().encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let gzip = [b"\x1f\x8b\x08\0".to_vec(), vec![0xe7; 3000]].concat();
+    let xz = [b"\xfd7zXZ\0".to_vec(), vec![0xe7; 3000]].concat();
+    for (bytes, instead) in [(gzip, "`gzip -dc`"), (xz, "`xz -dc`"), (utf16, "`iconv")] {
+        let error = read(&bytes).unwrap_err();
+        assert!(matches!(error, ReadError::Foreign { .. }), "{error}");
+        assert!(error.to_string().contains(instead), "{error}");
+    }
+    // A line that begins so is no file that does.
+    let behind = [lines(1), b"\x1f\x8b\x08\n".to_vec()].concat();
+    let (counts, damage) = read(&behind).unwrap();
+    assert_eq!((counts.len(), damage.unreadable), (1, 1));
+}
+
 #[test]
 fn a_line_without_end_is_not_kept() {
     // 64 MiB of nothing, then a record: what is read never holds more than a

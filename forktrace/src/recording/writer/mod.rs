@@ -21,7 +21,7 @@ pub(super) use self::output::missing_folder;
 pub use self::rotate::{earlier_files, next_earlier};
 use super::whole::{RECORDINGS, check_name};
 use crate::{
-    model::LossReason,
+    model::{LossReason, shown},
     record::{Loss, Record, write_line},
 };
 
@@ -79,39 +79,39 @@ impl Keeping {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the message says what each is")]
 pub enum WriteError {
-    #[error("{path} exists already; {ways}")]
+    #[error("{path} exists already; {ways}", path = shown(.path))]
     Exists { path: PathBuf, ways: &'static str },
-    #[error("{path} is a folder; give the name of a file in it")]
+    #[error("{path} is a folder; give the name of a file in it", path = shown(.path))]
     Folder { path: PathBuf },
-    #[error("{path}: what is written is no .{ending}; end the name in {fits}")]
+    #[error("{path}: what is written is no .{ending}; end the name in {fits}", path = shown(.path))]
     OtherFormat {
         path: PathBuf,
         ending: String,
         fits: String,
     },
-    #[error("{path} is a symbolic link, which is not followed")]
+    #[error("{path} is a symbolic link, which is not followed", path = shown(.path))]
     Symlink { path: PathBuf },
-    #[error("{path} is being written by another forktrace")]
+    #[error("{path} is being written by another forktrace", path = shown(.path))]
     Locked { path: PathBuf },
-    #[error("{path} is no recording of this kind, and is not appended to")]
+    #[error("{path} is no recording of this kind, and is not appended to", path = shown(.path))]
     NoRecording { path: PathBuf },
-    #[error("{path} is no regular file, which can't be appended to or followed by others")]
+    #[error("{path} is no regular file, which can't be appended to or followed by others", path = shown(.path))]
     NoFile { path: PathBuf },
-    #[error("{path} can't be created: there is no folder {folder}")]
+    #[error("{path} can't be created: there is no folder {folder}", path = shown(.path), folder = shown(.folder))]
     NoFolder { path: PathBuf, folder: PathBuf },
-    #[error("{path} is no regular file, which is what this is written to")]
+    #[error("{path} is no regular file, which is what this is written to", path = shown(.path))]
     NoPlace { path: PathBuf },
-    #[error("opening {path}")]
+    #[error("opening {path}", path = shown(.path))]
     Open { path: PathBuf, source: io::Error },
-    #[error("writing to {path} (what was written before stays readable)")]
+    #[error("writing to {path} (what was written before stays readable)", path = shown(.path))]
     Write { path: PathBuf, source: io::Error },
-    #[error("writing {path} (what was there before is as it was)")]
+    #[error("writing {path} (what was there before is as it was)", path = shown(.path))]
     Whole { path: PathBuf, source: io::Error },
     #[error("writing to standard output")]
     StandardOutput { source: io::Error },
-    #[error("beginning a new file for {path} (the old one is written on)")]
+    #[error("beginning a new file for {path} (the old one is written on)", path = shown(.path))]
     Rotate { path: PathBuf, source: io::Error },
-    #[error("removing what is older than --keep of {path}")]
+    #[error("removing what is older than --keep of {path}", path = shown(.path))]
     Remove { path: PathBuf, source: io::Error },
     #[error("turning a record into JSON: {0}")]
     Json(#[from] serde_json::Error),
