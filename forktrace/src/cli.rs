@@ -239,7 +239,7 @@ pub(crate) struct ReplayArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Recordings, plain or compressed; `-` is standard input.
+    /// Recordings, plain or compressed; `-` is standard input. With --follow folders, too.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// How to print.
@@ -263,6 +263,10 @@ pub(crate) struct ReportArgs {
     /// Overwrite an existing page.
     #[arg(long, requires = "html")]
     pub force: bool,
+    /// Go on with what is written from then on, to these files and to all recordings below these folders, and
+    /// print the report again, until Ctrl-C.
+    #[arg(short, long)]
+    pub follow: bool,
     /// End with status 0 though damage has lost some of the records.
     #[arg(long)]
     pub lenient: bool,

@@ -326,6 +326,84 @@ fn the_program_for_parquet_is_looked_for() {
     );
 }
 
+/// What comes to a folder is added, each report is whole, it sleeps in between, and Ctrl-C ends it.
+#[test]
+fn a_report_goes_on_with_what_comes() {
+    use std::io::{BufRead as _, BufReader};
+    let folder = Folder::new("follow");
+    let page = folder.path("page.html");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_forktrace"))
+        .args(["report", "--follow", "--format", "json", "--html", &page])
+        .arg(&folder.0)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next =
+        || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["totals"]["failures"], 0);
+    let whole = fs::read(RECORDING).unwrap();
+    let (one, two) = whole.split_at(whole.len() / 2);
+    let recording = folder.path("a.ndjson");
+    fs::write(&recording, one).unwrap();
+    let half = next();
+    let begun = half["totals"]["failures"].as_u64().unwrap();
+    assert!((1..215).contains(&begun), "{half}");
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .open(&recording)
+        .unwrap();
+    std::io::Write::write_all(&mut file, two).unwrap();
+    let mut all = next();
+    let mut once: serde_json::Value =
+        serde_json::from_str(&printed(&["report", "--format", "json", RECORDING], "")).unwrap();
+    assert_eq!(once["totals"]["failures"], 215);
+    for report in [&mut all, &mut once] {
+        // What the page's report has beside.
+        report["samples"].take();
+        for row in report["limits"]["rows"].as_array_mut().unwrap() {
+            row["fullness"].take();
+        }
+    }
+    assert_eq!(all, once);
+    assert!(
+        fs::read_to_string(&page)
+            .unwrap()
+            .contains("215 failed creations")
+    );
+    let busy = fs::read_to_string(format!("/proc/{}/schedstat", child.id())).unwrap();
+    let nanoseconds: u64 = busy.split(' ').next().unwrap().parse().unwrap();
+    assert!(
+        nanoseconds < 3_000_000_000,
+        "{nanoseconds} of some ten seconds"
+    );
+    let pid = child.id().to_string();
+    Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(child.wait().unwrap().success());
+    // Nor does it go on where nobody reads it.
+    let unread = format!(
+        "timeout 30 {} report --follow {} | head -1",
+        env!("CARGO_BIN_EXE_forktrace"),
+        folder.0.display()
+    );
+    let began = std::time::Instant::now();
+    assert!(
+        Command::new("sh")
+            .args(["-c", &unread])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    assert!(began.elapsed().as_secs() < 20);
+    // Two files of a folder that nothing is left in but these.
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
+    assert!(refused(&["report", "--follow", "-"]).contains("standard input"));
+    let own = refused(&["report", "--follow", "--html", "-", RECORDING]);
+    assert!(own.contains("--html FILE"), "{own}");
+    refused(&["report", "--follow", "/none"]);
+}
+
 /// What comes through a pipe comes once: the other program gets all of it.
 #[test]
 fn the_program_for_parquet_gets_the_whole_of_a_pipe() {

@@ -182,6 +182,7 @@ pub(crate) const REPORT: Manual = Manual {
     about: &[
         "Sums up any number of recordings, of any number of hosts: what to do first, causes, limits and who filled them, callers, cgroups, bursts and OOM kills.",
         "Of several hosts the same limit of the same owner is one line, with the host that has it worst. What an owner's name has from one start to the next, such as ids of containers and numbers of sessions, is a * there. --by sums up by one thing alone. Tables have ten rows, and as many more as have a hundredth of the failures; --top says how many.",
+        "With --follow it goes on: what is written to the files, and to recordings that come to the folders (names that end in .ndjson or .ndjson.zst, at any depth), is added to the sums, and the report is printed again: over the one before on a terminal, cut to its height, else at most every five seconds. Files that are put away, renamed, copied anew or emptied are known again by what they hold. Files are looked at once a second, or up to every ten seconds where that takes long. What stands behind the last whole record of a file is waited for.",
     ],
     examples: &[
         example("What to do first:", "forktrace report failures.ndjson"),
@@ -196,6 +197,10 @@ pub(crate) const REPORT: Manual = Manual {
         example(
             "For a ticket:",
             "forktrace report --format markdown failures.ndjson",
+        ),
+        example(
+            "Of a folder that hosts write to, as it grows:",
+            "forktrace report --follow --html fleet.html --force /srv/fleet",
         ),
         example(
             "The limits of the last day, for a program:",

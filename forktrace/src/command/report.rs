@@ -1,5 +1,7 @@
 //! `report`: sums recordings up.
 
+mod follow;
+
 use std::{io, path::Path};
 
 use forktrace::{
@@ -23,9 +25,12 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     if let Some(page) = &args.html {
         check_place(page, args)?;
     }
+    if args.follow {
+        return follow::run(args);
+    }
     let (report, damage) = read(args)?;
     if let Some(page) = &args.html {
-        write_whole(page, args.force, &REPORT_PAGE.render(&report, Look::PLAIN)?)?;
+        write_page(page, args.force, &report)?;
         if page == Path::new("-") {
             return Ok(Exit::Done);
         }
@@ -42,16 +47,8 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
 }
 
 fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
-    let Range { since, until } = args.range.range().map_err(UsageError)?;
     let mut damage = Damage::default();
-    let mut report = Aggregator::new(Wanted {
-        since,
-        until,
-        ..wanted(&args.filter)
-    });
-    if args.html.is_some() {
-        report = report.for_page();
-    }
+    let mut report = empty(args)?;
     let progress = Progress::of(&args.files);
     for path in &args.files {
         let mut reader = reading::open(path, &progress)?;
@@ -61,11 +58,36 @@ fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
             progress.aside(|| tell_damage(path, reader.damage()));
         }
     }
-    let asked = Asked {
+    Ok((report.finish_as(asked(args)), damage))
+}
+
+/// A report that nothing has been read for.
+fn empty(args: &ReportArgs) -> anyhow::Result<Aggregator> {
+    let Range { since, until } = args.range.range().map_err(UsageError)?;
+    let report = Aggregator::new(Wanted {
+        since,
+        until,
+        ..wanted(&args.filter)
+    });
+    Ok(match args.html {
+        Some(_) => report.for_page(),
+        None => report,
+    })
+}
+
+fn asked(args: &ReportArgs) -> Asked {
+    Asked {
         by: args.by,
         top: args.top,
-    };
-    Ok((report.finish_as(asked), damage))
+    }
+}
+
+fn write_page(page: &Path, force: bool, report: &Report) -> anyhow::Result<()> {
+    Ok(write_whole(
+        page,
+        force,
+        &REPORT_PAGE.render(report, Look::PLAIN)?,
+    )?)
 }
 
 fn check_place(page: &Path, args: &ReportArgs) -> anyhow::Result<()> {

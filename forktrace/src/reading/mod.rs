@@ -1,11 +1,13 @@
 //! Reading what a command was given: with what is shown meanwhile, and what is told of damage.
 
+mod growing;
 mod progress;
 mod rows;
 
 use std::path::Path;
 
 pub use self::{
+    growing::Growing,
     progress::Progress,
     rows::{rows, tell_rows},
 };

@@ -5,7 +5,7 @@ use std::{fs::Metadata, os::unix::fs::MetadataExt as _};
 use serde::{Deserialize, Serialize};
 
 /// Device and inode. After a file is gone, another may get its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileId(u64, u64);
 
 impl FileId {

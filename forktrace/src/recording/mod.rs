@@ -11,7 +11,7 @@ mod writer;
 pub use file_id::FileId;
 pub use filter::{Filter, LeftOut, Unmet, Wanted};
 pub use reader::{
-    Damage, Gap, Item, NothingYet, OneWay, Piece, ReadError, Reader, Source, lines_of,
+    Damage, Gap, Item, NothingYet, OneWay, Piece, Place, ReadError, Reader, Source, lines_of,
 };
 pub use whole::{RECORDINGS, Whole, check_name, check_whole, write_whole};
 pub use writer::{Existing, Keeping, Recording, Sync, WriteError, earlier_files, next_earlier};

@@ -68,6 +68,13 @@ pub(super) struct Tally {
     pub unreadable: u64,
 }
 
+/// Where the records of a file stand that grows.
+#[derive(Clone, Copy, Default)]
+pub struct Standing {
+    current: Option<usize>,
+    so_far: SoFar,
+}
+
 /// What tells the records of a session from those of another, where some are missing.
 #[derive(Clone, Copy, Default)]
 struct SoFar {
@@ -168,6 +175,35 @@ impl Aggregator {
     /// Takes a file: what of it could be read, in its order.
     pub fn read(&mut self, reader: &mut Reader) -> Result<(), ReadError> {
         self.read_with(reader, ahead::workers())
+    }
+
+    /// Takes what has come to a file since it was read last; `None`: it has not been read. Where it stands
+    /// then.
+    pub fn read_on(
+        &mut self,
+        reader: &mut Reader,
+        standing: Option<Standing>,
+    ) -> Result<Standing, ReadError> {
+        match standing {
+            Some(Standing { current, so_far }) => {
+                self.current = current;
+                self.so_far = so_far;
+            }
+            None => self.begin_file(),
+        }
+        let mut read = self.read_lines(reader, ahead::workers());
+        if standing.is_none() && read.is_ok() {
+            read = reader.end();
+            // What is none of ours is no file of these.
+            self.files -= u64::from(read.is_err());
+        }
+        if read.is_ok() {
+            self.damage.add(reader.damage());
+        }
+        read.map(|()| Standing {
+            current: self.current,
+            so_far: self.so_far,
+        })
     }
 
     /// The same, with so many threads that make out lines.

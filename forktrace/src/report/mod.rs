@@ -56,7 +56,7 @@ pub(crate) mod tests;
 mod timeline;
 mod when;
 
-pub use aggregate::Aggregator;
+pub use aggregate::{Aggregator, Standing};
 pub use document::{
     Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, Fullness, HostRow,
     LimitRow, NearRow, OomReport, OwnerRow, Report, Sample, Series, SessionRow, TimelineRow, Top,

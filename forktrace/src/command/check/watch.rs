@@ -71,43 +71,12 @@ fn show(args: &CheckArgs, mut text: Vec<u8>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if args.format().for_people {
         if out.is_terminal() {
-            text = in_place(&text, terminal::rows());
+            // The nearest limits are at the top.
+            text = terminal::in_place(&text, terminal::rows());
         } else {
             text.push(b'\n');
         }
     }
     out.write_all(&text)?;
     out.flush()
-}
-
-/// From the top left corner, each line over what was there, the rest cleared.
-/// What doesn't fit is cut: the nearest limits are at the top.
-fn in_place(text: &[u8], rows: usize) -> Vec<u8> {
-    let mut out = b"\x1b[H".to_vec();
-    let lines = text.split(|&b| b == b'\n').filter(|line| {
-        // Of the text's end, not of a line between.
-        line.as_ptr() != text.as_ptr_range().end || !line.is_empty()
-    });
-    for (n, line) in lines.take(rows.saturating_sub(1).max(1)).enumerate() {
-        if n > 0 {
-            out.extend(b"\r\n");
-        }
-        out.extend(line);
-        out.extend(b"\x1b[K");
-    }
-    out.extend(b"\r\n\x1b[J");
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cut_to_the_terminal() {
-        let shown = in_place(b"a\n\nb\nc\n", 4);
-        assert_eq!(shown, b"\x1b[Ha\x1b[K\r\n\x1b[K\r\nb\x1b[K\r\n\x1b[J");
-        let whole = in_place(b"a\n", 24);
-        assert_eq!(whole, b"\x1b[Ha\x1b[K\r\n\x1b[J");
-    }
 }

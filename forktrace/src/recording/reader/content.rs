@@ -22,6 +22,7 @@ use super::{
     foreign::{Foreign, foreign},
     frame::{self, Header, LARGEST_WINDOW, LONGEST_HEADER, MAGIC, Walk, walk},
     gap::Gap,
+    place::Place,
     source::NothingYet,
     tape::Tape,
     unpack::{Step, Unpacker},
@@ -61,6 +62,12 @@ pub(super) struct Content {
     /// Decompressed, and how much of it was taken.
     out: Vec<u8>,
     taken: usize,
+    /// Of the frame, what was given before.
+    passed: u64,
+    /// Of the frame, what was given when it was read the last time.
+    skip: u64,
+    /// Where the line begins that is being given.
+    line: Place,
     /// Bytes at hand that are known to be plain.
     plain: usize,
     /// What comes next begins a line, though what was given may not have ended one.
@@ -103,6 +110,9 @@ impl Content {
             state: State::Between,
             out: Vec::new(),
             taken: 0,
+            passed: 0,
+            skip: 0,
+            line: Place::default(),
             plain: 0,
             apart: false,
             frame: 0,
@@ -112,6 +122,37 @@ impl Content {
             damage: Damage::default(),
             gap: None,
         })
+    }
+
+    /// What has been given of the frame with which it begins is not given again.
+    pub(super) fn skip(&mut self, bytes: u64) {
+        self.skip = bytes;
+        self.line.skip = bytes;
+    }
+
+    /// Where the line begins that is being given.
+    pub(super) fn line(&self) -> Place {
+        self.line
+    }
+
+    /// Where the bytes end that have been read.
+    pub(super) fn seen(&self) -> u64 {
+        self.tape.end()
+    }
+
+    /// A line begins behind what was taken.
+    pub(super) fn begin_line(&mut self) {
+        let given = self.taken == self.out.len();
+        self.line = match self.state {
+            State::Plain | State::Lost | State::Between if given => Place {
+                at: self.tape.at(),
+                skip: 0,
+            },
+            _ => Place {
+                at: self.frame,
+                skip: self.passed + self.taken as u64,
+            },
+        };
     }
 
     /// What could not be read so far.
@@ -153,6 +194,7 @@ impl Content {
     /// The bytes that come next; none at the end. Without [`Self::consume`] in between, the same.
     pub(super) fn fill(&mut self) -> Result<&[u8], Stop> {
         while self.taken == self.out.len() {
+            self.passed += self.out.len() as u64;
             self.out.clear();
             self.taken = 0;
             match self.state {
@@ -182,8 +224,17 @@ impl Content {
                     }
                 }
             }
+            self.pass_by();
         }
         Ok(&self.out[self.taken..])
+    }
+
+    /// Leaves out what was given the last time.
+    fn pass_by(&mut self) {
+        let here = (self.out.len() - self.taken) as u64;
+        let known = here.min(self.skip);
+        self.skip -= known;
+        self.taken += known as usize;
     }
 
     /// Begins with what is here. False at the end.
@@ -261,6 +312,10 @@ impl Content {
     /// A frame begins here: it is checked, if that can be done.
     fn frame(&mut self) -> Result<(), Stop> {
         self.frame = self.tape.at();
+        self.passed = 0;
+        if self.frame > 0 {
+            self.skip = 0;
+        }
         self.tape.mark();
         let bytes = self.tape.peek(LONGEST_HEADER)?;
         let Some(header) = Header::parse(bytes) else {
@@ -306,6 +361,7 @@ impl Content {
     fn restart(&mut self, giving: Giving) -> io::Result<()> {
         self.tape.rewind(self.frame)?;
         self.unpacker.begin()?;
+        self.passed = 0;
         self.state = State::Giving(giving);
         Ok(())
     }

@@ -22,6 +22,8 @@ pub(super) trait Bytes {
     /// What comes next; nothing at the end. The same again until some of it is consumed.
     fn fill(&mut self) -> Result<&[u8], Stop>;
     fn consume(&mut self, bytes: usize);
+    /// A line begins where it stands.
+    fn begin_line(&mut self) {}
 }
 
 impl Bytes for Content {
@@ -31,6 +33,10 @@ impl Bytes for Content {
 
     fn consume(&mut self, bytes: usize) {
         self.consume(bytes);
+    }
+
+    fn begin_line(&mut self) {
+        self.begin_line();
     }
 }
 
@@ -74,6 +80,7 @@ impl<B: Bytes> Lines<B> {
     /// Gives the line up that an error has cut in two; how many bytes of it there were.
     pub(super) fn forget(&mut self) -> u64 {
         self.line.clear();
+        self.source.begin_line();
         std::mem::take(&mut self.length)
     }
 
@@ -90,7 +97,7 @@ impl<B: Bytes> Lines<B> {
     /// Until there are whole lines, or the end: what [`Self::take`] gives then. After an error it can
     /// be called again.
     pub(super) fn ready(&mut self) -> Result<(), Stop> {
-        self.source.consume(std::mem::take(&mut self.given));
+        self.consume_given();
         if self.length == 0 {
             self.line.clear();
         }
@@ -130,7 +137,7 @@ impl<B: Bytes> Lines<B> {
 
     /// The next line. After an error it can be called again.
     pub(super) fn next(&mut self) -> Result<Line<'_>, Stop> {
-        self.source.consume(std::mem::take(&mut self.given));
+        self.consume_given();
         if self.length == 0 {
             self.line.clear();
         }
@@ -153,6 +160,14 @@ impl<B: Bytes> Lines<B> {
         }
     }
 
+    fn consume_given(&mut self) {
+        let given = std::mem::take(&mut self.given);
+        self.source.consume(given);
+        if given > 0 {
+            self.source.begin_line();
+        }
+    }
+
     /// Adds what is at hand to the line; whether that ended it.
     fn extend(&mut self) -> Result<bool, Stop> {
         let part = self.source.fill()?;
@@ -163,6 +178,9 @@ impl<B: Bytes> Lines<B> {
             self.line.extend_from_slice(&part[..taken]);
         }
         self.source.consume(taken + usize::from(end.is_some()));
+        if end.is_some() {
+            self.source.begin_line();
+        }
         Ok(end.is_some())
     }
 

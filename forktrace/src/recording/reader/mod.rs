@@ -7,6 +7,7 @@ mod foreign;
 mod frame;
 mod gap;
 mod lines;
+mod place;
 mod source;
 mod tape;
 mod unpack;
@@ -16,7 +17,7 @@ mod tests;
 
 use std::{
     fs::File,
-    io,
+    io::{self, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -24,11 +25,13 @@ use self::{
     content::{Content, Stop},
     foreign::Foreign,
     lines::{Line, Lines},
+    source::Growing,
     tape::Tape,
 };
 pub use self::{
     damage::Damage,
     gap::Gap,
+    place::Place,
     source::{NothingYet, OneWay, Source},
 };
 use crate::{
@@ -115,6 +118,8 @@ pub struct Reader {
     lines: Lines<Content>,
     damage: Damage,
     records: u64,
+    /// Of a file that grows, where reading it began: at its end there is nothing yet.
+    from: Option<u64>,
 }
 
 fn file(path: &Path) -> Result<File, ReadError> {
@@ -156,7 +161,41 @@ impl Reader {
             lines: Lines::new(content),
             damage: Damage::default(),
             records: 0,
+            from: None,
         })
+    }
+
+    /// Reads on in a file that grows, up to the last whole line that is there now; through what `watch` makes
+    /// of it.
+    pub fn go_on(
+        path: &Path,
+        mut file: File,
+        from: Place,
+        watch: impl FnOnce(Box<dyn Source>) -> Box<dyn Source>,
+    ) -> Result<Self, ReadError> {
+        let sought = file.seek(SeekFrom::Start(from.at));
+        sought.map_err(|source| ReadError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut reader = Self::new(path, watch(Box::new(Growing(file))))?;
+        reader.lines.source().skip(from.skip);
+        reader.from = Some(from.at);
+        Ok(reader)
+    }
+
+    /// Where it goes on when there is more: behind the last whole line.
+    pub fn place(&self) -> Place {
+        let Place { at, skip } = self.lines.about().line();
+        Place {
+            at: self.from.unwrap_or(0) + at,
+            skip,
+        }
+    }
+
+    /// Where the bytes end that have been read.
+    pub fn seen(&self) -> u64 {
+        self.from.unwrap_or(0) + self.lines.about().seen()
     }
 
     /// The next record; `None` at the end.
@@ -223,6 +262,9 @@ impl Reader {
         loop {
             match self.lines.ready() {
                 Ok(()) => break,
+                Err(Stop::Failed(error)) if self.from.is_some() && NothingYet::is(&error) => {
+                    return Ok(None);
+                }
                 Err(stop) => {
                     if let Some(gap) = self.stopped(stop)? {
                         return Ok(Some(Piece::Gap(gap)));

@@ -32,6 +32,26 @@ impl<R> Seek for OneWay<R> {
     }
 }
 
+/// A file that may go on behind its end.
+pub(super) struct Growing(pub(super) File);
+
+impl Source for Growing {}
+
+impl Read for Growing {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(to)? {
+            0 => Err(NothingYet.into()),
+            n => Ok(n),
+        }
+    }
+}
+
+impl Seek for Growing {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
 /// What a source answers that goes on when it has nothing more right now.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing more so far")]

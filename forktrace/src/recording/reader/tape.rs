@@ -135,8 +135,8 @@ impl Tape {
         Ok(())
     }
 
-    /// Where the buffer ends.
-    fn end(&self) -> u64 {
+    /// Where the bytes end that have been read.
+    pub(super) fn end(&self) -> u64 {
         self.at + (self.filled - self.from) as u64
     }
 
