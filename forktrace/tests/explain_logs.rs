@@ -96,6 +96,9 @@ fn names_lead_to_pages_and_lines_to_programs() {
             run.status.success() && text.contains(says),
             "{what}: {text}"
         );
+        let aside = String::from_utf8_lossy(&run.stderr);
+        let unknown = aside.contains("any call can be answered with its errno");
+        assert_eq!(unknown, what.starts_with("frob"), "{what}: {aside}");
     }
 }
 
@@ -124,6 +127,7 @@ fn logs_however_packed_and_the_rest_when_one_cannot_be_read() {
         // Torn.
         folder.file("e.gz", &gz[..gz.len() - 9]),
         folder.file("empty", b""),
+        folder.file("f.bz2", b"BZh91AY&SY"),
     ];
     let missing = folder.0.join("missing").to_str().unwrap().to_owned();
     let directory = folder.0.to_str().unwrap().to_owned();
@@ -133,11 +137,11 @@ fn logs_however_packed_and_the_rest_when_one_cannot_be_read() {
     let run = explain(&arguments, b"");
     assert_eq!(run.status.code(), Some(4), "{run:?}");
     let errors = String::from_utf8_lossy(&run.stderr).into_owned();
-    assert_eq!(errors.lines().count(), 3, "{errors}");
-    assert!(
-        errors.contains("it is a directory") && errors.contains("No such file"),
-        "{errors}"
-    );
+    assert_eq!(errors.lines().count(), 4, "{errors}");
+    for part in ["it is a directory", "No such file", "it is bzip2"] {
+        assert!(errors.contains(part), "{errors}");
+    }
+    assert!(!errors.contains("os error"), "{errors}");
     let lines = said(&run);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines[0]["program"], "nginx");

@@ -4,7 +4,7 @@ mod logs;
 
 use std::{
     ffi::OsStr,
-    io::{self, Cursor},
+    io::{self, Cursor, Write as _},
 };
 
 use forktrace::{
@@ -18,6 +18,10 @@ use crate::{
     cli::{ExplainArgs, values::no_page},
     exit::{Exit, UsageError},
 };
+
+/// Of a line that no program is known to say.
+const BY_ERRNO: &str = "no program of the catalogue is known to say this, and any call can be answered with its errno; where that \
+                        was the creation of a process or thread, it was one of these";
 
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     let look = terminal::look(args.color);
@@ -46,7 +50,11 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
             } else if let Some(heard) = heard(line)? {
                 return logs::of_line(args, &heard);
             } else {
-                explained(&text, lookup(&text))?
+                let found = lookup(&text);
+                if matches!(found, Lookup::Several(_)) {
+                    let _ = writeln!(io::stderr(), "forktrace: {BY_ERRNO}");
+                }
+                explained(&text, found)?
             }
         }
     };
@@ -89,7 +97,7 @@ fn each_named<'a>(words: impl Iterator<Item = &'a OsStr>) -> Option<Explained> {
 fn heard(line: &OsStr) -> anyhow::Result<Option<Heard>> {
     let mut heard = listener()?;
     heard.read(None, &mut Cursor::new(line.as_encoded_bytes()), |_| {})?;
-    Ok((heard.totals.said > 0).then_some(heard))
+    Ok((heard.totals.said + heard.totals.doubted > 0).then_some(heard))
 }
 
 fn listener() -> anyhow::Result<Heard> {

@@ -8,6 +8,8 @@ use crate::model::{Errno, Operation};
 pub fn answered(said: &Said) -> Vec<Errno> {
     match (said.message.told, said.errno) {
         (Told::True, Some(errno)) => vec![errno],
+        // What is turned into another errno is one of these.
+        (_, Some(errno)) if !errno.is_of_limits() => vec![errno],
         _ if !said.wish.errno.is_empty() => said.wish.errno.clone(),
         _ => vec![Errno::EAGAIN, Errno::ENOMEM],
     }
@@ -26,6 +28,9 @@ pub fn trust(said: &Said) -> String {
                 "{errno} is what the kernel answered.{}",
                 note.unwrap_or_default()
             )
+        }
+        (Told::Wrong, Some(errno)) if !errno.is_of_limits() => {
+            format!("{errno} is what the kernel answered.")
         }
         (Told::Wrong, Some(errno)) => format!("{errno} may not be the truth{why}."),
         (Told::Misleading, _) => format!("It names no errno, and misleads{why}."),
@@ -108,7 +113,9 @@ fn wishes(program: &Program, operation: Operation, errno: Errno) -> Option<Vec<&
         return None;
     }
     let is_this = |wish: &&Wish| {
-        wish.operation == operation && (wish.errno.is_empty() || wish.errno.contains(&errno))
+        !wish.told_only
+            && wish.operation == operation
+            && (wish.errno.is_empty() || wish.errno.contains(&errno))
     };
     let wishes: Vec<&Wish> = program.wishes.iter().filter(is_this).collect();
     // What was only read tells what a message means, and not that this was such a wish.

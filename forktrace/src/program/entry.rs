@@ -84,6 +84,10 @@ pub struct Wish {
     /// It says nothing at all.
     #[serde(default)]
     pub silent: bool,
+    /// What its messages mean is known, and no more: other versions' wishes, and what was only read of a program
+    /// that was run. Of a caller nobody says that it wanted this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_only: bool,
     /// Whether this was run or read.
     pub how: How,
     /// What it says meanwhile; nothing where it is `silent`.
@@ -115,8 +119,8 @@ pub enum Afterwards {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// Its text. `{errno}` is the errno's text in any language, its name or its number, `{n}` a number,
-    /// `{word}` a word, `{*}` anything.
+    /// Its text. `{errno}` is the errno's text in any language, `{code}` its name or its number, `{n}` a
+    /// number, `{word}` a word, `{*}` anything.
     pub text: String,
     /// How it stands in a log; names, times and numbers are made up.
     pub example: String,
@@ -128,6 +132,27 @@ pub struct Message {
     /// Others say the same: it is this program's where its name stands in the line.
     #[serde(default)]
     pub beside_name: bool,
+    /// Others say the same: it is this program's where nothing else stands in the line.
+    #[serde(default)]
+    pub alone: bool,
+    /// Errnos beside EAGAIN and ENOMEM with which it says that a creation was refused. With others it is of
+    /// something else: a program that isn't there, above all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<Errno>,
+    /// Why nothing need have been refused: of what else it is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
+    /// There is no doubt where one of these stands in the line before it, or in one of those above: a
+    /// traceback's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sure_after: Vec<String>,
+}
+
+impl Message {
+    /// Whether a creation was refused where it names this errno.
+    pub fn is_of(&self, errno: Errno) -> bool {
+        errno.is_of_limits() || self.beyond.contains(&errno)
+    }
 }
 
 /// Whether a message tells the errno that the kernel answered.

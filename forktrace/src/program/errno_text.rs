@@ -1,4 +1,5 @@
-//! Errnos as programs write them: by glibc's texts in all its languages, by musl's, by name, by number.
+//! Errnos as programs write them: by glibc's texts in all its languages, by musl's, and apart from those by
+//! name or by number: a number behind a colon is a number of anything.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -21,30 +22,26 @@ static TEXTS: LazyLock<BTreeMap<String, Errno>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Numbers that stand for an errno in a message are these.
-const NUMBERED: [Errno; 6] = [
-    Errno::EAGAIN,
-    Errno::ENOMEM,
-    Errno::EPERM,
-    Errno::EACCES,
-    Errno::ENOSPC,
-    Errno::ENOENT,
-];
+/// Names and numbers that are looked for: no creation is refused with another one (EACCES and ENOENT, above all, are
+/// of a program that isn't there), and what is said behind it may be of one.
+const NUMBERED: [Errno; 4] = [Errno::EAGAIN, Errno::ENOMEM, Errno::EPERM, Errno::ENOSPC];
 
-/// A regular expression for an errno, without a group.
-pub(super) static PATTERN: LazyLock<String> = LazyLock::new(|| {
+/// A regular expression for an errno's text, without a group.
+pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
     // Longer ones first: one text may begin as another ends.
     let mut texts: Vec<&str> = TEXTS.keys().map(String::as_str).collect();
     texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    let mut each: Vec<String> = texts.into_iter().map(regex::escape).collect();
-    for errno in NUMBERED {
-        each.push(format!(r"{}(?-u:\b)", errno.name()));
-        each.push(format!(r"-?{}(?-u:\b)", errno.number()));
-    }
+    let each: Vec<String> = texts.into_iter().map(regex::escape).collect();
     format!("(?i:{})", each.join("|"))
 });
 
-/// The errno that [`PATTERN`] has matched.
+/// The same for its name or its number.
+pub(super) static CODE: LazyLock<String> = LazyLock::new(|| {
+    let each = NUMBERED.map(|errno| format!("{}|-?{}", errno.name(), errno.number()));
+    format!(r"(?i:(?:{})(?-u:\b))", each.join("|"))
+});
+
+/// The errno that [`TEXT`] or [`CODE`] has matched.
 pub(super) fn parse(text: &[u8]) -> Option<Errno> {
     let text = std::str::from_utf8(text).ok()?;
     let number = || text.trim_start_matches('-').parse().ok();

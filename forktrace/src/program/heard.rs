@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use serde::Serialize;
 
-use super::{Matcher, Said, Source, after, likely, line};
+use super::{Matcher, Said, Source, after, likely, line, matcher::Above};
 use crate::model::{Cause, Errno};
 
 /// The longest line that is read as one; of a longer one, pieces of this length.
@@ -12,6 +12,10 @@ const LONGEST: usize = 1 << 20;
 
 /// Of a line, what is kept to be shown.
 const SHOWN: usize = 300;
+
+/// Of what stands above a line, what is looked at: lines, and their bytes.
+const ABOVE: usize = 4;
+const ABOVE_BYTES: usize = 16 << 10;
 
 /// One line of `forktrace explain --format json` about logs.
 #[derive(Clone, Debug, Serialize)]
@@ -68,6 +72,9 @@ pub struct Meaning {
     pub answered: Vec<Errno>,
     /// Whether the message can be trusted.
     pub trust: String,
+    /// Why nothing need have been refused; absent where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
     /// How often the program asks, and what comes then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -107,14 +114,18 @@ pub struct Totals {
     pub lines: u64,
     /// All bytes, newlines included.
     pub bytes: u64,
-    /// Lines that say something.
+    /// Lines that say that something was refused.
     pub said: u64,
+    /// Lines that may say so, and may be about something else.
+    pub doubted: u64,
 }
 
 /// Sums up what logs say. Bounded by the catalogue: a message and an errno are one entry.
 pub struct Heard {
     matcher: Matcher,
     entries: Vec<Entry>,
+    /// The end of the piece before this one.
+    above: Vec<u8>,
     /// How much was read so far.
     pub totals: Totals,
 }
@@ -132,6 +143,7 @@ impl Heard {
         Self {
             matcher,
             entries: Vec::new(),
+            above: Vec::new(),
             totals: Totals::default(),
         }
     }
@@ -147,6 +159,7 @@ impl Heard {
         log: &mut dyn Read,
         mut progress: impl FnMut(&Totals),
     ) -> io::Result<()> {
+        self.above.clear();
         let mut buffer = vec![0; LONGEST];
         let (mut filled, mut line) = (0, 1);
         loop {
@@ -180,30 +193,37 @@ impl Heard {
         self.totals.bytes += piece.len() as u64;
         let newlines = |part: &[u8]| memchr::memchr_iter(b'\n', part).count() as u64;
         let (mut from, mut counted) = (0, 0);
+        let before = std::mem::take(&mut self.above);
         while let Some(found) = self.matcher.next(&piece[from..]) {
             let at = from + found.start;
             let begins = memchr::memrchr(b'\n', &piece[..at]).map_or(0, |at| at + 1);
             let ends = memchr::memchr(b'\n', &piece[at..]).map_or(piece.len(), |n| at + n);
             line += newlines(&piece[counted..begins]);
             counted = begins;
-            self.line(file, &piece[begins..ends], line);
+            let above = || last_lines(&before, &piece[..begins]);
+            self.line(file, &above, &piece[begins..ends], line);
             from = (ends + 1).min(piece.len());
         }
+        self.above = last_lines(&before, piece);
         let last = line + newlines(&piece[counted..]);
         let open = !piece.is_empty() && piece.last() != Some(&b'\n');
         self.totals.lines += newlines(piece) + u64::from(open);
         last
     }
 
-    fn line(&mut self, file: Option<&str>, text: &[u8], line: u64) {
-        let said = self.matcher.said(text);
+    fn line(&mut self, file: Option<&str>, above: Above<'_>, text: &[u8], line: u64) {
+        let said = self.matcher.said_below(above, text);
         let Some(first) = said.first() else {
             return;
         };
-        self.totals.said += 1;
+        match first.doubted {
+            true => self.totals.doubted += 1,
+            false => self.totals.said += 1,
+        }
         let same = |entry: &&mut Entry| {
             let known = &entry.said[0];
-            std::ptr::eq(known.message, first.message) && known.errno == first.errno
+            std::ptr::eq(known.message, first.message)
+                && (known.errno, known.doubted) == (first.errno, first.doubted)
         };
         if let Some(entry) = self.entries.iter_mut().find(same) {
             entry.count += 1;
@@ -219,12 +239,27 @@ impl Heard {
         });
     }
 
-    /// What was said, the most frequent first.
+    /// What was said, the most frequent first; last what may be about something else.
     pub fn tellings(&self) -> Vec<Telling> {
         let mut entries: Vec<&Entry> = self.entries.iter().collect();
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.count));
+        entries.sort_by_key(|entry| (entry.said[0].doubted, std::cmp::Reverse(entry.count)));
         entries.into_iter().map(telling).collect()
     }
+}
+
+/// The last lines of what has been read: of this, and of what came before it.
+fn last_lines(before: &[u8], piece: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    if piece.len() < ABOVE_BYTES {
+        all.extend_from_slice(before);
+    }
+    all.extend_from_slice(&piece[piece.len().saturating_sub(ABOVE_BYTES)..]);
+    // The line that it ends with has its end.
+    let mut ends = memchr::memrchr_iter(b'\n', &all).skip(ABOVE);
+    let from = ends.next().map_or(0, |at| at + 1);
+    let from = from.max(all.len().saturating_sub(ABOVE_BYTES));
+    all.drain(..from);
+    all
 }
 
 fn place(file: Option<&str>, text: &[u8], line: u64) -> Place {
@@ -254,10 +289,12 @@ fn telling(entry: &Entry) -> Telling {
             call: said.wish.call.clone(),
             errno: said.errno,
             trust: after::trust(said),
-            next: after::next(said.wish),
+            doubt: said.message.doubt.clone().filter(|_| said.doubted),
+            next: after::next(said.wish).filter(|_| said.fits),
             heals: said
                 .wish
                 .afterwards
+                .filter(|_| said.fits)
                 .map(|after| after.sentence().to_owned()),
             answered,
         },
@@ -293,6 +330,8 @@ mod tests {
     }
 
     const FORK: &str = "LOG:  could not fork new process for connection: ";
+    const EAGAIN: &str = "Resource temporarily unavailable";
+    const ENOMEM: &str = "Cannot allocate memory";
 
     fn heard(text: &[u8]) -> Heard {
         let mut heard = Heard::new(Matcher::new().unwrap());
@@ -302,12 +341,13 @@ mod tests {
 
     #[test]
     fn lines_are_numbered_and_counted() {
-        let log = format!("a\n{FORK}EAGAIN\n\n{FORK}EAGAIN\n{FORK}ENOMEM\nb");
+        let log = format!("a\n{FORK}{EAGAIN}\n\n{FORK}{EAGAIN}\n{FORK}{ENOMEM}\nb");
         let heard = heard(log.as_bytes());
         let totals = Totals {
             lines: 6,
             bytes: log.len() as u64,
             said: 3,
+            doubted: 0,
         };
         assert_eq!(heard.totals, totals);
         let told = heard.tellings();
@@ -331,7 +371,7 @@ mod tests {
                     *byte = b'\n';
                 }
             }
-            log.extend(format!("\n{FORK}EAGAIN\n").into_bytes());
+            log.extend(format!("\n{FORK}{EAGAIN}\n").into_bytes());
             let heard = heard(&log);
             assert_eq!(heard.totals.said, 1, "{before}");
             let line = log.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -341,10 +381,37 @@ mod tests {
         }
         // One line of many pieces.
         let mut log = vec![b'x'; 2 * LONGEST + 7];
-        log.extend(format!(" {FORK}EAGAIN").into_bytes());
+        log.extend(format!(" {FORK}{EAGAIN}").into_bytes());
         let heard = heard(&log);
         assert_eq!(heard.totals.said, 1);
         assert!(heard.tellings()[0].first.text.len() <= SHOWN);
+    }
+
+    #[test]
+    fn a_tracebacks_lines_tell_what_its_last_one_is_about() {
+        let error = "BlockingIOError: [Errno 11] Resource temporarily unavailable\n";
+        let refused = format!("Traceback (most recent call last):\n    pid = os.fork()\n{error}");
+        let far = format!("os.fork()\n{}{error}", "x\n".repeat(ABOVE));
+        for (log, said, doubted) in [
+            (error, 0, 1),
+            (&*refused, 1, 0),
+            (&*format!("{error}{refused}"), 1, 1),
+            (&*far, 0, 1),
+        ] {
+            let totals = heard(log.as_bytes()).totals;
+            assert_eq!((totals.said, totals.doubted), (said, doubted), "{log}");
+        }
+        // Wherever a piece ends.
+        for before in 0..40 {
+            let mut log = vec![b'x'; LONGEST - 120 + 4 * before];
+            log.push(b'\n');
+            log.extend(refused.as_bytes());
+            assert_eq!(heard(&log).totals.said, 1, "{before}");
+        }
+        let both = heard(format!("{error}{error}{FORK}{EAGAIN}\n").as_bytes());
+        let told = both.tellings();
+        assert_eq!((told[0].message.doubt.is_none(), told[1].count), (true, 2));
+        assert!(told[1].message.doubt.is_some());
     }
 
     #[test]

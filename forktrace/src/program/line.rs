@@ -5,9 +5,27 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-/// Where a log of JSON lines has its text: the journal's, Docker's, then what applications write.
-const MESSAGES: [&str; 7] = [
-    "MESSAGE", "log", "message", "msg", "error", "err", "@message",
+/// Where a log of JSON lines has its text: the journal's, Docker's, what applications write, and what those
+/// who collect it put it into (Google Cloud, Elastic's common schema).
+const MESSAGES: &[&str] = &[
+    "MESSAGE",
+    "log",
+    "message",
+    "msg",
+    "error",
+    "err",
+    "@message",
+    "error.message",
+    "exception",
+    "exc_info",
+    "stack",
+    "stack_trace",
+    "stacktrace",
+    "error.stack_trace",
+    "textPayload",
+    "jsonPayload",
+    "event",
+    "event.original",
 ];
 
 /// Where it has who spoke.
@@ -125,6 +143,15 @@ mod tests {
         assert_eq!(text(r#"{"log":"a \"b\"\n","stream":"stderr"}"#), "a \"b\"");
         assert_eq!(text(r#"{"MESSAGE":[97,32,98]}"#), "a b");
         assert_eq!(text(r#"{"level":"error","msg":"a","err":"b"}"#), "a b");
+        for line in [
+            r#"{"error":{"message":"a","code":3}}"#,
+            r#"{"jsonPayload":{"message":"a"},"severity":"ERROR"}"#,
+            r#"{"textPayload":"a","resource":{"type":"b"}}"#,
+            r#"{"event":{"original":"a"},"@timestamp":"b"}"#,
+            r#"{"stack_trace":"a","thread":"b"}"#,
+        ] {
+            assert_eq!(text(line), "a", "{line}");
+        }
         assert_eq!(
             text(r#"level=error msg="a \"b\"""#),
             r#"level=error msg="a "b"""#

@@ -6,7 +6,7 @@ use std::{cell::OnceCell, ops::Range};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::bytes::Regex;
 
-use super::{Message, Program, Wish, all, errno_text, line, template};
+use super::{Message, Program, Told, Wish, all, errno_text, line, template};
 use crate::model::Errno;
 
 /// A message of the catalogue in a line.
@@ -22,9 +22,16 @@ pub struct Said {
     pub errno: Option<Errno>,
     /// The line names the program.
     pub named: bool,
+    /// The wish is known to end so with this errno; else what comes next isn't known.
+    pub fits: bool,
+    /// Something else may be meant, and nothing has been refused: see [`Message::doubt`].
+    pub doubted: bool,
     /// Bytes of the message that are text and no places for it.
     weight: usize,
 }
+
+/// The lines above one, where somebody asks for them.
+pub(super) type Above<'a> = &'a dyn Fn() -> Vec<u8>;
 
 /// A message, and what finds it.
 struct Known {
@@ -82,6 +89,11 @@ impl Matcher {
 
     /// What a line says; the likeliest first, each program once.
     pub fn said(&self, line: &[u8]) -> Vec<Said> {
+        self.said_below(&Vec::new, line)
+    }
+
+    /// The same of a line that others stand above, of which a traceback's tell what it is about.
+    pub(super) fn said_below(&self, above: Above<'_>, line: &[u8]) -> Vec<Said> {
         let readable = line::readable(line);
         let text = &*readable.text;
         let mut met: Vec<usize> = self
@@ -94,15 +106,24 @@ impl Matcher {
         met.dedup();
         let mut said: Vec<Said> = met
             .into_iter()
-            .filter_map(|at| self.read(&self.known[at], text, &readable.speaker))
+            .filter_map(|at| self.read(&self.known[at], above, text, &readable.speaker))
             .collect();
         // A library's answer is everybody's: who is known to say it comes first.
         said.sort_by_key(|said| {
             (
+                said.doubted,
                 said.program.library,
+                !said.fits,
                 !said.named,
                 std::cmp::Reverse(said.weight),
             )
+        });
+        // What stands within another's message is that one's: a program's, in the words of its interpreter.
+        let texts: Vec<&'static str> = said.iter().map(|said| &*said.message.text).collect();
+        said.retain(|said| {
+            let mine = &*said.message.text;
+            let within = |text: &&str| text.len() > mine.len() && text.contains(mine);
+            said.program.library || !texts.iter().any(within)
         });
         let mut programs: Vec<&str> = Vec::new();
         said.retain(|said| {
@@ -113,27 +134,42 @@ impl Matcher {
         said
     }
 
-    fn read(&self, known: &Known, text: &[u8], speaker: &str) -> Option<Said> {
-        let make = || template::anywhere(&known.message.text).ok();
+    fn read(&self, known: &Known, above: Above<'_>, text: &[u8], speaker: &str) -> Option<Said> {
+        let message = known.message;
+        let make = || match message.alone {
+            true => template::alone(&message.text).ok(),
+            false if known.program.library => template::anywhere_at_an_end(&message.text).ok(),
+            false => template::anywhere(&message.text).ok(),
+        };
         let found = known
             .expression
             .get_or_init(make)
             .as_ref()?
             .captures(text)?;
-        let begins = found.get(0)?.start();
+        let before = text.get(..found.get(0)?.start())?;
         let named = self.is_named(known.program, speaker.as_bytes())
-            || self.is_named(known.program, text.get(..begins)?)
-            || self.is_named(known.program, known.message.text.as_bytes());
-        if known.message.beside_name && !named {
+            || self.is_named(known.program, before)
+            || self.is_named(known.program, message.text.as_bytes());
+        if message.beside_name && !named {
             return None;
         }
+        let errno = match found.name("errno") {
+            Some(errno) => Some(errno_text::parse(errno.as_bytes()).filter(|e| message.is_of(*e))?),
+            None => None,
+        };
+        let after = |text: &[u8]| {
+            let mut after = message.sure_after.iter();
+            after.any(|after| memchr::memmem::find(text, after.as_bytes()).is_some())
+        };
+        let sure = || !message.sure_after.is_empty() && (after(before) || after(&above()));
+        let of_wish = |errno| known.wish.errno.is_empty() || known.wish.errno.contains(&errno);
         Some(Said {
+            fits: message.told != Told::True || errno.is_none_or(of_wish),
             program: known.program,
             wish: known.wish,
-            message: known.message,
-            errno: found
-                .name("errno")
-                .and_then(|errno| errno_text::parse(errno.as_bytes())),
+            message,
+            errno,
+            doubted: message.doubt.is_some() && !sure(),
             named,
             weight: known.weight,
         })

@@ -4,8 +4,10 @@ use regex::bytes::Regex;
 
 use super::errno_text;
 
-/// What stands for an errno.
+/// What stands for an errno's text.
 const ERRNO: &str = "{errno}";
+/// What stands for an errno's name or number.
+const CODE: &str = "{code}";
 /// What stands for a number, or a version's.
 const NUMBER: &str = "{n}";
 /// What stands for one word.
@@ -13,7 +15,7 @@ const WORD: &str = "{word}";
 /// What stands for anything on the line.
 const ANYTHING: &str = "{*}";
 
-const PLACES: [&str; 4] = [ERRNO, NUMBER, WORD, ANYTHING];
+const PLACES: [&str; 5] = [ERRNO, CODE, NUMBER, WORD, ANYTHING];
 
 /// The parts of a template, in order.
 fn parts(text: &str) -> Vec<&str> {
@@ -40,9 +42,13 @@ fn expression(text: &str) -> String {
     let mut out = String::new();
     for part in parts(text) {
         match part {
-            ERRNO => {
+            ERRNO | CODE => {
+                let pattern = match part {
+                    ERRNO => &errno_text::TEXT,
+                    _ => &errno_text::CODE,
+                };
                 out.push_str("(?P<errno>");
-                out.push_str(&errno_text::PATTERN);
+                out.push_str(pattern);
                 out.push(')');
             }
             NUMBER => out.push_str("[0-9]+(?:[.][0-9]+)*"),
@@ -55,9 +61,32 @@ fn expression(text: &str) -> String {
     out
 }
 
-/// Finds it anywhere in a line. An errno in it is the group `errno`.
+/// Finds it anywhere in a line, where a word begins. An errno in it is the group `errno`.
 pub(super) fn anywhere(text: &str) -> Result<Regex, regex::Error> {
-    Regex::new(&expression(text))
+    Regex::new(&at_a_word(text))
+}
+
+/// The same, where nothing goes on behind the errno that it ends with: in somebody's sentence about it, words
+/// do.
+pub(super) fn anywhere_at_an_end(text: &str) -> Result<Regex, regex::Error> {
+    let end = match text.ends_with(ERRNO) {
+        true => r"(?-u:[ \t]*(?:$|[\r\n]|at |[^ \t0-9A-Za-z_]))",
+        false => "",
+    };
+    Regex::new(&(at_a_word(text) + end))
+}
+
+fn at_a_word(text: &str) -> String {
+    let begin = match text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        true => r"(?-u:\b)",
+        false => "",
+    };
+    format!("{begin}{}", expression(text))
+}
+
+/// Finds it where it is the whole line.
+pub(super) fn alone(text: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&format!(r"^\s*{}\s*$", expression(text)))
 }
 
 /// Whether a name is this one, whatever its number. Without an expression: callers are compared with
@@ -86,7 +115,7 @@ pub(super) fn word(text: &str) -> Result<Regex, regex::Error> {
 /// Whether the text has a place for an errno.
 #[cfg(test)]
 pub(super) fn has_errno(text: &str) -> bool {
-    text.contains(ERRNO)
+    text.contains(ERRNO) || text.contains(CODE)
 }
 
 /// How much of a line it takes: of two that match, the longer one is meant.
@@ -123,7 +152,28 @@ mod tests {
             &found["errno"],
             "Nicht genügend Hauptspeicher verfügbar".as_bytes()
         );
-        assert!(!fork.is_match(b"worker x (y): fork failed: 11"));
+        assert!(!fork.is_match(b"worker x (y): fork failed: Cannot allocate memory"));
+        assert!(!fork.is_match(b"worker 1 (y): fork failed: 11"));
+        assert!(!fork.is_match(b"coworker 1 (y): fork failed: Cannot allocate memory"));
+        let number = anywhere("error = {code}").unwrap();
+        assert!(number.is_match(b"error = 11,") && number.is_match(b"x error = eagain"));
+        assert!(!number.is_match(b"error = 110") && !number.is_match(b"error = EAGAINST"));
+        let ended = anywhere_at_an_end("fork: {errno}").unwrap();
+        for end in [
+            "",
+            "\n  next",
+            " at x.pl line 3.",
+            ", retrying",
+            " (11)",
+            "'",
+            "：再试",
+        ] {
+            let line = format!("a: fork: Cannot allocate memory{end}");
+            assert!(ended.is_match(line.as_bytes()), "{line}");
+        }
+        assert!(!ended.is_match(b"fork: Cannot allocate memory is told twice"));
+        assert!(alone("No more.").unwrap().is_match(b" No more.\t"));
+        assert!(!alone("No more.").unwrap().is_match(b"x No more."));
         assert!(!fork.is_match(b"worker 1 (y): fork failed: something"));
         assert_eq!(parts("{n}{errno} a{*}"), ["{n}", "{errno}", " a", "{*}"]);
     }

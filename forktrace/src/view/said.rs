@@ -69,21 +69,35 @@ fn said(telling: &Telling, look: Look) -> String {
         };
         text.row("where", &lines);
     }
+    let message = &telling.message;
     let by = match telling.library {
-        true => format!("any program, by {}, refused {}", telling.name, telling.wish),
-        false => format!("{}, refused {}", telling.name, telling.wish),
+        true => "any program, by ",
+        false => "",
     };
-    text.row("said by", &by);
+    let refused = match message.doubt {
+        Some(_) => "may have been refused",
+        None => "refused",
+    };
+    text.row(
+        "said by",
+        &format!("{by}{}, {refused} {}", telling.name, telling.wish),
+    );
+    if let Some(doubt) = &message.doubt {
+        text.row("or else", &format!("{doubt}."));
+    }
     if !telling.also.is_empty() {
         text.row("or by", &telling.also.join(", "));
     }
-    let message = &telling.message;
     text.row("errno", &message.trust);
     if let Some(call) = &message.call {
         let errnos: Vec<String> = message.answered.iter().map(ToString::to_string).collect();
+        let was = match message.doubt {
+            Some(_) => "would have been",
+            None => "was",
+        };
         text.row(
             "kernel",
-            &format!("{call} was answered {}.", errnos.join(" or ")),
+            &format!("{call} {was} answered {}.", errnos.join(" or ")),
         );
     }
     if let Some(next) = &message.next {
@@ -139,11 +153,16 @@ fn end(totals: &Totals, look: Look) -> String {
     let (said, lines) = (totals.said, totals.lines);
     let says = if said == 1 { "says" } else { "say" };
     let s = if lines == 1 { "" } else { "s" };
-    let _ = writeln!(
-        text.out,
-        "{said} of {lines} line{s} {says} that something was refused."
-    );
-    let advice: &[&str] = match said {
+    let may = match totals.doubted {
+        0 => String::new(),
+        1 => "; 1 more may be about that, or about something else".to_owned(),
+        n => format!("; {n} more may be about that, or about something else"),
+    };
+    let sum = format!("{said} of {lines} line{s} {says} that something was refused{may}.");
+    for line in wrap(&sum, text.width) {
+        let _ = writeln!(text.out, "{line}");
+    }
+    let advice: &[&str] = match said + totals.doubted {
         0 => &[
             "No message of the catalogue is among them (forktrace explain --programs lists it). That doesn't mean that nothing \
              was refused: some programs say nothing at all.",
@@ -195,6 +214,20 @@ mod tests {
             told.lines().all(|line| line.chars().count() <= 80),
             "{told}"
         );
+    }
+
+    #[test]
+    fn what_may_be_of_something_else_is_told_as_that() {
+        let killed = b"[ERROR] Worker (pid:813) was sent SIGKILL! Perhaps out of memory?";
+        let told = text(killed, None);
+        for part in [
+            "gunicorn, may have been refused a worker process",
+            "or else   a worker that ran into its timeout",
+            "would have been answered EAGAIN",
+            "0 of 1 line say that something was refused; 1 more may be",
+        ] {
+            assert!(told.contains(part), "{part} isn't in:\n{told}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use forktrace::{
     host::readings::{Readings, ReadingsError},
     model::bytes,
     program::{Answer, Behind, Heard, Telling, Totals},
-    view::{Format, clean, formats},
+    view::{Format, clean, formats, without_numbers},
 };
 
 use super::{listener, of_name};
@@ -75,7 +75,8 @@ fn read(heard: &mut Heard, name: &str, log: io::Result<Box<dyn Read + '_>>) -> b
         log.and_then(|mut log| heard.read(Some(name), &mut *log, |totals| progress.show(totals)));
     progress.end();
     if let Err(error) = &read {
-        let _ = writeln!(io::stderr(), "forktrace: reading {}: {error}", clean(name));
+        let (name, why) = (clean(name), without_numbers(error));
+        let _ = writeln!(io::stderr(), "forktrace: reading {name}: {why}");
     }
     read.is_ok()
 }
@@ -98,8 +99,21 @@ fn open(path: &Path) -> io::Result<Box<dyn Read>> {
             let stream = stream.map_err(io::Error::other)?;
             Box::new(liblzma::read::XzDecoder::new_stream(packed, stream))
         }
+        [b'B', b'Z', b'h', ..] => return Err(unread("bzip2", "bzcat FILE")),
+        [0x04, 0x22, 0x4d, 0x18, ..] => return Err(unread("lz4", "lz4cat FILE")),
+        [b'P', b'K', 3, 4, ..] => return Err(unread("a zip archive", "unzip -p FILE")),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            return Err(unread("UTF-16", "iconv -f UTF-16 -t UTF-8 FILE"));
+        }
         _ => Box::new(packed),
     })
+}
+
+/// What would be read as a text that says nothing.
+fn unread(what: &str, by: &str) -> io::Error {
+    io::Error::other(format!(
+        "it is {what}, which isn't read here: {by} | forktrace explain -"
+    ))
 }
 
 /// What the journal has of a unit, by journalctl: its files are its own.
@@ -115,7 +129,8 @@ fn journal(heard: &mut Heard, unit: &str) -> bool {
         Err(error) => {
             let _ = writeln!(
                 io::stderr(),
-                "forktrace: starting journalctl: {error}; give the files of the log by --log"
+                "forktrace: starting journalctl: {}; give the files of the log by --log",
+                without_numbers(&error)
             );
             return false;
         }
@@ -125,6 +140,7 @@ fn journal(heard: &mut Heard, unit: &str) -> bool {
         .take()
         .ok_or_else(|| io::Error::other("it has no output"));
     let name = format!("journal of {unit}");
+    let before = heard.totals.lines;
     let read = read(
         heard,
         &name,
@@ -133,6 +149,9 @@ fn journal(heard: &mut Heard, unit: &str) -> bool {
     let ended = child.wait().is_ok_and(|status| status.success());
     if !ended {
         let _ = writeln!(io::stderr(), "forktrace: journalctl failed");
+    } else if heard.totals.lines == before {
+        let text = "forktrace: the journal has nothing of";
+        let _ = writeln!(io::stderr(), "{text} {}", clean(unit));
     }
     read && ended
 }
@@ -210,6 +229,34 @@ impl Progress {
     fn end(&self) {
         if self.shown {
             let _ = writeln!(io::stderr());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log that can't be read is none that says nothing.
+    #[test]
+    fn what_is_no_text_is_said_to_be_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let opened = |bytes: &[u8]| {
+            std::fs::write(file.path(), bytes).unwrap();
+            open(file.path()).err().map(|error| error.to_string())
+        };
+        for (bytes, tool) in [
+            (&b"BZh91AY&SY"[..], "bzcat"),
+            (b"\x04\x22\x4d\x18\x64", "lz4cat"),
+            (b"PK\x03\x04", "unzip"),
+            (b"\xff\xfea\0", "iconv"),
+            (b"\xfe\xff\0a", "iconv"),
+        ] {
+            let why = opened(bytes).unwrap_or_default();
+            assert!(why.contains(tool), "{bytes:?}: {why}");
+        }
+        for bytes in [&b""[..], b"B", b"BZ is no log of bzip2", b"PK\n", b"\xff"] {
+            assert_eq!(opened(bytes), None, "{bytes:?}");
         }
     }
 }

@@ -29,11 +29,16 @@ fn list(programs: &[Program], look: Look) -> String {
             let heals = if heals.is_empty() { "not known" } else { heals };
             let _ = writeln!(out, "  {}  {dim}({heals}){dim:#}", wish.what);
             for message in &wish.messages {
+                let doubt = message
+                    .doubt
+                    .as_ref()
+                    .map(|_| "; said of other things, too");
                 let _ = writeln!(
                     out,
-                    "    {} {dim}[errno: {}]{dim:#}",
+                    "    {} {dim}[errno: {}{}]{dim:#}",
                     message.text,
-                    told(message.told)
+                    told(message.told),
+                    doubt.unwrap_or_default()
                 );
             }
             if wish.silent {
