@@ -145,12 +145,7 @@ fn of_repeat(repeat: &Repeat, known: Option<&Entry>) -> Entry {
 }
 
 fn of_loss(loss: &Loss) -> Entry {
-    let what = match loss.is_of_failures() {
-        true => "failures were counted without their cause",
-        false => "may be missing",
-    };
-    let text = format!("{} {what} ({})", loss.count, loss.reason);
-    let mut entry = Entry::new(LOSS, NOTICE, &text);
+    let mut entry = Entry::new(LOSS, NOTICE, &loss.sentence());
     entry.add("COUNT", loss.count);
     entry.add("LOSS", &loss.reason);
     entry
@@ -327,6 +322,32 @@ mod tests {
         assert_eq!(of("PRIORITY="), ["PRIORITY=4"]);
         assert_eq!(of("CAUSE="), ["CAUSE=cgroup_pids_max"]);
         assert!(entry.iter().all(|line| line.contains('=')), "{entry:#?}");
+    }
+
+    #[test]
+    fn what_is_lost_is_said_to_be_what_it_is() {
+        let mut there = Journald::new();
+        for (reason, says) in [
+            (
+                LossReason::RingFull,
+                "3 failures were counted without detail (ring_full)",
+            ),
+            (
+                LossReason::Skipped,
+                "the kernel skipped forktrace on up to 3 returns, failing or not",
+            ),
+            (LossReason::OomKill, "3 OOM kills could not be recorded"),
+        ] {
+            let name = reason.name().to_owned();
+            there.journal.take(&Record::Loss(Loss {
+                count: 3,
+                since: String::new(),
+                reason,
+            }));
+            let entry = there.next().unwrap();
+            has(&entry, &format!("MESSAGE={says}"));
+            has(&entry, &format!("LOSS={name}"));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Records as log records. Names of attributes are those of the semantic conventions where these have one.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{nanoseconds, number, scope, text};
@@ -13,7 +14,7 @@ const WARN: u32 = 13;
 const INFO: u32 = 9;
 
 /// Whom records are of: the host of the session that they follow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     host: String,
     boot_id: Option<String>,
@@ -156,7 +157,7 @@ fn of_loss(loss: &Loss) -> Value {
         "forktrace.loss",
         WARN,
         &loss.since,
-        &format!("{} are missing ({})", loss.count, loss.reason),
+        &loss.sentence(),
         vec![
             number("forktrace.count", Some(loss.count)),
             text("forktrace.reason", Some(loss.reason.name())),

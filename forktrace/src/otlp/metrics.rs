@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Resource, nanoseconds, scope, text};
-use crate::record::Record;
+use crate::record::{LossReason, Record};
 
 /// What has been counted since `since`, whoever asked for it: it goes on over restarts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +17,13 @@ pub struct Sums {
     pub until: String,
     /// Failures, by cause; repeats of a failure that isn't known are of none.
     pub causes: BTreeMap<String, u64>,
-    /// By reason.
+    /// Failures that were counted without their cause, by reason.
     pub lost: BTreeMap<String, u64>,
     /// Victims of the OOM killer.
     pub oom_kills: u64,
+    /// Returns that the kernel may have kept from forktrace, failing or not.
+    #[serde(default)]
+    pub skipped: u64,
     /// Causes of the latest failures, for their repeats.
     #[serde(default)]
     recent: BTreeMap<u64, String>,
@@ -48,10 +51,14 @@ impl Sums {
                 let cause = cause.cloned().unwrap_or_else(|| "other".to_owned());
                 *self.causes.entry(cause).or_default() += repeat.count;
             }
-            Record::Loss(loss) => {
+            Record::Loss(loss) if loss.is_of_failures() => {
                 let reason = loss.reason.name().to_owned();
                 *self.lost.entry(reason).or_default() += loss.count;
             }
+            Record::Loss(loss) if loss.reason == LossReason::OomKill => {
+                self.oom_kills += loss.count;
+            }
+            Record::Loss(loss) => self.skipped += loss.count,
             Record::OomKill(_) => self.oom_kills += 1,
             Record::Summary(_) => {}
         }
@@ -101,6 +108,12 @@ pub fn metrics(resource: &Resource, sums: &Sums) -> Value {
             by("forktrace.reason", &sums.lost),
         ),
         sum(
+            "forktrace.returns_skipped",
+            "{return}",
+            "Returns that the kernel may have kept from forktrace: at most so many failures are missing.",
+            vec![point(Vec::new(), sums.skipped)],
+        ),
+        sum(
             "forktrace.oom_kills",
             "{process}",
             "Victims of the OOM killer.",
@@ -116,7 +129,32 @@ pub fn metrics(resource: &Resource, sums: &Sums) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{AT, LATER, failed, repeat, session};
+    use crate::report::tests::{AT, LATER, failed, loss, repeat, session};
+
+    #[test]
+    fn losses_are_what_they_are_of() {
+        let mut sums = Sums::default();
+        for (count, reason) in [
+            (3, LossReason::RingFull),
+            (4, LossReason::RingFull),
+            (5, LossReason::Skipped),
+            (6, LossReason::OomKill),
+            (7, LossReason::Other("newer".to_owned())),
+        ] {
+            sums.add(&loss(count, reason));
+        }
+        let lost: Vec<(&str, u64)> = sums.lost.iter().map(|(why, n)| (&**why, *n)).collect();
+        assert_eq!(lost, [("newer", 7), ("ring_full", 7)]);
+        assert_eq!((sums.skipped, sums.oom_kills), (5, 6));
+        let made = metrics(&Resource::default(), &sums).to_string();
+        for name in [
+            "forktrace.lost",
+            "forktrace.returns_skipped",
+            "forktrace.oom_kills",
+        ] {
+            assert!(made.contains(&format!("\"name\":\"{name}\"")), "{name}");
+        }
+    }
 
     #[test]
     fn repeats_are_of_their_failures_cause_and_sums_go_on() {

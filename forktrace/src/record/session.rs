@@ -154,6 +154,18 @@ impl Loss {
     pub fn is_of_failures(&self) -> bool {
         self.reason.is_of_failures()
     }
+
+    /// In words, for who reads one record alone.
+    pub fn sentence(&self) -> String {
+        let n = self.count;
+        match &self.reason {
+            LossReason::OomKill => format!("{n} OOM kills could not be recorded"),
+            LossReason::Skipped => {
+                format!("the kernel skipped forktrace on up to {n} returns, failing or not")
+            }
+            reason => format!("{n} failures were counted without detail ({reason})"),
+        }
+    }
 }
 
 /// Exact totals of a session.

@@ -35,6 +35,9 @@ const BATCH: usize = 512;
 const FIRST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(30);
 
+/// How often a request is sent that the collector fails at: it may be the request.
+const FAILED: u32 = 5;
+
 /// Sends all that comes. Ends by a signal, or with what can't be read.
 pub(super) fn run(path: &Path, endpoint: &Endpoint, wanted: Wanted) -> anyhow::Result<Exit> {
     if path == Path::new("-") {
@@ -54,6 +57,7 @@ pub(super) fn run(path: &Path, endpoint: &Endpoint, wanted: Wanted) -> anyhow::R
             file: begin.id,
             begins: None,
             records: 0,
+            resource: state.as_ref().and_then(|state| state.resource.clone()),
             sums: state.map(|state| state.sums).unwrap_or_default(),
         },
     };
@@ -95,7 +99,7 @@ pub(super) fn run(path: &Path, endpoint: &Endpoint, wanted: Wanted) -> anyhow::R
             {
                 sender.begin_file(next);
             }
-            sender.begin_session(new);
+            sender.begin_session(new, passed <= skip);
             session = Some(new.clone());
         }
         let record = filter.pass(record);
@@ -124,10 +128,21 @@ struct State {
     begins: Option<String>,
     /// Records that have been read from its beginning on, and sent where they were wanted.
     records: u64,
+    /// Whom the sums are of; `None`: not known yet.
+    #[serde(default)]
+    resource: Option<Resource>,
     sums: Sums,
 }
 
 impl State {
+    /// Another resource's sums begin at nothing: a collector adds up those of all.
+    fn sums_of(&mut self, resource: &Resource) {
+        let before = self.resource.replace(resource.clone());
+        if before.is_some_and(|before| before != *resource) {
+            self.sums = Sums::default();
+        }
+    }
+
     fn file(recording: &Path) -> PathBuf {
         let mut name = OsString::from(recording);
         name.push(".otlp");
@@ -229,12 +244,15 @@ impl Sender {
         self.state.begins = None;
     }
 
-    /// What came before is of another resource.
-    fn begin_session(&mut self, session: &Session) {
+    /// What came before may be of another resource; `sent`: what comes is counted already.
+    fn begin_session(&mut self, session: &Session, sent: bool) {
         let resource = Resource::of(session);
         if resource != self.resource {
             self.flush();
             self.resource = resource;
+        }
+        if !sent {
+            self.state.sums_of(&self.resource);
         }
         if self.state.records + self.read == 0 {
             self.state.begins = Some(session.started.clone());
@@ -278,15 +296,28 @@ impl Sender {
     fn send(&mut self, to: &str, request: &serde_json::Value, records: usize) {
         let body = request.to_string();
         let mut pause = FIRST;
+        let mut failed = 0;
         loop {
             match self.client.send(to, body.as_bytes()) {
-                Ok(()) => {
+                Ok(left_out) => {
                     self.said = false;
+                    if let Some(why) = left_out {
+                        say(&format!("{to}: {why}"));
+                    }
                     return;
                 }
                 Err(SendError::Never(why)) => {
                     say(&format!("{to}: {why}; {records} records are left out"));
                     return;
+                }
+                Err(SendError::Failed(why)) if failed + 1 == FAILED => {
+                    say(&format!("{to}: {why}; {records} records are left out"));
+                    return;
+                }
+                Err(SendError::Failed(_)) => {
+                    failed += 1;
+                    sleep(pause);
+                    pause = (pause * 2).min(MOST);
                 }
                 Err(SendError::Later { why, after }) => {
                     if !std::mem::replace(&mut self.said, true) {
@@ -302,4 +333,32 @@ impl Sender {
 
 fn say(text: &str) {
     let _ = writeln!(io::stderr(), "forktrace: {}", without_numbers(&text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_of_one_resource() {
+        let of = |host: &str| -> Resource {
+            let text = format!(r#"{{"host":"{host}","boot_id":null,"kernel":"6","version":"1"}}"#);
+            serde_json::from_str(&text).unwrap()
+        };
+        let text = r#"{"since":"","until":"","causes":{},"lost":{},"oom_kills":3}"#;
+        let counted: Sums = serde_json::from_str(text).unwrap();
+        let mut state = State {
+            file: id(&File::open("/dev/null").unwrap()).unwrap(),
+            begins: None,
+            records: 0,
+            resource: None,
+            sums: counted.clone(),
+        };
+        // One that was kept before resources were, and one that goes on.
+        state.sums_of(&of("a"));
+        state.sums_of(&of("a"));
+        assert_eq!(state.sums, counted);
+        state.sums_of(&of("b"));
+        assert_eq!(state.sums, Sums::default());
+    }
 }
