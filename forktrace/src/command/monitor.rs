@@ -66,13 +66,6 @@ impl Monitor {
             Journal::open(Path::new(journal::SOCKET)).map_err(unable)
         });
         let server = server.transpose()?;
-        if let Some(server) = &server {
-            let address = server.address();
-            let _ = writeln!(
-                io::stderr(),
-                "forktrace: metrics at http://{address}/metrics"
-            );
-        }
         let now = Instant::now();
         Ok(Self {
             series: args.metrics_series,
@@ -109,6 +102,13 @@ impl Monitor {
             && (self.file.is_some() || self.server.is_some())
         {
             self.metrics = Some(Metrics::new(session, self.series));
+            if let Some(server) = &self.server {
+                let address = server.address();
+                let _ = writeln!(
+                    io::stderr(),
+                    "forktrace: metrics at http://{address}/metrics"
+                );
+            }
         }
     }
 
@@ -150,7 +150,7 @@ impl Monitor {
                 let why = without_numbers(&error);
                 let _ = writeln!(
                     io::stderr(),
-                    "forktrace: --metrics-file: {why}; it stays as it was, and is tried again"
+                    "forktrace: --metrics-file: writing into its folder: {why}; it is tried again"
                 );
             }
             Err(_) => {}
@@ -166,9 +166,20 @@ impl Monitor {
         }
     }
 
-    /// Leaves the last numbers.
+    /// Leaves the last numbers, and that nothing is traced any more.
     pub(super) fn end(&mut self) {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.set_ended();
+        }
         self.write();
+        self.metrics = None;
+    }
+}
+
+/// However it ends: an error leaves the last numbers, too.
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -38,14 +38,20 @@ impl TextFile {
             .prefix(".forktrace-")
             .permissions(Permissions::from_mode(0o644))
             .tempfile_in(self.folder())
-            // Its own error names the file beside, which nobody knows.
-            .map_err(|error| io::Error::from(error.kind()));
+            .map_err(|error| kernels(&error));
         umask(before);
         let mut beside = beside?;
         beside.as_file_mut().write_all(text.as_bytes())?;
         let placed = beside.persist(&self.path);
         placed.map(|_| ()).map_err(|error| error.error)
     }
+}
+
+/// What the kernel answered, without the name of the file beside, which nobody knows.
+fn kernels(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let why = text.split(" at path ").next().unwrap_or_default();
+    io::Error::new(error.kind(), why)
 }
 
 #[cfg(test)]
@@ -74,6 +80,7 @@ mod tests {
         let file = TextFile::new(Path::new("/proc/self/a.prom"));
         let error = file.write("x 1\n").unwrap_err().to_string();
         assert!(!error.contains(".forktrace-"), "{error}");
+        assert!(error.contains("No such file or directory"), "{error}");
         assert_eq!(TextFile::new(Path::new("a.prom")).folder(), Path::new("."));
     }
 }

@@ -52,6 +52,7 @@ pub struct Metrics {
     other_errnos: Option<u64>,
     /// Labels of what doesn't change.
     attached: String,
+    ended: bool,
     build: String,
     started: f64,
     limits: Limits,
@@ -70,6 +71,7 @@ impl Metrics {
             oom_kills: 0,
             other_errnos: None,
             attached: labels(&[("style", &session.attach)]),
+            ended: false,
             build: labels(&[
                 ("version", &session.version),
                 ("kernel", &session.kernel),
@@ -123,6 +125,12 @@ impl Metrics {
     /// How full the nearest limits are now.
     pub fn set_limits(&mut self, headroom: &Headroom) {
         self.limits = Limits::nearest(headroom);
+        self.rendered = None;
+    }
+
+    /// Nothing is traced any more.
+    pub fn set_ended(&mut self) {
+        self.ended = true;
         self.rendered = None;
     }
 
@@ -191,9 +199,9 @@ impl Metrics {
         out.family(
             "forktrace_attached",
             Kind::Gauge,
-            "1 while refused creations are traced, by the style of the probe that sees them.",
+            "1 while refused creations are traced, 0 afterwards; by the style of the probe that sees them.",
         );
-        out.sample(&self.attached, 1);
+        out.sample(&self.attached, u64::from(!self.ended));
         out.family(
             "forktrace_start_time_seconds",
             Kind::Gauge,

@@ -222,6 +222,21 @@ fn hostile_names_forge_nothing() {
     assert!(!metrics.text().contains("# EOF\n"));
 }
 
+/// What a textfile goes on saying once nobody writes it.
+#[test]
+fn who_has_ended_is_not_attached() {
+    let mut metrics = metrics(SERIES);
+    metrics.take(&of_cgroup(1, "/a"));
+    assert_eq!(
+        samples(&mut metrics)["forktrace_attached{style=\"fexit\"}"],
+        1.0
+    );
+    metrics.set_ended();
+    let all = samples(&mut metrics);
+    assert_eq!(all["forktrace_attached{style=\"fexit\"}"], 0.0);
+    assert_eq!(sum(&all, "forktrace_failures_total"), 1.0);
+}
+
 #[test]
 fn the_text_is_made_once_until_something_changes() {
     let mut metrics = metrics(SERIES);

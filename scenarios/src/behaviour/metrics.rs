@@ -108,7 +108,16 @@ fn limits(tests: &Tests) -> Result<()> {
     let mode = fs::metadata(&file)?.permissions();
     let mode = std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777;
     ensure!(mode == 0o644, "its mode is {mode:o}");
+    ensure!(
+        samples(&text, "forktrace_attached{") == 1,
+        "not attached:\n{text}"
+    );
     tracer.end()?;
+    let text = fs::read_to_string(&file)?;
+    ensure!(
+        samples(&text, "forktrace_attached{") == 0,
+        "still attached:\n{text}"
+    );
     Ok(())
 }
 
