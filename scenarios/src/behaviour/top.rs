@@ -241,9 +241,16 @@ fn recording(tests: &Tests) -> Result<()> {
     let path = path.to_str().context("a path")?;
     let mut top = Shown::start(tests, &[path, "--speed", "1000"], None)?;
     top.wait_for("end of the recording")?;
+    // What it reads may be anybody's.
+    top.alone()?;
     top.press("\t\r")?;
     top.wait_for("e explains")?;
     top.press("qq")?;
+    top.ended(0)?;
+    // More than is read at once: nothing waits for another key.
+    let mut top = Shown::start(tests, &[path], None)?;
+    top.wait_for("Limits")?;
+    top.press(&("z".repeat(2000) + "\x03"))?;
     top.ended(0)?;
     let top = Shown::start(tests, &["/dev/null"], None)?;
     let seen = top.ended(0)?;

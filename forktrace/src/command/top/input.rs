@@ -32,7 +32,10 @@ impl Input {
         // Of what is ready something can be read without waiting.
         let mut bytes = [0; 256];
         let read = rustix::io::read(rustix::stdio::stdin(), &mut bytes);
-        ready.clear_ready();
+        // Where the room was too small, more is there.
+        if read.is_ok_and(|n| n < bytes.len()) || read.is_err() {
+            ready.clear_ready();
+        }
         match read {
             Ok(0) => Ok(None),
             Ok(n) => Ok(Some(keys(&bytes[..n]))),

@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use forktrace::{
+    confine::{Needs, confine},
     reading::{self, Progress},
     record::Record,
     recording::{Filter, Item, Reader, Wanted},
@@ -63,6 +64,14 @@ pub(super) fn run(args: &TopArgs, file: &Path) -> anyhow::Result<Exit> {
     event_loop()?.block_on(async {
         let mut events = Events::new()?;
         let mut screen = Screen::enter().context("taking the terminal")?;
+        // All is open that it needs, and what it reads may be anybody's.
+        confine(&Needs {
+            folders: &[],
+            signals: false,
+            accepts: false,
+            real_time: false,
+            maps_readable: &|| true,
+        });
         replay.run(&mut events, &mut screen).await
     })?;
     Ok(Exit::after_reading(replay.reader.damage(), true))

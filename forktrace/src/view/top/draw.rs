@@ -77,10 +77,11 @@ impl Top {
             };
             screen.text(area.x + 2, area.y + 1, why, screen.dim());
         }
+        let columns = Columns::of(lines.iter().skip(from).take(rows), area.width);
         for (n, line) in lines.iter().enumerate().skip(from).take(rows) {
             let y = area.y + 1 + (n - from) as u16;
             let row = Rect::new(area.x, y, area.width, 1);
-            limit(screen, row, line);
+            limit(screen, row, columns, line);
             if here && n == marked {
                 screen.mark(row);
             }
@@ -191,8 +192,46 @@ impl Top {
     }
 }
 
+/// What the columns of limits take, the space behind them included: no more than they need, for what tells
+/// limits apart stands behind them.
+#[derive(Clone, Copy)]
+struct Columns {
+    used: usize,
+    trend: usize,
+}
+
+impl Columns {
+    /// Of the lines that are seen.
+    fn of<'a>(lines: impl Iterator<Item = &'a &'a Line>, width: u16) -> Self {
+        let (mut used, mut trend) = (0, 0);
+        for line in lines {
+            used = used.max(display_width(&line.used()));
+            trend = trend.max(display_width(&trend_of(line, width)));
+        }
+        let behind = |wide: usize, most: usize| match wide.min(most) {
+            0 => 0,
+            wide => wide + 1,
+        };
+        Self {
+            used: if width >= NARROW { behind(used, 17) } else { 0 },
+            trend: behind(trend, if width >= NARROW { 15 } else { 9 }),
+        }
+    }
+}
+
+/// What is said of its growth in so many columns.
+fn trend_of(line: &Line, width: u16) -> String {
+    let trend = line.trend();
+    match width {
+        80.. => trend,
+        _ if !line.fills() => String::new(),
+        NARROW.. => trend,
+        _ => trend.trim_start_matches("full ").to_owned(),
+    }
+}
+
 /// A limit's line.
-fn limit(screen: &mut Screen<'_>, row: Rect, line: &Line) {
+fn limit(screen: &mut Screen<'_>, row: Rect, columns: Columns, line: &Line) {
     let bar = match row.width {
         width if width < NARROW => 8,
         width if width < WIDE => 14,
@@ -215,24 +254,19 @@ fn limit(screen: &mut Screen<'_>, row: Rect, line: &Line) {
     };
     screen.text(x, row.y, &percent, urgent);
     x += percent.len() as u16 + 1;
-    if row.width >= NARROW {
-        let used = fit(&line.used(), 17);
-        screen.text(x, row.y, &format!("{used:>17}"), Style::new());
-        x += 18;
+    if let Some(room) = columns.used.checked_sub(1) {
+        let used = fit(&line.used(), room);
+        screen.text(x, row.y, &format!("{used:>room$}"), Style::new());
+        x += columns.used as u16;
     }
-    let trend = line.trend();
-    if row.width >= 80 || line.fills() {
-        let room = if row.width >= NARROW { 15 } else { 9 };
-        let text = match row.width {
-            ..NARROW => trend.trim_start_matches("full ").to_owned(),
-            _ => trend,
-        };
+    if let Some(room) = columns.trend.checked_sub(1) {
+        let text = trend_of(line, row.width);
         let style = match line.fills() {
             true => screen.coloured(Color::Magenta).add_modifier(Modifier::BOLD),
             false => screen.dim(),
         };
         screen.text(x, row.y, &fit(&text, room), style);
-        x += room as u16 + 1;
+        x += columns.trend as u16;
     }
     let room = usize::from((row.x + row.width).saturating_sub(x));
     let owner = line.owner.as_deref().filter(|_| row.width >= WIDE);
@@ -283,6 +317,10 @@ fn show(screen: &mut Screen<'_>, area: Rect, overlay: &Overlay) {
     // Folded, so that nothing is out of sight.
     let mut lines = Vec::new();
     for line in &overlay.lines {
+        if display_width(line) <= inner {
+            lines.push(line.clone());
+            continue;
+        }
         let indent = line.len() - line.trim_start().len();
         // What goes on is two columns further in.
         let room = inner.saturating_sub(indent + 2).max(16);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::plain;
 use crate::{
     model::limit_title,
-    record::{Failure, Recent, Record},
+    record::{Failure, LossReason, Recent, Record},
 };
 
 /// Seconds of the rate that are kept.
@@ -113,6 +113,9 @@ impl Failures {
                 self.lost = self.lost.saturating_add(loss.count);
             }
             Record::OomKill(_) => self.oom_kills += 1,
+            Record::Loss(loss) if loss.reason == LossReason::OomKill => {
+                self.oom_kills = self.oom_kills.saturating_add(loss.count);
+            }
             Record::Session(_) => self.recent.clear(),
             Record::Loss(_) | Record::Summary(_) => {}
         }

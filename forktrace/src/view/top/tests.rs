@@ -228,8 +228,8 @@ fn of_a_recording_the_limits_are_those_that_failures_name() {
     top.take_recorded_limits(&record);
     top.take_record(0, &record);
     let screen = draw(&top, 100, 16);
-    assert!(screen.contains("100.0%           100/100"), "{screen}");
-    assert!(screen.contains("50.0%             25/50"), "{screen}");
+    assert!(screen.contains("100.0% 100/100 pids.max"), "{screen}");
+    assert!(screen.contains("50.0%   25/50 RLIMIT_NPROC"), "{screen}");
     assert_eq!(top.key(Key::Enter), Asked::Nothing);
     assert!(draw(&top, 100, 16).contains("100.0 % full"));
 }
@@ -313,4 +313,41 @@ fn storms_take_no_room() {
     assert!(top.groups().len() <= 256 && top.lines().len() <= 512);
     assert!(top.shown().failures.callers().len() <= 256);
     assert_eq!(top.shown().failures.total, 3000);
+}
+
+/// What tells two limits apart is seen where there is room for it.
+#[test]
+fn titles_have_the_room_that_columns_leave() {
+    let path = |n: u32| format!("/kubepods/burstable/pod-{n}/web-server");
+    let rows = (1..4).map(|n| {
+        let owner = Owner::cgroup(path(n).as_str());
+        row(LimitKind::PidsMax, owner, 10, 4, Unit::Tasks)
+    });
+    let mut top = Top::default();
+    top.take_limits(Duration::ZERO, rows.collect());
+    let seen = draw(&top, 80, 24);
+    for n in 1..4 {
+        assert!(seen.contains(&path(n)), "{seen}");
+    }
+}
+
+/// A page is made for this width: nothing of it is folded once more.
+#[test]
+fn an_explanation_is_folded_once() {
+    let mut top = busy();
+    top.key(Key::Char('e'));
+    let seen = draw(&top, 80, 60);
+    let folded = |line: &&str| {
+        let text = line.trim_matches(['│', ' ']);
+        !text.is_empty() && text.len() < 6 && !text.contains('/')
+    };
+    let alone: Vec<&str> = seen.lines().filter(folded).collect();
+    assert!(alone.is_empty(), "{alone:?} in\n{seen}");
+}
+
+#[test]
+fn victims_that_were_only_counted_are_victims() {
+    let mut top = busy();
+    top.take_record(20, &loss(3, crate::model::LossReason::OomKill));
+    assert!(draw(&top, 80, 24).contains("3 OOM kills"));
 }
