@@ -42,7 +42,10 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     if let Some(interval) = args.watch {
         return watch::run(args, &subject, before.as_ref(), interval);
     }
-    let headroom = take(args, &subject, before.as_ref())?;
+    let mut headroom = take(args, &subject, before.as_ref())?;
+    if matches!(subject, Subject::Host) {
+        headroom.earlier = past::refused_before();
+    }
     if let Some(path) = &args.save {
         baseline::save(path, args.force, &headroom)?;
         if path == Path::new("-") {

@@ -49,6 +49,19 @@ pub struct Headroom {
     /// Which limits would refuse which of so many more tasks (`--would`).
     #[serde(default)]
     pub would: Option<Would>,
+    /// What cgroups count of tasks that were refused before this reading; absent where they count none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
+}
+
+/// Refusals that cgroups count: whose and when, `check --past` tells as far as anybody can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Earlier {
+    /// Cgroups that count any.
+    pub cgroups: u64,
+    /// How many, since these cgroups were made.
+    pub refused: u64,
 }
 
 /// What would come of more tasks.

@@ -30,12 +30,12 @@ mod would;
 
 pub use baseline::{Baseline, BaselineError, Setting, SettingKind};
 pub use document::{
-    Blocked, Headroom, Log, LogKind, LogLine, Next, Of, Process, Promised, Refusal, Refuses, Row,
-    SubjectKind, Unreadable, Would, is_in_container, json_schema,
+    Blocked, Earlier, Headroom, Log, LogKind, LogLine, Next, Of, Process, Promised, Refusal,
+    Refuses, Row, SubjectKind, Unreadable, Would, is_in_container, json_schema,
 };
 pub use drift::{Change, Drift, drift};
 pub use log::{WINDOW_SECONDS, from_journal, kind_of, lines};
-pub use past::{Before, Fact, UnitFact, facts, past_schema, unit_facts};
+pub use past::{Before, Fact, UnitFact, earlier, facts, past_schema, unit_facts};
 pub use trend::{Trend, Trends};
 pub use would::would;
 
@@ -82,6 +82,7 @@ pub fn headroom(readings: &Readings, warn: f64) -> Headroom {
         process: process::about(readings),
         memory: memory::of(&readings.host),
         log: Log::default(),
+        earlier: None,
         drift: None,
         would: None,
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Log;
+use super::{Earlier, Log};
 use crate::host::{
     cgroup::Version,
     failed_units::{EXIT_EXEC, EXIT_LIMITS, FailedUnit, Why},
@@ -169,6 +169,31 @@ pub fn facts(past: &Past) -> Vec<Fact> {
     facts
 }
 
+/// How many refusals cgroups count; `None`: none.
+pub fn earlier(past: &Past) -> Option<Earlier> {
+    let mut all = Earlier {
+        cgroups: 0,
+        refused: 0,
+    };
+    for cgroup in &past.cgroups {
+        let facts = of_cgroup(past, cgroup);
+        let mut counts = facts.iter().filter(|fact| fact.is_of_tasks()).peekable();
+        all.cgroups += u64::from(counts.peek().is_some());
+        all.refused += counts.map(|fact| fact.count).sum::<u64>();
+    }
+    (all.refused > 0).then_some(all)
+}
+
+impl Fact {
+    /// It counts tasks that were refused.
+    fn is_of_tasks(&self) -> bool {
+        self.counter.starts_with(PIDS)
+    }
+}
+
+/// How names of the counters of refused tasks begin.
+const PIDS: &str = "max of pids.events";
+
 fn of_cgroup(past: &Past, counts: &Counts) -> Vec<Fact> {
     let fact = |counter: &str, count: u64, proves: String, leaves_open: &str| Fact {
         cgroup: Some(counts.cgroup.to_string_lossy().into_owned()),
@@ -310,6 +335,30 @@ mod tests {
                 ("/a".to_owned(), 2, local),
             ]
         );
+    }
+
+    #[test]
+    fn a_refusal_is_counted_once_in_what_check_says_of_before() {
+        let of = |version, cgroups: Vec<Counts>| {
+            let past = Past {
+                version,
+                local_events: false,
+                cgroups,
+                killed: Some(9),
+                more: false,
+            };
+            earlier(&past).map(|all| (all.cgroups, all.refused))
+        };
+        let v2 = vec![counts("/a", 9, Some(2)), counts("/a/b", 4, Some(4))];
+        assert_eq!(of(Version::V2, v2), Some((2, 9)));
+        let v1 = vec![counts("/a", 2, None), counts("/a/b", 4, None)];
+        assert_eq!(of(Version::V1, v1), Some((2, 6)));
+        let killed = Counts {
+            killed: Some(3),
+            out_of_memory: Some(3),
+            ..counts("/a", 0, None)
+        };
+        assert_eq!(of(Version::V1, vec![killed]), None);
     }
 
     /// Counts rise, cgroups go and come, and hosts are started anew.

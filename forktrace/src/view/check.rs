@@ -55,6 +55,7 @@ fn check_text(headroom: &Headroom, colours: bool, width: usize) -> String {
     text.process();
     text.memory();
     text.log();
+    text.earlier();
     text.drift();
     text.unreadable();
     text.out

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use forktrace::{
-    headroom::{Before, Log, facts, from_journal, kind_of, lines, unit_facts},
+    headroom::{Before, Earlier, Log, earlier, facts, from_journal, kind_of, lines, unit_facts},
     host::{
         cgroup::Hierarchies,
         clock::Clock,
@@ -93,6 +93,12 @@ fn load(path: &Path) -> anyhow::Result<Before> {
         let text = format!("{name} was not saved by `forktrace check --past --save`");
         UsageError(text).into()
     })
+}
+
+/// What cgroups count of refused tasks; `None`: nothing, or it can't be read.
+pub(super) fn refused_before() -> Option<Earlier> {
+    let hierarchies = Hierarchies::discover().ok()?;
+    earlier(&past::read(&hierarchies, Path::new("/proc")))
 }
 
 fn read() -> anyhow::Result<Before> {

@@ -88,6 +88,19 @@ impl Text<'_> {
         }
     }
 
+    /// That more is known of what came before.
+    pub(super) fn earlier(&mut self) {
+        let Some(earlier) = &self.h.earlier else {
+            return;
+        };
+        let refused = counted(earlier.refused, "task", "tasks");
+        let cgroups = counted(earlier.cgroups, "cgroup counts", "cgroups count");
+        self.head("Before");
+        self.line(&format!(
+            "{cgroups} {refused} refused since they were made; whose, and what that proves: forktrace check --past"
+        ));
+    }
+
     pub(super) fn drift(&mut self) {
         let Some(drift) = &self.h.drift else {
             return;

@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
     headroom::{
-        Change, Drift, LogKind, LogLine, Of, Process, Refuses, Row, SettingKind, SubjectKind,
-        Unreadable,
+        Change, Drift, Earlier, LogKind, LogLine, Of, Process, Refuses, Row, SettingKind,
+        SubjectKind, Unreadable,
     },
     model::{Cause, Holder, HolderKind, Limit, LimitKind, Owner, Unit},
 };
@@ -330,4 +330,17 @@ fn every_limit_has_a_bar() {
             .all(|line| textwrap::core::display_width(line) <= 80)
     );
     assert!(!text.contains("Memory"));
+}
+
+#[test]
+fn refusals_of_before_lead_to_what_is_known_of_them() {
+    let mut h = sample();
+    assert!(!shown(&h).contains("--past"));
+    h.earlier = Some(Earlier {
+        cgroups: 1,
+        refused: 57,
+    });
+    let text = shown(&h);
+    assert!(text.contains("1 cgroup counts 57 tasks refused"), "{text}");
+    assert!(text.contains("forktrace check --past"), "{text}");
 }
