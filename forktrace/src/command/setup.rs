@@ -1,6 +1,11 @@
 //! From arguments to the options of a session.
 
-use std::{collections::BTreeMap, ffi::OsString, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    io::{self, Write as _},
+    path::Path,
+};
 
 use forktrace::{
     cause::Cause,
@@ -8,6 +13,7 @@ use forktrace::{
         cgroup::{CgroupError, Hierarchies},
         own_namespaces,
         passwd::Passwd,
+        pods,
     },
     record::Errno,
     tracer::{Options, Selection, own_thread_group},
@@ -145,6 +151,15 @@ fn selection(
         if let Some(text) = text {
             filters.insert(option.to_owned(), text.clone());
         }
+    }
+    if filter.containers().chooses()
+        && let Err(error) = pods::readable()
+    {
+        let why = without_numbers(&error);
+        let _ = writeln!(
+            io::stderr(),
+            "forktrace: /var/log/pods, which has the names of pods and containers: {why}; only uids and ids match"
+        );
     }
     let (reported, errnos) = errnos(&filter.errno);
     settings.errnos = reported;

@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     ffi::OsString,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -72,13 +72,32 @@ impl Pods {
     fn read(&mut self) {
         self.read = Some(Instant::now());
         let pods = names(&self.logs.join("pods"));
-        self.by_uid = pods
-            .filter_map(|name| pod(&name.into_string().ok()?))
-            .collect();
+        add(
+            &mut self.by_uid,
+            pods.filter_map(|name| pod(&name.into_string().ok()?)),
+        );
         let containers = names(&self.logs.join("containers"));
         let containers = containers.filter_map(|name| container(&name.into_string().ok()?));
-        self.by_id = containers.collect();
+        add(&mut self.by_id, containers);
     }
+}
+
+/// Whether names can be read at all.
+///
+/// # Errors
+///
+/// Why they can't.
+pub fn readable() -> io::Result<()> {
+    fs::read_dir("/var/log/pods").map(|_| ())
+}
+
+/// Whose files are gone keeps its name: kubelet removes them while the last tasks still end. Uids and ids are
+/// not given twice.
+fn add<T>(known: &mut HashMap<String, T>, found: impl Iterator<Item = (String, T)>) {
+    if known.len() >= MOST {
+        known.clear();
+    }
+    known.extend(found);
 }
 
 fn names(folder: &Path) -> impl Iterator<Item = OsString> + use<> {
@@ -187,5 +206,22 @@ mod tests {
         assert_eq!(named(&mut pods, UID, None)[0], None, "at once again");
         pods.read = Instant::now().checked_sub(PAUSE);
         assert_eq!(named(&mut pods, UID, None)[0].as_deref(), Some("shop"));
+    }
+
+    #[test]
+    fn a_pod_whose_files_are_gone_keeps_its_name() {
+        let logs = node(&[&format!("shop_web_{UID}")], &[]);
+        let mut pods = Pods::below(logs.path());
+        assert_eq!(named(&mut pods, UID, None)[1].as_deref(), Some("web"));
+        fs::remove_dir_all(logs.path().join("pods")).unwrap();
+        pods.read = None;
+        assert_eq!(named(&mut pods, "another", None)[1], None);
+        assert_eq!(named(&mut pods, UID, None)[1].as_deref(), Some("web"));
+        let many = (0..2 * MOST as u64).map(|n| (n.to_string(), n));
+        let mut known = HashMap::new();
+        for one in many {
+            add(&mut known, std::iter::once(one));
+            assert!(known.len() <= MOST);
+        }
     }
 }
