@@ -16,7 +16,7 @@ use forktrace::{
     record::Record,
     recording::check_whole,
     tracer::{StartError, Tracer},
-    view::{clean, without_numbers},
+    view::{shown, without_numbers},
 };
 
 use crate::{cli::MonitorArgs, exit::UsageError};
@@ -184,10 +184,9 @@ impl Drop for Monitor {
 }
 
 fn file(path: &Path) -> anyhow::Result<TextFile> {
-    let shown = || clean(&path.to_string_lossy()).into_owned();
     if path.extension().is_none_or(|end| end != "prom") {
         let text = "node_exporter's textfile collector reads files whose names end in .prom";
-        return Err(UsageError(format!("--metrics-file {}: {text}", shown())).into());
+        return Err(UsageError(format!("--metrics-file {}: {text}", shown(path))).into());
     }
     check_whole(path, true)?;
     Ok(TextFile::new(path))

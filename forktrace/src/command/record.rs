@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use forktrace::{
     record::Record,
     recording::{Existing, Keeping, RECORDINGS, Recording, Sync, check_name},
-    view::{clean, oom_kills, without_numbers},
+    view::{oom_kills, shown, without_numbers},
 };
 
 use super::{
@@ -50,7 +50,7 @@ impl Sink for Recorder {
         match record {
             Record::Session(session) if !self.quiet => eprintln!(
                 "forktrace: recording to {} (attached by {}); Ctrl-C ends",
-                clean(&self.path.to_string_lossy()),
+                shown(&self.path),
                 session.attach
             ),
             Record::Summary(summary) if !self.quiet => {

@@ -7,7 +7,7 @@ use std::{
 
 use forktrace::{
     recording::{FileId, Wanted},
-    view::clean,
+    view::shown,
 };
 
 use crate::{
@@ -25,10 +25,9 @@ pub(super) fn check_apart(written: &Path, read: &[PathBuf]) -> Result<(), UsageE
         .map(|file| FileId::of(&file))
         .any(|file| file == FileId::of(&there))
     {
-        let written = written.to_string_lossy();
         let text = format!(
             "{} is to be read; what is written needs a file of its own",
-            clean(&written)
+            shown(written)
         );
         return Err(UsageError(text));
     }

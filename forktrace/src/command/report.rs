@@ -5,7 +5,7 @@ mod follow;
 use std::{io, path::Path};
 
 use forktrace::{
-    reading::{self, Progress, tell_damage},
+    reading,
     recording::{Damage, Wanted, check_name, check_whole, write_whole},
     report::{Aggregator, Asked, Report},
     view::{Look, formats::REPORT_PAGE, nothing_passed},
@@ -47,17 +47,8 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
 }
 
 fn read(args: &ReportArgs) -> anyhow::Result<(Report, Damage)> {
-    let mut damage = Damage::default();
     let mut report = empty(args)?;
-    let progress = Progress::of(&args.files);
-    for path in &args.files {
-        let mut reader = reading::open(path, &progress)?;
-        report.read(&mut reader)?;
-        damage.add(reader.damage());
-        if reader.damage().is_any() {
-            progress.aside(|| tell_damage(path, reader.damage()));
-        }
-    }
+    let damage = reading::each(&args.files, |reader| report.read(reader))?;
     Ok((report.finish_as(asked(args)), damage))
 }
 

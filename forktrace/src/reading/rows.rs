@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Progress, open, tell_damage};
+use super::each;
 use crate::{
     flat::{Flattener, Row},
     recording::{Damage, ReadError},
@@ -16,16 +16,7 @@ pub fn rows<E: From<ReadError>>(
     mut give: impl FnMut(&Row<'_>) -> Result<(), E>,
 ) -> Result<(Damage, Report), E> {
     let mut flat = Flattener::default();
-    let mut damage = Damage::default();
-    let progress = Progress::of(files);
-    for path in files {
-        let mut reader = open(path, &progress)?;
-        flat.read(&mut reader, &mut give)?;
-        damage.add(reader.damage());
-        if reader.damage().is_any() {
-            progress.aside(|| tell_damage(path, reader.damage()));
-        }
-    }
+    let damage = each(files, |reader| flat.read(reader, &mut give))?;
     Ok((damage, flat.finish(give)?))
 }
 

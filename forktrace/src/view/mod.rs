@@ -25,7 +25,7 @@ mod times;
 pub mod top;
 mod wrap;
 
-pub use crate::model::{clean, is_harmful, quoted, without_numbers, zone};
+pub use crate::model::{clean, is_harmful, quoted, shown, without_numbers, zone};
 pub use csv::Csv;
 pub use damage::{damage, not_in_files, without_summary};
 pub use explain::Explained;

@@ -19,7 +19,7 @@ use forktrace::{
         kernel_log, past,
     },
     recording::{check_name, write_whole},
-    view::{Format, Look, clean, formats, without_numbers},
+    view::{Format, Look, formats, shown, without_numbers},
 };
 
 use crate::{
@@ -80,8 +80,7 @@ fn show(format: &Format<Before>, before: &Before, look: Look) -> io::Result<()> 
 /// A reading that was saved before.
 fn load(path: &Path) -> anyhow::Result<Before> {
     use io::Read as _;
-    let name = path.to_string_lossy();
-    let name = clean(&name);
+    let name = shown(path);
     let mut text = Vec::new();
     let file = fs::File::open(path).with_context(|| format!("opening {name}"))?;
     file.take(LARGEST)

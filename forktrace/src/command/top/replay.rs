@@ -9,7 +9,7 @@ use forktrace::{
     record::Record,
     recording::{Filter, Item, Reader, Wanted},
     view::{
-        clean,
+        shown,
         top::{Asked, Top},
         with_offset,
     },
@@ -53,7 +53,7 @@ pub(super) fn run(args: &TopArgs, file: &Path) -> anyhow::Result<Exit> {
         speed: args.speed,
         ended: false,
     };
-    replay.top.title = format!("forktrace top: {}", clean(&file.to_string_lossy()));
+    replay.top.title = format!("forktrace top: {}", shown(file));
     // What is no recording is said before the screen is taken.
     replay.read()?;
     let Some((first, _)) = &replay.next else {

@@ -22,12 +22,11 @@ use std::{
 use foldhash::{HashMap, HashSet, quality::RandomState};
 
 use self::folder::Asked;
-use super::Progress;
+use super::{Progress, damage_of};
 use crate::{
     model::without_numbers,
     recording::{FileId, Place, ReadError, Reader},
     report::{Aggregator, Standing},
-    view::{clean, damage},
 };
 
 /// Bytes before the end by which a file is known again: several records, whose times another file hasn't got
@@ -168,9 +167,7 @@ impl Growing {
         let mut what = Vec::new();
         let standing = match read {
             Ok(standing) => {
-                let name = path.to_string_lossy();
-                let damage = damage(&reader.damage());
-                what.extend(damage.iter().map(|of| format!("{}: {of}", clean(&name))));
+                what.extend(damage_of(path, reader.damage()));
                 Some(standing)
             }
             // It may be there the next time.
