@@ -1,10 +1,12 @@
 //! A cgroup's limit on tasks or memory, in the words of who has set the cgroup up.
 
 use crate::{
-    cause::{knob::target::Target, words::shell_word},
+    cause::{
+        knob::{later::edit_later, target::Target},
+        words::shell_word,
+    },
     host::{
         setter::{self, JobPart, Kind, Runtime, Scheduler, Setter},
-        unit_files::counts_after,
         unit_limits::UnitLimit,
     },
     model::{Limit, LimitKind, Owner},
@@ -101,18 +103,12 @@ pub(crate) fn lasting_beside(
 ) -> String {
     let Setting { property, .. } = setting;
     let own = format!("50-{property}.conf");
-    let later = says
+    let line = format!("{property}={target}");
+    let file = says
         .filter(|says| says.setting == *property)
-        .and_then(|says| says.file.as_deref())
-        .filter(|file| counts_after(file, &own));
-    match later {
-        Some(file) => format!(
-            "{}: {property}={target}, then systemctl daemon-reload (that file counts after what systemctl \
-             set-property writes)",
-            file.display()
-        ),
-        None => lasting(limit, setting, target),
-    }
+        .and_then(|says| says.file.as_deref());
+    let later = file.and_then(|file| edit_later(file, &own, "set-property", &line));
+    later.unwrap_or_else(|| lasting(limit, setting, target))
 }
 
 /// Whether it is of a hierarchy of its controller's own (cgroup v1).

@@ -4,6 +4,7 @@
 //! lies above or below it: those have limits of their own. What can't be known is left out.
 
 pub(super) mod cgroup;
+mod later;
 pub(super) mod nproc;
 pub(super) mod prlimit;
 pub(super) mod target;

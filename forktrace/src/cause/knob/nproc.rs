@@ -3,6 +3,7 @@
 
 use super::{
     cgroup::{incus, short},
+    later::edit_later,
     prlimit,
     target::Target,
 };
@@ -13,7 +14,7 @@ use crate::{
         pam_limits::{self, Which},
         process::Bounds,
         setter::{self, Kind, Runtime, Service},
-        unit_files::{Assignment, counts_after},
+        unit_files::Assignment,
     },
     model::{Holder, HolderKind, Operation},
 };
@@ -284,6 +285,11 @@ fn given(top: &Member, path: &str) -> Option<Container> {
     around.find(|container| !own.contains(container))
 }
 
+/// The container that the caller is in.
+fn own_container(subject: &Subject<'_>) -> Option<Container> {
+    container(&setter::of(subject.cgroup.path.as_deref()?))
+}
+
 /// All that a cgroup lies in, outermost first.
 fn containers(path: &str) -> Vec<Container> {
     let place = setter::of(path);
@@ -426,7 +432,7 @@ fn pam(
     let hard = all.hard.as_ref().map(|hard| hard.value);
     let which = match hard {
         // Only where the hard limit has room, or goes up with it.
-        Some(Some(hard)) if target.number().is_some_and(|target| hard < target) => Which::Both,
+        Some(Some(hard)) if target.is_above(hard) => Which::Both,
         Some(_) if line.which == Which::Both => Which::Both,
         _ => Which::Soft,
     };
@@ -551,8 +557,7 @@ fn from_above(
 ) -> (String, String) {
     let Service { name, .. } = service;
     let has = format!("{name}, which has {}={}", setting(set), set.value);
-    let place = setter::of(subject.cgroup.path.as_deref().unwrap_or_default());
-    if let Some(container) = container(&place) {
+    if let Some(container) = own_container(subject) {
         let note = format!(
             "the container has it from {has} in {}, as all have that are started there without a limit \
              of their own",
@@ -571,14 +576,8 @@ fn from_above(
 
 /// A drop-in that counts after what `systemctl edit` writes is to be changed itself.
 fn edit_file(set: &Assignment, target: Target, hard: Option<Option<u64>>) -> Option<String> {
-    counts_after(&set.file, "override.conf").then(|| {
-        format!(
-            "{}: [Service] {NPROC}={}, then systemctl daemon-reload (that file counts after what \
-             systemctl edit writes)",
-            set.file.display(),
-            prlimit::with_hard(target, hard)
-        )
-    })
+    let line = format!("[Service] {NPROC}={}", prlimit::with_hard(target, hard));
+    edit_later(&set.file, "override.conf", "edit", &line)
 }
 
 /// A manager's own file has what it gives to all.
@@ -596,15 +595,14 @@ fn inherited(subject: &Subject<'_>, target: Target, hard: Option<Option<u64>>) -
         return edit;
     }
     // A container's users have their limits from what has made it, whatever the host calls them.
-    let place = setter::of(subject.cgroup.path.as_deref().unwrap_or_default());
-    if let Some(container) = container(&place) {
+    if let Some(container) = own_container(subject) {
         return of_container(&container, target, hard);
     }
     match &subject.caller.user {
         Some(user) => {
             // `-` sets the hard limit too.
             let which = match hard {
-                Some(Some(hard)) if target.number().is_some_and(|target| hard < target) => "-",
+                Some(Some(hard)) if target.is_above(hard) => "-",
                 _ => "soft",
             };
             format!("/etc/security/limits.d/: {user} {which} nproc {target}")

@@ -26,6 +26,11 @@ impl Target {
         self.number
     }
 
+    /// Whether it is known to be above another number.
+    pub(crate) fn is_above(self, other: u64) -> bool {
+        self.number.is_some_and(|number| number > other)
+    }
+
     /// A command that sets it, where it is still to be set.
     pub(crate) fn command(self, of: impl FnOnce(u64) -> String) -> Option<String> {
         self.number.filter(|_| !self.is_raised).map(of)
