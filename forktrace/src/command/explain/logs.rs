@@ -11,7 +11,7 @@ use std::{
 use forktrace::{
     headroom::{Row, headroom},
     host::readings::{Readings, ReadingsError},
-    model::bytes,
+    model::{Foreign, bytes},
     program::{Answer, Behind, Heard, Telling, Totals},
     view::{Format, clean, formats, without_numbers},
 };
@@ -25,6 +25,9 @@ use crate::{
 
 /// Of the memory that a file's compression may ask for: what `xz -9` takes, twice.
 const MOST_MEMORY: u64 = 128 << 20;
+
+/// How zstd's data begins.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Files, the journal or standard input.
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
@@ -90,22 +93,21 @@ fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     let mut first = Vec::new();
     (&mut file).take(6).read_to_end(&mut first)?;
     let packed = Cursor::new(first.clone()).chain(file);
-    Ok(match *first {
-        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(packed)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::new(packed)?),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+    let unread = |what, by| Err(unread(what, by));
+    Ok(match Foreign::of(&first) {
+        Some(Foreign::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+        Some(Foreign::Xz) => {
             let flags = liblzma::stream::CONCATENATED;
             let stream = liblzma::stream::Stream::new_stream_decoder(MOST_MEMORY, flags);
             let stream = stream.map_err(io::Error::other)?;
             Box::new(liblzma::read::XzDecoder::new_stream(packed, stream))
         }
-        [b'B', b'Z', b'h', ..] => return Err(unread("bzip2", "bzcat FILE")),
-        [0x04, 0x22, 0x4d, 0x18, ..] => return Err(unread("lz4", "lz4cat FILE")),
-        [b'P', b'K', 3, 4, ..] => return Err(unread("a zip archive", "unzip -p FILE")),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-            return Err(unread("UTF-16", "iconv -f UTF-16 -t UTF-8 FILE"));
-        }
-        _ => Box::new(packed),
+        Some(Foreign::Bzip2) => return unread("bzip2", "bzcat FILE"),
+        Some(Foreign::Lz4) => return unread("lz4", "lz4cat FILE"),
+        Some(Foreign::Zip) => return unread("a zip archive", "unzip -p FILE"),
+        Some(Foreign::Utf16) => return unread("UTF-16", "iconv -f UTF-16 -t UTF-8 FILE"),
+        None if first.starts_with(&ZSTD) => Box::new(zstd::Decoder::new(packed)?),
+        None => Box::new(packed),
     })
 }
 

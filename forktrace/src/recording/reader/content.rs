@@ -19,7 +19,6 @@ use memchr::memmem::Finder;
 
 use super::{
     Damage,
-    foreign::{Foreign, foreign},
     frame::{self, Header, LARGEST_WINDOW, LONGEST_HEADER, MAGIC, Walk, walk},
     gap::Gap,
     place::Place,
@@ -27,6 +26,7 @@ use super::{
     tape::Tape,
     unpack::{Step, Unpacker},
 };
+use crate::model::Foreign;
 
 /// Bytes of a frame's content that wait for its checksum in memory.
 const HELD: usize = 1 << 20;
@@ -171,8 +171,8 @@ impl Content {
     }
 
     /// What it is, where it is no recording.
-    pub(super) fn foreign(&self) -> Option<&Foreign> {
-        self.foreign.as_ref()
+    pub(super) fn foreign(&self) -> Option<Foreign> {
+        self.foreign
     }
 
     /// Takes bytes that [`Self::fill`] gave.
@@ -262,7 +262,7 @@ impl Content {
         let at = self.tape.at();
         let sample = self.tape.peek_now(SAMPLE)?;
         if at == 0 {
-            self.foreign = foreign(sample);
+            self.foreign = Foreign::of(sample);
         }
         let is_text = is_text(sample);
         // Without the break the rest of a line of the last frame would go on here.

@@ -23,7 +23,7 @@ use std::{
 
 use self::{
     content::{Content, Stop},
-    foreign::Foreign,
+    foreign::instead,
     lines::{Line, Lines},
     source::Growing,
     tape::Tape,
@@ -338,11 +338,14 @@ impl Reader {
     fn no_recording(&self, lines: u64) -> ReadError {
         let path = self.path.clone();
         match self.lines.about().foreign() {
-            Some(&Foreign { what, instead }) => ReadError::Foreign {
-                path,
-                what,
-                instead,
-            },
+            Some(foreign) => {
+                let (what, instead) = instead(foreign);
+                ReadError::Foreign {
+                    path,
+                    what,
+                    instead,
+                }
+            }
             None => ReadError::NoRecording { path, lines },
         }
     }
