@@ -222,7 +222,8 @@ impl Run<'_> {
     /// (arch/x86/kernel/unwind_orc.c; since then `unwind_recover_ret_addr`).
     fn hidden(&self, truths: &[Truth], verdict: &Verdict) -> u64 {
         const BY_STACK: [&str; 2] = ["overcommit", "cgroup_memory_max"];
-        if self.place.kernel >= (5, 15) {
+        // The style tracepoint looks at no stack.
+        if self.place.kernel >= (5, 15) || self.tracer.session.attach == "tracepoint" {
             return 0;
         }
         let by_stack = |truth: &&Truth| truth.cause.is_some_and(|cause| BY_STACK.contains(&cause));
