@@ -7,10 +7,7 @@ use crate::{behaviour, scenario};
 
 #[test]
 fn what_holds_a_promise_is_there() {
-    let mut scenarios = scenario::all();
-    scenarios.extend(scenario::with_options());
-    scenarios.extend(scenario::errnos::all());
-    let mut known: BTreeSet<&str> = scenarios.iter().map(|scenario| scenario.name).collect();
+    let mut known: BTreeSet<&str> = scenario::names().into_iter().collect();
     known.extend(behaviour::names());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = std::fs::read_to_string(root.join("docs/promises.md")).unwrap();

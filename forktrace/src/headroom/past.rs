@@ -154,7 +154,8 @@ pub fn facts(past: &Past) -> Vec<Fact> {
     let mut facts: Vec<Fact> = past
         .cgroups
         .iter()
-        .flat_map(|cgroup| of_cgroup(past, cgroup))
+        .flat_map(|cgroup| [of_tasks(past, cgroup), of_memory(cgroup)])
+        .flatten()
         .collect();
     facts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cgroup.cmp(&b.cgroup)));
     let killed = past.killed.filter(|count| *count > 0).map(|count| Fact {
@@ -176,33 +177,26 @@ pub fn earlier(past: &Past) -> Option<Earlier> {
         refused: 0,
     };
     for cgroup in &past.cgroups {
-        let facts = of_cgroup(past, cgroup);
-        let mut counts = facts.iter().filter(|fact| fact.is_of_tasks()).peekable();
-        all.cgroups += u64::from(counts.peek().is_some());
-        all.refused += counts.map(|fact| fact.count).sum::<u64>();
+        let facts = of_tasks(past, cgroup);
+        all.cgroups += u64::from(!facts.is_empty());
+        all.refused += facts.iter().map(|fact| fact.count).sum::<u64>();
     }
     (all.refused > 0).then_some(all)
 }
 
-impl Fact {
-    /// It counts tasks that were refused.
-    fn is_of_tasks(&self) -> bool {
-        self.counter.starts_with(PIDS)
-    }
-}
-
-/// How names of the counters of refused tasks begin.
-const PIDS: &str = "max of pids.events";
-
-fn of_cgroup(past: &Past, counts: &Counts) -> Vec<Fact> {
-    let fact = |counter: &str, count: u64, proves: String, leaves_open: &str| Fact {
+fn fact(counts: &Counts, counter: &str, count: u64, proves: String, leaves_open: &str) -> Fact {
+    Fact {
         cgroup: Some(counts.cgroup.to_string_lossy().into_owned()),
         counter: counter.to_owned(),
         count,
         new: None,
         proves,
         leaves_open: leaves_open.to_owned(),
-    };
+    }
+}
+
+/// What a cgroup counts of tasks that were refused.
+fn of_tasks(past: &Past, counts: &Counts) -> Vec<Fact> {
     let mut facts = Vec::new();
     // Until 6.11, and in v1 always, the cgroup that forked counts; since then, the one whose limit
     // it was, and those above it (kernel/cgroup/pids.c `pids_event`).
@@ -212,6 +206,7 @@ fn of_cgroup(past: &Past, counts: &Counts) -> Vec<Fact> {
     match (counts.refused.unwrap_or(0), here) {
         (0, _) => {}
         (refused, None) => facts.push(fact(
+            counts,
             "max of pids.events",
             refused,
             "Tasks of this cgroup itself were refused so often by a pids.max.".to_owned(),
@@ -220,6 +215,7 @@ fn of_cgroup(past: &Past, counts: &Counts) -> Vec<Fact> {
         (refused, Some(here)) => {
             if here > 0 {
                 facts.push(fact(
+                    counts,
                     "max of pids.events.local",
                     here,
                     format!(
@@ -232,6 +228,7 @@ fn of_cgroup(past: &Past, counts: &Counts) -> Vec<Fact> {
             let gone = refused.saturating_sub(here + below(past, &counts.cgroup));
             if gone > 0 {
                 facts.push(fact(
+                    counts,
                     "max of pids.events",
                     gone,
                     "The pids.max of cgroups below that are gone has refused so often.".to_owned(),
@@ -240,8 +237,15 @@ fn of_cgroup(past: &Past, counts: &Counts) -> Vec<Fact> {
             }
         }
     }
+    facts
+}
+
+/// What it counts of memory.
+fn of_memory(counts: &Counts) -> Vec<Fact> {
+    let mut facts = Vec::new();
     if let Some(killed) = counts.killed.filter(|count| *count > 0) {
         facts.push(fact(
+            counts,
             "oom_kill of memory.events.local",
             killed,
             "The OOM killer has killed so many processes of this cgroup.".to_owned(),
@@ -250,6 +254,7 @@ fn of_cgroup(past: &Past, counts: &Counts) -> Vec<Fact> {
     }
     if let Some(out) = counts.out_of_memory.filter(|count| *count > 0) {
         facts.push(fact(
+            counts,
             "oom of memory.events.local",
             out,
             "An allocation was about to fail at this cgroup's memory limit so often.".to_owned(),

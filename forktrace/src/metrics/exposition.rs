@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::time::timestamp;
+
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -24,8 +26,7 @@ pub(super) enum Kind {
 
 /// A time of the records, since the epoch; `None`: it is no RFC 3339.
 pub(super) fn seconds(time: &str) -> Option<f64> {
-    let at: jiff::Timestamp = time.parse().ok()?;
-    Some(at.as_millisecond() as f64 / 1000.0)
+    Some(timestamp(time)?.as_millisecond() as f64 / 1000.0)
 }
 
 /// A text that is being made.

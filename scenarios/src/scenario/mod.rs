@@ -214,6 +214,13 @@ pub(crate) fn with_options() -> Vec<Scenario> {
     copies(&[seccomp::WITH_OPTION, thread_stack::SCENARIOS])
 }
 
+/// Names of all, whatever option they need.
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    let all = [all(), with_options(), errnos::all()];
+    all.iter().flatten().map(|scenario| scenario.name).collect()
+}
+
 /// All that need no option, in the order in which they run.
 pub(crate) fn all() -> Vec<Scenario> {
     copies(&[

@@ -306,18 +306,14 @@ impl Sender {
                     }
                     return;
                 }
-                Err(SendError::Never(why)) => {
-                    say(&format!("{to}: {why}; {records} records are left out"));
-                    return;
-                }
-                Err(SendError::Failed(why)) if failed + 1 == FAILED => {
-                    say(&format!("{to}: {why}; {records} records are left out"));
-                    return;
-                }
-                Err(SendError::Failed(_)) => {
+                Err(SendError::Failed(_)) if failed + 1 < FAILED => {
                     failed += 1;
                     sleep(pause);
                     pause = (pause * 2).min(MOST);
+                }
+                Err(SendError::Never(why) | SendError::Failed(why)) => {
+                    say(&format!("{to}: {why}; {records} records are left out"));
+                    return;
                 }
                 Err(SendError::Later { why, after }) => {
                     if !std::mem::replace(&mut self.said, true) {
