@@ -1,6 +1,12 @@
 //! RLIMIT_NPROC: every process has its own, from its parent on. Who has set it is who first had
 //! another than its parent; systemd's and PAM's files say which of them it was.
 
+mod origin;
+mod sources;
+
+pub use self::sources::{Above, Sources, UnitSays};
+
+use self::origin::{Container, Origin, container, origin, own_container, unit};
 use super::{
     cgroup::{incus, short},
     later::edit_later,
@@ -10,10 +16,9 @@ use super::{
 use crate::{
     cause::{Subject, words::shell_word},
     host::{
-        lineage::{self, Member},
+        lineage::Member,
         pam_limits::{self, Which},
-        process::Bounds,
-        setter::{self, Kind, Runtime, Service},
+        setter::{self, Runtime, Service},
         unit_files::Assignment,
     },
     model::{Holder, HolderKind, Operation},
@@ -21,78 +26,6 @@ use crate::{
 
 /// As units have it.
 const NPROC: &str = "LimitNPROC";
-
-/// What is read for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources {
-    /// The refused process, its parent, and so on; empty where both have ended.
-    pub lineage: Vec<Member>,
-    /// The process itself has ended: of its limits only the one that refused is known.
-    pub ended: bool,
-    /// What pid 1 has.
-    pub init: Option<Bounds>,
-    /// The unit's files, where there are some and they are of whom the unit is.
-    pub unit: Option<UnitSays>,
-    /// DefaultLimitNPROC= of the unit's manager.
-    pub manager: Option<Assignment>,
-    /// The service from which the caller's has the limit, where that is another: a user's manager, what
-    /// starts containers.
-    pub above: Option<Above>,
-    /// What a login of this user gets.
-    pub pam: pam_limits::Nproc,
-}
-
-impl Sources {
-    /// The refused process.
-    pub fn process(&self) -> Option<&Member> {
-        self.lineage.first()
-    }
-}
-
-/// What a unit's files say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UnitSays {
-    /// LimitNPROC=, where it is set.
-    pub limit: Option<Assignment>,
-    /// systemd starts it as another user (User=), and no PAM session is opened for that (PAMName=).
-    pub becomes_user: bool,
-}
-
-/// A service that others have their limits from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Above {
-    /// Whose it is.
-    pub service: Service,
-    /// LimitNPROC= of its files, or DefaultLimitNPROC= of the manager's; `None` where neither is set.
-    pub limit: Option<Assignment>,
-}
-
-/// Who has set it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Origin<'a> {
-    /// A line of limits.conf or limits.d.
-    Pam(&'a pam_limits::Line),
-    /// LimitNPROC= of the unit, in a file.
-    Unit(&'a Assignment),
-    /// DefaultLimitNPROC= of its manager.
-    Manager(&'a Assignment),
-    /// The unit's manager, or a program in it: its files can't be seen.
-    UnitPerhaps,
-    /// LimitNPROC= of another service, from which the caller's process has come.
-    Above(&'a Service, &'a Assignment),
-    /// This process; its parent, where it is known, has another.
-    Process(&'a Member, Option<&'a Member>),
-    /// Some program in the unit that has ended, as no file of the unit does.
-    SomeProgram,
-    /// What has made the container.
-    Runtime(Container),
-    /// This process, which is out of the container that it came to be the limit of.
-    Outside(&'a Member, Container),
-    Slurm,
-    /// As pid 1 has it: nobody has changed it.
-    Kernel,
-    Unknown,
-}
 
 /// What to do about it, and what to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,165 +109,6 @@ pub(crate) fn knob(
         now: now(value, target, subject, sources),
         lasting,
         notes,
-    }
-}
-
-fn origin<'a>(value: Option<u64>, subject: &Subject<'_>, sources: &'a Sources) -> Origin<'a> {
-    let path = subject.cgroup.path.as_deref().unwrap_or_default();
-    let place = setter::of(path);
-    let is = |set: &&Assignment| soft(&set.value) == value;
-    if let Kind::Job { .. } = place.kind {
-        return in_job(sources);
-    }
-    // It was changed at that moment: nobody's number is that of the one which refused.
-    if value.is_none() {
-        return Origin::Unknown;
-    }
-    let of_unit = sources.unit.as_ref();
-    if let Some(set) = of_unit.and_then(|says| says.limit.as_ref()).filter(is) {
-        return Origin::Unit(set);
-    }
-    let has_it = sources
-        .process()
-        .is_some_and(|own| own.bounds.soft == value);
-    let first = lineage::first_alike(&sources.lineage).filter(|_| has_it);
-    // Where systemd itself has started the first that has it, as that user, no PAM session was opened.
-    let by_systemd = of_unit.is_some_and(|says| says.becomes_user)
-        && first.is_some_and(|(_, parent)| parent.pid == 1);
-    let pam = sources.pam.counts().filter(|_| !by_systemd);
-    if let Some(line) = pam.filter(|line| line.value == value) {
-        return Origin::Pam(line);
-    }
-    let unit_has_none = of_unit.is_some_and(|says| says.limit.is_none());
-    if let Some(set) = sources.manager.as_ref().filter(is)
-        && unit_has_none
-    {
-        return Origin::Manager(set);
-    }
-    let has_unit = unit(subject).is_some();
-    if !has_it {
-        return match (has_unit, unit_has_none) {
-            (true, true) => Origin::SomeProgram,
-            (true, false) => Origin::UnitPerhaps,
-            (false, _) => Origin::Unknown,
-        };
-    }
-    let Some((top, parent)) = first else {
-        return match sources.init.is_some_and(|init| init.soft == value) {
-            true => Origin::Kernel,
-            false => Origin::Unknown,
-        };
-    };
-    // Whoever makes a container's first process sets the limits of all in it.
-    if let Some(container) = entered(top, parent, &place) {
-        return Origin::Runtime(container);
-    }
-    if let Some(above) = &sources.above
-        && let Some(set) = above.limit.as_ref().filter(is)
-    {
-        return Origin::Above(&above.service, set);
-    }
-    let is_caller = sources.process() == Some(top);
-    if let Some(container) = given(top, path).filter(|_| !is_caller) {
-        return Origin::Outside(top, container);
-    }
-    // Where its cgroup can't be read, it is the caller's.
-    let is_own = is_caller || top.cgroup.is_none() || same_unit(top, path);
-    if has_unit && is_own && !same_unit(parent, path) {
-        // The first process of the unit, of which nothing but the unit or itself can be the reason.
-        return match unit_has_none {
-            true => Origin::Process(top, Some(parent).filter(|parent| parent.pid != 1)),
-            false => Origin::UnitPerhaps,
-        };
-    }
-    Origin::Process(top, Some(parent))
-}
-
-/// Slurm gives a job its limits; what runs in it can have others.
-fn in_job(sources: &Sources) -> Origin<'_> {
-    let is_in_job = |member: &Member| {
-        let path = member.cgroup.as_deref().unwrap_or_default();
-        matches!(setter::of(path).kind, Kind::Job { name: Some(_), .. })
-    };
-    match lineage::first_alike(&sources.lineage).filter(|(_, parent)| is_in_job(parent)) {
-        // slurmstepd stands in the job's cgroups as well, with limits of its own.
-        Some((top, parent)) if !parent.comm.starts_with("slurmstepd") => {
-            Origin::Process(top, Some(parent))
-        }
-        _ => Origin::Slurm,
-    }
-}
-
-/// The container that a process has been made for, of which its parent is no part.
-fn entered(top: &Member, parent: &Member, place: &setter::Setter) -> Option<Container> {
-    let around = |member: &Member| container(&setter::of(member.cgroup.as_deref()?));
-    let own = around(top);
-    // One that has the host's ids is seen by its cgroup alone.
-    let enters = own.is_some() && parent.cgroup.is_some() && around(parent) != own;
-    if parent.levels >= top.levels && !enters {
-        return None;
-    }
-    own.or_else(|| container(place))
-}
-
-/// The outermost container around the caller that this process isn't in: what makes it can give it
-/// another limit than its own.
-fn given(top: &Member, path: &str) -> Option<Container> {
-    let own = containers(top.cgroup.as_deref()?);
-    let mut around = containers(path).into_iter();
-    around.find(|container| !own.contains(container))
-}
-
-/// The container that the caller is in.
-fn own_container(subject: &Subject<'_>) -> Option<Container> {
-    container(&setter::of(subject.cgroup.path.as_deref()?))
-}
-
-/// All that a cgroup lies in, outermost first.
-fn containers(path: &str) -> Vec<Container> {
-    let place = setter::of(path);
-    let around = place.around().into_iter();
-    let mut all: Vec<Container> = around
-        .filter_map(|within| container(&setter::of(&within.path)))
-        .collect();
-    if let Kind::Container { .. } = &place.kind {
-        all.extend(container(&place));
-    }
-    all
-}
-
-/// The service that the caller runs in: one that has LimitNPROC=.
-fn unit(subject: &Subject<'_>) -> Option<Service> {
-    setter::service(subject.cgroup.path.as_deref()?)
-}
-
-fn same_unit(member: &Member, path: &str) -> bool {
-    let of = member.cgroup.as_deref().and_then(setter::service);
-    of.is_some() && of == setter::service(path)
-}
-
-/// A container around a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Container {
-    runtime: Runtime,
-    name: String,
-    in_pod: bool,
-}
-
-fn container(place: &setter::Setter) -> Option<Container> {
-    match (&place.kind, &place.within) {
-        (
-            Kind::Container {
-                runtime, name, pod, ..
-            },
-            _,
-        ) => Some(Container {
-            runtime: *runtime,
-            name: name.clone(),
-            in_pod: pod.is_some(),
-        }),
-        (_, Some(within)) => container(&setter::of(&within.path)),
-        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::host::process::Bounds;
 use crate::model::{Caller, Cgroup, Errno, Limit, LimitKind, Unit, caller::tests::caller};
 
 fn member(pid: u32, comm: &str, soft: u64, cgroup: &str) -> Member {

@@ -1,0 +1,50 @@
+//! What is read to find who has set the limit.
+
+use crate::host::{
+    lineage::Member, pam_limits, process::Bounds, setter::Service, unit_files::Assignment,
+};
+
+/// What is read for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The refused process, its parent, and so on; empty where both have ended.
+    pub lineage: Vec<Member>,
+    /// The process itself has ended: of its limits only the one that refused is known.
+    pub ended: bool,
+    /// What pid 1 has.
+    pub init: Option<Bounds>,
+    /// The unit's files, where there are some and they are of whom the unit is.
+    pub unit: Option<UnitSays>,
+    /// DefaultLimitNPROC= of the unit's manager.
+    pub manager: Option<Assignment>,
+    /// The service from which the caller's has the limit, where that is another: a user's manager, what
+    /// starts containers.
+    pub above: Option<Above>,
+    /// What a login of this user gets.
+    pub pam: pam_limits::Nproc,
+}
+
+impl Sources {
+    /// The refused process.
+    pub fn process(&self) -> Option<&Member> {
+        self.lineage.first()
+    }
+}
+
+/// What a unit's files say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitSays {
+    /// LimitNPROC=, where it is set.
+    pub limit: Option<Assignment>,
+    /// systemd starts it as another user (User=), and no PAM session is opened for that (PAMName=).
+    pub becomes_user: bool,
+}
+
+/// A service that others have their limits from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Above {
+    /// Whose it is.
+    pub service: Service,
+    /// LimitNPROC= of its files, or DefaultLimitNPROC= of the manager's; `None` where neither is set.
+    pub limit: Option<Assignment>,
+}
