@@ -8,10 +8,12 @@ use std::{
     env,
     error::Error,
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use data_encoding::BASE64;
+use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest as _, Sha256};
 
 const OBJECTS: [&str; 2] = ["bpf_loop.bpf.o", "bounded_loops.bpf.o"];
@@ -53,8 +55,8 @@ fn pack_objects(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let objects = env::var_os("FORKTRACE_BPF_OBJECTS").map_or(root.join("bpf"), PathBuf::from);
     println!("cargo::rerun-if-changed={}", objects.display());
     for name in OBJECTS {
-        let bytes = zstd::encode_all(&read(&objects.join(name))?[..], 19)?;
-        fs::write(out.join(format!("{name}.zst")), bytes)?;
+        let packed = pack(&read(&objects.join(name))?)?;
+        fs::write(out.join(format!("{name}.gz")), packed)?;
     }
     Ok(())
 }
@@ -63,11 +65,18 @@ fn pack_schemas(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let packed = zstd::encode_all(&read(&path)?[..], 19)?;
+        let packed = pack(&read(&path)?)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        fs::write(out.join(format!("{name}.schema.zst")), packed)?;
+        fs::write(out.join(format!("{name}.schema.gz")), packed)?;
     }
     Ok(())
+}
+
+/// As `packed.rs` unpacks it.
+fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(bytes)?;
+    packer.finish()
 }
 
 /// By the names of their files.

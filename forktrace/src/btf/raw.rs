@@ -200,7 +200,7 @@ impl Index {
 /// NUL, at [`MAX_NAME`], or with the slice.
 fn bucket(name: &[u8], heads: usize) -> usize {
     let mut hash = 0x811c_9dc5_u32;
-    for &b in name.iter().take(MAX_NAME) {
+    for &b in name.get(..MAX_NAME).unwrap_or(name) {
         if b == 0 {
             break;
         }

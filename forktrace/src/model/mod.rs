@@ -20,6 +20,7 @@ mod limit_kind;
 mod loss_reason;
 mod memory;
 mod owner;
+mod packed;
 mod path;
 pub(crate) mod published;
 pub(crate) mod time;
@@ -44,4 +45,5 @@ pub use owner::{CgroupOwner, Owner, UserNamespaceOwner};
 pub use path::shown;
 
 pub(crate) use by_text::by_text;
+pub(crate) use packed::unpack;
 pub(crate) use word::words;

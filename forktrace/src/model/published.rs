@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::packed::unpack;
+
 /// A schema of `forktrace/schema/`.
 #[derive(Clone, Copy)]
 pub(crate) struct Published {
@@ -20,7 +22,7 @@ macro_rules! published {
             pub(crate) const $name: Published = Published {
                 #[cfg(test)]
                 name: $file,
-                packed: include_bytes!(concat!(env!("OUT_DIR"), "/", $file, ".schema.zst")),
+                packed: include_bytes!(concat!(env!("OUT_DIR"), "/", $file, ".schema.gz")),
             };
         )*
     };
@@ -48,7 +50,7 @@ published! {
 impl Published {
     /// The schema.
     pub(crate) fn value(self) -> Value {
-        let text = zstd::decode_all(self.packed).expect("the build packed it");
+        let text = unpack(self.packed).expect("the build packed it");
         serde_json::from_slice(&text).expect("the tests compare it with the types")
     }
 

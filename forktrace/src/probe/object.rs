@@ -17,7 +17,7 @@ use forktrace_common::{
 };
 
 use super::rlimit::ChangedLimit;
-use crate::arch::machine;
+use crate::{arch::machine, model::unpack};
 
 /// One of the committed objects (`cargo xtask ebpf` builds them), which come from
 /// the same sources and do the same, or of those in the folder that
@@ -32,8 +32,8 @@ pub enum Object {
 }
 
 /// As `build.rs` packs them.
-static BPF_LOOP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bpf_loop.bpf.o.zst"));
-static BOUNDED_LOOPS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bounded_loops.bpf.o.zst"));
+static BPF_LOOP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bpf_loop.bpf.o.gz"));
+static BOUNDED_LOOPS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bounded_loops.bpf.o.gz"));
 
 impl Object {
     /// Unpacked, in memory that is aligned as an ELF file has to be.
@@ -42,7 +42,7 @@ impl Object {
             Self::BpfLoop => BPF_LOOP,
             Self::BoundedLoops => BOUNDED_LOOPS,
         };
-        zstd::decode_all(packed).map_err(|error| aya::EbpfError::FileError {
+        unpack(packed).map_err(|error| aya::EbpfError::FileError {
             path: "the embedded BPF objects".into(),
             error,
         })

@@ -46,7 +46,7 @@ const RARE: u32 = 4;
 
 /// More processes than a second's detail has room for, and meanwhile a few of another user.
 fn processes(tests: &Tests) -> Result<()> {
-    const PART: u32 = 150;
+    const PART: u32 = detail::GROUP as u32 + 16;
     let mut rare = (0..RARE)
         .map(|n| refused_user(COMM, tests.place.uid(150 + n), 1))
         .collect::<Result<Vec<_>>>()?;

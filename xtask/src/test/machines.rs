@@ -2,7 +2,7 @@
 
 use super::corners::Corner;
 use super::parts::{BRIEF, On, PARTS, Part};
-use super::{Args, Matrix, Shared, Tally, times};
+use super::{Args, Matrix, Shared, Tally, Tier, times};
 use crate::guest::{self, Boot, Ended, Image, Programs};
 use crate::kernel::Kernel;
 use crate::paths;
@@ -38,14 +38,8 @@ const CORNER: Duration = Duration::from_secs(150);
 /// What building xtask itself has taken, before the run began to count.
 const BEFORE: Duration = Duration::from_secs(60);
 
-/// What is done beside the machines.
-#[derive(Default)]
-pub(super) struct Beside<'a> {
-    /// Takes a processor: the place of a machine.
-    pub heavy: Vec<&'a (dyn Fn() + Sync)>,
-    /// Waits for the most part.
-    pub light: Vec<&'a (dyn Fn() + Sync)>,
-}
+/// What is done beside the machines, each in the place of one.
+pub(super) type Beside<'a> = Vec<&'a (dyn Fn() + Sync)>;
 
 /// The machines of a full run.
 pub(super) fn full(kernels: &[Kernel]) -> Vec<Machine> {
@@ -125,22 +119,18 @@ pub(super) fn run(
                 args.scenarios.is_empty() || matches!(machine.part.name, "fexit" | "pids")
             });
         let of_these = of_these.zip(programs.into_iter().cycle());
-        let (heavy, light) = match processors {
-            1 => (&beside.heavy[..], &beside.light[..]),
-            _ => (&[][..], &[][..]),
-        };
-        let heavy = heavy.iter().map(|job| Job::Other(*job));
-        let jobs: Vec<Job<'_>> = heavy
+        let beside = if processors == 1 { &beside[..] } else { &[] };
+        let others = beside.iter().map(|job| Job::Other(*job));
+        let jobs: Vec<Job<'_>> = others
             .chain(of_these.map(|(machine, programs)| Job::Machine(machine, programs)))
             .collect();
         let next = AtomicUsize::new(0);
         // Each with processors of its own: one that has to share them is slowed down until its
-        // timers outrun what they interrupt.
-        let many = args.jobs.unwrap_or(cores / processors as usize);
+        // timers outrun what they interrupt. But a short run's machines wait for a sixth of their time (for
+        // the kernel's grace periods), and so does what is done beside them: one more fills that.
+        let more = usize::from(args.tier() == Tier::Short && processors == 1);
+        let many = args.jobs.unwrap_or(cores / processors as usize + more);
         thread::scope(|scope| {
-            for job in light {
-                scope.spawn(job);
-            }
             for _ in 0..many.clamp(1, jobs.len().max(1)) {
                 scope.spawn(|| {
                     while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {

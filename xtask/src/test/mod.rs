@@ -104,17 +104,17 @@ fn run(args: &Args, times: &Times, tally: &mut Tally, matrix: &mut Matrix) -> Re
             }
         }
     };
-    let mut beside = Beside::default();
+    let mut beside = Beside::new();
     if wanted.unit || wanted.docs || wanted.fuzz {
-        beside.heavy.push(&checks);
+        beside.push(&checks);
     }
     if wanted.unit {
-        beside.heavy.push(&object);
+        beside.push(&object);
     }
     // With machines beside it, a scenario there waits longer; a full run is as strict as it can be.
     match tier {
         Tier::Full if wanted.native => native(),
-        Tier::Short if wanted.native => beside.light.push(&native),
+        Tier::Short if wanted.native => beside.push(&native),
         _ => {}
     }
     on_kernels(args, programs.as_ref(), &kernels, &shared, &beside)?;
@@ -245,7 +245,7 @@ fn on_kernels(
     }
     if !later.is_empty() {
         times.part("corners of the change", || {
-            machines::run(Some(programs), &later, args, shared, &Beside::default())
+            machines::run(Some(programs), &later, args, shared, &Beside::new())
         })?;
     }
     Ok(())
