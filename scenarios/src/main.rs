@@ -29,6 +29,7 @@ mod oom;
 mod promises;
 mod provoke;
 mod pthread;
+mod refuse_attach;
 mod report;
 mod runner;
 mod scenario;
@@ -66,6 +67,9 @@ enum Command {
         /// Only what has this in its name (may be given several times)
         #[arg(long)]
         only: Vec<String>,
+        /// Nothing that has this in its name (may be given several times)
+        #[arg(long)]
+        except: Vec<String>,
         /// Only this kind of tests (may be given several times)
         #[arg(long = "kind", value_enum)]
         kinds: Vec<runner::Kind>,
@@ -202,6 +206,7 @@ fn main() -> ExitCode {
             forktrace,
             styles,
             only,
+            except,
             kinds,
             brief,
         } => runner::run(
@@ -210,6 +215,7 @@ fn main() -> ExitCode {
             runner::Choice {
                 styles,
                 only,
+                except,
                 kinds,
                 brief,
             },
@@ -224,8 +230,7 @@ fn main() -> ExitCode {
             runner::Choice {
                 styles,
                 only,
-                kinds: Vec::new(),
-                brief: false,
+                ..runner::Choice::default()
             },
         ),
         Command::Bench {

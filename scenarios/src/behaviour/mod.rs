@@ -6,6 +6,7 @@ mod faults;
 mod fence;
 mod filters;
 mod full_disk;
+mod half_attached;
 mod holders;
 mod inside;
 mod instances;
@@ -80,6 +81,7 @@ const ANYWHERE: &[&[Behaviour]] = &[
 /// What comes out differently on each kernel.
 const EACH_KERNEL: &[&[Behaviour]] = &[
     inside::ON_EACH_KERNEL,
+    half_attached::ON_EACH_KERNEL,
     instances::ON_EACH_KERNEL,
     raised::ON_EACH_KERNEL,
     other_errnos::ON_EACH_KERNEL,

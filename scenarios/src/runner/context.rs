@@ -31,6 +31,8 @@ pub(crate) enum Kind {
 pub(crate) struct Choice {
     pub styles: Vec<String>,
     pub only: Vec<String>,
+    /// Nothing of these.
+    pub except: Vec<String>,
     pub kinds: Vec<Kind>,
     /// Of the sessions a few scenarios, which provoke every cause.
     pub brief: bool,
@@ -39,7 +41,8 @@ pub(crate) struct Choice {
 impl Choice {
     /// Whether a case of this name was asked for.
     fn has(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| name.contains(only.as_str()))
+        let among = |parts: &[String]| parts.iter().any(|part| name.contains(part.as_str()));
+        (self.only.is_empty() || among(&self.only)) && !among(&self.except)
     }
 
     /// Whether a behaviour of this name is one of the styles' that were asked

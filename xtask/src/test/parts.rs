@@ -234,6 +234,8 @@ pub(super) const BRIEF: [Part; 8] = [
             "--only",
             "fault_killed_in_a_storm_kprobe",
             "--only",
+            "half_attached_kprobe",
+            "--only",
             "fault_short_of_memory",
             "--only",
             "fault_clock_steps",
