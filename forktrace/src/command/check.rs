@@ -40,6 +40,14 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let before = args.against.as_deref().map(baseline::load).transpose()?;
     let subject = subject(args)?;
     if let Some(interval) = args.watch {
+        if args.format.name == "openmetrics" {
+            return Err(UsageError(
+                "--watch would print one OpenMetrics text after the other, and a reader stops at the first `# EOF`: \
+                 take one reading at a time, or `forktrace record --metrics-file`"
+                    .to_owned(),
+            )
+            .into());
+        }
         return watch::run(args, &subject, before.as_ref(), interval);
     }
     let mut headroom = take(args, &subject, before.as_ref())?;
@@ -72,7 +80,9 @@ fn take(
     before: Option<&Baseline>,
 ) -> anyhow::Result<Headroom> {
     let readings = Readings::read(subject).map_err(|error| match error {
-        ReadingsError::NoProcess(_) => UsageError(error.to_string()).into(),
+        ReadingsError::NoProcess(_) | ReadingsError::Hidden(_) => {
+            UsageError(error.to_string()).into()
+        }
         other => anyhow::Error::from(other),
     })?;
     let mut headroom = headroom(&readings, args.warn);

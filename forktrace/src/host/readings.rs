@@ -143,6 +143,11 @@ pub enum ReadingsError {
     /// It has ended, or never was.
     #[error("no process {0}")]
     NoProcess(u32),
+    /// It is there, by what kill(2) answers, but not in this /proc (proc(5) `hidepid`).
+    #[error(
+        "/proc doesn't show process {0} to this user (it is mounted with hidepid): try as root"
+    )]
+    Hidden(u32),
     /// /proc isn't there, or is no proc.
     #[error("reading {path}")]
     Proc {

@@ -215,6 +215,11 @@ fn shows(tests: &Tests) -> Result<()> {
     top.press("q")?;
     let seen = top.ended(0)?;
     ensure!(seen.ends_with(LEFT), "{}", seen.escape_debug());
+    let mut top = Shown::start(tests, &["--comm", "nobody-at-all"], None)?;
+    top.wait_for("traced")?;
+    top.signal(Signal::QUIT)?;
+    let seen = top.ended(0)?;
+    ensure!(seen.ends_with(LEFT), "{}", seen.escape_debug());
     let mut top = Shown::start(tests, &["--color", "never"], None)?;
     top.wait_for("traced")?;
     ensure!(!top.seen.contains("\x1b[31m"), "it is coloured");

@@ -168,7 +168,9 @@ fn near(args: &ExplainArgs) -> anyhow::Result<Vec<Row>> {
     }
     let subject = check::subject_of(of.pid, of.user.as_deref(), cgroup, of.unit.as_deref())?;
     let readings = Readings::read(&subject).map_err(|error| match error {
-        ReadingsError::NoProcess(_) => UsageError(error.to_string()).into(),
+        ReadingsError::NoProcess(_) | ReadingsError::Hidden(_) => {
+            UsageError(error.to_string()).into()
+        }
         other => anyhow::Error::from(other),
     })?;
     Ok(headroom(&readings, NEAR).nearest().cloned().collect())

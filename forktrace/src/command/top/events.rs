@@ -12,6 +12,8 @@ use crate::command::event_loop::EndSignals;
 /// Both, to be waited for.
 pub(super) struct Events {
     ends: EndSignals,
+    /// SIGQUIT, which would end it without giving the terminal back.
+    quit: Signal,
     /// The terminal has another size.
     size: Signal,
     input: Input,
@@ -20,11 +22,18 @@ pub(super) struct Events {
 impl Events {
     /// Within the event loop, before the terminal is taken.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let handlers =
-            || io::Result::Ok((EndSignals::new()?, signal(SignalKind::window_change())?));
-        let (ends, size) = handlers().context("installing signal handlers")?;
+        let handlers = || {
+            let size = signal(SignalKind::window_change())?;
+            io::Result::Ok((EndSignals::new()?, signal(SignalKind::quit())?, size))
+        };
+        let (ends, quit, size) = handlers().context("installing signal handlers")?;
         let input = Input::new().context("waiting for keys")?;
-        Ok(Self { ends, size, input })
+        Ok(Self {
+            ends,
+            quit,
+            size,
+            input,
+        })
     }
 
     /// The next keys, none where the screen was drawn anew in another size; `None`: it is to end.
@@ -36,6 +45,7 @@ impl Events {
         tokio::select! {
             biased;
             () = self.ends.asked_to_end() => Ok(None),
+            _ = self.quit.recv() => Ok(None),
             _ = self.size.recv() => {
                 screen.redraw(top)?;
                 Ok(Some(Vec::new()))

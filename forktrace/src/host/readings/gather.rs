@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use super::{
     CgroupUse, Details, Hierarchies, HostNow, Limits, Missing, Passwd, Readings, ReadingsError,
     Resource, Status, Subject, UnitLimits, UserNamespaces, at_start, namespaces,
@@ -136,10 +139,10 @@ fn main(
         Subject::Host | Subject::User(_) => Ok(None),
         // A thread's id isn't listed, and has a status all the same.
         Subject::Process(pid) => {
-            let leader = Status::read(proc, *pid).map_err(|_| ReadingsError::NoProcess(*pid))?;
+            let leader = Status::read(proc, *pid).map_err(|_| not_shown(*pid))?;
             match processes.iter().any(|p| p.pid == leader.pid) {
                 true => Ok(Some(leader.pid)),
-                false => Err(ReadingsError::NoProcess(*pid)),
+                false => Err(not_shown(*pid)),
             }
         }
         Subject::Cgroup { .. } => {
@@ -152,6 +155,15 @@ fn main(
                 .min_by_key(|p| process::started(proc, p.pid).unwrap_or(u64::MAX))
                 .map(|p| p.pid))
         }
+    }
+}
+
+/// Why /proc has no such process: kill(2) answers EPERM of one that belongs to another user.
+fn not_shown(pid: u32) -> ReadingsError {
+    let asked = Pid::from_raw(pid as i32).map(test_kill_process);
+    match asked {
+        Some(Ok(()) | Err(Errno::PERM)) => ReadingsError::Hidden(pid),
+        _ => ReadingsError::NoProcess(pid),
     }
 }
 

@@ -148,6 +148,8 @@ fn hidden(tests: &Tests) -> Result<()> {
             !Path::new(&format!("/proc/{pid}")).exists(),
             "hidepid hides nobody"
         );
+        let said = forktrace(tests, &["check", "--pid", &pid.to_string()], 2)?.said();
+        ensure!(said.contains("hidepid"), "hidepid is not named: {said}");
         let mut tracer = record(tests, &["--comm", "hidden"])?;
         link.step();
         await_failures(&mut tracer, pid, 3)?;
