@@ -122,7 +122,7 @@ fn compare(file: &Path, packed: &Path, args: &Args) -> Result<()> {
 
 fn contenders(file: &Path, packed: &Path, args: &Args) -> Result<Vec<Contender>> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    build.args(["build", "--release", "--quiet", "--package", "forktrace"]);
+    build.args(["build", "--profile", "dist", "--quiet", "--package", "forktrace"]);
     run::loud(build.current_dir(paths::root()))?;
     let target = paths::work("");
     let target = target.parent().context("the target folder")?;
@@ -133,7 +133,7 @@ fn contenders(file: &Path, packed: &Path, args: &Args) -> Result<Vec<Contender>>
         ("forktrace report, .zst", packed, false),
         ("forktrace report, .zst, one thread", packed, true),
     ] {
-        let program = target.join("release/forktrace");
+        let program = target.join("dist/forktrace");
         let mut command = match alone {
             true => Command::new("taskset"),
             false => Command::new(&program),

@@ -25,7 +25,7 @@ pub(super) fn build(release: &Release, machine: Arch) -> Result<Program> {
     }
     cargo
         .current_dir(&release.root)
-        .args(["build", "--quiet", "--locked", "--release"])
+        .args(["build", "--quiet", "--locked", "--profile", "dist"])
         .args(["--package", "forktrace", "--target", triple])
         .env("CARGO_TARGET_DIR", &target)
         .env("SOURCE_DATE_EPOCH", release.time.to_string())
@@ -33,7 +33,7 @@ pub(super) fn build(release: &Release, machine: Arch) -> Result<Program> {
         // zstd is C.
         .env("CFLAGS", c_flags(release));
     run::loud(&mut cargo).context("building the program")?;
-    read(machine, &target.join(triple).join("release/forktrace"))
+    read(machine, &target.join(triple).join("dist/forktrace"))
 }
 
 fn read(machine: Arch, path: &Path) -> Result<Program> {

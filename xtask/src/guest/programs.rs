@@ -55,11 +55,11 @@ impl Programs {
         }
         if !packages.is_empty() {
             let mut cargo = cargo(arch, &target)?;
-            cargo.args(["build", "--quiet", "--release", "--target", triple]);
+            cargo.args(["build", "--quiet", "--profile", "dist", "--target", triple]);
             run::loud(cargo.args(packages))
                 .context("building the static programs for the test machine")?;
         }
-        let built = target.join(triple).join("release");
+        let built = target.join(triple).join("dist");
         let programs = Self {
             arch,
             forktrace: forktrace.unwrap_or_else(|| built.join("forktrace")),
