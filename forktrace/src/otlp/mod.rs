@@ -15,6 +15,8 @@ pub use metrics::{Sums, metrics};
 
 use serde_json::{Value, json};
 
+use crate::model::time::timestamp;
+
 /// An attribute; what has no value is none.
 fn text(key: &str, value: Option<&str>) -> Option<Value> {
     let value = value?;
@@ -29,8 +31,10 @@ fn number(key: &str, value: Option<u64>) -> Option<Value> {
 
 /// Nanoseconds since the epoch, of a record's time.
 fn nanoseconds(time: &str) -> String {
-    let at: Option<jiff::Timestamp> = time.parse().ok();
-    at.map_or(0, |at| at.as_nanosecond()).max(0).to_string()
+    timestamp(time)
+        .map_or(0, |at| at.as_nanosecond())
+        .max(0)
+        .to_string()
 }
 
 fn scope() -> Value {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Gap;
 use crate::{
-    model::{Caller, Cause, Cgroup, Containers, Errno, program_and_thread},
+    model::{Caller, Cause, Cgroup, Containers, Errno, program_and_thread, time::timestamp},
     record::{Alike, Failure, OomKill, Record, Repeat, Session, Summary},
 };
 
@@ -74,7 +74,7 @@ impl Wanted {
         if self.since.is_none() && self.until.is_none() {
             return true;
         }
-        let (Ok(first), Ok(last)) = (first.parse::<Timestamp>(), last.parse::<Timestamp>()) else {
+        let (Some(first), Some(last)) = (timestamp(first), timestamp(last)) else {
             return false;
         };
         self.since.is_none_or(|since| last >= since)

@@ -4,10 +4,9 @@
 //! seconds only, and the notes that rest on it (zombies, idle connections) come with those failures
 //! alone.
 
-use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hasher as _},
-};
+use std::hash::{BuildHasher as _, Hasher as _};
+
+use foldhash::{HashSet, quality::FixedState};
 
 use super::{
     list::{Kept, List},
@@ -94,7 +93,7 @@ impl Advised {
         let mut wordings = self.0;
         let last = |wording: &Wording| wording.latest.get().map(|(_, last)| last);
         wordings.sort_by_key(|wording| std::cmp::Reverse((wording.at, last(wording))));
-        let mut known = HashSet::new();
+        let mut known = HashSet::default();
         let mut new =
             |part: Option<String>| part.filter(|part| known.insert(shape(part.as_bytes())));
         let all: Vec<Vec<Fix>> = wordings.into_iter().map(|w| w.fixes.into_items()).collect();
@@ -127,7 +126,7 @@ impl Advised {
 }
 
 fn shape_of(fixes: &[Fix]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FixedState::default().build_hasher();
     for fix in fixes {
         for part in [&fix.now, &fix.persistent, &fix.note] {
             let part = part.as_deref().unwrap_or_default();
@@ -139,7 +138,7 @@ fn shape_of(fixes: &[Fix]) -> u64 {
 
 /// Of a text, whatever numbers stand in it.
 fn shape(text: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FixedState::default().build_hasher();
     let mut from = 0;
     while from < text.len() {
         let number = text[from..].iter().position(u8::is_ascii_digit);

@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use jiff::{Timestamp, Zoned, tz::TimeZone};
+use jiff::{Zoned, tz::TimeZone};
 
-use crate::model::{clean, zone::zone};
+use crate::model::{clean, time::timestamp, zone::zone};
 
 /// "13:14:15".
 pub(super) fn clock(time: &str) -> Cow<'_, str> {
@@ -87,8 +87,7 @@ fn shown<'a>(time: &'a str, zone: &TimeZone, format: &str) -> Cow<'a, str> {
 }
 
 fn read(time: &str, zone: &TimeZone) -> Option<Zoned> {
-    let at: Timestamp = time.parse().ok()?;
-    Some(at.to_zoned(zone.clone()))
+    Some(timestamp(time)?.to_zoned(zone.clone()))
 }
 
 #[cfg(test)]

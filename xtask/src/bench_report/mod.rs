@@ -122,7 +122,14 @@ fn compare(file: &Path, packed: &Path, args: &Args) -> Result<()> {
 
 fn contenders(file: &Path, packed: &Path, args: &Args) -> Result<Vec<Contender>> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    build.args(["build", "--profile", "dist", "--quiet", "--package", "forktrace"]);
+    build.args([
+        "build",
+        "--profile",
+        "dist",
+        "--quiet",
+        "--package",
+        "forktrace",
+    ]);
     run::loud(build.current_dir(paths::root()))?;
     let target = paths::work("");
     let target = target.parent().context("the target folder")?;

@@ -38,7 +38,14 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         Some(path) => path.clone(),
         None => {
             let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-            build.args(["build", "--profile", "dist", "--quiet", "--package", "forktrace"]);
+            build.args([
+                "build",
+                "--profile",
+                "dist",
+                "--quiet",
+                "--package",
+                "forktrace",
+            ]);
             run::loud(build.current_dir(paths::root()))?;
             paths::root().join("target/dist/forktrace")
         }

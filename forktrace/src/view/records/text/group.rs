@@ -6,10 +6,12 @@
 //! while failures are traced, of the records in a recording.
 
 use std::{
-    collections::{HashSet, VecDeque},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    collections::VecDeque,
+    hash::{BuildHasher as _, Hash as _, Hasher as _},
     rc::Rc,
 };
+
+use foldhash::{HashSet, quality::FixedState};
 
 use super::tally::Tally;
 use crate::{
@@ -643,7 +645,7 @@ impl Group {
 
 /// What a line would say that differs, the process aside.
 fn kind_of(f: &Failure) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FixedState::default().build_hasher();
     (
         f.caller.program(),
         &f.caller.comm,
@@ -673,7 +675,7 @@ fn advice(fix: &Fix) -> impl Iterator<Item = u64> {
     let parts = [(0, &fix.now), (1, &fix.persistent), (2, &fix.note)];
     parts.into_iter().filter_map(|(n, part)| {
         let part = part.as_ref()?;
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = FixedState::default().build_hasher();
         n.hash(&mut hasher);
         let mut in_number = false;
         for byte in part.bytes() {

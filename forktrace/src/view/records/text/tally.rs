@@ -1,6 +1,8 @@
 //! How often was tried, by how many, and how fast.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
 
 use crate::{report::Rate, view::count};
 
