@@ -160,8 +160,8 @@ fn main(
 
 /// Why /proc has no such process: kill(2) answers EPERM of one that belongs to another user.
 fn not_shown(pid: u32) -> ReadingsError {
-    let asked = Pid::from_raw(pid as i32).map(test_kill_process);
-    match asked {
+    let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    match id.map(test_kill_process) {
         Some(Ok(()) | Err(Errno::PERM)) => ReadingsError::Hidden(pid),
         _ => ReadingsError::NoProcess(pid),
     }
