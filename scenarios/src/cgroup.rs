@@ -90,6 +90,23 @@ impl Hierarchies {
             })
     }
 
+    /// That none of this process's trees is left, in any hierarchy.
+    pub(crate) fn nothing_left(&self) -> Result<()> {
+        let prefix = format!("forktrace-{}-", std::process::id());
+        let mut left = Vec::new();
+        for mount in [Some(self.pids.clone()), self.memory().map(|m| m.pids)] {
+            for entry in mount.iter().flat_map(fs::read_dir).flatten().flatten() {
+                if entry.file_name().as_bytes().starts_with(prefix.as_bytes()) {
+                    left.push(entry.path());
+                }
+            }
+        }
+        match left.is_empty() {
+            true => Ok(()),
+            false => bail!("{left:?} are there"),
+        }
+    }
+
     /// What a record may call the cgroup of a caller that lives in `path` of
     /// the pids hierarchy.
     pub(crate) fn caller_paths(&self, path: &str) -> Vec<String> {

@@ -10,6 +10,7 @@ use forktrace::record::Record;
 use super::{Behaviour, await_failures, count_of, in_own_mounts, provoke, record};
 use crate::actor::Prober;
 use crate::attempt::Kind;
+use crate::cgroup::Cgroup;
 use crate::runner::Tests;
 
 pub(super) const BEHAVIOURS: &[Behaviour] = &[Behaviour {
@@ -25,8 +26,10 @@ const POD: &str = "5b8c2f9e-3d41-4a77-9c05-1f2e3d4c5b6a";
 fn named(tests: &Tests) -> Result<()> {
     let tree = tests.place.cgroups.tree("pods")?;
     let other_pod = POD.replace('5', "6");
-    let caller = |pod: &str, id: &str| -> Result<Prober> {
-        let home = tree.at(&["kubepods", "burstable", &format!("pod{pod}"), id])?;
+    // Here, where the tree removes them: what runs in mounts of its own is another process.
+    let home = |pod: &str, id: &str| tree.at(&["kubepods", "burstable", &format!("pod{pod}"), id]);
+    let (home, other_home) = (home(POD, ID)?, home(&other_pod, OTHER)?);
+    let caller = |home: &Cgroup| -> Result<Prober> {
         let caller = Prober::start("in-a-pod", Kind::PLAIN, 2, || {
             home.enter()?;
             Ok(Vec::new())
@@ -35,7 +38,7 @@ fn named(tests: &Tests) -> Result<()> {
         Ok(caller)
     };
     in_own_mounts(|| {
-        let (mut one, mut other) = (caller(POD, ID)?, caller(&other_pod, OTHER)?);
+        let (mut one, mut other) = (caller(&home)?, caller(&other_home)?);
         let logs = Path::new("/var/log");
         sys::mount("none", logs, "tmpfs", "")?;
         fs::create_dir_all(logs.join(format!("pods/shop_web-0_{POD}/php")))?;

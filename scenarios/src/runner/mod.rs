@@ -62,6 +62,8 @@ pub(crate) fn run(at: Where, forktrace: &Path, choice: Choice) -> Result<bool> {
             behaviour::run(&mut tests);
         }
     }
+    let left = tests.place.cgroups.nothing_left();
+    tests.report.case("leaves_no_cgroup", left);
     before.check(&mut tests);
     Ok(tests.report.end())
 }
