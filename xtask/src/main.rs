@@ -25,6 +25,7 @@ mod guest;
 mod json_tools;
 mod kernel;
 mod linter;
+mod local;
 mod monitoring;
 mod object;
 mod page;

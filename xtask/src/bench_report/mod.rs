@@ -5,7 +5,7 @@
 
 mod generate;
 
-use crate::{json_tools, paths, run};
+use crate::{json_tools, local, paths, run};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -121,18 +121,7 @@ fn compare(file: &Path, packed: &Path, args: &Args) -> Result<()> {
 }
 
 fn contenders(file: &Path, packed: &Path, args: &Args) -> Result<Vec<Contender>> {
-    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    build.args([
-        "build",
-        "--profile",
-        "dist",
-        "--quiet",
-        "--package",
-        "forktrace",
-    ]);
-    run::loud(build.current_dir(paths::root()))?;
-    let target = paths::work("");
-    let target = target.parent().context("the target folder")?;
+    let program = local::forktrace()?;
     let mut all = Vec::new();
     for (name, file, alone) in [
         ("forktrace report", file, false),
@@ -140,7 +129,6 @@ fn contenders(file: &Path, packed: &Path, args: &Args) -> Result<Vec<Contender>>
         ("forktrace report, .zst", packed, false),
         ("forktrace report, .zst, one thread", packed, true),
     ] {
-        let program = target.join("dist/forktrace");
         let mut command = match alone {
             true => Command::new("taskset"),
             false => Command::new(&program),

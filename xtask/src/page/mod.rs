@@ -6,7 +6,7 @@ mod fleet;
 
 use self::browser::Browser;
 use crate::apt::{self, Package};
-use crate::{paths, run};
+use crate::{local, paths, run};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::fs;
@@ -36,19 +36,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     apt::require(&[Package::new("chromium", chromium)], "the page's test")?;
     let forktrace = match &args.forktrace {
         Some(path) => path.clone(),
-        None => {
-            let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-            build.args([
-                "build",
-                "--profile",
-                "dist",
-                "--quiet",
-                "--package",
-                "forktrace",
-            ]);
-            run::loud(build.current_dir(paths::root()))?;
-            paths::root().join("target/dist/forktrace")
-        }
+        None => local::forktrace()?,
     };
     let folder = paths::work_dir("page")?;
     let recording = folder.join("fleet.ndjson");
