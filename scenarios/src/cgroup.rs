@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use forktrace::provoke::cgroup::Site;
 use forktrace::provoke::undo::Undo;
 
@@ -92,19 +92,20 @@ impl Hierarchies {
 
     /// That none of this process's trees is left, in any hierarchy.
     pub(crate) fn nothing_left(&self) -> Result<()> {
-        let prefix = format!("forktrace-{}-", std::process::id());
-        let mut left = Vec::new();
-        for mount in [Some(self.pids.clone()), self.memory().map(|m| m.pids)] {
-            for entry in mount.iter().flat_map(fs::read_dir).flatten().flatten() {
-                if entry.file_name().as_bytes().starts_with(prefix.as_bytes()) {
-                    left.push(entry.path());
-                }
+        let own = name_of("");
+        let memory = self.memory().map(|memory| memory.pids);
+        for mount in [Some(&self.pids), memory.as_ref()].into_iter().flatten() {
+            for entry in fs::read_dir(mount).with_context(|| format!("read {}", mount.display()))? {
+                let path = entry?.path();
+                let name = path.file_name().unwrap_or_default();
+                ensure!(
+                    !name.as_bytes().starts_with(own.as_bytes()),
+                    "{} is there",
+                    path.display()
+                );
             }
         }
-        match left.is_empty() {
-            true => Ok(()),
-            false => bail!("{left:?} are there"),
-        }
+        Ok(())
     }
 
     /// What a record may call the cgroup of a caller that lives in `path` of
@@ -126,7 +127,11 @@ impl Hierarchies {
             limit: "pids.max".to_owned(),
         };
         site.hand_down(&self.pids)?;
-        let name = format!("forktrace-{}-{name}", std::process::id());
-        Ok(Tree::new(&Undo::by_guards_alone(), &site, name)?)
+        Ok(Tree::new(&Undo::by_guards_alone(), &site, name_of(name))?)
     }
+}
+
+/// Of a tree of this process.
+fn name_of(tree: &str) -> String {
+    format!("forktrace-{}-{tree}", std::process::id())
 }
