@@ -36,6 +36,12 @@ fn refused(arguments: &[&str]) -> String {
     said
 }
 
+#[test]
+fn one_openmetrics_text_fits_into_an_output() {
+    let said = refused(&["check", "--watch", "--format", "openmetrics"]);
+    assert!(said.contains("--metrics-file"), "{said}");
+}
+
 struct Folder(PathBuf);
 
 impl Folder {

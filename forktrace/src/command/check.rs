@@ -73,18 +73,23 @@ fn status(headroom: &Headroom) -> Exit {
     }
 }
 
+/// What limits have, of whom there is.
+pub(super) fn readings(of: &Subject) -> anyhow::Result<Readings> {
+    Readings::read(of).map_err(|error| match error {
+        ReadingsError::NoProcess(_) | ReadingsError::Hidden(_) => {
+            UsageError(error.to_string()).into()
+        }
+        other => anyhow::Error::from(other),
+    })
+}
+
 /// One reading.
 fn take(
     args: &CheckArgs,
     subject: &Subject,
     before: Option<&Baseline>,
 ) -> anyhow::Result<Headroom> {
-    let readings = Readings::read(subject).map_err(|error| match error {
-        ReadingsError::NoProcess(_) | ReadingsError::Hidden(_) => {
-            UsageError(error.to_string()).into()
-        }
-        other => anyhow::Error::from(other),
-    })?;
+    let readings = readings(subject)?;
     let mut headroom = headroom(&readings, args.warn);
     headroom.log = log();
     headroom.would = args.would.map(|tasks| would(&headroom, tasks));

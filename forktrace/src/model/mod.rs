@@ -45,5 +45,6 @@ pub use owner::{CgroupOwner, Owner, UserNamespaceOwner};
 pub use path::shown;
 
 pub(crate) use by_text::by_text;
+pub(crate) use fix::wording;
 pub(crate) use packed::unpack;
 pub(crate) use word::words;

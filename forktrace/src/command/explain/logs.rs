@@ -10,7 +10,6 @@ use std::{
 
 use forktrace::{
     headroom::{Row, headroom},
-    host::readings::{Readings, ReadingsError},
     model::{Foreign, bytes},
     program::{Answer, Behind, Heard, Telling, Totals},
     view::{Format, clean, formats, without_numbers},
@@ -20,7 +19,7 @@ use super::{listener, of_name};
 use crate::{
     cli::ExplainArgs,
     command::{check, terminal},
-    exit::{Exit, UsageError},
+    exit::Exit,
 };
 
 /// Of the memory that a file's compression may ask for: what `xz -9` takes, twice.
@@ -167,12 +166,7 @@ fn near(args: &ExplainArgs) -> anyhow::Result<Vec<Row>> {
         return Ok(Vec::new());
     }
     let subject = check::subject_of(of.pid, of.user.as_deref(), cgroup, of.unit.as_deref())?;
-    let readings = Readings::read(&subject).map_err(|error| match error {
-        ReadingsError::NoProcess(_) | ReadingsError::Hidden(_) => {
-            UsageError(error.to_string()).into()
-        }
-        other => anyhow::Error::from(other),
-    })?;
+    let readings = check::readings(&subject)?;
     Ok(headroom(&readings, NEAR).nearest().cloned().collect())
 }
 

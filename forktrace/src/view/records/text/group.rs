@@ -15,7 +15,7 @@ use foldhash::{HashSet, quality::FixedState};
 
 use super::tally::Tally;
 use crate::{
-    model::{Cause, Certainty, Fix, HolderKind, LimitKind, Owner},
+    model::{Cause, Certainty, Fix, HolderKind, LimitKind, Owner, wording},
     program::{Afterwards, after, by_id},
     record::{Alike, Failure, Repeat},
 };
@@ -675,16 +675,6 @@ fn advice(fix: &Fix) -> impl Iterator<Item = u64> {
     let parts = [(0, &fix.now), (1, &fix.persistent), (2, &fix.note)];
     parts.into_iter().filter_map(|(n, part)| {
         let part = part.as_ref()?;
-        let mut hasher = FixedState::default().build_hasher();
-        n.hash(&mut hasher);
-        let mut in_number = false;
-        for byte in part.bytes() {
-            let digit = byte.is_ascii_digit() || (in_number && byte == b'.');
-            if !(digit && in_number) {
-                hasher.write_u8(if digit { b'0' } else { byte });
-            }
-            in_number = digit;
-        }
-        Some(hasher.finish())
+        Some(FixedState::default().hash_one((n, wording(part))))
     })
 }
