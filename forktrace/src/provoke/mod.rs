@@ -13,6 +13,7 @@ pub mod arch;
 pub mod cgroup;
 pub mod create;
 pub mod held_exec;
+pub mod huge_pages;
 pub mod interrupt;
 mod remove;
 pub mod seccomp;

@@ -3,7 +3,13 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use super::place::PREFIX;
-use crate::host::cgroup::{Hierarchies, SEARCH};
+use crate::{
+    evidence::HugePool,
+    host::{
+        cgroup::{Hierarchies, SEARCH},
+        huge_pages,
+    },
+};
 
 /// Settings that a provocation could change.
 const SETTINGS: [&str; 10] = [
@@ -27,6 +33,7 @@ pub(super) struct HostState {
     /// Cgroups that are called like this selftest's.
     cgroups: BTreeSet<PathBuf>,
     mounts: String,
+    huge_pages: Vec<HugePool>,
 }
 
 impl HostState {
@@ -57,6 +64,7 @@ impl HostState {
                 .map(|e| e.path())
                 .collect(),
             mounts: read("/proc/self/mountinfo"),
+            huge_pages: huge_pages::all(),
         }
     }
 
@@ -84,6 +92,21 @@ impl HostState {
         for line in then.difference(&now) {
             all.push(format!("unmounted meanwhile: {line}"));
         }
+        // With surplus_max others' come and go, and the selftest adds none.
+        let unused = |pool: &HugePool| match pool.surplus_max {
+            0 => pool.surplus.min(pool.free),
+            _ => 0,
+        };
+        for pool in &self.huge_pages {
+            let then = before.huge_pages.iter().find(|p| p.page == pool.page);
+            let (now, then) = (unused(pool), then.map_or(0, unused));
+            if now > then {
+                all.push(format!(
+                    "huge pages of {} kB that are free and beyond nr_hugepages: {now}, were {then}",
+                    pool.page / 1024
+                ));
+            }
+        }
         all
     }
 }
@@ -107,15 +130,24 @@ mod tests {
 
     #[test]
     fn each_difference_is_named() {
-        let state = |pid_max: &str, handed: &str, cgroup: Option<&str>, mounts: &str| HostState {
-            settings: vec![("kernel/pid_max", pid_max.to_owned())],
-            handed_down: vec![(PathBuf::from("/cg/x"), handed.to_owned())],
-            cgroups: cgroup.map(PathBuf::from).into_iter().collect(),
-            mounts: mounts.to_owned(),
-        };
-        let before = state("32768", "pids", None, "1 /\n2 /proc\n");
+        let state =
+            |pid_max: &str, handed: &str, cgroup: Option<&str>, mounts: &str, surplus| HostState {
+                settings: vec![("kernel/pid_max", pid_max.to_owned())],
+                handed_down: vec![(PathBuf::from("/cg/x"), handed.to_owned())],
+                cgroups: cgroup.map(PathBuf::from).into_iter().collect(),
+                mounts: mounts.to_owned(),
+                huge_pages: vec![HugePool {
+                    page: 2 << 20,
+                    total: 4,
+                    free: 2,
+                    reserved: 0,
+                    surplus,
+                    surplus_max: 0,
+                }],
+            };
+        let before = state("32768", "pids", None, "1 /\n2 /proc\n", 1);
         assert_eq!(
-            state("32768", "pids", None, "1 /\n2 /proc\n").differences(&before),
+            state("32768", "pids", None, "1 /\n2 /proc\n", 1).differences(&before),
             Vec::<String>::new()
         );
         assert_eq!(
@@ -123,7 +155,8 @@ mod tests {
                 "310",
                 "pids memory",
                 Some("/cg/forktrace-selftest-1-a"),
-                "1 /\n3 /tmp\n"
+                "1 /\n3 /tmp\n",
+                2
             )
             .differences(&before),
             [
@@ -132,6 +165,7 @@ mod tests {
                 "cgroup /cg/forktrace-selftest-1-a is left",
                 "mounted meanwhile: 3 /tmp",
                 "unmounted meanwhile: 2 /proc",
+                "huge pages of 2048 kB that are free and beyond nr_hugepages: 2, were 1",
             ]
         );
     }

@@ -270,26 +270,10 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
     }
 }
 
-/// Pages that a scenario had pinned come back to the pool when the kernel gets round to it
-/// (io_uring/io_uring.c `io_ring_exit_work`), and the selftest takes none that others may use.
-fn await_no_huge_pages() {
-    let none = || {
-        // In its own time, with nobody who wants any.
-        let _ = std::fs::write("/proc/sys/vm/nr_hugepages", "0");
-        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let mut lines = text
-            .lines()
-            .filter(|line| line.starts_with("HugePages_Total:"));
-        lines.all(|line| line.ends_with(" 0")).then_some(())
-    };
-    let _ = await_some(std::time::Duration::from_secs(120), none);
-}
-
 fn all(tests: &Tests, style: &str) -> Result<()> {
     let mut arguments = vec!["--attach", style];
     if tests.at == Where::TestMachine {
         arguments.push("--disruptive");
-        await_no_huge_pages();
     }
     let result = run(tests, &arguments)?;
     let mut causes = BTreeSet::new();

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use forktrace::cause::Cause;
-use forktrace::provoke::sys;
+use forktrace::provoke::{Trouble, huge_pages::HugePages, sys, undo::Undo};
 use forktrace::record::{Errno, Unit};
 
 use super::{Place, Reach, Run, Scenario, must_fail, must_succeed, skip};
 use crate::actor::Actor;
 use crate::attempt::{Kind, attempt};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
-use crate::setting;
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "hugetlb_pinned",
@@ -31,13 +30,12 @@ fn pinned(place: &Place) -> Result<Run> {
     if place.kernel < (5, 12) {
         return skip("pinned pages are shared like others before Linux 5.12");
     }
-    let Ok(pool) = setting::set("vm/nr_hugepages", PAGES) else {
-        return skip("this kernel has no huge pages");
+    let pool = match HugePages::add(&Undo::by_guards_alone(), PAGES) {
+        Ok(pool) => pool,
+        Err(Trouble::Skip(why)) => return skip(why),
+        Err(trouble) => return Err(trouble.into()),
     };
-    if setting::read("vm/nr_hugepages")? != PAGES {
-        return skip("no room for huge pages");
-    }
-    let size = sys::huge_page()?;
+    let size = pool.page();
     let mut run = Run::default();
     let (mut actor, _) = Actor::start("huge-pinned", |link| {
         let pages = sys::map_huge(PAGES * size as u64)?;
@@ -63,8 +61,8 @@ fn pinned(place: &Place) -> Result<Run> {
             .limit(WantedLimit {
                 name: Some("nr_hugepages"),
                 scope: Scope::Exact("host".to_owned()),
-                value: Number::Exact(PAGES),
-                usage: Number::Exact(PAGES),
+                value: Number::Exact(pool.total()),
+                usage: Number::Exact(pool.total()),
                 unit: Some(Unit::HugePages),
                 file: Some(file(size)),
             })

@@ -5,7 +5,7 @@ use crate::{
     evidence::HugePool,
     host::huge_pages,
     model::{Cause, Errno, Owner},
-    provoke::{Trouble, create, setting::Setting, sys},
+    provoke::{Trouble, create, huge_pages::HugePages, sys},
     selftest::{
         Actor,
         expect::{Expected, Number, Scope},
@@ -34,12 +34,8 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
             "there are huge pages to be had, all of which it would take".to_owned(),
         ));
     }
-    let setting = Setting::keep(&world.undo, "vm/nr_hugepages")?;
-    let wanted = before.total + 1;
-    setting.change(wanted)?;
-    if pool(size)?.total != wanted {
-        return Err(Trouble::Skip("no room for one more huge page".to_owned()));
-    }
+    let pages = HugePages::add(&world.undo, 1)?;
+    let wanted = pages.total();
     let (mut actor, _) = Actor::start(&world.comm, |link| {
         let page = sys::map_huge(size as u64).map_err(Trouble::into_skip)?;
         page.touch();
@@ -54,7 +50,7 @@ fn run(world: &World) -> Result<Provoked, Trouble> {
         Number::Exact(wanted),
         Number::Exact(wanted),
     );
-    Ok(Provoked::new(expected).keep(actor).keep(setting))
+    Ok(Provoked::new(expected).keep(actor).keep(pages))
 }
 
 /// Those of the size of which vm.nr_hugepages is the number.
