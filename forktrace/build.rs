@@ -1,7 +1,7 @@
 //! Packs the BPF objects to embed, which are a tenth of the program else: the committed ones, unless the
 //! environment variable FORKTRACE_BPF_OBJECTS names a folder with others (distributions that build everything
-//! from source), and the JSON Schemas. Embeds the catalogue of programs, one file of TOML a program, as one text of JSON: so no
-//! list names them, and no parser of TOML is in the program.
+//! from source), and the JSON Schemas; and the catalogue of programs, one file of TOML a program, as one text of
+//! JSON: so no list names them, and no parser of TOML is in the program.
 
 use std::{
     collections::BTreeMap,
@@ -28,10 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     pack_objects(&root, &out)?;
     pack_schemas(&root.join(SCHEMAS), &out)?;
     hash_page(&root)?;
-    embed(
-        &out.join("programs.json"),
-        &programs(&root.join(CATALOGUE))?,
-    )?;
+    let programs = serde_json::to_vec(&programs(&root.join(CATALOGUE))?)?;
+    fs::write(out.join("programs.json.gz"), pack(&programs)?)?;
     embed(
         &out.join("errno_texts.json"),
         &toml(&root.join(ERRNO_TEXTS))?,

@@ -223,10 +223,27 @@ pub struct Blocked {
     pub text: String,
 }
 
+/// Which limits something leaves open that could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum Unseen {
+    /// Those of cgroups, which are the usual ones.
+    Cgroups,
+    /// What a user namespace has kept of its creator's.
+    UserNamespace,
+    /// Others, or none.
+    #[default]
+    Others,
+}
+
 /// What could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unreadable {
+    /// Which limits that leaves open.
+    #[serde(default)]
+    pub of: Unseen,
     /// What could not be read: a file, or what was looked for.
     pub what: String,
     /// Why: what the kernel answered.

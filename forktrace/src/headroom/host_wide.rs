@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use super::{
-    Refuses, Row, Unreadable,
+    Refuses, Row, Unreadable, Unseen,
     row::{limit, row},
 };
 use crate::{
@@ -107,6 +107,7 @@ pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
     let nested = readings.process().filter(|p| p.pids.len() > 1);
     if let Some(process) = nested {
         unreadable.push(Unreadable {
+            of: Unseen::Others,
             what: format!("kernel.pid_max of the pid namespace of {}", process.pid),
             why: "since Linux 6.14 each pid namespace has its own, which is read inside only"
                 .to_owned(),
@@ -114,18 +115,21 @@ pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
     }
     if !readings.initial_pid_namespace {
         unreadable.push(Unreadable {
+            of: Unseen::Others,
             what: "ids in use in the pid namespaces around this one".to_owned(),
             why: "this forktrace is in a pid namespace of its own; run it on the host".to_owned(),
         });
     }
     if readings.hidden {
         unreadable.push(Unreadable {
+            of: Unseen::Others,
             what: "processes of other users".to_owned(),
             why: "/proc is mounted with hidepid; run it as root".to_owned(),
         });
     }
     if readings.hides_cgroups && !matches!(readings.subject, Subject::User(_)) {
         unreadable.push(Unreadable {
+            of: Unseen::Cgroups,
             what: "limits of the cgroups above /".to_owned(),
             why: "this forktrace is in a cgroup namespace of its own; run it on the host"
                 .to_owned(),

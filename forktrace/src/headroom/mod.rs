@@ -31,7 +31,7 @@ mod would;
 pub use baseline::{Baseline, BaselineError, Setting, SettingKind};
 pub use document::{
     Blocked, Earlier, Headroom, Log, LogKind, LogLine, Next, Of, Process, Promised, Refusal,
-    Refuses, Row, SubjectKind, Unreadable, Would, is_in_container, json_schema,
+    Refuses, Row, SubjectKind, Unreadable, Unseen, Would, is_in_container, json_schema,
 };
 pub use drift::{Change, Drift, drift};
 pub use log::{WINDOW_SECONDS, from_journal, kind_of, lines};
@@ -60,6 +60,10 @@ pub fn headroom(readings: &Readings, warn: f64) -> Headroom {
         .unreadable
         .iter()
         .map(|missing| Unreadable {
+            of: match missing.of_cgroup {
+                true => Unseen::Cgroups,
+                false => Unseen::Others,
+            },
             what: missing.what.clone(),
             why: missing.why.clone(),
         })

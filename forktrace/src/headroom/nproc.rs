@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Refuses, Row, Unreadable,
+    Refuses, Row, Unreadable, Unseen,
     row::{limit, row},
 };
 use crate::{
@@ -197,6 +197,7 @@ pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
     let unseen = unseen.count();
     if unseen > 0 && readings.counts_by_namespace {
         unreadable.push(Unreadable {
+            of: Unseen::Others,
             what: format!("the user namespaces of {unseen} processes"),
             why: "it takes root or CAP_SYS_PTRACE; RLIMIT_NPROC's use counts them as if they \
                   were in this one"
@@ -211,6 +212,7 @@ pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
             .is_none_or(|next| next.processes.is_none())
     {
         unreadable.push(Unreadable {
+            of: Unseen::Others,
             what: format!("RLIMIT_NPROC of uid {uid}"),
             why: "the limit is each process's own, and none of this user's runs; no line of \
                   limits.conf or limits.d says what a login would get"
@@ -227,6 +229,7 @@ pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
         };
         if readings.counts_by_namespace {
             unreadable.push(Unreadable {
+                of: Unseen::UserNamespace,
                 what: format!(
                     "the limit of user namespace {at}: the RLIMIT_NPROC that uid {owner} had when \
                      creating it, for that user's {} tasks",

@@ -42,6 +42,8 @@ pub enum Subject {
 /// Something that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
+    /// It is of a cgroup, or of all.
+    pub of_cgroup: bool,
     /// A file, or what was looked for.
     pub what: String,
     /// What the kernel answered.

@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use super::{Program, template};
-use crate::model::Caller;
+use crate::model::{Caller, unpack};
 
 static PROGRAMS: LazyLock<Vec<Program>> = LazyLock::new(|| {
-    let text = include_str!(concat!(env!("OUT_DIR"), "/programs.json"));
-    let by_id: BTreeMap<String, Program> =
-        serde_json::from_str(text).unwrap_or_else(|error| panic!("the catalogue: {error}"));
+    let packed = include_bytes!(concat!(env!("OUT_DIR"), "/programs.json.gz"));
+    let unpacked = unpack(packed).map_err(serde_json::Error::io);
+    let by_id: BTreeMap<String, Program> = unpacked
+        .and_then(|text| serde_json::from_slice(&text))
+        .unwrap_or_else(|error| panic!("the catalogue: {error}"));
     let named = |(id, program): (String, Program)| Program { id, ..program };
     by_id.into_iter().map(named).collect()
 });

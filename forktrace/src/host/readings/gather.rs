@@ -45,6 +45,7 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
     readings.hides_cgroups = hierarchies.hides_ancestors();
     if hierarchies.of(Resource::Pids).is_none() {
         readings.unreadable.push(Missing {
+            of_cgroup: true,
             what: "limits of this process's own cgroup and of those above it".to_owned(),
             why: "no cgroup file system is mounted here; run it on the host".to_owned(),
         });
@@ -177,6 +178,7 @@ fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u
         };
         let walked = walked.unwrap_or_else(|error| {
             readings.unreadable.push(Missing {
+                of_cgroup: true,
                 what: "limits of all cgroups".to_owned(),
                 why: error.to_string(),
             });
@@ -239,6 +241,7 @@ fn add(readings: &mut Readings, found: impl Iterator<Item = Reading>) {
                     .any(|c: &CgroupUse| c.file == one.file) => {}
             Ok(one) => readings.cgroups.push(one),
             Err(error) => readings.unreadable.push(Missing {
+                of_cgroup: true,
                 what: error.file.to_string_lossy().into_owned(),
                 why: without_numbers(&error.source),
             }),
@@ -255,6 +258,7 @@ fn details(
     let mappings = process::mappings(proc, pid);
     if let Err(error) = &mappings {
         unreadable.push(Missing {
+            of_cgroup: false,
             what: format!("mappings of process {pid} (vm.max_map_count, the largest one)"),
             why: unreadable_mappings(error, rustix::process::geteuid().is_root()),
         });

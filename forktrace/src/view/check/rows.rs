@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::Text;
 use crate::{
     headroom::{
-        Headroom, Next, Refusal, Refuses, Row, SubjectKind, Unreadable, Would, is_in_container,
+        Headroom, Next, Refusal, Refuses, Row, SubjectKind, Unreadable, Unseen, Would,
+        is_in_container,
     },
     model::{Owner, Unit, amount, bytes},
     view::{
@@ -217,10 +218,12 @@ impl Text<'_> {
 /// namespace has kept of its creator's limit.
 pub(super) fn unseen(h: &Headroom) -> impl Iterator<Item = &Unreadable> {
     let any_fork = h.of.kind == SubjectKind::Host;
-    h.unreadable.iter().filter(move |missing| {
-        let of_namespace = missing.what.starts_with("the limit of user namespace");
-        missing.what.contains("cgroup") || of_namespace && !any_fork
-    })
+    let hides = move |of| match of {
+        Unseen::Cgroups => true,
+        Unseen::UserNamespace => !any_fork,
+        Unseen::Others => false,
+    };
+    h.unreadable.iter().filter(move |missing| hides(missing.of))
 }
 
 /// "no. 13 and each after it would be refused by pids.max of /a (88 of 100 in use)".

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     headroom::{
         Change, Drift, Earlier, LogKind, LogLine, Of, Process, Refuses, Row, SettingKind,
-        SubjectKind, Unreadable,
+        SubjectKind, Unreadable, Unseen,
     },
     model::{Cause, Holder, HolderKind, Limit, LimitKind, Owner, Unit},
 };
@@ -125,6 +125,7 @@ fn eighty_columns_and_no_escape_sequences_whatever_the_names() {
         ..Drift::default()
     });
     h.unreadable.push(Unreadable {
+        of: Unseen::Others,
         what: "\u{1b}x".to_owned(),
         why: "y".to_owned(),
     });
@@ -152,8 +153,10 @@ fn what_is_not_seen_comes_before_what_is_fine() {
     h.near = 0;
     h.limits.remove(0);
     h.unreadable.push(Unreadable {
-        what: "limits of this process's own cgroup and of those above it".to_owned(),
-        why: "no cgroup file system is mounted here".to_owned(),
+        of: Unseen::Cgroups,
+        // Wherever they are mounted.
+        what: "/mnt/groups/a/pids.max".to_owned(),
+        why: "permission denied".to_owned(),
     });
     let text = shown(&h);
     let of = |what: &str| text.find(what).unwrap_or(usize::MAX);
@@ -167,6 +170,7 @@ fn a_user_namespaces_limit_is_no_all_clear_for_who_is_in_it() {
     h.near = 0;
     h.limits.remove(0);
     h.unreadable.push(Unreadable {
+        of: Unseen::UserNamespace,
         what: "the limit of user namespace 7: the RLIMIT_NPROC that uid 1000 had".to_owned(),
         why: "no file shows it".to_owned(),
     });
@@ -201,6 +205,7 @@ fn one_line_says_as_much_as_the_exit_status() {
         line.starts_with("forktrace OK: nothing at 90 % or above; nearest: kernel.threads-max")
     );
     h.unreadable.push(Unreadable {
+        of: Unseen::Cgroups,
         what: "limits of all cgroups\n\u{1b}[2J".to_owned(),
         why: "no".to_owned(),
     });
@@ -249,6 +254,7 @@ fn more_tasks_are_told_by_the_first_that_is_refused() {
 fn one_line_gives_no_all_clear_for_what_it_has_not_read() {
     let mut h = sample();
     h.unreadable.push(Unreadable {
+        of: Unseen::Others,
         what: "RLIMIT_NPROC of uid 4242".to_owned(),
         why: "no".to_owned(),
     });

@@ -3,7 +3,9 @@
 //! once, and what follows is a line or a count (`text/group.rs`).
 
 mod group;
+mod groups;
 mod moving;
+mod rest;
 #[cfg(test)]
 mod screen_tests;
 mod tally;
@@ -23,7 +25,8 @@ use std::{
 use anstyle::Style;
 
 use self::{
-    group::{Groups, Line, Telling},
+    group::{Line, Telling},
+    groups::Groups,
     moving::Moving,
     time::{Time, milliseconds},
     words::{candidate, limit_line, name, oom_line, what, who, who_it_is},
