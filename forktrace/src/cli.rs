@@ -30,8 +30,8 @@ use forktrace::{
 };
 
 use values::{
-    by, one_of, parse_cause, parse_comm, parse_duration, parse_errno, parse_file_size, parse_pid,
-    parse_rows, parse_size,
+    by, one_of, parse_cause, parse_comm, parse_duration, parse_errno, parse_file_size, parse_host,
+    parse_pid, parse_rows, parse_size,
 };
 
 pub(crate) use check::CheckArgs;
@@ -475,6 +475,9 @@ pub(crate) struct TraceArgs {
     /// End with status 1 if anything was refused, where it would be 0: for hooks, and units with OnFailure=.
     #[arg(long, help_heading = "When to stop")]
     pub fail: bool,
+    /// What records call this host, in place of its name: inside a pod that is the pod's, and the node is meant.
+    #[arg(long, value_name = "NAME", value_parser = parse_host, help_heading = "Output", hide_short_help = true)]
+    pub host: Option<String>,
     /// Size of the buffer between kernel and forktrace, e.g. 512K, 4M.
     #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = "1M", help_heading = "Tracing", hide_short_help = true)]
     pub ring_size: u32,

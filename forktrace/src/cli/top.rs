@@ -43,6 +43,7 @@ impl TopArgs {
             ring_size: 1 << 20,
             verbose: false,
             btf: None,
+            host: None,
             command: Vec::new(),
         }
     }

@@ -147,6 +147,15 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds * factor).map_err(|_| bad())
 }
 
+/// As long as the kernel's (include/uapi/linux/utsname.h `__NEW_UTS_LEN`) and DNS's names of hosts, whichever is longer.
+pub(crate) fn parse_host(text: &str) -> Result<String, String> {
+    let fits = (1..=253).contains(&text.len());
+    let plain = text.bytes().all(|b| b.is_ascii_graphic());
+    (fits && plain)
+        .then(|| text.to_owned())
+        .ok_or_else(|| "give a name of 1 to 253 characters without spaces".to_owned())
+}
+
 /// 4096 bytes at least: a `session` alone is one.
 pub(crate) fn parse_file_size(text: &str) -> Result<u64, String> {
     let bad = || "give a number of bytes, or one with K, M, G or T behind it, from 4K".to_owned();

@@ -22,6 +22,7 @@ pub(super) fn run(args: &ProbesArgs) -> anyhow::Result<Exit> {
         settings: Settings::default(),
         selection: forktrace::tracer::Selection::default(),
         ring_bytes: 64 * 1024,
+        host: None,
         debug: false,
         filters: Default::default(),
     };

@@ -90,6 +90,7 @@ pub(super) fn options(args: &TraceArgs) -> anyhow::Result<Options> {
         settings,
         selection,
         ring_bytes: args.ring_size,
+        host: args.host.clone(),
         debug: args.verbose,
         filters,
     })

@@ -413,7 +413,7 @@ impl Aggregator {
         self.rollup.caller(Some(row), Alike::Process, happened);
         let key = self.keys.cgroup(host_id, r);
         let (cgroup, row) = self.cgroups.add(key, count, || CgroupState::new(host, r));
-        row.when.cover(when);
+        row.take(when, r);
         self.rollup.cgroup(Some(row), true, happened);
         let kind = Kind {
             cause: r.cause,

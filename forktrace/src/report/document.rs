@@ -398,6 +398,9 @@ pub struct CgroupRow {
     pub container: Option<String>,
     /// Uid of the Kubernetes pod that the path names.
     pub pod: Option<String>,
+    /// How the pod is called: NAMESPACE/NAME; left out where no record has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
     /// Time of the earliest failure.
     pub first: Option<String>,
     /// Time of the latest failure.
@@ -414,6 +417,16 @@ pub struct OwnerRow {
     pub host: String,
     /// The unit's name, the container's id or the pod's uid.
     pub name: String,
+    /// How a pod is called: NAMESPACE/NAME; left out where no record has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
+}
+
+impl OwnerRow {
+    /// As people know it.
+    pub fn shown(&self) -> &str {
+        self.called.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// Failures over time, at most 120 buckets.

@@ -62,6 +62,15 @@ impl Aggregator {
         let (cgroups, others) = self.cgroups.finish();
         let cgroups: Vec<_> = cgroups.into_iter().map(cgroup_row).collect();
         let owners = |name: fn(&CgroupRow) -> Option<&String>| owners(&cgroups, name);
+        let called = called(&cgroups);
+        for row in &mut rolled.pods.rows {
+            let name = row.name.as_ref().and_then(|uid| called.get(uid));
+            row.called = name.cloned();
+        }
+        let mut pods = owners(|row| row.pod.as_ref());
+        for row in &mut pods {
+            row.called = called.get(&row.name).cloned();
+        }
         Report {
             report: 1,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -96,7 +105,7 @@ impl Aggregator {
             callers: callers(self.callers, shown, &ends(all)),
             units: owners(|row| row.unit.as_ref()),
             containers: owners(|row| row.container.as_ref()),
-            pods: owners(|row| row.pod.as_ref()),
+            pods,
             cgroups: cut(cgroups, others, shown, |row| row.failures),
             rolled,
             samples,
@@ -362,9 +371,17 @@ fn cgroup_row((failures, row): (u64, super::rows::CgroupState)) -> CgroupRow {
         unit: row.unit,
         container: row.container,
         pod: row.pod,
+        called: row.called,
         first: row.when.first(),
         last: row.when.last(),
     }
+}
+
+/// How pods are called, by uid.
+fn called(cgroups: &[CgroupRow]) -> HashMap<String, String> {
+    let each = cgroups.iter();
+    each.filter_map(|row| Some((row.pod.clone()?, row.called.clone()?)))
+        .collect()
 }
 
 fn owners(cgroups: &[CgroupRow], name: fn(&CgroupRow) -> Option<&String>) -> Vec<OwnerRow> {
@@ -378,6 +395,7 @@ fn owners(cgroups: &[CgroupRow], name: fn(&CgroupRow) -> Option<&String>) -> Vec
         failures,
         host: host.to_owned(),
         name: name.to_owned(),
+        called: None,
     });
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by(|a, b| {

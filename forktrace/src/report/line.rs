@@ -91,6 +91,8 @@ impl<'a> Refusal<'a> {
                 unit: text(&cgroup.unit),
                 container: text(&cgroup.container),
                 pod: text(&cgroup.pod),
+                namespace: text(&cgroup.namespace),
+                pod_name: text(&cgroup.pod_name),
             },
             cause: failure.cause,
             certainty: failure.certainty,
@@ -126,6 +128,8 @@ pub(super) struct Cgroup<'a> {
     pub unit: Option<Text<'a>>,
     pub container: Option<Text<'a>>,
     pub pod: Option<Text<'a>>,
+    pub namespace: Option<Text<'a>>,
+    pub pod_name: Option<Text<'a>>,
 }
 
 pub(super) struct Bound<'a> {
@@ -228,17 +232,21 @@ fn lives<'a>(scan: &mut Scanner<'a>) -> Option<Cgroup<'a>> {
     if scan.goes_on(",\"qos\":") {
         scan.name::<Qos>()?;
     }
-    for name in [",\"namespace\":", ",\"pod_name\":", ",\"container_name\":"] {
-        if scan.goes_on(name) {
-            scan.text()?;
-        }
-    }
+    let mut name = |key| match scan.goes_on(key) {
+        true => Some(Some(text(scan)?)),
+        false => Some(None),
+    };
+    let namespace = name(",\"namespace\":")?;
+    let pod_name = name(",\"pod_name\":")?;
+    name(",\"container_name\":")?;
     scan.after("}")?;
     Some(Cgroup {
         path,
         unit,
         container,
         pod,
+        namespace,
+        pod_name,
     })
 }
 
@@ -486,7 +494,14 @@ mod tests {
         assert_eq!(who(&of), who(&read));
         let lives = |r: &Refusal<'_>| {
             let c = &r.cgroup;
-            let parts = [&c.path, &c.unit, &c.container, &c.pod];
+            let parts = [
+                &c.path,
+                &c.unit,
+                &c.container,
+                &c.pod,
+                &c.namespace,
+                &c.pod_name,
+            ];
             parts.map(|part| part.as_ref().map(|text| text.as_str().to_owned()))
         };
         assert_eq!(lives(&of), lives(&read));

@@ -94,6 +94,7 @@ fn row((failures, state): (u64, RollState)) -> RollRow {
     let (cause, of_cause) = mostly(&state);
     RollRow {
         name: state.name,
+        called: None,
         user: state.user,
         failures,
         hosts: state.hosts.len(),

@@ -153,6 +153,9 @@ pub struct Worst {
 pub struct RollRow {
     /// `null`: there is none, or it isn't known.
     pub name: Option<String>,
+    /// How a pod is called, whose uid `name` is: NAMESPACE/NAME; left out where no record has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
     /// Of a program: whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -168,6 +171,13 @@ pub struct RollRow {
     pub first: Option<String>,
     /// When the last failure was: UTC, RFC 3339.
     pub last: Option<String>,
+}
+
+impl RollRow {
+    /// As people know it.
+    pub fn shown(&self) -> Option<&str> {
+        self.called.as_deref().or(self.name.as_deref())
+    }
 }
 
 /// Hosts over time.

@@ -320,6 +320,8 @@ pub(super) struct CgroupState {
     pub unit: Option<String>,
     pub container: Option<String>,
     pub pod: Option<String>,
+    /// NAMESPACE/NAME of the pod; a pod that has just been started may have none in its first records.
+    pub called: Option<String>,
 }
 
 impl CgroupState {
@@ -331,6 +333,17 @@ impl CgroupState {
             unit: owned(&r.cgroup.unit),
             container: owned(&r.cgroup.container),
             pod: owned(&r.cgroup.pod),
+            called: None,
+        }
+    }
+
+    /// Of a further failure, or the first.
+    pub(super) fn take(&mut self, when: When, r: &Refusal<'_>) {
+        self.when.cover(when);
+        if self.called.is_none()
+            && let (Some(namespace), Some(name)) = (&r.cgroup.namespace, &r.cgroup.pod_name)
+        {
+            self.called = Some(format!("{}/{}", namespace.as_str(), name.as_str()));
         }
     }
 }

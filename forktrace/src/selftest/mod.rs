@@ -182,6 +182,7 @@ fn tracer_options(options: &Options, pid: u32) -> TracerOptions {
         },
         selection: Selection::default(),
         ring_bytes: 1 << 20,
+        host: None,
         debug: false,
         seccomp: true,
         filters: [("pid".to_owned(), pid.to_string())].into(),

@@ -26,6 +26,8 @@ pub struct Options {
     pub selection: Selection,
     /// Size of the ring buffer; a power of two and at least a page.
     pub ring_bytes: u32,
+    /// What records call this host; `None`: by its name.
+    pub host: Option<String>,
     /// Kernel-side debug log.
     pub debug: bool,
     /// The filters as they were given, for the `session` record.

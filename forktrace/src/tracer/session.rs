@@ -54,7 +54,11 @@ pub(super) fn record(
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: Clock::now().wall(),
-        host: line("/proc/sys/kernel/hostname").unwrap_or_default(),
+        host: options
+            .host
+            .clone()
+            .or_else(|| line("/proc/sys/kernel/hostname"))
+            .unwrap_or_default(),
         boot_id: line("/proc/sys/kernel/random/boot_id"),
         kernel: line("/proc/sys/kernel/osrelease").unwrap_or_default(),
         attach: style.name().to_owned(),

@@ -22,7 +22,8 @@ const ID: &str = "3f1c0a5ce9b44c1f8d27ab6e05a1f3c29d8e7b60514f3a2c9e8d7b6a50413f
 const OTHER: &str = "00000000000000000000000000000000000000000000000000000000000000ff";
 const POD: &str = "5b8c2f9e-3d41-4a77-9c05-1f2e3d4c5b6a";
 
-/// One of two pods is asked for, by its namespace; its names are recorded, after privileges are given up.
+/// One of two pods is asked for, by its namespace; its names are recorded, after privileges are given up. The host
+/// is called as asked: in a pod, its own name is the pod's.
 fn named(tests: &Tests) -> Result<()> {
     let tree = tests.place.cgroups.tree("pods")?;
     let other_pod = POD.replace('5', "6");
@@ -45,7 +46,8 @@ fn named(tests: &Tests) -> Result<()> {
         fs::create_dir_all(logs.join(format!("pods/other_web-0_{other_pod}/php")))?;
         fs::create_dir(logs.join("containers"))?;
         fs::write(logs.join(format!("containers/web-0_shop_php-{ID}.log")), "")?;
-        let mut tracer = record(tests, &["--namespace", "shop"])?;
+        let mut tracer = record(tests, &["--namespace", "shop", "--host", "node-1"])?;
+        ensure!(tracer.session.host == "node-1", "{:?}", tracer.session);
         provoke(&mut other)?;
         provoke(&mut one)?;
         await_failures(&mut tracer, one.actor.pid(), 2)?;

@@ -343,3 +343,31 @@ fn threads_make_no_difference() {
         }
     }
 }
+
+/// Its first failures can come before kubelet has made its files.
+#[test]
+fn a_pod_is_called_by_name_once_a_record_has_it() {
+    let of = |seq, uid: &str, name: Option<&str>| {
+        with(seq, AT, |f| {
+            f.cgroup.path = Some(format!("/kubepods/pod{uid}"));
+            f.cgroup.pod = Some(uid.to_owned());
+            f.cgroup.namespace = name.map(|_| "shop".to_owned());
+            f.cgroup.pod_name = name.map(str::to_owned);
+        })
+    };
+    let r = report(&[&[
+        session("node-1", AT),
+        of(1, "u1", None),
+        of(2, "u1", Some("web-0")),
+        of(3, "u2", None),
+    ]]);
+    let pods: Vec<_> = r
+        .pods
+        .iter()
+        .map(|row| (row.failures, row.shown()))
+        .collect();
+    assert_eq!(pods, [(2, "shop/web-0"), (1, "u2")]);
+    let rolled: Vec<_> = r.rolled.pods.rows.iter().map(|row| row.shown()).collect();
+    assert_eq!(rolled, [Some("shop/web-0"), Some("u2")]);
+    assert_eq!(r.pods[0].name, "u1");
+}

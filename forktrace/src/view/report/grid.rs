@@ -127,7 +127,7 @@ fn things(r: &Report, top: &Top<RollRow>, what: &'static str, nothing: &str, tim
     let failures = |row: &RollRow| row.failures;
     let shown = shown(r, top, failures);
     let rows = top.rows.iter().take(shown).map(|row| {
-        let name = row.name.clone().unwrap_or_else(|| nothing.to_owned());
+        let name = row.shown().unwrap_or(nothing).to_owned();
         let mut cells = vec![
             row.failures.to_string(),
             name,

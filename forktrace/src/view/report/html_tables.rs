@@ -298,7 +298,7 @@ pub(super) fn cgroups(r: &Report) -> Markup {
 
 fn owners(r: &Report, head: &str, owners: &[OwnerRow]) -> Markup {
     let rows = owners.iter().map(|row| {
-        html! { (failures(row.failures)) (host(r, &row.host)) td .long { (Foreign(&row.name)) } }
+        html! { (failures(row.failures)) (host(r, &row.host)) td .long { (Foreign(row.shown())) } }
     });
     html! {
         @if !owners.is_empty() {

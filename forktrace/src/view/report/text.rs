@@ -473,7 +473,7 @@ impl<'a> Text<'a> {
             self.head(head);
             let mut table = self.table(&[">failures", "name"]);
             for row in rows.iter().take(self.rows) {
-                let cells = vec![row.failures.to_string(), row.name.clone()];
+                let cells = vec![row.failures.to_string(), row.shown().to_owned()];
                 self.row(&mut table, &row.host, cells);
             }
             self.print(&table);

@@ -1,4 +1,7 @@
-use super::{words::group_title, *};
+use super::{
+    words::{group_title, who},
+    *,
+};
 use crate::{
     model::is_harmful,
     record::{Constraint, oom_kill::tests::kill},
@@ -13,6 +16,21 @@ fn what_failures_have_in_common_is_called_by_its_name() {
     assert_eq!(group_title(&f), "cause unknown, in /");
     f.cause = crate::model::Cause::Lsm;
     assert_eq!(group_title(&f), "lsm in /");
+}
+
+#[test]
+fn a_pod_and_its_container_are_called_by_name_where_it_is_known() {
+    let mut f = crate::report::tests::failure(1, "2026-01-01T08:35:40Z");
+    f.cgroup.container = Some("3f1c0a5ce9b44c1f8d27ab6e05a1f3c2".to_owned());
+    f.cgroup.pod = Some("5b8c2f9e-3d41".to_owned());
+    let unnamed = ", container 3f1c0a5ce9b4, pod 5b8c2f9e-3d41";
+    assert!(who(&f).ends_with(unnamed), "{}", who(&f));
+    f.cgroup.namespace = Some("shop".to_owned());
+    f.cgroup.pod_name = Some("web-0".to_owned());
+    f.cgroup.container_name = Some("php".to_owned());
+    f.cgroup.qos = Some(crate::model::Qos::Burstable);
+    let named = ", container php (3f1c0a5ce9b4), pod shop/web-0 (Burstable)";
+    assert!(who(&f).ends_with(named), "{}", who(&f));
 }
 
 fn shown(kill: OomKill, verbosity: Verbosity) -> String {

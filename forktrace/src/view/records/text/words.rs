@@ -71,10 +71,19 @@ pub(super) fn who(f: &Failure) -> String {
     }
     if let Some(container) = &f.cgroup.container {
         let short: String = container.chars().take(12).collect();
-        let _ = write!(who, ", container {}", clean(&short));
+        let _ = match &f.cgroup.container_name {
+            Some(name) => write!(who, ", container {} ({})", clean(name), clean(&short)),
+            None => write!(who, ", container {}", clean(&short)),
+        };
     }
     if let Some(pod) = &f.cgroup.pod {
-        let _ = write!(who, ", pod {}", clean(pod));
+        // Its uid is in the cgroup's path.
+        let _ = match (&f.cgroup.namespace, &f.cgroup.pod_name) {
+            (Some(namespace), Some(name)) => {
+                write!(who, ", pod {}/{}", clean(namespace), clean(name))
+            }
+            _ => write!(who, ", pod {}", clean(pod)),
+        };
         if let Some(qos) = f.cgroup.qos {
             let _ = write!(who, " ({qos:?})");
         }
