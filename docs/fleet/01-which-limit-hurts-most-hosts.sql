@@ -1,5 +1,5 @@
 -- Which limit hurts most hosts?
-SELECT "limit".name AS name, count(DISTINCT host) AS hosts, sum(failures)::BIGINT AS failures,
-  min("limit".value) AS lowest, max("limit".value) AS highest
-FROM refusals WHERE "limit" IS NOT NULL
-GROUP BY ALL ORDER BY hosts DESC, failures DESC LIMIT 10;
+SELECT limit_name, count(DISTINCT host) AS hosts, sum(failures) AS total,
+  min(limit_value) AS lowest, max(limit_value) AS highest
+FROM refusals WHERE limit_name IS NOT NULL
+GROUP BY limit_name ORDER BY hosts DESC, total DESC, limit_name LIMIT 10;

@@ -1,10 +1,11 @@
 -- Which deploy: from one day to the next, whose failures have come, or grown tenfold?
 WITH days AS (
-  SELECT coalesce(cgroup.unit, cgroup.container, cgroup.path) AS whose, date_trunc('day', time)::DATE AS day,
-    sum(failures)::BIGINT AS failures, count(DISTINCT host) AS hosts
-  FROM refusals GROUP BY ALL
-), first AS (SELECT min(day) AS day FROM days)
-SELECT now.day, now.whose, coalesce(before.failures, 0) AS before, now.failures, now.hosts
-FROM days AS now LEFT JOIN days AS before ON before.whose = now.whose AND before.day = now.day - 1
-WHERE now.day > (SELECT day FROM first) AND now.failures >= 10 * coalesce(before.failures, 0)
-ORDER BY now.hosts DESC, now.day, now.whose LIMIT 20;
+  SELECT whose, day, day_number, sum(failures) AS total, count(DISTINCT host) AS hosts
+  FROM refusals GROUP BY whose, day, day_number
+)
+SELECT later.day AS day, later.whose AS whose, coalesce(earlier.total, 0) AS the_day_before,
+  later.total AS total, later.hosts AS hosts
+FROM days AS later LEFT JOIN days AS earlier
+  ON earlier.whose = later.whose AND earlier.day_number + 1 = later.day_number
+WHERE later.day_number > (SELECT min(day_number) FROM days) AND later.total >= 10 * coalesce(earlier.total, 0)
+ORDER BY hosts DESC, day, whose LIMIT 20;

@@ -1,5 +1,4 @@
--- Which unit is refused on most hosts?
-SELECT cgroup.unit AS unit, count(DISTINCT host) AS hosts, sum(failures)::BIGINT AS failures,
-  string_agg(DISTINCT cause, ', ' ORDER BY cause) AS causes
-FROM refusals WHERE cgroup.unit IS NOT NULL
-GROUP BY ALL ORDER BY hosts DESC, failures DESC LIMIT 10;
+-- Which unit is refused on most hosts, and why?
+SELECT unit, cause, count(DISTINCT host) AS hosts, sum(failures) AS total
+FROM refusals WHERE unit IS NOT NULL
+GROUP BY unit, cause ORDER BY hosts DESC, total DESC, unit, cause LIMIT 10;

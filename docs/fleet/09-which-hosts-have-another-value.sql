@@ -1,11 +1,13 @@
 -- Which hosts have another value of a limit than most have?
-WITH each AS (
-  SELECT "limit".name AS name, "limit".scope AS scope, "limit".value AS value, count(DISTINCT host) AS hosts,
-    min(host) AS such_as
-  FROM refusals WHERE "limit".value IS NOT NULL GROUP BY ALL
-), usual AS (
-  SELECT name, scope, arg_max(value, hosts) AS usual, sum(hosts) AS of_hosts FROM each GROUP BY ALL HAVING count(*) > 1
+WITH counted AS (
+  SELECT limit_name, limit_scope, limit_value, count(DISTINCT host) AS hosts, min(host) AS such_as
+  FROM refusals WHERE limit_value IS NOT NULL GROUP BY limit_name, limit_scope, limit_value
+), ranked AS (
+  SELECT limit_name, limit_scope, limit_value, hosts, such_as,
+    first_value(limit_value) OVER (PARTITION BY limit_name, limit_scope ORDER BY hosts DESC, limit_value) AS usual,
+    sum(hosts) OVER (PARTITION BY limit_name, limit_scope) AS of_hosts
+  FROM counted
 )
-SELECT name, scope, value, usual, hosts, of_hosts, such_as
-FROM each JOIN usual USING (name, scope) WHERE value <> usual
-ORDER BY hosts DESC, name, scope, value LIMIT 20;
+SELECT limit_name, limit_scope, limit_value, usual, hosts, of_hosts, such_as
+FROM ranked WHERE limit_value <> usual
+ORDER BY hosts DESC, limit_name, limit_scope, limit_value LIMIT 20;

@@ -129,8 +129,8 @@ impl<W: Write + Send> Table<W> {
 fn fields(columns: &[Column], at_top: bool) -> Fields {
     let field = |Column { name, kind }: &Column| {
         let of = match at_top && TIMES.contains(&&**name) {
-            // By its offset: the names of zones would be a database.
-            true => DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into())),
+            // Spark reads no nanoseconds. By its offset: the names of zones would be a database.
+            true => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
             false => data_type(kind),
         };
         Field::new(name, of, true)
@@ -164,7 +164,7 @@ fn data_type(kind: &Kind) -> DataType {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Array as _, StructArray, TimestampNanosecondArray, UInt64Array};
+    use arrow_array::{Array as _, StructArray, TimestampMicrosecondArray, UInt64Array};
     use forktrace::model::{Limit, LimitKind, Owner, Unit};
     use parquet::{
         arrow::arrow_reader::ParquetRecordBatchReaderBuilder,
@@ -208,8 +208,8 @@ mod tests {
         let column = |name| batch.column_by_name(name).unwrap();
         let failures: &UInt64Array = column("failures").as_any().downcast_ref().unwrap();
         assert_eq!(failures.value(1), (1 << 53) + 1);
-        let time: &TimestampNanosecondArray = column("time").as_any().downcast_ref().unwrap();
-        assert_eq!(time.value(1), 1_795_996_799_123_456_789);
+        let time: &TimestampMicrosecondArray = column("time").as_any().downcast_ref().unwrap();
+        assert_eq!(time.value(1), 1_795_996_799_123_456);
         assert!(time.is_null(0));
         let limit: &StructArray = column("limit").as_any().downcast_ref().unwrap();
         assert!(limit.is_null(0));

@@ -5,7 +5,7 @@
 use crate::arch::Arch;
 use crate::guest::{self, Measure, Programs};
 use crate::kernel;
-use crate::{bench_holders, bench_latency, bench_peers, bench_report, bench_storm};
+use crate::{bench_explain, bench_holders, bench_latency, bench_peers, bench_report, bench_storm};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,6 +45,8 @@ enum What {
     Latency(bench_latency::Args),
     /// What other tools cost on the same operations, and what they say
     Peers(bench_peers::Args),
+    /// How fast `explain` reads a log, beside grep with the same patterns
+    Explain(bench_explain::Args),
     /// How fast `report` reads a recording, beside jq and DuckDB where they are installed
     Report(bench_report::Args),
 }
@@ -68,6 +70,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         What::Storm(args) => bench_storm::main(args),
         What::Latency(args) => bench_latency::main(args),
         What::Peers(args) => bench_peers::main(args),
+        What::Explain(args) => bench_explain::main(args),
         What::Report(args) => bench_report::main(args),
     }
 }

@@ -10,12 +10,14 @@ use std::process::ExitCode;
 mod apt;
 mod arch;
 mod bench;
+mod bench_explain;
 mod bench_holders;
 mod bench_latency;
 mod bench_peers;
 mod bench_report;
 mod bench_storm;
 mod cargo_tool;
+mod cluster;
 mod debootstrap;
 mod dist;
 mod docs;
@@ -26,6 +28,7 @@ mod json_tools;
 mod kernel;
 mod linter;
 mod local;
+mod measured;
 mod monitoring;
 mod object;
 mod page;
@@ -67,6 +70,10 @@ enum Task {
     Dist(dist::Args),
     /// Run Prometheus and its kin on what forktrace counts (a part of the whole test)
     Monitoring(monitoring::Args),
+    /// Run the DaemonSet on a node of a real cluster, and have a pod refused (builds Kubernetes once)
+    Cluster(cluster::Args),
+    /// Ask engines for many machines the questions of docs/fleet.md (ClickHouse, Spark; downloads 1 GB)
+    Engines(test::EnginesArgs),
     /// Run the catalogue's programs under limits, and compare what they say and do
     Programs(programs::Args),
     /// Try the report's page in a browser: console, keys, widths, how long it takes to open
@@ -86,6 +93,8 @@ fn main() -> ExitCode {
         Task::Docs(args) => docs::main(&args).map(|()| ExitCode::SUCCESS),
         Task::Dist(args) => dist::main(&args),
         Task::Monitoring(args) => monitoring::main(&args),
+        Task::Cluster(args) => cluster::main(&args),
+        Task::Engines(args) => test::engines(&args),
         Task::Programs(args) => programs::main(&args),
         Task::Page(args) => page::main(&args).map(|()| ExitCode::SUCCESS),
         Task::ErrnoTexts => errno_texts::main().map(|()| ExitCode::SUCCESS),

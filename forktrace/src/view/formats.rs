@@ -75,6 +75,7 @@ pub static SCHEMA: &[Format<serde_json::Value>] = &[
     schema::duckdb::FORMAT,
     schema::clickhouse::FORMAT,
     schema::polars::FORMAT,
+    schema::spark::FORMAT,
     schema::jq::FORMAT,
 ];
 

@@ -5,13 +5,15 @@
 
 mod generate;
 
-use crate::{json_tools, local, paths, run};
+use crate::{
+    json_tools, local,
+    measured::{Run, measure},
+    paths, run,
+};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 /// Arguments of `cargo xtask bench report`.
 #[derive(clap::Args)]
@@ -180,49 +182,6 @@ fn contenders(file: &Path, packed: &Path, args: &Args) -> Result<Vec<Contender>>
     Ok(all)
 }
 
-/// One run of a contender.
-struct Run {
-    took: Duration,
-    /// Of all its threads, in the program and in the kernel.
-    cpu: Duration,
-    /// Resident memory at its most, in KiB.
-    peak: u64,
-    said: String,
-}
-
-fn measure(command: &mut Command) -> Result<Run> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let start = Instant::now();
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("starting `{}`", run::line(command)))?;
-    let mut said = String::new();
-    if let Some(mut out) = child.stdout.take() {
-        out.read_to_string(&mut said)?;
-    }
-    let pid = libc::pid_t::try_from(child.id())?;
-    let mut status = 0;
-    // SAFETY: an all-zero rusage is a value of it.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: the child of this process, which nobody has waited for; the
-    // pointers are to locals.
-    let reaped = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
-    let took = start.elapsed();
-    if reaped != pid || status != 0 {
-        bail!("`{}` failed: wait status {status:#x}", run::line(command));
-    }
-    let time = |t: libc::timeval| {
-        Duration::from_secs(t.tv_sec.unsigned_abs())
-            + Duration::from_micros(t.tv_usec.unsigned_abs())
-    };
-    Ok(Run {
-        took,
-        cpu: time(usage.ru_utime) + time(usage.ru_stime),
-        peak: u64::try_from(usage.ru_maxrss)?,
-        said,
-    })
-}
-
 fn of_report(said: &str) -> Result<Totals> {
     let report: serde_json::Value = serde_json::from_str(said)?;
     let causes = report["causes"].as_array().context("no causes")?;
@@ -249,16 +208,5 @@ mod tests {
         assert_eq!(of_report(report).unwrap(), wanted);
         assert_eq!(of_object("{\"pid_max\":3}\n").unwrap(), wanted);
         assert!(of_report("{}").is_err());
-    }
-
-    #[test]
-    fn time_and_memory_are_the_child_s() {
-        let mut command = Command::new("sh");
-        command.args(["-c", "echo said"]);
-        let run = measure(&mut command).unwrap();
-        assert_eq!(run.said, "said\n");
-        let peak = run.peak;
-        assert!((100..1_000_000).contains(&peak), "{peak} KiB");
-        assert!(measure(Command::new("sh").args(["-c", "exit 3"])).is_err());
     }
 }

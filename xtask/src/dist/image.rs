@@ -2,7 +2,7 @@
 //! all machines under one index. `podman load`, `docker load` and `skopeo copy` read it.
 
 use super::{gzip, payload::Payload, put, release::Release, tarball};
-use crate::object::sha256;
+use crate::{arch::Arch, object::sha256};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -20,22 +20,55 @@ pub(super) fn file(release: &Release) -> String {
 
 /// Writes it.
 pub(super) fn write(release: &Release, payloads: &[Payload], out: &Path) -> Result<()> {
-    let created = release.rfc3339()?;
+    let contents = payloads.iter().map(|payload| Contents {
+        machine: payload.machine,
+        entries: vec![("forktrace".to_owned(), 0o755, &payload.program)],
+        entrypoint: "/forktrace",
+        labels: labels(release),
+    });
+    let name = Name {
+        image: "localhost/forktrace",
+        tag: &release.version,
+    };
+    let archive = archive(&name, contents, &release.rfc3339()?, release.time)?;
+    put(out, &file(release), &archive)
+}
+
+/// What an image is called.
+pub(crate) struct Name<'a> {
+    pub image: &'a str,
+    pub tag: &'a str,
+}
+
+/// What is in an image, for one machine.
+pub(crate) struct Contents<'a> {
+    pub machine: Arch,
+    pub entries: Vec<tarball::Entry<'a>>,
+    /// What is run, without arguments.
+    pub entrypoint: &'a str,
+    /// An object: texts by name.
+    pub labels: Value,
+}
+
+/// An image for all of these machines, as an archive; `created` and `time` are the same moment.
+pub(crate) fn archive<'a>(
+    name: &Name<'_>,
+    contents: impl IntoIterator<Item = Contents<'a>>,
+    created: &str,
+    time: u64,
+) -> Result<Vec<u8>> {
     let mut blobs = Blobs::default();
     let mut manifests = Vec::new();
-    for payload in payloads {
-        let layer = tarball::tar(
-            vec![("forktrace".to_owned(), 0o755, &payload.program)],
-            release.time,
-        )?;
-        let platform = json!({"architecture": payload.machine.facts().debian, "os": "linux"});
+    for contents in contents {
+        let layer = tarball::tar(contents.entries, time)?;
+        let platform = json!({"architecture": contents.machine.facts().debian, "os": "linux"});
         let configuration = json!({
             "created": created,
             "architecture": platform["architecture"],
             "os": platform["os"],
             "config": {
-                "Entrypoint": ["/forktrace"],
-                "Labels": labels(release),
+                "Entrypoint": [contents.entrypoint],
+                "Labels": contents.labels,
             },
             "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
             "history": [{"created": created, "created_by": "cargo xtask dist"}],
@@ -54,11 +87,11 @@ pub(super) fn write(release: &Release, payloads: &[Payload], out: &Path) -> Resu
     let mut index = blobs.json(INDEX, &index)?;
     // By the first name `docker load` calls it, by the second the others do.
     index["annotations"] = json!({
-        "io.containerd.image.name": format!("localhost/forktrace:{}", release.version),
-        "org.opencontainers.image.ref.name": release.version,
+        "io.containerd.image.name": format!("{}:{}", name.image, name.tag),
+        "org.opencontainers.image.ref.name": name.tag,
     });
     let top = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [index]});
-    put(out, &file(release), &blobs.layout(&top, release.time)?)
+    blobs.layout(&top, time)
 }
 
 fn labels(release: &Release) -> Value {

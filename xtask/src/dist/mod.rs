@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-mod image;
+pub(crate) mod image;
 mod licences;
 mod metadata;
 mod packages;

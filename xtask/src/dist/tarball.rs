@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// An entry's path, mode and content.
-pub(super) type Entry<'a> = (String, u32, &'a [u8]);
+pub(crate) type Entry<'a> = (String, u32, &'a [u8]);
 
 /// Writes a machine's archive.
 pub(super) fn write(release: &Release, payload: &Payload, out: &Path) -> Result<()> {

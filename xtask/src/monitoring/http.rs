@@ -7,13 +7,18 @@ use std::thread;
 use std::time::Duration;
 
 /// A port that is free now.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// What is at a path.
+/// What is at a path on this machine.
 pub(super) fn get(port: u16, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    get_from("127.0.0.1", port, path)
+}
+
+/// What is at a path.
+pub(crate) fn get_from(host: &str, port: u16, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect((host, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let head = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
     stream.write_all(head.as_bytes())?;

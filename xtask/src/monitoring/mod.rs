@@ -4,10 +4,10 @@
 mod alert;
 mod dashboard;
 mod fleet;
-mod http;
+pub(crate) mod http;
 mod kubernetes;
 mod otlp;
-mod server;
+pub(crate) mod server;
 mod tools;
 
 use crate::guest::Programs;

@@ -8,20 +8,25 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long anything may take here.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Ended when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     log: PathBuf,
 }
 
 impl Server {
-    /// Starts it; what it says goes to a file in the folder.
-    pub(super) fn start(folder: &Path, command: &mut Command) -> Result<Self> {
+    /// Starts it; what it says goes to a file in the folder, called as the program.
+    pub(crate) fn start(folder: &Path, command: &mut Command) -> Result<Self> {
         let program = Path::new(command.get_program());
         let name = program.file_name().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
+        Self::named(folder, &name, command)
+    }
+
+    /// As [`Self::start`], and the file has this name.
+    pub(crate) fn named(folder: &Path, name: &str, command: &mut Command) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let out = File::create(&log)?;
         let child = command
@@ -35,12 +40,12 @@ impl Server {
     }
 
     /// What it has said.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Asks it to end as a service manager does, and waits for that.
-    pub(super) fn end(mut self) -> Result<()> {
+    pub(crate) fn end(mut self) -> Result<()> {
         let pid = i32::try_from(self.child.id())?;
         // SAFETY: numbers; the child has not been waited for, so that the pid is its own.
         unsafe { libc::kill(pid, libc::SIGTERM) };
@@ -60,7 +65,7 @@ impl Drop for Server {
 }
 
 /// Tries until it comes out.
-pub(super) fn until<T>(what: &str, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub(crate) fn until<T>(what: &str, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let begun = Instant::now();
     let mut last = String::new();
     while begun.elapsed() < PATIENCE {

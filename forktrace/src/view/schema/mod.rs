@@ -6,3 +6,4 @@ pub(super) mod duckdb;
 pub(super) mod jq;
 pub(super) mod json;
 pub(super) mod polars;
+pub(super) mod spark;

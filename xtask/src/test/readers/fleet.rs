@@ -1,7 +1,10 @@
-//! The questions of docs/fleet.md, over recordings of a thousand hosts and over the tables that are made
-//! of them: what was put into the recordings has to come out, and of both the same.
+//! Recordings of a thousand hosts, the tables that are made of them, and the questions of docs/fleet.md: what was
+//! put into the recordings has to come out.
 
-use super::converted::Converted;
+use super::{
+    cases::{recording, samples},
+    converted::Converted,
+};
 use crate::{paths, run};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -12,19 +15,19 @@ use std::{
     time::Instant,
 };
 
-const HOSTS: u64 = 1000;
+pub(super) const HOSTS: u64 = 1000;
 const DAYS: u64 = 3;
 
 /// The first line that each question is answered with.
-const ANSWERS: [(&str, &str); 10] = [
+pub(super) const ANSWERS: [(&str, &str); 10] = [
     (
         "01-which-limit-hurts-most-hosts",
         "pids.max,250,7500,256,512",
     ),
     ("02-since-when", "cgroup_pids_max,2026-11-02,250,3750"),
-    ("03-which-kernel", "cgroup_pids_max,6.12.43,200,6000,false"),
+    ("03-which-kernel", "cgroup_pids_max,6.12.43,200,6000,no"),
     ("04-which-deploy", "2026-11-02,app.service,0,3750,250"),
-    ("05-which-unit", "app.service,250,7500,cgroup_pids_max"),
+    ("05-which-unit", "app.service,cgroup_pids_max,250,7500"),
     (
         "06-which-program-never-recovered",
         "/usr/bin/worker,250,2026-11-02,7500",
@@ -32,7 +35,7 @@ const ANSWERS: [(&str, &str); 10] = [
     ("07-which-hosts", "host-0020,2,31,2026-11-03"),
     (
         "08-at-the-same-time",
-        "2026-11-01 12:07:00,rlimit_nproc,100,1200",
+        "2026-11-01 12:07,rlimit_nproc,100,1200",
     ),
     (
         "09-which-hosts-have-another-value",
@@ -88,54 +91,91 @@ fn refused(host: u64, day: u64) -> Vec<Refused> {
     all
 }
 
-/// Asks every question; a line for each, with the times.
-pub(super) fn check(
-    duckdb: &Path,
-    schema: &str,
-    (session, failure): (&Value, &Value),
-    converted: &Converted,
-    say: &mut dyn FnMut(&str, Result<()>),
-) -> Result<()> {
-    let folder = paths::work_dir("fleet")?;
-    let fleet = folder.join("fleet");
-    if fleet.exists() {
-        fs::remove_dir_all(&fleet).context("removing the last fleet")?;
-    }
-    for host in 1..=HOSTS {
-        for day in 1..=DAYS {
-            write_day(&fleet, host, day, session, failure)?;
+/// A folder with `fleet/host=…/date=…` in it.
+pub(super) struct Fleet {
+    pub folder: PathBuf,
+}
+
+impl Fleet {
+    /// Writes the recordings.
+    pub(super) fn record() -> Result<Self> {
+        let text = recording()?;
+        let (session, failure) = samples(&text)?;
+        let session = serde_json::from_str(session)?;
+        let folder = paths::work_dir("fleet")?;
+        let fleet = folder.join("fleet");
+        if fleet.exists() {
+            fs::remove_dir_all(&fleet).context("removing the last fleet")?;
         }
-    }
-    let sql = |name: &str| {
-        let path = paths::root().join("docs/fleet").join(format!("{name}.sql"));
-        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
-    };
-    let ask = |from: &str, question: &str| -> Result<String> {
-        let mut duckdb = Command::new(duckdb);
-        duckdb.current_dir(&folder).arg("-csv");
-        for part in [schema, &*sql(from)?, &*sql(question)?] {
-            duckdb.args(["-c", part]);
+        for host in 1..=HOSTS {
+            for day in 1..=DAYS {
+                write_day(&fleet, host, day, &session, &failure)?;
+            }
         }
-        run::capture(&mut duckdb)
-    };
-    let with_tables = converted.writes_parquet();
-    if with_tables {
+        Ok(Self { folder })
+    }
+
+    /// Makes a table of each day; none where the program that writes Parquet isn't there.
+    pub(super) fn convert(&self, converted: &Converted) -> Result<()> {
+        if !converted.writes_parquet() {
+            return Ok(());
+        }
+        let fleet = self.folder.join("fleet");
         for day in 1..=DAYS {
             let files: Vec<PathBuf> = (1..=HOSTS).map(|host| file(&fleet, host, day)).collect();
             let date = fleet.join(format!("date=2026-11-{day:02}"));
             fs::create_dir_all(&date).with_context(|| format!("making {}", date.display()))?;
             converted.convert(&files, &date.join("all.parquet"))?;
         }
+        Ok(())
     }
+
+    /// What DuckDB answers to a question, as CSV: `from` is `recordings` or `tables`.
+    pub(super) fn ask(
+        &self,
+        (duckdb, schema): (&Path, &str),
+        from: &str,
+        question: &str,
+    ) -> Result<String> {
+        let mut asked = Command::new(duckdb);
+        asked.current_dir(&self.folder).arg("-csv");
+        for part in [schema, &*sql(&format!("duckdb-{from}"))?, &*sql(question)?] {
+            asked.args(["-c", part]);
+        }
+        run::capture(&mut asked)
+    }
+}
+
+/// A file of docs/fleet.
+pub(super) fn sql(name: &str) -> Result<String> {
+    let path = paths::root().join("docs/fleet").join(format!("{name}.sql"));
+    fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Whether an answer, as CSV, begins with what was put in.
+pub(super) fn begins_with(answer: &str, wanted: &str) -> Result<()> {
+    let first = answer.lines().nth(1);
+    ensure!(first == Some(wanted), "{answer}wanted {wanted}");
+    Ok(())
+}
+
+/// Asks DuckDB every question, of recordings and of tables; a line for each, with the time.
+pub(super) fn check(
+    duckdb: (&Path, &str),
+    converted: &Converted,
+    say: &mut dyn FnMut(&str, Result<()>),
+) -> Result<()> {
+    let fleet = Fleet::record()?;
+    fleet.convert(converted)?;
     for (question, wanted) in ANSWERS {
         let begun = Instant::now();
-        let answer = ask("recordings", question);
+        let answer = fleet.ask(duckdb, "recordings", question);
         let took = begun.elapsed().as_secs_f64();
-        let from_tables = with_tables.then(|| ask("tables", question)).transpose();
+        let tables = converted.writes_parquet();
+        let from_tables = tables.then(|| fleet.ask(duckdb, "tables", question));
         let right = answer.and_then(|answer| {
-            let first = answer.lines().nth(1);
-            ensure!(first == Some(wanted), "{answer}wanted {wanted}");
-            if let Some(other) = from_tables? {
+            begins_with(&answer, wanted)?;
+            if let Some(other) = from_tables.transpose()? {
                 ensure!(other == answer, "of tables: {other}of recordings: {answer}");
             }
             Ok(())
