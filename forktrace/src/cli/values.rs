@@ -147,7 +147,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds * factor).map_err(|_| bad())
 }
 
-/// As long as the kernel's (include/uapi/linux/utsname.h `__NEW_UTS_LEN`) and DNS's names of hosts, whichever is longer.
+/// A host's name; DNS has none that is longer.
 pub(crate) fn parse_host(text: &str) -> Result<String, String> {
     let fits = (1..=253).contains(&text.len());
     let plain = text.bytes().all(|b| b.is_ascii_graphic());

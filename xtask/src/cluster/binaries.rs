@@ -58,6 +58,7 @@ pub(super) fn get(root: &Path) -> Result<()> {
     let inside = Inside::new(root)?;
     run::quiet(inside.command("bash").args(["-c", &script])).context("building Kubernetes")?;
     drop(inside);
-    // Two gigabytes.
+    // Gigabytes.
+    let _ = fs::remove_dir_all(root.join("k/.cache"));
     fs::remove_dir_all(&source).context("removing the source")
 }

@@ -8,7 +8,7 @@ use crate::{
     },
     paths, run,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -31,13 +31,17 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Starts it, on a machine that is no node already.
     pub(super) fn start(root: &Path) -> Result<Self> {
+        let find = ["/sys/fs/cgroup", "-type", "d", "-name", "kubepods*"];
+        let there = run::capture(Command::new("find").args(find))?;
+        ensure!(there.is_empty(), "this machine is a node already: {there}");
         let logs = paths::work_dir("cluster/logs")?;
         let own = root.join("k");
         for old in ["etcd", "certs", "kubelet-certs"] {
             let _ = fs::remove_dir_all(own.join(old));
         }
-        for old in ["kubelet", "forktrace"] {
+        for old in ["cni", "forktrace", "kubelet"] {
             let _ = fs::remove_dir_all(root.join("var/lib").join(old));
         }
         let ports = Ports::free()?;
@@ -133,11 +137,9 @@ impl Drop for Node {
         }
         let _ = self.quiet("sh", &["-c", SCRIPT]);
         self.servers.clear();
-        let _ = run::quiet(Command::new("sh").args([
-            "-c",
-            "find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null; \
-             pkill -f containerd-shim.*k8s.io",
-        ]));
+        // Empty ones, and none of anybody else's: see [`Self::start`].
+        let script = "find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} +";
+        let _ = run::quiet(Command::new("sh").args(["-c", script]));
     }
 }
 

@@ -8,7 +8,7 @@ mod engines;
 mod fleet;
 
 use super::{Tally, Tier};
-use crate::{json_tools, paths, python, run};
+use crate::{cargo_tool, json_tools, paths, python, run};
 use anyhow::{Context, Result, ensure};
 use cases::{Case, Numbers, cases, parse};
 pub(crate) use engines::{Args as EnginesArgs, main as engines};
@@ -19,6 +19,12 @@ use std::process::Command;
 /// Tools of the full run, which are a download each.
 const CHDB: &str = "chdb==4.4.0";
 const POLARS: &str = "polars==2.1.0";
+/// Numbers of any size are exact in it.
+const JAQ: cargo_tool::Tool = cargo_tool::Tool {
+    package: "jaq",
+    version: "3.1.2",
+    features: &[],
+};
 
 /// Runs every tool on every recording.
 pub(super) fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()> {
@@ -32,6 +38,8 @@ pub(super) fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()>
     let python = (tier == Tier::Full).then(|| modules(&folder, &schema));
     let python = python.transpose()?;
     let clickhouse = schema("clickhouse")?;
+    let jaq = (tier == Tier::Full).then(|| cargo_tool::get(&JAQ));
+    let jaq = jaq.transpose()?;
     let lnav = (tier == Tier::Full).then(debian::get).transpose()?;
     let converted = converted::Converted::get(tier, forktrace, &programs.join("duckdb"))?;
     for case in cases()? {
@@ -52,7 +60,10 @@ pub(super) fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()>
         // It rounds what is larger than 2^53.
         let exact = case.wanted.highest < 1 << 53;
         if exact {
-            check("jq", by_jq(&jq, &file));
+            check("jq", by_jq(Path::new("jq"), &jq, &file));
+        }
+        if let Some(jaq) = &jaq {
+            check("jaq", by_jq(jaq, &jq, &file));
         }
         converted.check(&folder, case.name, &file, &mut check);
         if let Some(home) = &lnav
@@ -86,9 +97,9 @@ fn by_duckdb(program: &Path, schema: &str, file: &Path) -> Result<Numbers> {
     parse(&run::capture(&mut duckdb)?)
 }
 
-fn by_jq(schema: &str, file: &Path) -> Result<Numbers> {
+fn by_jq(program: &Path, schema: &str, file: &Path) -> Result<Numbers> {
     let query = |query: &str| {
-        let mut jq = Command::new("jq");
+        let mut jq = Command::new(program);
         jq.args(["-nrR", &format!("{schema}\n{query}")]).arg(file);
         run::capture(&mut jq)
     };
