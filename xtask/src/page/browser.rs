@@ -48,9 +48,11 @@ impl Browser {
         // SAFETY: fcntl and dup2 are async-signal-safe; both descriptors are open until the child has begun.
         unsafe {
             command.pre_exec(move || {
-                // Out of the way first: one may have the other's number.
-                let high = libc::fcntl(writes, libc::F_DUPFD, 10);
-                if high < 0 || libc::dup2(reads, READS) < 0 || libc::dup2(high, WRITES) < 0 {
+                // Out of the way first: one may have the other's number, or its own already, which dup2
+                // would leave closed on exec.
+                let from = libc::fcntl(reads, libc::F_DUPFD_CLOEXEC, 10);
+                let to = libc::fcntl(writes, libc::F_DUPFD_CLOEXEC, 10);
+                if from < 0 || to < 0 || libc::dup2(from, READS) < 0 || libc::dup2(to, WRITES) < 0 {
                     return Err(std::io::Error::last_os_error());
                 }
                 Ok(())
