@@ -23,11 +23,51 @@ pub(super) const PIDS: u64 = 64;
 const SUBNET: &str = "10.211.55.0/24";
 const TOKEN: &str = "of-the-tests";
 
-/// A cluster of one node. Dropped, its containers are killed, and its cgroups removed.
+/// What kubelet (pkg/kubelet/cm/container_manager_linux.go `setupKernelTunables`) and the network's plugin set on the
+/// host that they run on.
+const SETTINGS: [&str; 7] = [
+    "kernel/keys/root_maxbytes",
+    "kernel/keys/root_maxkeys",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "net/ipv4/ip_forward",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+];
+
+/// Settings of this machine, which get their values back.
+struct Settings(Vec<(PathBuf, String)>);
+
+impl Settings {
+    fn keep() -> Result<Self> {
+        let all = SETTINGS.iter().map(|name| {
+            let path = Path::new("/proc/sys").join(name);
+            let value = fs::read_to_string(&path);
+            let value = value.with_context(|| format!("reading {}", path.display()))?;
+            Ok((path, value))
+        });
+        Ok(Self(all.collect::<Result<_>>()?))
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        for (path, value) in &self.0 {
+            if let Err(error) = fs::write(path, value) {
+                eprintln!("xtask: writing {value} back to {}: {error}", path.display());
+            }
+        }
+    }
+}
+
+/// A cluster of one node. Dropped, its containers are killed, its cgroups removed, and this machine's settings are as
+/// before.
 pub(super) struct Node {
     inside: Inside,
     /// In the order in which they end.
     servers: Vec<Server>,
+    /// After all that changes them.
+    _settings: Settings,
 }
 
 impl Node {
@@ -54,6 +94,7 @@ impl Node {
         let mut node = Self {
             inside,
             servers: Vec::new(),
+            _settings: Settings::keep()?,
         };
         node.serve(&logs, "containerd", &["--config", "/k/containerd.toml"])?;
         until("containerd", || node.quiet("ctr", &["version"]).map(Some))?;

@@ -15,7 +15,7 @@ use crate::expect::{Expect, Number, Scope, WantedLimit};
 use crate::machine;
 use crate::pthread;
 use crate::scenario::overcommit::CommitLimit;
-use crate::scenario::{Place, Run};
+use crate::scenario::{Place, Run, skip};
 use crate::setting;
 
 /// So many mappings that can't be merged.
@@ -135,6 +135,10 @@ pub(super) fn never(place: &Place) -> Result<Run> {
 
 /// In mode 0 only what is larger than RAM and swap is refused.
 pub(super) fn heuristic(place: &Place) -> Result<Run> {
+    let mode = setting::read("vm/overcommit_memory")?;
+    if mode != 0 {
+        return skip(format!("vm.overcommit_memory is {mode} here"));
+    }
     let mut run = Run::default();
     for wanted in [
         WantedRefusal::of("sthuge-root", huge(true)?, Kind::StackMprotect),
