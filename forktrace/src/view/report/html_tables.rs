@@ -123,7 +123,7 @@ pub(super) fn rolled(head: &str, what: &str, top: &Top<RollRow>) -> Markup {
     let nothing = format!("no {what}");
     let rows = top.rows.iter().map(|row| {
         html! {
-            (failures(row.failures)) td .long { (Foreign(row.name.as_deref().unwrap_or(&nothing))) }
+            (failures(row.failures)) td .long { (Foreign(row.shown().unwrap_or(&nothing))) }
             (failures(row.hosts)) td { (named(row.cause)) } td { (Time(&row.first)) } td { (Time(&row.last)) }
         }
     });

@@ -24,6 +24,8 @@ fn hostile() -> Report {
     f.cgroup.unit = Some(HOSTILE.to_owned());
     f.cgroup.container = Some(HOSTILE.to_owned());
     f.cgroup.pod = Some(HOSTILE.to_owned());
+    f.cgroup.namespace = Some(HOSTILE.to_owned());
+    f.cgroup.pod_name = Some(HOSTILE.to_owned());
     let limit = f.limit.as_mut().unwrap();
     limit.kind = HOSTILE.into();
     limit.owner = HOSTILE.into();
@@ -65,6 +67,23 @@ fn hostile_text_is_harmless_on_the_terminal() {
         assert_eq!(harmful, None, "{text}");
         assert!(text.contains("alert(1)"), "{text}");
     }
+}
+
+#[test]
+fn the_page_calls_a_pod_by_its_name() {
+    let mut f = failure(1, AT);
+    f.cgroup.pod = Some("5b8c2f9e".to_owned());
+    f.cgroup.namespace = Some("shop".to_owned());
+    f.cgroup.pod_name = Some("web-0".to_owned());
+    let f = Record::Failure(Box::new(f));
+    let on = |host: &str| [session(host, AT), f.clone()];
+    let (one, other) = (on("node-1"), on("node-2"));
+    let called = |files: &[&[Record]]| {
+        let page = report_page(&report(files));
+        page.matches("<td class=\"long\">shop/web-0</td>").count()
+    };
+    // Of each host; of several also over all of them.
+    assert_eq!((called(&[&one]), called(&[&one, &other])), (1, 3));
 }
 
 #[test]
