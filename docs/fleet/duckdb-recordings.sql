@@ -2,17 +2,3 @@
 CREATE OR REPLACE VIEW refused AS
 SELECT host, kernel, "time"::TIMESTAMP AS "time", times AS failures, cause, "limit", cgroup, caller, fix
 FROM forktrace_failures('fleet/host=*/date=*/*.ndjson*');
-
-CREATE OR REPLACE VIEW refusals AS
-SELECT host, kernel, "time"::DATE AS "day", datediff('day', DATE '1970-01-01', "time"::DATE) AS day_number,
-  strftime("time", '%Y-%m-%d %H:%M') AS "minute", failures, cause,
-  "limit".name AS limit_name, "limit".scope AS limit_scope, "limit".value AS limit_value,
-  cgroup.unit AS unit, coalesce(cgroup.unit, cgroup.container, cgroup.path, '-') AS whose,
-  coalesce(caller.exe, caller.comm) AS program
-FROM refused;
-
--- What was proposed, a change a row.
-CREATE OR REPLACE VIEW proposals AS
-SELECT host, coalesce(fix.persistent, fix.now) AS change
-FROM (SELECT host, unnest(fix) AS fix FROM refused)
-WHERE coalesce(fix.persistent, fix.now) IS NOT NULL;

@@ -3,7 +3,7 @@
 
 use crate::{
     local,
-    measured::{Run, measure},
+    measured::{HEAD, Run, measure},
     paths,
 };
 use anyhow::{Context, Result, ensure};
@@ -96,18 +96,9 @@ fn compare(args: &Args, log: &Path, patterns: &Path, count: usize) -> Result<()>
         !explained.said.is_empty() && !found.said.is_empty(),
         "nothing was found"
     );
-    println!(
-        "{:.2} GB, {count} messages\n\n| | seconds | of CPU | MB/s | peak memory, MiB |\n|---|---:|---:|---:|---:|",
-        bytes as f64 / 1e9
-    );
+    println!("{:.2} GB, {count} messages\n\n{HEAD}", bytes as f64 / 1e9);
     for (name, run) in [("forktrace explain", &explained), ("grep -E", &found)] {
-        let seconds = run.took.as_secs_f64();
-        println!(
-            "| {name} | {seconds:.2} | {:.2} | {:.0} | {} |",
-            run.cpu.as_secs_f64(),
-            bytes as f64 / 1e6 / seconds,
-            run.peak / 1024
-        );
+        println!("{}", run.row(name, bytes));
     }
     let ratio = found.cpu.as_secs_f64() / explained.cpu.as_secs_f64();
     println!("\nforktrace takes the CPU of grep, divided by {ratio:.1}.");

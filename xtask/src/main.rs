@@ -69,11 +69,11 @@ enum Task {
     /// Make what a release publishes: archives, packages, the image, the documents, sums
     Dist(dist::Args),
     /// Run Prometheus and its kin on what forktrace counts (a part of the whole test)
-    Monitoring(monitoring::Args),
+    Monitoring(local::Args),
     /// Run the DaemonSet on a node of a real cluster, and have a pod refused (builds Kubernetes once)
-    Cluster(cluster::Args),
+    Cluster(local::Args),
     /// Ask engines for many machines the questions of docs/fleet.md (ClickHouse, Spark; downloads 1 GB)
-    Engines(test::EnginesArgs),
+    Engines(local::Args),
     /// Run the catalogue's programs under limits, and compare what they say and do
     Programs(programs::Args),
     /// Try the report's page in a browser: console, keys, widths, how long it takes to open

@@ -18,6 +18,23 @@ pub(crate) struct Run {
     pub said: String,
 }
 
+/// The head of a table of runs, each a [`Run::row`].
+pub(crate) const HEAD: &str =
+    "| | seconds | of CPU | MB/s | peak memory, MiB |\n|---|---:|---:|---:|---:|";
+
+impl Run {
+    /// A row of what was run on so many bytes.
+    pub(crate) fn row(&self, name: &str, bytes: u64) -> String {
+        let seconds = self.took.as_secs_f64();
+        format!(
+            "| {name} | {seconds:.2} | {:.2} | {:.0} | {} |",
+            self.cpu.as_secs_f64(),
+            bytes as f64 / 1e6 / seconds,
+            self.peak / 1024
+        )
+    }
+}
+
 /// Runs it to its end.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ mod generate;
 
 use crate::{
     json_tools, local,
-    measured::{Run, measure},
+    measured::{HEAD, Run, measure},
     paths, run,
 };
 use anyhow::{Context, Result, bail};
@@ -80,7 +80,7 @@ fn pack(file: &Path, packed: &Path) -> Result<()> {
 fn compare(file: &Path, packed: &Path, args: &Args) -> Result<()> {
     let bytes = file.metadata()?.len();
     println!("{} failures, {:.2} GB\n", args.failures, bytes as f64 / 1e9);
-    println!("| | seconds | of CPU | MB/s | peak memory, MiB |\n|---|---:|---:|---:|---:|");
+    println!("{HEAD}");
     // Into the page cache, so that nobody pays for the disk.
     std::io::copy(&mut std::fs::File::open(file)?, &mut std::io::sink())?;
     let mut wanted: Option<Totals> = None;
@@ -105,14 +105,7 @@ fn compare(file: &Path, packed: &Path, args: &Args) -> Result<()> {
             }
         }
         if let Some(run) = best {
-            println!(
-                "| {} | {:.2} | {:.2} | {:.0} | {} |",
-                contender.name,
-                run.took.as_secs_f64(),
-                run.cpu.as_secs_f64(),
-                bytes as f64 / 1e6 / run.took.as_secs_f64(),
-                run.peak / 1024
-            );
+            println!("{}", run.row(contender.name, bytes));
         }
     }
     println!(

@@ -1,7 +1,7 @@
 //! Kubernetes, built from Debian's source package.
 
 use super::root::Inside;
-use crate::{kernel::mirror, object::sha256, paths, run};
+use crate::{apt, kernel::mirror, object::sha256, paths, run};
 use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path, process::Command};
 
@@ -25,7 +25,9 @@ pub(super) fn get(root: &Path) -> Result<()> {
     }
     let archive = paths::work_dir("cluster")?.join("kubernetes.tar.gz");
     let url = format!("{}/{SOURCE}", mirror::find()?.main);
-    let mut fetched = Command::new("curl");
+    let curl = Path::new("/usr/bin/curl");
+    apt::require(&[apt::Package::new("curl", curl)], "a cluster")?;
+    let mut fetched = Command::new(curl);
     run::quiet(fetched.args(["-fsSL", "-o"]).arg(&archive).arg(url))?;
     let found = sha256(&fs::read(&archive)?);
     ensure!(

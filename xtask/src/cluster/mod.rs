@@ -3,44 +3,34 @@
 //! runs on this machine, in a folder of its own. A pod is refused a process there, and forktrace has to name it.
 
 mod binaries;
+mod config;
 mod images;
 mod node;
 mod pods;
 mod root;
+mod settings;
 
-use crate::{apt, arch::Arch, guest::Programs, test::Tally};
+use crate::{apt, local, test::Tally};
 use anyhow::{Result, ensure};
-use std::{path::PathBuf, process::ExitCode};
-
-/// Arguments of `cargo xtask cluster`.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Use this static forktrace instead of building one
-    #[arg(long, value_name = "FILE")]
-    forktrace: Option<PathBuf>,
-}
+use std::process::ExitCode;
 
 /// Runs `cargo xtask cluster`.
 ///
 /// # Errors
 ///
 /// The cluster can't be had or started.
-pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+pub(crate) fn main(args: &local::Args) -> Result<ExitCode> {
     ensure!(
         apt::can_install(),
         "a node takes root on Debian: containers, mounts, a network"
     );
-    let programs = Programs::get(Arch::HERE, args.forktrace.clone(), Some("/bin/true".into()))?;
+    let forktrace = args.forktrace()?;
     let root = root::get()?;
     binaries::get(&root)?;
-    images::write(&root, &programs.forktrace)?;
+    images::write(&root, &forktrace)?;
     let mut tally = Tally::default();
     let node = node::Node::start(&root)?;
-    pods::run(&node, &programs.forktrace, &mut tally);
+    pods::run(&node, &forktrace, &mut tally);
     drop(node);
-    println!("{tally}");
-    Ok(match tally.failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    Ok(tally.end())
 }

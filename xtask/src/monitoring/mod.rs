@@ -10,9 +10,8 @@ mod otlp;
 pub(crate) mod server;
 mod tools;
 
-use crate::guest::Programs;
 use crate::test::Tally;
-use crate::{apt, paths, run};
+use crate::{apt, local, paths, run};
 use anyhow::{Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,32 +21,16 @@ use tools::Tools;
 const RULES: &str = "contrib/prometheus/forktrace.rules.yml";
 const RULES_TEST: &str = "contrib/prometheus/forktrace.test.yml";
 
-/// Arguments of `cargo xtask monitoring`.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Use this forktrace instead of building one
-    #[arg(long, value_name = "FILE")]
-    forktrace: Option<PathBuf>,
-}
-
 /// Runs `cargo xtask monitoring`: this part of the tests alone.
 ///
 /// # Errors
 ///
 /// As of [`run`].
-pub(crate) fn main(args: &Args) -> Result<ExitCode> {
-    let programs = Programs::get(
-        crate::arch::Arch::HERE,
-        args.forktrace.clone(),
-        Some("/bin/true".into()),
-    )?;
+pub(crate) fn main(args: &local::Args) -> Result<ExitCode> {
+    let forktrace = args.forktrace()?;
     let mut tally = Tally::default();
-    run(&programs.forktrace, &mut tally)?;
-    println!("{tally}");
-    Ok(match tally.failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    run(&forktrace, &mut tally)?;
+    Ok(tally.end())
 }
 
 /// Runs all of it.

@@ -39,7 +39,7 @@ pub(crate) use args::Args;
 use args::Wanted;
 use machines::{Beside, Budget, Machine};
 use matrix::Matrix;
-pub(crate) use readers::{EnginesArgs, engines};
+pub(crate) use readers::engines;
 use shared::Shared;
 pub(crate) use tally::Tally;
 use tier::Tier;

@@ -1,6 +1,7 @@
 //! Counts results, and reads them from the scenario runner's output.
 
 use std::fmt;
+use std::process::ExitCode;
 
 /// What passed, failed and was skipped.
 #[derive(Default)]
@@ -39,6 +40,15 @@ impl Tally {
     pub(crate) fn skip(&mut self, name: &str, why: &str) {
         println!("SKIP {name}: {why}");
         self.skipped += 1;
+    }
+
+    /// Prints what it has come to; the status to end with.
+    pub(crate) fn end(&self) -> ExitCode {
+        println!("{self}");
+        match self.failed {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        }
     }
 
     /// Adds what another one has counted and printed.

@@ -20,11 +20,7 @@ pub(crate) fn main(release: &Release, machines: &[Arch], out: &Path) -> Result<E
     let mut tally = Tally::default();
     try_all(release, machines, out, &mut tally);
     tally.print_failures();
-    println!("{tally}");
-    Ok(match tally.failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    Ok(tally.end())
 }
 
 /// Of `cargo xtask test --full`: makes it first.

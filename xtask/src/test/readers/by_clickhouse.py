@@ -1,14 +1,15 @@
 """Puts tables into an object store, and asks ClickHouse questions of them there."""
 
 import glob
-import re
+import json
 import sys
 import time
 
 import boto3
 from chdb.session import Session
 
-port, views, *questions = sys.argv[1:]
+(port,) = sys.argv[1:]
+asked = json.load(sys.stdin)
 store = f"http://127.0.0.1:{port}"
 client = boto3.client(
     "s3",
@@ -22,20 +23,12 @@ for table in glob.glob("fleet/date=*/*.parquet"):
     client.upload_file(table, "fleet", table.removeprefix("fleet/"))
 
 
-def statements(path):
-    text = open(path).read()
-    parts = re.split(r";\s*(?:\n|$)", text)
-    return [part for part in parts if re.sub("--.*", "", part).strip()]
-
-
 session = Session()
 local = "file('fleet/date=*/*.parquet', 'Parquet')"
 there = f"s3('{store}/fleet/date=*/*.parquet', 'key', 'secret', 'Parquet')"
-for view in statements(views):
+for view in asked["views"]:
     session.query(view.replace(local, there))
-for question in questions:
+for name, query in asked["questions"]:
     begun = time.monotonic()
-    (query,) = statements(question)
     answer = str(session.query(query, "CSVWithNames")).replace('"', "")
-    name = question.rsplit("/", 1)[-1].removesuffix(".sql")
     print(f"## {name} {time.monotonic() - begun:.3f}\n{answer}", end="")

@@ -1,6 +1,6 @@
 """Asks Spark questions of tables, or reads recordings by forktrace's loader."""
 
-import re
+import json
 import sys
 import time
 
@@ -18,28 +18,20 @@ for setting, value in {
 spark = builder.getOrCreate()
 
 
-def statements(path):
-    text = open(path).read()
-    parts = re.split(r";\s*(?:\n|$)", text)
-    return [part for part in parts if re.sub("--.*", "", part).strip()]
-
-
-if files[0].endswith(".sql"):
-    views, *questions = files
-    for view in statements(views):
-        spark.sql(view)
-    for question in questions:
-        begun = time.monotonic()
-        (query,) = statements(question)
-        frame = spark.sql(query)
-        lines = [",".join(frame.columns)]
-        lines += [",".join(map(str, row)) for row in frame.collect()]
-        name = question.rsplit("/", 1)[-1].removesuffix(".sql")
-        print(f"## {name} {time.monotonic() - begun:.3f}")
-        print("\n".join(lines))
-else:
+if files:
     from forktrace_spark import failures
 
     refused = failures(spark, *files)
     numbers = ["sum(times)", "count(`limit`)", "max(`limit`.value)"]
     print(*refused.selectExpr(*numbers).first())
+else:
+    asked = json.load(sys.stdin)
+    for view in asked["views"]:
+        spark.sql(view)
+    for name, query in asked["questions"]:
+        begun = time.monotonic()
+        frame = spark.sql(query.strip().removesuffix(";"))
+        lines = [",".join(frame.columns)]
+        lines += [",".join(map(str, row)) for row in frame.collect()]
+        print(f"## {name} {time.monotonic() - begun:.3f}")
+        print("\n".join(lines))

@@ -8,9 +8,7 @@ use super::{
     fleet::{ANSWERS, Fleet, HOSTS, begins_with, sql},
 };
 use crate::{
-    apt,
-    guest::Programs,
-    json_tools,
+    apt, json_tools, local,
     monitoring::{
         http::free_port,
         server::{Server, until},
@@ -19,6 +17,7 @@ use crate::{
     test::{Tally, Tier},
 };
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 use std::{
     collections::BTreeMap,
     fs,
@@ -30,25 +29,17 @@ use std::{
 /// An object store for tests, which speaks S3.
 const STORE: &str = "moto[server]==5.2.5";
 const SPARK: &str = "pyspark==4.3.0";
-/// Asks ClickHouse: the store's port, the file of views, and questions.
+/// Asks ClickHouse: the store's port; views and questions come by standard input.
 const BY_CLICKHOUSE: &str = include_str!("by_clickhouse.py");
-/// Asks Spark: the cluster, the file of views, and questions or recordings.
+/// Asks Spark: the cluster, and recordings; without any, views and questions come by standard input.
 const BY_SPARK: &str = include_str!("by_spark.py");
-
-/// Arguments of `cargo xtask engines`.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Use this forktrace instead of building one
-    #[arg(long, value_name = "FILE")]
-    forktrace: Option<PathBuf>,
-}
 
 /// Runs `cargo xtask engines`.
 ///
 /// # Errors
 ///
 /// An engine can't be had or started.
-pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+pub(crate) fn main(args: &local::Args) -> Result<ExitCode> {
     apt::require(
         &[apt::Package::new(
             "openjdk-17-jre-headless",
@@ -56,18 +47,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         )],
         "Spark",
     )?;
-    let programs = Programs::get(
-        crate::arch::Arch::HERE,
-        args.forktrace.clone(),
-        Some("/bin/true".into()),
-    )?;
+    let forktrace = args.forktrace()?;
     let mut tally = Tally::default();
-    run(&programs.forktrace, &mut tally)?;
-    println!("{tally}");
-    Ok(match tally.failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    run(&forktrace, &mut tally)?;
+    Ok(tally.end())
 }
 
 fn run(forktrace: &Path, tally: &mut Tally) -> Result<()> {
@@ -129,7 +112,8 @@ struct Answer {
 }
 
 /// Of lines `## question seconds`, each before the answer as CSV.
-fn answers(printed: &str) -> Result<BTreeMap<String, Answer>> {
+fn answers(printed: &[u8]) -> Result<BTreeMap<String, Answer>> {
+    let printed = std::str::from_utf8(printed)?;
     let mut all = BTreeMap::new();
     for part in printed.split("## ").skip(1) {
         let (head, csv) = part.split_once('\n').context("an answer")?;
@@ -143,16 +127,18 @@ fn answers(printed: &str) -> Result<BTreeMap<String, Answer>> {
     Ok(all)
 }
 
-/// The views of an engine and all questions, a file each: their paths.
-fn written(folder: &Path, views: &str) -> Result<Vec<PathBuf>> {
-    let names = std::iter::once(views).chain(ANSWERS.iter().map(|(question, _)| *question));
-    names
-        .map(|name| {
-            let path = folder.join(format!("{name}.sql"));
-            fs::write(&path, sql(name)?).with_context(|| format!("writing {}", path.display()))?;
-            Ok(path)
-        })
-        .collect()
+/// The views of an engine, and all questions, a statement each: what is given to its script.
+fn asked(views: &str) -> Result<Vec<u8>> {
+    let questions: Result<Vec<_>> = ANSWERS.iter().map(|(q, _)| Ok((*q, sql(q)?))).collect();
+    let views = sql(views)?;
+    // No statement has one within.
+    let views: Vec<&str> = views
+        .split(";\n")
+        .filter(|v| !v.trim().is_empty())
+        .collect();
+    Ok(serde_json::to_vec(
+        &json!({"views": views, "questions": questions?}),
+    )?)
 }
 
 fn by_clickhouse(python: &Path, fleet: &Fleet) -> Result<BTreeMap<String, Answer>> {
@@ -162,12 +148,11 @@ fn by_clickhouse(python: &Path, fleet: &Fleet) -> Result<BTreeMap<String, Answer
     store.args(["-m", "moto.server", "-p", &port.to_string()]);
     let _store = Server::start(&folder, &mut store)?;
     listens("the object store", port)?;
-    let mut asked = Command::new(python);
-    asked
+    let mut script = Command::new(python);
+    script
         .args(["-c", BY_CLICKHOUSE, &port.to_string()])
-        .args(written(&folder, "clickhouse-tables")?)
         .current_dir(&fleet.folder);
-    answers(&run::capture(&mut asked)?)
+    answers(&run::through(&mut script, &asked("clickhouse-tables")?)?)
 }
 
 /// Spark: one process that hands out work, one that does it.
@@ -217,11 +202,9 @@ impl Cluster {
     }
 
     fn ask(&self, python: &Path, fleet: &Fleet) -> Result<BTreeMap<String, Answer>> {
-        let mut asked = self.driver(python);
-        asked
-            .args(written(&self.folder, "spark-tables")?)
-            .current_dir(&fleet.folder);
-        answers(&run::capture(&mut asked)?)
+        let mut script = self.driver(python);
+        script.current_dir(&fleet.folder);
+        answers(&run::through(&mut script, &asked("spark-tables")?)?)
     }
 
     /// The three numbers of a recording, by what `forktrace schema` prints for Spark.

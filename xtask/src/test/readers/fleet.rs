@@ -139,7 +139,12 @@ impl Fleet {
     ) -> Result<String> {
         let mut asked = Command::new(duckdb);
         asked.current_dir(&self.folder).arg("-csv");
-        for part in [schema, &*sql(&format!("duckdb-{from}"))?, &*sql(question)?] {
+        for part in [
+            schema,
+            &*sql(&format!("duckdb-{from}"))?,
+            &*sql("duckdb")?,
+            &*sql(question)?,
+        ] {
             asked.args(["-c", part]);
         }
         run::capture(&mut asked)

@@ -11,7 +11,7 @@ use super::{Tally, Tier};
 use crate::{cargo_tool, json_tools, paths, python, run};
 use anyhow::{Context, Result, ensure};
 use cases::{Case, Numbers, cases, parse};
-pub(crate) use engines::{Args as EnginesArgs, main as engines};
+pub(crate) use engines::main as engines;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
