@@ -280,6 +280,9 @@ pub struct OtherErrnos {
     pub other_full: NsLimit,
     /// RLIMIT_NOFILE, soft.
     pub nofile: u64,
+    /// kernfs id of the cgroup that CLONE_INTO_CGROUP names; 0: none is named, or by what is no
+    /// folder of a v2 cgroup.
+    pub into_cgroup: u64,
     /// How many of these other kinds are full.
     pub others_full: u32,
     /// Nesting depth of the caller's user namespace.

@@ -224,6 +224,9 @@ offsets! {
     fdtable_fd,
     file_inode,
     inode_private,
+    inode_mode,
+    inode_sb,
+    sb_magic,
 }
 
 /// Addresses of kernel variables from /proc/kallsyms; 0 where the kernel

@@ -12,6 +12,8 @@ use core::mem::MaybeUninit;
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
 use forktrace_common::offsets::MISSING;
 
+use crate::task;
+
 /// Integers, and arrays of them: every bit pattern is a value.
 ///
 /// # Safety
@@ -21,6 +23,8 @@ pub(crate) unsafe trait Plain: Copy {}
 unsafe impl Plain for u8 {}
 // SAFETY: as above.
 unsafe impl Plain for i16 {}
+// SAFETY: as above.
+unsafe impl Plain for u16 {}
 // SAFETY: as above.
 unsafe impl Plain for i32 {}
 // SAFETY: as above.
@@ -76,6 +80,24 @@ pub(crate) fn unknown(pointer: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn pointer(base: u64, offset: u64) -> u64 {
     field::<u64>(base, offset)
+}
+
+/// Whether a number can be an address of the kernel's, for what is read from memory that may be
+/// another's by now: see `cgroup::find::node_of_fd`.
+///
+/// Kernels with addresses of 48 bits have theirs (and so each task) in the topmost 2^47 bytes, those
+/// with more (x86-64 57, arm64 up to 52) in the topmost 2^56 (Documentation/arch/x86/x86_64/mm.rst,
+/// Documentation/arch/arm64/memory.rst).
+#[inline(always)]
+pub(crate) fn is_kernel_address(number: u64) -> bool {
+    const TOPMOST_47: u64 = !0 << 47;
+    const TOPMOST_56: u64 = !0 << 56;
+    let lowest = if task::current() >= TOPMOST_47 {
+        TOPMOST_47
+    } else {
+        TOPMOST_56
+    };
+    number >= lowest
 }
 
 /// Whether this kernel has the field.

@@ -14,6 +14,7 @@ use forktrace_common::{
 };
 
 use crate::{
+    cgroup,
     maps::{offset, symbol},
     mem, request, task,
 };
@@ -45,6 +46,9 @@ pub(crate) fn fill(ev: *mut FailureEvent, task: u64, note: *const Note) {
         set_tid(ev, args);
     } else {
         set_tid_of_user(ev, task);
+    }
+    if clone_flags & clone::INTO_CGROUP != 0 {
+        into_cgroup(ev, task, args);
     }
     let width =
         offset!(ucounts_last_ns).wrapping_sub(offset!(ucounts_first_ns)) / ns_kind::TIME as u64;
@@ -91,6 +95,7 @@ static NONE: OtherErrnos = OtherErrnos {
     user_full: NO_LIMIT,
     other_full: NO_LIMIT,
     nofile: 0,
+    into_cgroup: 0,
     others_full: 0,
     user_ns_level: 0,
     fd_slots: 0,
@@ -208,6 +213,20 @@ fn set_tid_of_user(ev: *mut FailureEvent, task: u64) {
     }
 }
 
+/// The cgroup that the child was to go into: at the return its folder is still open, which the
+/// caller may close at once. `args`: the kernel's copy of the arguments; 0: they are the caller's.
+#[inline(never)]
+fn into_cgroup(ev: *mut FailureEvent, task: u64, args: u64) {
+    let fd = if args != 0 {
+        mem::field::<i32>(args, offset!(args_cgroup)) as u64
+    } else {
+        request::cgroup_fd_of_user(task)
+    };
+    let node = cgroup::find::node_of_fd(task, fd);
+    // SAFETY: `ev` is a reserved ring-buffer record.
+    unsafe { (*ev).other_errnos.into_cgroup = mem::field::<u64>(node, offset!(kn_id)) };
+}
+
 /// Follows `inc_ucount()` (kernel/ucount.c) up the user namespaces, and notes
 /// the first level that has no room for one more namespace of this kind. The
 /// refused count is reverted by now.
@@ -303,8 +322,9 @@ fn own_ucounts(cred: u64, ns: u64, uid: u32) -> u64 {
         >> 54;
     let mut at = mem::pointer(symbol!(ucounts_hashtable) + hash * 8, 0);
     for _ in 0..BUCKET {
-        // The list ends with null, since 6.15 with an odd number.
-        if at == 0 || at & 1 != 0 {
+        // The list ends with null, since 6.15 with an odd number. No lock is held: an entry can be
+        // freed meanwhile, and its memory be somebody else's.
+        if at & 1 != 0 || !mem::is_kernel_address(at) {
             return 0;
         }
         let uc = at - offset!(ucounts_node);

@@ -78,13 +78,33 @@ fn of(call: Option<Call>, arg0: u64, arg1: u64) -> Request {
         && clone_flags & clone::INTO_CGROUP != 0
         && arg1 >= CLONE_ARGS_SIZE_VER2
     {
-        let fd = mem::user::<u64>(arg0 + CLONE_ARGS_CGROUP);
+        let fd = cgroup_fd(arg0);
         into_css =
             cgroup::find::pids_css_within(cgroup::find::of_fd(task::current(), fd), own_css());
     }
     Request {
         clone_flags,
         into_css,
+    }
+}
+
+/// The descriptor that the caller's `struct clone_args` names. `copy_clone_args_from_user()`
+/// (kernel/fork.c) answers EINVAL to one that is larger than an int can be.
+#[inline(always)]
+fn cgroup_fd(args: u64) -> u64 {
+    mem::user::<u64>(args + CLONE_ARGS_CGROUP)
+}
+
+/// The same of the clone3 that a task is in, from its registers; `u64::MAX`, which is none, for
+/// another call.
+#[inline(always)]
+pub(crate) fn cgroup_fd_of_user(task: u64) -> u64 {
+    let (number, compat) = task::syscall(task);
+    let (args, bytes) = task::arguments(task, compat);
+    if number as u32 == NR_CLONE3 && bytes >= CLONE_ARGS_SIZE_VER2 {
+        cgroup_fd(args)
+    } else {
+        u64::MAX
     }
 }
 

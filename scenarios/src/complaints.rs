@@ -1,8 +1,10 @@
 //! That the kernel of a test machine complains of nothing while forktrace looks into it.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::runner::{Tests, Where};
 
@@ -24,19 +26,74 @@ impl Before {
 
     /// Nothing since. On a host others can be the reason.
     pub(crate) fn check(&self, tests: &mut Tests) {
-        if tests.at == Where::TestMachine {
-            tests
-                .report
-                .case("kernel_complains_of_nothing", self.since());
+        if tests.at != Where::TestMachine {
+            return;
         }
+        let since = self.since();
+        if since.is_err() {
+            // The machine is gone once this is read: all that there is to find the reason by.
+            let log = log().unwrap_or_else(|error| vec![format!("{error:#}")]);
+            for line in excerpt(&log) {
+                tests.report.detail(line);
+            }
+        }
+        tests.report.case("kernel_complains_of_nothing", since);
     }
 
     fn since(&self) -> Result<()> {
         let new = tainted()? & !self.0;
         let named = COMPLAINTS.iter().filter(|(bit, _)| new >> bit & 1 == 1);
         let named: Vec<&str> = named.map(|(_, what)| *what).collect();
-        ensure!(named.is_empty(), "in its log: {}", named.join(", "));
-        Ok(())
+        if named.is_empty() {
+            return Ok(());
+        }
+        let log = log()?;
+        let first = log
+            .iter()
+            .find(|line| COMPLAINS.iter().any(|is| line.contains(is)));
+        let first = first.map_or("which is no longer in the log", |line| line);
+        bail!("in its log: {}: {first}", named.join(", "))
+    }
+}
+
+/// How the lines begin that say what it complains of (kernel/panic.c, `__warn`; mm/page_alloc.c,
+/// `bad_page`; arch/x86/kernel/dumpstack.c).
+const COMPLAINS: [&str; 3] = ["WARNING: ", "BUG: ", "Oops: "];
+/// What follows such a line: modules, registers, the stack.
+const TRACE: usize = 60;
+
+/// The lines of a log from the first complaint on, or its end where that is not in it.
+fn excerpt(log: &[String]) -> &[String] {
+    let first = log
+        .iter()
+        .position(|line| COMPLAINS.iter().any(|is| line.contains(is)));
+    let from = first.unwrap_or(log.len().saturating_sub(TRACE));
+    &log[from..log.len().min(from + TRACE)]
+}
+
+/// The lines of the kernel's log that it still has (Documentation/ABI/testing/dev-kmsg: one record
+/// a read, `prefix;text`, and lines that begin with a space are the record's fields).
+fn log() -> Result<Vec<String>> {
+    const FILE: &str = "/dev/kmsg";
+    let mut open = OpenOptions::new();
+    let open = open.read(true).custom_flags(libc::O_NONBLOCK);
+    let mut file = open.open(FILE).context(FILE)?;
+    let mut lines = Vec::new();
+    let mut record = [0; 8192];
+    loop {
+        match file.read(&mut record) {
+            Ok(0) => return Ok(lines),
+            Ok(length) => {
+                let text = String::from_utf8_lossy(&record[..length]);
+                let first = text.lines().next().unwrap_or_default();
+                let (_, line) = first.split_once(';').unwrap_or(("", first));
+                lines.push(line.to_owned());
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(lines),
+            // EPIPE: records were overwritten meanwhile. The next read goes on after them.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(error) => return Err(error).context(FILE),
+        }
     }
 }
 

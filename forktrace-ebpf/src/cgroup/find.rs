@@ -56,20 +56,44 @@ impl Walk for ToId {
     }
 }
 
-/// The cgroup behind an open folder of cgroupfs, for CLONE_INTO_CGROUP
-/// (kernel/cgroup/cgroup.c `cgroup_get_from_file`).
+// include/uapi/linux/magic.h, include/uapi/linux/stat.h
+const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
+const S_IFMT: u16 = 0xf000;
+const S_IFDIR: u16 = 0x4000;
+
+/// The cgroup behind an open folder of the v2 hierarchy, for CLONE_INTO_CGROUP; 0: it is none, and
+/// the kernel answers EBADF (kernel/cgroup/cgroup.c `cgroup_get_from_file`). A folder whose cgroup
+/// was removed has none either, see [`node_of_fd`].
 #[inline(always)]
 pub(crate) fn of_fd(task: u64, fd: u64) -> u64 {
+    mem::pointer(node_of_fd(task, fd), offset!(kn_priv))
+}
+
+/// The kernfs node of that folder; 0: the descriptor is something else.
+///
+/// The number is the caller's, and so is what it opened. Each step is asked for before it is taken,
+/// as the kernel does: behind the end of the table, and in what other file systems keep in
+/// `i_private`, lies anything. An address that no processor has is a warning in the kernel's log
+/// where the processor has addresses of 57 bits and the kernel uses 48 (arch/x86/mm/maccess.c
+/// `copy_from_kernel_nofault_allowed`, seen in 5.10), which with kernel.panic_on_warn is its end.
+#[inline(always)]
+pub(crate) fn node_of_fd(task: u64, fd: u64) -> u64 {
     let files = mem::pointer(task, offset!(task_files));
     let table = mem::pointer(files, offset!(files_fdt));
-    let array = mem::pointer(table, offset!(fdtable_fd));
-    if array == 0 || fd > 1 << 20 {
+    let slots = mem::field::<u32>(table, offset!(fdtable_max_fds)) as u64;
+    if fd >= slots {
         return 0;
     }
+    let array = mem::pointer(table, offset!(fdtable_fd));
     let file = mem::pointer(array + fd * 8, 0);
     let inode = mem::pointer(file, offset!(file_inode));
-    let kn = mem::pointer(inode, offset!(inode_private));
-    mem::pointer(kn, offset!(kn_priv))
+    let sb = mem::pointer(inode, offset!(inode_sb));
+    if mem::field::<u64>(sb, offset!(sb_magic)) != CGROUP2_SUPER_MAGIC
+        || mem::field::<u16>(inode, offset!(inode_mode)) & S_IFMT != S_IFDIR
+    {
+        return 0;
+    }
+    mem::pointer(inode, offset!(inode_private))
 }
 
 /// Whether a css is another or one above it.

@@ -106,6 +106,7 @@ mod tests {
             cgroup: &Cgroup::default(),
             operation: Operation::Process,
             errno: Errno::EAGAIN,
+            target: None,
         };
         answer(verdict, &subject, &Context::default()).fix
     }

@@ -135,6 +135,7 @@ mod tests {
             cgroup: &Cgroup::default(),
             operation: Operation::Process,
             errno,
+            target: None,
         };
         let verdict = Verdict {
             cause: super::super::Cause::from_id("threads_max").unwrap(),

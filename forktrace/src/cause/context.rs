@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::knob::nproc::Sources;
 use crate::{
-    host::{growth::Growth, oom_score::Unkillable, open_cgroups::Target, unit_limits::UnitLimit},
+    host::{growth::Growth, oom_score::Unkillable, unit_limits::UnitLimit},
     model::{Holder, Memory},
 };
 
@@ -30,8 +30,6 @@ pub struct Context {
     pub sources: Sources,
     /// Whom the OOM killer may not kill in the limit's cgroup.
     pub unkillable: Option<Unkillable>,
-    /// The cgroup that refused to take a child.
-    pub target: Option<Target>,
     /// How much of the limit's cgroup this forktrace can see.
     pub visibility: Visibility,
     /// Of the limits that were full as well ([`super::also_full()`]), in their order: what their steps rest

@@ -86,6 +86,7 @@ mod tests {
             cgroup,
             operation: Operation::Process,
             errno: Errno::EAGAIN,
+            target: None,
         };
         let mut fixes = answer(&verdict, &subject, context).fix;
         let first = fixes.remove(0);

@@ -323,6 +323,7 @@ mod tests {
                 cgroup: &Cgroup::default(),
                 operation: Operation::Process,
                 errno: Errno::EAGAIN,
+                target: None,
             };
             let answer = answer(&verdict, &subject, &Context::default());
             (answer.summary, answer.fix[0].persistent.clone().unwrap())

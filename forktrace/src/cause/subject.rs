@@ -1,5 +1,6 @@
 //! Whom a verdict is about.
 
+use crate::host::target_cgroup::Target;
 use crate::model::{Caller, Cgroup, Errno, Operation};
 
 /// Who was refused, and what.
@@ -12,6 +13,8 @@ pub struct Subject<'a> {
     pub operation: Operation,
     /// What the call returned.
     pub errno: Errno,
+    /// The cgroup that the child should have gone into, where that was not the caller's and is known.
+    pub target: Option<&'a Target>,
 }
 
 impl Subject<'_> {
@@ -66,6 +69,7 @@ mod tests {
                 cgroup: &Cgroup::default(),
                 operation,
                 errno: Errno::EAGAIN,
+                target: None,
             }
             .opening()
         };

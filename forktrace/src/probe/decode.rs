@@ -58,8 +58,19 @@ pub struct Decoded {
     pub caller: Caller,
     /// The caller's cgroup.
     pub cgroup: Cgroup,
+    /// The cgroup that the child should have gone into, where other errnos than those of limits are
+    /// looked at.
+    pub target: Option<Named>,
     /// What is known of the refusal.
     pub evidence: Evidence,
+}
+
+/// A cgroup as the kernel names it.
+pub struct Named {
+    /// kernfs id.
+    pub id: u64,
+    /// Path from the root of the v2 hierarchy, where the event has it.
+    pub path: Option<PathBuf>,
 }
 
 /// What an event is about.
@@ -206,6 +217,7 @@ impl Decoder {
                 .flatten(),
             caller: self.caller(&event),
             cgroup: paths.own_cgroup(),
+            target: paths.target(&event),
             evidence,
         })
     }

@@ -199,7 +199,7 @@ table! {
                 .since(6, 11),
             bytes("pids_cgroup", "events_limit", 8).until(6, 10);
     }
-    "cgroup_pids_max of the target of CLONE_INTO_CGROUP" {
+    "cgroup_pids_max of the target of CLONE_INTO_CGROUP, clone_into_cgroup's name, and nr_open" {
         // include/linux/sched/task.h
         args_cgroup: int("kernel_clone_args", "cgroup");
         task_files: word("task_struct", "files");
@@ -207,7 +207,12 @@ table! {
         files_fdt: word("files_struct", "fdt");
         fdtable_fd: word("fdtable", "fd");
         file_inode: word("file", "f_inode");
+        fdtable_max_fds: int("fdtable", "max_fds");
         inode_private: word("inode", "i_private");
+        // umode_t is a short.
+        inode_mode: bytes("inode", "i_mode", 2);
+        inode_sb: word("inode", "i_sb");
+        sb_magic: word("super_block", "s_magic");
         kn_priv: word("kernfs_node", "priv");
     }
     "cgroup_memory_max" {
@@ -320,7 +325,6 @@ table! {
     "rlimit_nofile and nr_open" {
         // RLIMIT_NOFILE is 7 where forktrace runs.
         signal_rlim_nofile: word("signal_struct", "rlim[7].rlim_cur");
-        fdtable_max_fds: int("fdtable", "max_fds");
     }
     "set_tid" {
         args_set_tid: word("kernel_clone_args", "set_tid");

@@ -15,9 +15,11 @@ use crate::{
         limit_file,
         memory::AtVerdicts,
         readings::is_initial_pid_namespace,
+        target_cgroup::{Target, Targets},
         unit_limits::UnitLimits,
     },
     model::{Limit, Owner},
+    probe::decode::Named,
 };
 
 /// Cgroups that are remembered: where the path doesn't help, all are looked through for one.
@@ -30,6 +32,7 @@ pub(super) struct Contexts {
     memory: AtVerdicts,
     unit_limits: UnitLimits,
     visibilities: HashMap<u64, Visibility>,
+    targets: Targets,
     knobs: Knobs,
     demands: Demands,
     in_pid_namespace: bool,
@@ -45,6 +48,7 @@ impl Contexts {
             memory: AtVerdicts::new(),
             unit_limits: UnitLimits::new(),
             visibilities: HashMap::new(),
+            targets: Targets::default(),
             knobs: Knobs::new(sees_host),
             demands: Demands::default(),
             in_pid_namespace: !is_initial_pid_namespace(Path::new("/proc")),
@@ -96,7 +100,6 @@ impl Contexts {
                 None => Sources::default(),
             },
             unkillable: limit.and_then(|limit| knobs.unkillable(limit, errno)),
-            target: knobs.target(subject.errno, subject.caller.pid, &self.hierarchies),
             holders,
             growth,
             wanted,
@@ -108,6 +111,12 @@ impl Contexts {
             also_full,
             in_pid_namespace: self.in_pid_namespace,
         }
+    }
+
+    /// The cgroup that CLONE_INTO_CGROUP named.
+    pub(super) fn target(&mut self, named: &Named) -> Option<Target> {
+        let path = named.path.as_deref();
+        self.targets.of(&self.hierarchies, named.id, path)
     }
 
     /// What this process sees of the cgroup that has the limit; of a limit that is no cgroup's, all.

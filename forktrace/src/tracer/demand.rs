@@ -122,6 +122,7 @@ mod tests {
             cgroup: &Cgroup::default(),
             operation,
             errno: Errno::EAGAIN,
+            target: None,
         };
         demands.take(&limit(value), &subject, now)
     }

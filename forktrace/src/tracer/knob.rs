@@ -10,13 +10,12 @@ use std::{
 use crate::{
     cause::{Above, Sources, Subject, UnitSays},
     host::{
-        cgroup::{Hierarchies, Resource},
+        cgroup::Resource,
         growth::{self, Growth, Growths},
         holders::Scope,
         identity,
         lineage::{self, Member},
         oom_score::{Unkillable, Unkillables},
-        open_cgroups::{self, Target},
         own_namespaces, pam_limits,
         passwd::Passwd,
         process::{Bounds, Limits, Status},
@@ -165,19 +164,6 @@ impl Knobs {
             return None;
         }
         self.growths.of(proc, limit, &scope()?, &program)
-    }
-
-    /// The cgroup that a child should have gone into.
-    pub(super) fn target(
-        &self,
-        errno: Errno,
-        pid: u32,
-        hierarchies: &Hierarchies,
-    ) -> Option<Target> {
-        if errno != Errno::EBUSY || !self.pids_are_hosts {
-            return None;
-        }
-        open_cgroups::with_controllers(Path::new(PROC), pid, hierarchies)
     }
 }
 

@@ -261,11 +261,14 @@ impl Tracer {
         let program = program::of_caller(&decoded.caller);
         decoded.caller.catalogued = program.map(|program| program.id.clone());
         let errno = decoded.evidence.errno;
+        let named = decoded.target.as_ref();
+        let target = named.and_then(|named| self.contexts.target(named));
         let subject = Subject {
             caller: &decoded.caller,
             cgroup: &decoded.cgroup,
             operation: decoded.evidence.operation,
             errno,
+            target: target.as_ref(),
         };
         let context = self.contexts.of(&verdict, &subject);
         let Answer { summary, fix } = answer(&verdict, &subject, &context);

@@ -140,6 +140,8 @@ pub(crate) struct Expect {
     pub cgroup: Option<Vec<String>>,
     pub cgroup_hex: Option<String>,
     pub cgroup_id: Option<u64>,
+    /// Parts that the sentence or one of the ways out has to have.
+    pub says: Vec<String>,
 }
 
 impl Expect {
@@ -163,6 +165,7 @@ impl Expect {
             cgroup: None,
             cgroup_hex: None,
             cgroup_id: None,
+            says: Vec::new(),
         }
     }
 
@@ -215,6 +218,12 @@ impl Expect {
 
     pub(crate) fn inferred(mut self) -> Self {
         self.inferred = true;
+        self
+    }
+
+    /// What the sentence or one of the ways out has in it.
+    pub(crate) fn says(mut self, part: &str) -> Self {
+        self.says.push(part.to_owned());
         self
     }
 

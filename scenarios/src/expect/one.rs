@@ -42,6 +42,7 @@ pub(super) fn compare(
     let verdict = cause(got, want, style == "tracepoint", &mut differences);
     if verdict == Verdict::Right {
         limit(got, want, &mut differences);
+        said(got, want, &mut differences);
     }
     verdict
 }
@@ -69,6 +70,17 @@ fn texts(got: &Failure, differences: &mut Differences<'_>) {
     }
     if got.summary.is_empty() || got.summary.contains('\n') {
         differences.add("summary", &got.summary, "one sentence");
+    }
+}
+
+/// What the answer has to say.
+fn said(got: &Failure, want: &Expect, differences: &mut Differences<'_>) {
+    let fixes = got.fix.iter();
+    let texts = fixes.flat_map(|fix| [&fix.now, &fix.persistent, &fix.note].into_iter().flatten());
+    let texts: Vec<&String> = texts.chain([&got.summary]).collect();
+    for part in &want.says {
+        let right = texts.iter().any(|text| text.contains(part));
+        differences.unless(right, "the answer", &texts, part);
     }
 }
 

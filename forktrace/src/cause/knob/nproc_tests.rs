@@ -59,6 +59,7 @@ fn knob_of(path: &str, operation: Operation, sources: &Sources) -> Knob {
         cgroup: &cgroup,
         operation,
         errno: Errno::EAGAIN,
+        target: None,
     };
     knob(Some(40), 100.into(), &subject, sources)
 }
@@ -583,6 +584,7 @@ fn a_uid_shared_with_a_container() {
         cgroup: &cgroup,
         operation: Operation::Process,
         errno: Errno::EAGAIN,
+        target: None,
     };
     let holder = |path: &str| Holder {
         kind: HolderKind::Cgroup,

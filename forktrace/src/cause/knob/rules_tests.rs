@@ -263,6 +263,7 @@ fn answered(
         cgroup: &cgroup,
         operation,
         errno: Errno::EAGAIN,
+        target: None,
     };
     answer(&verdict, &subject, context).fix
 }

@@ -1,13 +1,16 @@
 //! The cgroups that an event names: the caller's in each hierarchy, and theirs above.
 
-use std::os::unix::ffi::OsStrExt as _;
+use std::{
+    ffi::OsString,
+    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+};
 
 use forktrace_common::{
     clone,
     event::{self, FailureEvent},
 };
 
-use super::text::lossy;
+use super::{Named, text::lossy};
 use crate::{
     host::{
         cgroup::{Controller, Hierarchies, Hierarchy},
@@ -100,6 +103,17 @@ impl Paths {
 
     fn by_id(&self, id: u64) -> Option<&Path> {
         self.all.iter().find(|p| p.id == id)
+    }
+
+    /// The cgroup that CLONE_INTO_CGROUP names.
+    pub(super) fn target(&self, event: &FailureEvent) -> Option<Named> {
+        let filled = event.flags & event::flag::HAVE_OTHER_ERRNOS != 0;
+        let id = event.other_errnos.into_cgroup;
+        let path = || self.by_id(id).filter(|path| path.v2)?.whole();
+        (filled && id != 0).then(|| Named {
+            id,
+            path: path().map(|bytes| OsString::from_vec(bytes).into()),
+        })
     }
 
     /// Of the cgroup whose pids.max is asked first.

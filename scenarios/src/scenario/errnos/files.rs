@@ -12,6 +12,7 @@ use forktrace::record::Unit;
 
 use super::{by_clone3, expect_all, host, own};
 use crate::attempt::{Attempt, CloneArgs, Kind, attempt, attempt_into_cgroup};
+use crate::cgroup::Cgroup;
 use crate::expect::{Number, Scope, WantedLimit};
 use crate::scenario::{Place, Run, Scenario, skip};
 use crate::setting;
@@ -23,6 +24,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     own("into_no_cgroup", into_no_cgroup),
     own("into_foreign_cgroup", into_foreign_cgroup),
     host("into_inner_cgroup", into_inner_cgroup),
+    own("into_invalid_domain", into_invalid_domain),
+    own("into_gone_cgroup", into_gone_cgroup),
 ];
 
 /// CLONE_PIDFD (include/uapi/linux/sched.h).
@@ -140,7 +143,10 @@ fn nr_open(_: &Place) -> Result<Run> {
     Ok(run)
 }
 
-/// A descriptor that is none, and one of a folder that is no cgroup.
+/// How many descriptors that are none.
+const DESCRIPTORS: i32 = 400;
+
+/// Descriptors that are none, and one of a folder that is no cgroup.
 fn into_no_cgroup(_: &Place) -> Result<Run> {
     let mut run = Run::default();
     expect_all(
@@ -151,8 +157,10 @@ fn into_no_cgroup(_: &Place) -> Result<Run> {
         |e, _| e,
         |_| {
             let open = File::open("/tmp").context("open /tmp")?;
-            let all = [937, open.as_raw_fd()];
-            Ok((Vec::new(), all.map(attempt_into_cgroup).to_vec()))
+            // Far behind the end of the caller's table, too: what lies there is not the caller's.
+            let none = (0..DESCRIPTORS).map(|at| 937 + at * 101);
+            let all = none.chain([open.as_raw_fd()]);
+            Ok((Vec::new(), all.map(attempt_into_cgroup).collect()))
         },
     )?;
     Ok(run)
@@ -173,18 +181,21 @@ fn into_foreign_cgroup(place: &Place) -> Result<Run> {
         libc::EACCES,
         Cause::CloneIntoCgroup,
         // A security module could have answered so.
-        |e, _| e.uid(uid).may_be_unknown(),
+        |e, _| {
+            let delegate = format!("delegate {} to the caller", target.shown());
+            e.uid(uid).may_be_unknown().says(&delegate)
+        },
         |_| {
             sys::become_uid(uid)?;
-            let open = File::open(&target.dir).context("open the target cgroup")?;
-            Ok((Vec::new(), vec![attempt_into_cgroup(open.as_raw_fd())]))
+            into(&target)
         },
     )?;
     run.keep(tree);
     Ok(run)
 }
 
-/// A cgroup that has a controller on for its children, and so no tasks.
+/// A cgroup that has a controller on for its children, and so no tasks. Its folder is closed again
+/// before anybody could look who holds it open.
 fn into_inner_cgroup(place: &Place) -> Result<Run> {
     if !place.cgroups.pids_is_v2 {
         return skip("the pids controller is not in the v2 hierarchy");
@@ -206,12 +217,72 @@ fn into_inner_cgroup(place: &Place) -> Result<Run> {
         "into-inner",
         libc::EBUSY,
         Cause::CloneIntoCgroup,
-        |e, _| e,
+        |e, _| {
+            let path = target.shown();
+            e.says(&format!("the cgroup {path} that it should go into"))
+                .says(&format!("a child of {path}"))
+                .says("which has: memory")
+        },
+        |_| into(&target),
+    )?;
+    run.keep(tree);
+    Ok(run)
+}
+
+/// A cgroup beside a threaded one: it is no domain as long as it is not threaded itself
+/// (Documentation/admin-guide/cgroup-v2.rst, "Threads").
+fn into_invalid_domain(place: &Place) -> Result<Run> {
+    if !place.cgroups.pids_is_v2 {
+        return skip("the pids controller is not in the v2 hierarchy");
+    }
+    let mut run = Run::default();
+    let tree = place.cgroups.tree("domains")?;
+    let (threaded, target) = (tree.at(&["threaded"])?, tree.at(&["target"])?);
+    fs::write(threaded.dir.join("cgroup.type"), "threaded").context("make a cgroup threaded")?;
+    expect_all(
+        &mut run,
+        "into-invalid",
+        libc::EOPNOTSUPP,
+        Cause::CloneIntoCgroup,
+        |e, _| {
+            let path = target.shown();
+            e.says(&format!("the cgroup {path} that it should go into"))
+                .says(&format!("cgroup.type of {path}"))
+        },
+        |_| into(&target),
+    )?;
+    run.keep(tree);
+    Ok(run)
+}
+
+/// A cgroup that was removed after its folder was opened: nothing is left to be named.
+fn into_gone_cgroup(place: &Place) -> Result<Run> {
+    if !place.cgroups.pids_is_v2 {
+        return skip("the pids controller is not in the v2 hierarchy");
+    }
+    let mut run = Run::default();
+    let tree = place.cgroups.tree("gone")?;
+    let target = tree.at(&["target"])?;
+    expect_all(
+        &mut run,
+        "into-gone",
+        libc::ENOENT,
+        Cause::CloneIntoCgroup,
+        |e, _| e.says("the cgroup that it should go into (CLONE_INTO_CGROUP) has been removed"),
         |_| {
             let open = File::open(&target.dir).context("open the target cgroup")?;
+            fs::remove_dir(&target.dir).context("remove the target cgroup")?;
             Ok((Vec::new(), vec![attempt_into_cgroup(open.as_raw_fd())]))
         },
     )?;
     run.keep(tree);
     Ok(run)
+}
+
+/// One attempt to create a child there, with a folder that is open for the call alone.
+fn into(target: &Cgroup) -> Result<(Vec<u64>, Vec<Attempt>)> {
+    let open = File::open(&target.dir).context("open the target cgroup")?;
+    let attempt = attempt_into_cgroup(open.as_raw_fd());
+    drop(open);
+    Ok((Vec::new(), vec![attempt]))
 }
