@@ -40,7 +40,9 @@ fn refused(e: &Evidence) -> bool {
 fn why(errno: Errno, there: bool) -> Option<&'static str> {
     Some(match errno {
         Errno::EBUSY => "has controllers enabled for its children, and so takes no tasks itself",
-        Errno::EACCES => "or a common ancestor's cgroup.procs is not writable for the caller",
+        Errno::EACCES => {
+            "does not let the caller write its cgroup.procs, or that of the common ancestor"
+        }
         Errno::EBADF => "is no open folder of a v2 cgroup",
         Errno::EOPNOTSUPP => {
             "is no domain (its cgroup.type is \"domain invalid\"), or has another one than the caller, \

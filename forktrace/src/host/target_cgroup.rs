@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -41,6 +42,10 @@ impl Targets {
         }
         let look = || hierarchies.locate(Hierarchy::V2, path.unwrap_or(Path::new("/")), id);
         let folder = self.folders.entry(id).or_insert_with(look).as_ref()?;
+        // One of the same name can stand there since.
+        if fs::metadata(folder).ok()?.ino() != id {
+            return None;
+        }
         let path = hierarchies.path_of(Hierarchy::V2, folder)?;
         let enabled = fs::read_to_string(folder.join("cgroup.subtree_control")).ok()?;
         Some(Target {

@@ -209,8 +209,8 @@ const BRIEF_KPROBE: Part = brief(
 
 /// Of a short run: where [`PARTS`] has all scenarios, those that provoke every cause; of the commands'
 /// behaviour, what this machine's own kernel or its owner may not bear; and the parts that are short
-/// as they are.
-pub(super) const BRIEF: [Part; 8] = [
+/// as they are. None with preempt=full: kernels of PREEMPT_RT preempt themselves as much, in both styles.
+pub(super) const BRIEF: [Part; 7] = [
     // First: it takes longest.
     brief(
         "host",
@@ -253,13 +253,6 @@ pub(super) const BRIEF: [Part; 8] = [
         &["--style", "tracepoint", "--kind", "sessions", "--brief"],
         On::AllBut(REAL_TIME),
     ),
-    // Kernels of PREEMPT_RT preempt themselves as much, in both styles.
-    Part {
-        name: "full-fexit-brief",
-        on: On::Only(WITH_FULL_PREEMPTION),
-        append: FULL,
-        ..BRIEF_FEXIT
-    },
     Part {
         layout: Cgroup::V1,
         ..brief(
