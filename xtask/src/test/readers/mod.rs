@@ -6,12 +6,14 @@ mod converted;
 mod debian;
 mod engines;
 mod fleet;
+mod newest_jq;
 
 use super::{Tally, Tier};
 use crate::{cargo_tool, json_tools, paths, python, run};
 use anyhow::{Context, Result, ensure};
 use cases::{Case, Numbers, cases, parse};
 pub(crate) use engines::main as engines;
+use newest_jq::NewestJq;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,6 +42,7 @@ pub(super) fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()>
     let clickhouse = schema("clickhouse")?;
     let jaq = (tier == Tier::Full).then(|| cargo_tool::get(&JAQ));
     let jaq = jaq.transpose()?;
+    let newest = (tier == Tier::Full).then(NewestJq::get).transpose()?;
     let lnav = (tier == Tier::Full).then(debian::get).transpose()?;
     let converted = converted::Converted::get(tier, forktrace, &programs.join("duckdb"))?;
     for case in cases()? {
@@ -57,13 +60,17 @@ pub(super) fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()>
             "DuckDB",
             by_duckdb(&programs.join("duckdb"), &duckdb, &file),
         );
-        // It rounds what is larger than 2^53.
+        // Up to 1.6, jq rounds what is larger than 2^53, and lnav does.
         let exact = case.wanted.highest < 1 << 53;
         if exact {
-            check("jq", by_jq(Path::new("jq"), &jq, &file));
+            check("jq", by_jq(&|| Command::new("jq"), &jq, &file));
+        }
+        if let Some(newest) = &newest {
+            let name = format!("jq {}", newest.version);
+            check(&name, by_jq(&|| newest.command(), &jq, &file));
         }
         if let Some(jaq) = &jaq {
-            check("jaq", by_jq(jaq, &jq, &file));
+            check("jaq", by_jq(&|| Command::new(jaq), &jq, &file));
         }
         converted.check(&folder, case.name, &file, &mut check);
         if let Some(home) = &lnav
@@ -97,9 +104,9 @@ fn by_duckdb(program: &Path, schema: &str, file: &Path) -> Result<Numbers> {
     parse(&run::capture(&mut duckdb)?)
 }
 
-fn by_jq(program: &Path, schema: &str, file: &Path) -> Result<Numbers> {
+fn by_jq(program: &dyn Fn() -> Command, schema: &str, file: &Path) -> Result<Numbers> {
     let query = |query: &str| {
-        let mut jq = Command::new(program);
+        let mut jq = program();
         jq.args(["-nrR", &format!("{schema}\n{query}")]).arg(file);
         run::capture(&mut jq)
     };
