@@ -209,6 +209,10 @@ fn files_that_can_t_be_read_are_named_in_words() {
     }
     let said = refused(&["report", "/"]);
     assert_eq!(said, "forktrace: reading /: Is a directory\n");
+    // Nothing was read, so that nothing can be said of it.
+    let explained = run(&["explain", "--log", "/nonexistent"], "");
+    assert_eq!(explained.status.code(), Some(4));
+    assert!(explained.stdout.is_empty());
 }
 
 #[test]

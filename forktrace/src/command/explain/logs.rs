@@ -45,7 +45,10 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
         let lines: Box<dyn Read> = Box::new(io::stdin().lock());
         all_read &= read(&mut heard, "standard input", Ok(lines));
     }
-    show(args, format, &heard, &near)?;
+    // What could not be read is said already, and says nothing of refusals.
+    if all_read || heard.totals.bytes > 0 {
+        show(args, format, &heard, &near)?;
+    }
     Ok(if all_read { Exit::Done } else { Exit::Failed })
 }
 
