@@ -256,12 +256,13 @@ fn says_once(tests: &Tests) -> Result<()> {
     let began = Instant::now();
     storm.begin()?;
     let refused = storm.end()?;
-    let minutes = began.elapsed().as_secs() / 60;
+    let seconds = usize::try_from(began.elapsed().as_secs())?;
     running.signal(Signal::INT);
     running.wait_for_exit(0)?;
     let printed = running.printed();
-    // Once again for each minute that an emulated machine takes.
-    let most = 40 + 20 * usize::try_from(minutes)?;
+    // Once again for each minute that an emulated machine takes, and every few seconds what came meanwhile, in
+    // two rows.
+    let most = 40 + seconds + 20 * (seconds / 60);
     let lines = printed.lines().count();
     ensure!(lines <= most, "{lines} lines: {printed}");
     if without_preemption() {

@@ -61,12 +61,16 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The version and the edition that the crates inherit: both go into symbol names.
+/// What the crates inherit. The version they don't: it goes into symbol names, and a release would make
+/// other objects of the same sources.
 fn workspace_package(root: &Path) -> Result<String> {
     let table = parse(&root.join("Cargo.toml"))?;
     let package = table.get("workspace").and_then(|w| w.get("package"));
+    let package = package.and_then(toml::Value::as_table);
     let package = package.ok_or_else(|| anyhow!("Cargo.toml has no [workspace.package]"))?;
-    Ok(package.to_string())
+    let inherited = package.iter().filter(|(name, _)| *name != "version");
+    let inherited = inherited.map(|(name, value)| (name.clone(), value.clone()));
+    Ok(inherited.collect::<toml::Table>().to_string())
 }
 
 /// Name, version and checksum of each crate that the BPF crate is built from.
