@@ -60,6 +60,9 @@ pub mod fact {
     /// Tracepoint style: a limit of the pids controller was another at the entry, or the caller was in
     /// another cgroup.
     pub const PIDS_LIMITS_CHANGED: u32 = 1 << 24;
+    /// RLIMIT_NPROC doesn't apply to the caller for CAP_SYS_ADMIN alone, which is the second capability that is
+    /// asked for.
+    pub const NPROC_EXEMPT_BY_ADMIN: u32 = 1 << 25;
 
     /// Those that are seen on the way of a refusal and of nothing else.
     pub const REFUSED: u32 = CHILD_SEEN | SECURITY_PASSED | PIDS_SEEN;

@@ -8,6 +8,7 @@ pub mod clone;
 pub mod count;
 pub mod event;
 pub mod facts;
+pub mod left_behind;
 pub mod machine;
 pub mod note;
 pub mod offsets;

@@ -14,12 +14,8 @@ pub struct Note {
     pub owner: u64,
     /// Argument saved at the entry of the memory cgroup's OOM killer (kprobe style).
     pub memcg_arg: u64,
-    /// When `memcg_oom` was noted, and when `overcommit_pages` was: CLOCK_MONOTONIC, nanoseconds.
+    /// When `memcg_oom` was noted: CLOCK_MONOTONIC, nanoseconds.
     pub memcg_ns: u64,
-    /// When `overcommit_pages` was noted: CLOCK_MONOTONIC, nanoseconds.
-    pub overcommit_ns: u64,
-    /// css of the pids controller that refused.
-    pub pids_css: u64,
     /// The memory cgroup whose OOM killer found no victim; `id` 0: none.
     pub memcg_oom: CgroupLimit,
     /// kernfs id of the first memory cgroup on the way up that is full by its numbers, where none was
@@ -54,8 +50,6 @@ impl Note {
         owner: 0,
         memcg_arg: 0,
         memcg_ns: 0,
-        overcommit_ns: 0,
-        pids_css: 0,
         memcg_oom: NO_CGROUP,
         memcg_full: 0,
         facts: Facts::NONE,
@@ -86,10 +80,10 @@ pub const NO_CGROUP: CgroupLimit = CgroupLimit {
 pub struct Failed {
     /// `struct kernel_clone_args *`; 0 in the tracepoint style.
     pub args: u64,
-    /// Tracepoint style, from the entry: flags, css that the child would be
-    /// charged to, refusals that the pids controller counted since.
+    /// Flags of the creation; in the tracepoint style from its entry.
     pub clone_flags: u64,
-    /// css that the child would be charged to.
+    /// css that the child would be charged to, found at this return: what was found earlier can be
+    /// gone. 0: the caller's own.
     pub pids_css: u64,
     /// Refusals that the pids controller counted since the entry.
     pub pids_delta: i64,

@@ -25,9 +25,10 @@ const PF_IO_WORKER: u32 = 0x10;
 pub(crate) const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// Older than this, what refused memory did so in another creation, which went on
-/// without. The failing return follows within what clearing a half-made address
-/// space takes.
-const FRESH_NS: u64 = 1_000_000_000;
+/// without. The failing return follows within what clearing away a half-made child takes: its
+/// address space under a small share of the processors, and its files, which a network's file system
+/// writes out. What overcommit has refused within copy_process() no creation goes on without.
+const FRESH_NS: u64 = 60_000_000_000;
 
 /// Gathers what the checks compared, for the errnos that limits answer.
 #[inline(never)]
@@ -83,12 +84,8 @@ fn of_nproc(note: *mut Note, task: u64) {
 fn only_fresh(note: *mut Note) {
     // SAFETY: as in `gather`; the helper takes nothing.
     unsafe {
-        let now = bpf_ktime_get_ns();
-        if now.wrapping_sub((*note).memcg_ns) > FRESH_NS {
+        if bpf_ktime_get_ns().wrapping_sub((*note).memcg_ns) > FRESH_NS {
             (*note).facts.bits &= !fact::MEMCG_SEEN;
-        }
-        if now.wrapping_sub((*note).overcommit_ns) > FRESH_NS {
-            (*note).facts.bits &= !fact::OVERCOMMIT_REFUSED;
         }
     }
 }
@@ -99,6 +96,10 @@ fn of_caller(note: *mut Note, task: u64) {
     let (exempt, _) = task::exemptions(task);
     if exempt {
         note::add(note, fact::NPROC_EXEMPT);
+    }
+    let (has_resource, has_admin) = task::nproc_capabilities(task);
+    if task::uid() != 0 && has_admin && !has_resource {
+        note::add(note, fact::NPROC_EXEMPT_BY_ADMIN);
     }
     let policy = mem::field::<i32>(task, offset!(task_policy));
     let reset_on_fork = mem::field::<u8>(task, offset!(task_reset_on_fork_byte)) as u64
@@ -166,10 +167,12 @@ pub(crate) fn request(note: *mut Note, task: u64) {
 fn of_kernel(failed: &mut Failed, child_flags: u32, task: u64) {
     let (number, compat) = task::syscall(task);
     let kthread = mem::field::<u32>(task, offset!(task_flags)) & PF_KTHREAD != 0;
-    if !kthread && request::creates(number, compat) {
+    // A worker can be wanted at the end of a call that creates, too (io_uring's task work).
+    let worker = child_flags & PF_IO_WORKER != 0;
+    if !worker && !kthread && request::creates(number, compat) {
         return;
     }
-    if child_flags & PF_IO_WORKER != 0 || (child_flags == 0 && !kthread) {
+    if worker || (child_flags == 0 && !kthread) {
         failed.flags |= flag::IO_THREAD;
         failed.clone_flags = WORKER;
     } else {

@@ -76,7 +76,7 @@ fn fentry_cleanup_again(ctx: FEntryContext) -> u32 {
 #[fexit(function = "mem_cgroup_out_of_memory")]
 fn fexit_memcg_oom(ctx: FExitContext) -> u32 {
     // Page faults and other system calls charge memory too.
-    if ctx.arg::<u64>(3) as u8 == 0 && within::copy_process(ctx.as_ptr()) {
+    if ctx.arg::<u64>(3) as u8 == 0 && within::copy_process(ctx.as_ptr(), within::MEMORY) {
         stage::memcg_oom_failed(ctx.arg::<u64>(0));
     }
     0

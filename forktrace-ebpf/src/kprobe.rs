@@ -107,7 +107,7 @@ fn kprobe_pids_uncharged(ctx: ProbeContext) -> u32 {
 #[kprobe]
 fn kprobe_overcommit_refused(ctx: ProbeContext) -> u32 {
     let amount = argument!(ctx, 1) as i64;
-    if amount < 0 && within::copy_process(ctx.as_ptr()) {
+    if amount < 0 && within::copy_process(ctx.as_ptr(), within::OVERCOMMIT) {
         stage::overcommit_refused(-amount, argument!(ctx, 0));
     }
     0
@@ -122,19 +122,24 @@ fn kprobe_cleanup(ctx: ProbeContext) -> u32 {
 #[kprobe]
 fn kprobe_memcg_oom(ctx: ProbeContext) -> u32 {
     let memcg = argument!(ctx, 0);
-    // Page faults and other system calls charge memory too.
-    if within::copy_process(ctx.as_ptr())
-        && let Some(note) = note::stage(task::tid())
-    {
-        // SAFETY: a map value that this task alone uses.
-        unsafe { (*note).memcg_arg = memcg };
+    let tid = task::tid();
+    // Page faults and other system calls charge memory too. An entry whose return was skipped has left its
+    // argument, which isn't theirs.
+    if within::copy_process(ctx.as_ptr(), within::MEMORY) {
+        if let Some(note) = note::stage(tid) {
+            // SAFETY: a map value that this task alone uses.
+            unsafe { (*note).memcg_arg = memcg };
+        }
+    } else if let Some(note) = note::find(tid) {
+        // SAFETY: as above.
+        unsafe { (*note).memcg_arg = 0 };
     }
     0
 }
 
 #[kretprobe]
 fn kretprobe_memcg_oom(ctx: RetProbeContext) -> u32 {
-    let Some(note) = note::find(task::tid()) else {
+    let Some(note) = note::own(task::tid()) else {
         return 0;
     };
     // SAFETY: as above.

@@ -12,6 +12,7 @@ use forktrace_common::{
 };
 
 use forktrace_common::{
+    left_behind::{self, Room},
     note::Note,
     oom::Choice,
     stack::Request,
@@ -142,42 +143,53 @@ pub(crate) static GROUPS: HashMap<Key, Count> = HashMap::with_max_entries(room::
 #[map]
 pub(crate) static CHECKS: HashMap<Key, Count> = HashMap::with_max_entries(room::CHECKS, 0);
 
+/// Each CPU has entries of its own, for what is begun on it, and gives up its oldest when it has none
+/// left. Of entries in common the first CPUs that take some take all, 128 each, and every other gives up
+/// what it took last, though the rest is idle (kernel/bpf/bpf_lru_list.c `bpf_lru_list_pop_free_to_local`; since
+/// 6.16, and in some older stable ones, fewer where there are many CPUs).
+const BPF_F_NO_COMMON_LRU: u32 = 1 << 1; // include/uapi/linux/bpf.h
+
+/// A map of what tasks leave behind. User space makes it larger where there are many CPUs.
+const fn left_behind<K, V>(room: Room) -> LruHashMap<K, V> {
+    LruHashMap::with_max_entries(room.least, BPF_F_NO_COMMON_LRU)
+}
+
 /// What a stage of the current creation has left for its failing return, by
 /// thread id. An entry lives for microseconds; LRU, so that leftovers can't
 /// fill the map.
 #[map]
-pub(crate) static NOTES: LruHashMap<u32, Note> = LruHashMap::with_max_entries(1024, 0);
+pub(crate) static NOTES: LruHashMap<u32, Note> = left_behind(left_behind::NOTES);
 
 /// Creations under way, by thread id (tracepoint style).
 #[map]
-pub(crate) static ENTERED: LruHashMap<u32, Entered> = LruHashMap::with_max_entries(4096, 0);
+pub(crate) static ENTERED: LruHashMap<u32, Entered> = left_behind(left_behind::ENTERED);
 
 /// Tasks in execve that setuid has marked, by thread id (tracepoint style).
 #[map]
-pub(crate) static EXECS: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
+pub(crate) static EXECS: LruHashMap<u32, u32> = left_behind(left_behind::EXECS);
 
 /// Mappings of threads' stacks, by thread id: the one that the thread has just
 /// made and has not made accessible yet, or the one that it is refused. LRU,
 /// because a thread need not go on with what it has mapped.
 #[map]
-pub(crate) static STACKS: LruHashMap<u32, Request> = LruHashMap::with_max_entries(1024, 0);
+pub(crate) static STACKS: LruHashMap<u32, Request> = left_behind(left_behind::STACKS);
 
 /// What `oom_kill_process()` is at, by the thread id of who runs it; gone when it returns.
 #[map]
-pub(crate) static CHOICES: LruHashMap<u32, Choice> = LruHashMap::with_max_entries(64, 0);
+pub(crate) static CHOICES: LruHashMap<u32, Choice> = left_behind(left_behind::CHOICES);
 
 /// Victims of the OOM killer that have been reported, by process id and the time at which they were
 /// started: threads of one process can be marked one by one.
 #[map]
-pub(crate) static VICTIMS: LruHashMap<[u64; 2], u32> = LruHashMap::with_max_entries(256, 0);
+pub(crate) static VICTIMS: LruHashMap<[u64; 2], u32> = left_behind(left_behind::VICTIMS);
 
 /// Whose tasks the task iterator lists.
 #[map]
 pub(crate) static TASKS_OF: Array<Query> = Array::with_max_entries(1, 0);
 
-/// Frames of the stack that is looked at.
+/// Frames of the stack that is looked at, by who looks.
 #[map]
-pub(crate) static STACK: PerCpuArray<[u64; FRAMES]> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static STACK: PerCpuArray<[u64; FRAMES]> = PerCpuArray::with_max_entries(2, 0);
 
 /// How to read what `pids_can_fork` gives back.
 #[map]

@@ -24,6 +24,14 @@ pub(crate) fn find(tid: u32) -> Option<*mut Note> {
     NOTES.get_ptr_mut(tid)
 }
 
+/// The note, if it is of the current task and not of one that had its id before.
+#[inline(always)]
+pub(crate) fn own(tid: u32) -> Option<*mut Note> {
+    let note = find(tid)?;
+    // SAFETY: a map value that this task alone uses.
+    (unsafe { (*note).owner } == owner()).then_some(note)
+}
+
 /// When the current task began: with its id it is one task's for ever.
 #[inline(always)]
 fn owner() -> u64 {

@@ -193,8 +193,8 @@ fn set_tid(ev: *mut FailureEvent, args: u64) {
 #[inline(never)]
 fn set_tid_of_user(ev: *mut FailureEvent, task: u64) {
     // SAFETY: `ev` is a reserved ring-buffer record, here and below.
-    let number = unsafe { (*ev).syscall };
-    let (args, bytes) = task::arguments(task, false);
+    let (number, compat) = unsafe { ((*ev).syscall, (*ev).flags & flag::COMPAT != 0) };
+    let (args, bytes) = task::arguments(task, compat);
     if number as u32 != request::NR_CLONE3 || bytes < CLONE_ARGS_SIZE_VER1 {
         return;
     }

@@ -196,27 +196,21 @@ fn send(note: *mut Note, tid: u32) {
     entry.submit(0);
 }
 
-/// css of the pids controller whose way up is sent: the child's, and where the
-/// cgroup that was seen to refuse isn't on it (a task can be moved as soon as its
-/// creation has failed), that cgroup's.
+/// css of the pids controller whose way up is sent: the child's. A task can be moved as soon as its creation
+/// has failed; the cgroup that was seen to refuse is then on another way. It is not gone up from what was noted:
+/// only within a program is a css sure to be there still, and copy_process() sleeps behind `cgroup_can_fork`.
+/// What it compared is in the note by value, and user space finds its name by its id.
 #[inline(never)]
 fn charged(note: *mut Note, current: u64, cset: u64) -> u64 {
     // SAFETY: a live map value.
-    let (failed, seen) = unsafe { (&(*note).failed, (*note).pids_css) };
+    let failed = unsafe { &(*note).failed };
     let own = mem::pointer(cset, offset!(cset_pids));
     let mut css = failed.pids_css;
     if css == 0 && mem::field::<u64>(failed.args, offset!(args_flags)) & clone::INTO_CGROUP != 0 {
         let fd = mem::field::<i32>(failed.args, offset!(args_cgroup));
         css = cgroup::find::pids_css_within(cgroup::find::of_fd(current, fd as u64), own);
     }
-    if css == 0 {
-        css = own;
-    }
-    if seen == 0 || cgroup::find::is_on_way(css, seen) {
-        css
-    } else {
-        seen
-    }
+    if css == 0 { own } else { css }
 }
 
 /// Counts a failure, and begins its record: who asked for what, and where they

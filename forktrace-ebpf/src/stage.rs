@@ -91,7 +91,6 @@ pub(crate) fn pids_uncharged(counter: u64) {
     refused.usage -= 1;
     // SAFETY: a map value that this task alone uses.
     unsafe {
-        (*note).pids_css = css;
         (*note).facts.pids = refused;
     }
 }
@@ -104,12 +103,11 @@ pub(crate) fn overcommit_refused(pages: i64, counter: u64) {
         return;
     };
     note::add(note, fact::OVERCOMMIT_REFUSED);
-    // SAFETY: a map value that this task alone uses; the helper takes nothing.
+    // SAFETY: a map value that this task alone uses.
     unsafe {
         (*note).facts.overcommit_pages = pages;
         (*note).facts.overcommit_committed =
             mem::field::<i64>(counter, offset!(percpu_counter_count)) - pages;
-        (*note).overcommit_ns = bpf_ktime_get_ns();
     }
 }
 

@@ -29,7 +29,8 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Entered {
     pub clone_flags: u64,
-    /// css of the pids controller that the child would be charged to.
+    /// css of the pids controller that the child would be charged to: a number to compare, for it can
+    /// be gone at the return.
     pub pids_css: u64,
     /// Its count of refused forks.
     pub forkfail: i64,
@@ -123,11 +124,13 @@ fn limits() -> u64 {
     nproc ^ threads.wrapping_shl(40)
 }
 
-/// css of the pids controller that binds the child by now: the caller may have been moved.
-#[inline(always)]
-fn binding(entered: u64, flags: u32) -> u64 {
+/// css of the pids controller that binds the child by now: the caller may have been moved, and what it
+/// named at the entry be gone.
+#[inline(never)]
+fn binding(flags: u32) -> u64 {
     if flags & flag::INTO_CGROUP != 0 {
-        entered
+        let (number, compat) = task::syscall(task::current());
+        request::by_registers(number, compat).into_css
     } else {
         request::own_css()
     }
@@ -197,15 +200,17 @@ fn exit(ctx: &TracePointContext, program: u8) {
             }
             (*entered).reported = program as u64;
             failed.clone_flags = (*entered).clone_flags;
-            failed.pids_css = (*entered).pids_css;
+            failed.pids_css = binding((*entered).flags);
             failed.stage = (*entered).stage as u8;
             // The differences are looked at where their flags are set.
             failed.flags = (*entered).flags;
             let changed = (limits() != (*entered).limits) as u32;
             failed.flags |= changed * flag::LIMITS_CHANGED;
-            let pids = cgroup::pids_limits(binding(failed.pids_css, failed.flags));
-            let changed = (pids != (*entered).pids_limits) as u32;
+            // Another css is another number: its limits prove nothing, and its count is of others.
+            let changed = (cgroup::pids_limits(failed.pids_css) != (*entered).pids_limits) as u32;
             failed.flags |= changed * flag::PIDS_LIMITS_CHANGED;
+            let another = (failed.pids_css != (*entered).pids_css) as u32;
+            failed.flags &= !(another * flag::HAVE_PIDS_DELTA);
             failed.pids_delta = cgroup::pids_forkfail(failed.pids_css) - (*entered).forkfail;
             failed.memcg_delta = cgroup::memcg_oom_events(memory_css()) - (*entered).memcg_oom;
         }

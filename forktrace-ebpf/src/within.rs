@@ -14,11 +14,17 @@ use crate::{
 /// Frames that are looked at. Reclaim on behalf of a charge is some forty deep.
 pub(crate) const FRAMES: usize = 64;
 
-/// `ctx`: the program's own context. False also where the kernel doesn't show
+/// Which of the frames' places a program uses: a tracing program of a preemptible kernel can be preempted
+/// by another one on its CPU, and never by itself (kernel/bpf/trampoline.c `__bpf_prog_enter_recur`).
+pub(crate) const MEMORY: u32 = 0;
+/// See [`MEMORY`].
+pub(crate) const OVERCOMMIT: u32 = 1;
+
+/// `ctx`: the program's own context; `place`: [`MEMORY`] or [`OVERCOMMIT`]. False also where the kernel doesn't show
 /// where `copy_process` lies: what is noted then is nothing.
 #[inline(always)]
-pub(crate) fn copy_process(ctx: *mut core::ffi::c_void) -> bool {
-    let Some(frames) = STACK.get_ptr_mut(0) else {
+pub(crate) fn copy_process(ctx: *mut core::ffi::c_void, place: u32) -> bool {
+    let Some(frames) = STACK.get_ptr_mut(place) else {
         return false;
     };
     // SAFETY: a map value of this size, this CPU's own.

@@ -61,7 +61,7 @@ const WITHOUT: [(Cause, &str); 2] = [
 /// What else a cause's verdict rests on: whose limit it is among several, who fills it, which of two
 /// checks is the first, that each refusal is counted once, and that success and exemption are
 /// silent.
-const MORE: [&str; 12] = [
+const MORE: [&str; 13] = [
     "holders_of_a_cgroup",
     "nproc_root_exempt",
     "nproc_user_namespace",
@@ -69,6 +69,7 @@ const MORE: [&str; 12] = [
     "pids_great_grandparent",
     "pids_clone_into_cgroup",
     "pids_odd_names",
+    "pids_moved_and_removed",
     "both_nproc_and_pids",
     "then_pids_nproc_pids",
     "once_40_of_one_thread",

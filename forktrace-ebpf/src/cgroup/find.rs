@@ -96,40 +96,6 @@ pub(crate) fn node_of_fd(task: u64, fd: u64) -> u64 {
     mem::pointer(inode, offset!(inode_private))
 }
 
-/// Whether a css is another or one above it.
-#[inline(always)]
-pub(crate) fn is_on_way(css: u64, wanted: u64) -> bool {
-    up(ToCss {
-        css,
-        wanted,
-        found: false,
-    })
-    .found
-}
-
-struct ToCss {
-    css: u64,
-    wanted: u64,
-    found: bool,
-}
-
-impl Walk for ToCss {
-    const LEVELS: u32 = DEEPEST;
-
-    #[inline(always)]
-    fn step(&mut self, _: usize) -> Step {
-        if self.css == 0 {
-            return Step::End;
-        }
-        if self.css == self.wanted {
-            self.found = true;
-            return Step::End;
-        }
-        self.css = mem::pointer(self.css, offset!(css_parent));
-        Step::On
-    }
-}
-
 /// As [`effective_pids_css`], where the pids controller is in the hierarchy of the
 /// cgroup: on a hybrid host it is in v1, where the child stays with its parent
 /// (`own` is the caller's css).

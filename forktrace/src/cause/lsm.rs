@@ -61,7 +61,7 @@ fn is_elsewhere(e: &Evidence) -> bool {
                     && signs.child == Sign::NotSeen
                     && signs.nproc_asked == Sign::NotSeen
             }
-            Stage::IoToPid => !e.ids_can_have_run_out(),
+            Stage::IoToPid => !e.ids_can_have_run_out() && !e.may_want_shadow_stack(),
             Stage::Cgroups => asked(clone::INTO_CGROUP) && signs.pids_refused == Sign::NotSeen,
             _ => false,
         }

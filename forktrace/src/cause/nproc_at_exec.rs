@@ -105,6 +105,7 @@ mod tests {
             shares_vm: false,
             into_cgroup: false,
             nproc_exempt: false,
+            nproc_exempt_by_admin: false,
             deadline: false,
             in_exec: false,
             signs: Signs::default(),

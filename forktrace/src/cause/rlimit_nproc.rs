@@ -45,6 +45,11 @@ fn seen(e: &Evidence) -> Option<Finding> {
         {
             Finding::inferred(limit)
         }
+        Sign::NotSeen
+            if e.admin_may_have_been_denied() && e.signs.sched_reached == Sign::NotSeen =>
+        {
+            Finding::inferred(limit)
+        }
         Sign::NotSeen => None,
         // By the numbers. What is full stops the creation first.
         Sign::Unwatched => Finding::inferred(limits::nproc(e.full_nproc()?)),

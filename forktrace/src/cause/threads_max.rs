@@ -39,6 +39,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
         _ if e.signs.capability_denied || of_kernel => {
             Finding::inferred(limit.filter(|_| e.threads_full())?)
         }
+        _ if e.admin_may_have_been_denied() => None,
         // RLIMIT_NPROC didn't refuse, and the scheduler wasn't asked: nothing else is
         // between the two.
         (Sign::NotSeen, Sign::NotSeen) => Finding::observed(limit),

@@ -216,6 +216,8 @@ pub struct Evidence {
     pub into_cgroup: bool,
     /// RLIMIT_NPROC doesn't apply to the caller.
     pub nproc_exempt: bool,
+    /// It doesn't for CAP_SYS_ADMIN alone: nothing is noted where a security module denies that.
+    pub nproc_exempt_by_admin: bool,
     /// SCHED_DEADLINE without reset-on-fork.
     pub deadline: bool,
     /// Another thread of the process was in execve, and CLONE_FS asked for.
@@ -277,12 +279,24 @@ impl Evidence {
         self.pid_ns.iter().find(|ns| ns.full)
     }
 
-    /// Whether it can have been the ids that ran out where an id is given: else only
-    /// the file of a pidfd is left, which a security module can refuse.
+    /// Whether it can have been the ids that ran out where an id is given. What else answers EAGAIN there: the
+    /// file of a pidfd, which a security module can refuse, and a shadow stack.
     pub fn ids_can_have_run_out(&self) -> bool {
-        self.clone_flags & clone::PIDFD == 0
+        (self.clone_flags & clone::PIDFD == 0 && !self.may_want_shadow_stack())
             || self.pid_ns.is_empty()
             || self.pid_ns.iter().any(PidNs::can_have_been_full)
+    }
+
+    /// A thread may be given a shadow stack, which counts against RLIMIT_MEMLOCK under mlockall(MCL_FUTURE)
+    /// (kernel/fork.c `copy_thread`: x86-64 since 6.6, arm64 since 6.13).
+    pub fn may_want_shadow_stack(&self) -> bool {
+        self.shares_vm && self.clone_flags & clone::VFORK == 0
+    }
+
+    /// By the numbers it was RLIMIT_NPROC that refused a caller whose one exempting capability a security module
+    /// can have denied unseen.
+    pub fn admin_may_have_been_denied(&self) -> bool {
+        self.nproc_exempt_by_admin && self.nproc_full.is_some() && !self.threads_full()
     }
 
     /// The first level of RLIMIT_NPROC that has no room, for a caller that it

@@ -11,7 +11,11 @@ mod numbers;
 mod paths;
 mod text;
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    path::PathBuf,
+};
 
 use forktrace_common::{
     clone,
@@ -127,7 +131,7 @@ impl Decoder {
         let paths = Paths::of(event, &self.hierarchies);
         let (comm, comm_hex) = lossy(until_nul(&event.comm));
         let (by_comm, by_comm_hex) = lossy(until_nul(&event.oom.by_comm));
-        let limit = self.one(&event.memcg_oom, &paths, Resource::Memory);
+        let limit = self.refusing(&event.memcg_oom, event, &paths, Resource::Memory);
         let version = match paths.memory() {
             Some(path) if !path.v2 => Version::V1,
             _ => Version::V2,
@@ -183,6 +187,7 @@ impl Decoder {
             shares_vm: event.clone_flags & clone::VM != 0,
             into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,
             nproc_exempt: has(fact::NPROC_EXEMPT),
+            nproc_exempt_by_admin: has(fact::NPROC_EXEMPT_BY_ADMIN),
             deadline: has(fact::DEADLINE),
             in_exec: has(fact::IN_EXEC),
             signs,
@@ -193,11 +198,11 @@ impl Decoder {
             pids_limits_changed: has(fact::PIDS_LIMITS_CHANGED),
             pid_ns: pid_namespaces(&event, &host, first),
             pids: self.cgroups(&event, &paths, Resource::Pids),
-            pids_full: self.one(&event.facts.pids, &paths, Resource::Pids),
+            pids_full: self.refusing(&event.facts.pids, &event, &paths, Resource::Pids),
             pids_delta: (event.flags & flag::HAVE_PIDS_DELTA != 0).then_some(event.pids_delta),
             memory: self.cgroups(&event, &paths, Resource::Memory),
             memory_refused: has(fact::MEMCG_SEEN)
-                .then(|| self.one(&event.memcg_oom, &paths, Resource::Memory))
+                .then(|| self.refusing(&event.memcg_oom, &event, &paths, Resource::Memory))
                 .flatten(),
             memory_delta: (event.flags & flag::HAVE_MEMCG_DELTA != 0).then_some(event.memcg_delta),
             kernel_memory_near: self.kernel_memory(&event, &paths),
@@ -267,21 +272,35 @@ impl Decoder {
     }
 
     fn cgroups(&self, event: &FailureEvent, paths: &Paths, resource: Resource) -> Vec<CgroupLimit> {
-        let (list, len) = match resource {
-            Resource::Pids => (&event.pids[..], event.pids_len),
-            Resource::Memory | Resource::KernelMemory => (&event.memory[..], event.memory_len),
-        };
-        list.iter()
-            .take(usize::from(len))
-            .filter_map(|l| self.one(l, paths, resource))
+        on_way(event, resource)
+            .filter_map(|l| self.above_caller(l, paths, resource))
             .collect()
     }
 
     fn kernel_memory(&self, event: &FailureEvent, paths: &Paths) -> Option<CgroupLimit> {
-        self.one(&event.kmem_near, paths, Resource::KernelMemory)
+        self.above_caller(&event.kmem_near, paths, Resource::KernelMemory)
     }
 
-    fn one(
+    /// A limit that was seen to refuse. The event's paths are those of the return, by when the task can have
+    /// been moved: what isn't on their way is named by its id, if it can be.
+    fn refusing(
+        &self,
+        limit: &event::CgroupLimit,
+        event: &FailureEvent,
+        paths: &Paths,
+        resource: Resource,
+    ) -> Option<CgroupLimit> {
+        if limit.id == 0 || on_way(event, resource).any(|way| way.id == limit.id) {
+            return self.above_caller(limit, paths, resource);
+        }
+        let (hierarchy, version) = self.hierarchies.of_controller(resource.controller());
+        let path = self.hierarchies.path_by_id(hierarchy, limit.id);
+        let path = path.map(|path| path.into_os_string().into_vec());
+        Some(self.named(limit, path, version, resource))
+    }
+
+    /// A limit of the cgroup at its level of the caller's path.
+    fn above_caller(
         &self,
         limit: &event::CgroupLimit,
         paths: &Paths,
@@ -299,6 +318,16 @@ impl Decoder {
             Some(path) if !path.v2 => Version::V1,
             _ => Version::V2,
         };
+        Some(self.named(limit, path, version, resource))
+    }
+
+    fn named(
+        &self,
+        limit: &event::CgroupLimit,
+        path: Option<Vec<u8>>,
+        version: Version,
+        resource: Resource,
+    ) -> CgroupLimit {
         let file = path.as_deref().and_then(|p| {
             let p = std::path::Path::new(OsStr::from_bytes(p));
             self.hierarchies.limit_file(version, resource, p)
@@ -311,15 +340,24 @@ impl Decoder {
             ),
             Resource::Memory | Resource::KernelMemory => numbers::memory(limit, Page::here()),
         };
-        Some(CgroupLimit {
+        CgroupLimit {
             path: path.map(|p| String::from_utf8_lossy(&p).into_owned()),
             id: limit.id,
             file: file.map(|f| f.to_string_lossy().into_owned()),
             usage,
             limit: bound,
             oom_kill_disable: limit.oom_kill_disable != 0,
-        })
+        }
     }
+}
+
+/// The limits on the way up from the caller's cgroup.
+fn on_way(event: &FailureEvent, resource: Resource) -> impl Iterator<Item = &event::CgroupLimit> {
+    let (list, len) = match resource {
+        Resource::Pids => (&event.pids[..], event.pids_len),
+        Resource::Memory | Resource::KernelMemory => (&event.memory[..], event.memory_len),
+    };
+    list.iter().take(usize::from(len))
 }
 
 /// v1 has a second limit, of memory and swap together, which is not the one that is read: where
@@ -406,12 +444,16 @@ mod tests {
         for (level, path) in [(3, "/a/b/c"), (2, "/a/b"), (1, "/a"), (0, "/")] {
             let mut event = event();
             event.facts.pids = limit(level);
-            // The root has no limit; nor is there one whose id is 0.
+            // Of those that are sent, the last is the one that refused. The root has no limit, nor is
+            // there one whose id is 0.
             event.facts.pids.id += 1;
+            event.pids[2] = event.facts.pids;
+            event.pids_len = 3;
             let decoded = decoder.failure(event, &Outcome::default()).unwrap();
             assert_eq!(decoded.cgroup.path.as_deref(), Some("/a/b/c"));
             let paths = decoded.evidence.pids.iter().map(|c| c.path.as_deref());
-            assert_eq!(paths.collect::<Vec<_>>(), [Some("/a/b/c"), Some("/a/b")]);
+            let wanted = [Some("/a/b/c"), Some("/a/b"), Some(path)];
+            assert_eq!(paths.collect::<Vec<_>>(), wanted);
             let full = decoded.evidence.pids_full.unwrap();
             assert_eq!(full.path.as_deref(), Some(path));
             assert_eq!((full.usage, full.limit), (5, Some(u64::from(level) + 1)));
@@ -421,6 +463,26 @@ mod tests {
         event.facts.pids = limit(4);
         let decoded = decoder.failure(event, &Outcome::default()).unwrap();
         assert_eq!(decoded.evidence.pids_full.unwrap().path, None);
+    }
+
+    /// The task was moved between the refusal and the return.
+    #[test]
+    fn a_limit_that_is_not_on_the_callers_way_has_none_of_its_names() {
+        let decoder = Decoder::new(Hierarchies::default(), Passwd::default());
+        let mut event = event();
+        event.memory[0] = limit(3);
+        event.memory_len = 1;
+        event.paths[1] = event.paths[0];
+        let paths = Paths::of(&event, &decoder.hierarchies);
+        for resource in [Resource::Pids, Resource::Memory] {
+            let path = |limit: &_| {
+                let refusing = decoder.refusing(limit, &event, &paths, resource);
+                refusing.unwrap().path
+            };
+            assert_eq!(path(&limit(3)).as_deref(), Some("/a/b/c"));
+            let moved = event::CgroupLimit { id: 99, ..limit(3) };
+            assert_eq!(path(&moved), None);
+        }
     }
 
     #[test]

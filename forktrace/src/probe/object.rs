@@ -12,6 +12,7 @@
 
 use aya::{Ebpf, EbpfLoader};
 use forktrace_common::{
+    left_behind,
     offsets::{Offsets, Symbols},
     settings::Settings,
 };
@@ -61,7 +62,13 @@ pub fn create(
 ) -> Result<Ebpf, aya::EbpfError> {
     // Numbers as in aya-log-common: 0 off (the code is pruned), 4 debug.
     let level: u8 = if debug { 4 } else { 0 };
-    loader()
+    let mut loader = loader();
+    // What isn't known are few.
+    let cpus = aya::util::nr_cpus().map_or(1, |cpus| u32::try_from(cpus).unwrap_or(u32::MAX));
+    for (map, room) in left_behind::ALL {
+        loader.map_max_entries(map, room.entries(cpus));
+    }
+    loader
         .override_global("OFFSETS", offsets, true)
         .override_global("SYMBOLS", symbols, true)
         .override_global("SETTINGS", settings, true)

@@ -70,7 +70,9 @@ pub(super) fn signs(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Si
     let child = bits & fact::CHILD_SEEN != 0;
     Signs {
         nproc_asked: sign(Role::Nproc, fact::NPROC_ASKED),
-        capability_denied: bits & fact::CAP_DENIED != 0,
+        // Debian's kernels ask for CAP_SYS_ADMIN before CLONE_NEWUSER as well
+        // (kernel.unprivileged_userns_clone), of callers whose RLIMIT_NPROC has room.
+        capability_denied: bits & fact::CAP_DENIED != 0 && bits & fact::NPROC_FULL != 0,
         child: sign(Role::Child, fact::CHILD_SEEN),
         // Without the child nothing is known of it.
         sched_reached: match sign(Role::Child, fact::SCHED_REACHED) {
@@ -244,6 +246,18 @@ mod tests {
             assert_eq!(of(signs(&event, &watched, true)), Sign::Unwatched);
             assert_eq!(of(signs(&event, &probes(&[]), false)), Sign::Unwatched);
         }
+    }
+
+    /// Debian's kernels ask for CAP_SYS_ADMIN before CLONE_NEWUSER too, and are given it.
+    #[test]
+    fn no_capability_is_denied_to_whom_rlimit_nproc_has_room_for() {
+        let denied = |bits: u32| {
+            let mut event = event(Noted::Early);
+            event.facts.bits = bits;
+            signs(&event, &probes(&[Role::Nproc]), false).capability_denied
+        };
+        assert!(denied(fact::CAP_DENIED | fact::NPROC_FULL));
+        assert!(!denied(fact::CAP_DENIED) && !denied(fact::NPROC_FULL));
     }
 
     #[test]

@@ -142,6 +142,8 @@ pub(crate) struct Expect {
     pub cgroup_id: Option<u64>,
     /// Parts that the sentence or one of the ways out has to have.
     pub says: Vec<String>,
+    /// What nothing in the record may have in it.
+    pub never: Option<&'static str>,
 }
 
 impl Expect {
@@ -166,6 +168,7 @@ impl Expect {
             cgroup_hex: None,
             cgroup_id: None,
             says: Vec::new(),
+            never: None,
         }
     }
 
@@ -224,6 +227,18 @@ impl Expect {
     /// What the sentence or one of the ways out has in it.
     pub(crate) fn says(mut self, part: &str) -> Self {
         self.says.push(part.to_owned());
+        self
+    }
+
+    /// What nothing in the record has in it, such as the name of what came later.
+    pub(crate) fn never(mut self, part: &'static str) -> Self {
+        self.never = Some(part);
+        self
+    }
+
+    /// Nor is the caller's cgroup known for sure: it is one of these paths.
+    pub(crate) fn within_one_of(mut self, paths: Vec<String>) -> Self {
+        self.cgroup = Some(paths);
         self
     }
 

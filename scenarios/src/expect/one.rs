@@ -39,6 +39,10 @@ pub(super) fn compare(
     texts(got, &mut differences);
     cgroup(got, want, &mut differences);
     candidate(got, want, &mut differences);
+    if let Some(part) = want.never {
+        let record = serde_json::to_string(got).unwrap_or_default();
+        differences.unless(!record.contains(part), "the record", &record, part);
+    }
     let verdict = cause(got, want, style == "tracepoint", &mut differences);
     if verdict == Verdict::Right {
         limit(got, want, &mut differences);

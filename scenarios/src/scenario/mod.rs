@@ -16,6 +16,7 @@ mod oom;
 mod overcommit;
 mod pid_max;
 pub(crate) mod pid_namespace_dead;
+mod pids_meanwhile;
 mod rlimit_nproc;
 mod sched_deadline;
 mod sched_ext;
@@ -231,6 +232,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         // entry, a call that was answered without one can't be told apart from it.
         seccomp::WITHOUT_OPTION,
         cgroup_pids_max::SCENARIOS,
+        pids_meanwhile::SCENARIOS,
         pid_namespace_dead::SCENARIOS,
         pid_max::SCENARIOS,
         threads_max::SCENARIOS,

@@ -91,6 +91,24 @@ const TWO_PROCESSORS: Part = Part {
     postgres: false,
 };
 
+/// More CPUs than entries of a map of 1024 make lists for (kernel/bpf/bpf_lru_list.c); 6.1 makes them by 128.
+const MANY_PROCESSORS: Part = Part {
+    processors: 10,
+    layout: Cgroup::V2,
+    name: "many-processors",
+    options: &[
+        "--style",
+        "fexit",
+        "--kind",
+        "sessions",
+        "--only",
+        "pids_on_many",
+    ],
+    on: On::Only(&["6.1"]),
+    append: "",
+    postgres: false,
+};
+
 /// A server whose forks strict overcommit refuses.
 const POSTGRES: Part = Part {
     processors: 1,
@@ -109,7 +127,7 @@ const FULL: &str = "preempt=full";
 /// the commands' behaviour, which doesn't depend on the kernel, on one kernel (and natively).
 /// What preemption changes is in the styles that hook the kernel's functions, so that kernels built
 /// or booted for it have these two alone.
-pub(super) const PARTS: [Part; 10] = [
+pub(super) const PARTS: [Part; 11] = [
     Part {
         processors: 2,
         on: On::Only(WITH_TWO_PROCESSORS),
@@ -151,6 +169,7 @@ pub(super) const PARTS: [Part; 10] = [
         ..KPROBE
     },
     TWO_PROCESSORS,
+    MANY_PROCESSORS,
     Part {
         processors: 1,
         layout: Cgroup::V2,

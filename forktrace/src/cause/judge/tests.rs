@@ -21,6 +21,7 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
         shares_vm: false,
         into_cgroup: false,
         nproc_exempt: false,
+        nproc_exempt_by_admin: false,
         deadline: false,
         in_exec: false,
         signs: Signs::default(),
@@ -200,6 +201,36 @@ fn a_capability_that_was_denied_exempts_from_nothing() {
     e.deadline = true;
     let observed = Certainty::Observed;
     assert_eq!(verdict(&e), (Cause::SchedDeadline, observed, None));
+}
+
+#[test]
+fn the_capability_that_is_asked_for_last_can_have_been_denied_unseen() {
+    let mut e = both_full(Stage::Early);
+    e.signs = silent();
+    (e.nproc_exempt, e.nproc_exempt_by_admin) = (true, true);
+    // It was granted, as far as the numbers go.
+    assert_eq!(verdict(&e).0, Cause::ThreadsMax);
+    e.threads = Some(Threads { now: 40, max: 4000 });
+    assert_eq!(verdict(&e).0, Cause::RlimitNproc);
+    assert_eq!(verdict(&e).1, Certainty::Inferred);
+    // CAP_SYS_RESOURCE exempts first, and a denial of that is noted.
+    e.nproc_exempt_by_admin = false;
+    assert_eq!(verdict(&e).0, Cause::ThreadsMax);
+}
+
+#[test]
+fn a_threads_shadow_stack_is_not_told_as_ids_that_ran_out() {
+    let mut e = roomy(Errno::EAGAIN, Stage::IoToPid);
+    assert_eq!(verdict(&e).0, Cause::PidMax);
+    (e.shares_vm, e.operation) = (true, Operation::Thread);
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    // A vfork gets none.
+    e.clone_flags = forktrace_common::clone::VFORK;
+    assert_eq!(verdict(&e).0, Cause::PidMax);
+    // Ids can have run out, and some be back.
+    e.clone_flags = 0;
+    e.pid_ns[0].allocated = 32700;
+    assert_eq!(verdict(&e).0, Cause::PidMax);
 }
 
 #[test]

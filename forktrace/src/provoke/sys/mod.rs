@@ -30,7 +30,7 @@ pub use self::{
         dies_with_parent, end, exists, exit, fork, has_children, has_ended, kill, parent, pid,
         reap, reap_all, reap_any, reap_within, set_comm, sleep_for_ever, tid,
     },
-    schedule::{Pinned, be_nice, pin, sched_deadline},
+    schedule::{Pinned, be_nice, pin, sched_deadline, sched_idle},
     user::{
         become_real_uid, become_uid, become_uid_with_capabilities, become_uid_with_only,
         become_uids, become_user, map_own_ids, no_groups, own_proc_files,

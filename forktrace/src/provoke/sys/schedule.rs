@@ -39,6 +39,22 @@ pub fn sched_deadline(milliseconds: u64) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// SCHED_IDLE for the calling thread: it runs when nothing else on its CPU wants to, and hardly at other times.
+///
+/// # Errors
+/// It was refused.
+pub fn sched_idle() -> Result<(), Trouble> {
+    let attr = SchedAttr {
+        size: size_of::<SchedAttr>() as u32,
+        policy: libc::SCHED_IDLE as u32,
+        ..SchedAttr::default()
+    };
+    // SAFETY: the struct says its own size.
+    let answer = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) };
+    check(answer, "sched_setattr(SCHED_IDLE)")?;
+    Ok(())
+}
+
 /// Sets a process's nice value; `None`: the caller's.
 ///
 /// # Errors
