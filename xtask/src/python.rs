@@ -65,6 +65,16 @@ pub(crate) fn with(package: &str) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// pip, for who installs elsewhere than into the environment.
+///
+/// # Errors
+///
+/// As of [`get`].
+pub(crate) fn pip(purpose: &str) -> Result<Command> {
+    let _lock = paths::lock("python")?;
+    Ok(pip_of(&environment(purpose)?))
+}
+
 /// The folder with the environment's programs.
 fn environment(purpose: &str) -> Result<PathBuf> {
     apt::require(
@@ -88,8 +98,13 @@ fn environment(purpose: &str) -> Result<PathBuf> {
 }
 
 fn install(folder: &Path, package: &str) -> Result<()> {
+    run::quiet(pip_of(folder).args(["install", "--quiet", package]))
+        .with_context(|| format!("installing {package}"))
+}
+
+fn pip_of(folder: &Path) -> Command {
     // The script `pip` holds the path at which the environment was made: a copy's would install there.
     let mut pip = Command::new(folder.join("python"));
-    run::quiet(pip.args(["-m", "pip", "install", "--quiet", package]))
-        .with_context(|| format!("installing {package}"))
+    pip.args(["-m", "pip"]);
+    pip
 }

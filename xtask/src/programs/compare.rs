@@ -74,13 +74,15 @@ struct Attempts<'a> {
 impl<'a> Attempts<'a> {
     fn of(run: &Run, wish: &Wish, seen: &'a Seen) -> Self {
         let wanted = wanted_calls(wish);
+        let asker = run.asks.as_deref().unwrap_or(&run.program);
         let (mine, others): (Vec<&Refused>, Vec<&Refused>) =
             seen.refused.iter().partition(|refused| {
+                let asks = refused.program.as_deref();
                 let is_wish = match &wanted {
                     Some(calls) => calls.contains(&*refused.call),
                     None => refused.operation == wish.operation,
                 };
-                is_wish && (wish.library || refused.program.as_deref() == Some(&*run.program))
+                is_wish && (wish.library || asks == Some(asker))
             });
         let count = mine.iter().map(|refused| refused.count).sum();
         Self {

@@ -1,7 +1,7 @@
 //! `cargo xtask programs`: the catalogue of programs (`forktrace/src/program/`) against the programs.
 //!
-//! Debian's packages are installed into a folder of their own. There each program is run that
-//! `runs.toml` describes, in a cgroup whose pids.max refuses what it asks for. What it says, how often
+//! Debian's packages, PyPI's and npm's are installed into a folder of their own. There each program is run
+//! that `runs.toml` describes, in a cgroup whose pids.max refuses what it asks for. What it says, how often
 //! and by which system call it asks, how it ends and whether it heals is held against the catalogue.
 //!
 //! All that runs has mounts and a network of its own, and a cgroup that is emptied, so that nothing is
@@ -12,6 +12,7 @@
 mod catalogue;
 mod cgroup;
 mod compare;
+mod packages;
 mod place;
 mod play;
 mod run_data;

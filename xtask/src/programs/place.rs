@@ -1,6 +1,6 @@
 //! Where programs are run: in a Debian of its own below `target/xtask`, or on this machine.
 
-use super::run_data::Run;
+use super::{packages, run_data::Run};
 use crate::{apt, debootstrap::debootstrap, paths, run};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
@@ -79,6 +79,11 @@ impl Place {
         }
     }
 
+    /// By which variables a run's programs find what was installed for them.
+    pub(super) fn variables(run: &Run) -> Vec<(&'static str, String)> {
+        packages::variables(run, PATH)
+    }
+
     /// A command in it; its arguments are the program's name and what it is given.
     pub(super) fn command(&self) -> Command {
         let mut command = match &self.root {
@@ -114,6 +119,9 @@ impl Place {
 
     /// What a run needs and isn't here.
     pub(super) fn missing<'a>(&self, run: &'a Run) -> Option<&'a str> {
+        if let Some(missing) = packages::missing(self.root(), run) {
+            return Some(missing);
+        }
         let program = run.command.first()?;
         let has = |name: &str| match &self.root {
             None => apt::find(name).is_some() || Path::new(name).is_file(),
@@ -123,8 +131,13 @@ impl Place {
         needs.map(String::as_str).find(|name| !has(name))
     }
 
-    /// A package's version.
-    pub(super) fn version(&self, package: &str) -> Option<String> {
+    /// The version of a run's program.
+    pub(super) fn version(&self, run: &Run) -> Option<String> {
+        packages::version(run).or_else(|| self.version_of(run.packages.first()?))
+    }
+
+    /// A Debian package's version.
+    fn version_of(&self, package: &str) -> Option<String> {
         let mut query = Command::new("dpkg-query");
         if let Some(root) = &self.root {
             query.arg(format!(
@@ -148,6 +161,11 @@ pub(super) fn install(runs: &[Run]) -> Result<()> {
     if !root.is_dir() {
         bootstrap(&root)?;
     }
+    of_debian(&root, runs)?;
+    packages::install(&root, runs)
+}
+
+fn of_debian(root: &Path, runs: &[Run]) -> Result<()> {
     let wanted: BTreeSet<&str> = runs
         .iter()
         .flat_map(|run| run.packages.iter().map(String::as_str))
@@ -182,7 +200,7 @@ pub(super) fn install(runs: &[Run]) -> Result<()> {
     run::quiet(
         Command::new("unshare")
             .args(["--mount", "--propagation", "private", "sh", "-c", outer])
-            .arg(&root)
+            .arg(root)
             .args(missing)
             .env("PATH", PATH)
             .env("LC_ALL", "C.UTF-8")

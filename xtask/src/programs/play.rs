@@ -61,7 +61,10 @@ pub(super) enum After {
 
 /// Plays it.
 pub(super) fn play(run: &Run, name: &str, place: &Place, forktrace: &Path) -> Result<Seen> {
-    ensure!(place.script(&run.before, &[])?, "its preparation failed");
+    ensure!(
+        place.script(&run.before, &Place::variables(run))?,
+        "its preparation failed"
+    );
     let limit = match run.server {
         Some(_) => ROOM,
         None => tasks(1, run.room),
@@ -148,6 +151,7 @@ fn start(run: &Run, place: &Place, cgroup: &Cgroup, printed: &Path) -> Result<Ch
     for (name, value) in inner.get_envs() {
         join.env(name, value.unwrap_or_default());
     }
+    join.envs(Place::variables(run));
     let out = File::create(printed).with_context(|| format!("creating {}", printed.display()))?;
     join.stdin(Stdio::null())
         .stdout(out.try_clone()?)
@@ -173,7 +177,8 @@ fn serve(
     cgroup: &Cgroup,
     place: &Place,
 ) -> Result<(End, After)> {
-    let variables = [("PID", child.0.id().to_string())];
+    let mut variables = Place::variables(run);
+    variables.push(("PID", child.0.id().to_string()));
     let script = |text: &str| place.script(text, &variables);
     until(READY, || script(&server.ready)).context("it was not ready")?;
     settle(cgroup)?;

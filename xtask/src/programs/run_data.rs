@@ -17,9 +17,19 @@ pub(super) struct Run {
     pub program: String,
     /// How the wish begins there.
     pub wish: String,
+    /// Whom the kernel refuses, by its file in the catalogue, where that is another: an interpreter whose
+    /// process has no name of its own.
+    #[serde(default)]
+    pub asks: Option<String>,
     /// Of Debian; the first one's version is the program's.
     #[serde(default)]
     pub packages: Vec<String>,
+    /// Of PyPI, `name==version`, with all that they need; the first one's version is the program's.
+    #[serde(default)]
+    pub pypi: Vec<String>,
+    /// Of npm, `name@version`, which brings what it needs; the first one's version is the program's.
+    #[serde(default)]
+    pub npm: Vec<String>,
     /// Programs that its scripts need where nothing is installed for it.
     #[serde(default)]
     pub needs: Vec<String>,

@@ -36,7 +36,7 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn new(run: &Run, wish: &Wish, place: &Place, verdict: Verdict) -> Self {
-        let version = run.packages.first().and_then(|name| place.version(name));
+        let version = place.version(run);
         let moved = version.as_deref().and_then(|version| {
             let known = [upstream(version), version]
                 .iter()
