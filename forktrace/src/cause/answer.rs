@@ -97,6 +97,9 @@ fn then(verdict: &Verdict, subject: &Subject<'_>, context: &Context, fixes: &mut
         for step in &mut steps {
             let told = |note: &String| fixes.iter().any(|fix| fix.note.as_ref() == Some(note));
             step.note = step.note.take().filter(|note| !told(note));
+            // Each has to be raised now; where both are set is one place.
+            let lasts = |way: &String| fixes.iter().any(|fix| fix.persistent.as_ref() == Some(way));
+            step.persistent = step.persistent.take().filter(|way| !lasts(way));
         }
         let is_told = |step: &Fix| step.now.is_some() && fixes.iter().any(|f| f.now == step.now);
         // One knob can be that of two.
@@ -170,5 +173,39 @@ mod tests {
         // There is nothing to raise, and no limit said no.
         assert_eq!(of(Some("nginx"), None, Errno::EAGAIN), None);
         assert_eq!(of(Some("nginx"), Some(limit()), Errno::EPERM), None);
+    }
+
+    /// crun's folder below the container's scope: the runtime sets one limit for both.
+    #[test]
+    fn what_lasts_for_two_limits_is_told_once() {
+        let id = "0123456789abcdef".repeat(4);
+        let scope = format!("/kubepods/podx/crio-{id}.scope");
+        let limit = |path: &str| Limit {
+            value: Some(10),
+            usage: Some(10),
+            requested: Some(1),
+            file: Some(format!("/sys/fs/cgroup{path}/pids.max")),
+            ..Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks)
+        };
+        let verdict = Verdict {
+            cause: Cause::CgroupPidsMax,
+            certainty: Certainty::Observed,
+            limit: Some(limit(&format!("{scope}/container"))),
+            candidates: vec![limit(&scope)],
+        };
+        let caller = caller();
+        let subject = Subject {
+            caller: &caller,
+            cgroup: &Cgroup::default(),
+            operation: Operation::Thread,
+            errno: Errno::EAGAIN,
+            target: None,
+        };
+        let answer = answer(&verdict, &subject, &Context::default());
+        let fixes = || answer.fix.iter();
+        assert_eq!(fixes().filter(|fix| fix.now.is_some()).count(), 2);
+        let mut lasting = fixes().filter_map(|fix| fix.persistent.as_ref());
+        assert!(lasting.next().unwrap().contains("crio.conf"));
+        assert_eq!(lasting.next(), None);
     }
 }

@@ -101,6 +101,10 @@ pub(super) fn user_manager(unit: &str) -> Option<u32> {
 /// The container that a component names.
 pub(super) fn container(parent: &str, component: &str) -> Option<String> {
     let stem = component.strip_suffix(".scope");
+    // Podman's pods, where it makes the cgroups itself: its containers are `libpod-ID`.
+    if parent == "libpod_parent" && is_hex(component, 64) {
+        return None;
+    }
     // Docker, containerd, CRI-O, Podman: an id after the runtime's name
     // (`docker-ID.scope`, `libpod-ID`, `…:cri-containerd:ID`) or alone.
     if let Some(id) = id(stem.unwrap_or(component)) {
@@ -170,7 +174,7 @@ pub(super) fn is_uuid(text: &str) -> bool {
 }
 
 /// systemd writes `-` and the like within a name as `\x2d`.
-fn unescape_unit(name: &str) -> String {
+pub(crate) fn unescape_unit(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -276,6 +280,8 @@ mod tests {
             "",
         ),
         ("/libpod_parent/libpod-ID", "", "ID", ""),
+        ("/libpod_parent/OTHER/libpod-ID", "", "ID", ""),
+        ("/libpod_parent/OTHER", "", "", ""),
         // Kubernetes
         ("/kubepods/burstable/podPOD/ID", "", "ID", "POD"),
         ("/kubepods/podPOD", "", "", "POD"),

@@ -166,6 +166,29 @@ pub fn service(path: &str) -> Option<Service> {
     }
 }
 
+/// Whether systemd-run has made this unit's name up: `run-u5.service`, `run-rHEX.scope`,
+/// `run-p71-i9.service`, `run-71.scope` (src/run/run.c `make_unit_name`). Others that begin so are units
+/// like any.
+pub fn is_of_systemd_run(unit: &str) -> bool {
+    let name = unit.strip_prefix("run-").and_then(|rest| {
+        let of_kind = |kind: &&str| rest.ends_with(kind);
+        let kind = [".service", ".scope"].into_iter().find(of_kind)?;
+        rest.strip_suffix(kind)
+    });
+    let Some(name) = name else {
+        return false;
+    };
+    let is = |text: &str, digit: fn(char) -> bool| !text.is_empty() && text.chars().all(digit);
+    let decimal = |text: &str| is(text, |c| c.is_ascii_digit());
+    let of_process = name
+        .strip_prefix('p')
+        .and_then(|rest| rest.split_once("-i"));
+    let random = name.strip_prefix('r');
+    decimal(name.strip_prefix('u').unwrap_or(name))
+        || of_process.is_some_and(|(pid, id)| decimal(pid) && decimal(id))
+        || random.is_some_and(|text| is(text, |c| c.is_ascii_hexdigit()))
+}
+
 impl Setter {
     /// The containers that it lies in, outermost first.
     pub fn around(&self) -> Vec<Within> {
@@ -226,10 +249,16 @@ impl Walk {
 
     /// Below a container's own cgroup begins the container's world.
     fn enter_container(&mut self, component: &str) {
-        let Kind::Container { runtime, name, .. } = &self.kind else {
+        let Kind::Container {
+            runtime,
+            name,
+            unit,
+            ..
+        } = &self.kind
+        else {
             return;
         };
-        if is_root_of(*runtime, component) {
+        if is_root_of(*runtime, unit.is_some(), component) {
             return;
         }
         let within = Within {
@@ -364,11 +393,16 @@ fn is_pods(component: &str) -> bool {
     component.split(['-', '.']).any(|word| word == "kubepods")
 }
 
-/// Whether a folder below a container's is the container's own still.
-fn is_root_of(runtime: Runtime, component: &str) -> bool {
+/// Whether a folder below a container's is the container's own still; `is_unit`: of that, systemd has
+/// made the cgroup.
+fn is_root_of(runtime: Runtime, is_unit: bool, component: &str) -> bool {
     match runtime {
-        // crun's, below the scope that it asked systemd for.
+        // crun's, below the scope that it asked systemd for (src/libcrun/cgroup-systemd.c): the limits of
+        // the container are the folder's too, whoever has crun run it.
         Runtime::Podman => component == "container",
+        Runtime::Docker | Runtime::Containerd | Runtime::CriO => {
+            is_unit && component == "container"
+        }
         Runtime::Nspawn => matches!(component, "payload" | "supervisor"),
         Runtime::Lxc => component == "ns",
         _ => false,
@@ -487,6 +521,16 @@ mod tests {
                 "/kubepods.slice/kubepods-podP_D.slice/crio-ID.scope",
                 Runtime::CriO,
             ),
+            // Run by crun.
+            (
+                "/kubepods.slice/kubepods-podP_D.slice/crio-ID.scope/container",
+                Runtime::CriO,
+            ),
+            (
+                "/kubepods.slice/kubepods-podP_D.slice/cri-containerd-ID.scope/container",
+                Runtime::Containerd,
+            ),
+            ("/system.slice/docker-ID.scope/container", Runtime::Docker),
             ("/kubepods/burstable/podPOD/crio-ID", Runtime::CriO),
             (
                 "/kubepods.slice/kubepods-podP_D.slice/cri-containerd-ID.scope",
@@ -521,6 +565,45 @@ mod tests {
             };
             assert_eq!(runtime, wanted, "{path}");
             assert_eq!(pod.is_some(), path.contains("kubepods"), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_pod_of_podmans_is_no_container() {
+        let of = |path: &str| set_up(&path.replace("OTHER", &ID.replace('0', "f")));
+        let inner = of("/libpod_parent/OTHER/libpod-ID");
+        assert!(matches!(
+            inner.kind,
+            Kind::Container {
+                runtime: Runtime::Podman,
+                ..
+            }
+        ));
+        assert_eq!(inner.within, None);
+        assert_eq!(of("/libpod_parent/OTHER").kind, Kind::Unknown);
+    }
+
+    #[test]
+    fn names_that_systemd_run_makes_up() {
+        for unit in [
+            "run-u5.service",
+            "run-r61c17f6d334540b599c366514bc1d492.service",
+            "run-p4711-i2342.scope",
+            "run-4711.scope",
+        ] {
+            assert!(is_of_systemd_run(unit), "{unit}");
+        }
+        for unit in [
+            "run-backup.service",
+            "run-user-7.mount",
+            "run-u.service",
+            "run-p7-i.scope",
+            "run-.scope",
+            "run-5",
+            "run-5.mount",
+            "rerun-5.scope",
+        ] {
+            assert!(!is_of_systemd_run(unit), "{unit}");
         }
     }
 
@@ -563,6 +646,8 @@ mod tests {
                 "c1",
             ),
             ("/lxc.payload.c1/y", program(""), "c1"),
+            // No systemd has made this one: it is no runtime's.
+            ("/docker/ID/container", program(""), ID),
             (
                 "/machine.slice/systemd-nspawn@web.service/payload/system.slice/x.service",
                 unit("x.service"),

@@ -6,6 +6,7 @@ use crate::{
         words::shell_word,
     },
     host::{
+        identity,
         setter::{self, JobPart, Kind, Runtime, Scheduler, Setter},
         unit_limits::UnitLimit,
     },
@@ -22,6 +23,8 @@ pub(crate) struct Setting {
     lxc: &'static str,
     lxc_v1: &'static str,
     incus: &'static str,
+    /// Of a service in a Compose file.
+    compose: &'static str,
     /// Of snapd's quota groups.
     snap: &'static str,
     /// Where Kubernetes has it for a container.
@@ -44,6 +47,7 @@ pub(crate) const TASKS: Setting = Setting {
     lxc: "lxc.cgroup2.pids.max",
     lxc_v1: "lxc.cgroup.pids.max",
     incus: "limits.processes",
+    compose: "pids_limit",
     snap: "--threads",
     container: "the container's own pids limit, set by its runtime and not by kubelet",
     pod: "kubelet configuration: podPidsLimit",
@@ -63,6 +67,7 @@ pub(crate) const MEMORY: Setting = Setting {
     lxc: "lxc.cgroup2.memory.max",
     lxc_v1: "lxc.cgroup.memory.limit_in_bytes",
     incus: "limits.memory",
+    compose: "mem_limit",
     snap: "--memory",
     container: "pod specification, of this container: resources.limits.memory",
     pod: "pod specification, of its containers: resources.limits.memory",
@@ -76,10 +81,14 @@ pub(crate) const MEMORY: Setting = Setting {
 /// Where no name says who has set it, or none that a command could have.
 const WHERE_SET_UP: &str = "raise the limit where this cgroup is set up";
 
-/// How to set this limit of a cgroup to `target`, so that it lasts.
-pub(crate) fn lasting(limit: &Limit, setting: &Setting, target: Target) -> String {
+fn by_its_owner(
+    limit: &Limit,
+    setting: &Setting,
+    target: Target,
+    says: Option<&UnitLimit>,
+) -> String {
     let setter = setter::of(limit.owner.cgroup_path().unwrap_or_default());
-    let text = at_home(&setter, limit, setting, target);
+    let text = at_home(&setter, limit, setting, target, says);
     let around = setter.around();
     let mut around = around.iter().map(|container| short(&container.name));
     match around.next() {
@@ -93,9 +102,10 @@ pub(crate) fn lasting(limit: &Limit, setting: &Setting, target: Target) -> Strin
     }
 }
 
-/// The same where a file of systemd's says the limit: a drop-in that counts after the one which
-/// `systemctl set-property` writes would take the number back with the next daemon-reload.
-pub(crate) fn lasting_beside(
+/// How to set this limit of a cgroup to `target`, so that it lasts. Where a file of systemd's says the limit, a
+/// drop-in that counts after the one which `systemctl set-property` writes would take the number back with the
+/// next daemon-reload.
+pub(crate) fn lasting(
     limit: &Limit,
     setting: &Setting,
     target: Target,
@@ -108,7 +118,7 @@ pub(crate) fn lasting_beside(
         .filter(|says| says.setting == *property)
         .and_then(|says| says.file.as_deref());
     let later = file.and_then(|file| edit_later(file, &own, "set-property", &line));
-    later.unwrap_or_else(|| lasting(limit, setting, target))
+    later.unwrap_or_else(|| by_its_owner(limit, setting, target, says))
 }
 
 /// Whether it is of a hierarchy of its controller's own (cgroup v1).
@@ -127,10 +137,16 @@ fn is_v1(limit: &Limit) -> bool {
     }
 }
 
-fn at_home(setter: &Setter, limit: &Limit, setting: &Setting, target: Target) -> String {
+fn at_home(
+    setter: &Setter,
+    limit: &Limit,
+    setting: &Setting,
+    target: Target,
+    says: Option<&UnitLimit>,
+) -> String {
     let path = limit.owner.cgroup_path().unwrap_or_default();
     match &setter.kind {
-        Kind::Unit { name, user } => unit(name, *user, setting, target),
+        Kind::Unit { name, user } => self::unit(name, *user, setting, target, is_transient(says)),
         Kind::Container {
             runtime,
             name,
@@ -139,7 +155,7 @@ fn at_home(setter: &Setter, limit: &Limit, setting: &Setting, target: Target) ->
             unit,
         } => match runtime {
             Runtime::Nspawn => match unit {
-                Some(name) => self::unit(name, None, setting, target),
+                Some(name) => self::unit(name, None, setting, target, false),
                 None => by_whom("the container's manager"),
             },
             Runtime::Lxc => {
@@ -148,12 +164,25 @@ fn at_home(setter: &Setter, limit: &Limit, setting: &Setting, target: Target) ->
                 } else {
                     setting.lxc
                 };
-                let incus = incus(name, setting.incus, &target.to_string());
-                format!("configuration of container {name}: {key} = {target} (Incus: {incus})")
+                let manager = match proxmox(name) {
+                    Some(_) if setting.property == MEMORY.property => {
+                        format!("Proxmox VE: pct set {name} --memory {}", mib(target))
+                    }
+                    Some(file) => in_file(&file),
+                    None => format!("Incus: {}", incus(name, setting.incus, &target.to_string())),
+                };
+                format!("configuration of container {name}: {key} = {target} ({manager})")
             }
             _ => match quadlet(path) {
                 Some(service) => started_by(&service, setting, target),
-                None => container(*runtime, name, *user, pod.as_deref(), setting, target),
+                None => Some(says)
+                    .filter(|_| setting.property == TASKS.property)
+                    .and_then(|says| {
+                        default_of_pods(unit.as_deref(), pod.as_deref(), *runtime, target, says)
+                    })
+                    .unwrap_or_else(|| {
+                        container(*runtime, name, *user, pod.as_deref(), setting, target)
+                    }),
             },
         },
         Kind::Pod { uid } => format!("{}: {target} (pod {uid})", setting.pod),
@@ -186,6 +215,18 @@ fn at_home(setter: &Setter, limit: &Limit, setting: &Setting, target: Target) ->
         }
         Kind::Unknown => WHERE_SET_UP.to_owned(),
     }
+}
+
+/// Where Proxmox VE has a container's configuration: its containers are called by numbers, from which
+/// names of Incus's and LXD's can't begin. LXC's own file of it is written anew at each start
+/// (src/PVE/LXC.pm `update_lxc_config`).
+pub(super) fn proxmox(name: &str) -> Option<String> {
+    let is_number = name.len() >= 3 && name.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| format!("/etc/pve/lxc/{name}.conf"))
+}
+
+pub(super) fn in_file(file: &str) -> String {
+    format!("Proxmox VE: that line in {file}")
 }
 
 /// `incus config set`. Instances have no underscores in their names; before one stands the project.
@@ -222,11 +263,10 @@ fn task(of: Scheduler, name: &str, setting: &Setting, target: Target) -> String 
     let is_memory = setting.property == MEMORY.property;
     match of {
         Scheduler::Nomad if is_memory => {
-            let mib = target.number().map(|bytes| bytes.div_ceil(1 << 20));
-            let mib = mib.map_or_else(|| target.to_string(), |mib| mib.to_string());
             format!(
-                "Nomad, specification of the job, task {name}: resources {{ memory = {mib} }} (in MB; or \
-                 memory_max, where the cluster allows more than is reserved)"
+                "Nomad, specification of the job, task {name}: resources {{ memory = {} }} (in MB; or \
+                 memory_max, where the cluster allows more than is reserved)",
+                mib(target)
             )
         }
         Scheduler::Nomad => by_whom(&format!("Nomad has set up the cgroup of its task {name}")),
@@ -237,6 +277,43 @@ fn task(of: Scheduler, name: &str, setting: &Setting, target: Target) -> String 
             "ECS agent, /etc/ecs/ecs.config: ECS_TASK_PIDS_LIMIT={target}, for each task of this machine \
              that is started then"
         ),
+    }
+}
+
+fn mib(target: Target) -> String {
+    let mib = target.number().map(|bytes| bytes.div_ceil(1 << 20));
+    mib.map_or_else(|| target.to_string(), |mib| mib.to_string())
+}
+
+/// A pod's container for which nobody has asked systemd for a limit of tasks has the one that each
+/// scope has (runc: libcontainer/cgroups/systemd), however many the pod may have. CRI-O has a setting
+/// for it.
+fn default_of_pods(
+    unit: Option<&str>,
+    pod: Option<&str>,
+    runtime: Runtime,
+    target: Target,
+    says: Option<&UnitLimit>,
+) -> Option<String> {
+    let (pod, prefix) = (pod?, unit?.rsplit_once('-')?.0);
+    if matches!(runtime, Runtime::CriO | Runtime::Kata) {
+        return None;
+    }
+    match says {
+        Some(says) if says.setting == "DefaultTasksMax" => {
+            let folder = shell_word(&format!("{prefix}-.scope.d"))?;
+            Some(format!(
+                "/etc/systemd/system/{folder}/: [Scope] TasksMax={target}, then systemctl daemon-reload, \
+                 for each container of the node that is started then: it is systemd's {}={}, neither \
+                 kubelet nor the runtime has set a limit",
+                says.setting, says.text
+            ))
+        }
+        None if runtime == Runtime::Containerd => Some(format!(
+            "the container's own pids limit, set by its runtime, or by systemd where that sets none \
+             (DefaultTasksMax= of the node), and not by kubelet (pod {pod}): {target}"
+        )),
+        _ => None,
     }
 }
 
@@ -264,20 +341,32 @@ fn container(
              threads count (configuration.toml: default_vcpus, sandbox_cgroup_only)",
         ),
         (_, Some(pod)) if is_memory => format!("{}: {target} (pod {pod})", setting.container),
-        (Runtime::Docker, _) => {
-            let update = docker(option, target, name);
-            match user {
-                Some(uid) => format!("{update} (as uid {uid}, whose own Docker it is)"),
-                None => update,
-            }
+        (Runtime::Docker, Some(_)) => format!(
+            "{} (until kubelet has it created anew)",
+            docker(option, target, name)
+        ),
+        (Runtime::Docker, None) => {
+            let whose = user
+                .map(|uid| format!("as uid {uid}, whose own Docker it is; "))
+                .unwrap_or_default();
+            format!(
+                "{} ({whose}for one created anew: {option} when it is, {} in a Compose file)",
+                docker(option, target, name),
+                setting.compose
+            )
         }
         (_, Some(pod)) => format!("{} (pod {pod}): {target}", setting.container),
         (Runtime::Podman, _) => {
             let whose = user
                 .map(|uid| format!("as uid {uid}; "))
                 .unwrap_or_default();
+            let all = match is_memory {
+                true => "",
+                false => ", or pids_limit in containers.conf",
+            };
             format!(
-                "podman update {option} {target} {name} ({whose}before Podman 4.3: {option} when it is created)"
+                "podman update {option} {target} {name} ({whose}kept over restarts since Podman 5.1; before, \
+                 and for one created anew: {option} when it is{all})"
             )
         }
         (Runtime::Containerd, _) => format!(
@@ -298,18 +387,50 @@ fn docker(option: &str, target: Target, name: &str) -> String {
     format!("docker update {option} {target}{swap} {name}")
 }
 
-fn unit(name: &str, user: Option<u32>, setting: &Setting, target: Target) -> String {
+/// Whether the unit has the limit from what has started it: its files go when it ends.
+fn is_transient(says: Option<&UnitLimit>) -> bool {
+    let file = says.and_then(|says| says.file.as_deref());
+    file.is_some_and(|file| {
+        file.components()
+            .any(|part| part.as_os_str() == "transient")
+    })
+}
+
+/// The quota group of snapd's whose slice this is (snap/quota/quota.go
+/// `SliceFileName`): of a group in another, the last name is its own.
+fn quota_group(unit: &str) -> Option<String> {
+    let groups = unit.strip_prefix("snap.")?.strip_suffix(".slice")?;
+    let own = identity::unescape_unit(groups.rsplit('-').next()?);
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (!own.is_empty() && own.chars().all(is_name)).then_some(own)
+}
+
+fn unit(
+    name: &str,
+    user: Option<u32>,
+    setting: &Setting,
+    target: Target,
+    is_transient: bool,
+) -> String {
     let Some(word) = shell_word(name) else {
         return WHERE_SET_UP.to_owned();
     };
-    let Setting { property, .. } = setting;
+    let Setting { property, snap, .. } = setting;
+    if let (Some(group), None) = (quota_group(name), user) {
+        // strutil/size.go `ParseByteSize`: bytes are written with their unit.
+        let unit = match setting.property == MEMORY.property {
+            true => "B",
+            false => "",
+        };
+        return format!("snap set-quota {group} {snap}={target}{unit}");
+    }
     let set = match user {
         Some(uid) => {
             format!("systemctl --user set-property {word} {property}={target} (as uid {uid}")
         }
         None => format!("systemctl set-property {word} {property}={target}"),
     };
-    match (next_ones(name, user, setting, target), user) {
+    match (next_ones(name, user, setting, target, is_transient), user) {
         (Some(next), Some(_)) => format!("{set}; until it ends; for the next ones: {next})"),
         (Some(next), None) => format!("{set} (until it ends; for the next ones: {next})"),
         (None, Some(_)) => format!("{set})"),
@@ -332,37 +453,56 @@ const MAKERS: [(&str, &str); 10] = [
 ];
 
 /// Of a unit that goes when what is in it ends: how those that come have more.
-fn next_ones(unit: &str, user: Option<u32>, setting: &Setting, target: Target) -> Option<String> {
-    let Setting { property, snap, .. } = setting;
+fn next_ones(
+    unit: &str,
+    user: Option<u32>,
+    setting: &Setting,
+    target: Target,
+    is_transient: bool,
+) -> Option<String> {
+    let Setting { property, .. } = setting;
     let (stem, kind) = unit.rsplit_once('.')?;
-    if let Some(rest) = stem.strip_prefix("snap.") {
-        let name = rest.split('.').next().unwrap_or(rest);
-        // strutil/size.go `ParseByteSize`: bytes are written with their unit.
-        let unit = if setting.property == MEMORY.property {
-            "B"
-        } else {
-            ""
-        };
-        return Some(format!("snap set-quota GROUP {snap}={target}{unit} {name}"));
-    }
-    if stem.starts_with("run-") {
+    let is_scope = kind == "scope";
+    let is_run = setter::is_of_systemd_run(unit);
+    if is_run || is_transient && kind == "service" {
         let whose = if user.is_some() { "--user " } else { "" };
-        return Some(format!("systemd-run {whose}-p {property}={target}"));
+        let scope = if is_scope { "--scope " } else { "" };
+        let named = match is_run {
+            true => String::new(),
+            false => format!("--unit={} ", shell_word(stem)?),
+        };
+        return Some(format!(
+            "systemd-run {whose}{scope}{named}-p {property}={target}"
+        ));
     }
-    if kind != "scope" || stem == "init" {
+    if !is_scope || stem == "init" {
         return None;
+    }
+    if let Some(app) = stem.strip_prefix("snap.") {
+        return of_snap(app, user, setting, target);
     }
     let maker = MAKERS.iter().find(|(start, _)| stem.starts_with(start));
     let Some((start, maker)) = maker else {
         return Some("where what makes the scope asks for its limit".to_owned());
     };
-    // Drop-ins of a dashed prefix are for all of that name (systemd.unit(5)).
     let prefix = match start.starts_with("app-") {
         true => stem
             .rsplit_once('-')
             .map_or(*start, |(name, _)| &stem[..=name.len()]),
         false => start,
     };
+    of_prefix(prefix, maker, user, setting, target)
+}
+
+/// Drop-ins of a dashed prefix are for all of that name (systemd.unit(5)).
+fn of_prefix(
+    prefix: &str,
+    maker: &str,
+    user: Option<u32>,
+    setting: &Setting,
+    target: Target,
+) -> Option<String> {
+    let Setting { property, .. } = setting;
     let folder = match user {
         Some(_) => "~/.config/systemd/user",
         None => "/etc/systemd/system",
@@ -371,6 +511,17 @@ fn next_ones(unit: &str, user: Option<u32>, setting: &Setting, target: Target) -
     Some(format!(
         "{folder}/{file}/: [Scope] {property}={target}, of what {maker} starts"
     ))
+}
+
+/// `snap.NAME.APP-UUID.scope` (sandbox/cgroup/tracking.go), `snap.NAME.APP.UUID.scope` before. Quota
+/// groups are of services, and have limits of their own.
+fn of_snap(app: &str, user: Option<u32>, setting: &Setting, target: Target) -> Option<String> {
+    let (name, _) = app.split_once('-')?;
+    let is_id = |part: &str| part.len() == 8 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    match name.rsplit('.').next().is_some_and(is_id) {
+        true => Some("snapd makes the scope, without a limit of its own".to_owned()),
+        false => of_prefix(&format!("snap.{name}-"), "snapd", user, setting, target),
+    }
 }
 
 /// What else turning the knob does, or what it leaves as it is.

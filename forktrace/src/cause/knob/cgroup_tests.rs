@@ -7,7 +7,7 @@ const POD: &str = "01234567-89ab-cdef-0123-456789abcdef";
 fn command(path: &str, setting: &Setting) -> String {
     let path = path.replace("POD", POD).replace("ID", ID);
     let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
-    lasting(&limit, setting, 4096.into()).replace(ID, "ID")
+    lasting(&limit, setting, 4096.into(), None).replace(ID, "ID")
 }
 
 #[test]
@@ -34,11 +34,16 @@ fn in_the_words_of_the_owner() {
         (
             "/system.slice/run-r12.scope",
             "systemctl set-property run-r12.scope TasksMax=4096 (until it ends; for the next \
-             ones: systemd-run -p TasksMax=4096)",
+             ones: systemd-run --scope -p TasksMax=4096)",
+        ),
+        (
+            "/system.slice/run-backup.service",
+            "systemctl set-property run-backup.service TasksMax=4096",
         ),
         (
             "/system.slice/docker-ID.scope",
-            "docker update --pids-limit 4096 ID",
+            "docker update --pids-limit 4096 ID (for one created anew: --pids-limit when it is, \
+             pids_limit in a Compose file)",
         ),
         (
             "/kubepods/podPOD",
@@ -68,11 +73,12 @@ fn in_the_words_of_the_owner() {
     // Memory and swap together: as much as the memory alone would take the swap away.
     assert_eq!(
         command("/docker/ID", &MEMORY),
-        "docker update --memory 4096 --memory-swap 8192 ID"
+        "docker update --memory 4096 --memory-swap 8192 ID (for one created anew: --memory when it \
+         is, mem_limit in a Compose file)"
     );
-    assert!(
-        command("/system.slice/snap.x.y-1.scope", &MEMORY)
-            .contains("snap set-quota GROUP --memory=4096B x")
+    assert_eq!(
+        command("/snap.team-a\\x2db.slice", &MEMORY),
+        "snap set-quota a-b --memory=4096B"
     );
     assert!(command("/slurm/uid_7/job_1", &MEMORY).contains("sbatch --mem"));
     assert!(command("/slurm/uid_7/job_1/step_0", &MEMORY).contains("srun --mem"));
@@ -114,7 +120,7 @@ fn a_drop_in_that_counts_after_what_set_property_writes() {
             file: Some(file.clone()),
             today: None,
         };
-        let told = lasting_beside(&limit, &TASKS, 4096.into(), Some(&says));
+        let told = lasting(&limit, &TASKS, 4096.into(), Some(&says));
         let wanted = match later {
             true => format!(
                 "{}: TasksMax=4096, then systemctl daemon-reload",
@@ -124,6 +130,88 @@ fn a_drop_in_that_counts_after_what_set_property_writes() {
         };
         assert!(told.starts_with(&wanted), "{told}");
     }
+}
+
+/// A limit that the unit has from what has started it.
+#[test]
+fn a_transient_unit_is_started_with_another() {
+    let of = |path: &str, file: &str| {
+        let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+        let says = UnitLimit {
+            setting: "TasksMax",
+            text: "512".to_owned(),
+            file: Some(file.into()),
+            today: Some(512),
+        };
+        lasting(&limit, &TASKS, 4096.into(), Some(&says))
+    };
+    assert_eq!(
+        of(
+            "/system.slice/build.service",
+            "/run/systemd/transient/build.service"
+        ),
+        "systemctl set-property build.service TasksMax=4096 (until it ends; for the next ones: \
+         systemd-run --unit=build -p TasksMax=4096)"
+    );
+    assert_eq!(
+        of(
+            "/user.slice/user-7.slice/user@7.service/app.slice/build.service",
+            "/run/user/7/systemd/transient/build.service"
+        ),
+        "systemctl --user set-property build.service TasksMax=4096 (as uid 7; until it ends; for \
+         the next ones: systemd-run --user --unit=build -p TasksMax=4096)"
+    );
+    assert_eq!(
+        of(
+            "/system.slice/build.service",
+            "/etc/systemd/system/build.service"
+        ),
+        "systemctl set-property build.service TasksMax=4096"
+    );
+}
+
+/// A pod's container that nobody has given a limit has the one of each scope: podPidsLimit isn't it.
+#[test]
+fn what_systemd_gives_a_pods_container_by_itself() {
+    let of = |path: &str, setting| {
+        let path = path
+            .replace("P_D", &POD.replace('-', "_"))
+            .replace("ID", ID);
+        let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+        let says = UnitLimit {
+            setting,
+            text: "15%".to_owned(),
+            file: None,
+            today: Some(9830),
+        };
+        lasting(&limit, &TASKS, 20_000.into(), Some(&says)).replace(ID, "ID")
+    };
+    let pod = "/kubepods.slice/kubepods-podP_D.slice";
+    for runtime in ["docker", "cri-containerd"] {
+        let path = format!("{pod}/{runtime}-ID.scope");
+        assert_eq!(
+            of(&path, "DefaultTasksMax"),
+            format!(
+                "/etc/systemd/system/{runtime}-.scope.d/: [Scope] TasksMax=20000, then systemctl \
+                 daemon-reload, for each container of the node that is started then: it is systemd's \
+                 DefaultTasksMax=15%, neither kubelet nor the runtime has set a limit"
+            )
+        );
+        assert!(!of(&path, "TasksMax").contains("scope.d"));
+    }
+    let crio = of(&format!("{pod}/crio-ID.scope"), "DefaultTasksMax");
+    assert!(crio.contains("pids_limit = 20000"), "{crio}");
+    let alone = of("/system.slice/docker-ID.scope", "DefaultTasksMax");
+    assert!(alone.starts_with("docker update"), "{alone}");
+}
+
+#[test]
+fn memory_of_a_container_of_proxmox() {
+    let told = command("/lxc/101", &MEMORY);
+    assert!(
+        told.ends_with("(Proxmox VE: pct set 101 --memory 1)"),
+        "{told}"
+    );
 }
 
 /// What a level's path says of who has set it, on hosts as they are.
@@ -138,8 +226,8 @@ fn each_level_of_real_paths() {
         // cri-dockerd, by both cgroup drivers; containerd by cgroupfs looks the same as the second.
         (
             format!("{SYSTEMD}/docker-ID.scope"),
-            "docker update --pids-limit 4096 ID",
-            "kubelet",
+            "docker update --pids-limit 4096 ID (until kubelet has it created anew)",
+            "Compose",
         ),
         (
             "/kubepods/burstable/podPOD/ID".to_owned(),
@@ -148,13 +236,20 @@ fn each_level_of_real_paths() {
         ),
         (
             format!("{SYSTEMD}/cri-containerd-ID.scope"),
-            "own pids limit",
+            "own pids limit, set by its runtime, or by systemd where that sets none (DefaultTasksMax= of \
+             the node), and not by kubelet",
             "podPidsLimit",
         ),
         (
             format!("{SYSTEMD}/crio-ID.scope"),
             "pids_limit = 4096",
             "podPidsLimit",
+        ),
+        // As crun makes them.
+        (
+            format!("{SYSTEMD}/crio-ID.scope/container"),
+            "CRI-O, crio.conf: [crio.runtime] pids_limit = 4096",
+            "in container",
         ),
         (
             format!("{SYSTEMD}/crio-conmon-ID.scope"),
@@ -240,12 +335,13 @@ fn each_level_of_real_paths() {
         // Of a user's own daemon root's knows nothing.
         (
             format!("{user}/user.slice/docker-ID.scope"),
-            "docker update --pids-limit 4096 ID (as uid 7, whose own Docker it is)",
+            "docker update --pids-limit 4096 ID (as uid 7, whose own Docker it is; for one",
             "set-property",
         ),
         (
             format!("{user}/user.slice/libpod-ID.scope/container"),
-            "ID (as uid 7; before Podman 4.3",
+            "ID (as uid 7; kept over restarts since Podman 5.1; before, and for one created anew: \
+             --pids-limit when it is, or pids_limit in containers.conf)",
             "set-property",
         ),
         // A quadlet's container is a new one at each start.
@@ -258,6 +354,23 @@ fn each_level_of_real_paths() {
             format!("{user}/app.slice/w.service/libpod-payload-ID"),
             "w.service starts this container: [Container] PidsLimit=4096",
             "podman update",
+        ),
+        // Of Proxmox VE.
+        (
+            "/lxc/101/ns".to_owned(),
+            "container 101: lxc.cgroup2.pids.max = 4096 (Proxmox VE: that line in /etc/pve/lxc/101.conf)",
+            "incus",
+        ),
+        (
+            "/lxc/101/ns/system.slice/x.service".to_owned(),
+            "in container 101: systemctl set-property x.service TasksMax=4096",
+            "/etc/pve",
+        ),
+        // Podman that makes cgroups itself, in a pod of its own.
+        (
+            format!("/libpod_parent/{}/libpod-ID", ID.replace('0', "f")),
+            "podman update --pids-limit 4096 ID",
+            "in container f",
         ),
         // Of a project of Incus's; containers in containers, each level of it.
         (
@@ -297,14 +410,30 @@ fn each_level_of_real_paths() {
             "0a-.scope",
         ),
         (
-            format!("{user}/app.slice/snap.x.y-0a.scope"),
-            "snap set-quota GROUP --threads=4096 x",
-            "scope.d",
+            format!("{user}/app.slice/snap.x.y-{POD}.scope"),
+            "~/.config/systemd/user/snap.x.y-.scope.d/: [Scope] TasksMax=4096, of what snapd",
+            "set-quota",
         ),
         (
-            "/system.slice/snap.x.y.service".to_owned(),
-            "snap set-quota",
-            "edit",
+            format!("{user}/app.slice/snap.x.y.{POD}.scope"),
+            "until it ends; for the next ones: snapd makes the scope, without",
+            "scope.d",
+        ),
+        // A unit as any, in a quota group or not: that has a limit of its own.
+        (
+            "/snap.team.slice/snap.x.y.service".to_owned(),
+            "systemctl set-property snap.x.y.service TasksMax=4096",
+            "set-quota",
+        ),
+        (
+            "/snap.team.slice".to_owned(),
+            "snap set-quota team --threads=4096",
+            "set-property",
+        ),
+        (
+            "/snap.team.slice/snap.team-a\\x2db.slice".to_owned(),
+            "snap set-quota a-b --threads=4096",
+            "set-property",
         ),
         (
             user.to_owned(),
@@ -436,7 +565,7 @@ fn hierarchies_of_version_1_have_other_keys() {
         } else {
             MEMORY
         };
-        lasting(&limit, &setting, 9.into())
+        lasting(&limit, &setting, 9.into(), None)
     };
     let pids = |file| of(file, LimitKind::PidsMax);
     for file in [

@@ -623,7 +623,11 @@ fn what_names_nobody_is_known_as_that() {
     assert!(!vague("/user.slice", &seen));
     let owner = crate::model::Owner::cgroup("/a");
     let limit = Limit::new(LimitKind::PidsMax, owner, Unit::Tasks);
-    let lasting =
-        crate::cause::knob::cgroup::lasting(&limit, &crate::cause::knob::cgroup::TASKS, 9.into());
+    let lasting = crate::cause::knob::cgroup::lasting(
+        &limit,
+        &crate::cause::knob::cgroup::TASKS,
+        9.into(),
+        None,
+    );
     assert!(crate::cause::words::fix(None, lasting, None).is_vague());
 }
