@@ -2,7 +2,8 @@
 //!
 //! modules/pam_limits/pam_limits.c: /etc/security/limits.conf first, then limits.d/*.conf in the
 //! order of their names. A user's own line counts before a group's, that before `*`
-//! (`LIMITS_DEF_*`); of lines that are as near, the last.
+//! (`LIMITS_DEF_*`); of lines that are as near, the last. Where PAM was built with a vendor's folder
+//! (1.5.2+: openSUSE), that has files too, each unless /etc has one of its name (`read_limits_dir`).
 
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
@@ -12,6 +13,9 @@ use super::passwd::Passwd;
 /// More isn't read of a file, nor more files.
 const LONGEST: usize = 1 << 20;
 const MOST: usize = 256;
+
+/// Folders of vendors, the first that is there.
+const VENDOR: [&str; 2] = ["usr/etc/security", "usr/share/security"];
 
 /// Which of a user's two limits a line sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,18 +136,36 @@ pub fn are_in_use(root: &Path) -> bool {
 
 fn files(root: &Path) -> Vec<PathBuf> {
     let folder = root.join("etc/security");
-    let mut more: Vec<PathBuf> = fs::read_dir(folder.join("limits.d"))
+    let vendor = VENDOR
+        .iter()
+        .map(|vendor| root.join(vendor))
+        // ostree keeps /etc as it was delivered there, which PAM knows nothing of.
+        .find(|vendor| vendor.is_dir() && !root.join("run/ostree-booted").exists());
+    let mut more = drop_ins(&folder);
+    let mut first = folder.join("limits.conf");
+    if let Some(vendor) = vendor {
+        let theirs = drop_ins(&vendor);
+        let is_new = |file: &PathBuf| more.iter().all(|own| own.file_name() != file.file_name());
+        let theirs: Vec<PathBuf> = theirs.into_iter().filter(is_new).collect();
+        more.extend(theirs);
+        if !first.exists() {
+            first = vendor.join("limits.conf");
+        }
+    }
+    more.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+    more.insert(0, first);
+    more
+}
+
+fn drop_ins(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder.join("limits.d"))
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|end| end == "conf") && path.is_file())
         .take(MOST)
-        .collect();
-    more.sort();
-    let mut files = vec![folder.join("limits.conf")];
-    files.append(&mut more);
-    files
+        .collect()
 }
 
 fn text(file: &Path) -> String {
@@ -275,10 +297,13 @@ mod tests {
         (soft, found.hard.and_then(|line| line.value))
     }
 
+    fn soft(file: &str, value: u64) -> Option<(String, Option<u64>)> {
+        Some((file.to_owned(), Some(value)))
+    }
+
     #[test]
     fn the_nearest_line_counts_and_of_those_the_last() {
         let file = "etc/security/limits.conf";
-        let soft = |file: &str, value| Some((file.to_owned(), Some(value)));
         assert_eq!(
             limit_of("none", &[(file, "# ann - nproc 4\nbob - nproc 5\n")]),
             (None, None)
@@ -314,5 +339,33 @@ mod tests {
         let ranges = "999:1001 soft nproc 7\n:1000 hard nproc unlimited\n1001: - nproc 3\n@50:60 - nproc 2\n";
         let (found, hard) = limit_of("range", &[(file, ranges)]);
         assert_eq!((found, hard), (soft("limits.conf", 7), None));
+    }
+
+    #[test]
+    fn a_vendors_files_count_where_etc_has_none_of_their_name() {
+        let vendor = "usr/etc/security/limits.d/50-x.conf";
+        let (found, _) = limit_of("vendor", &[(vendor, "* soft nproc 40\n")]);
+        assert_eq!(found, soft("50-x.conf", 40));
+        let both = [
+            (vendor, "* soft nproc 40\n"),
+            ("etc/security/limits.d/50-x.conf", "* soft nproc 50\n"),
+            ("usr/etc/security/limits.conf", "* soft nproc 9\n"),
+        ];
+        let (found, _) = limit_of("vendor-masked", &both);
+        assert_eq!(found, soft("50-x.conf", 50));
+        // In the order of the names, whichever folder they are in.
+        let between = [
+            (vendor, "* soft nproc 40\n"),
+            ("etc/security/limits.d/10-y.conf", "* soft nproc 50\n"),
+        ];
+        let (found, _) = limit_of("vendor-later", &between);
+        assert_eq!(found, soft("50-x.conf", 40));
+        // The main file is the vendor's only where /etc has none.
+        let main = ("usr/etc/security/limits.conf", "* soft nproc 9\n");
+        assert_eq!(limit_of("vendor-main", &[main]).0, soft("limits.conf", 9));
+        let own = ("etc/security/limits.conf", "# nothing\n");
+        assert_eq!(limit_of("vendor-own", &[main, own]).0, None);
+        let ostree = [main, ("run/ostree-booted", "")];
+        assert_eq!(limit_of("vendor-ostree", &ostree).0, None);
     }
 }

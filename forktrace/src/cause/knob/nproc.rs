@@ -8,7 +8,7 @@ pub use self::sources::{Above, Sources, UnitSays};
 
 use self::origin::{Container, Origin, container, origin, own_container, unit};
 use super::{
-    cgroup::{incus, short},
+    cgroup::{in_file, incus, proxmox, short},
     later::edit_later,
     prlimit,
     target::Target,
@@ -149,7 +149,7 @@ pub(crate) fn edit_unit(
 ) -> Option<String> {
     let service = unit(subject)?;
     // Gone when it ends, and its drop-ins with it.
-    if service.name.starts_with("run-") {
+    if setter::is_of_systemd_run(&service.name) {
         return started_anew(subject, setting, &prlimit::with_hard(target, hard));
     }
     edit(&service, setting, target, hard)
@@ -212,11 +212,12 @@ fn pam(
     };
     // A line of the user's own counts before those of groups and of all.
     let domain = user.unwrap_or(&line.domain);
-    let text = format!(
-        "{}: {domain} {} nproc {target}",
-        line.file.display(),
-        which.word()
-    );
+    // A vendor's file is written anew by the next package; one of its name in /etc takes all of it away.
+    let file = match line.file.starts_with("/usr") {
+        true => "/etc/security/limits.d/, a file of another name".to_owned(),
+        false => line.file.display().to_string(),
+    };
+    let text = format!("{file}: {domain} {} nproc {target}", which.word());
     let whose = match line.domain.strip_prefix('@') {
         _ if line.domain == domain => String::new(),
         Some(group) => format!(", for every member of {group}"),
@@ -229,6 +230,9 @@ fn pam(
     );
     (text, note)
 }
+
+/// In the process that has a limit, before its execve.
+const BEFORE: &str = "by what ran in it before (ulimit, prlimit, su)";
 
 fn by_itself(
     setter: &Member,
@@ -270,15 +274,37 @@ fn by_itself(
         );
     }
     // What a process was before its execve had the same limits, and isn't to be seen any more.
-    let before = match adopted {
-        true => {
-            ", by what ran in it before (ulimit, prlimit, su), or by what started it and has ended"
+    let others = match parent {
+        Some(_) if adopted => format!(", {BEFORE}, or by what started it and has ended"),
+        // Between fork and execve it is the parent's own code that runs.
+        Some(parent) if parent.comm != setter.comm && !is_shell(&parent.comm) => {
+            format!(
+                ", by {} for it (a setting of its own), or {BEFORE}",
+                parent.comm
+            )
         }
-        false => ", or by what ran in it before (ulimit, prlimit, su)",
+        _ => format!(", or {BEFORE}"),
     };
     format!(
-        "the limit was set in {whose}{why}: by {} itself{before}; raise it there",
+        "the limit was set in {whose}{why}: by {} itself{others}; raise it there",
         setter.comm
+    )
+}
+
+/// What runs in a shell's child before its execve is the user's.
+fn is_shell(comm: &str) -> bool {
+    matches!(
+        comm.trim_start_matches('-'),
+        "sh" | "ash"
+            | "bash"
+            | "dash"
+            | "fish"
+            | "ksh"
+            | "mksh"
+            | "zsh"
+            | "csh"
+            | "tcsh"
+            | "busybox"
     )
 }
 
@@ -295,10 +321,13 @@ fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>
     match container.runtime {
         Runtime::Lxc => {
             let both = both.replace("infinity", "unlimited");
+            let manager = match proxmox(name) {
+                Some(file) => in_file(&file),
+                None => format!("Incus: {}", incus(name, "limits.kernel.nproc", &both)),
+            };
             format!(
-                "configuration of container {name}: lxc.prlimit.nproc = {both} (Incus: {}), or an id \
-                 range of its own",
-                incus(name, "limits.kernel.nproc", &both)
+                "configuration of container {name}: lxc.prlimit.nproc = {both} ({manager}), or an id \
+                 range of its own"
             )
         }
         Runtime::Nspawn => format!("nspawn's settings of {name}: [Exec] LimitNPROC={both}"),
@@ -418,22 +447,36 @@ fn now(
     prlimit::command(Some(parent), "nproc", target)
 }
 
-/// Other containers' processes that count with this user's, by where the holders are.
+/// Others' processes that count with this user's, by where the holders are: another container's, and
+/// of a container's users those of the host's.
 pub(crate) fn shared(subject: &Subject<'_>, holders: &[Holder]) -> Option<String> {
     let home = |path: &str| container(&setter::of(path)).map(|container| container.name);
     let own = home(subject.cgroup.path.as_deref().unwrap_or_default());
-    let cgroups = holders.iter().filter(|h| h.kind == HolderKind::Cgroup);
-    let others = cgroups.filter_map(|h| home(&h.name).zip(Some(h.tasks)));
-    let mut others: Vec<(String, u64)> = others
-        .filter(|(name, _)| Some(name) != own.as_ref())
-        .collect();
-    others.sort_by_key(|(_, tasks)| std::cmp::Reverse(*tasks));
-    let (name, tasks) = others.first()?;
-    let name = short(name);
-    Some(format!(
-        "{tasks} of the tasks counted are container {name}'s, whose processes have the same uid: \
-         give one of them a uid (or id range) of its own, or bound the unit by TasksMax= instead"
-    ))
+    let mut others: Vec<(Option<String>, u64)> = Vec::new();
+    for holder in holders.iter().filter(|h| h.kind == HolderKind::Cgroup) {
+        let home = home(&holder.name);
+        if home == own {
+            continue;
+        }
+        match others.iter_mut().find(|(other, _)| *other == home) {
+            Some((_, tasks)) => *tasks += holder.tasks,
+            None => others.push((home, holder.tasks)),
+        }
+    }
+    let (name, tasks) = others.into_iter().max_by_key(|(_, tasks)| *tasks)?;
+    Some(match name {
+        Some(name) => format!(
+            "{tasks} of the tasks counted are container {}'s, whose processes have the same uid: \
+             give one of them a uid (or id range) of its own, or bound the unit by TasksMax= instead",
+            short(&name)
+        ),
+        None => format!(
+            "{tasks} of the tasks counted are of the host, outside of container {}, and have the same \
+             uid: give the container a uid (or id range) that no user of the host has, or bound it by \
+             its own pids limit instead",
+            short(&own?)
+        ),
+    })
 }
 
 #[cfg(test)]

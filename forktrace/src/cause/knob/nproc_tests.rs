@@ -175,6 +175,54 @@ fn a_program_that_lowers_its_own() {
     assert_eq!(knob.now.as_deref(), Some("prlimit --pid 812 --nproc=100:"));
 }
 
+/// Apache's RLimitNPROC, libvirt's max_processes: set in the child, by the parent's own code.
+#[test]
+fn a_program_that_sets_it_for_its_children() {
+    let of = |parent: &str| {
+        let sources = Sources {
+            lineage: vec![
+                member(812, "report.cgi", 40, SERVICE),
+                member(500, parent, 1000, SERVICE),
+            ],
+            unit: says(None),
+            ..Sources::default()
+        };
+        knob_of(SERVICE, Operation::Process, &sources).lasting
+    };
+    let told = of("apache2");
+    assert!(
+        told.contains(
+            "by report.cgi itself, by apache2 for it (a setting of its own), or by what ran in it \
+             before (ulimit, prlimit, su); raise it there"
+        ),
+        "{told}"
+    );
+    assert!(!of("bash").contains("for it"));
+    assert!(!of("report.cgi").contains("for it"));
+}
+
+/// What a package has delivered is not to be changed there.
+#[test]
+fn a_line_of_a_vendors_file() {
+    let mut sources = Sources {
+        lineage: vec![
+            member(812, "x", 40, SESSION),
+            member(1, "systemd", 2800, "/init.scope"),
+        ],
+        pam: pam(40, Which::Soft),
+        ..Sources::default()
+    };
+    let soft = sources.pam.soft.as_mut().unwrap();
+    soft.file = PathBuf::from("/usr/etc/security/limits.d/50-x.conf");
+    let knob = knob_of(SESSION, Operation::Process, &sources);
+    assert_eq!(
+        knob.lasting,
+        "/etc/security/limits.d/, a file of another name: postgres soft nproc 100"
+    );
+    let note = "/usr/etc/security/limits.d/50-x.conf has `postgres soft nproc 40`";
+    assert!(knob.notes[0].starts_with(note), "{knob:?}");
+}
+
 #[test]
 fn a_container_has_it_from_its_runtime() {
     let mut inner = member(812, "sh", 40, "/lxc.payload.c1");
@@ -195,6 +243,10 @@ fn each_runtime_has_a_place_of_its_own() {
         (
             "/lxc.payload.shop_c1",
             "set c1 limits.kernel.nproc 100:2000 --project shop",
+        ),
+        (
+            "/lxc/101/ns",
+            "lxc.prlimit.nproc = 100:2000 (Proxmox VE: that line in /etc/pve/lxc/101.conf)",
         ),
         ("/docker/ID", "daemon.json"),
         (
@@ -489,6 +541,17 @@ fn a_transient_unit_is_asked_for_anew() {
         told.ends_with("systemd-run --user -p LimitNPROC=100"),
         "{told}"
     );
+    // A unit like any, whatever its name begins with.
+    let told = knob_of(
+        "/system.slice/run-backup.service",
+        Operation::Process,
+        &Sources::default(),
+    )
+    .lasting;
+    assert!(
+        told.starts_with("systemctl edit run-backup.service"),
+        "{told}"
+    );
 }
 
 /// Who has started it, and with which limit, can't be seen any more.
@@ -602,6 +665,42 @@ fn a_uid_shared_with_a_container() {
             .starts_with("59 of the tasks counted are container c1's")
     );
     assert_eq!(shared("/system.slice/y.service"), None);
+}
+
+/// The other way round: a container's process, and the host's own user of its uid.
+#[test]
+fn a_uid_shared_with_the_host() {
+    let caller = caller();
+    let cgroup = Cgroup {
+        path: Some(DOCKER.to_owned()),
+        ..Cgroup::default()
+    };
+    let subject = Subject {
+        caller: &caller,
+        cgroup: &cgroup,
+        operation: Operation::Exec,
+        errno: Errno::EAGAIN,
+        target: None,
+    };
+    let holder = |path: &str, tasks| Holder {
+        kind: HolderKind::Cgroup,
+        name: path.to_owned(),
+        tasks,
+        zombies: 0,
+        bytes: None,
+        idle: None,
+        detail: None,
+    };
+    let app = "/user.slice/user-7.slice/user@7.service/app.slice/x.scope";
+    let held = [holder(DOCKER, 9), holder(SESSION, 30), holder(app, 40)];
+    let told = shared(&subject, &held).unwrap();
+    assert!(
+        told.starts_with(
+            "70 of the tasks counted are of the host, outside of container 0123456789ab, and"
+        ),
+        "{told}"
+    );
+    assert_eq!(shared(&subject, &held[..1]), None);
 }
 
 #[test]
