@@ -82,22 +82,19 @@ pub(crate) fn pointer(base: u64, offset: u64) -> u64 {
     field::<u64>(base, offset)
 }
 
-/// Whether a number can be an address of the kernel's, for what is read from memory that may be
-/// another's by now: see `cgroup::find::node_of_fd`.
+/// A number if it can be an address of the kernel's, else zero: for what is read from memory that may be
+/// another's by now, see `cgroup::find::node_of_fd`.
 ///
 /// Kernels with addresses of 48 bits have theirs (and so each task) in the topmost 2^47 bytes, those
 /// with more (x86-64 57, arm64 up to 52) in the topmost 2^56 (Documentation/arch/x86/x86_64/mm.rst,
-/// Documentation/arch/arm64/memory.rst).
+/// Documentation/arch/arm64/memory.rst). No comparison: the verifier would walk what follows once for each
+/// side, which doubled a start.
 #[inline(always)]
-pub(crate) fn is_kernel_address(number: u64) -> bool {
-    const TOPMOST_47: u64 = !0 << 47;
-    const TOPMOST_56: u64 = !0 << 56;
-    let lowest = if task::current() >= TOPMOST_47 {
-        TOPMOST_47
-    } else {
-        TOPMOST_56
-    };
-    number >= lowest
+pub(crate) fn kernel_address(number: u64) -> u64 {
+    // All ones if the bits above these are set.
+    let topmost_47 = |number: u64| opaque(((number >> 47) + 1) >> 17).wrapping_neg();
+    let topmost_56 = |number: u64| opaque(((number >> 56) + 1) >> 8).wrapping_neg();
+    number & (topmost_47(number) | (topmost_56(number) & !topmost_47(task::current())))
 }
 
 /// Whether this kernel has the field.

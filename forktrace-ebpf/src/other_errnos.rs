@@ -47,9 +47,7 @@ pub(crate) fn fill(ev: *mut FailureEvent, task: u64, note: *const Note) {
     } else {
         set_tid_of_user(ev, task);
     }
-    if clone_flags & clone::INTO_CGROUP != 0 {
-        into_cgroup(ev, task, args);
-    }
+    into_cgroup(ev, task, args);
     let width =
         offset!(ucounts_last_ns).wrapping_sub(offset!(ucounts_first_ns)) / ns_kind::TIME as u64;
     let max_width =
@@ -215,8 +213,16 @@ fn set_tid_of_user(ev: *mut FailureEvent, task: u64) {
 
 /// The cgroup that the child was to go into: at the return its folder is still open, which the
 /// caller may close at once. `args`: the kernel's copy of the arguments; 0: they are the caller's.
+///
+/// The flags are read back here: what the caller's branch would teach the verifier of them it would keep apart
+/// in all that follows, which doubled a start.
 #[inline(never)]
 fn into_cgroup(ev: *mut FailureEvent, task: u64, args: u64) {
+    // SAFETY: `ev` is a reserved ring-buffer record.
+    let flags = unsafe { (&raw const (*ev).clone_flags).read_volatile() };
+    if flags & clone::INTO_CGROUP == 0 {
+        return;
+    }
     let fd = if args != 0 {
         mem::field::<i32>(args, offset!(args_cgroup)) as u64
     } else {
@@ -324,7 +330,8 @@ fn own_ucounts(cred: u64, ns: u64, uid: u32) -> u64 {
     for _ in 0..BUCKET {
         // The list ends with null, since 6.15 with an odd number. No lock is held: an entry can be
         // freed meanwhile, and its memory be somebody else's.
-        if at & 1 != 0 || !mem::is_kernel_address(at) {
+        at = mem::kernel_address(at);
+        if at == 0 || at & 1 != 0 {
             return 0;
         }
         let uc = at - offset!(ucounts_node);

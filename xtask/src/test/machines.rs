@@ -7,6 +7,7 @@ use crate::guest::{self, Boot, Ended, Image, Programs};
 use crate::kernel::Kernel;
 use crate::paths;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -114,7 +115,9 @@ pub(super) fn run(
     let folder = paths::work_dir("initramfs")?;
     let logs = paths::work_dir("logs")?;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    for processors in [1, 2] {
+    // What is done beside machines is done without any, too.
+    let processors = machines.iter().map(|machine| machine.part.processors);
+    for processors in processors.chain([1]).collect::<BTreeSet<u32>>() {
         let of_these = machines
             .iter()
             .filter(|machine| machine.part.processors == processors)
