@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 
 use crate::runner::{Tests, Where};
 
@@ -29,30 +29,30 @@ impl Before {
         if tests.at != Where::TestMachine {
             return;
         }
-        let since = self.since();
-        if since.is_err() {
-            // The machine is gone once this is read: all that there is to find the reason by.
-            let log = log().unwrap_or_else(|error| vec![format!("{error:#}")]);
-            for line in excerpt(&log) {
-                tests.report.detail(line);
+        let outcome = match self.since() {
+            Ok(named) if named.is_empty() => Ok(()),
+            Ok(named) => {
+                // The machine is gone once this is read: all that there is to find the reason by.
+                let log = log().unwrap_or_else(|error| vec![format!("{error:#}")]);
+                let first = log
+                    .iter()
+                    .position(|line| COMPLAINS.iter().any(|is| line.contains(is)));
+                let from = first.unwrap_or(log.len().saturating_sub(TRACE));
+                for line in log.iter().skip(from).take(TRACE) {
+                    tests.report.detail(line);
+                }
+                let first = first.map_or("which is no longer in the log", |at| &log[at]);
+                Err(anyhow!("in its log: {}: {first}", named.join(", ")))
             }
-        }
-        tests.report.case("kernel_complains_of_nothing", since);
+            Err(error) => Err(error),
+        };
+        tests.report.case("kernel_complains_of_nothing", outcome);
     }
 
-    fn since(&self) -> Result<()> {
+    fn since(&self) -> Result<Vec<&'static str>> {
         let new = tainted()? & !self.0;
         let named = COMPLAINTS.iter().filter(|(bit, _)| new >> bit & 1 == 1);
-        let named: Vec<&str> = named.map(|(_, what)| *what).collect();
-        if named.is_empty() {
-            return Ok(());
-        }
-        let log = log()?;
-        let first = log
-            .iter()
-            .find(|line| COMPLAINS.iter().any(|is| line.contains(is)));
-        let first = first.map_or("which is no longer in the log", |line| line);
-        bail!("in its log: {}: {first}", named.join(", "))
+        Ok(named.map(|(_, what)| *what).collect())
     }
 }
 
@@ -61,15 +61,6 @@ impl Before {
 const COMPLAINS: [&str; 3] = ["WARNING: ", "BUG: ", "Oops: "];
 /// What follows such a line: modules, registers, the stack.
 const TRACE: usize = 60;
-
-/// The lines of a log from the first complaint on, or its end where that is not in it.
-fn excerpt(log: &[String]) -> &[String] {
-    let first = log
-        .iter()
-        .position(|line| COMPLAINS.iter().any(|is| line.contains(is)));
-    let from = first.unwrap_or(log.len().saturating_sub(TRACE));
-    &log[from..log.len().min(from + TRACE)]
-}
 
 /// The lines of the kernel's log that it still has (Documentation/ABI/testing/dev-kmsg: one record
 /// a read, `prefix;text`, and lines that begin with a space are the record's fields).

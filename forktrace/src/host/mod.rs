@@ -15,6 +15,7 @@ pub mod kernel_log;
 pub mod limit_file;
 pub mod limits;
 pub mod lineage;
+pub mod located;
 pub mod mappings;
 mod members;
 pub mod memory;

@@ -2,7 +2,6 @@
 //! limit comes from, what of its cgroup this forktrace sees. Read once for each verdict, asked of its
 //! limit's kind and owner.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,20 +9,18 @@ use super::{demand::Demands, knob::Knobs};
 use crate::{
     cause::{Context, Sources, Subject, Verdict, Visibility, also_full},
     host::{
-        cgroup::{Hierarchies, Resource},
+        cgroup::{Hierarchies, Hierarchy, Resource},
         holders::{Holders, Scope},
         limit_file,
+        located::Located,
         memory::AtVerdicts,
         readings::is_initial_pid_namespace,
-        target_cgroup::{Target, Targets},
+        target_cgroup::Target,
         unit_limits::UnitLimits,
     },
     model::{Limit, Owner},
     probe::decode::Named,
 };
-
-/// Cgroups that are remembered: where the path doesn't help, all are looked through for one.
-const REMEMBERED: usize = 256;
 
 /// Reads contexts, and remembers what need not be read again.
 pub(super) struct Contexts {
@@ -31,8 +28,7 @@ pub(super) struct Contexts {
     holders: Holders,
     memory: AtVerdicts,
     unit_limits: UnitLimits,
-    visibilities: HashMap<u64, Visibility>,
-    targets: Targets,
+    located: Located,
     knobs: Knobs,
     demands: Demands,
     in_pid_namespace: bool,
@@ -47,8 +43,7 @@ impl Contexts {
             holders,
             memory: AtVerdicts::new(),
             unit_limits: UnitLimits::new(),
-            visibilities: HashMap::new(),
-            targets: Targets::default(),
+            located: Located::default(),
             knobs: Knobs::new(sees_host),
             demands: Demands::default(),
             in_pid_namespace: !is_initial_pid_namespace(Path::new("/proc")),
@@ -115,8 +110,11 @@ impl Contexts {
 
     /// The cgroup that CLONE_INTO_CGROUP named.
     pub(super) fn target(&mut self, named: &Named) -> Option<Target> {
-        let path = named.path.as_deref();
-        self.targets.of(&self.hierarchies, named.id, path)
+        let path = named.path.as_deref().unwrap_or(Path::new("/"));
+        let folder = self
+            .located
+            .of(&self.hierarchies, Hierarchy::V2, path, named.id)?;
+        Target::read(&self.hierarchies, folder, named.id)
     }
 
     /// What this process sees of the cgroup that has the limit; of a limit that is no cgroup's, all.
@@ -132,15 +130,13 @@ impl Contexts {
         let Some(id) = owner.id else {
             return Visibility::None;
         };
-        if self.visibilities.len() >= REMEMBERED {
-            self.visibilities.clear();
-        }
-        let look = || {
-            let (hierarchy, _) = self.hierarchies.of_controller(resource.controller());
-            // The kernel's path means another cgroup here: its id is looked for.
-            let folder = self.hierarchies.locate(hierarchy, Path::new("/.."), id);
-            folder.map_or(Visibility::None, Visibility::Folder)
-        };
-        self.visibilities.entry(id).or_insert_with(look).clone()
+        let (hierarchy, _) = self.hierarchies.of_controller(resource.controller());
+        // The kernel's path means another cgroup here: its id is looked for.
+        let folder = self
+            .located
+            .of(&self.hierarchies, hierarchy, Path::new("/.."), id);
+        folder.map_or(Visibility::None, |folder| {
+            Visibility::Folder(folder.to_owned())
+        })
     }
 }
