@@ -277,7 +277,7 @@ fn by_itself(
     let others = match parent {
         Some(_) if adopted => format!(", {BEFORE}, or by what started it and has ended"),
         // Between fork and execve it is the parent's own code that runs.
-        Some(parent) if parent.comm != setter.comm && !is_shell(&parent.comm) => {
+        Some(parent) if parent.comm != setter.comm && !sets_none_itself(&parent.comm) => {
             format!(
                 ", by {} for it (a setting of its own), or {BEFORE}",
                 parent.comm
@@ -291,8 +291,8 @@ fn by_itself(
     )
 }
 
-/// What runs in a shell's child before its execve is the user's.
-fn is_shell(comm: &str) -> bool {
+/// What runs in a shell's child before its execve is the user's; forktrace starts a command as it is.
+fn sets_none_itself(comm: &str) -> bool {
     matches!(
         comm.trim_start_matches('-'),
         "sh" | "ash"
@@ -305,6 +305,7 @@ fn is_shell(comm: &str) -> bool {
             | "csh"
             | "tcsh"
             | "busybox"
+            | "forktrace"
     )
 }
 

@@ -198,6 +198,8 @@ fn a_program_that_sets_it_for_its_children() {
         "{told}"
     );
     assert!(!of("bash").contains("for it"));
+    // `forktrace live -- prlimit … report.cgi`.
+    assert!(!of("forktrace").contains("for it"));
     assert!(!of("report.cgi").contains("for it"));
 }
 
