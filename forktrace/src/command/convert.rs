@@ -56,8 +56,9 @@ fn become_the_other(args: &ConvertArgs) -> anyhow::Error {
     let error = command.exec();
     let text = match error.kind() {
         io::ErrorKind::NotFound => format!(
-            "Parquet is written by {PARQUET}, which is neither beside forktrace nor in PATH; \
-             `cargo build --release --package {PARQUET}` builds it from forktrace's sources"
+            "Parquet is written by {PARQUET}, which is neither beside forktrace nor in PATH; a release \
+             has it as a package of this name, and `cargo build --release --package {PARQUET}` builds it \
+             from the sources"
         ),
         _ => format!("starting {PARQUET}: {error}"),
     };

@@ -1,7 +1,7 @@
 //! The container image, written as the OCI's specification lays it out: a program and nothing else, for
 //! all machines under one index. `podman load`, `docker load` and `skopeo copy` read it.
 
-use super::{gzip, payload::Payload, put, release::Release, tarball};
+use super::{gzip, payload::Payload, product::FORKTRACE, put, release::Release, tarball};
 use crate::{arch::Arch, object::sha256};
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -15,11 +15,11 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// The image's file.
 pub(super) fn file(release: &Release) -> String {
-    format!("{}-oci.tar", release.name())
+    format!("{}-oci.tar", release.name(&FORKTRACE))
 }
 
 /// Writes it.
-pub(super) fn write(release: &Release, payloads: &[Payload], out: &Path) -> Result<()> {
+pub(super) fn write(release: &Release, payloads: &[&Payload], out: &Path) -> Result<()> {
     let contents = payloads.iter().map(|payload| Contents {
         machine: payload.machine,
         entries: vec![("forktrace".to_owned(), 0o755, &payload.program)],

@@ -1,6 +1,6 @@
 //! The terms of what the program is made of, as its packages state them.
 
-use super::release::Release;
+use super::{product::Product, release::Release};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,9 +14,9 @@ them the terms of the packages that its program is made of.
 ";
 
 /// The texts of all other packages, each text once.
-pub(super) fn others(release: &Release) -> Result<String> {
+pub(super) fn others(release: &Release, product: &Product) -> Result<String> {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for part in release.metadata.parts() {
+    for part in release.metadata.parts(product) {
         let package = part.package;
         if package.source.is_none() {
             continue;
@@ -45,7 +45,10 @@ pub(super) fn others(release: &Release) -> Result<String> {
         .map(|(text, names)| (names, text))
         .collect();
     sections.sort();
-    let mut all = "Packages that forktrace's program is made of, and their terms.\n".to_owned();
+    let mut all = format!(
+        "Packages that the program {} is made of, and their terms.\n",
+        product.name
+    );
     for (names, text) in sections {
         all.push_str(&format!(
             "\n{}\n{}\n\n{text}",

@@ -1,5 +1,6 @@
 //! What cargo knows of the packages that the program is made of.
 
+use super::product::{FORKTRACE, Product};
 use crate::arch::Arch;
 use crate::run;
 use anyhow::{Context, Result};
@@ -7,9 +8,6 @@ use clap::ValueEnum as _;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// The program's package, and that of the BPF objects that it embeds.
-const ROOTS: [&str; 2] = ["forktrace", "forktrace-ebpf"];
 
 /// The answer of `cargo metadata`.
 #[derive(Deserialize)]
@@ -96,22 +94,24 @@ impl Metadata {
         serde_json::from_str(text).context("reading what cargo metadata says")
     }
 
-    /// Of the program.
+    /// Of the program, and of the workspace.
     pub(crate) fn version(&self) -> Result<String> {
-        let program = self.packages.iter().find(|p| p.name == ROOTS[0]);
-        let program = program.with_context(|| format!("no package {}", ROOTS[0]))?;
+        let name = FORKTRACE.name;
+        let program = self.packages.iter().find(|p| p.name == name);
+        let program = program.with_context(|| format!("no package {name}"))?;
         Ok(program.version.clone())
     }
 
-    /// What the program and the BPF objects are made of, by name and version: not what runs while
+    /// What a program and the BPF objects in it are made of, by name and version: not what runs while
     /// they are built.
-    pub(crate) fn parts(&self) -> Vec<Part<'_>> {
+    pub(crate) fn parts(&self, product: &Product) -> Vec<Part<'_>> {
         let packages: BTreeMap<&str, &Package> =
             self.packages.iter().map(|p| (p.id.as_str(), p)).collect();
         let nodes = self.resolve.nodes.iter().map(|n| (n.id.as_str(), n));
         let nodes: BTreeMap<&str, &Node> = nodes.collect();
         let roots = self.packages.iter();
-        let roots = roots.filter(|p| ROOTS.contains(&p.name.as_str()) && p.source.is_none());
+        let roots =
+            roots.filter(|p| product.roots.contains(&p.name.as_str()) && p.source.is_none());
         let mut left: Vec<&str> = roots.map(|p| p.id.as_str()).collect();
         let mut seen: BTreeSet<&str> = left.iter().copied().collect();
         let mut parts = Vec::new();
@@ -138,7 +138,7 @@ impl Metadata {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::Metadata;
+    use super::{FORKTRACE, Metadata};
 
     /// A program that needs one package, which a macro and a build script are made with.
     pub(crate) fn sample() -> Metadata {
@@ -187,7 +187,7 @@ pub(super) mod tests {
     #[test]
     fn what_only_runs_while_it_is_built_is_no_part() {
         let metadata = sample();
-        let parts = metadata.parts();
+        let parts = metadata.parts(&FORKTRACE);
         let names: Vec<&str> = parts.iter().map(|p| p.package.name.as_str()).collect();
         assert_eq!(names, ["forktrace", "needed"]);
         assert_eq!(parts[0].needs[0].name, "needed");

@@ -13,6 +13,7 @@ mod licences;
 mod metadata;
 mod packages;
 mod payload;
+mod product;
 mod program;
 mod provenance;
 mod release;
@@ -23,7 +24,8 @@ mod tarball;
 pub(crate) mod trial;
 mod unit;
 
-use payload::Payload;
+use payload::{Payload, Texts};
+use product::{FORKTRACE, Product};
 use release::Release;
 
 /// Arguments of `cargo xtask dist`.
@@ -38,7 +40,7 @@ pub(crate) struct Args {
     /// Build it although files differ from the commit
     #[arg(long)]
     dirty: bool,
-    /// Use this static forktrace instead of building one, for a try
+    /// Use this static forktrace instead of building one, for a try (forktrace-convert is still built)
     #[arg(long, value_name = "FILE", requires = "dirty")]
     forktrace: Option<PathBuf>,
     /// Then build it once more in another folder and compare, and install, run and remove it (as root on
@@ -74,25 +76,42 @@ fn folder() -> PathBuf {
 /// Makes all of it.
 fn make(release: &Release, machines: &[Arch], out: &Path) -> Result<()> {
     empty(out)?;
-    let mut programs = Vec::new();
-    for machine in machines {
-        eprintln!("xtask: building forktrace for {}", machine.facts().rust);
-        programs.push(program::build(release, *machine)?);
+    let mut payloads = Vec::new();
+    for product in product::ALL {
+        payloads.extend(of_product(release, product, machines)?);
+        sbom::write(release, product, out)?;
     }
-    let texts = payload::texts(release, &programs)?;
-    let payloads: Vec<Payload> = programs
-        .into_iter()
-        .map(|program| Payload::new(program, &texts))
-        .collect();
     for payload in &payloads {
         tarball::write(release, payload, out)?;
         packages::write(release, payload, out)?;
     }
-    image::write(release, &payloads, out)?;
+    let serve = payloads.iter().filter(|p| p.product.name == FORKTRACE.name);
+    image::write(release, &serve.collect::<Vec<_>>(), out)?;
     site::write(release, out)?;
-    sbom::write(release, out)?;
     provenance::write(release, machines, out)?;
     sums::write(out)
+}
+
+/// What the archives and packages of a product hold, for each machine.
+fn of_product(
+    release: &Release,
+    product: &'static Product,
+    machines: &[Arch],
+) -> Result<Vec<Payload>> {
+    let mut programs = Vec::new();
+    for machine in machines {
+        eprintln!(
+            "xtask: building {} for {}",
+            product.name,
+            machine.facts().rust
+        );
+        programs.push(program::build(release, product, *machine)?);
+    }
+    let texts = Texts::of(release, product, &programs)?;
+    Ok(programs
+        .into_iter()
+        .map(|program| Payload::new(program, &texts))
+        .collect())
 }
 
 /// Makes the folder, or empties one that an earlier run has filled.

@@ -1,6 +1,6 @@
 //! The packages, by nfpm, which makes both kinds for all machines and needs neither dpkg nor rpm.
 
-use super::{payload::Payload, release::Release};
+use super::{payload::Payload, product::Product, release::Release};
 use crate::{
     arch::Arch,
     paths,
@@ -8,7 +8,7 @@ use crate::{
     run,
 };
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -20,30 +20,33 @@ const NFPM: Tool = Tool {
 /// Of the package itself: `0.1.0-1`.
 const REVISION: &str = "1";
 
-/// Names of a machine's packages, as Debian and rpm write them.
-pub(super) fn names(release: &Release, machine: Arch) -> [(&'static str, String); 2] {
-    let version = &release.version;
+/// Names of a product's packages for a machine, as Debian and rpm write them.
+pub(super) fn names(
+    release: &Release,
+    product: &Product,
+    machine: Arch,
+) -> [(&'static str, String); 2] {
+    let (name, version) = (product.name, &release.version);
     let (debian, rpm) = (machine.facts().debian, machine.facts().rust);
     [
-        (
-            "deb",
-            format!("forktrace_{version}-{REVISION}_{debian}.deb"),
-        ),
-        ("rpm", format!("forktrace-{version}-{REVISION}.{rpm}.rpm")),
+        ("deb", format!("{name}_{version}-{REVISION}_{debian}.deb")),
+        ("rpm", format!("{name}-{version}-{REVISION}.{rpm}.rpm")),
     ]
 }
 
 /// Writes both.
 pub(super) fn write(release: &Release, payload: &Payload, out: &Path) -> Result<()> {
     let nfpm = python::get(&NFPM)?.join(NFPM.program);
-    let stage = paths::work_dir("dist")?.join(format!("stage-{}", payload.machine.facts().rust));
+    let (product, machine) = (payload.product, payload.machine);
+    let stage = paths::work_dir("dist")?;
+    let stage = stage.join(format!("stage-{}-{}", product.name, machine.facts().rust));
     let _ = fs::remove_dir_all(&stage);
     fs::create_dir_all(&stage)?;
     let configuration = stage.join("nfpm.yaml");
     // JSON is YAML.
     let text = serde_json::to_string_pretty(&describe(release, payload, &stage)?)?;
     fs::write(&configuration, text)?;
-    for (kind, name) in names(release, payload.machine) {
+    for (kind, name) in names(release, product, machine) {
         let mut command = release.command(&nfpm);
         command
             .args(["package", "--packager", kind, "--config"])
@@ -69,14 +72,14 @@ fn describe(release: &Release, payload: &Payload, stage: &Path) -> Result<Value>
             }
         }
     }
-    let mut scripts = serde_json::Map::new();
-    for (when, script) in SCRIPTS {
+    let mut scripts = Map::new();
+    for (when, script) in SCRIPTS.iter().filter(|_| payload.product.serves) {
         let path = stage.join(when);
         fs::write(&path, script)?;
-        scripts.insert(when.to_owned(), json!(path));
+        scripts.insert((*when).to_owned(), json!(path));
     }
     Ok(json!({
-        "name": "forktrace",
+        "name": payload.product.name,
         "arch": payload.machine.facts().debian,
         "platform": "linux",
         "version": release.version,
@@ -84,20 +87,36 @@ fn describe(release: &Release, payload: &Payload, stage: &Path) -> Result<Value>
         "section": "admin",
         "priority": "optional",
         "maintainer": "The forktrace developers <forktrace@localhost>",
-        "description": "Says why the kernel refused to create a process or thread\n\
-            It names the check that refused, whose limit it is, how full that was,\n\
-            who fills it and what to change.",
+        "description": payload.product.description,
         "license": "MIT OR Apache-2.0",
         "mtime": release.rfc3339()?,
         "contents": contents,
         "scripts": scripts,
+        "overrides": needs(release, payload.product),
         "deb": {"compression": "xz"},
         // Else it is this machine's name.
         "rpm": {"compression": "xz", "buildhost": "localhost"},
     }))
 }
 
-/// Both kinds of packages run them, with words (Debian) or with how many versions are left (rpm). Nothing
+/// Which packages a product's needs, in the words of either kind.
+fn needs(release: &Release, product: &Product) -> Value {
+    let mut overrides = Map::new();
+    if let Some(needed) = product.needs {
+        let (name, version) = (needed.name, format!("{}-{REVISION}", release.version));
+        overrides.insert(
+            "deb".to_owned(),
+            json!({"depends": [format!("{name} (= {version})")]}),
+        );
+        overrides.insert(
+            "rpm".to_owned(),
+            json!({"depends": [format!("{name} = {version}")]}),
+        );
+    }
+    Value::Object(overrides)
+}
+
+/// Of forktrace: both kinds of packages run them, with words (Debian) or with how many versions are left (rpm). Nothing
 /// is started: a service that runs is started again with the new program, and is stopped with the last.
 /// Without systemd they do nothing, and what it refuses keeps nobody from removing the package.
 const SCRIPTS: [(&str, &str); 3] = [

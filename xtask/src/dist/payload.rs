@@ -1,6 +1,6 @@
 //! The files that everything is made of, and where each format has them.
 
-use super::{gzip, licences, program::Program, release::Release, unit};
+use super::{gzip, licences, product::Product, program::Program, release::Release, unit};
 use crate::{arch::Arch, paths, run};
 use anyhow::{Context, Result};
 use std::fs;
@@ -48,8 +48,9 @@ impl File {
     }
 }
 
-/// What a machine's archive and packages hold.
+/// What a product's archive and packages hold for a machine.
 pub(super) struct Payload {
+    pub product: &'static Product,
     pub machine: Arch,
     pub program: Vec<u8>,
     pub files: Vec<File>,
@@ -57,14 +58,16 @@ pub(super) struct Payload {
 
 impl Payload {
     /// The program of this machine, and the texts that all have.
-    pub(super) fn new(program: Program, texts: &[File]) -> Self {
+    pub(super) fn new(program: Program, texts: &Texts) -> Self {
+        let name = program.product.name;
         let mut file = File::new(program.bytes.clone())
-            .archived("forktrace")
-            .installed("/usr/bin/forktrace");
+            .archived(name)
+            .installed(&format!("/usr/bin/{name}"));
         file.mode = 0o755;
         let mut files = vec![file];
-        files.extend_from_slice(texts);
+        files.extend_from_slice(&texts.0);
         Self {
+            product: program.product,
             machine: program.machine,
             program: program.bytes,
             files,
@@ -72,8 +75,22 @@ impl Payload {
     }
 }
 
-/// Everything but the program: the same for all machines, printed by the one that runs here.
-pub(super) fn texts(release: &Release, programs: &[Program]) -> Result<Vec<File>> {
+/// Everything but the program: the same for all machines.
+pub(super) struct Texts(Vec<File>);
+
+impl Texts {
+    /// Those of a product, whose programs are these.
+    pub(super) fn of(release: &Release, product: &Product, programs: &[Program]) -> Result<Self> {
+        let mut files = terms(release, product)?;
+        if product.serves {
+            files.extend(of_forktrace(release, programs)?);
+        }
+        Ok(Self(files))
+    }
+}
+
+/// What only forktrace has, printed by the one that runs here.
+fn of_forktrace(release: &Release, programs: &[Program]) -> Result<Vec<File>> {
     let here = programs.iter().find(|program| program.machine.is_here());
     let here =
         here.context("the manual is printed by a program that runs here: add its --machine")?;
@@ -86,7 +103,6 @@ pub(super) fn texts(release: &Release, programs: &[Program]) -> Result<Vec<File>
         let file = File::new(release.read(name)?);
         files.push(file.archived(name).installed(&at));
     }
-    files.extend(terms(release)?);
     Ok(files)
 }
 
@@ -137,19 +153,23 @@ fn service(release: &Release) -> Result<[File; 3]> {
     ])
 }
 
-/// Of this project and of what it is made of; Debian has all in one file.
-fn terms(release: &Release) -> Result<Vec<File>> {
+/// Of this project and of what the product is made of; Debian has all in one file.
+fn terms(release: &Release, product: &Product) -> Result<Vec<File>> {
+    let name = product.name;
     let texts = [
         ("LICENSE-MIT", release.read("LICENSE-MIT")?),
         ("LICENSE-APACHE", release.read("LICENSE-APACHE")?),
-        ("LICENSES-OTHERS", licences::others(release)?.into()),
+        (
+            "LICENSES-OTHERS",
+            licences::others(release, product)?.into(),
+        ),
     ];
     let all = texts.iter().flat_map(|(_, text)| text);
     let all = licences::OWN.bytes().chain(all.copied()).collect();
-    let mut files = vec![File::new(all).in_deb("/usr/share/doc/forktrace/copyright")];
-    for (name, text) in texts {
-        let at = format!("/usr/share/licenses/forktrace/{name}");
-        files.push(File::new(text).archived(name).in_rpm(at));
+    let mut files = vec![File::new(all).in_deb(format!("/usr/share/doc/{name}/copyright"))];
+    for (file, text) in texts {
+        let at = format!("/usr/share/licenses/{name}/{file}");
+        files.push(File::new(text).archived(file).in_rpm(at));
     }
     Ok(files)
 }

@@ -1,21 +1,26 @@
 //! The static program, with nothing of the building machine's folders in it.
 
-use super::release::Release;
+use super::{product::Product, release::Release};
 use crate::{arch::Arch, guest, run};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// A program that was built.
 pub(super) struct Program {
+    pub product: &'static Product,
     pub machine: Arch,
     pub path: PathBuf,
     pub bytes: Vec<u8>,
 }
 
 /// Builds it.
-pub(super) fn build(release: &Release, machine: Arch) -> Result<Program> {
-    if let Some(path) = &release.program {
-        return read(machine, path);
+pub(super) fn build(
+    release: &Release,
+    product: &'static Product,
+    machine: Arch,
+) -> Result<Program> {
+    if let Some(path) = release.instead_of(product) {
+        return read(product, machine, path);
     }
     let target = folder(release);
     let triple = machine.facts().triple;
@@ -25,20 +30,23 @@ pub(super) fn build(release: &Release, machine: Arch) -> Result<Program> {
     }
     cargo
         .current_dir(&release.root)
-        .args(["build", "--quiet", "--locked", "--profile", "dist"])
-        .args(["--package", "forktrace", "--target", triple])
+        .args(["build", "--quiet", "--locked"])
+        .args(["--profile", product.profile])
+        .args(["--package", product.name, "--target", triple])
         .env("CARGO_TARGET_DIR", &target)
         .env("SOURCE_DATE_EPOCH", release.time.to_string())
         .env("CARGO_ENCODED_RUSTFLAGS", flags(release, machine).join("\x1f"))
         // zstd is C.
         .env("CFLAGS", c_flags(release));
-    run::loud(&mut cargo).context("building the program")?;
-    read(machine, &target.join(triple).join("dist/forktrace"))
+    run::loud(&mut cargo).with_context(|| format!("building {}", product.name))?;
+    let folder = target.join(triple).join(product.profile);
+    read(product, machine, &folder.join(product.name))
 }
 
-fn read(machine: Arch, path: &Path) -> Result<Program> {
+fn read(product: &'static Product, machine: Arch, path: &Path) -> Result<Program> {
     let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     Ok(Program {
+        product,
         machine,
         path: std::path::absolute(path)?,
         bytes,

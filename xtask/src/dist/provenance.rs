@@ -1,7 +1,7 @@
 //! Where all of it comes from: an in-toto statement with SLSA's predicate, for whoever wants to build the
 //! same bytes. It is not signed: who publishes the files signs SHA256SUMS.
 
-use super::{put, release::Release, sums};
+use super::{product::FORKTRACE, put, release::Release, sums};
 use crate::arch::Arch;
 use crate::run;
 use anyhow::{Context, Result};
@@ -40,7 +40,7 @@ pub(super) fn write(release: &Release, machines: &[Arch], out: &Path) -> Result<
         },
     });
     let text = serde_json::to_string_pretty(&statement)?;
-    let name = format!("{}.provenance.json", release.name());
+    let name = format!("{}.provenance.json", release.name(&FORKTRACE));
     put(out, &name, format!("{text}\n").as_bytes())
 }
 

@@ -1,7 +1,8 @@
 //! What is released: a commit, its version, its time.
 
 use super::metadata::Metadata;
-use crate::run;
+use super::product::{self, Product};
+use crate::{arch::Arch, run};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,7 @@ pub(crate) struct Release {
     /// Of the commit, in seconds since 1970: the time of everything that is made.
     pub time: u64,
     pub metadata: Metadata,
-    /// What is published instead of what the sources build to, for a try.
+    /// What is published instead of what the sources build to, for a try: of the first product.
     pub program: Option<PathBuf>,
 }
 
@@ -55,9 +56,20 @@ impl Release {
         self.program.is_some() || self.commit.ends_with(DIRTY)
     }
 
-    /// The start of most files' names.
-    pub(crate) fn name(&self) -> String {
-        format!("forktrace-{}", self.version)
+    /// The program that is published instead of a product's own.
+    pub(super) fn instead_of(&self, product: &Product) -> Option<&Path> {
+        let first = product.name == product::FORKTRACE.name;
+        self.program.as_deref().filter(|_| first)
+    }
+
+    /// The start of the names of most of a product's files.
+    pub(super) fn name(&self, product: &Product) -> String {
+        format!("{}-{}", product.name, self.version)
+    }
+
+    /// The name of a product's archive for a machine, and of the folder in it.
+    pub(super) fn archive(&self, product: &Product, machine: Arch) -> String {
+        format!("{}-{}-linux", self.name(product), machine.facts().rust)
     }
 
     /// The time as RFC 3339 has it.

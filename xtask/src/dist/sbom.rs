@@ -1,9 +1,10 @@
-//! What the program is made of, in CycloneDX. Written here rather than by a tool, because the tools see
+//! What a program is made of, in CycloneDX. Written here rather than by a tool, because the tools see
 //! neither the packages in the embedded BPF objects nor that folders and times of the building machine
 //! have no place in what two machines build alike.
 
 use super::{
     metadata::{Package, Part},
+    product::Product,
     put,
     release::Release,
 };
@@ -13,25 +14,30 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Its file.
-pub(super) fn file(release: &Release) -> String {
-    format!("{}.cdx.json", release.name())
+pub(super) fn file(release: &Release, product: &Product) -> String {
+    format!("{}.cdx.json", release.name(product))
 }
 
 /// Writes it.
-pub(super) fn write(release: &Release, out: &Path) -> Result<()> {
+pub(super) fn write(release: &Release, product: &Product, out: &Path) -> Result<()> {
     let lock = release.read("Cargo.lock")?;
     let sums = checksums(std::str::from_utf8(&lock)?)?;
-    let parts = release.metadata.parts();
-    let text = serde_json::to_string_pretty(&describe(release, &parts, &sums)?)?;
-    put(out, &file(release), format!("{text}\n").as_bytes())
+    let parts = release.metadata.parts(product);
+    let text = serde_json::to_string_pretty(&describe(release, product, &parts, &sums)?)?;
+    put(out, &file(release, product), format!("{text}\n").as_bytes())
 }
 
-fn describe(release: &Release, parts: &[Part<'_>], sums: &Checksums) -> Result<Value> {
+fn describe(
+    release: &Release,
+    product: &Product,
+    parts: &[Part<'_>],
+    sums: &Checksums,
+) -> Result<Value> {
     let program = parts
         .iter()
         .map(|part| part.package)
-        .find(|package| package.name == "forktrace")
-        .context("no package forktrace")?;
+        .find(|package| package.name == product.name)
+        .with_context(|| format!("no package {}", product.name))?;
     let mut main = component(program, sums);
     main["type"] = json!("application");
     let others = parts.iter().filter(|part| part.package.id != program.id);
@@ -102,7 +108,7 @@ fn checksums(lock: &str) -> Result<Checksums> {
 #[cfg(test)]
 mod tests {
     use super::{checksums, component};
-    use crate::dist::metadata::tests::sample;
+    use crate::dist::{metadata::tests::sample, product::FORKTRACE};
 
     #[test]
     fn a_package_has_its_terms_and_the_sum_of_its_archive() {
@@ -110,7 +116,7 @@ mod tests {
                     [[package]]\nname = \"forktrace\"\nversion = \"1.2.3\"\n";
         let sums = checksums(lock).unwrap();
         let metadata = sample();
-        let parts = metadata.parts();
+        let parts = metadata.parts(&FORKTRACE);
         let needed = component(parts[1].package, &sums);
         assert_eq!(needed["purl"], "pkg:cargo/needed@1.2.3");
         assert_eq!(needed["hashes"][0]["content"], "abc");

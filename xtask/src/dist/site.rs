@@ -1,7 +1,7 @@
 //! The documents as a site, by mdBook: what stands in docs/, and pages of the repository's root. It
 //! loads nothing from elsewhere.
 
-use super::{put, release::Release, tarball};
+use super::{product::FORKTRACE, put, release::Release, tarball};
 use crate::{
     cargo_tool::{self, Tool},
     paths, run,
@@ -19,7 +19,7 @@ const MDBOOK: Tool = Tool {
 /// Builds it, and writes its archive.
 pub(super) fn write(release: &Release, out: &Path) -> Result<()> {
     let folder = build(release)?;
-    let name = format!("{}-docs", release.name());
+    let name = format!("{}-docs", release.name(&FORKTRACE));
     let mut files = Vec::new();
     collect(&folder, &folder, &mut files)?;
     let entries = files.iter();

@@ -12,7 +12,7 @@ pub(crate) type Entry<'a> = (String, u32, &'a [u8]);
 
 /// Writes a machine's archive.
 pub(super) fn write(release: &Release, payload: &Payload, out: &Path) -> Result<()> {
-    let name = format!("{}-{}-linux", release.name(), payload.machine.facts().rust);
+    let name = release.archive(payload.product, payload.machine);
     let entries = payload.files.iter().filter_map(|file| {
         let path = file.archive.as_ref()?;
         Some((format!("{name}/{path}"), file.mode, &file.bytes[..]))

@@ -1,31 +1,52 @@
-//! The .deb, by apt: installed, looked at, run, installed again, removed, purged.
+//! Each .deb, by apt: installed, looked at, run, installed again, removed, purged.
 
 use super::{super::Release, root::Root};
 use anyhow::{Result, ensure};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// What a fork that is refused looks like, and what forktrace says of it.
 pub(super) const REFUSED: &str = "forktrace live -- prlimit --nproc=1 setpriv --reuid 65534 --clear-groups sh -c 'true & wait' || true";
 
-/// Tries it on one release.
-pub(super) fn run(suite: &str, release: &Release, package: &Path) -> Result<()> {
+/// Tries forktrace's and forktrace-convert's on one release.
+pub(super) fn run(suite: &str, release: &Release, [package, convert]: &[PathBuf; 2]) -> Result<()> {
     let root = Root::new(suite, "deb")?;
     let before = root.paths()?;
-    let inside = root.put(package)?;
+    let (inside, convert) = (root.put(package)?, root.put(convert)?);
     root.run(&format!("apt-get -q -y install {inside}"))?;
     installed(&root, release)?;
-    let verified = root.run("dpkg --verify forktrace")?;
+    // What another package brings is asked for by its name.
+    let without = root.run(&format!("{CONVERTED} 2>&1 || true"))?;
+    ensure!(without.contains("forktrace-convert"), "{without}");
+    root.run(&format!("apt-get -q -y install {convert}"))?;
+    converts(&root)?;
+    let verified = root.run("dpkg --verify forktrace forktrace-convert")?;
     ensure!(verified.is_empty(), "dpkg --verify: {verified}");
     root.run(&format!("apt-get -q -y install --reinstall {inside}"))?;
     installed(&root, release)?;
 
     root.run("mkdir -p /var/log/forktrace && touch /var/log/forktrace/forktrace.ndjson.zst")?;
     root.run("apt-get -q -y remove forktrace")?;
-    root.run("test ! -e /usr/bin/forktrace && test -e /var/log/forktrace/forktrace.ndjson.zst")?;
+    root.run("test ! -e /usr/bin/forktrace && test ! -e /usr/bin/forktrace-convert && test -e /var/log/forktrace/forktrace.ndjson.zst")?;
     root.run(
-        "dpkg --purge forktrace && test ! -e /var/log/forktrace && ! dpkg --status forktrace",
+        "dpkg --purge forktrace forktrace-convert && test ! -e /var/log/forktrace && ! dpkg --status forktrace",
     )?;
     left_nothing(&before, &root)
+}
+
+/// A recording of a fork that is refused, as a table.
+const CONVERTED: &str = "cd /tmp && forktrace convert -o failures.parquet failures.ndjson";
+
+/// Parquet comes of a recording.
+pub(super) fn converts(root: &Root) -> Result<()> {
+    root.run(&REFUSED.replace("live", "record --output /tmp/failures.ndjson"))?;
+    root.run(CONVERTED)?;
+    let magic = root.run("head -c 4 /tmp/failures.parquet; tail -c 4 /tmp/failures.parquet")?;
+    ensure!(
+        magic == "PAR1PAR1",
+        "the table begins and ends with {magic}"
+    );
+    root.run("rm /tmp/failures.ndjson /tmp/failures.parquet")?;
+    Ok(())
 }
 
 /// What both kinds of packages have to leave in place.

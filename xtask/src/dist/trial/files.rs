@@ -1,6 +1,10 @@
 //! What can be said of the files without installing them.
 
-use super::super::{Release, program, sbom};
+use super::super::{
+    Release,
+    product::{self, FORKTRACE, Product},
+    program, sbom,
+};
 use super::says_its_version;
 use crate::test::Tally;
 use crate::{arch::Arch, paths, python, run};
@@ -9,29 +13,34 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What a program may have: downloads in an incident are small.
+/// What forktrace may have: downloads in an incident are small.
 const MOST_BYTES: usize = 8_000_000;
 
 const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]==11.12.0";
 
 /// Looks at each.
 pub(super) fn run(release: &Release, machines: &[Arch], out: &Path, tally: &mut Tally) {
-    for machine in machines {
-        let name = machine.facts().rust;
+    for product in product::ALL {
+        for machine in machines {
+            let name = release.archive(product, *machine);
+            tally.step(
+                &format!("dist: the archive {name}"),
+                &archive(release, product, *machine, out),
+            );
+        }
         tally.step(
-            &format!("dist: the archive for {name}"),
-            &archive(release, *machine, out),
+            &format!(
+                "dist: the SBOM of {}, against the schema of CycloneDX",
+                product.name
+            ),
+            &described(release, product, out),
         );
     }
-    tally.step(
-        "dist: the SBOM, against the schema of CycloneDX",
-        &described(release, out),
-    );
 }
 
-/// Unpacked, with a program that is small, says no folder of this machine and runs.
-fn archive(release: &Release, machine: Arch, out: &Path) -> Result<()> {
-    let name = format!("{}-{}-linux", release.name(), machine.facts().rust);
+/// Unpacked, with a program that, where it is forktrace, is small; that says no folder of this machine and runs.
+fn archive(release: &Release, product: &Product, machine: Arch, out: &Path) -> Result<()> {
+    let name = release.archive(product, machine);
     let folder = paths::work_dir("dist")?.join("unpacked");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
@@ -43,14 +52,14 @@ fn archive(release: &Release, machine: Arch, out: &Path) -> Result<()> {
             .arg(&folder),
     )?;
     let unpacked = folder.join(&name);
-    let program = unpacked.join("forktrace");
+    let program = unpacked.join(product.name);
     let bytes = fs::read(&program).context("the program")?;
     ensure!(
-        bytes.len() <= MOST_BYTES,
+        !product.serves || bytes.len() <= MOST_BYTES,
         "the program has {} bytes",
         bytes.len()
     );
-    println!("{name}/forktrace: {} bytes", bytes.len());
+    println!("{name}/{}: {} bytes", product.name, bytes.len());
     for (from, _) in program::folders(release) {
         let from = from.to_string_lossy().into_owned();
         let found = bytes
@@ -58,19 +67,22 @@ fn archive(release: &Release, machine: Arch, out: &Path) -> Result<()> {
             .any(|part| part == from.as_bytes());
         ensure!(!found, "the program holds the name of {from}");
     }
-    for file in [
+    let everywhere = ["LICENSE-MIT", "LICENSES-OTHERS"];
+    let of_forktrace = [
         "man/forktrace.1",
         "completions/_forktrace",
         "forktrace.service",
-        "LICENSE-MIT",
-        "LICENSES-OTHERS",
         "README.md",
-    ] {
+    ];
+    let of_forktrace = of_forktrace.iter().filter(|_| product.serves);
+    for file in everywhere.iter().chain(of_forktrace) {
         ensure!(unpacked.join(file).is_file(), "no {file}");
     }
-    binstall(release, &name)?;
+    if product.serves {
+        binstall(release, &name)?;
+    }
     if machine.is_here() {
-        says_its_version(release, &mut Command::new(program))?;
+        says_its_version(release, product, &mut Command::new(program))?;
     }
     fs::remove_dir_all(&folder).context("removing what was unpacked")
 }
@@ -83,7 +95,7 @@ fn binstall(release: &Release, name: &str) -> Result<()> {
         let table = manifest.get("package")?.get("metadata")?.get("binstall")?;
         let template = table.get(key)?.as_str()?;
         let (machine, _) = name
-            .strip_prefix(&release.name())?
+            .strip_prefix(&release.name(&FORKTRACE))?
             .strip_prefix('-')?
             .rsplit_once('-')?;
         let filled = template
@@ -105,7 +117,7 @@ fn binstall(release: &Release, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn described(release: &Release, out: &Path) -> Result<()> {
+fn described(release: &Release, product: &Product, out: &Path) -> Result<()> {
     const SCRIPT: &str = "\
 import sys
 from cyclonedx.schema import SchemaVersion
@@ -118,6 +130,6 @@ sys.exit(str(error) if error else 0)
     run::quiet(
         Command::new(python)
             .args(["-c", SCRIPT])
-            .arg(out.join(sbom::file(release))),
+            .arg(out.join(sbom::file(release, product))),
     )
 }

@@ -1,6 +1,10 @@
 //! What is published, tried for real: built twice, installed, run and removed. As root on Debian.
 
-use super::{Release, make, packages, sums};
+use super::{
+    Release, make, packages,
+    product::{self, Product},
+    sums,
+};
 use crate::test::Tally;
 use crate::{apt, arch::Arch, paths, run};
 use anyhow::{Context, Result, ensure};
@@ -48,14 +52,16 @@ fn try_all(release: &Release, machines: &[Arch], out: &Path, tally: &mut Tally) 
         tally.skip("dist: installed", "takes root on Debian");
         return;
     }
-    let [(_, deb), (_, rpm)] = packages::names(release, here).map(|(k, name)| (k, out.join(name)));
+    let files = product::ALL.map(|product| packages::names(release, product, here));
+    let debs = files.each_ref().map(|[(_, deb), _]| out.join(deb));
+    let rpms = files.each_ref().map(|[_, (_, rpm)]| out.join(rpm));
     for suite in root::SUITES {
         tally.step(
-            &format!("dist: the .deb on Debian's {suite}"),
-            &deb::run(suite, release, &deb),
+            &format!("dist: the .deb of each program on Debian's {suite}"),
+            &deb::run(suite, release, &debs),
         );
     }
-    tally.step("dist: the .rpm", &rpm::run(release, &rpm));
+    tally.step("dist: the .rpm of each program", &rpm::run(release, &rpms));
     container::run(release, out, tally);
     tally.step("dist: cargo install", &from_source(release));
 }
@@ -101,12 +107,13 @@ fn from_source(release: &Release) -> Result<()> {
         .arg(&folder)
         .env("CARGO_TARGET_DIR", paths::work("dist/install-build"));
     run::quiet(&mut cargo)?;
-    says_its_version(release, &mut Command::new(folder.join("bin/forktrace")))
+    let program = &mut Command::new(folder.join("bin/forktrace"));
+    says_its_version(release, &product::FORKTRACE, program)
 }
 
-fn says_its_version(release: &Release, program: &mut Command) -> Result<()> {
+fn says_its_version(release: &Release, product: &Product, program: &mut Command) -> Result<()> {
     let said = run::capture(program.arg("--version"))?;
-    let wanted = format!("forktrace {}", release.version);
+    let wanted = format!("{} {}", product.name, release.version);
     ensure!(said.trim() == wanted, "it says {said:?}");
     Ok(())
 }
