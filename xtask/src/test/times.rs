@@ -36,6 +36,8 @@ pub(super) struct Machine {
     pub boot: Option<Duration>,
     /// From the start of the first attempt to the end of the last.
     pub whole: Duration,
+    /// It ran all scenarios of a style.
+    pub of_a_style: bool,
 }
 
 impl Times {
@@ -70,6 +72,13 @@ impl Times {
     pub(super) fn machine(&self, machine: Machine, output: &str) {
         self.cases(&machine.name, output);
         self.taken().machines.push(machine);
+    }
+
+    /// What a machine with all scenarios of a style has taken at most, with what ran beside it.
+    pub(super) fn longest_of_a_style(&self) -> Option<Duration> {
+        let taken = self.taken();
+        let of_styles = taken.machines.iter().filter(|machine| machine.of_a_style);
+        of_styles.map(|machine| machine.whole).max()
     }
 
     /// Adds what a scenario runner said of its own times; `place` says where it ran.
@@ -175,9 +184,19 @@ mod tests {
             name: "6.1 v2 fexit".to_owned(),
             boot: Some(Duration::from_millis(2900)),
             whole: Duration::from_secs(31),
+            of_a_style: true,
         };
+        let longer = Machine {
+            name: "6.1 v2 commands".to_owned(),
+            boot: None,
+            whole: Duration::from_secs(60),
+            of_a_style: false,
+        };
+        assert_eq!(times.longest_of_a_style(), None);
+        times.machine(longer, "");
         let output = "STARTED 3.3 fexit\nTOOK 1.1 fexit/a\nPASS x\nTOOK 4.0 fexit/b\nTOOK ? c\n";
         times.machine(machine, output);
+        assert_eq!(times.longest_of_a_style(), Some(Duration::from_secs(31)));
         let text = times.markdown();
         for line in [
             "| builds | 0.0 | 0 |",

@@ -75,6 +75,7 @@ fn kept(
             name,
             boot: machine.ended.boot,
             whole: machine.whole,
+            of_a_style: false,
         };
         times.machine(machine, "");
     };
