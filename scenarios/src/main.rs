@@ -25,6 +25,7 @@ mod io_uring;
 mod machine;
 mod memory;
 mod oom;
+mod program32;
 #[cfg(test)]
 mod promises;
 mod provoke;
@@ -40,6 +41,7 @@ mod soak;
 mod storm;
 mod torture;
 mod tracer;
+mod verified;
 mod zombies;
 
 use std::path::PathBuf;

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::{behaviour, scenario};
+use crate::{behaviour, scenario, verified};
 
 #[test]
 fn what_holds_a_promise_is_there() {
     let mut known: BTreeSet<&str> = scenario::names().into_iter().collect();
     known.extend(behaviour::names());
+    known.insert(verified::CASE);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = std::fs::read_to_string(root.join("docs/promises.md")).unwrap();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| "));

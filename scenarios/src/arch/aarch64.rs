@@ -1,5 +1,7 @@
 //! arm64.
 
+pub(crate) mod code32;
+
 use super::OldCalls;
 use crate::attempt::Kind;
 

@@ -1,5 +1,6 @@
 //! x86-64.
 
+pub(crate) mod code32;
 pub(crate) mod compat;
 
 use forktrace::provoke::create;

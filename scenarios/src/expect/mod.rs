@@ -149,11 +149,16 @@ pub(crate) struct Expect {
 impl Expect {
     /// An attempt of an actor in the initial pid namespace, as root.
     pub(crate) fn of(actor: &Actor, attempt: &Attempt, cause: Cause) -> Self {
+        Self::by(actor.pid() as u32, actor.comm(), attempt, cause)
+    }
+
+    /// An attempt of a child of this process, likewise.
+    pub(crate) fn by(pid: u32, comm: String, attempt: &Attempt, cause: Cause) -> Self {
         Self {
-            pid: actor.pid() as u32,
+            pid,
             tid: attempt.tid as u32,
             ppid: Some(std::process::id()),
-            comm: actor.comm(),
+            comm,
             uid: 0,
             euid: None,
             kind: attempt.kind,

@@ -15,6 +15,7 @@ use crate::oom;
 use crate::scenario::{Reach, Scenario, Skip};
 use crate::session::Session;
 use crate::tracer::{NotStarted, Tracer, no_raw_controls, only_one_task};
+use crate::verified;
 
 /// Starts forktrace, provokes the session's scenarios, ends it and compares.
 pub(super) fn run(tests: &mut Tests, style: &str, session: Session) {
@@ -32,6 +33,10 @@ pub(super) fn run(tests: &mut Tests, style: &str, session: Session) {
         return;
     };
     about_itself(tests, style, prefix, &tracer);
+    if let Some(verified) = verified::check(tracer.running.pid(), session.options) {
+        let name = format!("{prefix}/{}", verified::CASE);
+        tests.report.case(&name, verified);
+    }
     let mut done = provoke(tests, prefix, &scenarios, &mut tracer);
     let one_task = only_one_task(tracer.running.pid());
     tests

@@ -17,6 +17,7 @@ mod overcommit;
 mod pid_max;
 pub(crate) mod pid_namespace_dead;
 mod pids_meanwhile;
+mod program32;
 mod rlimit_nproc;
 mod sched_deadline;
 mod sched_ext;
@@ -248,6 +249,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         negative::SCENARIOS,
         once::SCENARIOS,
         nproc_at_exec::SCENARIOS,
+        program32::SCENARIOS,
         thread_stack::UNTOLD,
         // Last: what kprobes have been skipped for casts doubt on what follows.
         once::BESIDE_MAPS,
