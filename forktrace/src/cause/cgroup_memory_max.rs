@@ -67,13 +67,13 @@ pub(super) fn explained_by_pid_ns(e: &Evidence) -> bool {
     ) && e.dead_pid_ns().is_some()
 }
 
-/// The OOM killer was called in one of its memory cgroups between enter and
-/// return, and one of them is full: the creation was not let go on.
+/// The OOM killer was called between enter and return, in one of its memory cgroups or in another below the
+/// topmost of them, and one of them is full: the creation was not let go on.
 fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::ENOMEM || e.memory_delta? <= 0 {
         return None;
     }
-    Finding::inferred(limits::memory(e.full_memory()?))
+    Finding::inferred(limits::memory(e.full_memory_with_ooms()?))
 }
 
 fn summary(v: &Verdict, subject: &Subject<'_>) -> String {

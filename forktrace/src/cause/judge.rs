@@ -11,7 +11,7 @@
 //! (`observed`).
 
 use crate::{
-    cause::{Cause, Entry, Finding, Verdict, candidates, catalogue},
+    cause::{Cause, Entry, Finding, Verdict, candidates, catalogue, overcommit},
     evidence::{Evidence, Stage},
     model::{Certainty, Limit, Unit},
 };
@@ -97,6 +97,17 @@ fn by_snapshot(evidence: &Evidence) -> (Cause, Finding) {
     };
     // They are concluded from limits that were others a moment before.
     if evidence.limits_changed && matches!(first.0, Cause::RlimitNproc | Cause::ThreadsMax) {
+        return UNKNOWN;
+    }
+    // An execve that is under way needn't have been a moment before; and the count of OOM events is that of all
+    // below the topmost cgroup, whose OOM killer mostly finds a victim, so that the creation goes on. Beside what
+    // else refuses, neither shows which it was.
+    let doubtful = match first.0 {
+        Cause::ExecInProgress => found.any(|_| true),
+        Cause::CgroupMemoryMax => overcommit::would_refuse(evidence) || found.any(|_| true),
+        _ => false,
+    };
+    if doubtful {
         return UNKNOWN;
     }
     // The pids controller counts its refusals, so it contradicts: had an

@@ -43,10 +43,27 @@ pub(super) fn seen(e: &Evidence) -> Option<Finding> {
             limit: Some(limit(level)),
         });
     }
-    // The check has refused, and a task has ended since: which level it was is
-    // concluded from how near it is.
-    let near = |l: &&NprocLevel| l.limit.is_some_and(|limit| l.usage + RACE > limit);
-    Finding::inferred(e.nproc.iter().find(near).map(limit))
+    // The check has refused, and a task has ended since: whose limit it was is known where there is one, and
+    // else concluded from how near it is. What was compared isn't known any more.
+    let mut bounds = e.nproc.iter().filter(|l| l.limit.is_some());
+    let (certainty, level) = match (bounds.next(), bounds.next()) {
+        (Some(only), None) => (certainty, Some(only)),
+        _ => {
+            let near = |l: &&NprocLevel| l.limit.is_some_and(|limit| l.usage + RACE > limit);
+            (Certainty::Inferred, e.nproc.iter().find(near))
+        }
+    };
+    let Some(level) = level else {
+        return Finding::inferred(None);
+    };
+    Some(Finding {
+        certainty,
+        limit: Some(Limit {
+            value: None,
+            usage: None,
+            ..limit(level)
+        }),
+    })
 }
 
 /// Who was refused, and by whose limit.
@@ -63,12 +80,16 @@ pub(super) fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
         Owner::User { .. } => format!("{} has", subject.user()),
         owner => format!("the creator of {owner} has"),
     };
-    format!(
-        "{}{whose} {} tasks where RLIMIT_NPROC allows {}{after}",
-        subject.opening(),
-        limit.usage.unwrap_or(0),
-        limit.value.unwrap_or(0),
-    )
+    match (limit.usage, limit.value) {
+        (Some(usage), Some(value)) => format!(
+            "{}{whose} {usage} tasks where RLIMIT_NPROC allows {value}{after}",
+            subject.opening()
+        ),
+        _ => format!(
+            "{}{whose} more tasks than RLIMIT_NPROC allows{after}",
+            subject.opening()
+        ),
+    }
 }
 
 /// What to know: the limit belongs to the process, the count to the user that it has become, so it is
@@ -155,15 +176,37 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_has_fallen_is_inferred_and_one_far_away_not_claimed() {
-        let e = evidence(Stage::Exec, vec![level(20, 21, None)]);
-        let found = seen(&e).unwrap();
-        assert_eq!(found.certainty, Certainty::Inferred);
-        assert_eq!(found.limit.unwrap().value, Some(21));
-        let e = evidence(Stage::Exec, vec![level(3, 5000, None)]);
-        let found = seen(&e).unwrap();
-        assert_eq!(found.certainty, Certainty::Inferred);
-        assert_eq!(found.limit, None);
+    fn a_number_that_has_fallen_is_not_told() {
+        let told = |stage, nproc| {
+            let found = seen(&evidence(stage, nproc)).unwrap();
+            let numbers = found.limit.as_ref().map(|l| (l.usage, l.value));
+            assert!(numbers.is_none_or(|numbers| numbers == (None, None)));
+            (found.certainty, found.limit.map(|l| l.owner))
+        };
+        // The check refused, and there is no other limit.
+        let user = Some(Owner::user(33));
+        for fallen in [
+            level(21, 21, None),
+            level(20, 21, None),
+            level(3, 5000, None),
+        ] {
+            let seen = told(Stage::Exec, vec![fallen.clone()]);
+            assert_eq!(seen, (Certainty::Observed, user.clone()));
+            let returned = told(Stage::ExecReturned, vec![fallen]);
+            assert_eq!(returned, (Certainty::Inferred, user.clone()));
+        }
+        // Of several the one that is near; one far away is not claimed.
+        let several = |first| vec![level(first, 21, None), level(3, 5000, Some(7))];
+        assert_eq!(told(Stage::Exec, several(20)), (Certainty::Inferred, user));
+        assert_eq!(told(Stage::Exec, several(1)), (Certainty::Inferred, None));
+    }
+
+    #[test]
+    fn a_number_that_has_fallen_takes_no_cause_along() {
+        let e = evidence(Stage::ExecReturned, vec![level(20, 21, None)]);
+        let verdict = crate::cause::judge::judge(&e);
+        assert_eq!(verdict.cause, crate::cause::Cause::RlimitNproc);
+        assert_eq!(verdict.certainty, Certainty::Inferred);
     }
 
     #[test]

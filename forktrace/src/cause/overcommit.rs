@@ -54,11 +54,23 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
         return None;
     }
     // A memory cgroup on its last pages could be the one just as well.
-    let spoke = |cgroup: &&CgroupLimit| e.memory_delta != Some(0) || !tells_of_refusals(cgroup);
+    let spoke = |cgroup: &&CgroupLimit| {
+        cgroup.ooms != Some(0) && (e.memory_delta != Some(0) || !tells_of_refusals(cgroup))
+    };
     if e.memory.iter().filter(spoke).any(nearly_full) {
         return None;
     }
     by_numbers(e, e.overcommit.as_ref()?)
+}
+
+/// Whether the numbers would refuse the copy, whatever memory cgroups say.
+pub(super) fn would_refuse(e: &Evidence) -> bool {
+    let of_copy = e.errno == Errno::ENOMEM && !e.shares_vm && e.thread_stack.is_none();
+    of_copy
+        && e.overcommit
+            .as_ref()
+            .and_then(|o| by_numbers(e, o))
+            .is_some()
 }
 
 /// The kernel's comparison, made again at the return. Where the caller's mappings

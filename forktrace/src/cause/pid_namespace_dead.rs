@@ -1,6 +1,6 @@
 //! The pid namespace in which the child would live has lost its init
-//! (`unshare --pid` without `--fork`; setns into a dying container): ENOMEM,
-//! for ever.
+//! (`unshare --pid` without `--fork`; setns into a dying container), or its first
+//! child was refused after it had its id: ENOMEM, for ever.
 //!
 //! kernel/pid.c `alloc_pid` (`PIDNS_ADDING`), and again under tasklist_lock in
 //! kernel/fork.c. Fork-like calls only: CLONE_THREAD answers EINVAL earlier.
@@ -28,7 +28,15 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::ENOMEM || !matches!(e.stage, Stage::IoToPid | Stage::AfterCgroups) {
         return None;
     }
-    Finding::observed(limit(e.dead_pid_ns()?))
+    let dead = e.dead_pid_ns()?;
+    // Whatever refuses the first child of a namespace behind `alloc_pid` leaves it like this, too (kernel/pid.c
+    // `free_pid`): then it wasn't before.
+    let by_itself = e.stage == Stage::AfterCgroups && dead.allocated == 0;
+    if !by_itself {
+        return Finding::observed(limit(dead));
+    }
+    let scheduler = e.sched_ext.as_ref().is_some_and(|s| s.enabled);
+    Finding::inferred((!scheduler).then(|| limit(dead))?)
 }
 
 fn exhausted(e: &Evidence) -> Option<Finding> {
@@ -55,21 +63,25 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
         |limit| limit.owner.to_string(),
     );
     format!(
-        "{}{which}, where its children would live, has no init process any more",
+        "{}{which}, where its children would live, has no init process",
         subject.opening()
     )
 }
 
 fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
-    vec![fix(
+    let start_over = fix(
         None,
         "use `unshare --pid --fork`; enter the container again, or start a new one".to_owned(),
         format!(
             "it has nothing to do with memory, and no setting helps; compare /proc/{pid}/ns/pid with /proc/{pid}/ns/pid_for_children",
             pid = subject.caller.pid
         ),
-    )]
+    );
+    vec![start_over, fix(None, None, FIRST_CHILD.to_owned())]
 }
+
+const FIRST_CHILD: &str = "its init has ended, or its first child was refused, as pids.max refuses (EAGAIN): then \
+     trying again gives this answer, and it takes a new namespace";
 
 const PAGE: Page = Page {
     cause: Cause::PidNamespaceDead,
@@ -77,13 +89,17 @@ const PAGE: Page = Page {
     errno: &["ENOMEM"],
     errno_note: Some("A thread gets EINVAL instead, from an earlier check."),
     scope: "a pid namespace",
-    summary: "the pid namespace for children has lost its init: no fork ever again",
+    summary: "the pid namespace for children has no init: no fork ever again",
     about: &[
         "When the first process (pid 1) of a pid namespace has ended, nothing can be created in \
          it any more. A process whose children would live there gets ENOMEM from each fork, \
          though memory has nothing to do with it.",
         "It comes from `unshare --pid` without `--fork` (the first child becomes the namespace's \
          init, and ends), and from entering a container that is just dying.",
+        "A namespace whose first child is refused after it was given its id has no init either, and \
+         never gets one. pids.max refuses so late, and a pidfd beyond RLIMIT_NOFILE: the first \
+         fork answers EAGAIN or EMFILE, and a program that tries again gets ENOMEM from then on, \
+         whatever has been raised.",
     ],
     checks: &[
         check(
@@ -130,7 +146,8 @@ const PAGE: Page = Page {
         ),
         remedy(
             "program",
-            "A process that unshared or entered the namespace gets its own back with setns(2) on \
+            "When the first fork after `unshare(CLONE_NEWPID)` is refused, don't try again in the same \
+             namespace: back to one's own, and unshare anew. A process that unshared or entered the namespace gets its own back with setns(2) on \
              a descriptor of its /proc/self/ns/pid.",
         ),
     ],

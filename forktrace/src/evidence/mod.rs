@@ -72,6 +72,9 @@ pub struct CgroupLimit {
     /// Memory: its OOM killer is off (v1, memory.oom_control), so that a
     /// charge beyond the limit fails.
     pub oom_kill_disable: bool,
+    /// Memory: how often this limit has called the OOM killer so far; `None`: not read. Where it never has,
+    /// no charge was refused here.
+    pub ooms: Option<u64>,
 }
 
 /// One step of the comparison that RLIMIT_NPROC makes.
@@ -247,7 +250,7 @@ pub struct Evidence {
     pub memory: Vec<CgroupLimit>,
     /// The memory cgroup whose OOM killer found no victim.
     pub memory_refused: Option<CgroupLimit>,
-    /// OOM events of the memory cgroups between enter and return.
+    /// OOM events between enter and return, of the caller's topmost memory cgroup and all below it: others' too.
     pub memory_delta: Option<i64>,
     /// The first cgroup on the way up whose kernel memory is on its last pages
     /// (v1); bytes.
@@ -274,9 +277,10 @@ impl Evidence {
     }
 
     /// The namespace that had no id left: the first full one from the child's
-    /// own up, as `alloc_pid()` goes.
+    /// own up, as `alloc_pid()` goes. Where one id is asked for (set_tid), that it is in use is EEXIST.
     pub fn full_pid_ns(&self) -> Option<&PidNs> {
-        self.pid_ns.iter().find(|ns| ns.full)
+        let asked = self.other_errnos.as_ref().map_or(0, |o| o.set_tid_size);
+        self.pid_ns.iter().skip(asked).find(|ns| ns.full)
     }
 
     /// Whether it can have been the ids that ran out where an id is given. What else answers EAGAIN there: the
@@ -313,9 +317,18 @@ impl Evidence {
     /// The first memory cgroup on the way up that was full, as far as can be
     /// known after the half-made child has given back what it had charged.
     pub fn full_memory(&self) -> Option<&CgroupLimit> {
-        self.memory.iter().find(|c| {
-            c.limit
-                .is_some_and(|limit| c.usage.saturating_add(self.half_made) >= limit)
-        })
+        self.memory.iter().find(|c| self.is_full_of_memory(c))
+    }
+
+    /// Of those the first that isn't known to have called no OOM killer. Page cache fills a cgroup
+    /// for good, and is taken back where there is need.
+    pub fn full_memory_with_ooms(&self) -> Option<&CgroupLimit> {
+        let mut full = self.memory.iter().filter(|c| self.is_full_of_memory(c));
+        full.find(|c| c.ooms != Some(0))
+    }
+
+    fn is_full_of_memory(&self, cgroup: &CgroupLimit) -> bool {
+        let usage = cgroup.usage.saturating_add(self.half_made);
+        cgroup.limit.is_some_and(|limit| usage >= limit)
     }
 }

@@ -46,7 +46,8 @@ fn strict(readings: &Readings) -> Option<Row> {
         Unit::Bytes,
     );
     limit.usable = Some(commit_limit.saturating_sub(admin).saturating_sub(user));
-    limit.requested = process.and_then(private);
+    let promises = readings.details.as_ref().and_then(|d| d.promises);
+    limit.requested = promises.or_else(|| process.and_then(private));
     limit.file = Some("/proc/sys/vm/overcommit_memory".to_owned());
     let requested = limit.requested;
     let mut row = row(Refuses::Processes, limit);
@@ -83,7 +84,7 @@ fn heuristic(readings: &Readings) -> Option<Row> {
     Some(row)
 }
 
-/// What a fork copies: private writable memory, the stack apart.
+/// What a fork copies, where no more is known than the sizes: private writable memory, the stack apart.
 fn private(process: &Status) -> Option<u64> {
     Some(process.vm_data? + process.vm_stack.unwrap_or(0))
 }

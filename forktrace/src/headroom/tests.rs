@@ -369,6 +369,15 @@ fn strict_overcommit_counts_what_a_fork_asks_for() {
     assert_eq!(fork.limit.requested, Some(320 << 10));
     assert_eq!(fork.percent, Some(96.4));
     assert_eq!(fork.refuses, Refuses::Processes);
+    // Most of it is promised by nobody (MADV_DONTFORK), by the mappings' flags.
+    r.details = Some(Details {
+        promises: Some(10 << 10),
+        ..Details::default()
+    });
+    let h = headroom(&r, 90.0);
+    let fork = row(&h, "CommitLimit", "host");
+    assert_eq!(fork.limit.requested, Some(10 << 10));
+    assert_eq!(fork.percent, Some(60.0));
 }
 
 #[test]
@@ -388,6 +397,40 @@ fn heuristic_overcommit_compares_one_mapping() {
         (maps.percent, maps.refuses),
         (Some(100.0), Refuses::Threads)
     );
+}
+
+#[test]
+fn locked_memory_counts_for_who_locks_what_is_to_come() {
+    let mut r = readings(Subject::Process(10));
+    r.main = Some(10);
+    r.details = Some(Details::default());
+    r.processes[1].vm_size = Some(8 << 20);
+    let bounds = Bounds {
+        soft: Some(8 << 20),
+        hard: Some(8 << 20),
+    };
+    let limits = Limits {
+        locked: bounds,
+        ..nproc(100)
+    };
+    r.limits.insert(10, limits);
+    let memlock = |r: &Readings| {
+        let all = headroom(r, 90.0).limits;
+        let row = all.into_iter().find(|r| r.cause == Cause::RlimitMemlock)?;
+        Some((row.percent, row.exempt))
+    };
+    assert_eq!(memlock(&r), None);
+    // A buffer of its own.
+    r.processes[1].vm_locked = Some(5 << 20);
+    assert_eq!(memlock(&r), None);
+    r.processes[1].vm_locked = Some(6 << 20);
+    assert_eq!(memlock(&r), Some((Some(75.0), None)));
+    r.processes[1].capabilities = 1 << 14;
+    let exempt = "the process has CAP_IPC_LOCK, which exempts it";
+    assert_eq!(memlock(&r), Some((Some(75.0), Some(exempt.to_owned()))));
+    // Of a user namespace that isn't the host's.
+    r.namespaces.of.insert(10, 77);
+    assert_eq!(memlock(&r), Some((Some(75.0), None)));
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub fn read(hierarchies: &Hierarchies, proc: &Path) -> Past {
     }
     Past {
         version,
-        local_events: local_events(proc),
+        local_events: has_local_events(proc, "pids_localevents"),
         cgroups: cgroups.into_values().filter(Counts::tells).collect(),
         killed: fs::read(proc.join("vmstat"))
             .ok()
@@ -117,6 +117,12 @@ fn memory(folder: &Path) -> Counts {
     }
 }
 
+/// How often the limit in this file has called the OOM killer so far (v2: `oom` of memory.events.local); `None`
+/// where that isn't to be had.
+pub fn ooms_at(limit: &Path) -> Option<u64> {
+    memory(limit.parent()?).out_of_memory
+}
+
 impl Counts {
     fn tells(&self) -> bool {
         [
@@ -149,16 +155,14 @@ fn key(text: &[u8], name: &str) -> Option<u64> {
     })
 }
 
-fn local_events(proc: &Path) -> bool {
+/// Whether the v2 hierarchy is mounted with an option by which events aren't counted in the cgroups above as well.
+pub fn has_local_events(proc: &Path, option: &str) -> bool {
     let mounts = fs::read(proc.join("self/mountinfo")).unwrap_or_default();
     let mounts = String::from_utf8_lossy(&mounts);
     mounts.lines().any(|line| {
         let filesystem = line.split_once(" - ").map(|(_, after)| after);
         filesystem.is_some_and(|after| {
-            after.starts_with("cgroup2 ")
-                && after
-                    .split([' ', ','])
-                    .any(|word| word == "pids_localevents")
+            after.starts_with("cgroup2 ") && after.split([' ', ',']).any(|word| word == option)
         })
     })
 }
@@ -191,6 +195,10 @@ mod tests {
         let mountinfo = format!("1 2 0:3 / {} rw - cgroup2 cgroup2 rw\n", mount.display());
         let hierarchies = Hierarchies::from_mountinfo(mountinfo.as_bytes(), true);
         let past = read(&hierarchies, &top.join("proc"));
+        let local = |option| has_local_events(&top.join("proc"), option);
+        assert!(local("pids_localevents") && !local("memory_localevents"));
+        let ooms = |name| ooms_at(&mount.join(name).join("memory.max"));
+        assert_eq!((ooms("a"), ooms("b"), ooms("c")), (Some(2), Some(0), None));
         let _ = fs::remove_dir_all(&top);
         assert_eq!(
             (past.killed, past.local_events, past.more),

@@ -99,9 +99,10 @@ impl Status {
         (seen == 3).then_some(status)
     }
 
-    /// Ended, and not reaped by its parent.
+    /// Ended, all of it, and not reaped by its parent. A first thread that has ended stays until the others
+    /// have: a process, or a pid namespace's init, lives on without it.
     pub fn is_zombie(&self) -> bool {
-        matches!(self.state, 'Z' | 'X')
+        matches!(self.state, 'Z' | 'X') && self.threads <= 1
     }
 
     /// Whether it has the capability in its own user namespace.

@@ -57,8 +57,11 @@ pub struct Details {
     pub mappings: Option<u64>,
     /// vm.max_map_count.
     pub max_map_count: Option<u64>,
-    /// Bytes of the largest private writable mapping.
+    /// Bytes of the largest mapping that a fork promises again; where the mappings' flags weren't read, of the
+    /// largest private writable one.
     pub largest_mapping: Option<u64>,
+    /// Bytes of all mappings that a fork promises again, where the flags were read.
+    pub promises: Option<u64>,
     /// SCHED_DEADLINE.
     pub deadline: bool,
     /// Its children would go to a pid namespace whose init has ended.
@@ -133,9 +136,14 @@ impl Readings {
     /// Whether it has CAP_SYS_ADMIN in the initial user namespace.
     pub fn is_admin(&self, process: &Status) -> bool {
         const CAP_SYS_ADMIN: u32 = 21;
+        self.has_on_host(process, CAP_SYS_ADMIN)
+    }
+
+    /// Whether it has this capability in the initial user namespace, where `capable()` asks for it.
+    pub fn has_on_host(&self, process: &Status, capability: u32) -> bool {
         let known = self.namespaces.of.get(&process.pid);
         let namespace = known.copied().unwrap_or(self.namespaces.own);
-        namespace == INITIAL && process.has_capability(CAP_SYS_ADMIN)
+        namespace == INITIAL && process.has_capability(capability)
     }
 }
 

@@ -14,7 +14,7 @@ mod text;
 use std::{
     ffi::OsStr,
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use forktrace_common::{
@@ -36,6 +36,7 @@ use crate::{
         limits::{Files, HostNow},
         open_files, own_namespaces,
         passwd::Passwd,
+        past,
         sched_ext::Schedulers,
     },
     model::{Caller, Cgroup, CgroupOwner, Errno, Limit, Owner, Unit},
@@ -97,6 +98,8 @@ pub struct Decoder {
     /// Of the host; `None` where /proc is another's.
     first_ids: Option<FirstIds>,
     schedulers: Schedulers,
+    /// OOM events of cgroups aren't counted in those above.
+    local_ooms: bool,
 }
 
 impl Decoder {
@@ -105,7 +108,7 @@ impl Decoder {
         let mut files = Files::of_proc();
         // Opened in time.
         let _ = open_files::now(&mut files);
-        let proc_is_hosts = own_namespaces::proc_is_hosts(std::path::Path::new("/proc"));
+        let proc_is_hosts = own_namespaces::proc_is_hosts(Path::new("/proc"));
         Self {
             hierarchies,
             passwd,
@@ -113,6 +116,7 @@ impl Decoder {
             files,
             first_ids: proc_is_hosts.then(|| FirstIds::new(PathBuf::from("/proc"))),
             schedulers: Schedulers::default(),
+            local_ooms: past::has_local_events(Path::new("/proc"), "memory_localevents"),
         }
     }
 
@@ -204,7 +208,7 @@ impl Decoder {
             memory_refused: has(fact::MEMCG_SEEN)
                 .then(|| self.refusing(&event.memcg_oom, &event, &paths, Resource::Memory))
                 .flatten(),
-            memory_delta: (event.flags & flag::HAVE_MEMCG_DELTA != 0).then_some(event.memcg_delta),
+            memory_delta: self.memory_delta(&event),
             kernel_memory_near: self.kernel_memory(&event, &paths),
             half_made: event.pgtables_bytes + small_parts(Page::here().shift()),
             overcommit: overcommit(&event, errno, &host, &signs, self.proc_is_hosts),
@@ -227,6 +231,14 @@ impl Decoder {
         })
     }
 
+    /// OOM events of the topmost cgroup that has memory limited. That there were none says nothing where
+    /// those of cgroups below don't count there.
+    fn memory_delta(&self, event: &FailureEvent) -> Option<i64> {
+        let known = event.flags & flag::HAVE_MEMCG_DELTA != 0;
+        let delta = known.then_some(event.memcg_delta);
+        delta.filter(|delta| *delta != 0 || !self.local_ooms)
+    }
+
     /// Reads what only files have, and only where it could be the cause.
     fn read_later(&mut self, evidence: &mut Evidence, pid: u32, host: &HostNow) {
         match evidence.stage {
@@ -237,6 +249,12 @@ impl Decoder {
                     && host.hugetlb != Some(0) =>
             {
                 evidence.huge_pages = huge_pages::lacking(pid);
+            }
+            Stage::Unseen if evidence.memory_delta.is_some_and(|delta| delta != 0) => {
+                for cgroup in &mut evidence.memory {
+                    let file = cgroup.file.as_ref().map(Path::new);
+                    cgroup.ooms = file.and_then(past::ooms_at);
+                }
             }
             Stage::AfterCgroups => evidence.sched_ext = self.schedulers.just_now(),
             _ => {}
@@ -329,7 +347,7 @@ impl Decoder {
         resource: Resource,
     ) -> CgroupLimit {
         let file = path.as_deref().and_then(|p| {
-            let p = std::path::Path::new(OsStr::from_bytes(p));
+            let p = Path::new(OsStr::from_bytes(p));
             self.hierarchies.limit_file(version, resource, p)
         });
         let positive = |n: i64| n.max(0) as u64;
@@ -347,6 +365,7 @@ impl Decoder {
             usage,
             limit: bound,
             oom_kill_disable: limit.oom_kill_disable != 0,
+            ooms: None,
         }
     }
 }
@@ -409,6 +428,7 @@ mod tests {
             usage,
             limit,
             oom_kill_disable: false,
+            ooms: None,
         }
     }
 

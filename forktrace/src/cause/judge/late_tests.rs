@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Nothing is full, nothing is wrong with the call.
-fn no_other_errno() -> OtherErrnos {
+pub(super) fn no_other_errno() -> OtherErrnos {
     OtherErrnos {
         user_full: None,
         other_full: None,
@@ -103,6 +103,11 @@ fn after_the_cgroups_enomem_has_other_reasons_too() {
     let mut dead = e.clone();
     dead.pid_ns[0].dead = true;
     assert_eq!(named(&dead), (Cause::PidNamespaceDead, Certainty::Observed));
+    // It may be the refusal of its first child that has left it without an init.
+    dead.pid_ns[0].allocated = 0;
+    assert_eq!(named(&dead), (Cause::SchedExt, Certainty::Inferred));
+    dead.sched_ext = Some(SchedExt::default());
+    assert_eq!(named(&dead), (Cause::PidNamespaceDead, Certainty::Inferred));
     // The futex hash (6.16+) is charged to a memory cgroup.
     let mut full = e.clone();
     full.memory_refused = Some(cgroup("/m", 1 << 20, Some(1 << 20)));

@@ -81,6 +81,7 @@ pub(super) fn cgroup(path: &str, usage: u64, limit: Option<u64>) -> CgroupLimit 
         usage,
         limit,
         oom_kill_disable: false,
+        ooms: None,
     }
 }
 
@@ -663,7 +664,8 @@ fn a_full_memory_cgroup_that_has_refused_nobody_leaves_overcommit() {
     let v2 = "/sys/fs/cgroup/a/memory.max";
     for (file, delta, cause) in [
         (v2, Some(0), Cause::Overcommit),
-        (v2, Some(1), Cause::CgroupMemoryMax),
+        // Whose OOM killer it was isn't known.
+        (v2, Some(1), Cause::Unknown),
         (v2, None, Cause::Unknown),
         (
             "/sys/fs/cgroup/memory/a/memory.limit_in_bytes",
@@ -678,6 +680,59 @@ fn a_full_memory_cgroup_that_has_refused_nobody_leaves_overcommit() {
         }];
         assert_eq!(verdict(&e).0, cause, "{file}, {delta:?}");
     }
+}
+
+/// The OOM killer of a cgroup beside it is at work all the time.
+#[test]
+fn an_oom_event_is_of_whichever_cgroup_below_the_topmost() {
+    let full = || cgroup("/a/b", 1 << 26, Some(1 << 26));
+    let mut e = roomy(Errno::ENOMEM, Stage::Unseen);
+    e.memory_delta = Some(1);
+    e.memory = vec![full()];
+    let memory = (Cause::CgroupMemoryMax, Certainty::Inferred);
+    let named = |e: &Evidence| (judge(e).cause, judge(e).certainty);
+    for ooms in [None, Some(3)] {
+        e.memory[0].ooms = ooms;
+        assert_eq!(named(&e), memory, "{ooms:?}");
+    }
+    let dead = |e: &Evidence| {
+        let mut dead = e.clone();
+        dead.pid_ns[0].dead = true;
+        dead
+    };
+    let strict = |e: &Evidence| {
+        let mut strict = e.clone();
+        if let Some(o) = &mut strict.overcommit {
+            o.mode = OvercommitMode::Never;
+            o.committed = 4 << 30;
+        }
+        strict
+    };
+    // Either can have refused.
+    assert_eq!(named(&dead(&e)).0, Cause::Unknown);
+    assert_eq!(named(&strict(&e)).0, Cause::Unknown);
+    // It is full of page cache, and has never called its own.
+    e.memory[0].ooms = Some(0);
+    assert_eq!(named(&e).0, Cause::Unknown);
+    assert_eq!(named(&dead(&e)).0, Cause::PidNamespaceDead);
+    assert_eq!(named(&strict(&e)).0, Cause::Overcommit);
+    // Its parent's limit is the one.
+    e.memory.push(CgroupLimit {
+        ooms: Some(7),
+        ..cgroup("/a", 1 << 27, Some(1 << 27))
+    });
+    assert_eq!(verdict(&e).2.as_deref(), Some("/a"));
+}
+
+#[test]
+fn an_execve_that_is_under_way_proves_nothing_beside_ids_that_ran_out() {
+    let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+    e.in_exec = true;
+    assert_eq!(verdict(&e).0, Cause::ExecInProgress);
+    e.pid_ns[0].full = true;
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    e.in_exec = false;
+    assert_eq!(verdict(&e).0, Cause::PidMax);
 }
 
 #[test]
@@ -703,6 +758,23 @@ fn the_first_namespace_without_an_id_refuses() {
         let wanted = (Cause::PidMax, Certainty::Observed, Some(owner.to_owned()));
         assert_eq!(verdict(&e), wanted, "{full:?}");
     }
+}
+
+#[test]
+fn an_id_that_is_asked_for_does_not_run_out() {
+    let mut e = roomy(Errno::EAGAIN, Stage::IoToPid);
+    let ns = |inum, level| PidNs {
+        inum,
+        level,
+        full: true,
+        ..e.pid_ns[0].clone()
+    };
+    e.pid_ns = vec![ns(8, 1), ns(4, 0)];
+    assert_eq!(verdict(&e).2.as_deref(), Some("pid namespace 8"));
+    let mut asked = super::late_tests::no_other_errno();
+    (asked.set_tid_size, asked.set_tid) = (1, vec![100]);
+    e.other_errnos = Some(asked);
+    assert_eq!(verdict(&e).2.as_deref(), Some("host"));
 }
 
 #[test]

@@ -22,6 +22,20 @@ fn status_with_a_name_that_is_no_text() {
 }
 
 #[test]
+fn a_process_lives_on_without_its_first_thread() {
+    let zombie = |state, threads| {
+        let status = Status {
+            state,
+            threads,
+            ..Status::default()
+        };
+        status.is_zombie()
+    };
+    assert!(zombie('Z', 1) && zombie('Z', 0) && zombie('X', 1));
+    assert!(!zombie('Z', 2) && !zombie('S', 1));
+}
+
+#[test]
 fn limits() {
     let limits = Limits::parse(
         b"Limit                     Soft Limit           Hard Limit           Units     \n\

@@ -11,6 +11,7 @@ use super::{
     CgroupUse, Details, Hierarchies, HostNow, Limits, Missing, Passwd, Readings, ReadingsError,
     Resource, Status, Subject, UnitLimits, UserNamespaces, at_start, namespaces,
 };
+use crate::evidence::OvercommitMode;
 use crate::host::cgroup::Reading;
 use crate::host::process::Bounds;
 use crate::host::{limits, mappings, process, unit_limits};
@@ -73,7 +74,8 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
         }
     }
     if let Some(pid) = readings.main {
-        let mut details = details(&mut readings.unreadable, &hierarchies, proc, pid);
+        let flags = flags_matter(&readings, pid);
+        let mut details = details(&mut readings.unreadable, &hierarchies, proc, pid, flags);
         details.pid_namespace_dead =
             namespaces::pid_namespace_is_dead(&readings.processes, proc, pid);
         readings.details = Some(details);
@@ -254,7 +256,9 @@ fn details(
     hierarchies: &Hierarchies,
     proc: &Path,
     pid: u32,
+    flags: bool,
 ) -> Details {
+    let promises = flags.then(|| mappings::accounted(pid)).flatten();
     let mappings = process::mappings(proc, pid);
     if let Err(error) = &mappings {
         unreadable.push(Missing {
@@ -268,10 +272,30 @@ fn details(
     Details {
         mappings: mappings.ok().filter(|count| *count > 0),
         max_map_count: limits::max_map_count(),
-        largest_mapping: mappings::largest_private_writable(pid),
+        largest_mapping: promises
+            .map(|promises| promises.largest)
+            .or_else(|| mappings::largest_private_writable(pid)),
+        promises: promises.map(|promises| promises.sum),
         deadline: process::is_deadline(proc, pid),
         pid_namespace_dead: false,
         cgroup: path.map(|path| path.to_string_lossy().into_owned()),
+    }
+}
+
+/// Whether it takes the flags of a process's mappings to say what a fork of it promises: MAP_NORESERVE,
+/// MADV_DONTFORK and huge pages are private and writable, and promised by nobody. For these flags the
+/// kernel walks the page tables, so where so much is far from any limit their sizes have to do.
+fn flags_matter(readings: &Readings, pid: u32) -> bool {
+    let host = &readings.host;
+    let size = readings.processes.iter().find(|p| p.pid == pid);
+    let size = size.and_then(|p| p.vm_size).unwrap_or(0);
+    match host.overcommit_memory.map(OvercommitMode::from_number) {
+        Some(OvercommitMode::Never) => true,
+        Some(OvercommitMode::Heuristic) => {
+            let kib = host.mem_total.unwrap_or(0) + host.swap_total.unwrap_or(0);
+            size / 1024 >= kib / 2
+        }
+        Some(OvercommitMode::Always) | None => false,
     }
 }
 
@@ -289,6 +313,26 @@ fn unreadable_mappings(error: &std::io::Error, is_root: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_of_mappings_are_read_where_they_can_decide() {
+        let matter = |mode, vm_size| {
+            let mut readings = Readings::default();
+            readings.host.overcommit_memory = mode;
+            readings.host.mem_total = Some(768);
+            readings.host.swap_total = Some(256);
+            readings.processes = vec![Status {
+                pid: 7,
+                vm_size: Some(vm_size),
+                ..Status::default()
+            }];
+            flags_matter(&readings, 7)
+        };
+        assert!(matter(Some(0), 512 << 10));
+        assert!(!matter(Some(0), (512 << 10) - 1024));
+        assert!(!matter(Some(1), 1 << 40) && !matter(None, 1 << 40));
+        assert!(matter(Some(2), 0));
+    }
 
     #[test]
     fn root_is_not_told_to_be_root() {
