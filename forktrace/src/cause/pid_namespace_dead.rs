@@ -1,6 +1,6 @@
 //! The pid namespace in which the child would live has lost its init
-//! (`unshare --pid` without `--fork`; setns into a dying container), or its first
-//! child was refused after it had its id: ENOMEM, for ever.
+//! (`unshare --pid` without `--fork`; setns into a dying container), or (up to 6.18) its
+//! first child was refused after it had its id: ENOMEM, for ever.
 //!
 //! kernel/pid.c `alloc_pid` (`PIDNS_ADDING`), and again under tasklist_lock in
 //! kernel/fork.c. Fork-like calls only: CLONE_THREAD answers EINVAL earlier.
@@ -30,7 +30,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
     }
     let dead = e.dead_pid_ns()?;
     // Whatever refuses the first child of a namespace behind `alloc_pid` leaves it like this, too (kernel/pid.c
-    // `free_pid`): then it wasn't before.
+    // `free_pid`, up to 6.18): then it wasn't before.
     let by_itself = e.stage == Stage::AfterCgroups && dead.allocated == 0;
     if !by_itself {
         return Finding::observed(limit(dead));
@@ -80,8 +80,8 @@ fn fixes(_: &Verdict, subject: &Subject<'_>, _: &Context) -> Vec<Fix> {
     vec![start_over, fix(None, None, FIRST_CHILD.to_owned())]
 }
 
-const FIRST_CHILD: &str = "its init has ended, or its first child was refused, as pids.max refuses (EAGAIN): then \
-     trying again gives this answer, and it takes a new namespace";
+const FIRST_CHILD: &str = "its init has ended, or (Linux up to 6.18) its first child was refused, as pids.max refuses \
+     (EAGAIN): then trying again gives this answer, and it takes a new namespace";
 
 const PAGE: Page = Page {
     cause: Cause::PidNamespaceDead,
@@ -96,10 +96,10 @@ const PAGE: Page = Page {
          though memory has nothing to do with it.",
         "It comes from `unshare --pid` without `--fork` (the first child becomes the namespace's \
          init, and ends), and from entering a container that is just dying.",
-        "A namespace whose first child is refused after it was given its id has no init either, and \
-         never gets one. pids.max refuses so late, and a pidfd beyond RLIMIT_NOFILE: the first \
-         fork answers EAGAIN or EMFILE, and a program that tries again gets ENOMEM from then on, \
-         whatever has been raised.",
+        "Up to 6.18 a namespace whose first child is refused after it was given its id has no init \
+         either, and never gets one. pids.max refuses so late, and a pidfd beyond RLIMIT_NOFILE: the \
+         first fork answers EAGAIN or EMFILE, and a program that tries again gets ENOMEM from then \
+         on, whatever has been raised. 7.3 lets it try again.",
     ],
     checks: &[
         check(

@@ -485,6 +485,65 @@ mod tests {
         assert_eq!(decoded.evidence.pids_full.unwrap().path, None);
     }
 
+    #[test]
+    fn no_oom_events_prove_nothing_where_they_are_counted_in_their_own_cgroup_alone() {
+        let mut decoder = Decoder::new(Hierarchies::default(), Passwd::default());
+        for (local, delta, known) in [
+            (false, 0, Some(0)),
+            (false, 2, Some(2)),
+            (true, 0, None),
+            (true, 2, Some(2)),
+        ] {
+            decoder.local_ooms = local;
+            let mut event = event();
+            assert_eq!(decoder.memory_delta(&event), None);
+            event.flags |= flag::HAVE_MEMCG_DELTA;
+            event.memcg_delta = delta;
+            assert_eq!(decoder.memory_delta(&event), known);
+        }
+    }
+
+    /// The caller's cgroups in three hierarchies have one id.
+    #[test]
+    fn an_id_is_of_its_own_hierarchy() {
+        let mut decoder = Decoder::new(Hierarchies::default(), Passwd::default());
+        let mut event = event();
+        for (place, names) in [(1, b"r\0q\0p\0"), (2, b"o\0n\0m\0")] {
+            let start = place * names.len();
+            event.names[start..start + names.len()].copy_from_slice(names);
+            event.paths[place] = event.paths[0];
+            event.paths[place].start = start as u32;
+            event.paths[place].hierarchy = 7 + place as u32;
+        }
+        for list in [&mut event.pids, &mut event.memory] {
+            list[0] = event::CgroupLimit { id: 30, ..limit(3) };
+        }
+        (event.pids_len, event.memory_len) = (1, 1);
+        event.facts.pids = event.pids[0];
+        event.paths[0].id = 30;
+        let decoded = decoder.failure(event.clone(), &Outcome::default()).unwrap();
+        let path = |of: &CgroupLimit| of.path.clone();
+        let evidence = decoded.evidence;
+        assert_eq!(decoded.cgroup.path.as_deref(), Some("/a/b/c"));
+        assert_eq!(path(&evidence.pids[0]).as_deref(), Some("/p/q/r"));
+        assert_eq!(
+            evidence.pids_full.and_then(|l| l.path).as_deref(),
+            Some("/p/q/r")
+        );
+        assert_eq!(path(&evidence.memory[0]).as_deref(), Some("/m/n/o"));
+        // Memory is where pids are, or in v2: the mounts say which.
+        event.paths[2] = event::CgroupPath::default();
+        for (mounts, wanted) in [
+            ("1 2 0:3 / /v1 rw - cgroup none rw,memory,pids\n", "/p/q/r"),
+            ("1 2 0:3 / /v2 rw - cgroup2 none rw\n", "/a/b/c"),
+        ] {
+            let mounts = Hierarchies::from_mountinfo(mounts.as_bytes(), true);
+            let mut decoder = Decoder::new(mounts, Passwd::default());
+            let decoded = decoder.failure(event.clone(), &Outcome::default()).unwrap();
+            assert_eq!(path(&decoded.evidence.memory[0]).as_deref(), Some(wanted));
+        }
+    }
+
     /// The task was moved between the refusal and the return.
     #[test]
     fn a_limit_that_is_not_on_the_callers_way_has_none_of_its_names() {

@@ -35,6 +35,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         reach: Reach::Own,
         run: two,
     },
+    Scenario {
+        name: "pidns_first_child_refused",
+        reach: Reach::Own,
+        run: first_child,
+    },
 ];
 
 /// Sends children to a new pid namespace whose init comes and goes; answers
@@ -154,6 +159,50 @@ fn two(_: &Place) -> Result<Run> {
         run.expects.push(expect);
     }
     run.keep(caller);
+    Ok(run)
+}
+
+/// pids.max refuses the first child of a new namespace, after it was given its id: that leaves the namespace
+/// without an init, whatever pids.max is then. 7.3 lets it try again: there the next child comes and goes.
+fn first_child(place: &Place) -> Result<Run> {
+    let tree = place.cgroups.tree("pdf")?;
+    let home = tree.at(&["home"])?;
+    let mut run = Run::default();
+    let (mut caller, _) = Actor::start("pd-first", |link| {
+        home.enter()?;
+        sys::unshare(libc::CLONE_NEWPID, "CLONE_NEWPID")?;
+        link.ready(Vec::<u64>::new());
+        link.ready(attempts(Kind::PLAIN, 1));
+        link.ready(attempts(Kind::PLAIN, place.count));
+        Ok(())
+    })?;
+    home.limit(1)?;
+    let first = caller.go()?.attempts;
+    home.limit(50)?;
+    let mut later = caller.go()?.attempts;
+    later.retain(|a| a.errno != 0);
+    must_fail(&first)?;
+    must_fail(&later)?;
+    // The limit has been raised since.
+    let full = WantedLimit {
+        file: None,
+        ..WantedLimit::pids(&home, 1, 1)
+    };
+    for a in &first {
+        let expect = Expect::of(&caller, a, Cause::CgroupPidsMax).limit(full.clone());
+        run.expects.push(expect.within(&place.cgroups, &home));
+    }
+    for a in &later {
+        // Without an init it has no number that could be read.
+        let mut expect = Expect::of(&caller, a, Cause::PidNamespaceDead).limit(WantedLimit {
+            scope: Scope::StartsWith("pid namespace "),
+            ..limit(0)
+        });
+        expect.errno = Errno::ENOMEM;
+        run.expects.push(expect.within(&place.cgroups, &home));
+    }
+    run.keep(caller);
+    run.keep(tree);
     Ok(run)
 }
 

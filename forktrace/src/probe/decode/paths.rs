@@ -1,4 +1,7 @@
 //! The cgroups that an event names: the caller's in each hierarchy, and theirs above.
+//!
+//! Ids are unique within one hierarchy only: on a host with several, the caller's cgroups in two of them can have
+//! one id. So a path is known by its place in the event.
 
 use std::{
     ffi::OsString,
@@ -13,15 +16,22 @@ use forktrace_common::{
 use super::{Named, text::lossy};
 use crate::{
     host::{
-        cgroup::{Controller, Hierarchies, Hierarchy},
+        cgroup::{Controller, Hierarchies, Hierarchy, Resource},
         identity,
     },
     model::Cgroup,
 };
 
+/// Places of an event's paths: that in v2, and those in which pids and memory are charged where these are others
+/// (`forktrace-ebpf/src/snapshot.rs` `cgroups`).
+const OWN: usize = 0;
+const PIDS: usize = 1;
+const MEMORY: usize = 2;
+
 /// One path with its components, root first.
 pub(super) struct Path {
     id: u64,
+    place: usize,
     pub v2: bool,
     /// `None`: longer than an event holds, and gone since.
     components: Option<Vec<Vec<u8>>>,
@@ -53,6 +63,8 @@ pub(super) struct Paths {
     all: Vec<Path>,
     pids_id: u64,
     memory_id: u64,
+    /// The hierarchy of the memory controller, where one is mounted here.
+    memory_is_v2: Option<bool>,
     into_cgroup: bool,
 }
 
@@ -60,7 +72,10 @@ impl Paths {
     /// Takes the names apart; what was too long is looked up by its id.
     pub(super) fn of(event: &FailureEvent, hierarchies: &Hierarchies) -> Self {
         let mut all = Vec::new();
-        for path in event.paths.iter().filter(|p| p.id != 0) {
+        for (place, path) in event.paths.iter().enumerate() {
+            if path.id == 0 {
+                continue;
+            }
             let start = path.start as usize;
             let names = event
                 .names
@@ -76,7 +91,7 @@ impl Paths {
                 components.reverse();
                 Some(components)
             } else {
-                by_id(hierarchies, v2, path.id).map(|p| {
+                by_id(hierarchies, v2, place, path.id).map(|p| {
                     p.as_os_str()
                         .as_bytes()
                         .split(|b| *b == b'/')
@@ -87,6 +102,7 @@ impl Paths {
             };
             all.push(Path {
                 id: path.id,
+                place,
                 v2,
                 components,
             });
@@ -97,19 +113,23 @@ impl Paths {
             all,
             pids_id: leaf(&event.pids, event.pids_len),
             memory_id: leaf(&event.memory, event.memory_len),
+            memory_is_v2: hierarchies
+                .of(Resource::Memory)
+                .map(|hierarchy| hierarchy == Hierarchy::V2),
             into_cgroup: event.clone_flags & clone::INTO_CGROUP != 0,
         }
     }
 
-    fn by_id(&self, id: u64) -> Option<&Path> {
-        self.all.iter().find(|p| p.id == id)
+    /// The path at a place.
+    fn at(&self, place: usize) -> Option<&Path> {
+        self.all.iter().find(|path| path.place == place)
     }
 
     /// The cgroup that CLONE_INTO_CGROUP names.
     pub(super) fn target(&self, event: &FailureEvent) -> Option<Named> {
         let filled = event.flags & event::flag::HAVE_OTHER_ERRNOS != 0;
         let id = event.other_errnos.into_cgroup;
-        let path = || self.by_id(id).filter(|path| path.v2)?.whole();
+        let path = || self.all.iter().find(|p| p.v2 && p.id == id)?.whole();
         (filled && id != 0).then(|| Named {
             id,
             path: path().map(|bytes| OsString::from_vec(bytes).into()),
@@ -118,18 +138,31 @@ impl Paths {
 
     /// Of the cgroup whose pids.max is asked first.
     pub(super) fn pids(&self) -> Option<&Path> {
-        self.by_id(self.pids_id)
+        let path = self.at(PIDS).or_else(|| self.at(OWN))?;
+        (path.id == self.pids_id).then_some(path)
     }
 
-    /// Of the one whose memory limit is.
+    /// Of the one whose memory limit is. Where it has no place of its own, it is one of the two others, and where
+    /// both of these have its id, the one in the hierarchy that memory is limited in.
     pub(super) fn memory(&self) -> Option<&Path> {
-        self.by_id(self.memory_id)
+        let fits = |path: &&Path| path.id == self.memory_id;
+        if let Some(path) = self.at(MEMORY) {
+            return Some(path).filter(fits);
+        }
+        let mut others = [OWN, PIDS]
+            .into_iter()
+            .filter_map(|place| self.at(place))
+            .filter(fits);
+        match (others.next(), others.next()) {
+            (Some(own), Some(pids)) if self.memory_is_v2 == Some(false) && own.v2 => Some(pids),
+            (first, _) => first,
+        }
     }
 
     /// Where the caller lives: its v2 cgroup, or, where everything is in the
     /// v2 root (v1 hosts, hybrid ones without systemd), its pids cgroup.
     pub(super) fn own_cgroup(&self) -> Cgroup {
-        let v2 = self.all.first();
+        let v2 = self.at(OWN);
         let unused = v2.is_none_or(|p| p.components.as_ref().is_some_and(Vec::is_empty));
         let own = match self.pids() {
             Some(pids) if unused && !pids.v2 && !self.into_cgroup => Some(pids),
@@ -160,11 +193,14 @@ impl Paths {
 }
 
 /// The path of a cgroup whose names didn't fit into the event.
-fn by_id(hierarchies: &Hierarchies, v2: bool, id: u64) -> Option<std::path::PathBuf> {
+fn by_id(hierarchies: &Hierarchies, v2: bool, place: usize, id: u64) -> Option<std::path::PathBuf> {
     if v2 {
         return hierarchies.path_by_id(Hierarchy::V2, id);
     }
-    [Controller::Pids, Controller::Memory]
-        .into_iter()
-        .find_map(|c| hierarchies.path_by_id(Hierarchy::V1(c), id))
+    let controller = match place {
+        MEMORY => Controller::Memory,
+        // An execve's own is that of pids where nobody is in v2's.
+        _ => Controller::Pids,
+    };
+    hierarchies.path_by_id(Hierarchy::V1(controller), id)
 }
