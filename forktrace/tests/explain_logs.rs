@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Write as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -151,6 +152,49 @@ fn logs_however_packed_and_the_rest_when_one_cannot_be_read() {
     assert_eq!(lines[0]["first"]["line"], 2);
     assert!(Path::new(lines[0]["first"]["file"].as_str().unwrap()).ends_with("plain"));
     assert_eq!(lines[1]["said"], count);
+}
+
+/// journalctl reads the journal's files; where it isn't there, or fails, the log's files are the way.
+#[test]
+fn the_journal_of_a_unit_is_read_by_journalctl() {
+    let folder = Folder::new("journal");
+    let journalctl = |script: &str| {
+        let path = folder.file("journalctl", script.as_bytes());
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let ask = |unit: &str| {
+        Command::new(env!("CARGO_BIN_EXE_forktrace"))
+            .args(["explain", "--format", "json", "--journal", unit])
+            .env("PATH", format!("{}:/usr/bin:/bin", folder.0.display()))
+            .output()
+            .unwrap()
+    };
+    journalctl(
+        r#"#!/bin/sh
+for word; do case $word in --output=json) json=1 ;; --unit=web.service) unit=1 ;; esac; done
+test "$json$unit" = 11 || exit 1
+echo '{"SYSLOG_IDENTIFIER":"sshd","MESSAGE":"error: fork: Resource temporarily unavailable"}'
+"#,
+    );
+    let run = ask("web.service");
+    assert!(run.status.success(), "{run:?}");
+    let lines = said(&run);
+    assert_eq!(lines[0]["program"], "sshd");
+    assert_eq!(lines[0]["first"]["file"], "journal of web.service");
+    let run = ask("other.service");
+    assert_eq!(run.status.code(), Some(4), "{run:?}");
+    assert!(String::from_utf8_lossy(&run.stderr).contains("journalctl failed"));
+    journalctl("#!/bin/sh\n");
+    let run = ask("web.service");
+    assert!(run.status.success(), "{run:?}");
+    assert!(String::from_utf8_lossy(&run.stderr).contains("nothing of web.service"));
+    let run = Command::new(env!("CARGO_BIN_EXE_forktrace"))
+        .args(["explain", "--journal", "web.service"])
+        .env("PATH", folder.0.join("nowhere"))
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(4), "{run:?}");
+    assert!(String::from_utf8_lossy(&run.stderr).contains("give the files of the log by --log"));
 }
 
 #[test]

@@ -47,3 +47,12 @@ fn a_stack_is_a_threads_alone() {
     let once: BTreeSet<&Cause> = process.iter().collect();
     assert_eq!(once.len(), process.len());
 }
+
+/// Where either errno may have been the answer, the usual causes of both come before the rare ones of one.
+#[test]
+fn the_rare_ones_of_each_are_last() {
+    let thread = likely(&[Errno::EAGAIN, Errno::ENOMEM], Operation::Thread);
+    let at = |id: &str| thread.iter().position(|cause| cause.id() == id).unwrap();
+    assert!(at("cgroup_pids_max") < at("rlimit_as"));
+    assert!(at("rlimit_as") < at("sched_deadline") && at("overcommit") < at("seccomp"));
+}

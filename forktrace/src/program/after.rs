@@ -10,7 +10,8 @@ pub fn answered(said: &Said) -> Vec<Errno> {
         (Told::True, Some(errno)) => vec![errno],
         // What is turned into another errno is one of these.
         (_, Some(errno)) if !errno.is_of_limits() => vec![errno],
-        _ if !said.wish.errno.is_empty() => said.wish.errno.clone(),
+        _ if !said.message.answers.is_empty() => said.message.answers.clone(),
+        // With which errno it was run doesn't tell which one it was this time.
         _ => vec![Errno::EAGAIN, Errno::ENOMEM],
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Errno, Operation};
+use crate::model::{Cause, Errno, Operation};
 
 /// A program, or a library whose answers programs hand on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,8 +119,8 @@ pub enum Afterwards {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// Its text. `{errno}` is the errno's text in any language, `{code}` its name or its number, `{n}` a
-    /// number, `{word}` a word, `{*}` anything.
+    /// Its text. `{errno}` is the errno's text in any language, `{lower}` the same where it begins with a small
+    /// letter, `{code}` its name or its number, `{n}` a number, `{word}` a word, `{*}` anything.
     pub text: String,
     /// How it stands in a log; names, times and numbers are made up.
     pub example: String,
@@ -129,7 +129,13 @@ pub struct Message {
     /// Why, where it isn't true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
-    /// Others say the same: it is this program's where its name stands in the line.
+    /// What the kernel answered wherever this is said; empty: whatever it tells, or whichever.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Errno>,
+    /// What alone can stand behind it; empty: whatever its errno can come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// Others say the same: it is this program's where that is named in the line as who speaks.
     #[serde(default)]
     pub beside_name: bool,
     /// Others say the same: it is this program's where nothing else stands in the line.
@@ -152,6 +158,12 @@ impl Message {
     /// Whether a creation was refused where it names this errno.
     pub fn is_of(&self, errno: Errno) -> bool {
         errno.is_of_limits() || self.beyond.contains(&errno)
+    }
+
+    /// Whether it is this message where such an errno is named, and not the same words of something else.
+    pub(super) fn may_be_of(&self, errno: Errno) -> bool {
+        let told = self.told != Told::True || self.answers.is_empty();
+        self.is_of(errno) && (told || self.answers.contains(&errno))
     }
 }
 

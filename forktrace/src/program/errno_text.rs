@@ -5,8 +5,13 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use crate::model::Errno;
 
-/// musl 1.2.5, `src/errno/__strerror.h`, where it differs from glibc.
-const MUSL: [(&str, &str); 1] = [("ENOMEM", "Out of memory")];
+/// Where they differ from glibc's: musl 1.2.5, `src/errno/__strerror.h`; Tcl's; and what daemontools, runit and s6 have
+/// of their own.
+const OTHERS: [(&str, &str); 3] = [
+    ("ENOMEM", "Out of memory"),
+    ("ENOMEM", "not enough memory"),
+    ("EAGAIN", "temporary failure"),
+];
 
 /// By the text in lower case: some programs write it so.
 static TEXTS: LazyLock<BTreeMap<String, Errno>> = LazyLock::new(|| {
@@ -17,7 +22,7 @@ static TEXTS: LazyLock<BTreeMap<String, Errno>> = LazyLock::new(|| {
         .iter()
         .flat_map(|(name, texts)| texts.iter().map(move |text| (&**name, &**text)));
     glibc
-        .chain(MUSL)
+        .chain(OTHERS)
         .filter_map(|(name, text)| Some((text.to_lowercase(), name.parse().ok()?)))
         .collect()
 });
@@ -27,13 +32,30 @@ static TEXTS: LazyLock<BTreeMap<String, Errno>> = LazyLock::new(|| {
 const NUMBERED: [Errno; 4] = [Errno::EAGAIN, Errno::ENOMEM, Errno::EPERM, Errno::ENOSPC];
 
 /// A regular expression for an errno's text, without a group.
-pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| {
-    // Longer ones first: one text may begin as another ends.
+pub(super) static TEXT: LazyLock<String> =
+    LazyLock::new(|| format!("(?i:{})", longest_first(regex::escape)));
+
+/// The same where the first letter is no capital one of ASCII, as zsh has it.
+pub(super) static LOWER: LazyLock<String> = LazyLock::new(|| {
+    let lower = |text: &str| {
+        let mut chars = text.chars();
+        let first = chars.next().unwrap_or_default().to_string();
+        format!(
+            "{}(?i:{})",
+            regex::escape(&first),
+            regex::escape(chars.as_str())
+        )
+    };
+    format!("(?:{})", longest_first(lower))
+});
+
+/// All texts as alternatives: one may begin as another ends.
+fn longest_first(expression: impl Fn(&str) -> String) -> String {
     let mut texts: Vec<&str> = TEXTS.keys().map(String::as_str).collect();
     texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    let each: Vec<String> = texts.into_iter().map(regex::escape).collect();
-    format!("(?i:{})", each.join("|"))
-});
+    let each: Vec<String> = texts.into_iter().map(expression).collect();
+    each.join("|")
+}
 
 /// The same for its name or its number.
 pub(super) static CODE: LazyLock<String> = LazyLock::new(|| {

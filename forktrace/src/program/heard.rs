@@ -275,7 +275,10 @@ fn place(file: Option<&str>, text: &[u8], line: u64) -> Place {
 fn telling(entry: &Entry) -> Telling {
     let said = &entry.said[0];
     let answered = after::answered(said);
-    let causes = likely(&answered, said.wish.operation);
+    let causes = match said.message.causes.is_empty() {
+        true => likely(&answered, said.wish.operation),
+        false => said.message.causes.clone(),
+    };
     let others = entry.said[1..]
         .iter()
         .filter(|other| !other.program.library);
@@ -412,6 +415,41 @@ mod tests {
         let told = both.tellings();
         assert_eq!((told[0].message.doubt.is_none(), told[1].count), (true, 2));
         assert!(told[1].message.doubt.is_some());
+    }
+
+    /// A log is searched as it is written, before any line is read.
+    #[test]
+    fn each_message_is_found_in_a_log() {
+        let all = crate::program::all().iter();
+        let wishes = all.flat_map(|program| &program.wishes);
+        let examples: Vec<&str> = wishes
+            .flat_map(|wish| &wish.messages)
+            .map(|message| &*message.example)
+            .collect();
+        let totals = heard(examples.join("\n").as_bytes()).totals;
+        assert_eq!(totals.said + totals.doubted, examples.len() as u64);
+    }
+
+    #[test]
+    fn what_can_have_one_cause_alone_has_that() {
+        for (line, causes) in [
+            (
+                "kernel: cgroup: fork rejected by pids controller in /a",
+                &["cgroup_pids_max"][..],
+            ),
+            (
+                "max number of threads [1] for user [a] is too low, increase to at least [2]",
+                &["rlimit_nproc"],
+            ),
+            (
+                "Node web1 status is now: NodeHasInsufficientPID",
+                &["pid_max", "threads_max"],
+            ),
+        ] {
+            let told = heard(line.as_bytes()).tellings();
+            let behind: Vec<&str> = told[0].causes.iter().map(|b| b.cause.id()).collect();
+            assert_eq!(behind, causes, "{line}");
+        }
     }
 
     #[test]

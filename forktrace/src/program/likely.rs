@@ -19,6 +19,8 @@ struct List {
     errno: Errno,
     operations: Vec<Operation>,
     causes: Vec<Cause>,
+    #[serde(default)]
+    seldom: Vec<Cause>,
 }
 
 static LIKELY: LazyLock<Likely> = LazyLock::new(|| {
@@ -26,16 +28,19 @@ static LIKELY: LazyLock<Likely> = LazyLock::new(|| {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("the likely causes: {error}"))
 });
 
-/// The causes that an operation is refused for with one of these errnos, the most usual first.
+/// The causes that an operation is refused for with one of these errnos, the most usual first: those of each errno, and
+/// then the rare ones.
 pub fn likely(errnos: &[Errno], operation: Operation) -> Vec<Cause> {
+    let of = |errno: &Errno| {
+        let (errno, lists) = (*errno, LIKELY.list.iter());
+        lists.filter(move |list| list.errno == errno && list.operations.contains(&operation))
+    };
+    let usual = errnos.iter().flat_map(of).flat_map(|list| &list.causes);
+    let rare = errnos.iter().flat_map(of).flat_map(|list| &list.seldom);
     let mut causes = Vec::new();
-    for errno in errnos {
-        let lists = LIKELY.list.iter();
-        let of = lists.filter(|list| list.errno == *errno && list.operations.contains(&operation));
-        for cause in of.flat_map(|list| &list.causes) {
-            if !causes.contains(cause) {
-                causes.push(*cause);
-            }
+    for cause in usual.chain(rare) {
+        if !causes.contains(cause) {
+            causes.push(*cause);
         }
     }
     causes

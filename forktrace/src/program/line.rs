@@ -5,13 +5,14 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-/// Where a log of JSON lines has its text: the journal's, Docker's, what applications write, and what those
-/// who collect it put it into (Google Cloud, Elastic's common schema).
+/// Where a log of JSON lines has its text: the journal's, Docker's, what applications write (MongoDB's errnos are
+/// attributes), and what those who collect it put it into (Google Cloud, Elastic's common schema).
 const MESSAGES: &[&str] = &[
     "MESSAGE",
     "log",
     "message",
     "msg",
+    "attr",
     "error",
     "err",
     "@message",
@@ -64,6 +65,12 @@ pub(super) fn readable(line: &[u8]) -> Readable<'_> {
         }
         add(&mut text, message);
     }
+    if text.is_empty() {
+        // Who calls it otherwise has it somewhere.
+        object
+            .values()
+            .for_each(|value| add_strings(&mut text, value));
+    }
     let speakers = SPEAKERS
         .iter()
         .filter_map(|name| object.get(*name)?.as_str());
@@ -96,6 +103,21 @@ fn add(text: &mut Vec<u8>, message: &Value) {
             let strings = inner.values().filter_map(Value::as_str);
             text.extend_from_slice(strings.collect::<Vec<_>>().join(" ").as_bytes());
         }
+        _ => {}
+    }
+}
+
+/// All texts in a value, a line each.
+fn add_strings(text: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::String(string) => {
+            if !text.is_empty() {
+                text.push(b'\n');
+            }
+            text.extend_from_slice(string.trim_end().as_bytes());
+        }
+        Value::Array(values) => values.iter().for_each(|value| add_strings(text, value)),
+        Value::Object(inner) => inner.values().for_each(|value| add_strings(text, value)),
         _ => {}
     }
 }
@@ -143,6 +165,8 @@ mod tests {
         assert_eq!(text(r#"{"log":"a \"b\"\n","stream":"stderr"}"#), "a \"b\"");
         assert_eq!(text(r#"{"MESSAGE":[97,32,98]}"#), "a b");
         assert_eq!(text(r#"{"level":"error","msg":"a","err":"b"}"#), "a b");
+        let mongodb = r#"{"s":"E","attr":{"code":11,"error":"b"},"msg":"a"}"#;
+        assert_eq!(text(mongodb), "a b");
         for line in [
             r#"{"error":{"message":"a","code":3}}"#,
             r#"{"jsonPayload":{"message":"a"},"severity":"ERROR"}"#,
@@ -152,6 +176,14 @@ mod tests {
         ] {
             assert_eq!(text(line), "a", "{line}");
         }
+        for line in [
+            r#"{"body":{"stringValue":"a"},"severityNumber":17}"#,
+            r#"{"_source":{"message":"a"},"_score":null}"#,
+            r#"{"line":"a\n"}"#,
+        ] {
+            assert_eq!(text(line), "a", "{line}");
+        }
+        assert_eq!(text(r#"{"a":"b","c":["d"]}"#), "b\nd");
         assert_eq!(
             text(r#"level=error msg="a \"b\"""#),
             r#"level=error msg="a "b"""#

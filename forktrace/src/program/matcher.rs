@@ -28,6 +28,17 @@ pub struct Said {
     pub doubted: bool,
     /// Bytes of the message that are text and no places for it.
     weight: usize,
+    /// Where it stands in the line's text.
+    range: Range<usize>,
+}
+
+impl Said {
+    /// Whether the other's words are part of this message: a program's, in those of its interpreter.
+    fn covers(&self, other: &Self) -> bool {
+        self.weight > other.weight
+            && self.range.start <= other.range.start
+            && self.range.end >= other.range.end
+    }
 }
 
 /// The lines above one, where somebody asks for them.
@@ -47,7 +58,16 @@ struct Known {
 pub struct Matcher {
     known: Vec<Known>,
     literals: AhoCorasick,
-    names: Vec<OnceCell<Vec<Regex>>>,
+    names: Vec<OnceCell<Names>>,
+}
+
+/// What finds a program's names.
+#[derive(Default)]
+struct Names {
+    /// Anywhere in a line.
+    words: Vec<Regex>,
+    /// As who speaks.
+    speakers: Vec<Regex>,
 }
 
 impl Matcher {
@@ -119,11 +139,10 @@ impl Matcher {
             )
         });
         // What stands within another's message is that one's: a program's, in the words of its interpreter.
-        let texts: Vec<&'static str> = said.iter().map(|said| &*said.message.text).collect();
+        let all = said.clone();
         said.retain(|said| {
-            let mine = &*said.message.text;
-            let within = |text: &&str| text.len() > mine.len() && text.contains(mine);
-            said.program.library || !texts.iter().any(within)
+            let part = |other: &Said| !other.program.library && other.covers(said);
+            said.program.library || !all.iter().any(part)
         });
         let mut programs: Vec<&str> = Vec::new();
         said.retain(|said| {
@@ -146,15 +165,21 @@ impl Matcher {
             .get_or_init(make)
             .as_ref()?
             .captures(text)?;
-        let before = text.get(..found.get(0)?.start())?;
-        let named = self.is_named(known.program, speaker.as_bytes())
-            || self.is_named(known.program, before)
-            || self.is_named(known.program, message.text.as_bytes());
-        if message.beside_name && !named {
+        let range = found.get(0)?.range();
+        let before = text.get(..range.start)?;
+        let is_any = |names: &[Regex], text: &[u8]| names.iter().any(|name| name.is_match(text));
+        let names = self.names_of(known.program)?;
+        let apart = is_any(&names.words, speaker.as_bytes());
+        // Whom a line is about need not be who has written it.
+        if message.beside_name && !apart && !is_any(&names.speakers, before) {
             return None;
         }
+        let mut texts = [before, message.text.as_bytes()].into_iter();
+        let named = apart || texts.any(|text| is_any(&names.words, text));
         let errno = match found.name("errno") {
-            Some(errno) => Some(errno_text::parse(errno.as_bytes()).filter(|e| message.is_of(*e))?),
+            Some(errno) => {
+                Some(errno_text::parse(errno.as_bytes()).filter(|e| message.may_be_of(*e))?)
+            }
             None => None,
         };
         let after = |text: &[u8]| {
@@ -172,19 +197,19 @@ impl Matcher {
             doubted: message.doubt.is_some() && !sure(),
             named,
             weight: known.weight,
+            range,
         })
     }
 
-    /// Whether the program's name is a word of a text.
-    fn is_named(&self, program: &'static Program, text: &[u8]) -> bool {
-        let Some(at) = all().iter().position(|one| one.id == program.id) else {
-            return false;
-        };
-        let make = || {
+    fn names_of(&self, program: &'static Program) -> Option<&Names> {
+        let at = all().iter().position(|one| one.id == program.id)?;
+        let make = |expression: fn(&str) -> Result<Regex, regex::Error>| {
             let names = program.exe.iter().chain(&program.process);
-            names.filter_map(|name| template::word(name).ok()).collect()
+            names.filter_map(|name| expression(name).ok()).collect()
         };
-        let names = self.names[at].get_or_init(make);
-        !text.is_empty() && names.iter().any(|name| name.is_match(text))
+        Some(self.names[at].get_or_init(|| Names {
+            words: make(template::word),
+            speakers: make(template::speaker),
+        }))
     }
 }

@@ -1,4 +1,5 @@
-//! Texts of messages with places for what differs, as regular expressions.
+//! Texts of messages with places for what differs, as regular expressions. Their classes are ASCII's: the
+//! program is built without Unicode's tables for them, which a test's dependencies may bring along.
 
 use regex::bytes::Regex;
 
@@ -6,6 +7,8 @@ use super::errno_text;
 
 /// What stands for an errno's text.
 const ERRNO: &str = "{errno}";
+/// What stands for it where its first letter is a small one, as few programs write it.
+const LOWER: &str = "{lower}";
 /// What stands for an errno's name or number.
 const CODE: &str = "{code}";
 /// What stands for a number, or a version's.
@@ -15,7 +18,7 @@ const WORD: &str = "{word}";
 /// What stands for anything on the line.
 const ANYTHING: &str = "{*}";
 
-const PLACES: [&str; 5] = [ERRNO, CODE, NUMBER, WORD, ANYTHING];
+const PLACES: [&str; 6] = [ERRNO, LOWER, CODE, NUMBER, WORD, ANYTHING];
 
 /// The parts of a template, in order.
 fn parts(text: &str) -> Vec<&str> {
@@ -42,9 +45,10 @@ fn expression(text: &str) -> String {
     let mut out = String::new();
     for part in parts(text) {
         match part {
-            ERRNO | CODE => {
+            ERRNO | LOWER | CODE => {
                 let pattern = match part {
                     ERRNO => &errno_text::TEXT,
+                    LOWER => &errno_text::LOWER,
                     _ => &errno_text::CODE,
                 };
                 out.push_str("(?P<errno>");
@@ -77,7 +81,8 @@ pub(super) fn anywhere_at_an_end(text: &str) -> Result<Regex, regex::Error> {
 }
 
 fn at_a_word(text: &str) -> String {
-    let begin = match text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+    let is_word = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let begin = match is_word || text.starts_with(NUMBER) {
         true => r"(?-u:\b)",
         false => "",
     };
@@ -86,7 +91,11 @@ fn at_a_word(text: &str) -> String {
 
 /// Finds it where it is the whole line.
 pub(super) fn alone(text: &str) -> Result<Regex, regex::Error> {
-    Regex::new(&format!(r"^\s*{}\s*$", expression(text)))
+    Regex::new(&as_a_whole(text))
+}
+
+fn as_a_whole(text: &str) -> String {
+    format!(r"(?-u:^\s*){}(?-u:\s*$)", expression(text))
 }
 
 /// Whether a name is this one, whatever its number. Without an expression: callers are compared with
@@ -112,10 +121,21 @@ pub(super) fn word(text: &str) -> Result<Regex, regex::Error> {
     ))
 }
 
+/// Matches a name where it is who speaks: before a colon, with its process id or without; or in the head of RFC 5424,
+/// where process and message ids follow.
+pub(super) fn speaker(text: &str) -> Result<Regex, regex::Error> {
+    let name = expression(text);
+    Regex::new(&format!(
+        r"(?-u:^|[^0-9A-Za-z_-])(?:{name})(?-u:(?:[\[(][0-9]+[\])])?:| (?:[0-9]+|-) [^ ]{{1,32}} [-\[])"
+    ))
+}
+
 /// Whether the text has a place for an errno.
 #[cfg(test)]
 pub(super) fn has_errno(text: &str) -> bool {
-    text.contains(ERRNO) || text.contains(CODE)
+    [ERRNO, LOWER, CODE]
+        .iter()
+        .any(|place| text.contains(place))
 }
 
 /// How much of a line it takes: of two that match, the longer one is meant.
@@ -135,6 +155,8 @@ pub(super) fn literal(text: &str) -> &str {
         .into_iter()
         .filter(|part| !is_place(part))
         .flat_map(|part| part.split(move |c| !plain(c)))
+        // What is between two fields of a line of JSON is a space only once they are put together.
+        .map(str::trim_end)
         .max_by_key(|run| run.len())
         .unwrap_or_default()
 }
@@ -155,6 +177,10 @@ mod tests {
         assert!(!fork.is_match(b"worker x (y): fork failed: Cannot allocate memory"));
         assert!(!fork.is_match(b"worker 1 (y): fork failed: 11"));
         assert!(!fork.is_match(b"coworker 1 (y): fork failed: Cannot allocate memory"));
+        let numbered = anywhere("{n}: fork failed: {lower}").unwrap();
+        assert!(numbered.is_match(b"zsh:1: fork failed: cannot allocate memory"));
+        assert!(!numbered.is_match(b"open2: fork failed: cannot allocate memory"));
+        assert!(!numbered.is_match(b"main.c:81: fork failed: Cannot allocate memory"));
         let number = anywhere("error = {code}").unwrap();
         assert!(number.is_match(b"error = 11,") && number.is_match(b"x error = eagain"));
         assert!(!number.is_match(b"error = 110") && !number.is_match(b"error = EAGAINST"));
@@ -181,9 +207,41 @@ mod tests {
     #[test]
     fn a_literal_is_what_no_log_escapes() {
         assert_eq!(literal("a \"worker process\" ({n}"), "worker process");
-        assert_eq!(literal("‘cc1’: vfork: {errno}"), ": vfork: ");
+        assert_eq!(literal("‘cc1’: vfork: {errno}"), ": vfork:");
         assert_eq!(literal("{errno}"), "");
         assert_eq!(weight("ab{*}c{n}"), 3);
+    }
+
+    #[test]
+    fn no_class_takes_tables_that_the_program_has_not() {
+        for text in ["{n}: a {errno}, {lower} {code}", "{word}{*}a"] {
+            for expression in [at_a_word(text), as_a_whole(text), expression(text)] {
+                let mut rest = &*expression;
+                while let Some((unicode, ascii)) = rest.split_once("(?-u:") {
+                    assert!(!has_class(unicode), "{unicode}");
+                    rest = after_group(ascii);
+                }
+                assert!(!has_class(rest), "{rest}");
+            }
+        }
+        assert!(has_class(r"a\s*") && !has_class(r"a\.\("));
+    }
+
+    fn has_class(expression: &str) -> bool {
+        let letters = expression.split('\\').skip(1).map(|rest| &rest[..1]);
+        letters
+            .into_iter()
+            .any(|letter| "sSwWdDbBpP".contains(letter))
+    }
+
+    /// Behind the parenthesis that ends a group.
+    fn after_group(text: &str) -> &str {
+        let mut depth = 1;
+        let end = text.bytes().position(|byte| {
+            depth += i32::from(byte == b'(') - i32::from(byte == b')');
+            depth == 0
+        });
+        &text[end.unwrap() + 1..]
     }
 
     #[test]
@@ -191,6 +249,22 @@ mod tests {
         let name = word("php-fpm{n}").unwrap();
         assert!(name.is_match(b"host php-fpm8.2[12]: x"));
         assert!(!name.is_match(b"my-php-fpm8.2: x") && !name.is_match(b"php-fpm8.2x"));
+        let speaker = speaker("sshd").unwrap();
+        for line in [
+            "sshd: fork: ",
+            "host sshd[812]: error: fork: ",
+            "<35>1 2026-11-30T10:00:00Z host sshd 812 - - error: fork: ",
+            "<35>1 2026-11-30T10:00:00Z host sshd - ID47 [x y=\"1\"] error: fork: ",
+        ] {
+            assert!(speaker.is_match(line.as_bytes()), "{line}");
+        }
+        for line in [
+            "restarting sshd failed, fork: ",
+            "my-sshd: fork: ",
+            "sshd 2 fork: ",
+        ] {
+            assert!(!speaker.is_match(line.as_bytes()), "{line}");
+        }
         assert!(is_name("python{n}", "python3.11") && is_name("nginx", "nginx"));
         for other in ["python", "python3.11-dbg", "xpython3", "python.3"] {
             assert!(!is_name("python{n}", other), "{other}");

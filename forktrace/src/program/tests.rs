@@ -306,6 +306,41 @@ fn what_was_not_refused_is_not_said_to_be() {
         "fork bomb protection is on",
         "commit 1a2b3c: fork: Resource temporarily unavailable should be retried",
         "BlockingIOError: [Errno 11] write could not complete without blocking",
+        "E: Could not get lock /var/lib/dpkg/lock-frontend - open (11: Resource temporarily unavailable)",
+        "tar: archive: Read error at byte 0, while reading 512 bytes: Resource temporarily unavailable",
+        "flock: 9: Resource temporarily unavailable",
+        "OSError: Unable to open file (unable to lock file, errno = 11, error message = 'Resource temporarily unavailable')",
+        "bash: xmalloc: cannot allocate 18446744071562067968 bytes (0 bytes allocated)",
+        "-bash: /usr/bin/foo: Cannot allocate memory",
+        "OpenJDK 64-Bit Server VM warning: INFO: os::commit_memory(0x0, 1, 0) failed; error='Cannot allocate memory' (errno=12)",
+        "java.lang.OutOfMemoryError: Java heap space",
+        "kernel: Out of memory: Killed process 812 (java) total-vm:1kB, anon-rss:1kB",
+        "kernel: oom-kill:constraint=CONSTRAINT_MEMCG,task=sh,pid=1,uid=0",
+        "kernel: fork: page allocation failure: order:4, mode:0x40cc0",
+        "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB",
+        "RuntimeError: unable to mmap 1024 bytes from file </torch_1_2>: Cannot allocate memory (12)",
+        "FATAL:  could not map anonymous shared memory: Cannot allocate memory",
+        "fatal error: runtime: cannot allocate memory",
+        "runc create failed: unable to start container process: unable to apply cgroup configuration: mkdir /sys/fs/cgroup/x: \
+         cannot allocate memory: unknown",
+        "exec user process caused: no such file or directory",
+        "exec user process caused \"permission denied\"",
+        "connect() to unix:/run/php-fpm.sock failed (11: Resource temporarily unavailable) while connecting to upstream",
+        "Error: EAGAIN: resource temporarily unavailable, read",
+        "Error: getaddrinfo EAI_AGAIN registry.npmjs.org",
+        "ssh: Could not resolve hostname github.com: Temporary failure in name resolution",
+        "java.io.IOException: error=2, No such file or directory",
+        "Cannot run program \"git\": Exec failed, error: 2 (No such file or directory)",
+        "Cannot run program \"git\": posix_spawn failed, error: 13 (Permission denied)",
+        "nginx: [emerg] mmap() failed: Cannot allocate memory",
+        "error: failed to acquire jobserver token: Resource temporarily unavailable (os error 11)",
+        "foo: couldn't fork child process: permission denied",
+        "812   recvmsg(3, {}, 0) = -1 EAGAIN (Resource temporarily unavailable)",
+        "812   mmap(NULL, 4096) = -1 ENOMEM (Cannot allocate memory)",
+        "user@0.service: Failed at step CGROUP spawning /lib/systemd/systemd: Device or resource busy",
+        "ORA-00020: maximum number of processes (150) exceeded",
+        "systemd[1]: foo.service: Main process exited, code=exited, status=219/CGROUP",
+        "master: Warning: service(imap-login): process_limit (100) reached, client connections are being dropped",
     ] {
         assert_eq!(matcher.said(line.as_bytes()), [], "{line}");
     }
@@ -367,6 +402,259 @@ fn what_comes_next_is_that_of_the_errno() {
     assert_eq!((eagain, enomem), ((true, Some(5)), (true, Some(1))));
     let apache = "(12)Cannot allocate memory: AH00159: fork: Unable to fork new process";
     assert!(!next(apache).0);
+}
+
+/// A message that tells no errno, or another one, is said whichever the kernel answered: that it was run with one of
+/// them doesn't make it that one.
+#[test]
+fn what_tells_no_errno_may_be_either() {
+    let matcher = Matcher::new().unwrap();
+    let both = [Errno::EAGAIN, Errno::ENOMEM];
+    for (program, _, message) in messages().filter(|(_, _, message)| message.told != Told::True) {
+        let said = matcher.said(message.example.as_bytes());
+        let answered = super::after::answered(&said[0]);
+        match message.answers.is_empty() {
+            true => assert_eq!(answered, both, "{}: {}", program.id, message.text),
+            false => assert_eq!(
+                answered, message.answers,
+                "{}: {}",
+                program.id, message.text
+            ),
+        }
+    }
+    for line in [
+        "cron[812]: (CRON) error (can't fork)",
+        "OpenBLAS blas_thread_init: pthread_create failed for thread 3 of 64: Resource temporarily unavailable",
+    ] {
+        assert_eq!(
+            super::after::answered(&matcher.said(line.as_bytes())[0]),
+            both,
+            "{line}"
+        );
+    }
+}
+
+/// What is known of one errno alone isn't told of another.
+#[test]
+fn a_wish_that_names_its_reason_is_told_of_that() {
+    for (program, wish, message) in messages().filter(|(_, _, message)| message.told == Told::True)
+    {
+        let at = format!("{}: {}", program.id, message.text);
+        if wish.what.contains("when memory is refused") {
+            assert_eq!(message.answers, [Errno::ENOMEM], "{at}");
+        }
+        if wish.what.contains("over RLIMIT_NPROC") {
+            assert_eq!(wish.operation, Operation::Exec, "{at}");
+            assert_eq!(message.answers, [Errno::EAGAIN], "{at}");
+        }
+    }
+    let matcher = Matcher::new().unwrap();
+    let wish = |line: &str| {
+        let said = matcher.said(line.as_bytes());
+        said.first().map(|said| &*said.wish.what)
+    };
+    assert!(
+        wish("Error: spawn EAGAIN")
+            .unwrap()
+            .contains("versions that throw")
+    );
+    assert!(wish("Error: spawn ENOMEM").unwrap().contains("memory"));
+    // Nobody's limit of processes answers so.
+    assert_eq!(
+        wish("sudo: unable to execute /bin/ls: Cannot allocate memory"),
+        None
+    );
+    let exec = "foo.service: Failed at step EXEC spawning /usr/bin/foo: Cannot allocate memory";
+    assert_eq!(wish(exec), None);
+}
+
+/// The name of a line's subject is not that of who has written it, and a number before a message may be anything's.
+#[test]
+fn whose_words_are_anybodys_is_who_speaks() {
+    let matcher = Matcher::new().unwrap();
+    let eagain = "Resource temporarily unavailable";
+    for (line, id) in [
+        (&*format!("sshd[812]: error: fork: {eagain}"), "sshd"),
+        (
+            &*format!("sshd-session[812]: error: do_exec_pty: fork: {eagain}"),
+            "sshd",
+        ),
+        (
+            &*format!("<35>1 2026-11-30T10:00:00.000Z web1 sshd 812 - - error: fork: {eagain}"),
+            "sshd",
+        ),
+        (
+            &*format!("deploy: could not restart sshd, fork: {eagain}"),
+            "glibc",
+        ),
+        (
+            &*format!("backup of screen sessions failed; fork: {eagain}"),
+            "glibc",
+        ),
+        (
+            "zsh:1: fork failed: resource temporarily unavailable",
+            "zsh",
+        ),
+        ("deploy.sh:3: fork failed: cannot allocate memory", "zsh"),
+        (
+            "main.go:81: fork failed: resource temporarily unavailable",
+            "glibc",
+        ),
+        ("server.c:812: fork failed: Cannot allocate memory", "glibc"),
+        (
+            "open3: fork failed: Cannot allocate memory at x.pl line 3.",
+            "glibc",
+        ),
+        ("open2: fork failed: cannot allocate memory", "glibc"),
+        (&*format!("./run.sh: line 12: fork: {eagain}"), "bash"),
+        (
+            &*format!("fork(): {eagain} [core/uwsgi.c line 1638]"),
+            "uwsgi",
+        ),
+    ] {
+        let said = matcher.said(line.as_bytes());
+        assert_eq!(
+            said.first().map(|said| &*said.program.id),
+            Some(id),
+            "{line}"
+        );
+    }
+}
+
+/// What a program says in the words of its interpreter, or of the language that it is written in, is the program's.
+#[test]
+fn who_hands_on_anothers_words_is_named_alone() {
+    let matcher = Matcher::new().unwrap();
+    for (line, id) in [
+        (
+            "java.io.IOException: Cannot run program \"nohup\" (in directory \"/srv/ws\"): error=11, x",
+            "jenkins",
+        ),
+        (
+            "java.io.IOException: Cannot run program \"nohup\": error=11, x",
+            "java",
+        ),
+        (
+            "##[error]An error occurred trying to start process '/usr/bin/bash' with working directory '/w'. \
+          Resource temporarily unavailable",
+            "github-runner",
+        ),
+        (
+            "INTERNALERROR> RuntimeError: can't start new thread",
+            "pytest",
+        ),
+        (
+            "2026-11-30T10:00:00: PM2 error: Error: spawn node EAGAIN",
+            "pm2",
+        ),
+    ] {
+        let said = matcher.said(line.as_bytes());
+        let programs = said.iter().filter(|said| !said.program.library);
+        let ids: Vec<&str> = programs.map(|said| &*said.program.id).collect();
+        assert_eq!(ids, [id], "{line}");
+    }
+}
+
+/// Lines as threads of issues have them, shortened.
+#[test]
+fn lines_of_the_world() {
+    let matcher = Matcher::new().unwrap();
+    for (line, id, errno) in [
+        (
+            "May 14 09:28:44 10 kernel: [  582.073994] cgroup: fork rejected by pids controller in \
+          /user.slice/user-1000.slice/session-1.scope",
+            "kernel",
+            None,
+        ),
+        (
+            "[Wed Sep 30 03:58:46 2020] cgroup: fork rejected by pids controller in /system.slice/icinga2.service",
+            "kernel",
+            None,
+        ),
+        (
+            "nodejs.EAGAINError: spawn /opt/node/bin/node EAGAIN (uncaughtException throw 1 times on pid:812)",
+            "nodejs",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "E0710 15:24:06.605366961 2474524 thd.cc:157]                           pthread_create failed: \
+          Resource temporarily unavailable",
+            "grpc",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "(reserve pid=630) [2025-02-16 02:29:23,228 E 630 630] logging.cc:108: Unhandled exception: \
+          N5boost10wrapexceptINS_6system12system_errorEEE. what(): thread: Resource temporarily unavailable [system:11]",
+            "asio",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "WARNING: couldn't fork child process: resource temporarily unavailable",
+            "tcl",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "failed to spawn work thread: Os { code: 11, kind: WouldBlock, message: \"Resource temporarily unavailable\" }",
+            "rust",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "2018-09-08T08:01:38.493538+00:00 app[web.1]: [0908/080137.570490:FATAL:browser_process_sub_thread.cc(92)] \
+             Failed to start BrowserThread:IO",
+            "chromium",
+            None,
+        ),
+        (
+            "/usr/bin/google-chrome: fork: retry: Resource temporarily unavailable",
+            "bash",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "rootDiskErr: failed to exec du - fork/exec /usr/bin/nice: resource temporarily unavailable",
+            "go",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "runsv confd: warning: unable to fork, sleeping: temporary failure",
+            "runit",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "2019/07/27 01:30:06 kid1| ipcCreate: fork: (12) Out of memory",
+            "squid",
+            Some(Errno::ENOMEM),
+        ),
+        (
+            "Failed to start Git process: Cannot run program \"/usr/bin/git\": posix_spawn failed, error: 0 (none)",
+            "java",
+            None,
+        ),
+        (
+            r#"{"log":"OCI runtime exec failed: exec failed: unable to start container process: error executing setns process: fork/exec /proc/self/exe: resource temporarily unavailable: unknown\n","stream":"stderr"}"#,
+            "runc",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            r#"{"t":{"$date":"2026-11-30T10:00:00.000+00:00"},"s":"E","c":"NETWORK","id":22948,"ctx":"listener","msg":"Thread creation failed","attr":{"error":"Resource temporarily unavailable"}}"#,
+            "mongodb",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "runtime: failed to create new OS thread (have 2 already; errno=1)",
+            "go",
+            Some(Errno::EPERM),
+        ),
+        (
+            "Nov 30 10:00:00 mail dovecot: master: Error: service(imap-login): fork() failed: Resource temporarily \
+          unavailable (ulimit -u 4096 reached?)",
+            "dovecot",
+            Some(Errno::EAGAIN),
+        ),
+    ] {
+        let said = matcher.said(line.as_bytes());
+        let first = said.first().unwrap_or_else(|| panic!("{line}"));
+        assert_eq!((&*first.program.id, first.errno), (id, errno), "{line}");
+    }
 }
 
 /// A seccomp filter's answer, and a user namespace's.

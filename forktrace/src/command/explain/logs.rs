@@ -238,6 +238,34 @@ impl Progress {
 mod tests {
     use super::*;
 
+    /// What is full now is first, with its numbers, and what can't have refused isn't there.
+    #[test]
+    fn what_is_near_comes_first() {
+        let row = |name: &str, cause: &str| -> Row {
+            let row = serde_json::json!({
+                "name": name, "scope": "host", "value": 100, "usage": 95, "requested": null, "unit": "tasks",
+                "cause": cause, "refuses": "tasks", "percent": 95.0, "exempt": null, "owner": null, "holders": [],
+                "notes": [],
+            });
+            serde_json::from_value(row).unwrap()
+        };
+        let near = [
+            row("vm.max_map_count", "max_map_count"),
+            row("kernel.pid_max", "pid_max"),
+        ];
+        let mut heard = listener().unwrap();
+        let mut line = &b"bash: fork: Resource temporarily unavailable"[..];
+        heard.read(None, &mut line, |_| {}).unwrap();
+        let telling = heard.tellings().remove(0);
+        assert_eq!(telling.causes[0].cause.id(), "cgroup_pids_max");
+        let told = beside(telling, &near).causes;
+        assert_eq!(told[0].cause.id(), "pid_max");
+        let now = told[0].now.as_deref();
+        assert_eq!(now, Some("kernel.pid_max of host: 95 of 100 (95 %)"));
+        assert_eq!(told[1].cause.id(), "cgroup_pids_max");
+        assert!(told[1..].iter().all(|behind| behind.now.is_none()));
+    }
+
     /// A log that can't be read is none that says nothing.
     #[test]
     fn what_is_no_text_is_said_to_be_none() {

@@ -25,8 +25,8 @@ what brings it back once there is room again. `forktrace explain 'a line of a lo
 causes can stand behind it.
 
 `run`: the program was run and refused, and what it said was compared with what the kernel had answered; `read`: its source or
-documentation says so. An empty cell isn't known. In messages, `{errno}` stands for the errno's text in any language, `{code}` for
-its name or its number, `{n}` for a number, `{word}` for a word, `{*}` for anything.
+documentation says so. An empty cell isn't known. In messages, `{errno}` stands for the errno's text in any language, `{lower}`
+for it with a small first letter, `{code}` for its name or its number, `{n}` for a number, `{word}` for a word, `{*}` for anything.
 
 | errno in the message | |
 |---|---|
@@ -104,12 +104,20 @@ fn wish(out: &mut String, wish: &Wish) {
             .map(|because| format!(": {because}"));
         let doubt = message.doubt.as_deref();
         let doubt = doubt.map(|doubt| format!("  \n  or else: {doubt}"));
+        let alone = |label: &str, words: Vec<String>| match words.is_empty() {
+            true => String::new(),
+            false => format!("  \n  {label}: {}", words.join(" or ")),
+        };
+        let answers = message.answers.iter().map(ToString::to_string);
+        let causes = message.causes.iter().map(|cause| cause.id().to_owned());
         let _ = writeln!(
             out,
-            "- `{}`  \n  errno: {}{}{}",
+            "- `{}`  \n  errno: {}{}{}{}{}",
             message.text,
             told(message.told),
             because.unwrap_or_default(),
+            alone("only after", answers.collect()),
+            alone("only by", causes.collect()),
             doubt.unwrap_or_default()
         );
     }
