@@ -208,6 +208,11 @@ mod tests {
         );
         let bash = of("bash", Operation::Process, Errno::ENOMEM);
         assert!(bash.contains("It asks once; "), "{bash}");
+        let systemd = of("systemd", Operation::Process, Errno::EAGAIN);
+        assert!(
+            systemd.contains("with Restart= it is started again"),
+            "{systemd}"
+        );
     }
 
     #[test]
@@ -246,7 +251,8 @@ mod tests {
             "rsyslogd: Raising the limit is not enough: it has to be restarted."
         );
         // Read, not run.
-        assert_eq!(of("systemd", Operation::Process, Errno::EAGAIN), "");
+        assert_eq!(of("postfix", Operation::Process, Errno::EAGAIN), "");
+        assert_eq!(of("systemd", Operation::Vfork, Errno::EAGAIN), "");
         assert_eq!(of("nginx", Operation::Thread, Errno::EAGAIN), "");
     }
 
