@@ -1,10 +1,18 @@
 //! What CommitLimit would have to be set to, from what it is made of.
 
-use crate::model::{Limit, LimitKind, Memory, bytes};
+use super::knob::sysctl::{self, Lasting};
+use crate::{
+    host::unit_files::Assignment,
+    model::{Limit, LimitKind, Memory, bytes},
+};
 
 /// The setting that is in use, raised so far that what was refused fits, and a quarter more: a
-/// command for now, where one fits, and what lasts.
-pub(super) fn raised(limit: &Limit, memory: &Memory) -> Option<(Option<String>, String)> {
+/// command for now, where one fits, and what lasts. `set`: which file sets it.
+pub(super) fn raised(
+    limit: &Limit,
+    memory: &Memory,
+    set: Option<&Assignment>,
+) -> Option<(Option<String>, Lasting)> {
     if limit.kind != LimitKind::CommitLimit {
         return None;
     }
@@ -20,29 +28,33 @@ pub(super) fn raised(limit: &Limit, memory: &Memory) -> Option<(Option<String>, 
     let from_memory = target.saturating_sub(swap);
     if memory.overcommit_kbytes? > 0 {
         let kbytes = from_memory.div_ceil(1024);
-        return Some((
-            Some(format!("sysctl -w vm.overcommit_kbytes={kbytes}")),
-            format!("/etc/sysctl.d/: vm.overcommit_kbytes = {kbytes}, or add swap"),
-        ));
+        return Some(setting("vm.overcommit_kbytes", kbytes, set));
     }
     let counted = memory.total?.checked_sub(memory.huge_pages.unwrap_or(0))?;
     let ratio = from_memory.saturating_mul(100).div_ceil(counted.max(1));
     if ratio <= 100 {
-        return Some((
-            Some(format!("sysctl -w vm.overcommit_ratio={ratio}")),
-            format!("/etc/sysctl.d/: vm.overcommit_ratio = {ratio}, or add swap"),
-        ));
+        return Some(setting("vm.overcommit_ratio", ratio, set));
     }
     // More than there is of memory: only swap makes such a promise good.
     let more = target.saturating_sub(limit.value?);
     Some((
         None,
-        format!(
-            "add {} of swap, or promise less; vm.overcommit_ratio would have to be {ratio}, which \
-             is more than all of RAM",
-            bytes(more)
-        ),
+        Lasting {
+            way: format!(
+                "add {} of swap, or promise less; vm.overcommit_ratio would have to be {ratio}, \
+                 which is more than all of RAM",
+                bytes(more)
+            ),
+            note: None,
+        },
     ))
+}
+
+/// A shell's own copy would be promised memory as well: it writes the number itself.
+fn setting(key: &str, value: u64, set: Option<&Assignment>) -> (Option<String>, Lasting) {
+    let mut lasting = sysctl::lasting(key, Some(value), set);
+    lasting.way.push_str(", or add swap");
+    (Some(sysctl::write(key, value)), lasting)
 }
 
 #[cfg(test)]
@@ -69,7 +81,8 @@ mod tests {
             ..Memory::default()
         };
         change(&mut memory);
-        super::raised(&limit, &memory)
+        let (now, lasting) = super::raised(&limit, &memory, None)?;
+        Some((now, lasting.way))
     }
 
     #[test]
@@ -77,12 +90,15 @@ mod tests {
         // 4 GiB are asked for in all, and 5 allowed: with twice the 1 that was refused 7, less 1 of
         // swap, of 8.
         let (now, lasting) = raised(3 * GIB, |_| {}).unwrap();
-        assert_eq!(now.as_deref(), Some("sysctl -w vm.overcommit_ratio=75"));
+        assert_eq!(
+            now.as_deref(),
+            Some("echo 75 > /proc/sys/vm/overcommit_ratio")
+        );
         assert!(lasting.contains("vm.overcommit_ratio = 75"));
         let (now, lasting) = raised(3 * GIB, |m| m.overcommit_kbytes = Some(4 << 20)).unwrap();
         assert_eq!(
             now.as_deref(),
-            Some("sysctl -w vm.overcommit_kbytes=6291456")
+            Some("echo 6291456 > /proc/sys/vm/overcommit_kbytes")
         );
         assert!(lasting.contains("vm.overcommit_kbytes = 6291456"));
     }

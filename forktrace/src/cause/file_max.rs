@@ -65,9 +65,14 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = target::tasks(v.limit.as_ref(), context);
+    let set = context.sysctl.as_ref().map(|set| &set.file);
+    let file = set.map_or_else(
+        || "/etc/sysctl.d/".to_owned(),
+        |file| file.display().to_string(),
+    );
     vec![fix(
         target.command(|n| format!("sysctl -w fs.file-max={n}")),
-        "remove fs.file-max from /etc/sysctl.d/: the kernel's default is out of reach".to_owned(),
+        format!("remove fs.file-max from {file}: the kernel's default is out of reach"),
         "somebody holds very many files open, or lowered the limit; open fails for everybody else, too"
             .to_owned(),
     )]

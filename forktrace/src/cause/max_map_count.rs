@@ -4,10 +4,10 @@
 
 use super::{
     Cause, Context, Entry, Subject, Verdict,
-    knob::target,
+    knob::{sysctl, target},
     page::{Page, check, myth, remedy, step},
     thread_stack,
-    words::{fix, numbers},
+    words::numbers,
 };
 use crate::{
     evidence::thread_stack::Check,
@@ -31,14 +31,14 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     )
 }
 
+/// The kernel's own (include/linux/mm.h `DEFAULT_MAX_MAP_COUNT`): who has set less has lowered it.
+const DEFAULT: u64 = 65_530;
+
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
-    let target = target::tasks(v.limit.as_ref(), context);
-    vec![fix(
-        target.command(|n| format!("sysctl -w vm.max_map_count={n}")),
-        format!("/etc/sysctl.d/: vm.max_map_count = {target}"),
-        "a thread takes two mappings, its stack and the guard; many more may be an allocator's or a leak"
-            .to_owned(),
-    )]
+    let target = target::tasks(v.limit.as_ref(), context).within(DEFAULT, u64::MAX);
+    let now = target.command(|n| format!("sysctl -w vm.max_map_count={n}"));
+    let note = "a thread takes two mappings, its stack and the guard; many more may be an allocator's or a leak";
+    sysctl::fixes("vm.max_map_count", target, now, note.to_owned(), context)
 }
 
 const PAGE: Page = Page {

@@ -11,7 +11,7 @@
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
-        knob::target,
+        knob::{sysctl, target},
         page::{Page, check, myth, remedy, step},
         words::{fix, numbers},
     },
@@ -109,8 +109,13 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     };
     let set = target.command(|n| format!("sysctl -w {}={n}", limit.kind));
     if matches!(limit.owner, Owner::User { .. }) {
-        let lasting = format!("/etc/sysctl.d/: {} = {target}", limit.kind);
-        vec![fix(set, lasting, note.to_owned())]
+        sysctl::fixes(
+            &limit.kind.to_string(),
+            target,
+            set,
+            note.to_owned(),
+            context,
+        )
     } else {
         vec![fix(
             set.map(|set| format!("{set}, run inside that user namespace")),

@@ -10,9 +10,8 @@ use forktrace_common::clone;
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
-        knob::target,
+        knob::{sysctl, target},
         page::{Page, check, myth, remedy, step},
-        words::fix,
     },
     evidence::{Evidence, Stage},
     model::{Errno, Fix, Limit, LimitKind, Owner, Unit},
@@ -55,12 +54,10 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     // fs/file.c: the kernel's own.
     let target = target::tasks(v.limit.as_ref(), context).within(1_048_576, u64::MAX);
-    vec![fix(
-        target.command(|n| format!("sysctl -w fs.nr_open={n}")),
-        format!("/etc/sysctl.d/: fs.nr_open = {target}"),
-        "it was lowered while descriptors above it were open; the program can also close these"
-            .to_owned(),
-    )]
+    let now = target.command(|n| format!("sysctl -w fs.nr_open={n}"));
+    let note =
+        "it was lowered while descriptors above it were open; the program can also close these";
+    sysctl::fixes("fs.nr_open", target, now, note.to_owned(), context)
 }
 
 const PAGE: Page = Page {

@@ -9,6 +9,7 @@ use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict, commit_limit,
         entry::{AboutMemory, Of},
+        knob::sysctl,
         limits,
         page::{Page, check, myth, remedy, step},
         thread_stack,
@@ -17,7 +18,7 @@ use crate::{
     evidence::{
         CgroupLimit, Evidence, Overcommit, OvercommitMode, Sign, Stage, thread_stack::Check,
     },
-    model::{Errno, Fix, Limit, LimitKind, Memory, Operation, bytes},
+    model::{Errno, Fix, Limit, LimitKind, Operation, bytes},
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -166,8 +167,8 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let stack = subject.operation == Operation::ThreadStack;
     let limit = v.limit.as_ref().filter(|limit| limit.usage.is_some());
     match limit {
-        Some(limit) => strict_fixes(limit, stack, context.last_memory.as_ref()),
-        None => heuristic_fixes(stack),
+        Some(limit) => strict_fixes(limit, stack, context),
+        None => heuristic_fixes(stack, context),
     }
 }
 
@@ -177,7 +178,7 @@ const SMALLER_STACKS: &str =
 const STACKS_ARE_PROMISES: &str = "each thread's stack is a promise of its full size, used or not";
 
 /// With the numbers that CommitLimit would have to be made of, where they are known.
-fn strict_fixes(limit: &Limit, stack: bool, memory: Option<&Memory>) -> Vec<Fix> {
+fn strict_fixes(limit: &Limit, stack: bool, context: &Context) -> Vec<Fix> {
     let (persistent, note) = if stack {
         (SMALLER_STACKS, STACKS_ARE_PROMISES)
     } else {
@@ -186,11 +187,16 @@ fn strict_fixes(limit: &Limit, stack: bool, memory: Option<&Memory>) -> Vec<Fix>
             "strict overcommit counts promises, not pages in use: free memory doesn't help, swap and a higher ratio do",
         )
     };
-    let (now, persistent) = memory
-        .and_then(|memory| commit_limit::raised(limit, memory))
+    let memory = context.last_memory.as_ref();
+    let raised =
+        memory.and_then(|memory| commit_limit::raised(limit, memory, context.sysctl.as_ref()));
+    let (now, persistent, file) = match raised {
+        Some((now, lasting)) => (now, lasting.way, lasting.note),
         // What it has now isn't known.
-        .unwrap_or_else(|| (None, persistent.to_owned()));
+        None => (None, persistent.to_owned(), None),
+    };
     let mut fixes = vec![fix(now, persistent, note.to_owned())];
+    fixes.extend(file.map(|note| fix(None, None, note)));
     if !stack {
         fixes.push(fix(
             None,
@@ -201,20 +207,26 @@ fn strict_fixes(limit: &Limit, stack: bool, memory: Option<&Memory>) -> Vec<Fix>
     fixes
 }
 
-fn heuristic_fixes(stack: bool) -> Vec<Fix> {
-    let (persistent, note) = if stack {
-        (SMALLER_STACKS, STACKS_ARE_PROMISES)
+fn heuristic_fixes(stack: bool, context: &Context) -> Vec<Fix> {
+    let (persistent, note, file) = if stack {
+        (SMALLER_STACKS.to_owned(), STACKS_ARE_PROMISES, None)
     } else {
+        let lasting = sysctl::lasting("vm.overcommit_memory", Some(1), context.sysctl.as_ref());
         (
-            "/etc/sysctl.d/: vm.overcommit_memory = 1, or add swap, or make the mapping smaller",
+            format!("{}, or add swap, or make the mapping smaller", lasting.way),
             "the heuristic mode looks at one mapping at a time",
+            lasting.note,
         )
     };
+    let file = file.map(|note| fix(None, None, note));
     vec![fix(
         "sysctl -w vm.overcommit_memory=1".to_owned(),
-        persistent.to_owned(),
+        persistent,
         note.to_owned(),
     )]
+    .into_iter()
+    .chain(file)
+    .collect()
 }
 
 const PAGE: Page = Page {
@@ -281,7 +293,7 @@ const PAGE: Page = Page {
         step(
             "Mode 2: raise CommitLimit. The ratio is in percent of RAM; setting it resets \
              vm.overcommit_kbytes.",
-            &["sysctl -w vm.overcommit_ratio=80"],
+            &["echo 80 > /proc/sys/vm/overcommit_ratio"],
         ),
         step(
             "Or add swap, which counts in full in modes 2 and 0, even if it is never used.",

@@ -11,7 +11,7 @@ use forktrace_common::clone;
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
-        knob::target,
+        knob::{sysctl, target},
         limits,
         page::{Page, check, myth, remedy, step},
         words::fix,
@@ -72,6 +72,8 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     }
 }
 
+const KEY: &str = "kernel.pid_max";
+
 /// The kernel's own ceiling on 64 bits (include/linux/threads.h `PID_MAX_LIMIT`).
 const HIGHEST: u64 = 4_194_304;
 
@@ -93,15 +95,17 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
         return vec![fix(None, None, note)];
     };
     if *owner != Owner::Host {
-        let now = target
-            .command(|n| format!("sysctl -w kernel.pid_max={n}, run inside that pid namespace"));
+        // What enters it needs an id there; who is in it already can write.
+        let now = target.command(|n| {
+            format!(
+                "{}, in a shell that runs inside that pid namespace already",
+                sysctl::write(KEY, n)
+            )
+        });
         return vec![fix(now, None, note)];
     }
-    let mut fixes = vec![fix(
-        target.command(|n| format!("sysctl -w kernel.pid_max={n}")),
-        format!("/etc/sysctl.d/: kernel.pid_max = {target}"),
-        note,
-    )];
+    let now = target.command(|n| sysctl::write(KEY, n));
+    let mut fixes = sysctl::fixes(KEY, target, now, note, context);
     if context.in_pid_namespace {
         fixes.push(fix(
             None,
@@ -157,8 +161,9 @@ const PAGE: Page = Page {
     ],
     fix_now: &[
         step(
-            "Raise it; 4194304 is the highest on 64 bits. 6.14+: inside the namespace that is full.",
-            &["sysctl -w kernel.pid_max=$N"],
+            "Raise it; 4194304 is the highest on 64 bits. A shell does this without a process of its \
+             own, which couldn't be had. 6.14+: in one that is inside the namespace that is full.",
+            &["echo $N > /proc/sys/kernel/pid_max"],
         ),
         step(
             "Zombies can't be killed. Restart, or end, the parent that doesn't reap them.",
@@ -166,7 +171,11 @@ const PAGE: Page = Page {
         ),
     ],
     fix_for_good: &[
-        remedy("sysctl.d", "On the host.").run(&[
+        remedy(
+            "sysctl.d",
+            "On the host. Of several files that set it the last by name counts.",
+        )
+        .run(&[
             "echo 'kernel.pid_max = 4194304' > /etc/sysctl.d/90-pid-max.conf",
             "sysctl --system",
         ]),

@@ -6,10 +6,10 @@
 use crate::{
     cause::{
         Cause, Context, Entry, Finding, Subject, Verdict,
-        knob::target,
+        knob::{sysctl, target},
         limits,
         page::{Page, check, myth, remedy, step},
-        words::{fix, numbers},
+        words::numbers,
     },
     evidence::{Evidence, Sign, Stage},
     model::{Errno, Fix, LimitKind, Operation},
@@ -76,11 +76,10 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 
 fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = target::wanted(v.limit.as_ref(), context);
-    vec![fix(
-        target.command(|n| format!("sysctl -w kernel.threads-max={n}")),
-        format!("/etc/sysctl.d/: kernel.threads-max = {target}"),
-        "it binds root as well; kernel.pid_max has to be at least as high to be of use".to_owned(),
-    )]
+    let key = "kernel.threads-max";
+    let now = target.command(|n| sysctl::write(key, n));
+    let note = "it binds root as well; kernel.pid_max has to be at least as high to be of use";
+    sysctl::fixes(key, target, now, note.to_owned(), context)
 }
 
 const PAGE: Page = Page {
@@ -116,14 +115,15 @@ const PAGE: Page = Page {
         ),
     ],
     fix_now: &[step(
-        "Raise it, or end what holds the threads. A task needs an id too: kernel.pid_max has to \
-         be higher than this.",
-        &["sysctl -w kernel.threads-max=$N"],
+        "Raise it, or end what holds the threads; a shell does this without a process of its own. A \
+         task needs an id too: kernel.pid_max has to be higher than this.",
+        &["echo $N > /proc/sys/kernel/threads-max"],
     )],
     fix_for_good: &[
         remedy(
             "sysctl.d",
-            "On the host; each thread costs kernel memory, 16 KiB of stack at least.",
+            "On the host; each thread costs kernel memory, 16 KiB of stack at least. Of several \
+             files that set it the last by name counts.",
         )
         .run(&[
             "echo 'kernel.threads-max = 250000' > /etc/sysctl.d/90-threads-max.conf",

@@ -18,7 +18,14 @@ pub fn note(p: &UnitLimit, value: u64, unit: Unit) -> String {
             Some(own) => format!(", which each unit without {own}= of its own has"),
             None => String::new(),
         };
-        return format!("the limit comes from {by}{whose}");
+        let logind = match is_of_logind(p) {
+            true => {
+                ", which logind writes at each first login (systemd before 239): UserTasksMax= of \
+                     /etc/systemd/logind.conf is for all users"
+            }
+            false => "",
+        };
+        return format!("the limit comes from {by}{whose}{logind}");
     }
     let (when, of) = match unit {
         Unit::Bytes => ("loaded the unit (of RAM)", "more RAM"),
@@ -38,6 +45,26 @@ pub fn note(p: &UnitLimit, value: u64, unit: Unit) -> String {
         _ => note.push_str(&format!(": {of} alone doesn't change it")),
     }
     note
+}
+
+/// A user's slice that is transient: logind made it so, with a limit, up to systemd 238 (src/login/logind-dbus.c
+/// `manager_start_slice`). What `systemctl set-property` writes stands elsewhere.
+fn is_of_logind(p: &UnitLimit) -> bool {
+    let is_slice = |part: &str| {
+        let name = part.trim_end_matches(".d");
+        let uid = name
+            .strip_prefix("user-")
+            .and_then(|rest| rest.strip_suffix(".slice"));
+        uid.is_some_and(|uid| uid.parse::<u32>().is_ok())
+    };
+    p.setting == "TasksMax"
+        && p.file.as_ref().is_some_and(|file| {
+            let transient = ["/run/systemd/transient", "/run/systemd/system"];
+            transient.iter().any(|folder| file.starts_with(folder))
+                && file
+                    .components()
+                    .any(|part| part.as_os_str().to_str().is_some_and(is_slice))
+        })
 }
 
 #[cfg(test)]
@@ -72,6 +99,18 @@ mod tests {
             "the limit comes from DefaultTasksMax=512 in /etc/systemd/system.conf, which each unit \
              without TasksMax= of its own has"
         );
+        p.setting = "TasksMax";
+        for (file, of_logind) in [
+            ("/run/systemd/system/user-7.slice.d/50-TasksMax.conf", true),
+            ("/run/systemd/transient/user-7.slice", true),
+            ("/etc/systemd/system/user-7.slice.d/x.conf", false),
+            ("/run/systemd/system.control/user-7.slice.d/x.conf", false),
+            ("/run/systemd/transient/build.service", false),
+        ] {
+            p.file = Some(file.into());
+            let told = note(&p, 512, Unit::Tasks);
+            assert_eq!(told.contains("UserTasksMax="), of_logind, "{told}");
+        }
         (p.text, p.file) = ("15%".to_owned(), None);
         p.setting = "MemoryMax";
         assert!(

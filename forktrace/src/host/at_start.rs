@@ -178,11 +178,10 @@ fn soft(text: &str) -> Option<Option<u64>> {
 }
 
 fn pam(root: &Path, name: &str, uid: u32) -> Option<Given> {
-    if !pam_limits::are_in_use(root) {
-        return None;
-    }
-    let found = pam_limits::nproc(root, name, uid);
-    let counts = found.counts()?;
+    // Which service it comes by isn't known: most read what is the default.
+    let user = pam_limits::User::read(root, Some(name), uid);
+    let found = pam_limits::nproc(root, &user);
+    let counts = found.first()?.counts()?;
     Some(Given {
         text: counts.to_string(),
         value: counts.value,

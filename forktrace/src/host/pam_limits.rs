@@ -2,7 +2,8 @@
 //!
 //! modules/pam_limits/pam_limits.c: /etc/security/limits.conf first, then limits.d/*.conf in the
 //! order of their names. A user's own line counts before a group's, that before `*`
-//! (`LIMITS_DEF_*`); of lines that are as near, the last. Where PAM was built with a vendor's folder
+//! (`LIMITS_DEF_*`); of lines that are as near, the last; those for `%` are of logins alone. A service of
+//! PAM's can have a file of its own (`conf=`), which is all that is read then. Where PAM was built with a vendor's folder
 //! (1.5.2+: openSUSE), that has files too, each unless /etc has one of its name (`read_limits_dir`).
 
 use std::path::{Path, PathBuf};
@@ -83,29 +84,92 @@ impl Nproc {
 }
 
 /// Whom lines are about.
-#[derive(Clone, Debug, Default)]
-struct User {
-    name: String,
-    uid: u32,
-    /// Names and ids of the groups.
-    groups: Vec<(String, u32)>,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// `None`: a directory service's (SSSD, LDAP), whom no file of this machine names.
+    pub name: Option<String>,
+    /// Its number.
+    pub uid: u32,
+    /// The account's own group, which ranges are compared with.
+    pub gid: Option<u32>,
+    /// Ids of all groups, and their names where a file has them.
+    pub groups: Vec<(Option<String>, u32)>,
 }
 
-/// nproc of the user with this name, by the files below `root`.
-pub fn nproc(root: &Path, name: &str, uid: u32) -> Nproc {
-    let user = User {
-        name: name.to_owned(),
-        uid,
-        groups: groups(root, name),
-    };
+impl User {
+    /// By the files below `root`.
+    pub fn read(root: &Path, name: Option<&str>, uid: u32) -> Self {
+        let Some(name) = name else {
+            return Self {
+                uid,
+                ..Self::default()
+            };
+        };
+        let gid = Passwd::from_file(&root.join("etc/passwd"))
+            .ok()
+            .and_then(|passwd| passwd.group(name));
+        let groups = groups(root).into_iter();
+        let own = groups.filter(|(_, id, members)| {
+            Some(*id) == gid || members.iter().any(|member| member == name)
+        });
+        Self {
+            name: Some(name.to_owned()),
+            uid,
+            gid,
+            groups: own.map(|(group, id, _)| (Some(group), id)).collect(),
+        }
+    }
+
+    /// With the groups of a process of the user's, by its own one and the others: a directory service has
+    /// members of groups as well, whom no file names.
+    #[must_use]
+    pub fn with_groups(mut self, root: &Path, gid: u32, others: &[u32]) -> Self {
+        if self.name.is_none() {
+            self.gid = Some(gid);
+        }
+        let names = groups(root);
+        for id in [gid].iter().chain(others) {
+            if self.groups.iter().all(|(_, known)| known != id) {
+                let named = names.iter().find(|(_, named, _)| named == id);
+                self.groups
+                    .push((named.map(|(name, ..)| name.clone()), *id));
+            }
+        }
+        self
+    }
+}
+
+/// nproc of a user by the files below `root`: by those that PAM's services read by default, then by each
+/// that one of them names.
+pub fn nproc(root: &Path, user: &User) -> Vec<Nproc> {
+    let services = services(root);
+    let asks = services.iter().filter(|service| service.asks);
+    let mut confs: Vec<Option<&PathBuf>> = asks.map(|service| service.conf.as_ref()).collect();
+    if services.is_empty() {
+        confs.push(None);
+    }
+    confs.sort();
+    confs.dedup();
+    let all = confs.into_iter().map(|conf| match conf {
+        None => by_files(&files(root), user),
+        Some(conf) => by_files(&[below(root, conf)], user),
+    });
+    all.collect()
+}
+
+fn below(root: &Path, file: &Path) -> PathBuf {
+    root.join(file.strip_prefix("/").unwrap_or(file))
+}
+
+fn by_files(files: &[PathBuf], user: &User) -> Nproc {
     let mut found: [Option<(u8, Line)>; 2] = [None, None];
-    for file in files(root) {
-        let text = text(&file);
+    for file in files {
+        let text = text(file);
         for line in text.lines() {
-            if exempts(line, &user) {
+            if exempts(line, user) {
                 return Nproc::default();
             }
-            let Some((nearness, line)) = parse(line, &user, &file) else {
+            let Some((nearness, line)) = parse(line, user, file) else {
                 continue;
             };
             for (slot, other) in found.iter_mut().zip([Which::Hard, Which::Soft]) {
@@ -120,18 +184,38 @@ pub fn nproc(root: &Path, name: &str, uid: u32) -> Nproc {
     Nproc { soft, hard }
 }
 
-/// Whether any of PAM's services asks pam_limits; true where it has no files of services.
-pub fn are_in_use(root: &Path) -> bool {
+/// A file of one of PAM's services, or a line of it that asks pam_limits.
+struct Service {
+    asks: bool,
+    /// `conf=`
+    conf: Option<PathBuf>,
+}
+
+/// None where PAM has no files of services.
+fn services(root: &Path) -> Vec<Service> {
     let folders = ["etc/pam.d", "usr/lib/pam.d"].map(|folder| fs::read_dir(root.join(folder)));
     let files = folders.into_iter().flatten().flatten().flatten();
-    let mut files = files.map(|entry| entry.path()).take(MOST).peekable();
-    let none = files.peek().is_none();
-    let asks = |line: &str| {
-        line.split('#')
-            .next()
-            .is_some_and(|l| l.contains("pam_limits.so"))
-    };
-    none || files.any(|file| text(&file).lines().any(asks))
+    let mut services = Vec::new();
+    for file in files.map(|entry| entry.path()).take(MOST) {
+        services.push(Service {
+            asks: false,
+            conf: None,
+        });
+        for line in text(&file).lines() {
+            let line = line.split('#').next().unwrap_or_default();
+            let Some((_, arguments)) = line.split_once("pam_limits.so") else {
+                continue;
+            };
+            let conf = arguments
+                .split_whitespace()
+                .find_map(|argument| argument.strip_prefix("conf="));
+            services.push(Service {
+                asks: true,
+                conf: conf.map(PathBuf::from),
+            });
+        }
+    }
+    services
 }
 
 fn files(root: &Path) -> Vec<PathBuf> {
@@ -185,8 +269,8 @@ fn exempts(line: &str, user: &User) -> bool {
         return false;
     };
     match domain.strip_prefix('@') {
-        Some(group) => user.uid != 0 && user.groups.iter().any(|(name, _)| name == group),
-        None => domain == user.name,
+        Some(group) => user.uid != 0 && is_in(user, group),
+        None => Some(domain) == user.name.as_deref() || in_range(domain, user.uid),
     }
 }
 
@@ -218,7 +302,7 @@ fn parse(line: &str, user: &User, file: &Path) -> Option<(u8, Line)> {
 }
 
 fn nearness(domain: &str, user: &User) -> Option<u8> {
-    if domain == user.name {
+    if Some(domain) == user.name.as_deref() {
         return Some(0);
     }
     if domain == "*" {
@@ -226,14 +310,22 @@ fn nearness(domain: &str, user: &User) -> Option<u8> {
         return (user.uid != 0).then_some(2);
     }
     if let Some(group) = domain.strip_prefix('@') {
-        let is_in = user
-            .groups
-            .iter()
-            .any(|(name, gid)| name == group || in_range(group, *gid));
         // Of root neither.
-        return (is_in && user.uid != 0).then_some(1);
+        return (is_in(user, group) && user.uid != 0).then_some(1);
     }
     in_range(domain, user.uid).then_some(0)
+}
+
+/// By the name of a group or its id (`:50`), any of the user's; by a range of ids the account's own.
+fn is_in(user: &User, group: &str) -> bool {
+    match group.split_once(':') {
+        None => user
+            .groups
+            .iter()
+            .any(|(name, _)| name.as_deref() == Some(group)),
+        Some(("", _)) => user.groups.iter().any(|(_, gid)| in_range(group, *gid)),
+        Some(_) => user.gid.is_some_and(|gid| in_range(group, gid)),
+    }
 }
 
 /// `1000:2000`, `1000:`, `:1000` (one id).
@@ -249,16 +341,14 @@ fn in_range(text: &str, id: u32) -> bool {
     }
 }
 
-fn groups(root: &Path, name: &str) -> Vec<(String, u32)> {
-    let own = Passwd::from_file(&root.join("etc/passwd"))
-        .ok()
-        .and_then(|passwd| passwd.group(name));
+/// Names, ids and members of /etc/group.
+fn groups(root: &Path) -> Vec<(String, u32, Vec<String>)> {
     let group = text(&root.join("etc/group"));
     let groups = group.lines().filter_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        let gid: u32 = fields.get(2)?.parse().ok()?;
-        let member = fields.get(3)?.split(',').any(|member| member == name);
-        (member || Some(gid) == own).then(|| (fields[0].to_owned(), gid))
+        let mut fields = line.split(':');
+        let (name, gid) = (fields.next()?, fields.nth(1)?);
+        let members = fields.next()?.split(',').map(str::to_owned);
+        Some((name.to_owned(), gid.parse().ok()?, members.collect()))
     });
     groups.collect()
 }
@@ -283,7 +373,8 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let found = nproc(&root, "ann", 1000);
+        let found = nproc(&root, &User::read(&root, Some("ann"), 1000));
+        let found = found.into_iter().next().unwrap_or_default();
         fs::remove_dir_all(&root).unwrap();
         let soft = found.soft.map(|line| {
             let file = line
@@ -339,6 +430,97 @@ mod tests {
         let ranges = "999:1001 soft nproc 7\n:1000 hard nproc unlimited\n1001: - nproc 3\n@50:60 - nproc 2\n";
         let (found, hard) = limit_of("range", &[(file, ranges)]);
         assert_eq!((found, hard), (soft("limits.conf", 7), None));
+        // `%` is of logins.
+        let logins = "% - nproc 1\n%staff - nproc 2\n%:10 - nproc 3\n";
+        assert_eq!(limit_of("logins", &[(file, logins)]).0, None);
+    }
+
+    /// modules/pam_limits/pam_limits.c: `pam_modutil_user_in_group_nam_gid` for one id, pw_gid for more.
+    #[test]
+    fn ranges_of_groups_are_of_the_accounts_own() {
+        let file = "etc/security/limits.conf";
+        for (domain, counts) in [
+            ("@50:60", true),
+            ("@50:", true),
+            (":1000", true),
+            ("1000:", true),
+            ("@:50", true),
+            ("@:10", true),
+            ("@5:10", false),
+            ("@51:", false),
+            ("@:11", false),
+            ("1001:", false),
+        ] {
+            let lines = format!("{domain} soft nproc 7\n");
+            let (found, _) = limit_of("of-groups", &[(file, &lines)]);
+            assert_eq!(found.is_some(), counts, "{domain}");
+            // A line without an item leaves whom it is about alone.
+            let lines = format!("* soft nproc 9\n{domain} -\n");
+            let (found, _) = limit_of("of-groups", &[(file, &lines)]);
+            assert_eq!(found.is_none(), counts, "{domain}");
+        }
+    }
+
+    /// Users of a directory service have a number and groups, and no name that a file knows.
+    #[test]
+    fn a_user_without_a_name() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: &str| {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("etc/group", "dba:x:501:\n");
+        let user = User::read(root.path(), None, 61_234).with_groups(root.path(), 700, &[501, 9]);
+        let of = |lines: &str| {
+            put("etc/security/limits.d/20-nproc.conf", lines);
+            let found = nproc(root.path(), &user).remove(0).soft;
+            found.and_then(|line| line.value)
+        };
+        // As Red Hat delivers it.
+        assert_eq!(
+            of("* soft nproc 4096\nroot soft nproc unlimited\n"),
+            Some(4096)
+        );
+        assert_eq!(of("* soft nproc 4096\n@dba soft nproc 70\n"), Some(70));
+        assert_eq!(of("@:9 soft nproc 7\n@600:800 soft nproc 8\n"), Some(8));
+        assert_eq!(of("ann soft nproc 5\n:61234 soft nproc 6\n"), Some(6));
+    }
+
+    #[test]
+    fn a_service_can_have_a_file_of_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: &str| {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("etc/passwd", "ann:x:1000:50::/:/bin/sh\n");
+        put("etc/security/limits.conf", "ann soft nproc 5\n");
+        put("etc/security/limits.d/x.conf", "ann soft nproc 6\n");
+        put("etc/security/ftp.conf", "ann soft nproc 7\n");
+        let of = || {
+            let user = User::read(root.path(), Some("ann"), 1000);
+            let all = nproc(root.path(), &user).into_iter();
+            let values: Vec<_> = all
+                .map(|all| all.soft.and_then(|line| line.value))
+                .collect();
+            values
+        };
+        assert_eq!(of(), [Some(6)]);
+        put("etc/pam.d/other", "session required pam_unix.so\n");
+        assert!(of().is_empty());
+        put(
+            "etc/pam.d/ftp",
+            "session required pam_limits.so debug conf=/etc/security/ftp.conf\n",
+        );
+        assert_eq!(of(), [Some(7)]);
+        put("etc/pam.d/su", "session\trequired\tpam_limits.so\n");
+        put(
+            "etc/pam.d/login",
+            "session required pam_limits.so # conf=/x\n",
+        );
+        assert_eq!(of(), [Some(6), Some(7)]);
     }
 
     #[test]

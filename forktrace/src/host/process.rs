@@ -111,6 +111,18 @@ impl Status {
     }
 }
 
+/// A process's real group and its supplementary ones; `None` when it is gone.
+pub fn groups(proc: &Path, pid: u32) -> Option<(u32, Vec<u32>)> {
+    let text = fs::read(proc.join(format!("{pid}/status"))).ok()?;
+    let value = |name: &[u8]| {
+        let mut lines = text.split(|&b| b == b'\n');
+        lines.find_map(|line| line.strip_prefix(name))
+    };
+    let gid = words(value(b"Gid:")?.trim_ascii()).next()?;
+    let others = value(b"Groups:").unwrap_or_default().trim_ascii();
+    Some((gid, words(others).collect()))
+}
+
 /// Every process that this one can see. What ends meanwhile is left out.
 pub fn all(proc: &Path) -> io::Result<Vec<Status>> {
     let mut processes = Vec::new();

@@ -71,6 +71,11 @@ pub enum Kind {
         /// As the scheduler names it.
         name: String,
     },
+    /// A service of OpenRC's.
+    Service {
+        /// As its script in /etc/init.d is called.
+        name: String,
+    },
     /// A program, below the cgroup of the unit that it runs in (`None`: below its container's).
     Program {
         /// The unit's name.
@@ -120,6 +125,8 @@ pub enum Runtime {
     Lxc,
     /// systemd-nspawn, and what else systemd-machined knows as a container.
     Nspawn,
+    /// BuildKit, for a step of an image's build.
+    BuildKit,
     /// Of Kata Containers: the tasks of the virtual machine monitor.
     Kata,
     /// The path has an id and no runtime's name.
@@ -202,6 +209,11 @@ impl Setter {
         around
     }
 
+    /// Whether it is a container, or lies in one.
+    pub fn is_in_container(&self) -> bool {
+        self.within.is_some() || matches!(self.kind, Kind::Container { .. })
+    }
+
     /// The unit of this host's system manager whose own cgroup it is.
     pub fn system_unit(&self) -> Option<&str> {
         match &self.kind {
@@ -282,6 +294,15 @@ impl Walk {
             self.in_pods = true;
             self.pod = Some(pod);
         }
+        if let Some(name) = build_step(&self.parent, component) {
+            return Kind::Container {
+                runtime: Runtime::BuildKit,
+                name: name.to_owned(),
+                user: self.user,
+                pod: None,
+                unit: component.ends_with(".scope").then(|| component.to_owned()),
+            };
+        }
         if let Some(name) = identity::container(&self.parent, component) {
             let name_of_unit = unescape_cgroup(component);
             let is_unit = name_of_unit.ends_with(".scope") || name_of_unit.ends_with(".service");
@@ -308,6 +329,9 @@ impl Walk {
                 None => identity::qos(component).map_or(Kind::Pods, Kind::Class),
             };
         }
+        if let Some(service) = self.openrc(component) {
+            return service;
+        }
         if let Some(job) = self.job(component) {
             return job;
         }
@@ -331,6 +355,19 @@ impl Walk {
             (None, None) => Kind::Unknown,
             _ => Kind::Program { unit: None },
         }
+    }
+
+    /// `/openrc.nginx`, in cgroup v1's hierarchies `/openrc_nginx` (sh/rc-cgroup.sh): of the host or of a
+    /// container.
+    fn openrc(&self, component: &str) -> Option<Kind> {
+        let top = self.within.as_ref().map_or("", |within| &*within.path);
+        let name = component
+            .strip_prefix("openrc.")
+            .or_else(|| component.strip_prefix("openrc_"))
+            .filter(|name| !name.is_empty() && self.path == top)?;
+        Some(Kind::Service {
+            name: name.to_owned(),
+        })
     }
 
     /// `/slurm/uid_7/job_12/step_0`, `/slurm_n1/…` where a host has several slurmd, `/system.slice/slurmstepd.scope/job_12/step_0/user/task_0`.
@@ -400,13 +437,26 @@ fn is_root_of(runtime: Runtime, is_unit: bool, component: &str) -> bool {
         // crun's, below the scope that it asked systemd for (src/libcrun/cgroup-systemd.c): the limits of
         // the container are the folder's too, whoever has crun run it.
         Runtime::Podman => component == "container",
-        Runtime::Docker | Runtime::Containerd | Runtime::CriO => {
+        Runtime::Docker | Runtime::Containerd | Runtime::CriO | Runtime::BuildKit => {
             is_unit && component == "container"
         }
         Runtime::Nspawn => matches!(component, "payload" | "supervisor"),
         Runtime::Lxc => component == "ns",
         _ => false,
     }
+}
+
+/// The id of a step of BuildKit's, which has 25 digits of base 36 (identity/randomid.go): `buildkit/ID`, or
+/// `docker-ID.scope` where Docker Engine builds and systemd makes the cgroups (executor/oci/spec.go).
+fn build_step<'a>(parent: &str, component: &'a str) -> Option<&'a str> {
+    let id = match parent {
+        "buildkit" => component,
+        _ => component
+            .strip_prefix("docker-")
+            .and_then(|rest| rest.strip_suffix(".scope"))?,
+    };
+    let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'z');
+    (id.len() == 25 && id.bytes().all(is_digit)).then_some(id)
 }
 
 fn runtime(parent: &str, component: &str) -> Runtime {
@@ -485,6 +535,25 @@ mod tests {
     }
 
     #[test]
+    fn services_of_openrc() {
+        let service = |name: &str| Kind::Service {
+            name: name.to_owned(),
+        };
+        for (path, kind) in [
+            ("/openrc.nginx", service("nginx")),
+            ("/openrc.net.eth0", service("net.eth0")),
+            ("/openrc_nginx", service("nginx")),
+            ("/openrc.nginx/worker", Kind::Unknown),
+            ("/a/openrc.nginx", Kind::Unknown),
+            ("/openrc.", Kind::Unknown),
+            ("/lxc.payload.c1/openrc.nginx", service("nginx")),
+            ("/lxc/c1/ns/openrc.nginx", service("nginx")),
+        ] {
+            assert_eq!(set_up(path).kind, kind, "{path}");
+        }
+    }
+
+    #[test]
     fn units_of_a_users_manager() {
         let base = "/user.slice/user-7.slice/user@7.service";
         let user = |name: &str| Kind::Unit {
@@ -551,6 +620,18 @@ mod tests {
             (
                 "/system.slice/web.service/libpod-payload-ID",
                 Runtime::Podman,
+            ),
+            (
+                "/docker/buildkit/hswkyb4a5k5khcsbpcuqqgz3z",
+                Runtime::BuildKit,
+            ),
+            (
+                "/system.slice/docker-hswkyb4a5k5khcsbpcuqqgz3z.scope",
+                Runtime::BuildKit,
+            ),
+            (
+                "/docker/ID/buildkit/hswkyb4a5k5khcsbpcuqqgz3z",
+                Runtime::BuildKit,
             ),
             ("/lxc.payload.web", Runtime::Lxc),
             ("/lxc/101/ns", Runtime::Lxc),

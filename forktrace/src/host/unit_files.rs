@@ -225,7 +225,7 @@ fn section(unit: &str) -> Option<&'static str> {
 }
 
 /// The `.conf` files of the folders by name: of the same name, the one of the first folder.
-fn drop_ins(folders: impl Iterator<Item = PathBuf>) -> BTreeMap<OsString, PathBuf> {
+pub(super) fn drop_ins(folders: impl Iterator<Item = PathBuf>) -> BTreeMap<OsString, PathBuf> {
     let mut files = BTreeMap::new();
     for folder in folders {
         let Ok(entries) = fs::read_dir(&folder) else {
@@ -261,7 +261,7 @@ fn last(
 }
 
 /// `None` where there is no such file; /dev/null, by which units are masked, is empty.
-fn read(file: &Path) -> Option<String> {
+pub(super) fn read(file: &Path) -> Option<String> {
     // A FIFO would be waited for.
     let meta = fs::metadata(file).ok()?;
     if !meta.is_file() {

@@ -15,10 +15,12 @@ use crate::{
         located::Located,
         memory::AtVerdicts,
         readings::is_initial_pid_namespace,
+        sysctl_files::SysctlFiles,
         target_cgroup::Target,
+        unit_files::Assignment,
         unit_limits::UnitLimits,
     },
-    model::{Limit, Owner},
+    model::{Limit, LimitKind, Owner},
     probe::decode::Named,
 };
 
@@ -28,6 +30,8 @@ pub(super) struct Contexts {
     holders: Holders,
     memory: AtVerdicts,
     unit_limits: UnitLimits,
+    /// Where the host's files can be seen.
+    sysctls: Option<SysctlFiles>,
     located: Located,
     knobs: Knobs,
     demands: Demands,
@@ -43,6 +47,7 @@ impl Contexts {
             holders,
             memory: AtVerdicts::new(),
             unit_limits: UnitLimits::new(),
+            sysctls: sees_host.then(SysctlFiles::new),
             located: Located::default(),
             knobs: Knobs::new(sees_host),
             demands: Demands::default(),
@@ -57,7 +62,8 @@ impl Contexts {
         let visibility = limit.map_or(Visibility::Whole, |limit| self.visibility(limit));
         let holders = limit.map(|limit| {
             let scope = || Scope::of_limit(limit, &self.hierarchies);
-            self.holders.of(limit, subject.caller.pid, scope)
+            let home = subject.cgroup.path.as_deref();
+            self.holders.of(limit, subject.caller.pid, home, scope)
         });
         let unit_limit =
             limit.and_then(|limit| self.unit_limits.of_limit(limit, &self.hierarchies));
@@ -70,6 +76,7 @@ impl Contexts {
             .map(|limit| Context {
                 sources: self.knobs.sources(limit, subject),
                 unit_limit: self.unit_limits.of_limit(limit, &self.hierarchies),
+                sysctl: self.sysctl(limit),
                 visibility: self.visibility(limit),
                 current: limit_file::current(limit, self.in_pid_namespace),
                 wanted: more.map(|more| limit.usage.unwrap_or_default().saturating_add(more)),
@@ -82,6 +89,7 @@ impl Contexts {
             .memory_matters(errno)
             .then(|| self.memory.read(verdict.cause, limit))
             .flatten();
+        let sysctl = limit.and_then(|limit| self.sysctl(limit));
         let knobs = &mut self.knobs;
         let holders = holders.unwrap_or_default();
         let growth = limit.and_then(|limit| {
@@ -102,10 +110,38 @@ impl Contexts {
             current: limit.and_then(|limit| limit_file::current(limit, self.in_pid_namespace)),
             last_memory: self.memory.last().copied(),
             unit_limit,
+            sysctl,
             visibility,
             also_full,
             in_pid_namespace: self.in_pid_namespace,
         }
+    }
+
+    /// What the host's files say of a limit that is a setting of the whole host.
+    fn sysctl(&mut self, limit: &Limit) -> Option<Assignment> {
+        // Of namespaces there are files nowhere.
+        let is_hosts = !matches!(
+            limit.owner,
+            Owner::PidNamespace { .. } | Owner::UserNamespace(_)
+        );
+        let by_size = self
+            .memory
+            .last()
+            .and_then(|memory| memory.overcommit_kbytes);
+        let key = match &limit.kind {
+            LimitKind::CommitLimit if by_size.is_some_and(|kbytes| kbytes > 0) => {
+                "vm.overcommit_kbytes".to_owned()
+            }
+            LimitKind::CommitLimit => "vm.overcommit_ratio".to_owned(),
+            kind => kind.to_string(),
+        };
+        let is_sysctl = ["kernel.", "vm.", "fs.", "user."]
+            .iter()
+            .any(|part| key.starts_with(part));
+        self.sysctls
+            .as_mut()
+            .filter(|_| is_hosts && is_sysctl)?
+            .of(&key)
     }
 
     /// The cgroup that CLONE_INTO_CGROUP named.

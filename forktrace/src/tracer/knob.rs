@@ -16,10 +16,11 @@ use crate::{
         identity,
         lineage::{self, Member},
         oom_score::{Unkillable, Unkillables},
-        own_namespaces, pam_limits,
+        openrc, own_namespaces, pam_limits,
         passwd::Passwd,
-        process::{Bounds, Limits, Status},
-        setter::{self, Service},
+        process::{self, Bounds, Limits, Status},
+        setter::{self, Kind, Service},
+        shell_files::{self, ShellFiles},
         unit_files::{Assignment, UnitFiles},
     },
     model::{Errno, Holder, Limit, LimitKind, Owner},
@@ -30,8 +31,32 @@ const PROC: &str = "/proc";
 const FRESH: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 256;
 
-/// Of whom the files are: a unit's, of a user's manager where there is a uid, and a user's logins.
-type Key = (Option<(String, Option<u32>)>, Option<u32>);
+/// Of whom the files are.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+struct Key {
+    /// A unit's, of a user's manager where there is a uid.
+    unit: Option<(String, Option<u32>)>,
+    /// Those of a user's logins, and of OpenRC's service whose cgroup this is.
+    caller: Option<(u32, Place)>,
+}
+
+/// Where a process runs, as far as files of the host's can be about it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Host { openrc: Option<String> },
+    Container,
+}
+
+impl Place {
+    fn of(path: &str) -> Self {
+        let setter = setter::of(path);
+        match setter.kind {
+            _ if setter.is_in_container() => Self::Container,
+            Kind::Service { name } => Self::Host { openrc: Some(name) },
+            _ => Self::Host { openrc: None },
+        }
+    }
+}
 
 /// Reads, and remembers what files say for a minute.
 pub(super) struct Knobs {
@@ -41,6 +66,7 @@ pub(super) struct Knobs {
     known: HashMap<Key, (Instant, Sources)>,
     unkillables: Unkillables,
     growths: Growths,
+    shells: ShellFiles,
 }
 
 impl Knobs {
@@ -52,6 +78,7 @@ impl Knobs {
             known: HashMap::new(),
             unkillables: Unkillables::new(),
             growths: Growths::new(),
+            shells: ShellFiles::default(),
         }
     }
 
@@ -76,8 +103,22 @@ impl Knobs {
             }
             let service = lineage::first_service(&sources.lineage).filter(|_| is_nproc);
             sources.above = service.and_then(|service| self.above(service, subject));
+            sources.shell = limit
+                .value
+                .filter(|_| is_nproc && self.sees_host)
+                .and_then(|value| self.of_shell(&sources.lineage, value));
         }
         sources
+    }
+
+    /// A line of the host's files by which a shell of the host has set the limit.
+    fn of_shell(&mut self, lineage: &[Member], value: u64) -> Option<shell_files::Line> {
+        let (top, _) = lineage::first_alike(lineage)?;
+        let place = setter::of(top.cgroup.as_deref()?);
+        if place.is_in_container() || !shell_files::is_shell(&top.comm) {
+            return None;
+        }
+        self.shells.nproc(value)
     }
 
     /// What the files of another service than the caller's say, from which its processes have come.
@@ -86,7 +127,10 @@ impl Knobs {
         if own.as_ref() == Some(&service) || !self.sees_host {
             return None;
         }
-        let key = (Some((service.name.clone(), service.user)), None);
+        let key = Key {
+            unit: Some((service.name.clone(), service.user)),
+            caller: None,
+        };
         let known = self.remembered(key, |_| of_unit(&service.name, service.user, 0));
         let own = known.unit.and_then(|says| says.limit);
         Some(Above {
@@ -108,23 +152,25 @@ impl Knobs {
     fn files(&mut self, subject: &Subject<'_>) -> Sources {
         let unit = subject.cgroup.path.as_deref().and_then(service);
         let sees_host = self.sees_host;
-        self.remembered((unit, Some(subject.caller.uid)), |unit| match sees_host {
-            true => read(unit, subject),
+        let pid = self.pids_are_hosts.then_some(subject.caller.pid);
+        let path = subject.cgroup.path.as_deref().unwrap_or_default();
+        let key = Key {
+            unit,
+            caller: Some((subject.caller.uid, Place::of(path))),
+        };
+        self.remembered(key, |key| match sees_host {
+            true => read(key, subject, pid),
             false => Sources::default(),
         })
     }
 
-    fn remembered(
-        &mut self,
-        key: Key,
-        read: impl FnOnce(Option<&(String, Option<u32>)>) -> Sources,
-    ) -> Sources {
+    fn remembered(&mut self, key: Key, read: impl FnOnce(&Key) -> Sources) -> Sources {
         if let Some((at, known)) = self.known.get(&key)
             && at.elapsed() < FRESH
         {
             return known.clone();
         }
-        let read = read(key.0.as_ref());
+        let read = read(&key);
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
@@ -168,16 +214,27 @@ impl Knobs {
 }
 
 /// What files say of a unit, and of a user's logins.
-fn read(unit: Option<&(String, Option<u32>)>, subject: &Subject<'_>) -> Sources {
+fn read(key: &Key, subject: &Subject<'_>, pid: Option<u32>) -> Sources {
     let init = Limits::read(Path::new(PROC), 1).ok();
     let uid = subject.caller.uid;
-    let mut sources = unit
+    let mut sources = key
+        .unit
+        .as_ref()
         .map(|(name, user)| of_unit(name, *user, uid))
         .unwrap_or_default();
     sources.init = init.map(|limits| limits.processes);
-    let in_container = subject.cgroup.container.is_some();
-    if let Some(name) = subject.caller.user.as_deref().filter(|_| !in_container) {
-        sources.pam = pam_limits::nproc(Path::new("/"), name, uid);
+    if let Some((_, Place::Host { openrc })) = &key.caller {
+        let root = Path::new("/");
+        sources.openrc = openrc
+            .as_ref()
+            .map(|name| openrc::service(root, name.clone()));
+        let user = pam_limits::User::read(root, subject.caller.user.as_deref(), uid);
+        let groups = pid.and_then(|pid| process::groups(Path::new(PROC), pid));
+        let user = match groups {
+            Some((gid, others)) => user.with_groups(root, gid, &others),
+            None => user,
+        };
+        sources.pam = pam_limits::nproc(root, &user);
     }
     sources
 }

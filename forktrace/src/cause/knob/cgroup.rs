@@ -23,8 +23,9 @@ pub(crate) struct Setting {
     lxc: &'static str,
     lxc_v1: &'static str,
     incus: &'static str,
-    /// Of a service in a Compose file.
+    /// Of a service in a Compose file, and in its `deploy.resources.limits`.
     compose: &'static str,
+    deploy: &'static str,
     /// Of snapd's quota groups.
     snap: &'static str,
     /// Where Kubernetes has it for a container.
@@ -48,6 +49,7 @@ pub(crate) const TASKS: Setting = Setting {
     lxc_v1: "lxc.cgroup.pids.max",
     incus: "limits.processes",
     compose: "pids_limit",
+    deploy: "pids",
     snap: "--threads",
     container: "the container's own pids limit, set by its runtime and not by kubelet",
     pod: "kubelet configuration: podPidsLimit",
@@ -68,6 +70,7 @@ pub(crate) const MEMORY: Setting = Setting {
     lxc_v1: "lxc.cgroup.memory.limit_in_bytes",
     incus: "limits.memory",
     compose: "mem_limit",
+    deploy: "memory",
     snap: "--memory",
     container: "pod specification, of this container: resources.limits.memory",
     pod: "pod specification, of its containers: resources.limits.memory",
@@ -169,10 +172,11 @@ fn at_home(
                         format!("Proxmox VE: pct set {name} --memory {}", mib(target))
                     }
                     Some(file) => in_file(&file),
-                    None => format!("Incus: {}", incus(name, setting.incus, &target.to_string())),
+                    None => incus(name, setting.incus, &target.to_string()),
                 };
                 format!("configuration of container {name}: {key} = {target} ({manager})")
             }
+            Runtime::BuildKit => build_step(unit.as_deref(), *user, setting, target, says),
             _ => match quadlet(path) {
                 Some(service) => started_by(&service, setting, target),
                 None => Some(says)
@@ -185,6 +189,7 @@ fn at_home(
                     }),
             },
         },
+        Kind::Service { name } => openrc(name, limit, setting, target),
         Kind::Pod { uid } => format!("{}: {target} (pod {uid})", setting.pod),
         Kind::Pods => format!(
             "kubelet configuration: less of `{}` in systemReserved and kubeReserved",
@@ -229,13 +234,57 @@ pub(super) fn in_file(file: &str) -> String {
     format!("Proxmox VE: that line in {file}")
 }
 
-/// `incus config set`. Instances have no underscores in their names; before one stands the project.
+/// `incus config set`, which is LXD's by another name. Instances have no underscores in their names; before
+/// one stands the project.
 pub(super) fn incus(name: &str, key: &str, target: &str) -> String {
-    match name.rsplit_once('_') {
+    let set = match name.rsplit_once('_') {
         Some((project, name)) if !project.is_empty() && !name.is_empty() => {
             format!("incus config set {name} {key} {target} --project {project}")
         }
         _ => format!("incus config set {name} {key} {target}"),
+    };
+    format!("Incus: {set}; LXD: lxc in its place")
+}
+
+/// OpenRC gives a service the settings of its conf.d file each time that it is started, in place of those
+/// that rc.conf has for all.
+fn openrc(name: &str, limit: &Limit, setting: &Setting, target: Target) -> String {
+    let is_tasks = setting.property == TASKS.property;
+    let (variable, key) = match (is_v1(limit), is_tasks) {
+        (true, true) => ("rc_cgroup_pids", "pids.max"),
+        (true, false) => ("rc_cgroup_memory", "memory.limit_in_bytes"),
+        (false, true) => ("rc_cgroup_settings", "pids.max"),
+        (false, false) => ("rc_cgroup_settings", "memory.max"),
+    };
+    format!(
+        "OpenRC, /etc/conf.d/{name}: `{key} {target}` on a line of its own in {variable}, for its next start"
+    )
+}
+
+/// BuildKit itself gives a step no limit of tasks (executor/oci/spec_linux.go).
+fn build_step(
+    unit: Option<&str>,
+    user: Option<u32>,
+    setting: &Setting,
+    target: Target,
+    says: Option<&UnitLimit>,
+) -> String {
+    let folder = match user {
+        Some(_) => "~/.config/systemd/user",
+        None => "/etc/systemd/system",
+    };
+    let is_tasks = setting.property == TASKS.property;
+    let default = says.filter(|says| is_tasks && says.setting == "DefaultTasksMax");
+    match (unit, default) {
+        (Some(_), Some(says)) => format!(
+            "{folder}/docker-.scope.d/10-tasks.conf: [Scope] TasksMax={target}, then systemctl \
+             daemon-reload, for each build step and container of Docker's that is started then and has no \
+             limit of its own: it is systemd's {}={}, BuildKit sets none",
+            says.setting, says.text
+        ),
+        _ => by_whom(
+            "it is the cgroup of a build step, which BuildKit's cgroup-parent or systemd limits",
+        ),
     }
 }
 
@@ -350,12 +399,15 @@ fn container(
                 .map(|uid| format!("as uid {uid}, whose own Docker it is; "))
                 .unwrap_or_default();
             format!(
-                "{} ({whose}for one created anew: {option} when it is, {} in a Compose file)",
+                "{} ({whose}for one created anew: {option} when it is, {} in a Compose file, or {} where its \
+                 service has deploy.resources.limits)",
                 docker(option, target, name),
-                setting.compose
+                setting.compose,
+                setting.deploy
             )
         }
         (_, Some(pod)) => format!("{} (pod {pod}): {target}", setting.container),
+        // `podman update` came with 4.3.
         (Runtime::Podman, _) => {
             let whose = user
                 .map(|uid| format!("as uid {uid}; "))
@@ -365,7 +417,7 @@ fn container(
                 false => ", or pids_limit in containers.conf",
             };
             format!(
-                "podman update {option} {target} {name} ({whose}kept over restarts since Podman 5.1; before, \
+                "podman update {option} {target} {name} ({whose}Podman 4.3+, kept over restarts since 5.1; before, \
                  and for one created anew: {option} when it is{all})"
             )
         }

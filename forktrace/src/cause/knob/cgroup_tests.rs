@@ -43,7 +43,7 @@ fn in_the_words_of_the_owner() {
         (
             "/system.slice/docker-ID.scope",
             "docker update --pids-limit 4096 ID (for one created anew: --pids-limit when it is, \
-             pids_limit in a Compose file)",
+             pids_limit in a Compose file, or pids where its service has deploy.resources.limits)",
         ),
         (
             "/kubepods/podPOD",
@@ -57,7 +57,7 @@ fn in_the_words_of_the_owner() {
         (
             "/lxc.payload.c1",
             "configuration of container c1: lxc.cgroup2.pids.max = 4096 (Incus: incus config \
-             set c1 limits.processes 4096)",
+             set c1 limits.processes 4096; LXD: lxc in its place)",
         ),
         (
             "/machine.slice/systemd-nspawn@web.service/payload",
@@ -74,7 +74,7 @@ fn in_the_words_of_the_owner() {
     assert_eq!(
         command("/docker/ID", &MEMORY),
         "docker update --memory 4096 --memory-swap 8192 ID (for one created anew: --memory when it \
-         is, mem_limit in a Compose file)"
+         is, mem_limit in a Compose file, or memory where its service has deploy.resources.limits)"
     );
     assert_eq!(
         command("/snap.team-a\\x2db.slice", &MEMORY),
@@ -203,6 +203,78 @@ fn what_systemd_gives_a_pods_container_by_itself() {
     assert!(crio.contains("pids_limit = 20000"), "{crio}");
     let alone = of("/system.slice/docker-ID.scope", "DefaultTasksMax");
     assert!(alone.starts_with("docker update"), "{alone}");
+}
+
+/// A step of a build by Docker Engine has what systemd gives each scope.
+#[test]
+fn a_build_step_has_what_each_scope_has() {
+    let of = |path: &str, setting| {
+        let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+        let says = UnitLimit {
+            setting,
+            text: "15%".to_owned(),
+            file: None,
+            today: Some(9830),
+        };
+        lasting(&limit, &TASKS, 20_000.into(), Some(&says))
+    };
+    let scope = "/system.slice/docker-hswkyb4a5k5khcsbpcuqqgz3z.scope";
+    let told = of(scope, "DefaultTasksMax");
+    assert!(
+        told.starts_with(
+            "/etc/systemd/system/docker-.scope.d/10-tasks.conf: [Scope] TasksMax=20000, then systemctl \
+             daemon-reload, for each build step"
+        ),
+        "{told}"
+    );
+    assert!(told.ends_with("systemd's DefaultTasksMax=15%, BuildKit sets none"));
+    for (path, setting) in [
+        (scope, "TasksMax"),
+        (
+            "/docker/buildkit/hswkyb4a5k5khcsbpcuqqgz3z",
+            "DefaultTasksMax",
+        ),
+    ] {
+        let told = of(path, setting);
+        assert!(
+            told.contains("a build step") && !told.contains("set-property"),
+            "{told}"
+        );
+        assert!(!told.contains("docker update"), "{told}");
+    }
+}
+
+#[test]
+fn a_service_of_openrc() {
+    let of = |file: &str, setting| {
+        let limit = Limit {
+            file: Some(file.to_owned()),
+            ..Limit::new(
+                LimitKind::PidsMax,
+                Owner::cgroup("/openrc.nginx"),
+                Unit::Tasks,
+            )
+        };
+        lasting(&limit, setting, 24.into(), None)
+    };
+    assert_eq!(
+        of("/sys/fs/cgroup/openrc.nginx/pids.max", &TASKS),
+        "OpenRC, /etc/conf.d/nginx: `pids.max 24` on a line of its own in rc_cgroup_settings, for its \
+         next start"
+    );
+    assert!(
+        of("/sys/fs/cgroup/pids/openrc.nginx/pids.max", &TASKS)
+            .contains("`pids.max 24` on a line of its own in rc_cgroup_pids")
+    );
+    assert!(
+        of("/sys/fs/cgroup/openrc.nginx/memory.max", &MEMORY)
+            .contains("`memory.max 24` on a line of its own in rc_cgroup_settings")
+    );
+    let inner = command("/lxc.payload.c1/openrc.nginx", &TASKS);
+    assert!(
+        inner.starts_with("in container c1: OpenRC, /etc/conf.d/nginx"),
+        "{inner}"
+    );
 }
 
 #[test]
@@ -340,7 +412,7 @@ fn each_level_of_real_paths() {
         ),
         (
             format!("{user}/user.slice/libpod-ID.scope/container"),
-            "ID (as uid 7; kept over restarts since Podman 5.1; before, and for one created anew: \
+            "ID (as uid 7; Podman 4.3+, kept over restarts since 5.1; before, and for one created anew: \
              --pids-limit when it is, or pids_limit in containers.conf)",
             "set-property",
         ),
@@ -375,7 +447,7 @@ fn each_level_of_real_paths() {
         // Of a project of Incus's; containers in containers, each level of it.
         (
             "/lxc.payload.shop_c1".to_owned(),
-            "container shop_c1: lxc.cgroup2.pids.max = 4096 (Incus: incus config set c1 limits.processes 4096 --project shop)",
+            "container shop_c1: lxc.cgroup2.pids.max = 4096 (Incus: incus config set c1 limits.processes 4096 --project shop; LXD: lxc in its place)",
             "set shop_c1",
         ),
         (

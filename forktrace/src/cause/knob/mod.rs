@@ -7,6 +7,7 @@ pub(super) mod cgroup;
 mod later;
 pub(super) mod nproc;
 pub(super) mod prlimit;
+pub(super) mod sysctl;
 pub(super) mod target;
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
         lineage::Member,
         pam_limits::{self, Which},
         setter::{self, Runtime, Service},
+        shell_files::is_shell,
         unit_files::Assignment,
     },
     model::{Holder, HolderKind, Operation},
@@ -46,9 +47,8 @@ pub(crate) fn knob(
     let hard = hard(&origin, sources);
     let mut notes = Vec::new();
     let lasting = match &origin {
-        Origin::Pam(line) => {
-            let user = subject.caller.user.as_deref();
-            let (text, note) = pam(line, user, &sources.pam, target);
+        Origin::Pam(line, all) => {
+            let (text, note) = pam(line, subject, all, target);
             notes.push(note);
             text
         }
@@ -84,6 +84,29 @@ pub(crate) fn knob(
             notes.push(note);
             text
         }
+        Origin::OpenRc(service, set) => {
+            notes.push(format!(
+                "rc_ulimit in {} has `-u {}`{}",
+                set.file.display(),
+                set.value,
+                match set.file.ends_with("etc/rc.conf") {
+                    true => ", for each service without an rc_ulimit of its own",
+                    false => "",
+                }
+            ));
+            rc_ulimit(&service.name, target, hard)
+        }
+        Origin::Shell(line) => {
+            notes.push(format!(
+                "{} has `{}`, which a shell that reads it sets for itself and all that it starts",
+                line.file.display(),
+                line.text
+            ));
+            format!(
+                "{}: `ulimit -u {target}` in its line, for shells that are started then",
+                line.file.display()
+            )
+        }
         Origin::Process(setter, parent) => by_itself(setter, *parent, subject, sources),
         Origin::SomeProgram => {
             "where a program of the unit sets the limit itself: no file of the unit has LimitNPROC="
@@ -118,6 +141,11 @@ fn hard(origin: &Origin<'_>, sources: &Sources) -> Option<Option<u64>> {
     if let Some(own) = own {
         return Some(own.bounds.hard);
     }
+    // What a process has inherited with its soft limit.
+    let alike = sources.lineage.get(1).filter(|parent| {
+        let own = sources.process();
+        own.is_some_and(|own| own.bounds.soft == parent.bounds.soft)
+    });
     match origin {
         Origin::Unit(set) | Origin::Manager(set) | Origin::Above(_, set) => {
             match hard_part(&set.value) {
@@ -126,7 +154,7 @@ fn hard(origin: &Origin<'_>, sources: &Sources) -> Option<Option<u64>> {
             }
         }
         Origin::Kernel => sources.init.map(|init| init.hard),
-        _ => None,
+        _ => alike.map(|parent| parent.bounds.hard),
     }
 }
 
@@ -199,7 +227,7 @@ fn started_anew(subject: &Subject<'_>, setting: &str, value: &str) -> Option<Str
 
 fn pam(
     line: &pam_limits::Line,
-    user: Option<&str>,
+    subject: &Subject<'_>,
     all: &pam_limits::Nproc,
     target: Target,
 ) -> (String, String) {
@@ -211,13 +239,19 @@ fn pam(
         _ => Which::Soft,
     };
     // A line of the user's own counts before those of groups and of all.
-    let domain = user.unwrap_or(&line.domain);
+    let caller = subject.caller;
+    let by_number = format!(":{}", caller.uid);
+    let domain = caller.user.as_deref().unwrap_or(&by_number);
     // A vendor's file is written anew by the next package; one of its name in /etc takes all of it away.
     let file = match line.file.starts_with("/usr") {
         true => "/etc/security/limits.d/, a file of another name".to_owned(),
         false => line.file.display().to_string(),
     };
-    let text = format!("{file}: {domain} {} nproc {target}", which.word());
+    let alone = match caller.user {
+        Some(_) => "",
+        None => " (of that uid alone)",
+    };
+    let text = format!("{file}: {domain} {} nproc {target}{alone}", which.word());
     let whose = match line.domain.strip_prefix('@') {
         _ if line.domain == domain => String::new(),
         Some(group) => format!(", for every member of {group}"),
@@ -231,8 +265,27 @@ fn pam(
     (text, note)
 }
 
+/// OpenRC's `ulimit -u` sets both limits, with -S the soft one alone.
+fn rc_ulimit(name: &str, target: Target, hard: Option<Option<u64>>) -> String {
+    let option = match hard {
+        Some(Some(hard)) if !target.is_above(hard) => "-Su",
+        Some(None) => "-Su",
+        _ => "-u",
+    };
+    format!(
+        "OpenRC, /etc/conf.d/{name}: `{option} {target}` in rc_ulimit, which takes the place of that in \
+         rc.conf, for its next start"
+    )
+}
+
 /// In the process that has a limit, before its execve.
-const BEFORE: &str = "by what ran in it before (ulimit, prlimit, su)";
+fn before(subject: &Subject<'_>) -> &'static str {
+    match own_container(subject) {
+        // Its own PAM has files of its own.
+        Some(_) => "by what ran in it before (ulimit, prlimit, su by the container's limits.conf)",
+        None => "by what ran in it before (ulimit, prlimit, su)",
+    }
+}
 
 fn by_itself(
     setter: &Member,
@@ -274,39 +327,31 @@ fn by_itself(
         );
     }
     // What a process was before its execve had the same limits, and isn't to be seen any more.
+    let before = before(subject);
     let others = match parent {
-        Some(_) if adopted => format!(", {BEFORE}, or by what started it and has ended"),
+        Some(_) if adopted => format!(", {before}, or by what started it and has ended"),
         // Between fork and execve it is the parent's own code that runs.
         Some(parent) if parent.comm != setter.comm && !sets_none_itself(&parent.comm) => {
             format!(
-                ", by {} for it (a setting of its own), or {BEFORE}",
+                ", by {} for it (a setting of its own), or {before}",
                 parent.comm
             )
         }
-        _ => format!(", or {BEFORE}"),
+        _ => format!(", or {before}"),
+    };
+    let files = match is_shell(&setter.comm) {
+        true => " (ulimit -u in its files: profile, rc)",
+        false => "",
     };
     format!(
-        "the limit was set in {whose}{why}: by {} itself{others}; raise it there",
+        "the limit was set in {whose}{why}: by {} itself{files}{others}; raise it there",
         setter.comm
     )
 }
 
 /// What runs in a shell's child before its execve is the user's; forktrace starts a command as it is.
 fn sets_none_itself(comm: &str) -> bool {
-    matches!(
-        comm.trim_start_matches('-'),
-        "sh" | "ash"
-            | "bash"
-            | "dash"
-            | "fish"
-            | "ksh"
-            | "mksh"
-            | "zsh"
-            | "csh"
-            | "tcsh"
-            | "busybox"
-            | "forktrace"
-    )
+    is_shell(comm) || comm == "forktrace"
 }
 
 /// Whether it takes over the children of processes that have ended: init, and users' managers.
@@ -324,7 +369,7 @@ fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>
             let both = both.replace("infinity", "unlimited");
             let manager = match proxmox(name) {
                 Some(file) => in_file(&file),
-                None => format!("Incus: {}", incus(name, "limits.kernel.nproc", &both)),
+                None => incus(name, "limits.kernel.nproc", &both),
             };
             format!(
                 "configuration of container {name}: lxc.prlimit.nproc = {both} ({manager}), or an id \
@@ -339,6 +384,10 @@ fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>
         Runtime::Podman => format!(
             "--ulimit nproc={ulimit} when container {name} is created (Podman's default: default_ulimits \
              in containers.conf)"
+        ),
+        Runtime::BuildKit => format!(
+            "--ulimit nproc={ulimit} when the image is built (docker buildx build), or LimitNPROC={both} of \
+             the service that builds (docker, buildkit)"
         ),
         _ if *in_pod => format!(
             "LimitNPROC={both} of the service that runs the node's containers (containerd, docker), for \
@@ -402,17 +451,26 @@ fn inherited(subject: &Subject<'_>, target: Target, hard: Option<Option<u64>>) -
     if let Some(container) = own_container(subject) {
         return of_container(&container, target, hard);
     }
+    // `-` sets the hard limit too.
+    let which = match hard {
+        Some(Some(hard)) if target.is_above(hard) => "-",
+        _ => "soft",
+    };
     match &subject.caller.user {
-        Some(user) => {
-            // `-` sets the hard limit too.
-            let which = match hard {
-                Some(Some(hard)) if target.is_above(hard) => "-",
-                _ => "soft",
-            };
-            format!("/etc/security/limits.d/: {user} {which} nproc {target}")
-        }
+        Some(user) => format!("/etc/security/limits.d/: {user} {which} nproc {target}"),
+        // A directory service's user: no file of this machine has a name.
+        None if is_login(subject) => format!(
+            "/etc/security/limits.d/: :{} {which} nproc {target} (of that uid alone)",
+            subject.caller.uid
+        ),
         None => where_started(subject),
     }
+}
+
+/// Whether PAM has opened the session that it is in.
+fn is_login(subject: &Subject<'_>) -> bool {
+    let path = subject.cgroup.path.as_deref().unwrap_or_default();
+    path.starts_with("/user.slice/")
 }
 
 /// All that is left where nobody is known to have set it.

@@ -34,28 +34,31 @@ fn says(limit: Option<&str>) -> Option<UnitSays> {
     })
 }
 
-fn pam(value: u64, which: Which) -> pam_limits::Nproc {
+fn pam(value: u64, which: Which) -> Vec<pam_limits::Nproc> {
     let line = |which, value| pam_limits::Line {
         file: PathBuf::from("/etc/security/limits.d/90-x.conf"),
         domain: "postgres".to_owned(),
         which,
         value: Some(value),
     };
-    pam_limits::Nproc {
+    vec![pam_limits::Nproc {
         soft: Some(line(which, value)),
         hard: Some(line(Which::Hard, 2000)),
-    }
+    }]
 }
 
 /// Of a limit of 40, to be 100.
 fn knob_of(path: &str, operation: Operation, sources: &Sources) -> Knob {
-    let caller: Caller = caller();
+    knob_for(&caller(), path, operation, sources)
+}
+
+fn knob_for(caller: &Caller, path: &str, operation: Operation, sources: &Sources) -> Knob {
     let cgroup = Cgroup {
         path: Some(path.to_owned()),
         ..Cgroup::default()
     };
     let subject = Subject {
-        caller: &caller,
+        caller,
         cgroup: &cgroup,
         operation,
         errno: Errno::EAGAIN,
@@ -93,7 +96,8 @@ fn a_line_for_many_is_left_to_the_others() {
         ("100:200", "for the uids 100:200"),
     ] {
         let mut pam = pam(40, Which::Both);
-        for line in pam.soft.iter_mut().chain(&mut pam.hard) {
+        let all = &mut pam[0];
+        for line in all.soft.iter_mut().chain(&mut all.hard) {
             line.domain = domain.to_owned();
             line.value = Some(40);
         }
@@ -214,7 +218,7 @@ fn a_line_of_a_vendors_file() {
         pam: pam(40, Which::Soft),
         ..Sources::default()
     };
-    let soft = sources.pam.soft.as_mut().unwrap();
+    let soft = sources.pam[0].soft.as_mut().unwrap();
     soft.file = PathBuf::from("/usr/etc/security/limits.d/50-x.conf");
     let knob = knob_of(SESSION, Operation::Process, &sources);
     assert_eq!(
@@ -460,9 +464,9 @@ fn a_container_is_known_by_who_enters_it() {
 #[test]
 fn a_hard_limit_alone_is_the_soft_one() {
     let mut all = pam(900, Which::Soft);
-    all.hard.as_mut().unwrap().value = Some(40);
-    for soft in [all.soft.clone(), None] {
-        all.soft = soft;
+    all[0].hard.as_mut().unwrap().value = Some(40);
+    for soft in [all[0].soft.clone(), None] {
+        all[0].soft = soft;
         let sources = Sources {
             pam: all.clone(),
             ..Sources::default()
@@ -731,4 +735,164 @@ fn what_names_nobody_is_known_as_that() {
         None,
     );
     assert!(crate::cause::words::fix(None, lasting, None).is_vague());
+}
+
+/// SSSD's and LDAP's users: Red Hat's `* soft nproc 4096` is for them, too.
+#[test]
+fn a_user_whom_no_file_names() {
+    let nobodys = Caller {
+        uid: 61_234,
+        user: None,
+        ..caller()
+    };
+    let mut pam = pam(40, Which::Soft);
+    pam[0].soft.as_mut().unwrap().domain = "*".to_owned();
+    let mut sources = Sources {
+        pam,
+        ..Sources::default()
+    };
+    let told = knob_for(&nobodys, SESSION, Operation::Process, &sources);
+    assert_eq!(
+        told.lasting,
+        "/etc/security/limits.d/90-x.conf: :61234 soft nproc 100 (of that uid alone)"
+    );
+    assert!(
+        told.notes[0].contains("for every user but root"),
+        "{told:?}"
+    );
+    sources.pam.clear();
+    sources.lineage = vec![member(812, "x", 40, SESSION), member(1, "init", 40, "/")];
+    sources.init = Some(member(1, "init", 40, "/").bounds);
+    let told = |path| knob_for(&nobodys, path, Operation::Process, &sources).lasting;
+    assert_eq!(
+        told(SESSION),
+        "/etc/security/limits.d/: :61234 soft nproc 100 (of that uid alone)"
+    );
+    assert!(told("/a").starts_with("raise `ulimit -u` where uid 61234's"));
+}
+
+/// `conf=` of one of PAM's services.
+#[test]
+fn a_line_of_a_services_own_limits_conf() {
+    let mut all = pam(900, Which::Soft);
+    let mut own = pam(40, Which::Soft).remove(0);
+    own.soft.as_mut().unwrap().file = PathBuf::from("/etc/security/ftp.conf");
+    all.push(own);
+    let sources = Sources {
+        pam: all,
+        ..Sources::default()
+    };
+    let told = knob_of(SESSION, Operation::Process, &sources).lasting;
+    assert_eq!(told, "/etc/security/ftp.conf: postgres soft nproc 100");
+}
+
+/// cPanel's protection against fork bombs, Oracle's profile.
+#[test]
+fn a_line_of_the_shells_files_for_all() {
+    let mut sources = Sources {
+        lineage: vec![
+            member(812, "perl", 40, SESSION),
+            member(700, "bash", 40, SESSION),
+            member(500, "sshd", 2800, SESSION),
+        ],
+        shell: Some(crate::host::shell_files::Line {
+            text: "ulimit -n 100 -u 40".to_owned(),
+            file: PathBuf::from("/etc/profile.d/limits.sh"),
+        }),
+        ..Sources::default()
+    };
+    let knob = knob_of(SESSION, Operation::Process, &sources);
+    assert_eq!(
+        knob.lasting,
+        "/etc/profile.d/limits.sh: `ulimit -u 100` in its line, for shells that are started then"
+    );
+    assert!(
+        knob.notes[0].starts_with("/etc/profile.d/limits.sh has `ulimit -n 100 -u 40`"),
+        "{knob:?}"
+    );
+    assert_eq!(knob.now.as_deref(), Some("prlimit --pid 812 --nproc=100:"));
+    sources.shell = None;
+    let told = knob_of(SESSION, Operation::Process, &sources).lasting;
+    assert!(
+        told.contains("by bash itself (ulimit -u in its files: profile, rc)"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_service_of_openrc() {
+    const PATH: &str = "/openrc.nginx";
+    let of = |value: &str, file: &str, hard| {
+        let mut nginx = member(812, "nginx", 40, PATH);
+        nginx.bounds.hard = hard;
+        let sources = Sources {
+            lineage: vec![nginx, member(1, "init", 2800, "/")],
+            openrc: Some(crate::host::openrc::Service {
+                name: "nginx".to_owned(),
+                nproc: Some(assignment(value, file)),
+            }),
+            ..Sources::default()
+        };
+        knob_of(PATH, Operation::Process, &sources)
+    };
+    let all = of("40", "/etc/rc.conf", Some(40));
+    assert!(
+        all.lasting
+            .starts_with("OpenRC, /etc/conf.d/nginx: `-u 100` in rc_ulimit"),
+        "{all:?}"
+    );
+    assert_eq!(
+        all.notes,
+        ["rc_ulimit in /etc/rc.conf has `-u 40`, for each service without an rc_ulimit of its own"]
+    );
+    // The hard limit stays.
+    for hard in [Some(2000), None] {
+        let own = of("40", "/etc/conf.d/nginx", hard);
+        assert!(own.lasting.contains("`-Su 100`"), "{own:?}");
+    }
+    let other = of("50", "/etc/conf.d/nginx", Some(40)).lasting;
+    assert!(other.contains("by nginx itself"), "{other}");
+}
+
+/// Its parent has what it had: a unit's new limit leaves the hard one.
+#[test]
+fn the_hard_limit_of_a_process_that_has_ended() {
+    let mut own = member(812, "x", 40, SERVICE);
+    own.bounds.hard = None;
+    let mut sources = Sources {
+        lineage: vec![
+            own,
+            member(500, "sh", 40, SERVICE),
+            member(1, "systemd", 2800, "/"),
+        ],
+        ended: true,
+        ..Sources::default()
+    };
+    let of = |sources: &Sources| knob_of(SERVICE, Operation::Process, sources).lasting;
+    assert_eq!(
+        of(&sources),
+        "systemctl edit x.service: [Service] LimitNPROC=100:2000"
+    );
+    sources.lineage.remove(1);
+    assert_eq!(
+        of(&sources),
+        "systemctl edit x.service: [Service] LimitNPROC=100"
+    );
+}
+
+#[test]
+fn a_containers_own_limits_conf() {
+    let sources = chain(&[("bash", 40, 2, DOCKER), ("init", 2800, 2, DOCKER)]);
+    let told = knob_of(DOCKER, Operation::Process, &sources).lasting;
+    assert!(told.contains("su by the container's limits.conf"), "{told}");
+    let step = "/system.slice/docker-hswkyb4a5k5khcsbpcuqqgz3z.scope";
+    let sources = chain(&[
+        ("sh", 40, 2, step),
+        ("dockerd", 2800, 1, "/system.slice/docker.service"),
+    ]);
+    let told = knob_of(step, Operation::Process, &sources).lasting;
+    assert!(
+        told.starts_with("--ulimit nproc=100:2000 when the image is built"),
+        "{told}"
+    );
 }

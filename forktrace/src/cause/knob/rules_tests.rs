@@ -164,10 +164,10 @@ fn sources(value: u64, hard: Option<u64>, seconds: u64) -> Vec<Sources> {
             ..lineage(value)
         },
         Sources {
-            pam: pam_limits::Nproc {
+            pam: vec![pam_limits::Nproc {
                 soft: Some(line(Which::Both)),
                 hard: Some(line(Which::Both)),
-            },
+            }],
             ..lineage(value)
         },
     ]
@@ -527,4 +527,51 @@ fn the_kernels_own_ceiling_is_no_proposal() {
             .all(|fix| fix.now.is_none() && fix.persistent.is_none())
     );
     assert!(fixes[0].note.as_ref().unwrap().contains("the highest"));
+}
+
+/// Where nothing can be forked, a shell has what it does itself.
+#[test]
+fn no_program_has_to_be_started_where_none_can_be() {
+    let refuses_all = |kind: &LimitKind| {
+        matches!(
+            kind,
+            LimitKind::PidsMax
+                | LimitKind::ThreadsMax
+                | LimitKind::PidMax
+                | LimitKind::CommitLimit
+                | LimitKind::MemoryMax
+        )
+    };
+    for case in cases().iter().filter(|case| refuses_all(&case.kind)) {
+        for command in case.commands() {
+            assert!(command.starts_with("echo "), "{}: {command}", case.what);
+        }
+    }
+}
+
+/// A package's file (FD.io's VPP) lowers the setting with each boot: a file of an earlier name would
+/// change nothing, and less than the kernel's own number would be as bad.
+#[test]
+fn a_file_that_lowers_a_setting_is_named() {
+    let limit = Limit {
+        value: Some(3096),
+        usage: Some(3096),
+        requested: Some(1),
+        ..Limit::new(LimitKind::MaxMapCount, Owner::Process, Unit::Mappings)
+    };
+    let context = Context {
+        sysctl: Some(Assignment {
+            value: "3096".to_owned(),
+            file: "/etc/sysctl.d/80-vpp.conf".into(),
+        }),
+        ..Context::default()
+    };
+    let cause = crate::model::Cause::of_limit(&limit.kind);
+    let fixes = answered(cause, Some(limit), Operation::ThreadStack, &context);
+    assert_eq!(
+        fixes[0].persistent.as_deref(),
+        Some("/etc/sysctl.d/80-vpp.conf: vm.max_map_count = 65530")
+    );
+    let note = fixes[1].note.as_deref().unwrap();
+    assert!(note.starts_with("/etc/sysctl.d/80-vpp.conf has `vm.max_map_count = 3096`"));
 }

@@ -98,11 +98,13 @@ impl Holders {
     /// was counted at the same value and use within the last five seconds, where counting has taken too
     /// much of the time lately, and inside a pid namespace or behind
     /// `hidepid`, where /proc doesn't show the others; nor where it takes more than three seconds.
-    /// `caller`: the process that was refused.
+    /// `caller`: the process that was refused; `home`: the path of its cgroup, without which one that holds
+    /// all of it would go without saying.
     pub fn of(
         &mut self,
         limit: &Limit,
         caller: u32,
+        home: Option<&str>,
         scope: impl FnOnce() -> Option<Scope>,
     ) -> Vec<Holder> {
         let start = Instant::now();
@@ -116,7 +118,7 @@ impl Holders {
         }
         self.proc.give_up_at(Some(start + LONGEST));
         self.proc.has_lived(Some(caller));
-        let rows = scope().and_then(|scope| self.count(&scope, limit.usage));
+        let rows = scope().and_then(|scope| self.count_for(&scope, limit.usage, home));
         self.proc.has_lived(None);
         self.proc.give_up_at(None);
         self.rate_limit.spent(start.elapsed());
@@ -126,6 +128,15 @@ impl Holders {
     /// The same at once, however often it is asked. `usage`: what the limit says
     /// is in use, where that is known. `None` where it can't be counted.
     pub fn count(&mut self, scope: &Scope, usage: Option<u64>) -> Option<Vec<Holder>> {
+        self.count_for(scope, usage, None)
+    }
+
+    fn count_for(
+        &mut self,
+        scope: &Scope,
+        usage: Option<u64>,
+        home: Option<&str>,
+    ) -> Option<Vec<Holder>> {
         let listed = self.tasks.as_deref_mut();
         let listed = listed.map(|source| tasks::count(source, &mut self.proc, scope));
         let tally = match listed {
@@ -133,7 +144,7 @@ impl Holders {
             Some(Err(Uncounted::Late)) => return None,
             Some(Err(Uncounted::NotHere)) | None => count::count(&mut self.proc, scope, usage)?,
         };
-        Some(tally.rows(&mut self.proc, &self.passwd))
+        Some(tally.rows(&mut self.proc, &self.passwd, home))
     }
 }
 

@@ -168,8 +168,13 @@ impl Tally {
     }
 
     /// The rows: programs, then processes, cgroups and users where they say
-    /// more; the largest of each first.
-    pub(super) fn rows(mut self, proc: &mut Proc, passwd: &Passwd) -> Vec<Holder> {
+    /// more; the largest of each first. One cgroup says more where it is another than `home`.
+    pub(super) fn rows(
+        mut self,
+        proc: &mut Proc,
+        passwd: &Passwd,
+        home: Option<&str>,
+    ) -> Vec<Holder> {
         let fill = self.fill;
         let large = std::mem::take(&mut self.processes);
         let large = large.into_iter().filter(|(amount, _, comm)| {
@@ -206,7 +211,8 @@ impl Tally {
             })
             .collect();
         rows.extend(large);
-        if self.cgroups.len() > 1 {
+        let elsewhere = home.is_some_and(|home| !self.cgroups.contains_key(home));
+        if self.cgroups.len() > 1 || elsewhere {
             let cgroups = largest(self.cgroups, OTHERS, |amount| amount.fills(fill));
             let cgroups = cgroups.into_iter();
             rows.extend(

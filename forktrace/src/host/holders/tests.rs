@@ -344,6 +344,35 @@ fn a_user_in_two_containers() {
     assert_eq!(host.count(&scope(None), Some(42)), wanted);
 }
 
+/// All of a user's tasks can be elsewhere than who was refused.
+#[test]
+fn one_cgroup_is_named_where_the_caller_is_in_another() {
+    let host = Host::new("elsewhere");
+    host.process(
+        100,
+        Made {
+            comm: "worker",
+            uid: 33,
+            cgroup: "/user.slice/a",
+            ..PLAIN
+        },
+    );
+    let mut holders = host.holders();
+    let mut cgroups = |home| {
+        let scope = Scope::User {
+            uid: 33,
+            userns: None,
+        };
+        let rows = holders.count_for(&scope, Some(1), home).unwrap();
+        let rows = rows
+            .into_iter()
+            .filter(|row| row.kind == HolderKind::Cgroup);
+        rows.map(|row| row.name).collect::<Vec<_>>()
+    };
+    assert_eq!(cgroups(Some("/docker/one")), ["/user.slice/a"]);
+    assert!(cgroups(Some("/user.slice/a")).is_empty() && cgroups(None).is_empty());
+}
+
 #[test]
 fn the_host() {
     let host = Host::new("host");
@@ -469,20 +498,20 @@ fn a_limit_is_counted_once_in_a_while() {
         ..Limit::new(LimitKind::ThreadsMax, Owner::Host, Unit::Tasks)
     };
     let scope = || Some(Scope::Host { fill: Fill::Tasks });
-    assert_eq!(holders.of(&limit, 1, scope).len(), 1);
-    assert_eq!(holders.of(&limit, 1, scope), []);
+    assert_eq!(holders.of(&limit, 1, None, scope).len(), 1);
+    assert_eq!(holders.of(&limit, 1, None, scope), []);
     // Raised and filled again, by others perhaps.
     (limit.value, limit.usage) = (Some(20), Some(20));
-    assert_eq!(holders.of(&limit, 1, scope).len(), 1);
-    assert_eq!(holders.of(&limit, 1, scope), []);
+    assert_eq!(holders.of(&limit, 1, None, scope).len(), 1);
+    assert_eq!(holders.of(&limit, 1, None, scope), []);
     limit.kind = LimitKind::PidMax;
-    assert_eq!(holders.of(&limit, 1, scope).len(), 1);
+    assert_eq!(holders.of(&limit, 1, None, scope).len(), 1);
     // Bytes in use are never the same twice.
     limit.unit = Unit::Bytes;
     limit.kind = LimitKind::MemoryMax;
-    assert_eq!(holders.of(&limit, 1, scope).len(), 1);
+    assert_eq!(holders.of(&limit, 1, None, scope).len(), 1);
     limit.usage = Some(21);
-    assert_eq!(holders.of(&limit, 1, scope), []);
+    assert_eq!(holders.of(&limit, 1, None, scope), []);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use crate::{
     cause::Subject,
     host::{
         lineage::{self, Member},
-        pam_limits,
+        openrc, pam_limits,
         setter::{self, Kind, Runtime, Service},
+        shell_files,
         unit_files::Assignment,
     },
 };
@@ -14,14 +15,18 @@ use crate::{
 /// Who has set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin<'a> {
-    /// A line of limits.conf or limits.d.
-    Pam(&'a pam_limits::Line),
+    /// A line of limits.conf or limits.d, and what else a login by these files gets.
+    Pam(&'a pam_limits::Line, &'a pam_limits::Nproc),
     /// LimitNPROC= of the unit, in a file.
     Unit(&'a Assignment),
     /// DefaultLimitNPROC= of its manager.
     Manager(&'a Assignment),
     /// The unit's manager, or a program in it: its files can't be seen.
     UnitPerhaps,
+    /// rc_ulimit of a service of OpenRC's.
+    OpenRc(&'a openrc::Service, &'a Assignment),
+    /// A line of a file that each shell reads.
+    Shell(&'a shell_files::Line),
     /// LimitNPROC= of another service, from which the caller's process has come.
     Above(&'a Service, &'a Assignment),
     /// This process; its parent, where it is known, has another.
@@ -58,6 +63,11 @@ pub(super) fn origin<'a>(
     if let Some(set) = of_unit.and_then(|says| says.limit.as_ref()).filter(is) {
         return Origin::Unit(set);
     }
+    if let Some(service) = &sources.openrc
+        && let Some(set) = service.nproc.as_ref().filter(is)
+    {
+        return Origin::OpenRc(service, set);
+    }
     let has_it = sources
         .process()
         .is_some_and(|own| own.bounds.soft == value);
@@ -65,9 +75,13 @@ pub(super) fn origin<'a>(
     // Where systemd itself has started the first that has it, as that user, no PAM session was opened.
     let by_systemd = of_unit.is_some_and(|says| says.becomes_user)
         && first.is_some_and(|(_, parent)| parent.pid == 1);
-    let pam = sources.pam.counts().filter(|_| !by_systemd);
-    if let Some(line) = pam.filter(|line| line.value == value) {
-        return Origin::Pam(line);
+    let mut lines = sources.pam.iter().filter(|_| !by_systemd);
+    let line = lines.find_map(|all| {
+        let line = all.counts().filter(|line| line.value == value)?;
+        Some(Origin::Pam(line, all))
+    });
+    if let Some(line) = line {
+        return line;
     }
     let unit_has_none = of_unit.is_some_and(|says| says.limit.is_none());
     if let Some(set) = sources.manager.as_ref().filter(is)
@@ -97,6 +111,9 @@ pub(super) fn origin<'a>(
         && let Some(set) = above.limit.as_ref().filter(is)
     {
         return Origin::Above(&above.service, set);
+    }
+    if let Some(line) = &sources.shell {
+        return Origin::Shell(line);
     }
     let is_caller = sources.process() == Some(top);
     if let Some(container) = given(top, path).filter(|_| !is_caller) {

@@ -1,7 +1,8 @@
 //! What is read to find who has set the limit.
 
 use crate::host::{
-    lineage::Member, pam_limits, process::Bounds, setter::Service, unit_files::Assignment,
+    lineage::Member, openrc, pam_limits, process::Bounds, setter::Service, shell_files,
+    unit_files::Assignment,
 };
 
 /// What is read for it.
@@ -20,8 +21,12 @@ pub struct Sources {
     /// The service from which the caller's has the limit, where that is another: a user's manager, what
     /// starts containers.
     pub above: Option<Above>,
-    /// What a login of this user gets.
-    pub pam: pam_limits::Nproc,
+    /// What a login of this user gets, by each set of files that a service of PAM's may read.
+    pub pam: Vec<pam_limits::Nproc>,
+    /// The service of OpenRC's that the caller runs in.
+    pub openrc: Option<openrc::Service>,
+    /// A line of the files that each shell reads, where a shell is the first that has the limit.
+    pub shell: Option<shell_files::Line>,
 }
 
 impl Sources {
