@@ -82,7 +82,9 @@ pub fn of_unit(
     let init = init.filter(|_| user.is_none());
     let processes = uid.and_then(|uid| {
         let by_pam = files.of_unit(&name, "PAMName").is_some();
-        let by_pam = by_pam.then(|| pam(root, &passwd.name(uid)?, uid)).flatten();
+        let by_pam = by_pam
+            .then(|| pam(root, passwd.name(uid).as_deref(), uid))
+            .flatten();
         Some((uid, by_pam.or_else(|| processes(&files, &name, init))?))
     });
     Some(Next {
@@ -93,8 +95,8 @@ pub fn of_unit(
     })
 }
 
-/// What a login of this user would get.
-pub fn of_login(root: &Path, name: &str, uid: u32, most: Option<u64>) -> Next {
+/// What a login of this user would get; one without a name is a directory service's.
+pub fn of_login(root: &Path, name: Option<&str>, uid: u32, most: Option<u64>) -> Next {
     let files = UnitFiles::new(root.to_owned());
     let slice = format!("user-{uid}.slice");
     let logind = files.are_in_use();
@@ -106,6 +108,11 @@ pub fn of_login(root: &Path, name: &str, uid: u32, most: Option<u64>) -> Next {
             .filter(|_| uid != 0)
             .map(|given| (uid, given)),
     }
+}
+
+/// Whether logind has the user now (src/login/logind-user.c `user_save`).
+pub fn has_logged_in(root: &Path, uid: u32) -> bool {
+    root.join(format!("run/systemd/users/{uid}")).exists()
 }
 
 /// Where a unit's cgroup will be, by its name and Slice=; `None` where that isn't known.
@@ -177,9 +184,9 @@ fn soft(text: &str) -> Option<Option<u64>> {
     }
 }
 
-fn pam(root: &Path, name: &str, uid: u32) -> Option<Given> {
+fn pam(root: &Path, name: Option<&str>, uid: u32) -> Option<Given> {
     // Which service it comes by isn't known: most read what is the default.
-    let user = pam_limits::User::read(root, Some(name), uid);
+    let user = pam_limits::User::read(root, name, uid);
     let found = pam_limits::nproc(root, &user);
     let counts = found.first()?.counts()?;
     Some(Given {
@@ -301,7 +308,7 @@ mod tests {
     #[test]
     fn a_login_by_pam_limits_and_its_slice() {
         let root = Root::new("login");
-        let login = || of_login(&root.0, "ann", 1000, Some(1000));
+        let login = || of_login(&root.0, Some("ann"), 1000, Some(1000));
         assert_eq!((login().tasks, login().processes), (None, None));
         root.put(
             "usr/lib/systemd/system/user-.slice.d/10-defaults.conf",
@@ -318,6 +325,11 @@ mod tests {
         );
         let given = login().processes.unwrap().1;
         assert_eq!((given.value, &*given.text), (Some(60), "* hard nproc 60"));
+        let nobodys = of_login(&root.0, None, 61_234, Some(1000)).processes;
+        assert_eq!(nobodys.unwrap().1.value, Some(60));
+        assert!(!has_logged_in(&root.0, 61_234));
+        root.put("run/systemd/users/61234", "NAME=ann@example.org\n");
+        assert!(has_logged_in(&root.0, 61_234));
         // No session asks pam_limits.
         root.put(
             "etc/pam.d/login",

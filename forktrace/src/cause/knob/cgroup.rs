@@ -34,6 +34,8 @@ pub(crate) struct Setting {
     pod: &'static str,
     /// kubelet's `systemReserved` and `kubeReserved` of this resource leave the rest to the pods.
     reserved: &'static str,
+    /// What that is the rest of, where the node can have more (pkg/kubelet/stats/pidlimit).
+    capacity: &'static str,
     /// What a job of Slurm's asks for it by, and a step of one.
     slurm: &'static str,
     slurm_step: &'static str,
@@ -54,6 +56,8 @@ pub(crate) const TASKS: Setting = Setting {
     container: "the container's own pids limit, set by its runtime and not by kubelet",
     pod: "kubelet configuration: podPidsLimit",
     reserved: "pid",
+    capacity: ", or a higher kernel.pid_max and kernel.threads-max of the node before kubelet starts: it is what \
+               is left of these",
     slurm: SLURM_TASKS,
     slurm_step: SLURM_TASKS,
     slurm_node: SLURM_TASKS,
@@ -75,6 +79,7 @@ pub(crate) const MEMORY: Setting = Setting {
     container: "pod specification, of this container: resources.limits.memory",
     pod: "pod specification, of its containers: resources.limits.memory",
     reserved: "memory",
+    capacity: "",
     slurm: "what the job asked for (sbatch --mem, --mem-per-cpu), within AllowedRAMSpace= of cgroup.conf",
     slurm_step: "what the step asked for (srun --mem, --mem-per-cpu), within what the job has",
     slurm_node: "Slurm's own configuration: what the node has for its jobs (slurm.conf: RealMemory=, \
@@ -192,8 +197,8 @@ fn at_home(
         Kind::Service { name } => openrc(name, limit, setting, target),
         Kind::Pod { uid } => format!("{}: {target} (pod {uid})", setting.pod),
         Kind::Pods => format!(
-            "kubelet configuration: less of `{}` in systemReserved and kubeReserved",
-            setting.reserved
+            "kubelet configuration: less of `{}` in systemReserved and kubeReserved{}",
+            setting.reserved, setting.capacity
         ),
         Kind::Class(class) => match setting.property == TASKS.property {
             // pkg/kubelet/cm/node_container_manager_linux.go: podPidsLimit and node allocatable only.
@@ -583,7 +588,8 @@ pub(crate) fn binds(owner: &Owner, setting: &Setting) -> Option<String> {
     let shared = |by: &str| Some(format!("it is shared by {by}"));
     match &setter.kind {
         Kind::Pod { .. } if is_tasks => Some(
-            "podPidsLimit is one number for every pod of the node, and is read when kubelet starts"
+            "podPidsLimit is one number for every pod of the node, is read when kubelet starts, and counts for \
+             pods that are created then"
                 .to_owned(),
         ),
         Kind::Pods => Some("it is what all pods of the node share (node allocatable)".to_owned()),

@@ -54,9 +54,13 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
     let passwd = Passwd::load().unwrap_or_default();
     let files = Path::new("/");
     readings.next = match subject {
-        Subject::User(uid) => passwd.name(*uid).map(|name| {
-            at_start::of_login(files, &name, *uid, most_tasks(&readings, &hierarchies))
-        }),
+        Subject::User(uid) => {
+            let name = passwd.name(*uid);
+            let most = most_tasks(&readings, &hierarchies);
+            // A number without a name logs in nowhere, unless logind knows it: a directory service's.
+            let logs_in = name.is_some() || at_start::has_logged_in(files, *uid);
+            logs_in.then(|| at_start::of_login(files, name.as_deref(), *uid, most))
+        }
         Subject::Cgroup {
             unit: Some(_),
             path,
