@@ -111,6 +111,8 @@ const PAGE: Page = Page {
         "pids_limit",
         "PidsLimit",
         "limits.processes",
+        "deploy.resources.limits.pids",
+        "rc_cgroup_settings",
         "fork rejected by pids controller",
     ],
     errno: &["EAGAIN"],
@@ -181,14 +183,16 @@ const PAGE: Page = Page {
         .run(&["systemctl set-property $UNIT TasksMax=$N"]),
         remedy(
             "logins",
-            "A user's sessions share `user-UID.slice`. For all users, in \
-             `/etc/systemd/system/user-.slice.d/50-tasks.conf`; then `systemctl daemon-reload`.",
+            "A user's sessions share `user-UID.slice`, which has 33 % by systemd's own drop-in. For all \
+             users, in `/etc/systemd/system/user-.slice.d/50-tasks.conf`; then `systemctl \
+             daemon-reload`. Before systemd 239: UserTasksMax= in `/etc/systemd/logind.conf`.",
         )
-        .lines(&["[Slice]", "TasksMax=16384"]),
+        .lines(&["[Slice]", "TasksMax=66%"]),
         remedy(
             "container runtime",
-            "Docker: as here, or `--pids-limit` when the container is started. `podman update` is \
-             the same; Podman has a default, `pids_limit` in containers.conf.",
+            "Docker: as here, or `--pids-limit` when the container is started; in a Compose file \
+             `pids_limit`, or `pids` of `deploy.resources.limits` where the service has these. `podman \
+             update` (4.3+) is the same; Podman has a default, `pids_limit` in containers.conf.",
         )
         .run(&["docker update --pids-limit $N $CONTAINER"]),
         remedy(
@@ -203,7 +207,13 @@ const PAGE: Page = Page {
              again. Of a container alone, CRI-O's `pids_limit`. OpenShift: `podPidsLimit` in a \
              KubeletConfig.",
         )
-        .lines(&["podPidsLimit: 4096"]),
+        .lines(&["podPidsLimit: $N"]),
+        remedy(
+            "OpenRC",
+            "A service's cgroup is `/openrc.NAME`. A line in `rc_cgroup_settings` of \
+             `/etc/conf.d/NAME`, for its next start.",
+        )
+        .lines(&["pids.max $N"]),
         remedy(
             "program",
             "If the tasks are zombies, the container's first process doesn't reap: give it an \

@@ -145,7 +145,7 @@ const PAGE: Page = Page {
             "sysctl.d",
             "Some more than the programs use, as many as are pinned.",
         )
-        .lines(&["vm.nr_hugepages = 1100", "vm.nr_overcommit_hugepages = 64"]),
+        .lines(&["vm.nr_hugepages = $N"]),
         remedy(
             "program",
             "`madvise` with MADV_DONTFORK on what is pinned, as libraries for RDMA do; or start \

@@ -90,7 +90,7 @@ const PAGE: Page = Page {
     )],
     fix_for_good: &[
         remedy("sysctl.d", "Twice to four times the default is common.").run(&[
-            "echo 'vm.max_map_count = 262144' > /etc/sysctl.d/90-max-map-count.conf",
+            "echo \"vm.max_map_count = $N\" > /etc/sysctl.d/90-max-map-count.conf",
             "sysctl --system",
         ]),
         remedy(

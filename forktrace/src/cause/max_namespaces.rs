@@ -183,7 +183,7 @@ const PAGE: Page = Page {
     )],
     fix_for_good: &[
         remedy("sysctl.d", "On the host; each kind has its own line.")
-            .lines(&["user.max_user_namespaces = 15000"]),
+            .lines(&["user.max_user_namespaces = $N"]),
         remedy(
             "containers, Kubernetes",
             "Set it on each node. A container with a user namespace of its own has the limit of \

@@ -87,9 +87,15 @@ const PAGE: Page = Page {
             "ls /proc/$PID/fd | sort -n | tail -n 1",
         ],
     )],
-    fix_now: &[step("Raise it again.", &["sysctl -w fs.nr_open=1048576"])],
+    fix_now: &[step(
+        "Raise it again: the kernel's own is 1048576, and systemd raises it much further.",
+        &["sysctl -w fs.nr_open=$N"],
+    )],
     fix_for_good: &[
-        remedy("sysctl.d", "On the host; 1048576 is the default.").lines(&["fs.nr_open = 1048576"]),
+        remedy(
+            "sysctl.d",
+            "Remove the line that lowers it; without one it is what it was at boot.",
+        ),
         remedy(
             "program",
             "Use low descriptors: dup2 to a high one needs a large table.",

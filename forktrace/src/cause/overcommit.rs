@@ -293,7 +293,7 @@ const PAGE: Page = Page {
         step(
             "Mode 2: raise CommitLimit. The ratio is in percent of RAM; setting it resets \
              vm.overcommit_kbytes.",
-            &["echo 80 > /proc/sys/vm/overcommit_ratio"],
+            &["echo $N > /proc/sys/vm/overcommit_ratio"],
         ),
         step(
             "Or add swap, which counts in full in modes 2 and 0, even if it is never used.",
@@ -313,7 +313,7 @@ const PAGE: Page = Page {
             "Keep mode 2 where it was chosen, with a limit that fits.",
         )
         .run(&[
-            "echo 'vm.overcommit_ratio = 80' > /etc/sysctl.d/90-overcommit.conf",
+            "echo \"vm.overcommit_ratio = $N\" > /etc/sysctl.d/90-overcommit.conf",
             "sysctl --system",
         ]),
         remedy(

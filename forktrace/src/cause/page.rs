@@ -119,7 +119,12 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
 impl Page {
     /// The variables that this page's commands use, and what they stand for.
     pub fn variables(&self) -> Vec<(&'static str, &'static str)> {
-        let used: Vec<&str> = self.commands().flat_map(variables_in).collect();
+        let lines = self.fix_for_good.iter().flat_map(|r| r.lines).copied();
+        let used: Vec<&str> = self
+            .commands()
+            .chain(lines)
+            .flat_map(variables_in)
+            .collect();
         VARIABLES
             .iter()
             .copied()
@@ -284,6 +289,31 @@ mod tests {
                 assert!(line.is_ascii(), "{line}");
                 for name in variables_in(line) {
                     assert!(known.contains(&name), "${name} in {line}");
+                }
+            }
+        }
+    }
+
+    /// What a reader copies: a number that raises the limit here lowers it where it is higher already.
+    /// Ceilings don't, nor does a smaller stack, which is a way out.
+    #[test]
+    fn no_line_has_a_limits_number_of_its_own() {
+        const CEILINGS: [u64; 3] = [4_194_304, 524_288, i64::MAX as u64];
+        for page in pages().filter(|page| page.cause != Cause::RlimitStack) {
+            let steps = page.fix_now.iter().map(|step| step.commands);
+            let remedies = page.fix_for_good.iter();
+            let lines = steps.chain(remedies.flat_map(|r| [r.commands, r.lines]));
+            for line in lines.flatten() {
+                let spaced = line.replace(['=', ':', '\'', '"'], " = ");
+                let words: Vec<&str> = spaced.split_whitespace().collect();
+                for pair in words.windows(2) {
+                    let sets = matches!(pair[0], "=" | "echo" | "nproc" | "nofile" | "pids.max");
+                    let number = pair[1].parse::<u64>().ok().filter(|_| sets);
+                    assert!(
+                        number.is_none_or(|number| number <= 2 || CEILINGS.contains(&number)),
+                        "{}: {line}",
+                        page.cause.id()
+                    );
                 }
             }
         }

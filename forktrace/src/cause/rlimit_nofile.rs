@@ -118,19 +118,24 @@ const PAGE: Page = Page {
         ],
     )],
     fix_now: &[step(
-        "Raise it for the running process.",
-        &["prlimit --pid $PID --nofile=$N"],
+        "Raise it for the running process; the colon leaves the hard limit, which bounds it.",
+        &["prlimit --pid $PID --nofile=$N:"],
     )],
     fix_for_good: &[
-        remedy("systemd unit", "In a drop-in.").lines(&["[Service]", "LimitNOFILE=65536"]),
+        remedy(
+            "systemd unit",
+            "In a drop-in; one number alone would be the hard limit as well, which systemd has at \
+             524288.",
+        )
+        .lines(&["[Service]", "LimitNOFILE=$N:524288"]),
         remedy(
             "limits.conf",
             "In `/etc/security/limits.d/90-nofile.conf`, for logins (PAM) only.",
         )
-        .lines(&["alice - nofile 65536"]),
+        .lines(&["alice soft nofile $N"]),
         remedy(
             "containers, Kubernetes",
-            "Docker and Podman: `--ulimit nofile=65536:65536`. A pod has no field for it: \
+            "Docker and Podman: `--ulimit nofile=$N:$N`. A pod has no field for it: \
              LimitNOFILE= of the node's runtime, or `default_ulimits` of CRI-O.",
         ),
         remedy(

@@ -151,6 +151,7 @@ const PAGE: Page = Page {
         "Max processes",
         "limits.conf",
         "lxc.prlimit.nproc",
+        "rc_ulimit",
     ],
     errno: &["EAGAIN"],
     errno_note: Some(
@@ -223,31 +224,45 @@ const PAGE: Page = Page {
         ),
     ],
     fix_now: &[step(
-        "Raise the limit of the very process that forks; its children inherit it.",
-        &["prlimit --pid $PID --nproc=$N"],
+        "Raise the limit of the very process that forks; its children inherit it. The colon leaves the \
+         hard limit, which bounds it: without it a lower one is set as well, and can't be raised again \
+         by who isn't root.",
+        &["prlimit --pid $PID --nproc=$N:"],
     )],
     fix_for_good: &[
         remedy(
             "systemd unit",
             "`systemctl edit` the unit, then restart it. Units that run as one user share the \
-             count, not the limit.",
+             count, not the limit; TasksMax= bounds each by itself.",
         )
-        .lines(&["[Service]", "LimitNPROC=65536"]),
+        .lines(&["[Service]", "LimitNPROC=infinity"]),
         remedy(
             "systemd, all units",
             "In `/etc/systemd/system.conf.d/90-nproc.conf`, for units that say nothing of their \
              own; then `systemctl daemon-reexec`, and start them again.",
         )
-        .lines(&["[Manager]", "DefaultLimitNPROC=65536"]),
+        .lines(&["[Manager]", "DefaultLimitNPROC=infinity"]),
         remedy(
             "limits.conf",
             "In `/etc/security/limits.d/90-nproc.conf`, for logins (PAM) only: services started \
-             by systemd don't read it.",
+             by systemd don't read it. A user's own line counts before those of groups and of all, \
+             whichever file has it; of users of a directory service `:UID` is one.",
         )
-        .lines(&["alice - nproc 65536"]),
+        .lines(&["alice - nproc unlimited"]),
+        remedy(
+            "shell",
+            "`ulimit -u` in `/etc/profile`, `/etc/profile.d`, `/etc/bashrc` or a user's own files \
+             counts after limits.conf: cPanel's protection against fork bombs is such a line.",
+        ),
+        remedy(
+            "OpenRC",
+            "`rc_ulimit` in `/etc/conf.d/NAME`, in place of that for all in `/etc/rc.conf`; for \
+             the service's next start.",
+        )
+        .lines(&["rc_ulimit=\"-u $N\""]),
         remedy(
             "container runtime",
-            "Docker and Podman: `--ulimit nproc=65536:65536`; for all, `default-ulimits` in \
+            "Docker and Podman: `--ulimit nproc=-1:-1`; for all, `default-ulimits` in \
              Docker's daemon.json, `default_ulimits` in containers.conf. Better, give each \
              container a uid of its own: containers with one uid share one count.",
         ),

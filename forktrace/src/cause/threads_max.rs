@@ -126,7 +126,7 @@ const PAGE: Page = Page {
              files that set it the last by name counts.",
         )
         .run(&[
-            "echo 'kernel.threads-max = 250000' > /etc/sysctl.d/90-threads-max.conf",
+            "echo \"kernel.threads-max = $N\" > /etc/sysctl.d/90-threads-max.conf",
             "sysctl --system",
         ]),
         remedy(
