@@ -128,6 +128,19 @@ pub(crate) fn knob(
         Origin::Kernel => inherited(subject, target, hard),
         Origin::Unknown => where_started(subject),
     };
+    // systemd and Docker take one number for both limits.
+    let sets_both = [
+        format!("{NPROC}={target}"),
+        format!("--ulimit nproc={target}"),
+    ]
+    .iter()
+    .any(|text| lasting.contains(text));
+    if hard.is_none() && sets_both {
+        notes.push(
+            "one number is the hard limit as well, and which that was isn't known: SOFT:HARD leaves it"
+                .to_owned(),
+        );
+    }
     Knob {
         now: now(value, target, subject, sources),
         lasting,

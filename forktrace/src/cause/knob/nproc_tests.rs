@@ -873,11 +873,19 @@ fn the_hard_limit_of_a_process_that_has_ended() {
         of(&sources),
         "systemctl edit x.service: [Service] LimitNPROC=100:2000"
     );
+    let told = |sources: &Sources| {
+        let notes = knob_of(SERVICE, Operation::Process, sources).notes;
+        notes
+            .iter()
+            .any(|note| note.contains("SOFT:HARD leaves it"))
+    };
+    assert!(!told(&sources));
     sources.lineage.remove(1);
     assert_eq!(
         of(&sources),
         "systemctl edit x.service: [Service] LimitNPROC=100"
     );
+    assert!(told(&sources));
 }
 
 #[test]
