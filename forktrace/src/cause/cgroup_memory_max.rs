@@ -73,7 +73,7 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::ENOMEM || e.memory_delta? <= 0 {
         return None;
     }
-    Finding::inferred(limits::memory(e.full_memory_with_ooms()?))
+    Finding::inferred(limits::memory(e.full_memory_with_events()?))
 }
 
 fn summary(v: &Verdict, subject: &Subject<'_>) -> String {

@@ -16,8 +16,8 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{fix, numbers, shell_word},
     },
-    evidence::{Evidence, Sign, Stage},
-    model::{Errno, Fix, LimitKind},
+    evidence::{CgroupLimit, Evidence, Sign, Stage},
+    model::{Errno, Fix, Limit, LimitKind},
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -50,13 +50,42 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     }
     // Which cgroup had no room is concluded from limits as they are now.
     let full = e.pids_full.as_ref().filter(|_| !e.pids_limits_changed);
-    let limit = full.map(limits::pids);
     match e.pids_delta {
         // The controller counts each refusal before it answers: none, none.
         Some(0) => None,
         // It refused, and whose room has come back since isn't known.
-        Some(_) => Finding::inferred(limit),
-        None => Finding::inferred(limit?),
+        Some(_) => Finding::inferred(refusing(e, full)),
+        None => Finding::inferred(limits::pids(full?)),
+    }
+}
+
+/// Tasks that may have come or gone between the refusal and the look at the numbers.
+const RACE: u64 = 8;
+
+/// Whose limit refused: the first that has no room, unless the limits' own counts of refusals (6.11+) say another.
+/// Where several have refused before and are as near, the room of one can have come back while another filled up.
+fn refusing(e: &Evidence, full: Option<&CgroupLimit>) -> Option<Limit> {
+    let limited = || e.pids.iter().filter(|cgroup| cgroup.limit.is_some());
+    if limited().any(|cgroup| cgroup.events.is_none()) {
+        return full.map(limits::pids);
+    }
+    let is_full = |cgroup: &CgroupLimit| full.is_some_and(|full| full.id == cgroup.id);
+    let is_near = |cgroup: &CgroupLimit| {
+        let usage = cgroup.usage.saturating_add(RACE);
+        cgroup.limit.is_some_and(|limit| usage >= limit)
+    };
+    let have_refused: Vec<_> = limited().filter(|c| c.events != Some(0)).collect();
+    match &have_refused[..] {
+        [only] if !is_full(only) => Some(Limit {
+            value: None,
+            usage: None,
+            ..limits::pids(only)
+        }),
+        several => {
+            let refused = several.iter().any(|cgroup| is_full(cgroup));
+            let other = several.iter().any(|c| !is_full(c) && is_near(c));
+            full.filter(|_| refused && !other).map(limits::pids)
+        }
     }
 }
 

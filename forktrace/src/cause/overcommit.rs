@@ -56,7 +56,7 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     }
     // A memory cgroup on its last pages could be the one just as well.
     let spoke = |cgroup: &&CgroupLimit| {
-        cgroup.ooms != Some(0) && (e.memory_delta != Some(0) || !tells_of_refusals(cgroup))
+        cgroup.events != Some(0) && (e.memory_delta != Some(0) || !tells_of_refusals(cgroup))
     };
     if e.memory.iter().filter(spoke).any(nearly_full) {
         return None;

@@ -72,9 +72,9 @@ pub struct CgroupLimit {
     /// Memory: its OOM killer is off (v1, memory.oom_control), so that a
     /// charge beyond the limit fails.
     pub oom_kill_disable: bool,
-    /// Memory: how often this limit has called the OOM killer so far; `None`: not read. Where it never has,
-    /// no charge was refused here.
-    pub ooms: Option<u64>,
+    /// How often this limit has refused a task so far, or called the OOM killer; `None`: not read. One that
+    /// never has is not the one.
+    pub events: Option<u64>,
 }
 
 /// One step of the comparison that RLIMIT_NPROC makes.
@@ -322,9 +322,9 @@ impl Evidence {
 
     /// Of those the first that isn't known to have called no OOM killer. Page cache fills a cgroup
     /// for good, and is taken back where there is need.
-    pub fn full_memory_with_ooms(&self) -> Option<&CgroupLimit> {
+    pub fn full_memory_with_events(&self) -> Option<&CgroupLimit> {
         let mut full = self.memory.iter().filter(|c| self.is_full_of_memory(c));
-        full.find(|c| c.ooms != Some(0))
+        full.find(|c| c.events != Some(0))
     }
 
     fn is_full_of_memory(&self, cgroup: &CgroupLimit) -> bool {

@@ -117,6 +117,13 @@ fn memory(folder: &Path) -> Counts {
     }
 }
 
+/// How often the limit in this file has refused a task so far (v2 since 6.11: `max` of pids.events.local); `None`
+/// where that isn't to be had.
+pub fn refusals_at(limit: &Path) -> Option<u64> {
+    let text = fs::read(limit.with_file_name("pids.events.local")).ok()?;
+    key(&text, "max")
+}
+
 /// How often the limit in this file has called the OOM killer so far (v2: `oom` of memory.events.local); `None`
 /// where that isn't to be had.
 pub fn ooms_at(limit: &Path) -> Option<u64> {
@@ -199,6 +206,8 @@ mod tests {
         assert!(local("pids_localevents") && !local("memory_localevents"));
         let ooms = |name| ooms_at(&mount.join(name).join("memory.max"));
         assert_eq!((ooms("a"), ooms("b"), ooms("c")), (Some(2), Some(0), None));
+        let refusals = |name| refusals_at(&mount.join(name).join("pids.max"));
+        assert_eq!((refusals("a"), refusals("b")), (Some(5), None));
         let _ = fs::remove_dir_all(&top);
         assert_eq!(
             (past.killed, past.local_events, past.more),

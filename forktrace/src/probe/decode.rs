@@ -100,6 +100,8 @@ pub struct Decoder {
     schedulers: Schedulers,
     /// OOM events of cgroups aren't counted in those above.
     local_ooms: bool,
+    /// Refusals of tasks are counted in the cgroup that forks, and not where the limit is.
+    local_refusals: bool,
 }
 
 impl Decoder {
@@ -116,6 +118,7 @@ impl Decoder {
             files,
             first_ids: proc_is_hosts.then(|| FirstIds::new(PathBuf::from("/proc"))),
             schedulers: Schedulers::default(),
+            local_refusals: past::has_local_events(Path::new("/proc"), "pids_localevents"),
             local_ooms: past::has_local_events(Path::new("/proc"), "memory_localevents"),
         }
     }
@@ -250,10 +253,24 @@ impl Decoder {
             {
                 evidence.huge_pages = huge_pages::lacking(pid);
             }
-            Stage::Unseen if evidence.memory_delta.is_some_and(|delta| delta != 0) => {
+            Stage::Unseen
+                if evidence.errno == Errno::ENOMEM
+                    && evidence.memory_delta.is_some_and(|delta| delta != 0) =>
+            {
                 for cgroup in &mut evidence.memory {
                     let file = cgroup.file.as_ref().map(Path::new);
-                    cgroup.ooms = file.and_then(past::ooms_at);
+                    cgroup.events = file.and_then(past::ooms_at);
+                }
+            }
+            // A longer way can have the one that refused beyond those that are recorded.
+            Stage::Unseen
+                if evidence.pids_delta.is_some_and(|delta| delta != 0)
+                    && evidence.pids.len() < event::CGROUP_LEVELS
+                    && !self.local_refusals =>
+            {
+                for cgroup in &mut evidence.pids {
+                    let file = cgroup.file.as_ref().map(Path::new);
+                    cgroup.events = file.and_then(past::refusals_at);
                 }
             }
             Stage::AfterCgroups => evidence.sched_ext = self.schedulers.just_now(),
@@ -365,7 +382,7 @@ impl Decoder {
             usage,
             limit: bound,
             oom_kill_disable: limit.oom_kill_disable != 0,
-            ooms: None,
+            events: None,
         }
     }
 }
@@ -428,7 +445,7 @@ mod tests {
             usage,
             limit,
             oom_kill_disable: false,
-            ooms: None,
+            events: None,
         }
     }
 

@@ -81,7 +81,7 @@ pub(super) fn cgroup(path: &str, usage: u64, limit: Option<u64>) -> CgroupLimit 
         usage,
         limit,
         oom_kill_disable: false,
-        ooms: None,
+        events: None,
     }
 }
 
@@ -431,6 +431,45 @@ fn the_pids_controller_counts_its_refusals() {
     );
 }
 
+/// Tasks come and go in two cgroups on the way, both at their limits; 6.11+ counts the refusals of each.
+#[test]
+fn counts_of_refusals_say_whose_room_has_come_back() {
+    let numbered = |id, path, usage, limit, events| CgroupLimit {
+        id,
+        events,
+        ..cgroup(path, usage, Some(limit))
+    };
+    let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
+    e.pids_delta = Some(1);
+    let mut named = |inner: (u64, Option<u64>), outer: (u64, Option<u64>)| {
+        e.pids = vec![
+            numbered(1, "/a/b", inner.0, 6, inner.1),
+            numbered(2, "/a", outer.0, 20, outer.1),
+        ];
+        let full = |c: &&CgroupLimit| c.limit.is_some_and(|limit| c.usage >= limit);
+        e.pids_full = e.pids.iter().find(full).cloned();
+        assert_eq!(judge(&e).cause, Cause::CgroupPidsMax);
+        let limit = judge(&e).limit;
+        limit.map(|limit| (limit.owner.to_string(), limit.usage))
+    };
+    let inner = |usage| Some(("/a/b".to_owned(), usage));
+    let outer = |usage| Some(("/a".to_owned(), usage));
+    // Where nothing counts, the first that is full.
+    assert_eq!(named((6, None), (20, None)), inner(Some(6)));
+    assert_eq!(named((5, None), (20, None)), outer(Some(20)));
+    // One alone has ever refused.
+    assert_eq!(named((6, Some(3)), (20, Some(0))), inner(Some(6)));
+    assert_eq!(named((5, Some(0)), (20, Some(1))), outer(Some(20)));
+    assert_eq!(named((5, Some(1)), (20, Some(0))), inner(None));
+    assert_eq!(named((5, Some(0)), (19, Some(1))), outer(None));
+    // Both have, and either can have had no room; the outer one is far from it.
+    assert_eq!(named((5, Some(1)), (20, Some(1))), None);
+    assert_eq!(named((6, Some(1)), (20, Some(1))), None);
+    assert_eq!(named((6, Some(1)), (19, Some(1))), None);
+    assert_eq!(named((6, Some(1)), (11, Some(1))), inner(Some(6)));
+    assert_eq!(named((5, Some(1)), (19, Some(1))), None);
+}
+
 #[test]
 fn whose_pids_max_refused_is_not_known_once_it_has_changed() {
     let mut e = roomy(Errno::EAGAIN, Stage::Unseen);
@@ -691,9 +730,9 @@ fn an_oom_event_is_of_whichever_cgroup_below_the_topmost() {
     e.memory = vec![full()];
     let memory = (Cause::CgroupMemoryMax, Certainty::Inferred);
     let named = |e: &Evidence| (judge(e).cause, judge(e).certainty);
-    for ooms in [None, Some(3)] {
-        e.memory[0].ooms = ooms;
-        assert_eq!(named(&e), memory, "{ooms:?}");
+    for events in [None, Some(3)] {
+        e.memory[0].events = events;
+        assert_eq!(named(&e), memory, "{events:?}");
     }
     let dead = |e: &Evidence| {
         let mut dead = e.clone();
@@ -712,13 +751,13 @@ fn an_oom_event_is_of_whichever_cgroup_below_the_topmost() {
     assert_eq!(named(&dead(&e)).0, Cause::Unknown);
     assert_eq!(named(&strict(&e)).0, Cause::Unknown);
     // It is full of page cache, and has never called its own.
-    e.memory[0].ooms = Some(0);
+    e.memory[0].events = Some(0);
     assert_eq!(named(&e).0, Cause::Unknown);
     assert_eq!(named(&dead(&e)).0, Cause::PidNamespaceDead);
     assert_eq!(named(&strict(&e)).0, Cause::Overcommit);
     // Its parent's limit is the one.
     e.memory.push(CgroupLimit {
-        ooms: Some(7),
+        events: Some(7),
         ..cgroup("/a", 1 << 27, Some(1 << 27))
     });
     assert_eq!(verdict(&e).2.as_deref(), Some("/a"));
