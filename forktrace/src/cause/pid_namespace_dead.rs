@@ -35,7 +35,8 @@ fn seen(e: &Evidence) -> Option<Finding> {
     if !by_itself {
         return Finding::observed(limit(dead));
     }
-    let scheduler = e.sched_ext.as_ref().is_some_and(|s| s.enabled);
+    // A BPF scheduler that refused may be gone again by the time that it is looked for.
+    let scheduler = e.sched_ext.is_some();
     Finding::inferred((!scheduler).then(|| limit(dead))?)
 }
 

@@ -107,6 +107,8 @@ fn after_the_cgroups_enomem_has_other_reasons_too() {
     dead.pid_ns[0].allocated = 0;
     assert_eq!(named(&dead), (Cause::SchedExt, Certainty::Inferred));
     dead.sched_ext = Some(SchedExt::default());
+    assert_eq!(named(&dead), UNKNOWN);
+    dead.sched_ext = None;
     assert_eq!(named(&dead), (Cause::PidNamespaceDead, Certainty::Inferred));
     // The futex hash (6.16+) is charged to a memory cgroup.
     let mut full = e.clone();
