@@ -435,7 +435,7 @@ mod tests {
         assert_eq!(limit_of("logins", &[(file, logins)]).0, None);
     }
 
-    /// modules/pam_limits/pam_limits.c: `pam_modutil_user_in_group_nam_gid` for one id, pw_gid for more.
+    /// modules/pam_limits/pam_limits.c: pam_modutil_user_in_group_… (by gid) for one id, pw_gid for more.
     #[test]
     fn ranges_of_groups_are_of_the_accounts_own() {
         let file = "etc/security/limits.conf";

@@ -523,7 +523,7 @@ fn whose_words_are_anybodys_is_who_speaks() {
 
 /// What a program says in the words of its interpreter, or of the language that it is written in, is the program's.
 #[test]
-fn who_hands_on_anothers_words_is_named_alone() {
+fn who_hands_on_the_words_of_another_is_named_alone() {
     let matcher = Matcher::new().unwrap();
     for (line, id) in [
         (

@@ -51,8 +51,12 @@ pub(super) fn full(kernels: &[Kernel]) -> Vec<Machine> {
 }
 
 /// What corners of a short run leave to a full run: emulated, a storm that overflows what counts it takes a
-/// minute. Natively a short run has them.
-const NOT_IN_SHORT: [&str; 2] = ["storm_of_processes", "storm_of_users"];
+/// minute, and on kernels that preempt themselves two. Natively a short run has them.
+const NOT_IN_SHORT: [&str; 3] = [
+    "storm_of_processes",
+    "storm_of_users",
+    "storm_before_and_after",
+];
 
 /// Machines of a short run: the corners by all scenarios, the others by a few.
 pub(super) fn short(kernels: &[Kernel], corners: Vec<Corner>) -> Vec<Machine> {

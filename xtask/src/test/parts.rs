@@ -29,6 +29,15 @@ pub(super) enum On {
 }
 
 impl Part {
+    /// Without what behaves in a style's own way.
+    pub(super) fn sessions_only(self) -> Self {
+        let options = self.options.strip_suffix(&["--kind", "kernel"]);
+        Self {
+            options: options.unwrap_or(self.options),
+            ..self
+        }
+    }
+
     /// All sessions of a style, and what behaves in its own way in it.
     pub(super) fn is_of_a_style(&self) -> bool {
         let style = ["fexit", "kprobe", "tracepoint"];
