@@ -199,6 +199,7 @@ fn pam(root: &Path, name: Option<&str>, uid: u32) -> Option<Given> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::made_up;
     use std::fs;
 
     struct Root(PathBuf);
@@ -218,9 +219,7 @@ mod tests {
         }
 
         fn put(&self, file: &str, text: &str) {
-            let path = self.0.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(&self.0, file, text);
         }
 
         fn unit(&self, path: &str) -> Option<Next> {

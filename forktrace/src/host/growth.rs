@@ -146,15 +146,14 @@ fn is_users(proc: &Path, pid: u32, uid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::made_up;
 
     #[test]
     fn what_has_begun_lately_of_one_program() {
         let root = std::env::temp_dir().join(format!("forktrace-growth-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         let put = |file: String, text: &str| {
-            let path = root.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(&root, file, text);
         };
         put("uptime".to_owned(), "1000.50 7.0\n");
         let ticks = ticks();

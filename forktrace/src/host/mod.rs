@@ -16,6 +16,8 @@ pub mod limit_file;
 pub mod limits;
 pub mod lineage;
 pub mod located;
+#[cfg(test)]
+mod made_up;
 pub mod mappings;
 mod members;
 pub mod memory;
@@ -29,6 +31,7 @@ pub mod past;
 pub mod pods;
 pub mod process;
 pub mod readings;
+pub mod remembered;
 pub mod sched_ext;
 pub mod setter;
 pub mod settings;

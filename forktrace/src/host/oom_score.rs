@@ -126,6 +126,7 @@ fn from(proc: &Path, pid: u32, inside: &[u32]) -> Option<From> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::made_up;
     use crate::model::{LimitKind, Owner, Unit};
 
     #[test]
@@ -133,9 +134,7 @@ mod tests {
         let root = std::env::temp_dir().join(format!("forktrace-oom-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         let put = |file: &str, text: &str| {
-            let path = root.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(&root, file, text);
         };
         for (pid, parent, adj) in [(1, 0, "0"), (5, 1, "-1000"), (6, 5, "-1000"), (7, 6, "0")] {
             put(

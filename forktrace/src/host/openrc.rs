@@ -58,15 +58,13 @@ fn nproc(ulimit: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use crate::host::made_up;
 
     #[test]
     fn a_services_own_file_counts_before_that_for_all() {
         let root = tempfile::tempdir().unwrap();
         let put = |file: &str, text: &str| {
-            let path = root.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(root.path(), file, text);
         };
         let of = || {
             let service = service(root.path(), "nginx".to_owned());

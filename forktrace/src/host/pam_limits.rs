@@ -356,6 +356,7 @@ fn groups(root: &Path) -> Vec<(String, u32, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::made_up;
 
     fn limit_of(
         name: &str,
@@ -369,9 +370,7 @@ mod tests {
             ("etc/group", "staff:x:50:\nwheel:x:10:bob,ann\n"),
         ];
         for (file, text) in fixed.iter().chain(files) {
-            let path = root.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(&root, file, text);
         }
         let found = nproc(&root, &User::read(&root, Some("ann"), 1000));
         let found = found.into_iter().next().unwrap_or_default();
@@ -466,9 +465,7 @@ mod tests {
     fn a_user_without_a_name() {
         let root = tempfile::tempdir().unwrap();
         let put = |file: &str, text: &str| {
-            let path = root.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(root.path(), file, text);
         };
         put("etc/group", "dba:x:501:\n");
         let user = User::read(root.path(), None, 61_234).with_groups(root.path(), 700, &[501, 9]);
@@ -491,9 +488,7 @@ mod tests {
     fn a_service_can_have_a_file_of_its_own() {
         let root = tempfile::tempdir().unwrap();
         let put = |file: &str, text: &str| {
-            let path = root.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(root.path(), file, text);
         };
         put("etc/passwd", "ann:x:1000:50::/:/bin/sh\n");
         put("etc/security/limits.conf", "ann soft nproc 5\n");

@@ -177,14 +177,13 @@ pub fn has_local_events(proc: &Path, option: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::made_up;
 
     #[test]
     fn counts_of_a_made_up_tree() {
         let top = std::env::temp_dir().join(format!("forktrace-past-{}", std::process::id()));
         let write = |name: &str, text: &str| {
-            let path = top.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(&top, name, text);
         };
         write("cg/a/pids.events", "max 7\n");
         write("cg/a/pids.events.local", "max 5\n");

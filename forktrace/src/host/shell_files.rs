@@ -3,11 +3,10 @@
 //!
 //! A user's own files aren't read: they are of whoever is refused.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
+use super::remembered::Remembered;
 use super::unit_files::read;
 
 const FILES: [&str; 11] = [
@@ -29,8 +28,7 @@ const FOLDERS: [&str; 2] = ["etc/profile.d", "etc/bash/bashrc.d"];
 /// More files of one folder aren't read.
 const MOST: usize = 256;
 
-/// Files are read again after this, and so many numbers are remembered.
-const FRESH: Duration = Duration::from_secs(60);
+/// Numbers that are remembered.
 const REMEMBERED: usize = 64;
 
 /// A line that sets the limit.
@@ -43,25 +41,22 @@ pub struct Line {
 }
 
 /// Finds them, and remembers those of each number for a minute.
-#[derive(Default)]
 pub struct ShellFiles {
-    known: HashMap<u64, (Instant, Option<Line>)>,
+    known: Remembered<u64, Option<Line>>,
 }
 
 impl ShellFiles {
     /// A line that sets RLIMIT_NPROC to this number.
     pub fn nproc(&mut self, value: u64) -> Option<Line> {
-        if let Some((at, known)) = self.known.get(&value)
-            && at.elapsed() < FRESH
-        {
-            return known.clone();
+        self.known.get(value, |value| nproc(Path::new("/"), *value))
+    }
+}
+
+impl Default for ShellFiles {
+    fn default() -> Self {
+        Self {
+            known: Remembered::new(REMEMBERED),
         }
-        let found = nproc(Path::new("/"), value);
-        if self.known.len() >= REMEMBERED {
-            self.known.clear();
-        }
-        self.known.insert(value, (Instant::now(), found.clone()));
-        found
     }
 }
 
@@ -124,6 +119,7 @@ fn sets(line: &str, value: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::made_up;
 
     #[test]
     fn lines_that_set_a_users_processes() {
@@ -151,9 +147,7 @@ mod tests {
     fn files_that_every_shell_reads() {
         let root = tempfile::tempdir().unwrap();
         let put = |file: &str, text: &str| {
-            let path = root.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(root.path(), file, text);
         };
         assert_eq!(nproc(root.path(), 35), None);
         put("etc/profile.d/x.csh", "ulimit -u 35\n");

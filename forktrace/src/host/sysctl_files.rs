@@ -5,10 +5,9 @@
 //! by which others boot (OpenRC's init.d/sysctl, sysvinit's procps), reads /etc/sysctl.conf after them.
 //! What sets it later, by a command of its own (kubelet, tuned, a script), isn't seen.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
 
+use super::remembered::Remembered;
 use super::unit_files::{Assignment, UnitFiles, drop_ins, read};
 
 const FOLDERS: [&str; 5] = [
@@ -19,13 +18,13 @@ const FOLDERS: [&str; 5] = [
     "lib/sysctl.d",
 ];
 
-/// Files are read again after this.
-const FRESH: Duration = Duration::from_secs(60);
+/// Settings that are remembered: more than there are limits.
+const REMEMBERED: usize = 64;
 
 /// Finds them, and remembers each setting's for a minute.
 pub struct SysctlFiles {
     root: PathBuf,
-    known: HashMap<String, (Instant, Option<Assignment>)>,
+    known: Remembered<String, Option<Assignment>>,
 }
 
 impl SysctlFiles {
@@ -37,34 +36,14 @@ impl SysctlFiles {
     fn below(root: PathBuf) -> Self {
         Self {
             root,
-            known: HashMap::new(),
+            known: Remembered::new(REMEMBERED),
         }
     }
 
     /// The assignment that counts of a setting (`kernel.pid_max`); `None` where no file has one.
     pub fn of(&mut self, key: &str) -> Option<Assignment> {
-        if let Some((at, known)) = self.known.get(key)
-            && at.elapsed() < FRESH
-        {
-            return known.clone();
-        }
-        let found = self.read(key);
-        let entry = (Instant::now(), found.clone());
-        self.known.insert(key.to_owned(), entry);
-        found
-    }
-
-    fn read(&self, key: &str) -> Option<Assignment> {
-        let folders = FOLDERS.iter().map(|folder| self.root.join(folder));
-        let mut files: Vec<PathBuf> = drop_ins(folders).into_values().collect();
-        if !UnitFiles::new(self.root.clone()).are_in_use() {
-            files.push(self.root.join("etc/sysctl.conf"));
-        }
-        let mut found = files.into_iter().filter_map(|file| {
-            let value = last(&read(&file)?, key)?;
-            Some(Assignment { value, file })
-        });
-        found.next_back()
+        let root = &self.root;
+        self.known.get(key.to_owned(), |key| of(root, key))
     }
 }
 
@@ -72,6 +51,19 @@ impl Default for SysctlFiles {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn of(root: &Path, key: &str) -> Option<Assignment> {
+    let folders = FOLDERS.iter().map(|folder| root.join(folder));
+    let mut files: Vec<PathBuf> = drop_ins(folders).into_values().collect();
+    if !UnitFiles::new(root.to_owned()).are_in_use() {
+        files.push(root.join("etc/sysctl.conf"));
+    }
+    let mut found = files.into_iter().filter_map(|file| {
+        let value = last(&read(&file)?, key)?;
+        Some(Assignment { value, file })
+    });
+    found.next_back()
 }
 
 /// The value of the last line that sets it.
@@ -99,14 +91,12 @@ fn is_key(name: &str, key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use crate::host::made_up;
 
     fn of(systemd: bool, files: &[(&str, &str)]) -> Option<(String, String)> {
         let root = tempfile::tempdir().unwrap();
         let put = |file: &str, text: &str| {
-            let path = root.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(root.path(), file, text);
         };
         for (file, text) in files {
             put(file, text);

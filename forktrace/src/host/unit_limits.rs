@@ -7,19 +7,15 @@
 //! MemoryMax=, MemoryLimit=: of RAM or the root cgroup's memory.max (`physical_memory_scale`), when
 //! the unit is loaded.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use super::cgroup::{Hierarchies, Resource};
 use super::limits::HostNow;
 use super::passwd::Passwd;
+use super::remembered::Remembered;
 use super::setter::{self, Kind};
 use super::unit_files::UnitFiles;
 use crate::{arch::Page, model::Limit};
-
-/// A unit's files are read again after this.
-const FRESH: Duration = Duration::from_secs(60);
 
 /// Units that are remembered.
 const REMEMBERED: usize = 256;
@@ -54,7 +50,7 @@ type Key = (String, Option<u32>, bool);
 pub struct UnitLimits {
     root: PathBuf,
     files: UnitFiles,
-    known: HashMap<Key, (Instant, Option<UnitLimit>)>,
+    known: Remembered<Key, Option<UnitLimit>>,
 }
 
 impl UnitLimits {
@@ -67,7 +63,7 @@ impl UnitLimits {
         Self {
             files: UnitFiles::new(root.clone()),
             root,
-            known: HashMap::new(),
+            known: Remembered::new(REMEMBERED),
         }
     }
 
@@ -98,29 +94,17 @@ impl UnitLimits {
             Resource::Memory => true,
             Resource::KernelMemory => return None,
         };
-        let key = (unit, user, memory);
-        let unit = &key.0;
-        let fresh = |at: &Instant| at.elapsed() < FRESH;
-        let known = self.known.get(&key).filter(|(at, _)| fresh(at));
-        let found = match known {
-            Some((_, known)) => known.clone(),
-            None => {
-                let of_user = user.map(|uid| {
-                    let home = Passwd::load().unwrap_or_default().home(uid);
-                    UnitFiles::of_user(self.root.clone(), uid, home.as_deref())
-                });
-                let files = of_user.as_ref().unwrap_or(&self.files);
-                let found = match memory {
-                    false => tasks(files, unit),
-                    true => memory_of(files, unit),
-                };
-                if self.known.len() >= REMEMBERED {
-                    self.known.clear();
-                }
-                self.known.insert(key, (Instant::now(), found.clone()));
-                found
+        let found = self.known.get((unit, user, memory), |(unit, ..)| {
+            let of_user = user.map(|uid| {
+                let home = Passwd::load().unwrap_or_default().home(uid);
+                UnitFiles::of_user(self.root.clone(), uid, home.as_deref())
+            });
+            let files = of_user.as_ref().unwrap_or(&self.files);
+            match memory {
+                false => tasks(files, unit),
+                true => memory_of(files, unit),
             }
-        };
+        });
         let mut found = found?;
         let of = match memory {
             false => most_tasks(&HostNow::read()),
@@ -248,6 +232,7 @@ pub(super) fn most_tasks(host: &HostNow) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::made_up;
 
     #[test]
     fn parts() {
@@ -330,9 +315,7 @@ mod tests {
         let root = std::env::temp_dir().join(format!("forktrace-percent-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&root);
         let put = |file: &str, text: &str| {
-            let path = root.join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
+            made_up::write(&root, file, text);
         };
         put(
             "etc/systemd/system/a.service",

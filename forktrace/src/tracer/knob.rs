@@ -1,11 +1,7 @@
 //! What is read to find who has set a limit: the refused process and those above it, unit files,
 //! limits.conf, whom the OOM killer spares, whether what fills it grows.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
     cause::{Above, Sources, Subject, UnitSays},
@@ -19,6 +15,7 @@ use crate::{
         openrc, own_namespaces, pam_limits,
         passwd::Passwd,
         process::{self, Bounds, Limits, Status},
+        remembered::Remembered,
         setter::{self, Kind, Service},
         shell_files::{self, ShellFiles},
         unit_files::{Assignment, UnitFiles},
@@ -27,8 +24,7 @@ use crate::{
 };
 
 const PROC: &str = "/proc";
-/// Files are read again after this.
-const FRESH: Duration = Duration::from_secs(60);
+/// Units and users whose files are remembered.
 const REMEMBERED: usize = 256;
 
 /// Of whom the files are.
@@ -63,7 +59,7 @@ pub(super) struct Knobs {
     /// Numbers of processes in /proc are those of the records, and so are paths of cgroups.
     pids_are_hosts: bool,
     sees_host: bool,
-    known: HashMap<Key, (Instant, Sources)>,
+    known: Remembered<Key, Sources>,
     unkillables: Unkillables,
     growths: Growths,
     shells: ShellFiles,
@@ -75,7 +71,7 @@ impl Knobs {
         Self {
             pids_are_hosts: own_namespaces::proc_is_hosts(Path::new(PROC)),
             sees_host,
-            known: HashMap::new(),
+            known: Remembered::new(REMEMBERED),
             unkillables: Unkillables::new(),
             growths: Growths::new(),
             shells: ShellFiles::default(),
@@ -131,7 +127,9 @@ impl Knobs {
             unit: Some((service.name.clone(), service.user)),
             caller: None,
         };
-        let known = self.remembered(key, |_| of_unit(&service.name, service.user, 0));
+        let known = self
+            .known
+            .get(key, |_| of_unit(&service.name, service.user, 0));
         let own = known.unit.and_then(|says| says.limit);
         Some(Above {
             service,
@@ -158,24 +156,10 @@ impl Knobs {
             unit,
             caller: Some((subject.caller.uid, Place::of(path))),
         };
-        self.remembered(key, |key| match sees_host {
+        self.known.get(key, |key| match sees_host {
             true => read(key, subject, pid),
             false => Sources::default(),
         })
-    }
-
-    fn remembered(&mut self, key: Key, read: impl FnOnce(&Key) -> Sources) -> Sources {
-        if let Some((at, known)) = self.known.get(&key)
-            && at.elapsed() < FRESH
-        {
-            return known.clone();
-        }
-        let read = read(&key);
-        if self.known.len() >= REMEMBERED {
-            self.known.clear();
-        }
-        self.known.insert(key, (Instant::now(), read.clone()));
-        read
     }
 
     /// Whom the OOM killer may not kill, where it found nobody.

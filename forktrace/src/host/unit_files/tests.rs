@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::made_up;
 
 /// Files below a folder of their own, which goes with it.
 struct Root(PathBuf);
@@ -10,9 +11,7 @@ impl Root {
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).unwrap();
         for (file, text) in files {
-            let path = root.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            made_up::write(&root, file, text);
         }
         Self(root)
     }

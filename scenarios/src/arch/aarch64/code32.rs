@@ -43,10 +43,10 @@ pub(crate) const CODE: &[u8] = &words([
     0xef00_0000, // svc #0
 ]);
 
-const fn words<const N: usize>(code: [u32; N]) -> [u8; 120] {
+const fn words(code: [u32; 30]) -> [u8; 120] {
     let mut bytes = [0; 120];
     let mut at = 0;
-    while at < N * 4 {
+    while at < bytes.len() {
         bytes[at] = code[at / 4].to_le_bytes()[at % 4];
         at += 1;
     }

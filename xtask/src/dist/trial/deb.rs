@@ -15,7 +15,7 @@ pub(super) fn run(suite: &str, release: &Release, [package, convert]: &[PathBuf;
     root.run(&format!("apt-get -q -y install {inside}"))?;
     installed(&root, release)?;
     // What another package brings is asked for by its name.
-    let without = root.run(&format!("{CONVERTED} 2>&1 || true"))?;
+    let without = root.run(&format!("{CONVERTED} || true"))?;
     ensure!(without.contains("forktrace-convert"), "{without}");
     root.run(&format!("apt-get -q -y install {convert}"))?;
     converts(&root)?;

@@ -1,13 +1,12 @@
 use super::*;
+use crate::host::made_up;
 
 /// A made-up v2 hierarchy that is mounted on a folder.
 fn tree(name: &str, files: &[(&str, &str)]) -> (PathBuf, Hierarchies) {
     let top = std::env::temp_dir().join(format!("forktrace-limits-{}-{name}", std::process::id()));
     let _ = fs::remove_dir_all(&top);
     for (file, text) in files {
-        let path = top.join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        made_up::write(&top, file, text);
     }
     let line = format!("31 23 0:28 / {} rw - cgroup2 cgroup2 rw\n", top.display());
     let hierarchies = Hierarchies::from_mountinfo(line.as_bytes(), true);
