@@ -14,8 +14,8 @@ pub struct Settings {
     pub comm_set: u32,
     /// Name that callers must have, where `comm_set`.
     pub comm: [u8; 16],
-    /// Only callers in the subtree of the cgroup with this kernfs id (any
-    /// hierarchy); 0 for all.
+    /// Only callers in the subtree of the cgroup with this kernfs id in
+    /// `hierarchy`; 0 for all.
     pub cgroup: u64,
     /// What `__secure_computing` looks like: one of [`seccomp_return`].
     pub seccomp_return: u32,
@@ -33,8 +33,18 @@ pub struct Settings {
     /// 1: two programs sit on each system-call tracepoint, whose programs few kernels let be
     /// preempted.
     pub two_tracepoints: u32,
-    /// Nothing.
-    pub reserved: u32,
+    /// Where `cgroup` is: one of [`hierarchy`]. Ids are unique within one hierarchy only.
+    pub hierarchy: u32,
+}
+
+/// [`Settings::hierarchy`].
+pub mod hierarchy {
+    /// cgroup v2.
+    pub const V2: u32 = 0;
+    /// The v1 hierarchy of the pids controller.
+    pub const PIDS: u32 = 1;
+    /// The v1 hierarchy of the memory controller.
+    pub const MEMORY: u32 = 2;
 }
 
 /// How the function that asks the seccomp filters (kernel/seccomp.c) says that

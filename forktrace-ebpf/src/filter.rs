@@ -1,6 +1,7 @@
 //! Filters, applied at the failing return only.
 
 use aya_ebpf::helpers::bpf_get_current_comm;
+use forktrace_common::settings::hierarchy;
 
 use crate::{
     cgroup,
@@ -29,16 +30,7 @@ pub(crate) fn passes(current: u64) -> bool {
     if setting!(tgid) != 0 && !descends_from(current, setting!(tgid)) {
         return false;
     }
-    let wanted = setting!(cgroup);
-    if wanted != 0 {
-        let cset = mem::pointer(current, offset!(task_cgroups));
-        let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
-        let pids = mem::pointer(mem::pointer(cset, offset!(cset_pids)), offset!(css_cgroup));
-        if !cgroup::find::within(own, wanted) && !cgroup::find::within(pids, wanted) {
-            return false;
-        }
-    }
-    true
+    lives_in_wanted(current)
 }
 
 /// Whether user space asked for a task that is not the current one, by what it is and where it lives.
@@ -53,21 +45,28 @@ pub(crate) fn passes_other(task: u64, uid: u32, comm: &[u8; 16]) -> bool {
     if setting!(tgid) != 0 && !descends_from(task, setting!(tgid)) {
         return false;
     }
+    lives_in_wanted(task)
+}
+
+/// Whether the task's cgroup, in the hierarchy of the wanted one, is that or below it.
+#[inline(always)]
+fn lives_in_wanted(task: u64) -> bool {
     let wanted = setting!(cgroup);
-    if wanted != 0 {
-        let cset = mem::pointer(task, offset!(task_cgroups));
-        let own = mem::pointer(cset, offset!(cset_dfl_cgrp));
-        let pids = mem::pointer(mem::pointer(cset, offset!(cset_pids)), offset!(css_cgroup));
-        let memory = mem::pointer(cset, offset!(cset_memory));
-        let memory = mem::pointer(memory, offset!(css_cgroup));
-        if !cgroup::find::within(own, wanted)
-            && !cgroup::find::within(pids, wanted)
-            && !cgroup::find::within(memory, wanted)
-        {
-            return false;
-        }
+    if wanted == 0 {
+        return true;
     }
-    true
+    let cset = mem::pointer(task, offset!(task_cgroups));
+    let at = match setting!(hierarchy) {
+        hierarchy::PIDS => of_css(mem::pointer(cset, offset!(cset_pids))),
+        hierarchy::MEMORY => of_css(mem::pointer(cset, offset!(cset_memory))),
+        _ => mem::pointer(cset, offset!(cset_dfl_cgrp)),
+    };
+    cgroup::find::within(at, wanted)
+}
+
+#[inline(always)]
+fn of_css(css: u64) -> u64 {
+    mem::pointer(css, offset!(css_cgroup))
 }
 
 /// Sixteen bytes as two words: a comparison without a loop.

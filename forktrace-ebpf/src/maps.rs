@@ -59,7 +59,7 @@ pub(crate) static SETTINGS: Settings = Settings {
     detail_per_second: 0,
     two_programs: 0,
     two_tracepoints: 0,
-    reserved: 0,
+    hierarchy: 0,
 };
 
 #[unsafe(no_mangle)]

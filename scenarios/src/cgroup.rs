@@ -18,6 +18,8 @@ pub(crate) struct Hierarchies {
     pub pids: PathBuf,
     /// That one is v2.
     pub pids_is_v2: bool,
+    /// Mount of the v2 hierarchy.
+    unified: Option<PathBuf>,
     /// Path of this process in the v2 hierarchy.
     pub own_unified: Option<String>,
 }
@@ -49,8 +51,9 @@ impl Hierarchies {
             .lines()
             .find_map(|line| line.strip_prefix("0::").map(str::to_owned));
         match (v1, v2) {
-            (Some(pids), _) => Ok(Self {
+            (Some(pids), unified) => Ok(Self {
                 pids,
+                unified,
                 pids_is_v2: false,
                 own_unified: own_v2,
             }),
@@ -60,6 +63,7 @@ impl Hierarchies {
                     bail!("the pids controller is in no mounted hierarchy");
                 }
                 Ok(Self {
+                    unified: Some(pids.clone()),
                     pids,
                     pids_is_v2: true,
                     own_unified: own_v2,
@@ -88,6 +92,16 @@ impl Hierarchies {
                 pids: mount,
                 ..self.clone()
             })
+    }
+
+    /// The v2 hierarchy beside that of the pids controller, which is in v1, in the place of it; `None`
+    /// where there are no such two.
+    pub(crate) fn unified(&self) -> Option<Self> {
+        let unified = self.unified.clone().filter(|_| !self.pids_is_v2)?;
+        Some(Self {
+            pids: unified,
+            ..self.clone()
+        })
     }
 
     /// That none of this process's trees is left, in any hierarchy.

@@ -10,7 +10,7 @@ use std::{
 use forktrace::{
     cause::Cause,
     host::{
-        cgroup::{CgroupError, Hierarchies},
+        cgroup::{CgroupError, Controller, Hierarchies, Hierarchy},
         own_namespaces,
         passwd::Passwd,
         pods,
@@ -19,7 +19,7 @@ use forktrace::{
     tracer::{Options, Selection, own_thread_group},
     view::{quoted, without_numbers},
 };
-use forktrace_common::settings::{Settings, errnos};
+use forktrace_common::settings::{Settings, errnos, hierarchy};
 
 use crate::{
     cli::{ErrnoChoice, FilterArgs, TraceArgs},
@@ -133,6 +133,13 @@ fn selection(
         // The root of a hierarchy holds everything.
         if found.path != Path::new("/") {
             settings.cgroup = found.id;
+            settings.hierarchy = seen_by_kernel_side(found.hierarchy).ok_or_else(|| {
+                UsageError(format!(
+                    "--{flag} {text}: {} is in the hierarchy name=systemd only, which no controller limits; \
+                     give a cgroup of the pids or memory controller, or of cgroup v2",
+                    found.folder.display()
+                ))
+            })?;
         }
         filters.insert(flag.to_owned(), text);
     }
@@ -173,6 +180,16 @@ fn selection(
         containers: filter.containers(),
         descends_from: None,
     })
+}
+
+/// The hierarchy as the kernel side calls it; `None` for one that it doesn't look at.
+fn seen_by_kernel_side(of: Hierarchy) -> Option<u32> {
+    match of {
+        Hierarchy::V2 => Some(hierarchy::V2),
+        Hierarchy::V1(Controller::Pids) => Some(hierarchy::PIDS),
+        Hierarchy::V1(Controller::Memory) => Some(hierarchy::MEMORY),
+        Hierarchy::V1(Controller::Systemd) => None,
+    }
 }
 
 /// A cause that only other errnos have would filter everything out, silently.

@@ -4,6 +4,7 @@ mod check;
 mod commands;
 mod faults;
 mod fence;
+mod filter_hierarchy;
 mod filters;
 mod full_disk;
 mod half_attached;
@@ -89,6 +90,7 @@ const EACH_KERNEL: &[&[Behaviour]] = &[
     privilege::ON_EACH_KERNEL,
     selftest::ON_EACH_KERNEL,
     check::ON_EACH_KERNEL,
+    filter_hierarchy::ON_EACH_KERNEL,
     holders::ON_EACH_KERNEL,
 ];
 
