@@ -184,9 +184,9 @@ pub(super) fn subject_of(
     }
     if let Some(unit) = unit {
         let hierarchies = Hierarchies::discover()?;
-        let answer = hierarchies.find_unit(unit);
+        let files = UnitFiles::new(PathBuf::from("/"));
+        let answer = hierarchies.find_unit_or_alias(unit, &files);
         if let Err(CgroupError::NoUnit { unit }) = &answer {
-            let files = UnitFiles::new(PathBuf::from("/"));
             if let Some(subject) = not_running(&files, unit, &hierarchies) {
                 return Ok(subject);
             }

@@ -14,6 +14,7 @@ use forktrace::{
         own_namespaces,
         passwd::Passwd,
         pods,
+        unit_files::UnitFiles,
     },
     record::Errno,
     tracer::{Options, Selection, own_thread_group},
@@ -117,7 +118,11 @@ fn selection(
             path.to_string_lossy().into_owned(),
             hierarchies.find(path),
         )),
-        (None, Some(unit)) => Some(("unit", unit.clone(), hierarchies.find_unit(unit))),
+        (None, Some(unit)) => {
+            let files = UnitFiles::new("/".into());
+            let found = hierarchies.find_unit_or_alias(unit, &files);
+            Some(("unit", unit.clone(), found))
+        }
         (None, None) => None,
     };
     if let Some((flag, text, found)) = found {

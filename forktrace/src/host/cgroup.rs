@@ -17,6 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
+use super::unit_files::UnitFiles;
 use crate::model::{LimitKind, initial, without_numbers};
 
 pub use limits::{CgroupUse, Reading, Unreadable};
@@ -440,6 +441,20 @@ impl Hierarchies {
             return Err(CgroupError::NotMounted);
         }
         Err(CgroupError::NoUnit { unit: name })
+    }
+
+    /// The same, also by another name that unit files have for it: Debian's `sshd.service` is `ssh.service`,
+    /// and MariaDB's unit is `mysql.service` too.
+    pub fn find_unit_or_alias(&self, unit: &str, files: &UnitFiles) -> Result<Found, CgroupError> {
+        match self.find_unit(unit) {
+            Err(CgroupError::NoUnit { unit }) => {
+                match files.id(&unit).filter(|_| files.are_in_use()) {
+                    Some(id) => self.find_unit(&id),
+                    None => Err(CgroupError::NoUnit { unit }),
+                }
+            }
+            found => found,
+        }
     }
 
     /// The path of each cgroup in every hierarchy of [`SEARCH`], sorted; of more than are searched, some.

@@ -2,8 +2,9 @@
 //!
 //! systemd.unit(5): the first file of a name in [`UNITS`] is the unit's; drop-ins of its name, its
 //! template's, its dashed prefixes' and its type's come after it, in the order of their file names,
-//! the first of a name in the order of folders. The last assignment counts; an empty one takes back
-//! those before it. Aliases of a unit, and what was changed since systemd has read them, aren't seen.
+//! the first of a name in the order of folders, in each the nearest first. Those of its aliases (`mysql.service`, a link to
+//! `mariadb.service`) count as its own do. The last assignment counts; an empty one takes back
+//! those before it. What was changed since systemd has read them isn't seen.
 //!
 //! Where a limit comes from is read from systemd's files (`host/unit_files.rs`,
 //! `host/unit_limits.rs`), each unit's once a minute at most; `cause/outside.rs` words what of
@@ -15,6 +16,7 @@ use std::fs;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// Folders of the system manager's units, first ones first (src/basic/path-lookup.c).
 const UNITS: [&str; 13] = [
@@ -78,14 +80,38 @@ pub fn counts_after(file: &Path, drop_in: &str) -> bool {
     folder.is_some_and(|end| end == "d") && name.is_some_and(|name| name > OsStr::new(drop_in))
 }
 
+/// For which units a drop-in is, where it isn't of one alone: by the folder that it is in.
+pub fn shared_by(drop_in: &Path) -> Option<String> {
+    let folder = drop_in.parent()?.file_name()?.to_str()?;
+    let of = folder.strip_suffix(".d")?;
+    let Some((stem, kind)) = of.rsplit_once('.') else {
+        return Some(format!("each {of}"));
+    };
+    match stem.strip_suffix('@') {
+        Some(prefix) if prefix.ends_with('-') => {
+            Some(format!("each unit called {prefix}…@….{kind}"))
+        }
+        Some(_) => Some(format!("each instance of {of}")),
+        // `-.slice` is the root of all.
+        None if stem.ends_with('-') && stem != "-" => {
+            Some(format!("each unit called {stem}….{kind}"))
+        }
+        None => None,
+    }
+}
+
 /// A manager's unit files below a folder: the system's, or a user's.
 #[derive(Clone, Debug)]
 pub struct UnitFiles {
     root: PathBuf,
     /// Folders of units, first ones first.
     units: Vec<PathBuf>,
+    /// The one that `systemctl edit` writes to.
+    own: Option<PathBuf>,
     /// `system.conf` or `user.conf`.
     manager: &'static str,
+    /// Links among the units and what they lead to, read when first asked for.
+    links: Arc<OnceLock<Vec<(String, String)>>>,
 }
 
 impl UnitFiles {
@@ -93,14 +119,17 @@ impl UnitFiles {
     pub fn new(root: PathBuf) -> Self {
         Self {
             units: UNITS.map(|folder| root.join(folder)).to_vec(),
+            own: Some(root.join("etc/systemd/system")),
             manager: "system.conf",
             root,
+            links: Arc::default(),
         }
     }
 
     /// Those of the manager of a user with this uid and home (`/home/ann`).
     pub fn of_user(root: PathBuf, uid: u32, home: Option<&Path>) -> Self {
         let home = home.and_then(|home| home.strip_prefix("/").ok());
+        let own = home.map(|home| root.join(home).join(".config/systemd/user"));
         let homes = home.map(|home| HOME_UNITS.map(|folder| root.join(home).join(folder)));
         let run = root.join(format!("run/user/{uid}/systemd"));
         let units = [run.join("user.control"), run.join("transient")]
@@ -109,8 +138,10 @@ impl UnitFiles {
             .chain(USER_UNITS.map(|folder| root.join(folder)));
         Self {
             units: units.collect(),
+            own,
             manager: "user.conf",
             root,
+            links: Arc::default(),
         }
     }
 
@@ -120,6 +151,30 @@ impl UnitFiles {
         let own = names.iter().take(1 + usize::from(unit.contains('@')));
         own.flat_map(|name| self.units.iter().map(move |folder| folder.join(name)))
             .any(|file| file.is_file())
+    }
+
+    /// The unit that this name is another one of, a link to whose file it is; `None` where it is a unit's own
+    /// name, or nobody's. Cgroups have units' own names.
+    pub fn id(&self, alias: &str) -> Option<String> {
+        let instance = alias.split_once('@');
+        let template = instance.and_then(|(name, rest)| {
+            let (_, kind) = rest.rsplit_once('.')?;
+            Some(format!("{name}@.{kind}"))
+        });
+        let names = [Some(alias.to_owned()), template].into_iter().flatten();
+        let mut files =
+            names.flat_map(|name| self.units.iter().map(move |folder| folder.join(&name)));
+        let file = files.find(|file| fs::symlink_metadata(file).is_ok())?;
+        let target = fs::canonicalize(file).ok()?;
+        let target = target.file_name()?.to_str()?;
+        let id = match (target.split_once('@'), instance) {
+            (Some((name, kind)), Some((_, rest))) if kind.starts_with('.') => {
+                format!("{name}@{rest}")
+            }
+            _ => target.to_owned(),
+        };
+        let kind = |name: &str| name.rsplit_once('.').map(|(_, kind)| kind.to_owned());
+        (id != alias && kind(&id) == kind(alias)).then_some(id)
     }
 
     /// Names of units that have a file, whether they run or not; where systemd runs this machine.
@@ -158,11 +213,63 @@ impl UnitFiles {
         let main = own
             .flat_map(|name| self.units.iter().map(move |folder| folder.join(name)))
             .find_map(|file| Some((read(&file)?, file)));
-        let folders = names.iter().flat_map(|name| {
-            let own = format!("{name}.d");
-            self.units.iter().map(move |folder| folder.join(&own))
+        last(main, drop_ins(self.folders(unit, names)), section, property)
+    }
+
+    /// The drop-in that one of this name, as `systemctl edit` makes it, would take the place of: of those
+    /// with one name only the first counts, a template's after an instance's. `None` where that is the
+    /// one which is edited, or where there is none that says anything.
+    pub fn hidden_by(&self, unit: &str, drop_in: &str) -> Option<PathBuf> {
+        let own = self.own.as_ref()?.join(format!("{unit}.d")).join(drop_in);
+        let mut all = drop_ins(self.folders(unit, names(unit)?));
+        let counts = all.remove(OsStr::new(drop_in))?;
+        let says_something = read(&counts).is_some_and(|text| !text.trim().is_empty());
+        (counts != own && says_something).then_some(counts)
+    }
+
+    /// Folders of drop-ins, the first of which count where these have one name (src/shared/dropin.c): of each
+    /// name of the unit folder by folder, what is of its type alone last.
+    fn folders(&self, unit: &str, mut own: Vec<String>) -> impl Iterator<Item = PathBuf> {
+        let of_type: Vec<String> = own.pop().into_iter().collect();
+        let aliases = self.aliases(unit).into_iter().filter_map(|alias| {
+            let mut names = names(&alias)?;
+            names.pop();
+            Some(names)
         });
-        last(main, drop_ins(folders), section, property)
+        let mut all = vec![own];
+        all.extend(aliases);
+        all.push(of_type);
+        all.into_iter().flat_map(move |names| {
+            self.units.iter().flat_map(move |folder| {
+                let of_name = |name: &String| folder.join(format!("{name}.d"));
+                names.iter().map(of_name).collect::<Vec<_>>()
+            })
+        })
+    }
+
+    /// Other names of a unit: links to its file, or to its template's.
+    fn aliases(&self, unit: &str) -> Vec<String> {
+        let links = self.links.get_or_init(|| links(&self.units));
+        let template = unit.split_once('@').and_then(|(name, instance)| {
+            let (_, kind) = instance.rsplit_once('.')?;
+            Some((format!("{name}@.{kind}"), instance))
+        });
+        let mut found = Vec::new();
+        for (name, target) in links {
+            let alias = match &template {
+                _ if target == unit => name.clone(),
+                // Of a template's alias, the instance has its name.
+                Some((file, instance)) if target == file => {
+                    let name = name.split('@').next().unwrap_or(name);
+                    format!("{name}@{instance}")
+                }
+                _ => continue,
+            };
+            if alias != unit && !found.contains(&alias) {
+                found.push(alias);
+            }
+        }
+        found
     }
 
     /// The same of a setting of the manager (systemd-system.conf(5)).
@@ -211,8 +318,22 @@ fn names(unit: &str) -> Option<Vec<String>> {
     Some(names)
 }
 
+/// Names of links in these folders, and of the files that they lead to.
+fn links(folders: &[PathBuf]) -> Vec<(String, String)> {
+    let entries = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+    let links = entries.filter(|entry| entry.file_type().is_ok_and(|file| file.is_symlink()));
+    let named = links.filter_map(|link| {
+        let target = fs::read_link(link.path()).ok()?;
+        let target = target.file_name()?.to_str()?.to_owned();
+        Some((link.file_name().into_string().ok()?, target))
+    });
+    named.filter(|(name, target)| name != target).collect()
+}
+
 /// Where a unit of this type has its resource settings.
-fn section(unit: &str) -> Option<&'static str> {
+pub fn section(unit: &str) -> Option<&'static str> {
     match unit.rsplit_once('.')?.1 {
         "service" => Some("Service"),
         "scope" => Some("Scope"),

@@ -49,7 +49,7 @@ type Key = (String, Option<u32>, bool);
 /// Finds them, and remembers each unit's for a minute.
 pub struct UnitLimits {
     root: PathBuf,
-    files: UnitFiles,
+    files: Remembered<(), UnitFiles>,
     known: Remembered<Key, Option<UnitLimit>>,
 }
 
@@ -61,7 +61,7 @@ impl UnitLimits {
 
     fn below(root: PathBuf) -> Self {
         Self {
-            files: UnitFiles::new(root.clone()),
+            files: Remembered::new(1),
             root,
             known: Remembered::new(REMEMBERED),
         }
@@ -86,7 +86,9 @@ impl UnitLimits {
         hierarchies: &Hierarchies,
     ) -> Option<UnitLimit> {
         let (unit, user) = unit(path)?;
-        if hierarchies.hides_ancestors() || !self.files.are_in_use() {
+        let root = &self.root;
+        let system = self.files.get((), |()| UnitFiles::new(root.clone()));
+        if hierarchies.hides_ancestors() || !system.are_in_use() {
             return None;
         }
         let memory = match resource {
@@ -97,9 +99,9 @@ impl UnitLimits {
         let found = self.known.get((unit, user, memory), |(unit, ..)| {
             let of_user = user.map(|uid| {
                 let home = Passwd::load().unwrap_or_default().home(uid);
-                UnitFiles::of_user(self.root.clone(), uid, home.as_deref())
+                UnitFiles::of_user(root.clone(), uid, home.as_deref())
             });
-            let files = of_user.as_ref().unwrap_or(&self.files);
+            let files = of_user.as_ref().unwrap_or(&system);
             match memory {
                 false => tasks(files, unit),
                 true => memory_of(files, unit),

@@ -348,6 +348,39 @@ fn units() {
 }
 
 #[test]
+fn a_unit_by_another_name() {
+    let tree = Tree::new("alias", &["system.slice/ssh.service"]);
+    let all = tree.mounted("/");
+    let root = tempfile::tempdir().unwrap();
+    for file in [
+        "run/systemd/system/.keep",
+        "etc/systemd/system/.keep",
+        "lib/systemd/system/ssh.service",
+        "lib/systemd/system/off.service",
+    ] {
+        crate::host::made_up::write(root.path(), file, "");
+    }
+    let link = |name: &str, to: &str| {
+        let link = root.path().join("etc/systemd/system").join(name);
+        let to = root.path().join("lib/systemd/system").join(to);
+        std::os::unix::fs::symlink(to, link).unwrap();
+    };
+    link("sshd.service", "ssh.service");
+    link("another.service", "off.service");
+    let files = UnitFiles::new(root.path().to_owned());
+    for unit in ["sshd", "sshd.service", "ssh.service"] {
+        let found = all.find_unit_or_alias(unit, &files).unwrap();
+        assert_eq!(found.path, Path::new("/system.slice/ssh.service"), "{unit}");
+    }
+    // What isn't running is called as it will be.
+    for (unit, called) in [("another", "off.service"), ("none", "none.service")] {
+        let answer = all.find_unit_or_alias(unit, &files);
+        let is = matches!(&answer, Err(CgroupError::NoUnit { unit }) if unit == called);
+        assert!(is, "{answer:?}");
+    }
+}
+
+#[test]
 fn this_host() {
     let all = Hierarchies::discover().unwrap();
     for hierarchy in SEARCH {

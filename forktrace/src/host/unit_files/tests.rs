@@ -200,3 +200,164 @@ fn units_that_have_a_file_are_listed() {
     fs::create_dir_all(root.0.join("run/systemd/system")).unwrap();
     assert_eq!(listed(), ["a.service", "c.slice"]);
 }
+
+/// systemd.unit(5): of drop-ins with one name the instance's counts, and nothing of the template's.
+#[test]
+fn what_systemctl_edit_would_hide() {
+    let hidden = |name: &str, files: &[(&str, &str)], unit: &str| {
+        let root = Root::new(name, files);
+        let hidden = UnitFiles::new(root.0.clone()).hidden_by(unit, "override.conf");
+        hidden.map(|file| file.strip_prefix(&root.0).unwrap().display().to_string())
+    };
+    let unit = "postgresql@15-main.service";
+    let template = (
+        "etc/systemd/system/postgresql@.service.d/override.conf",
+        "[Service]\nMemoryMax=8G\n",
+    );
+    assert_eq!(hidden("none", &[], unit), None);
+    assert_eq!(
+        hidden("template", &[template], unit).as_deref(),
+        Some(template.0)
+    );
+    // It is changed itself.
+    let own = (
+        "etc/systemd/system/postgresql@15-main.service.d/override.conf",
+        "[Service]\nNice=5\n",
+    );
+    assert_eq!(hidden("own", &[template, own], unit), None);
+    let vendor = (
+        "usr/lib/systemd/system/x.service.d/override.conf",
+        "[Service]\nNice=5\n",
+    );
+    assert_eq!(
+        hidden("vendor", &[vendor], "x.service").as_deref(),
+        Some(vendor.0)
+    );
+    let says_nothing = ("run/systemd/system/x.service.d/override.conf", "\n");
+    assert_eq!(hidden("empty", &[vendor, says_nothing], "x.service"), None);
+}
+
+#[test]
+fn a_drop_in_can_be_for_many() {
+    for (file, all) in [
+        ("/etc/systemd/system/x.service.d/a.conf", None),
+        ("/etc/systemd/system/x@1.service.d/a.conf", None),
+        ("/etc/systemd/system/-.slice.d/a.conf", None),
+        ("/etc/systemd/system/x.service", None),
+        (
+            "/etc/systemd/system/x@.service.d/a.conf",
+            Some("each instance of x@.service"),
+        ),
+        (
+            "/etc/systemd/system/user-.slice.d/a.conf",
+            Some("each unit called user-….slice"),
+        ),
+        (
+            "/etc/systemd/system/a-@.service.d/a.conf",
+            Some("each unit called a-…@….service"),
+        ),
+        ("/etc/systemd/system/service.d/a.conf", Some("each service")),
+    ] {
+        assert_eq!(shared_by(Path::new(file)).as_deref(), all, "{file}");
+    }
+}
+
+/// systemd.unit(5): drop-ins of a unit's aliases are read as well. MariaDB's unit is mysql.service, too.
+#[test]
+fn drop_ins_of_aliases() {
+    let root = Root::new(
+        "aliases",
+        &[
+            ("usr/lib/systemd/system/mariadb.service", "[Service]\n"),
+            ("usr/lib/systemd/system/mariadb@.service", "[Service]\n"),
+            (
+                "etc/systemd/system/mysql.service.d/override.conf",
+                "[Service]\nTasksMax=40\n",
+            ),
+            (
+                "etc/systemd/system/mysql@.service.d/a.conf",
+                "[Service]\nTasksMax=50\n",
+            ),
+            (
+                "etc/systemd/system/service.d/override.conf",
+                "[Service]\nTasksMax=60\n",
+            ),
+        ],
+    );
+    let all = "etc/systemd/system/service.d/override.conf";
+    assert_eq!(root.of("mariadb.service"), found("60", all));
+    let link = |name: &str, to: &str| {
+        let link = root.0.join("etc/systemd/system").join(name);
+        std::os::unix::fs::symlink(to, link).unwrap();
+    };
+    link("mysql.service", "/usr/lib/systemd/system/mariadb.service");
+    link("mysql@.service", "/usr/lib/systemd/system/mariadb@.service");
+    link("other.service", "/usr/lib/systemd/system/else.service");
+    let own = "etc/systemd/system/mysql.service.d/override.conf";
+    assert_eq!(root.of("mariadb.service"), found("40", own));
+    assert_eq!(root.of("mariadb@1.service"), found("60", all));
+    fs::remove_file(root.0.join(all)).unwrap();
+    let template = "etc/systemd/system/mysql@.service.d/a.conf";
+    assert_eq!(root.of("mariadb@1.service"), found("50", template));
+    assert_eq!(root.of("else.service"), None);
+}
+
+/// Debian's sshd.service is ssh.service: the cgroup has the unit's own name.
+#[test]
+fn a_unit_by_another_name() {
+    let root = Root::new(
+        "id",
+        &[
+            ("usr/lib/systemd/system/ssh.service", ""),
+            ("usr/lib/systemd/system/mariadb@.service", ""),
+            ("store/abc/x.service", ""),
+            ("etc/systemd/system/masked.service.d/a.conf", ""),
+        ],
+    );
+    for (name, to) in [
+        ("sshd.service", "usr/lib/systemd/system/ssh.service"),
+        ("mysql@.service", "usr/lib/systemd/system/mariadb@.service"),
+        ("x.service", "store/abc/x.service"),
+        ("gone.service", "usr/lib/systemd/system/none.service"),
+    ] {
+        let link = root.0.join("etc/systemd/system").join(name);
+        std::os::unix::fs::symlink(root.0.join(to), link).unwrap();
+    }
+    let masked = root.0.join("etc/systemd/system/masked.service");
+    std::os::unix::fs::symlink("/dev/null", masked).unwrap();
+    let files = UnitFiles::new(root.0.clone());
+    for (name, id) in [
+        ("sshd.service", Some("ssh.service")),
+        ("ssh.service", None),
+        ("mysql@7.service", Some("mariadb@7.service")),
+        ("mariadb@7.service", None),
+        // Where each unit is a link, it has its own name.
+        ("x.service", None),
+        ("gone.service", None),
+        ("masked.service", None),
+        ("none.service", None),
+    ] {
+        assert_eq!(files.id(name).as_deref(), id, "{name}");
+    }
+}
+
+/// src/shared/dropin.c `unit_file_find_dropin_paths`: the folder decides before the name does.
+#[test]
+fn an_administrators_drop_in_for_many_counts_before_a_packages_for_one() {
+    let vendor = (
+        "usr/lib/systemd/system/x@1.service.d/a.conf",
+        "[Service]\nTasksMax=40\n",
+    );
+    let etc = (
+        "etc/systemd/system/x@.service.d/a.conf",
+        "[Service]\nTasksMax=50\n",
+    );
+    let root = Root::new("for-many", &[vendor, etc]);
+    assert_eq!(root.of("x@1.service"), found("50", etc.0));
+    let nearer = (
+        "etc/systemd/system/x@1.service.d/a.conf",
+        "[Service]\nTasksMax=60\n",
+    );
+    let root = Root::new("for-one", &[vendor, etc, nearer]);
+    assert_eq!(root.of("x@1.service"), found("60", nearer.0));
+}
