@@ -95,7 +95,8 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = target::bytes(Some(limit), context);
     let file = limit.file.as_deref().and_then(shell_word);
     let now = file.and_then(|file| target.command(|n| format!("echo {n} > {file}")));
-    let raise = lasting(limit, &MEMORY, target, context.unit_limit.as_ref());
+    let says = context.unit_limit.as_ref();
+    let raise = lasting(limit, &MEMORY, target, says, context.nixos);
     let mut fixes = match context.unkillable.as_ref().and_then(spared) {
         // Whatever the limit, it fills again: nobody can be killed at it.
         Some((why, change)) => {

@@ -121,7 +121,8 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = target::wanted(Some(limit), context);
     let file = limit.file.as_deref().and_then(shell_word);
     let now = file.and_then(|file| target.command(|n| format!("echo {n} > {file}")));
-    let persistent = lasting(limit, &TASKS, target, context.unit_limit.as_ref());
+    let says = context.unit_limit.as_ref();
+    let persistent = lasting(limit, &TASKS, target, says, context.nixos);
     let note = "it counts threads as well as processes, in the whole subtree".to_owned();
     let mut fixes = outside::fixes(limit, subject, context, fix(now, persistent, note));
     fixes.extend(binds(&limit.owner, &TASKS).map(|note| fix(None, None, note)));
@@ -207,7 +208,8 @@ const PAGE: Page = Page {
         remedy(
             "systemd unit",
             "A slice can refuse as well (`user-1000.slice`, `machine.slice`): name the unit whose \
-             cgroup is full. DefaultTasksMax= in `/etc/systemd/system.conf` is for all others.",
+             cgroup is full. DefaultTasksMax= in `/etc/systemd/system.conf` is for all others. Of what a \
+             socket starts for each connection (`sshd@5-…`), a drop-in of `sshd@.service`.",
         )
         .run(&["systemctl set-property $UNIT TasksMax=$N"]),
         remedy(
@@ -234,9 +236,16 @@ const PAGE: Page = Page {
             "Kubernetes",
             "Of pods, in kubelet's configuration file; restart kubelet, and create the pods \
              again. Of a container alone, CRI-O's `pids_limit`. OpenShift: `podPidsLimit` in a \
-             KubeletConfig.",
+             KubeletConfig. k3s, RKE2: `pod-max-pids=N` of `kubelet-arg` in their config.yaml. \
+             Managed nodes have it from their node pool (GKE `podPidsLimit`, AKS `podMaxPids`).",
         )
         .lines(&["podPidsLimit: $N"]),
+        remedy(
+            "Nomad, ECS",
+            "Nomad: `pids_limit` in `config` of a task of Docker's. ECS: `ECS_TASK_PIDS_LIMIT` in \
+             `/etc/ecs/ecs.config` is for each task as a whole; a container's own is Docker's or \
+             systemd's.",
+        ),
         remedy(
             "OpenRC",
             "A service's cgroup is `/openrc.NAME`. A line in `rc_cgroup_settings` of \

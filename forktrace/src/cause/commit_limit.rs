@@ -1,17 +1,17 @@
 //! What CommitLimit would have to be set to, from what it is made of.
 
-use super::knob::sysctl::{self, Lasting};
-use crate::{
-    host::unit_files::Assignment,
-    model::{Limit, LimitKind, Memory, bytes},
+use super::{
+    Context,
+    knob::sysctl::{self, Lasting},
 };
+use crate::model::{Limit, LimitKind, Memory, bytes};
 
 /// The setting that is in use, raised so far that what was refused fits, and a quarter more: a
-/// command for now, where one fits, and what lasts. `set`: which file sets it.
+/// command for now, where one fits, and what lasts.
 pub(super) fn raised(
     limit: &Limit,
     memory: &Memory,
-    set: Option<&Assignment>,
+    context: &Context,
 ) -> Option<(Option<String>, Lasting)> {
     if limit.kind != LimitKind::CommitLimit {
         return None;
@@ -28,12 +28,12 @@ pub(super) fn raised(
     let from_memory = target.saturating_sub(swap);
     if memory.overcommit_kbytes? > 0 {
         let kbytes = from_memory.div_ceil(1024);
-        return Some(setting("vm.overcommit_kbytes", kbytes, set));
+        return Some(setting("vm.overcommit_kbytes", kbytes, context));
     }
     let counted = memory.total?.checked_sub(memory.huge_pages.unwrap_or(0))?;
     let ratio = from_memory.saturating_mul(100).div_ceil(counted.max(1));
     if ratio <= 100 {
-        return Some(setting("vm.overcommit_ratio", ratio, set));
+        return Some(setting("vm.overcommit_ratio", ratio, context));
     }
     // More than there is of memory: only swap makes such a promise good.
     let more = target.saturating_sub(limit.value?);
@@ -51,8 +51,8 @@ pub(super) fn raised(
 }
 
 /// A shell's own copy would be promised memory as well: it writes the number itself.
-fn setting(key: &str, value: u64, set: Option<&Assignment>) -> (Option<String>, Lasting) {
-    let mut lasting = sysctl::lasting(key, Some(value), set);
+fn setting(key: &str, value: u64, context: &Context) -> (Option<String>, Lasting) {
+    let mut lasting = sysctl::lasting(key, Some(value), context);
     lasting.way.push_str(", or add swap");
     (Some(sysctl::write(key, value)), lasting)
 }
@@ -81,7 +81,7 @@ mod tests {
             ..Memory::default()
         };
         change(&mut memory);
-        let (now, lasting) = super::raised(&limit, &memory, None)?;
+        let (now, lasting) = super::raised(&limit, &memory, &Context::default())?;
         Some((now, lasting.way))
     }
 

@@ -39,6 +39,8 @@ pub struct Context {
     pub also_full: Vec<Self>,
     /// forktrace is in a pid namespace of its own.
     pub in_pid_namespace: bool,
+    /// NixOS makes the host's files, as far as these can be seen.
+    pub nixos: bool,
 }
 
 /// What this forktrace sees of the limit's cgroup.

@@ -173,8 +173,8 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
 }
 
 /// Smaller stacks are the way out that harms nobody.
-const SMALLER_STACKS: &str =
-    "make the stacks smaller: pthread_attr_setstacksize, or ulimit -s before the program starts";
+const SMALLER_STACKS: &str = "make the stacks smaller: pthread_attr_setstacksize (Java: -Xss, Rust: \
+    RUST_MIN_STACK), or ulimit -s before a program starts that sets no size itself";
 const STACKS_ARE_PROMISES: &str = "each thread's stack is a promise of its full size, used or not";
 
 /// With the numbers that CommitLimit would have to be made of, where they are known.
@@ -188,8 +188,7 @@ fn strict_fixes(limit: &Limit, stack: bool, context: &Context) -> Vec<Fix> {
         )
     };
     let memory = context.last_memory.as_ref();
-    let raised =
-        memory.and_then(|memory| commit_limit::raised(limit, memory, context.sysctl.as_ref()));
+    let raised = memory.and_then(|memory| commit_limit::raised(limit, memory, context));
     let (now, persistent, file) = match raised {
         Some((now, lasting)) => (now, lasting.way, lasting.note),
         // What it has now isn't known.
@@ -211,7 +210,7 @@ fn heuristic_fixes(stack: bool, context: &Context) -> Vec<Fix> {
     let (persistent, note, file) = if stack {
         (SMALLER_STACKS.to_owned(), STACKS_ARE_PROMISES, None)
     } else {
-        let lasting = sysctl::lasting("vm.overcommit_memory", Some(1), context.sysctl.as_ref());
+        let lasting = sysctl::lasting("vm.overcommit_memory", Some(1), context);
         (
             format!("{}, or add swap, or make the mapping smaller", lasting.way),
             "the heuristic mode looks at one mapping at a time",

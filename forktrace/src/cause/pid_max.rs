@@ -173,7 +173,8 @@ const PAGE: Page = Page {
     fix_for_good: &[
         remedy(
             "sysctl.d",
-            "On the host. Of several files that set it the last by name counts.",
+            "On the host. Of several files that set it the last by name counts. NixOS: \
+             `boot.kernel.sysctl` in its configuration.",
         )
         .run(&[
             "echo 'kernel.pid_max = 4194304' > /etc/sysctl.d/90-pid-max.conf",

@@ -37,7 +37,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let process = context.sources.process();
     vec![fix(
         target.and_then(|target| prlimit::command(process, "as", target)),
-        "systemd: LimitAS=; limits.conf: as; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
+        "systemd: LimitAS=; limits.conf: as; or smaller stacks (pthread_attr_setstacksize, Java's -Xss, ulimit -s)".to_owned(),
         "it counts what is mapped, not what is used: stacks and reserved heaps with their full size".to_owned(),
     )]
 }

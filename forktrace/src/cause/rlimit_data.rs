@@ -37,7 +37,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let process = context.sources.process();
     vec![fix(
         target.and_then(|target| prlimit::command(process, "data", target)),
-        "systemd: LimitDATA=; limits.conf: data; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
+        "systemd: LimitDATA=; limits.conf: data; or smaller stacks (pthread_attr_setstacksize, Java's -Xss, ulimit -s)".to_owned(),
         "it counts all private writable memory, not the heap alone".to_owned(),
     )]
 }

@@ -38,7 +38,7 @@ fn fixes(v: &Verdict, _: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let process = context.sources.process();
     vec![fix(
         target.and_then(|target| prlimit::command(process, "memlock", target)),
-        "systemd: LimitMEMLOCK=; limits.conf: memlock; or smaller stacks (pthread_attr_setstacksize, ulimit -s)".to_owned(),
+        "systemd: LimitMEMLOCK=; limits.conf: memlock; or smaller stacks (pthread_attr_setstacksize, Java's -Xss, ulimit -s)".to_owned(),
         "CAP_IPC_LOCK lifts it; locked stacks take RAM with their full size".to_owned(),
     )]
 }

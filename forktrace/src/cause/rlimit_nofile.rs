@@ -65,7 +65,7 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = target::tasks(v.limit.as_ref(), context);
     let process = context.sources.process();
     let hard = process.map(|p| p.bounds.hard);
-    let persistent = nproc::edit_unit(subject, "LimitNOFILE", target, hard)
+    let persistent = nproc::edit_unit(subject, "LimitNOFILE", target, hard, &context.sources)
         .unwrap_or_else(|| format!("raise `ulimit -n` to {target} where it is started"));
     vec![fix(
         target

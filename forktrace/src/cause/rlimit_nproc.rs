@@ -232,8 +232,10 @@ const PAGE: Page = Page {
     fix_for_good: &[
         remedy(
             "systemd unit",
-            "`systemctl edit` the unit, then restart it. Units that run as one user share the \
-             count, not the limit; TasksMax= bounds each by itself.",
+            "`systemctl edit` the unit, then restart it. Of an instance (`x@1.service`) that hides the \
+             template's own `override.conf`, with all that it says: `--drop-in=zz-nproc` (systemd 253+) \
+             gives it another name. Units that run as one user share the count, not the limit; TasksMax= \
+             bounds each by itself.",
         )
         .lines(&["[Service]", "LimitNPROC=infinity"]),
         remedy(
@@ -245,7 +247,7 @@ const PAGE: Page = Page {
         remedy(
             "limits.conf",
             "In `/etc/security/limits.d/90-nproc.conf`, for logins (PAM) only: services started \
-             by systemd don't read it. A user's own line counts before those of groups and of all, \
+             by systemd don't read it, and without PAM (Alpine) nobody does. A user's own line counts before those of groups and of all, \
              whichever file has it; of users of a directory service `:UID` is one.",
         )
         .lines(&["alice - nproc unlimited"]),
@@ -262,8 +264,9 @@ const PAGE: Page = Page {
         .lines(&["rc_ulimit=\"-u $N\""]),
         remedy(
             "container runtime",
-            "Docker and Podman: `--ulimit nproc=-1:-1`; for all, `default-ulimits` in \
-             Docker's daemon.json, `default_ulimits` in containers.conf. Better, give each \
+            "Docker and Podman: `--ulimit nproc=-1:-1`, `ulimits` in a Compose file, `Ulimit=` in a \
+             quadlet; for all, `default-ulimits` in Docker's daemon.json, `default_ulimits` in \
+             containers.conf. Better, give each \
              container a uid of its own: containers with one uid share one count.",
         ),
         remedy(
@@ -279,6 +282,20 @@ const PAGE: Page = Page {
              it there, or run pods under different uids (`runAsUser`).",
         ),
         remedy(
+            "Nomad, ECS",
+            "Nomad: `ulimit` in `config` of a task. ECS: `ulimits` of a container in the task definition.",
+        ),
+        remedy(
+            "NixOS",
+            "In the host's configuration, of which the files in /etc are made; of a unit, \
+             `systemd.services.NAME.serviceConfig.LimitNPROC`.",
+        )
+        .lines(&[
+            "security.pam.loginLimits = [",
+            "  { domain = \"alice\"; type = \"-\"; item = \"nproc\"; value = \"unlimited\"; }",
+            "];",
+        ]),
+        remedy(
             "Slurm",
             "Jobs get the limits of the shell that submitted them; this in slurm.conf leaves \
              them slurmd's.",
@@ -291,7 +308,9 @@ const PAGE: Page = Page {
         remedy(
             "program",
             "Some lower the limit themselves, down to 0 so as to never fork: /proc/PID/limits \
-             shows it, and raising it where the program is started changes nothing.",
+             shows it, and raising it where the program is started changes nothing. Others do so for \
+             what they start: Apache's RLimitNPROC, LiteSpeed's Process Soft Limit, `chpst -p` in a run \
+             script.",
         ),
     ],
     folklore: &[

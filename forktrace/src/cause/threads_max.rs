@@ -123,7 +123,7 @@ const PAGE: Page = Page {
         remedy(
             "sysctl.d",
             "On the host; each thread costs kernel memory, 16 KiB of stack at least. Of several \
-             files that set it the last by name counts.",
+             files that set it the last by name counts. NixOS: `boot.kernel.sysctl` in its configuration.",
         )
         .run(&[
             "echo \"kernel.threads-max = $N\" > /etc/sysctl.d/90-threads-max.conf",

@@ -2,7 +2,7 @@
 //! of does.
 
 use crate::{
-    host::unit_limits::UnitLimit,
+    host::{unit_files::shared_by, unit_limits::UnitLimit},
     model::{Unit, amount},
 };
 
@@ -14,9 +14,11 @@ pub fn note(p: &UnitLimit, value: u64, unit: Unit) -> String {
         None => format!("systemd's own default, {setting}={text}"),
     };
     if !p.is_part() {
-        let whose = match setting.strip_prefix("Default") {
-            Some(own) => format!(", which each unit without {own}= of its own has"),
-            None => String::new(),
+        let shared = p.file.as_deref().and_then(shared_by);
+        let whose = match (setting.strip_prefix("Default"), shared) {
+            (Some(own), _) => format!(", which each unit without {own}= of its own has"),
+            (None, Some(all)) => format!(", which is for {all}"),
+            (None, None) => String::new(),
         };
         let logind = match is_of_logind(p) {
             true => {
@@ -25,7 +27,14 @@ pub fn note(p: &UnitLimit, value: u64, unit: Unit) -> String {
             }
             false => "",
         };
-        return format!("the limit comes from {by}{whose}{logind}");
+        let control = match is_of_set_property(p) {
+            true => {
+                ", which systemctl set-property has written: whoever called it (a control panel, a script) \
+                     may do so again"
+            }
+            false => "",
+        };
+        return format!("the limit comes from {by}{whose}{logind}{control}");
     }
     let (when, of) = match unit {
         Unit::Bytes => ("loaded the unit (of RAM)", "more RAM"),
@@ -45,6 +54,15 @@ pub fn note(p: &UnitLimit, value: u64, unit: Unit) -> String {
         _ => note.push_str(&format!(": {of} alone doesn't change it")),
     }
     note
+}
+
+/// Hosting panels bound their users so.
+fn is_of_set_property(p: &UnitLimit) -> bool {
+    let is_control = |part: &str| matches!(part, "system.control" | "user.control");
+    p.file.as_ref().is_some_and(|file| {
+        file.components()
+            .any(|part| part.as_os_str().to_str().is_some_and(is_control))
+    })
 }
 
 /// A user's slice that is transient: logind made it so, with a limit, up to systemd 238 (src/login/logind-dbus.c
@@ -100,6 +118,12 @@ mod tests {
              without TasksMax= of its own has"
         );
         p.setting = "TasksMax";
+        p.file = Some("/etc/systemd/system/user-.slice.d/50-userlimits.conf".into());
+        assert_eq!(
+            note(&p, 512, Unit::Tasks),
+            "the limit comes from TasksMax=512 in /etc/systemd/system/user-.slice.d/50-userlimits.conf, which \
+             is for each unit called user-….slice"
+        );
         for (file, of_logind) in [
             ("/run/systemd/system/user-7.slice.d/50-TasksMax.conf", true),
             ("/run/systemd/transient/user-7.slice", true),
@@ -110,6 +134,12 @@ mod tests {
             p.file = Some(file.into());
             let told = note(&p, 512, Unit::Tasks);
             assert_eq!(told.contains("UserTasksMax="), of_logind, "{told}");
+            let control = file.contains("system.control");
+            assert_eq!(
+                told.contains("systemctl set-property has written"),
+                control,
+                "{told}"
+            );
         }
         (p.text, p.file) = ("15%".to_owned(), None);
         p.setting = "MemoryMax";

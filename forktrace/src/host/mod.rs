@@ -21,6 +21,7 @@ mod made_up;
 pub mod mappings;
 mod members;
 pub mod memory;
+pub mod nixos;
 pub mod oom_score;
 pub mod open_files;
 pub mod openrc;

@@ -37,6 +37,17 @@ pub fn cgroup_paths_are_hosts(proc: &Path) -> bool {
     }
 }
 
+/// Whether files are the host's: this process has the root folder of the host's first process, whatever
+/// mounts differ (a hardened unit has its own). A container that shares the host's pids and cgroups has its
+/// image's. Where that can't be seen they are believed to be.
+pub fn files_are_hosts(proc: &Path) -> bool {
+    let root = |process: &str| fs::metadata(proc.join(process).join("root"));
+    match (root("self"), root("1")) {
+        (Ok(own), Ok(first)) => (own.dev(), own.ino()) == (first.dev(), first.ino()),
+        _ => true,
+    }
+}
+
 /// The namespaces, other than the host's initial ones, that keep something from this process.
 pub fn inside(proc: &Path) -> Vec<Inside> {
     let pid = (!proc_is_hosts(proc)).then_some(Inside::PidNamespace);
@@ -65,6 +76,29 @@ mod tests {
         assert_eq!(inside(proc), [Inside::PidNamespace]);
         assert_eq!(own_pid(proc), None);
         assert!(!proc_shows_others(proc));
+    }
+
+    #[test]
+    fn a_containers_files_are_not_the_hosts() {
+        let proc = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let folder = proc.path().join(name);
+            fs::create_dir_all(&folder).unwrap();
+            folder
+        };
+        let (image, host) = (folder("image"), folder("host"));
+        let link = |process: &str, to: &Path| {
+            let link = folder(process).join("root");
+            let _ = fs::remove_file(&link);
+            std::os::unix::fs::symlink(to, link).unwrap();
+        };
+        link("self", &image);
+        // Others' roots are hidden from whom /proc hides them.
+        assert!(files_are_hosts(proc.path()));
+        link("1", &host);
+        assert!(!files_are_hosts(proc.path()));
+        link("self", &host);
+        assert!(files_are_hosts(proc.path()));
     }
 
     #[test]

@@ -139,6 +139,12 @@ impl User {
     }
 }
 
+/// Whether a login of some kind is known to ask pam_limits: not where there is no PAM (Alpine), or where none
+/// of its services does. What stands in the files may come of them all the same, and is read by [`nproc`].
+pub fn is_asked(root: &Path) -> bool {
+    services(root).iter().any(|service| service.asks)
+}
+
 /// nproc of a user by the files below `root`: by those that PAM's services read by default, then by each
 /// that one of them names.
 pub fn nproc(root: &Path, user: &User) -> Vec<Nproc> {
@@ -191,12 +197,17 @@ struct Service {
     conf: Option<PathBuf>,
 }
 
-/// None where PAM has no files of services.
+/// None where there is no file of PAM's: without a folder it reads one for all (pam.conf(5)).
 fn services(root: &Path) -> Vec<Service> {
     let folders = ["etc/pam.d", "usr/lib/pam.d"].map(|folder| fs::read_dir(root.join(folder)));
     let files = folders.into_iter().flatten().flatten().flatten();
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.path()).take(MOST).collect();
+    let for_all = root.join("etc/pam.conf");
+    if files.is_empty() && for_all.is_file() {
+        files.push(for_all);
+    }
     let mut services = Vec::new();
-    for file in files.map(|entry| entry.path()).take(MOST) {
+    for file in files {
         services.push(Service {
             asks: false,
             conf: None,
@@ -502,9 +513,12 @@ mod tests {
                 .collect();
             values
         };
+        assert!(of() == [Some(6)] && !is_asked(root.path()));
+        put("etc/pam.conf", "login session required pam_limits.so\n");
+        assert!(is_asked(root.path()));
         assert_eq!(of(), [Some(6)]);
         put("etc/pam.d/other", "session required pam_unix.so\n");
-        assert!(of().is_empty());
+        assert!(of().is_empty() && !is_asked(root.path()));
         put(
             "etc/pam.d/ftp",
             "session required pam_limits.so debug conf=/etc/security/ftp.conf\n",

@@ -47,6 +47,8 @@ pub enum Kind {
         pod: Option<String>,
         /// The unit of the host that it is as well.
         unit: Option<String>,
+        /// Who has it created, where the path says that.
+        scheduler: Option<Scheduler>,
     },
     /// A pod as a whole: kubelet.
     Pod {
@@ -196,6 +198,24 @@ pub fn is_of_systemd_run(unit: &str) -> bool {
         || random.is_some_and(|text| is(text, |c| c.is_ascii_hexdigit()))
 }
 
+/// The template of a service that a socket starts for each connection (Accept=yes), by what it calls them:
+/// `sshd@5-192.0.2.1:22-198.51.100.7:4242.service`, of a local one `x@5-812-1000.service` (src/core/socket.c
+/// `instance_from_socket`). No other start has that name.
+pub fn of_connection(unit: &str) -> Option<String> {
+    let (prefix, instance) = unit.strip_suffix(".service")?.split_once('@')?;
+    let (number, peers) = instance.split_once('-')?;
+    let all = |text: &str, is: fn(u8) -> bool| !text.is_empty() && text.bytes().all(is);
+    let decimal = |text: &str| all(text, |b| b.is_ascii_digit());
+    let address = |text: &str| {
+        text.contains(':') && all(text, |b| b.is_ascii_hexdigit() || b == b'.' || b == b':')
+    };
+    let of_peers = match peers.split_once('-') {
+        Some((one, other)) => decimal(one) && decimal(other) || address(one) && address(other),
+        None => peers == "unknown",
+    };
+    (!prefix.is_empty() && decimal(number) && of_peers).then(|| format!("{prefix}@.service"))
+}
+
 impl Setter {
     /// The containers that it lies in, outermost first.
     pub fn around(&self) -> Vec<Within> {
@@ -301,17 +321,24 @@ impl Walk {
                 user: self.user,
                 pod: None,
                 unit: component.ends_with(".scope").then(|| component.to_owned()),
+                scheduler: None,
             };
         }
         if let Some(name) = identity::container(&self.parent, component) {
             let name_of_unit = unescape_cgroup(component);
             let is_unit = name_of_unit.ends_with(".scope") || name_of_unit.ends_with(".service");
+            let scheduler = self.scheduler();
             return Kind::Container {
-                runtime: runtime(&self.parent, component),
+                runtime: match runtime(&self.parent, component) {
+                    // Both run containers by Docker, whose name isn't in each path.
+                    Runtime::Unknown if scheduler.is_some() => Runtime::Docker,
+                    runtime => runtime,
+                },
                 name,
                 user: self.user,
                 pod: self.pod.clone(),
                 unit: is_unit.then(|| name_of_unit.to_owned()),
+                scheduler,
             };
         }
         if is_pods(component) {
@@ -397,6 +424,16 @@ impl Walk {
             name: own.or(above),
             part,
         })
+    }
+
+    /// Whose container it is that lies here: `/nomad.slice/docker-ID.scope`, `/ecs/TASK/ID`.
+    fn scheduler(&self) -> Option<Scheduler> {
+        let mut above = self.path.split('/').skip(1);
+        match above.next()? {
+            "nomad.slice" => Some(Scheduler::Nomad),
+            "ecs" | "ecstasks.slice" => above.next().map(|_| Scheduler::Ecs),
+            _ => None,
+        }
     }
 
     /// `/nomad.slice/share.slice/UUID.web.scope`, `/ecstasks.slice/ecstasks-ID.slice`, `/ecs/ID`.

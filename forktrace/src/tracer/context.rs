@@ -14,11 +14,12 @@ use crate::{
         limit_file,
         located::Located,
         memory::AtVerdicts,
+        nixos, own_namespaces,
         readings::is_initial_pid_namespace,
         sysctl_files::SysctlFiles,
         target_cgroup::Target,
         unit_files::Assignment,
-        unit_limits::UnitLimits,
+        unit_limits::{UnitLimit, UnitLimits},
     },
     model::{Limit, LimitKind, Owner},
     probe::decode::Named,
@@ -36,12 +37,17 @@ pub(super) struct Contexts {
     knobs: Knobs,
     demands: Demands,
     in_pid_namespace: bool,
+    /// Files are the host's, and so are paths of cgroups.
+    sees_host: bool,
+    nixos: bool,
 }
 
 impl Contexts {
     /// Of this host.
     pub(super) fn new(hierarchies: Hierarchies, holders: Holders) -> Self {
-        let sees_host = !hierarchies.hides_ancestors();
+        let sees_host =
+            !hierarchies.hides_ancestors() && own_namespaces::files_are_hosts(Path::new("/proc"));
+        let nixos = sees_host && nixos::has_made(Path::new("/"));
         Self {
             hierarchies,
             holders,
@@ -49,9 +55,11 @@ impl Contexts {
             unit_limits: UnitLimits::new(),
             sysctls: sees_host.then(SysctlFiles::new),
             located: Located::default(),
-            knobs: Knobs::new(sees_host),
+            knobs: Knobs::new(sees_host, nixos),
             demands: Demands::default(),
             in_pid_namespace: !is_initial_pid_namespace(Path::new("/proc")),
+            sees_host,
+            nixos,
         }
     }
 
@@ -65,8 +73,7 @@ impl Contexts {
             let home = subject.cgroup.path.as_deref();
             self.holders.of(limit, subject.caller.pid, home, scope)
         });
-        let unit_limit =
-            limit.and_then(|limit| self.unit_limits.of_limit(limit, &self.hierarchies));
+        let unit_limit = limit.and_then(|limit| self.unit_limit(limit));
         let wanted = limit.and_then(|limit| self.demands.take(limit, subject, Instant::now()));
         let more = limit
             .zip(wanted)
@@ -75,12 +82,13 @@ impl Contexts {
             .into_iter()
             .map(|limit| Context {
                 sources: self.knobs.sources(limit, subject),
-                unit_limit: self.unit_limits.of_limit(limit, &self.hierarchies),
+                unit_limit: self.unit_limit(limit),
                 sysctl: self.sysctl(limit),
                 visibility: self.visibility(limit),
                 current: limit_file::current(limit, self.in_pid_namespace),
                 wanted: more.map(|more| limit.usage.unwrap_or_default().saturating_add(more)),
                 in_pid_namespace: self.in_pid_namespace,
+                nixos: self.nixos,
                 ..Context::default()
             })
             .collect();
@@ -114,7 +122,14 @@ impl Contexts {
             visibility,
             also_full,
             in_pid_namespace: self.in_pid_namespace,
+            nixos: self.nixos,
         }
+    }
+
+    /// What the host's files say of a unit's limit.
+    fn unit_limit(&mut self, limit: &Limit) -> Option<UnitLimit> {
+        let known = self.sees_host.then_some(&mut self.unit_limits)?;
+        known.of_limit(limit, &self.hierarchies)
     }
 
     /// What the host's files say of a limit that is a setting of the whole host.

@@ -59,6 +59,7 @@ pub(super) struct Knobs {
     /// Numbers of processes in /proc are those of the records, and so are paths of cgroups.
     pids_are_hosts: bool,
     sees_host: bool,
+    nixos: bool,
     known: Remembered<Key, Sources>,
     unkillables: Unkillables,
     growths: Growths,
@@ -66,11 +67,12 @@ pub(super) struct Knobs {
 }
 
 impl Knobs {
-    /// `sees_host`: cgroups and files are the host's.
-    pub(super) fn new(sees_host: bool) -> Self {
+    /// `sees_host`: cgroups and files are the host's; `nixos`: NixOS has made these.
+    pub(super) fn new(sees_host: bool, nixos: bool) -> Self {
         Self {
             pids_are_hosts: own_namespaces::proc_is_hosts(Path::new(PROC)),
             sees_host,
+            nixos,
             known: Remembered::new(REMEMBERED),
             unkillables: Unkillables::new(),
             growths: Growths::new(),
@@ -84,10 +86,15 @@ impl Knobs {
             return Sources::default();
         };
         let is_nproc = limit.kind == LimitKind::RlimitNproc;
-        let mut sources = match is_nproc && matches!(limit.owner, Owner::User { .. }) {
+        let is_of_unit = match limit.kind {
+            LimitKind::RlimitNproc => matches!(limit.owner, Owner::User { .. }),
+            _ => limit.kind == LimitKind::RlimitNofile,
+        };
+        let mut sources = match is_of_unit {
             true => self.files(subject),
             false => Sources::default(),
         };
+        sources.nixos = self.nixos;
         if self.pids_are_hosts {
             // Of the others nobody asks who has set them.
             let generations = if is_nproc { lineage::GENERATIONS } else { 1 };
@@ -130,10 +137,11 @@ impl Knobs {
         let known = self
             .known
             .get(key, |_| of_unit(&service.name, service.user, 0));
-        let own = known.unit.and_then(|says| says.limit);
+        let (own, hidden) = known.unit.map(|says| (says.limit, says.hidden)).unzip();
         Some(Above {
             service,
-            limit: own.or(known.manager),
+            limit: own.flatten().or(known.manager),
+            hidden: hidden.flatten(),
         })
     }
 
@@ -219,6 +227,8 @@ fn read(key: &Key, subject: &Subject<'_>, pid: Option<u32>) -> Sources {
             None => user,
         };
         sources.pam = pam_limits::nproc(root, &user);
+        // An image with nothing but forktrace says nothing of PAM.
+        sources.no_pam = root.join("bin/sh").exists() && !pam_limits::is_asked(root);
     }
     sources
 }
@@ -237,8 +247,11 @@ fn of_unit(name: &str, user: Option<u32>, uid: u32) -> Sources {
     };
     let becomes = |set: Assignment| passwd.uid(&set.value).ok() == Some(uid);
     let limit = files.of_unit(name, "LimitNPROC");
+    let template = setter::of_connection(name);
+    let edited = template.as_deref().unwrap_or(name);
     sources.unit = (limit.is_some() || files.has(name)).then(|| UnitSays {
         limit,
+        hidden: files.hidden_by(edited, "override.conf"),
         becomes_user: user.is_none()
             && files.of_unit(name, "PAMName").is_none()
             && files.of_unit(name, "User").is_some_and(becomes),

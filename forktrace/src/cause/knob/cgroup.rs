@@ -1,8 +1,15 @@
 //! A cgroup's limit on tasks or memory, in the words of who has set the cgroup up.
 
+mod scheduled;
+
+use scheduled::{anew, mib, task};
+
 use crate::{
     cause::{
-        knob::{later::edit_later, target::Target},
+        knob::{
+            later::{Line, edit_later},
+            target::Target,
+        },
         words::shell_word,
     },
     host::{
@@ -118,15 +125,34 @@ pub(crate) fn lasting(
     setting: &Setting,
     target: Target,
     says: Option<&UnitLimit>,
+    nixos: bool,
 ) -> String {
     let Setting { property, .. } = setting;
     let own = format!("50-{property}.conf");
-    let line = format!("{property}={target}");
+    let setter = setter::of(limit.owner.cgroup_path().unwrap_or_default());
     let file = says
         .filter(|says| says.setting == *property)
         .and_then(|says| says.file.as_deref());
-    let later = file.and_then(|file| edit_later(file, &own, "set-property", &line));
+    let later = file.zip(unit_of(&setter)).and_then(|(file, (unit, user))| {
+        let line = Line {
+            unit,
+            user,
+            setting: property,
+            value: target.to_string(),
+            nixos,
+        };
+        edit_later(file, &own, "set-property", &line)
+    });
     later.unwrap_or_else(|| by_its_owner(limit, setting, target, says))
+}
+
+/// The unit of a systemd that the cgroup is of, and whose user's manager has it.
+fn unit_of(setter: &Setter) -> Option<(&str, Option<u32>)> {
+    match &setter.kind {
+        Kind::Unit { name, user } => Some((name, *user)),
+        Kind::Container { unit, user, .. } => Some((unit.as_deref()?, *user)),
+        _ => None,
+    }
 }
 
 /// Whether it is of a hierarchy of its controller's own (cgroup v1).
@@ -154,16 +180,17 @@ fn at_home(
 ) -> String {
     let path = limit.owner.cgroup_path().unwrap_or_default();
     match &setter.kind {
-        Kind::Unit { name, user } => self::unit(name, *user, setting, target, is_transient(says)),
+        Kind::Unit { name, user } => self::unit(name, *user, setting, target, says),
         Kind::Container {
             runtime,
             name,
             user,
             pod,
             unit,
+            scheduler,
         } => match runtime {
             Runtime::Nspawn => match unit {
-                Some(name) => self::unit(name, None, setting, target, false),
+                Some(name) => self::unit(name, None, setting, target, None),
                 None => by_whom("the container's manager"),
             },
             Runtime::Lxc => {
@@ -173,13 +200,15 @@ fn at_home(
                     setting.lxc
                 };
                 let manager = match proxmox(name) {
-                    Some(_) if setting.property == MEMORY.property => {
-                        format!("Proxmox VE: pct set {name} --memory {}", mib(target))
-                    }
-                    Some(file) => in_file(&file),
+                    Some(_) if setting.property == MEMORY.property => Some(format!(
+                        "Proxmox VE: pct set {name} --memory {}",
+                        mib(target)
+                    )),
+                    Some(file) => Some(in_file(&file)),
                     None => incus(name, setting.incus, &target.to_string()),
                 };
-                format!("configuration of container {name}: {key} = {target} ({manager})")
+                let manager = manager.map_or_else(String::new, |manager| format!(" ({manager})"));
+                format!("configuration of container {name}: {key} = {target}{manager}")
             }
             Runtime::BuildKit => build_step(unit.as_deref(), *user, setting, target, says),
             _ => match quadlet(path) {
@@ -190,7 +219,8 @@ fn at_home(
                         default_of_pods(unit.as_deref(), pod.as_deref(), *runtime, target, says)
                     })
                     .unwrap_or_else(|| {
-                        container(*runtime, name, *user, pod.as_deref(), setting, target)
+                        let of = (*runtime, *scheduler);
+                        container(of, name, *user, pod.as_deref(), setting, target)
                     }),
             },
         },
@@ -239,16 +269,30 @@ pub(super) fn in_file(file: &str) -> String {
     format!("Proxmox VE: that line in {file}")
 }
 
-/// `incus config set`, which is LXD's by another name. Instances have no underscores in their names; before
+/// `incus config set`, which is LXD's by another name; `None` for a name that it gives no instance: cgroups
+/// are anybody's to name, and a command is for a shell. Instances have no underscores in their names; before
 /// one stands the project.
-pub(super) fn incus(name: &str, key: &str, target: &str) -> String {
-    let set = match name.rsplit_once('_') {
-        Some((project, name)) if !project.is_empty() && !name.is_empty() => {
-            format!("incus config set {name} {key} {target} --project {project}")
-        }
-        _ => format!("incus config set {name} {key} {target}"),
+pub(super) fn incus(name: &str, key: &str, target: &str) -> Option<String> {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with('-')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
     };
-    format!("Incus: {set}; LXD: lxc in its place")
+    let (project, name) = match name.rsplit_once('_') {
+        Some((project, name)) => (Some(project), name),
+        None => (None, name),
+    };
+    let project = match project {
+        // Of these, names are freer.
+        Some(project) => format!(
+            " --project {}",
+            shell_word(project).filter(|_| !project.starts_with('-'))?
+        ),
+        None => String::new(),
+    };
+    is_name(name).then(|| {
+        format!("Incus: incus config set {name} {key} {target}{project}; LXD: lxc in its place")
+    })
 }
 
 /// OpenRC gives a service the settings of its conf.d file each time that it is started, in place of those
@@ -274,10 +318,7 @@ fn build_step(
     target: Target,
     says: Option<&UnitLimit>,
 ) -> String {
-    let folder = match user {
-        Some(_) => "~/.config/systemd/user",
-        None => "/etc/systemd/system",
-    };
+    let folder = folder(user);
     let is_tasks = setting.property == TASKS.property;
     let default = says.filter(|says| is_tasks && says.setting == "DefaultTasksMax");
     match (unit, default) {
@@ -310,33 +351,6 @@ fn started_by(service: &str, setting: &Setting, target: Target) -> String {
         "{service} starts this container: [Container] {key} in its quadlet, or {option}={target} where it \
          calls podman run"
     )
-}
-
-/// systemd knows of none of these, whatever they are called.
-fn task(of: Scheduler, name: &str, setting: &Setting, target: Target) -> String {
-    let is_memory = setting.property == MEMORY.property;
-    match of {
-        Scheduler::Nomad if is_memory => {
-            format!(
-                "Nomad, specification of the job, task {name}: resources {{ memory = {} }} (in MB; or \
-                 memory_max, where the cluster allows more than is reserved)",
-                mib(target)
-            )
-        }
-        Scheduler::Nomad => by_whom(&format!("Nomad has set up the cgroup of its task {name}")),
-        Scheduler::Ecs if is_memory => {
-            format!("ECS, task definition: memory of the task (task {name})")
-        }
-        Scheduler::Ecs => format!(
-            "ECS agent, /etc/ecs/ecs.config: ECS_TASK_PIDS_LIMIT={target}, for each task of this machine \
-             that is started then"
-        ),
-    }
-}
-
-fn mib(target: Target) -> String {
-    let mib = target.number().map(|bytes| bytes.div_ceil(1 << 20));
-    mib.map_or_else(|| target.to_string(), |mib| mib.to_string())
 }
 
 /// A pod's container for which nobody has asked systemd for a limit of tasks has the one that each
@@ -376,7 +390,7 @@ fn by_whom(who: &str) -> String {
 }
 
 fn container(
-    runtime: Runtime,
+    (runtime, scheduler): (Runtime, Option<Scheduler>),
     name: &str,
     user: Option<u32>,
     pod: Option<&str>,
@@ -404,11 +418,9 @@ fn container(
                 .map(|uid| format!("as uid {uid}, whose own Docker it is; "))
                 .unwrap_or_default();
             format!(
-                "{} ({whose}for one created anew: {option} when it is, {} in a Compose file, or {} where its \
-                 service has deploy.resources.limits)",
+                "{} ({whose}for one created anew: {})",
                 docker(option, target, name),
-                setting.compose,
-                setting.deploy
+                anew(scheduler, setting, target)
             )
         }
         (_, Some(pod)) => format!("{} (pod {pod}): {target}", setting.container),
@@ -467,7 +479,7 @@ fn unit(
     user: Option<u32>,
     setting: &Setting,
     target: Target,
-    is_transient: bool,
+    says: Option<&UnitLimit>,
 ) -> String {
     let Some(word) = shell_word(name) else {
         return WHERE_SET_UP.to_owned();
@@ -487,7 +499,7 @@ fn unit(
         }
         None => format!("systemctl set-property {word} {property}={target}"),
     };
-    match (next_ones(name, user, setting, target, is_transient), user) {
+    match (next_ones(name, user, setting, target, says), user) {
         (Some(next), Some(_)) => format!("{set}; until it ends; for the next ones: {next})"),
         (Some(next), None) => format!("{set} (until it ends; for the next ones: {next})"),
         (None, Some(_)) => format!("{set})"),
@@ -515,13 +527,20 @@ fn next_ones(
     user: Option<u32>,
     setting: &Setting,
     target: Target,
-    is_transient: bool,
+    says: Option<&UnitLimit>,
 ) -> Option<String> {
     let Setting { property, .. } = setting;
     let (stem, kind) = unit.rsplit_once('.')?;
     let is_scope = kind == "scope";
+    if let Some(template) = setter::of_connection(unit) {
+        let file = shell_word(&format!("{template}.d"))?;
+        let folder = folder(user);
+        return Some(format!(
+            "{folder}/{file}/: [Service] {property}={target}, of each connection's"
+        ));
+    }
     let is_run = setter::is_of_systemd_run(unit);
-    if is_run || is_transient && kind == "service" {
+    if is_run || is_transient(says) && kind == "service" {
         let whose = if user.is_some() { "--user " } else { "" };
         let scope = if is_scope { "--scope " } else { "" };
         let named = match is_run {
@@ -538,9 +557,34 @@ fn next_ones(
     if let Some(app) = stem.strip_prefix("snap.") {
         return of_snap(app, user, setting, target);
     }
+    // The limit is an option of its own, which it writes into the cgroup as well.
+    let by_option = ["apptainer", "singularity"];
+    let by_option = by_option
+        .iter()
+        .find(|program| stem.split('-').next() == Some(**program));
+    if let Some(program) = by_option {
+        return Some(format!(
+            "{program} run {} {target}, or the file of --apply-cgroups",
+            setting.option
+        ));
+    }
     let maker = MAKERS.iter().find(|(start, _)| stem.starts_with(start));
     let Some((start, maker)) = maker else {
-        return Some("where what makes the scope asks for its limit".to_owned());
+        let default = says.filter(|says| says.setting == "DefaultTasksMax");
+        return Some(match default {
+            Some(says) => {
+                let file = match user {
+                    Some(_) => "user.conf",
+                    None => "system.conf",
+                };
+                format!(
+                    "DefaultTasksMax= in /etc/systemd/{file}: it has that, {}, as what makes the scope asks \
+                     for no limit",
+                    says.text
+                )
+            }
+            None => "where what makes the scope asks for its limit".to_owned(),
+        });
     };
     let prefix = match start.starts_with("app-") {
         true => stem
@@ -549,6 +593,14 @@ fn next_ones(
         false => start,
     };
     of_prefix(prefix, maker, user, setting, target)
+}
+
+/// Where whoever administers a manager has its units.
+fn folder(user: Option<u32>) -> &'static str {
+    match user {
+        Some(_) => "~/.config/systemd/user",
+        None => "/etc/systemd/system",
+    }
 }
 
 /// Drop-ins of a dashed prefix are for all of that name (systemd.unit(5)).
@@ -560,10 +612,7 @@ fn of_prefix(
     target: Target,
 ) -> Option<String> {
     let Setting { property, .. } = setting;
-    let folder = match user {
-        Some(_) => "~/.config/systemd/user",
-        None => "/etc/systemd/system",
-    };
+    let folder = folder(user);
     let file = shell_word(&format!("{prefix}.scope.d"))?;
     Some(format!(
         "{folder}/{file}/: [Scope] {property}={target}, of what {maker} starts"

@@ -7,7 +7,7 @@ const POD: &str = "01234567-89ab-cdef-0123-456789abcdef";
 fn command(path: &str, setting: &Setting) -> String {
     let path = path.replace("POD", POD).replace("ID", ID);
     let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
-    lasting(&limit, setting, 4096.into(), None).replace(ID, "ID")
+    lasting(&limit, setting, 4096.into(), None, false).replace(ID, "ID")
 }
 
 #[test]
@@ -126,10 +126,10 @@ fn a_drop_in_that_counts_after_what_set_property_writes() {
             file: Some(file.clone()),
             today: None,
         };
-        let told = lasting(&limit, &TASKS, 4096.into(), Some(&says));
+        let told = lasting(&limit, &TASKS, 4096.into(), Some(&says), false);
         let wanted = match later {
             true => format!(
-                "{}: TasksMax=4096, then systemctl daemon-reload",
+                "{}: [Service] TasksMax=4096, then systemctl daemon-reload",
                 file.display()
             ),
             false => "systemctl set-property x.service TasksMax=4096".to_owned(),
@@ -149,7 +149,7 @@ fn a_transient_unit_is_started_with_another() {
             file: Some(file.into()),
             today: Some(512),
         };
-        lasting(&limit, &TASKS, 4096.into(), Some(&says))
+        lasting(&limit, &TASKS, 4096.into(), Some(&says), false)
     };
     assert_eq!(
         of(
@@ -190,7 +190,7 @@ fn what_systemd_gives_a_pods_container_by_itself() {
             file: None,
             today: Some(9830),
         };
-        lasting(&limit, &TASKS, 20_000.into(), Some(&says)).replace(ID, "ID")
+        lasting(&limit, &TASKS, 20_000.into(), Some(&says), false).replace(ID, "ID")
     };
     let pod = "/kubepods.slice/kubepods-podP_D.slice";
     for runtime in ["docker", "cri-containerd"] {
@@ -222,7 +222,7 @@ fn a_build_step_has_what_each_scope_has() {
             file: None,
             today: Some(9830),
         };
-        lasting(&limit, &TASKS, 20_000.into(), Some(&says))
+        lasting(&limit, &TASKS, 20_000.into(), Some(&says), false)
     };
     let scope = "/system.slice/docker-hswkyb4a5k5khcsbpcuqqgz3z.scope";
     let told = of(scope, "DefaultTasksMax");
@@ -261,7 +261,7 @@ fn a_service_of_openrc() {
                 Unit::Tasks,
             )
         };
-        lasting(&limit, setting, 24.into(), None)
+        lasting(&limit, setting, 24.into(), None, false)
     };
     assert_eq!(
         of("/sys/fs/cgroup/openrc.nginx/pids.max", &TASKS),
@@ -488,6 +488,11 @@ fn each_level_of_real_paths() {
             "0a-.scope",
         ),
         (
+            format!("{user}/user.slice/apptainer-732229.scope"),
+            "TasksMax=4096 (as uid 7; until it ends; for the next ones: apptainer run --pids-limit 4096, or",
+            "scope.d",
+        ),
+        (
             format!("{user}/app.slice/snap.x.y-{POD}.scope"),
             "~/.config/systemd/user/snap.x.y-.scope.d/: [Scope] TasksMax=4096, of what snapd",
             "set-quota",
@@ -643,7 +648,7 @@ fn hierarchies_of_version_1_have_other_keys() {
         } else {
             MEMORY
         };
-        lasting(&limit, &setting, 9.into(), None)
+        lasting(&limit, &setting, 9.into(), None, false)
     };
     let pids = |file| of(file, LimitKind::PidsMax);
     for file in [
@@ -697,4 +702,117 @@ fn a_part_of_what_the_container_may_have() {
     let inner = limit("/lxc.payload.c0/lxc.payload.c1/system.slice/x.service", 30);
     let around = [limit("/lxc.payload.c0", 200), host(LimitKind::PidMax, 4000)];
     assert_eq!(part_of_container(&inner, &around), None);
+}
+
+/// An instance of a socket's is of one connection, whatever a drop-in of its own says.
+#[test]
+fn a_service_of_one_connection() {
+    let told = command(
+        "/system.slice/system-sshd.slice/sshd@5-192.0.2.1:22-198.51.100.7:4242.service",
+        &TASKS,
+    );
+    assert_eq!(
+        told,
+        "systemctl set-property sshd@5-192.0.2.1:22-198.51.100.7:4242.service TasksMax=4096 (until it \
+         ends; for the next ones: /etc/systemd/system/sshd@.service.d/: [Service] TasksMax=4096, of each \
+         connection's)"
+    );
+    let cluster = command(
+        "/system.slice/system-postgresql.slice/postgresql@15-main.service",
+        &TASKS,
+    );
+    assert_eq!(
+        cluster,
+        "systemctl set-property postgresql@15-main.service TasksMax=4096"
+    );
+}
+
+/// Neither Docker's options nor Compose are what a scheduler's user has.
+#[test]
+fn a_container_that_a_scheduler_has_created() {
+    let nomad = "/nomad.slice/share.slice/docker-ID.scope";
+    assert_eq!(
+        command(nomad, &TASKS),
+        "docker update --pids-limit 4096 ID (for one created anew: Nomad, specification of the job: config \
+         { pids_limit = 4096 } of its task)"
+    );
+    let told = command(nomad, &MEMORY);
+    assert!(
+        told.contains("resources { memory = 1 } of its task, in MB"),
+        "{told}"
+    );
+    let ecs = "/ecs/0123456789abcdef0123456789abcdef/ID";
+    let told = command(ecs, &TASKS);
+    assert!(
+        told.starts_with("docker update --pids-limit 4096 ID"),
+        "{told}"
+    );
+    assert!(
+        told.contains("a task definition has no setting for it"),
+        "{told}"
+    );
+    let told = command(ecs, &MEMORY);
+    assert!(
+        told.contains("task definition: memory of this container"),
+        "{told}"
+    );
+    for told in [command(nomad, &TASKS), command(ecs, &TASKS)] {
+        assert!(!told.contains("Compose"), "{told}");
+    }
+}
+
+/// Slurm 22.05+ on cgroup v2: all jobs of the node are below a scope for which it asks systemd for nothing.
+#[test]
+fn a_scope_that_nobody_asks_a_limit_for() {
+    let of = |path: &str, setting| {
+        let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+        let says = UnitLimit {
+            setting,
+            text: "512".to_owned(),
+            file: Some("/etc/systemd/system.conf".into()),
+            today: Some(512),
+        };
+        lasting(&limit, &TASKS, 4096.into(), Some(&says), false)
+    };
+    let scope = "/system.slice/slurmstepd.scope";
+    assert_eq!(
+        of(scope, "DefaultTasksMax"),
+        "systemctl set-property slurmstepd.scope TasksMax=4096 (until it ends; for the next ones: \
+         DefaultTasksMax= in /etc/systemd/system.conf: it has that, 512, as what makes the scope asks for \
+         no limit)"
+    );
+    assert!(of(scope, "TasksMax").contains("where what makes the scope asks for its limit"));
+    let user = "/user.slice/user-7.slice/user@7.service/app.slice/ptyxis-spawn-1.scope";
+    assert!(of(user, "DefaultTasksMax").contains("/etc/systemd/user.conf"));
+}
+
+/// Cgroups are anybody's to name.
+#[test]
+fn no_name_of_a_container_is_a_command() {
+    for name in ["$(reboot)", "a;reboot", "-x", "a b", "p$x_c1", "_"] {
+        let told = command(&format!("/lxc.payload.{name}"), &TASKS);
+        assert!(told.contains("lxc.cgroup2.pids.max = 4096"), "{told}");
+        let command = told.split_once("incus config set ").map(|(_, rest)| rest);
+        assert!(command.is_none_or(|rest| rest.contains("'p$x'")), "{told}");
+    }
+}
+
+/// Of the host's own files, NixOS has none that could be changed.
+#[test]
+fn a_drop_in_of_nixos() {
+    let limit = Limit::new(
+        LimitKind::PidsMax,
+        Owner::cgroup("/user.slice/user-7.slice"),
+        Unit::Tasks,
+    );
+    let says = UnitLimit {
+        setting: "TasksMax",
+        text: "512".to_owned(),
+        file: Some("/etc/systemd/system/user-.slice.d/overrides.conf".into()),
+        today: Some(512),
+    };
+    assert_eq!(
+        lasting(&limit, &TASKS, 4096.into(), Some(&says), true),
+        "NixOS, configuration.nix: systemd.slices.\"user-7\".sliceConfig.TasksMax = \"4096\";"
+    );
 }

@@ -1,16 +1,20 @@
 //! RLIMIT_NPROC: every process has its own, from its parent on. Who has set it is who first had
 //! another than its parent; systemd's and PAM's files say which of them it was.
 
+mod by_program;
 mod origin;
 mod sources;
 
+use std::path::Path;
+
 pub use self::sources::{Above, Sources, UnitSays};
 
+use self::by_program::by_itself;
 use self::origin::{Container, Origin, container, origin, own_container, unit};
 use super::{
     cgroup::{in_file, incus, proxmox, short},
-    later::edit_later,
-    prlimit,
+    later::{Line, edit_beside, edit_later},
+    nixos, prlimit,
     target::Target,
 };
 use crate::{
@@ -18,8 +22,7 @@ use crate::{
     host::{
         lineage::Member,
         pam_limits::{self, Which},
-        setter::{self, Runtime, Service},
-        shell_files::is_shell,
+        setter::{self, Runtime, Scheduler, Service},
         unit_files::Assignment,
     },
     model::{Holder, HolderKind, Operation},
@@ -48,20 +51,28 @@ pub(crate) fn knob(
     let mut notes = Vec::new();
     let lasting = match &origin {
         Origin::Pam(line, all) => {
-            let (text, note) = pam(line, subject, all, target);
+            let (text, note) = pam(line, subject, all, target, sources.nixos);
             notes.push(note);
             text
         }
         Origin::Unit(set) => {
-            notes.push(format!("LimitNPROC={} stands in {}", set.value, set.file.display()));
-            let is_transient = set.file.components().any(|part| part.as_os_str() == "transient");
-            match edit_file(set, target, hard) {
+            notes.push(format!(
+                "LimitNPROC={} stands in {}",
+                set.value,
+                set.file.display()
+            ));
+            let is_transient = set
+                .file
+                .components()
+                .any(|part| part.as_os_str() == "transient");
+            let service = unit(subject);
+            match service.and_then(|service| edit_file(set, &service, target, hard, sources)) {
                 Some(edit) => edit,
                 None if is_transient => {
                     let value = prlimit::with_hard(target, hard);
                     started_anew(subject, NPROC, &value).unwrap_or_default()
                 }
-                None => edit_unit(subject, NPROC, target, hard).unwrap_or_default(),
+                None => edit_unit(subject, NPROC, target, hard, sources).unwrap_or_default(),
             }
         }
         Origin::Manager(set) => {
@@ -70,17 +81,17 @@ pub(crate) fn knob(
                 set.value,
                 set.file.display()
             ));
-            edit_unit(subject, NPROC, target, hard).unwrap_or_default()
+            edit_unit(subject, NPROC, target, hard, sources).unwrap_or_default()
         }
         Origin::UnitPerhaps => {
             notes.push(
                 "where the unit has no LimitNPROC=, a program in it has set the limit itself"
                     .to_owned(),
             );
-            edit_unit(subject, NPROC, target, hard).unwrap_or_default()
+            edit_unit(subject, NPROC, target, hard, sources).unwrap_or_default()
         }
         Origin::Above(service, set) => {
-            let (text, note) = from_above(service, set, subject, target, hard);
+            let (text, note) = from_above(service, set, subject, target, hard, sources);
             notes.push(note);
             text
         }
@@ -121,11 +132,21 @@ pub(crate) fn knob(
             of_container(container, target, hard)
         }
         Origin::Slurm => {
+            notes.extend(pam_of_slurm(value, sources));
             "slurm.conf: PropagateResourceLimitsExcept=NPROC (it is the limit of whoever submits, on \
              the host where that is)"
                 .to_owned()
         }
-        Origin::Kernel => inherited(subject, target, hard),
+        Origin::Slurmd => {
+            notes.extend(pam_of_slurm(value, sources));
+            format!(
+                "systemctl edit slurmd.service: [Service] {NPROC}={}, and slurm.conf: \
+                 PropagateResourceLimitsExcept=NPROC (slurmd has this limit as well: jobs have theirs from \
+                 it, or from who has submitted them)",
+                prlimit::with_hard(target, hard)
+            )
+        }
+        Origin::Kernel => inherited(subject, target, hard, sources),
         Origin::Unknown => where_started(subject),
     };
     // systemd and Docker take one number for both limits.
@@ -141,12 +162,23 @@ pub(crate) fn knob(
                 .to_owned(),
         );
     }
+    let is_meant = value.is_some_and(|value| value <= FORBIDS);
+    if is_meant {
+        notes.push(
+            "so low a limit is how a program or a unit is kept from starting anything: ask why it tries \
+             before changing it"
+                .to_owned(),
+        );
+    }
     Knob {
-        now: now(value, target, subject, sources),
+        now: now(value, target, subject, sources).filter(|_| !is_meant),
         lasting,
         notes,
     }
 }
+
+/// Nobody sets so few for what is to start something: sandboxes of OpenSSH and vsftpd have 0.
+const FORBIDS: u64 = 1;
 
 /// The hard limit beside it; `None` where that isn't known.
 fn hard(origin: &Origin<'_>, sources: &Sources) -> Option<Option<u64>> {
@@ -187,20 +219,27 @@ pub(crate) fn edit_unit(
     setting: &str,
     target: Target,
     hard: Option<Option<u64>>,
+    sources: &Sources,
 ) -> Option<String> {
     let service = unit(subject)?;
     // Gone when it ends, and its drop-ins with it.
     if setter::is_of_systemd_run(&service.name) {
         return started_anew(subject, setting, &prlimit::with_hard(target, hard));
     }
-    edit(&service, setting, target, hard)
+    let hidden = sources
+        .unit
+        .as_ref()
+        .and_then(|says| says.hidden.as_deref());
+    edit(&service, setting, target, hard, (hidden, sources.nixos))
 }
 
+/// `hidden`: what `systemctl edit` would hide.
 fn edit(
     service: &Service,
     setting: &str,
     target: Target,
     hard: Option<Option<u64>>,
+    (hidden, nixos): (Option<&Path>, bool),
 ) -> Option<String> {
     let Service {
         name,
@@ -208,13 +247,34 @@ fn edit(
         container,
     } = service;
     let value = prlimit::with_hard(target, hard);
+    // Of one connection's service nothing is read again.
+    let template = setter::of_connection(name);
+    let name = template.as_ref().unwrap_or(name);
+    let of_host = |text: Option<String>| text.filter(|_| container.is_none());
+    let line = Line {
+        unit: name,
+        user: *user,
+        setting,
+        value: value.clone(),
+        nixos,
+    };
+    if nixos && let Some(text) = of_host(nixos::unit(name, *user, setting, &value)) {
+        return Some(text);
+    }
+    if let Some(text) = of_host(hidden.and_then(|hidden| edit_beside(hidden, &line))) {
+        return Some(text);
+    }
     let name = shell_word(name)?;
+    let each = match template {
+        Some(_) => ", of each connection's",
+        None => "",
+    };
     let edit = match user {
         Some(uid) => format!(
-            "systemctl --user edit {name}: [Service] {setting}={value} (as uid {uid}; more than the \
+            "systemctl --user edit {name}: [Service] {setting}={value}{each} (as uid {uid}; more than the \
              hard limit of user@{uid}.service it can't have)"
         ),
-        None => format!("systemctl edit {name}: [Service] {setting}={value}"),
+        None => format!("systemctl edit {name}: [Service] {setting}={value}{each}"),
     };
     Some(match container {
         Some(container) => format!("in container {container}: {edit}"),
@@ -243,6 +303,7 @@ fn pam(
     subject: &Subject<'_>,
     all: &pam_limits::Nproc,
     target: Target,
+    nixos: bool,
 ) -> (String, String) {
     let hard = all.hard.as_ref().map(|hard| hard.value);
     let which = match hard {
@@ -264,7 +325,10 @@ fn pam(
         Some(_) => "",
         None => " (of that uid alone)",
     };
-    let text = format!("{file}: {domain} {} nproc {target}{alone}", which.word());
+    let text = match nixos {
+        true => nixos::nproc(domain, which, target),
+        false => format!("{file}: {domain} {} nproc {target}{alone}", which.word()),
+    };
     let whose = match line.domain.strip_prefix('@') {
         _ if line.domain == domain => String::new(),
         Some(group) => format!(", for every member of {group}"),
@@ -276,6 +340,16 @@ fn pam(
         line.file.display()
     );
     (text, note)
+}
+
+/// A job's limit can be that of a login on its own host.
+fn pam_of_slurm(value: Option<u64>, sources: &Sources) -> Option<String> {
+    let mut lines = sources.pam.iter().filter_map(pam_limits::Nproc::counts);
+    let line = lines.find(|line| value.is_some() && line.value == value)?;
+    Some(format!(
+        "{} of this host has `{line}`, which jobs get where slurm.conf has UsePAM=1",
+        line.file.display()
+    ))
 }
 
 /// OpenRC's `ulimit -u` sets both limits, with -S the soft one alone.
@@ -291,89 +365,13 @@ fn rc_ulimit(name: &str, target: Target, hard: Option<Option<u64>>) -> String {
     )
 }
 
-/// In the process that has a limit, before its execve.
-fn before(subject: &Subject<'_>) -> &'static str {
-    match own_container(subject) {
-        // Its own PAM has files of its own.
-        Some(_) => "by what ran in it before (ulimit, prlimit, su by the container's limits.conf)",
-        None => "by what ran in it before (ulimit, prlimit, su)",
-    }
-}
-
-fn by_itself(
-    setter: &Member,
-    parent: Option<&Member>,
-    subject: &Subject<'_>,
-    sources: &Sources,
-) -> String {
-    let whose = match setter.pid == subject.caller.pid {
-        true => "this process".to_owned(),
-        false => format!("process {} ({})", setter.pid, setter.comm),
-    };
-    let mut why = Vec::new();
-    let adopted = parent.is_some_and(adopts);
-    if let Some(parent) = parent {
-        let has = parent.bounds.soft;
-        let has = has.map_or("no limit".to_owned(), |soft| soft.to_string());
-        why.push(match adopted {
-            true => format!("its parent is {} now, which has {has}", parent.comm),
-            false => format!("its parent {} has {has}", parent.comm),
-        });
-    }
-    if sources
-        .unit
-        .as_ref()
-        .is_some_and(|says| says.limit.is_none())
-    {
-        why.push("no file of the unit has LimitNPROC=".to_owned());
-    }
-    let why = why.join(", ");
-    let why = if why.is_empty() {
-        String::new()
-    } else {
-        format!(" ({why})")
-    };
-    if subject.operation == Operation::Exec && setter.pid != subject.caller.pid {
-        return format!(
-            "the limit was set in {whose}{why}, from which others are started as well: raise it for \
-             this program alone (ulimit, prlimit, limits.conf), before its setuid"
-        );
-    }
-    // What a process was before its execve had the same limits, and isn't to be seen any more.
-    let before = before(subject);
-    let others = match parent {
-        Some(_) if adopted => format!(", {before}, or by what started it and has ended"),
-        // Between fork and execve it is the parent's own code that runs.
-        Some(parent) if parent.comm != setter.comm && !sets_none_itself(&parent.comm) => {
-            format!(
-                ", by {} for it (a setting of its own), or {before}",
-                parent.comm
-            )
-        }
-        _ => format!(", or {before}"),
-    };
-    let files = match is_shell(&setter.comm) {
-        true => " (ulimit -u in its files: profile, rc)",
-        false => "",
-    };
-    format!(
-        "the limit was set in {whose}{why}: by {} itself{files}{others}; raise it there",
-        setter.comm
-    )
-}
-
-/// What runs in a shell's child before its execve is the user's; forktrace starts a command as it is.
-fn sets_none_itself(comm: &str) -> bool {
-    is_shell(comm) || comm == "forktrace"
-}
-
-/// Whether it takes over the children of processes that have ended: init, and users' managers.
-fn adopts(parent: &Member) -> bool {
-    parent.pid == 1 || parent.comm == "systemd"
-}
-
 fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>) -> String {
-    let Container { name, in_pod, .. } = container;
+    let Container {
+        name,
+        in_pod,
+        scheduler,
+        ..
+    } = container;
     let both = prlimit::with_hard(target, hard);
     // As Docker, Podman and CRI-O write that there is no limit.
     let ulimit = both.replace("infinity", "-1");
@@ -381,11 +379,12 @@ fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>
         Runtime::Lxc => {
             let both = both.replace("infinity", "unlimited");
             let manager = match proxmox(name) {
-                Some(file) => in_file(&file),
+                Some(file) => Some(in_file(&file)),
                 None => incus(name, "limits.kernel.nproc", &both),
             };
+            let manager = manager.map_or_else(String::new, |manager| format!(" ({manager})"));
             format!(
-                "configuration of container {name}: lxc.prlimit.nproc = {both} ({manager}), or an id \
+                "configuration of container {name}: lxc.prlimit.nproc = {both}{manager}, or an id \
                  range of its own"
             )
         }
@@ -395,8 +394,8 @@ fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>
              container of the node that is started then"
         ),
         Runtime::Podman => format!(
-            "--ulimit nproc={ulimit} when container {name} is created (Podman's default: default_ulimits \
-             in containers.conf)"
+            "--ulimit nproc={ulimit} when container {name} is created (Ulimit=nproc={ulimit} in a quadlet; \
+             Podman's default: default_ulimits in containers.conf)"
         ),
         Runtime::BuildKit => format!(
             "--ulimit nproc={ulimit} when the image is built (docker buildx build), or LimitNPROC={both} of \
@@ -406,10 +405,20 @@ fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>
             "LimitNPROC={both} of the service that runs the node's containers (containerd, docker), for \
              those that are started then: a pod's specification has no setting for it"
         ),
-        _ => format!(
-            "--ulimit nproc={ulimit} when container {name} is created (Docker's default: \
-             default-ulimits in daemon.json)"
-        ),
+        _ => match scheduler {
+            Some(Scheduler::Nomad) => format!(
+                "Nomad, specification of the job: config {{ ulimit {{ nproc = \"{ulimit}\" }} }} of the task \
+                 of container {name}"
+            ),
+            Some(Scheduler::Ecs) => format!(
+                "ECS, task definition: ulimits of container {name}, name nproc, softLimit and hardLimit \
+                 {ulimit}"
+            ),
+            None => format!(
+                "--ulimit nproc={ulimit} when container {name} is created (ulimits, nproc in a Compose \
+                 file; Docker's default: default-ulimits in daemon.json)"
+            ),
+        },
     }
 }
 
@@ -420,6 +429,7 @@ fn from_above(
     subject: &Subject<'_>,
     target: Target,
     hard: Option<Option<u64>>,
+    sources: &Sources,
 ) -> (String, String) {
     let Service { name, .. } = service;
     let has = format!("{name}, which has {}={}", setting(set), set.value);
@@ -435,14 +445,28 @@ fn from_above(
         "it is inherited from {has} in {}: all that it starts has the same",
         set.file.display()
     );
-    let own = edit_file(set, target, hard);
-    let edit = own.or_else(|| edit(service, NPROC, target, hard));
+    let own = edit_file(set, service, target, hard, sources);
+    let above = sources.above.as_ref();
+    let hidden = above.and_then(|above| above.hidden.as_deref());
+    let edit = own.or_else(|| edit(service, NPROC, target, hard, (hidden, sources.nixos)));
     (edit.unwrap_or_default(), note)
 }
 
-/// A drop-in that counts after what `systemctl edit` writes is to be changed itself.
-fn edit_file(set: &Assignment, target: Target, hard: Option<Option<u64>>) -> Option<String> {
-    let line = format!("[Service] {NPROC}={}", prlimit::with_hard(target, hard));
+/// Where a drop-in counts after what `systemctl edit` writes.
+fn edit_file(
+    set: &Assignment,
+    service: &Service,
+    target: Target,
+    hard: Option<Option<u64>>,
+    sources: &Sources,
+) -> Option<String> {
+    let line = Line {
+        unit: &service.name,
+        user: service.user,
+        setting: NPROC,
+        value: prlimit::with_hard(target, hard),
+        nixos: sources.nixos,
+    };
     edit_later(&set.file, "override.conf", "edit", &line)
 }
 
@@ -456,8 +480,13 @@ fn setting(set: &Assignment) -> String {
 }
 
 /// Nobody has set another than the kernel's own.
-fn inherited(subject: &Subject<'_>, target: Target, hard: Option<Option<u64>>) -> String {
-    if let Some(edit) = edit_unit(subject, NPROC, target, hard) {
+fn inherited(
+    subject: &Subject<'_>,
+    target: Target,
+    hard: Option<Option<u64>>,
+    sources: &Sources,
+) -> String {
+    if let Some(edit) = edit_unit(subject, NPROC, target, hard, sources) {
         return edit;
     }
     // A container's users have their limits from what has made it, whatever the host calls them.
@@ -466,18 +495,28 @@ fn inherited(subject: &Subject<'_>, target: Target, hard: Option<Option<u64>>) -
     }
     // `-` sets the hard limit too.
     let which = match hard {
-        Some(Some(hard)) if target.is_above(hard) => "-",
-        _ => "soft",
+        Some(Some(hard)) if target.is_above(hard) => Which::Both,
+        _ => Which::Soft,
     };
-    match &subject.caller.user {
-        Some(user) => format!("/etc/security/limits.d/: {user} {which} nproc {target}"),
+    let (domain, alone) = match &subject.caller.user {
+        Some(user) => (user.clone(), ""),
         // A directory service's user: no file of this machine has a name.
-        None if is_login(subject) => format!(
-            "/etc/security/limits.d/: :{} {which} nproc {target} (of that uid alone)",
-            subject.caller.uid
-        ),
-        None => where_started(subject),
+        None if is_login(subject) => (format!(":{}", subject.caller.uid), " (of that uid alone)"),
+        None => return where_started(subject),
+    };
+    if sources.nixos {
+        return nixos::nproc(&domain, which, target);
     }
+    if sources.no_pam {
+        return format!(
+            "raise the limit of what {domain} logs in by, such as sshd (OpenRC: `-u {target}` in rc_ulimit of \
+             /etc/conf.d/sshd): no service of PAM's reads /etc/security here"
+        );
+    }
+    format!(
+        "/etc/security/limits.d/: {domain} {} nproc {target}{alone}",
+        which.word()
+    )
 }
 
 /// Whether PAM has opened the session that it is in.

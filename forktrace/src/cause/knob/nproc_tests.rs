@@ -196,11 +196,12 @@ fn a_program_that_sets_it_for_its_children() {
     let told = of("apache2");
     assert!(
         told.contains(
-            "by report.cgi itself, by apache2 for it (a setting of its own), or by what ran in it \
+            "by report.cgi itself, by apache2 for it (RLimitNPROC), or by what ran in it \
              before (ulimit, prlimit, su); raise it there"
         ),
         "{told}"
     );
+    assert!(of("any").contains("by any for it (a setting of its own)"));
     assert!(!of("bash").contains("for it"));
     // `forktrace live -- prlimit … report.cgi`.
     assert!(!of("forktrace").contains("for it"));
@@ -305,6 +306,7 @@ fn above(name: &str, limit: Option<&str>) -> Option<Above> {
             container: None,
         },
         limit: limit.map(|value| assignment(value, "/etc/systemd/system/a.service.d/b.conf")),
+        hidden: None,
     })
 }
 
@@ -490,8 +492,8 @@ fn a_line_of_limits_d_is_not_for_what_systemd_starts() {
         let mut sources = chain(&[("x", 40, 1, SERVICE), (parent, 2800, 1, "/init.scope")]);
         sources.pam = pam(40, Which::Soft);
         sources.unit = Some(UnitSays {
-            limit: None,
             becomes_user,
+            ..UnitSays::default()
         });
         knob_of(SERVICE, Operation::Process, &sources).lasting
     };
@@ -515,6 +517,37 @@ fn a_job_has_it_from_slurm_or_lowers_its_own() {
         ),
     ]);
     assert!(of(&stepd).contains("PropagateResourceLimitsExcept=NPROC"));
+    // With that alone, jobs would have the same from the daemon.
+    let daemons = chain(&[
+        ("python3", 40, 1, JOB),
+        (
+            "slurmstepd",
+            40,
+            1,
+            "/system.slice/slurmstepd.scope/job_7/step_batch/slurm",
+        ),
+        ("init", 2800, 1, "/init.scope"),
+    ]);
+    assert!(
+        of(&daemons).starts_with(
+            "systemctl edit slurmd.service: [Service] LimitNPROC=100:2000, and slurm.conf: \
+             PropagateResourceLimitsExcept=NPROC"
+        ),
+        "{}",
+        of(&daemons)
+    );
+    let with_pam = Sources {
+        pam: pam(40, Which::Soft),
+        ..Sources::default()
+    };
+    let knob = knob_of(JOB, Operation::Process, &with_pam);
+    assert_eq!(
+        knob.notes,
+        [
+            "/etc/security/limits.d/90-x.conf of this host has `postgres soft nproc 40`, which jobs get where \
+             slurm.conf has UsePAM=1"
+        ]
+    );
     let own = chain(&[("python3", 40, 1, JOB), ("bash", 2800, 1, JOB)]);
     assert!(of(&own).contains("by python3 itself"));
 }
@@ -733,6 +766,7 @@ fn what_names_nobody_is_known_as_that() {
         &crate::cause::knob::cgroup::TASKS,
         9.into(),
         None,
+        false,
     );
     assert!(crate::cause::words::fix(None, lasting, None).is_vague());
 }
@@ -903,4 +937,245 @@ fn a_containers_own_limits_conf() {
         told.starts_with("--ulimit nproc=100:2000 when the image is built"),
         "{told}"
     );
+}
+
+/// Debian's clusters of PostgreSQL are instances, and postgresql@.service is edited for all of them: of two
+/// drop-ins with one name the instance's alone counts.
+#[test]
+fn what_systemctl_edit_would_hide_from_an_instance() {
+    const CLUSTER: &str = "/system.slice/system-postgresql.slice/postgresql@15-main.service";
+    let template = "/etc/systemd/system/postgresql@.service.d/override.conf";
+    let mut sources = Sources {
+        lineage: vec![
+            member(812, "postgres", 40, CLUSTER),
+            member(1, "systemd", 2800, "/init.scope"),
+        ],
+        unit: Some(UnitSays {
+            limit: Some(assignment("40", template)),
+            hidden: Some(PathBuf::from(template)),
+            ..UnitSays::default()
+        }),
+        ..Sources::default()
+    };
+    let of = |sources: &Sources| knob_of(CLUSTER, Operation::Process, sources).lasting;
+    let beside = format!(
+        "/etc/systemd/system/postgresql@15-main.service.d/zz-LimitNPROC.conf: [Service] \
+         LimitNPROC=100:2000, then systemctl daemon-reload (systemctl edit would hide {template} from this \
+         unit, with all that it says)"
+    );
+    assert_eq!(of(&sources), beside);
+    // It says something else, and is lost as well.
+    let unit = sources.unit.as_mut().unwrap();
+    unit.limit.as_mut().unwrap().file = PathBuf::from("/lib/systemd/system/postgresql@.service");
+    assert_eq!(of(&sources), beside);
+    sources.unit.as_mut().unwrap().hidden = None;
+    assert_eq!(
+        of(&sources),
+        "systemctl edit postgresql@15-main.service: [Service] LimitNPROC=100:2000"
+    );
+    // A user's manager is an instance, too.
+    let manager = "/user.slice/user-112.slice/user@112.service";
+    let unit = format!("{manager}/app.slice/x.service");
+    let mut sources = Sources {
+        above: above("user@112.service", Some("40")),
+        unit: says(None),
+        ..chain(&[
+            ("x", 40, 1, &unit),
+            ("systemd", 40, 1, &format!("{manager}/init.scope")),
+            ("init", 2800, 1, "/init.scope"),
+        ])
+    };
+    let delegate = "/etc/systemd/system/user@.service.d/override.conf";
+    sources.above.as_mut().unwrap().hidden = Some(PathBuf::from(delegate));
+    let told = knob_of(&unit, Operation::Process, &sources).lasting;
+    assert!(
+        told.starts_with("/etc/systemd/system/user@112.service.d/zz-LimitNPROC.conf: [Service]"),
+        "{told}"
+    );
+}
+
+/// sshd@.service, and what else a socket starts for each connection: an instance never comes again.
+#[test]
+fn a_service_of_one_connection() {
+    const SSH: &str =
+        "/system.slice/system-sshd.slice/sshd@5-192.0.2.1:22-198.51.100.7:4242.service";
+    let sources = Sources {
+        lineage: vec![
+            member(812, "sshd", 40, SSH),
+            member(1, "systemd", 2800, "/init.scope"),
+        ],
+        unit: says(Some("40")),
+        ..Sources::default()
+    };
+    assert_eq!(
+        knob_of(SSH, Operation::Process, &sources).lasting,
+        "systemctl edit sshd@.service: [Service] LimitNPROC=100:2000, of each connection's"
+    );
+}
+
+/// Sandboxes and hardened units: 0 and 1 are no mistakes.
+#[test]
+fn what_is_not_to_start_anything() {
+    let of = |value: u64| {
+        let sources = Sources {
+            lineage: vec![
+                member(812, "sshd", value, SERVICE),
+                member(500, "sshd", 2800, SERVICE),
+            ],
+            ..Sources::default()
+        };
+        let caller = caller();
+        let cgroup = Cgroup {
+            path: Some(SERVICE.to_owned()),
+            ..Cgroup::default()
+        };
+        let subject = Subject {
+            caller: &caller,
+            cgroup: &cgroup,
+            operation: Operation::Process,
+            errno: Errno::EAGAIN,
+            target: None,
+        };
+        knob(Some(value), 100.into(), &subject, &sources)
+    };
+    for value in [0, 1] {
+        let knob = of(value);
+        assert_eq!(knob.now, None);
+        assert!(
+            knob.notes[0].contains("kept from starting anything"),
+            "{knob:?}"
+        );
+    }
+    let knob = of(2);
+    assert_eq!(knob.now.as_deref(), Some("prlimit --pid 812 --nproc=100:"));
+    assert!(knob.notes.is_empty(), "{knob:?}");
+}
+
+/// Alpine without linux-pam: whatever stands in /etc/security, nobody reads it.
+#[test]
+fn a_host_without_pam() {
+    let mut sources = Sources {
+        lineage: vec![member(812, "x", 40, "/"), member(1, "init", 40, "/")],
+        init: Some(member(1, "init", 40, "/").bounds),
+        ..Sources::default()
+    };
+    let of = |sources: &Sources| knob_of("/", Operation::Process, sources).lasting;
+    assert_eq!(
+        of(&sources),
+        "/etc/security/limits.d/: postgres soft nproc 100"
+    );
+    sources.no_pam = true;
+    let told = of(&sources);
+    assert!(
+        told.contains("`-u 100` in rc_ulimit of /etc/conf.d/sshd"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("limits.d") && !told.contains("soft nproc"),
+        "{told}"
+    );
+}
+
+/// Files of NixOS are links into a store that nobody can write to.
+#[test]
+fn a_host_that_nixos_has_made() {
+    let mut sources = Sources {
+        pam: pam(40, Which::Soft),
+        nixos: true,
+        ..Sources::default()
+    };
+    sources.pam[0].soft.as_mut().unwrap().file = PathBuf::from("/nix/store/abc-limits.conf");
+    let login = "NixOS, configuration.nix, one more of security.pam.loginLimits: { domain = \"postgres\"; type \
+                 = \"soft\"; item = \"nproc\"; value = \"100\"; }";
+    let knob = knob_of(SESSION, Operation::Process, &sources);
+    assert_eq!(knob.lasting, login);
+    assert!(
+        knob.notes[0].starts_with("/nix/store/abc-limits.conf has"),
+        "{knob:?}"
+    );
+    sources.pam.clear();
+    sources.lineage = vec![member(812, "x", 40, SESSION), member(1, "init", 40, "/")];
+    sources.init = Some(member(1, "init", 40, "/").bounds);
+    assert_eq!(
+        knob_of(SESSION, Operation::Process, &sources).lasting,
+        login
+    );
+    sources.unit = says(Some("40"));
+    assert_eq!(
+        knob_of(SERVICE, Operation::Process, &sources).lasting,
+        "NixOS, configuration.nix: systemd.services.\"x\".serviceConfig.LimitNPROC = \"100:2000\";"
+    );
+    // A container's own systemd is another's.
+    let inner = "/lxc.payload.c1/system.slice/x.service";
+    let told = knob_of(inner, Operation::Process, &sources).lasting;
+    assert!(
+        told.starts_with("in container c1: systemctl edit"),
+        "{told}"
+    );
+}
+
+/// A run script becomes the service: what supervises it has no limit to give.
+#[test]
+fn what_a_run_script_has_set() {
+    let of = |comm: &str, parent: &str| {
+        let sources = Sources {
+            lineage: vec![member(812, comm, 40, "/"), member(500, parent, 2800, "/")],
+            ..Sources::default()
+        };
+        knob_of("/", Operation::Process, &sources).lasting
+    };
+    for supervisor in ["runsv", "s6-supervise", "supervise"] {
+        let told = of("nginx", supervisor);
+        assert!(
+            told.contains(&format!("by the run script of {supervisor}")),
+            "{told}"
+        );
+        assert!(
+            told.contains("chpst -p") && !told.contains("for it"),
+            "{told}"
+        );
+    }
+    let told = of("avahi-daemon", "init");
+    assert!(
+        told.contains("by avahi-daemon itself (rlimit-nproc in /etc/avahi"),
+        "{told}"
+    );
+    assert!(
+        of("supervisord", "sh").contains("by supervisord itself (minprocs in supervisord.conf)")
+    );
+    // A server forks, lowers the limit, and starts the other program.
+    for (comm, parent) in [("lsphp", "litespeed"), ("openlitespeed", "openlitespeed")] {
+        let told = of(comm, parent);
+        assert!(told.contains("Process Soft Limit"), "{told}");
+    }
+}
+
+/// Its limits are where its scheduler has them.
+#[test]
+fn a_container_of_a_schedulers_has_ulimits_of_its_own() {
+    let id = "0123456789abcdef".repeat(4);
+    for (path, wanted) in [
+        (
+            "/nomad.slice/share.slice/docker-ID.scope",
+            "config { ulimit { nproc = \"100:2000\" } }",
+        ),
+        (
+            "/ecs/0123456789abcdef0123456789abcdef/ID",
+            "ECS, task definition: ulimits of container ID, name nproc",
+        ),
+        (
+            "/system.slice/docker-ID.scope",
+            "ulimits, nproc in a Compose file",
+        ),
+    ] {
+        let path = path.replace("ID", &id);
+        let mut inner = member(812, "sh", 40, &path);
+        inner.levels = 2;
+        let sources = Sources {
+            lineage: vec![inner, member(500, "runc", 2800, "/system.slice/r.service")],
+            ..Sources::default()
+        };
+        let told = knob_of(&path, Operation::Process, &sources).lasting;
+        assert!(told.replace(&id, "ID").contains(wanted), "{path}: {told}");
+    }
 }

@@ -1,10 +1,9 @@
 //! A setting of the whole host: the file that gives it its value at boot is the one to change, for of
 //! several the last one counts.
 
-use super::target::Target;
+use super::{nixos, target::Target};
 use crate::{
     cause::{Context, words::fix},
-    host::unit_files::Assignment,
     model::Fix,
 };
 
@@ -17,14 +16,17 @@ pub(crate) struct Lasting {
     pub note: Option<String>,
 }
 
-/// How to have this setting at `value` (`N` where no number is known) from each boot on. `set`: what
-/// the files say.
-pub(crate) fn lasting(key: &str, value: Option<u64>, set: Option<&Assignment>) -> Lasting {
+/// How to have this setting at `value` (`N` where no number is known) from each boot on, by what the files
+/// of the host say.
+pub(crate) fn lasting(key: &str, value: Option<u64>, context: &Context) -> Lasting {
     let number = value.map_or_else(|| "N".to_owned(), |value| value.to_string());
     let line = format!("{key} = {number}");
-    let Some(set) = set else {
+    let Some(set) = &context.sysctl else {
         return Lasting {
-            way: format!("/etc/sysctl.d/: {line}"),
+            way: match context.nixos {
+                true => nixos::sysctl(key, &number),
+                false => format!("/etc/sysctl.d/: {line}"),
+            },
             note: None,
         };
     };
@@ -50,6 +52,7 @@ pub(crate) fn lasting(key: &str, value: Option<u64>, set: Option<&Assignment>) -
     let is_admins = set.file.starts_with("/etc");
     let name = set.file.file_name().unwrap_or_default().display();
     let way = match is_admins {
+        _ if context.nixos => nixos::sysctl(key, &number),
         true => format!("{file}: {line}"),
         // A package's file is written anew with the next version.
         false => format!("/etc/sysctl.d/, a file whose name comes after {name}: {line}"),
@@ -72,7 +75,7 @@ pub(crate) fn fixes(
     note: String,
     context: &Context,
 ) -> Vec<Fix> {
-    let lasting = lasting(key, target.number(), context.sysctl.as_ref());
+    let lasting = lasting(key, target.number(), context);
     let own = fix(now, lasting.way, note);
     let file = lasting.note.map(|note| fix(None, None, note));
     [own].into_iter().chain(file).collect()
@@ -86,18 +89,47 @@ pub(crate) fn write(key: &str, value: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::unit_files::Assignment;
+
+    fn set(file: &str, has: &str) -> Context {
+        Context {
+            sysctl: Some(Assignment {
+                value: has.to_owned(),
+                file: file.into(),
+            }),
+            ..Context::default()
+        }
+    }
 
     fn of(value: u64, file: &str, has: &str) -> Lasting {
-        let set = Assignment {
-            value: has.to_owned(),
-            file: file.into(),
+        lasting("kernel.pid_max", Some(value), &set(file, has))
+    }
+
+    /// Its files lead to a store that can't be written to.
+    #[test]
+    fn nixos_has_it_in_its_configuration() {
+        let context = Context {
+            nixos: true,
+            ..set("/etc/sysctl.d/60-nixos.conf", "32768")
         };
-        lasting("kernel.pid_max", Some(value), Some(&set))
+        let way = "NixOS, configuration.nix: boot.kernel.sysctl.\"kernel.pid_max\" = 66000;";
+        let told = lasting("kernel.pid_max", Some(66_000), &context);
+        assert_eq!(told.way, way);
+        assert!(
+            told.note
+                .unwrap()
+                .contains("60-nixos.conf has `kernel.pid_max = 32768`")
+        );
+        let unset = Context {
+            nixos: true,
+            ..Context::default()
+        };
+        assert_eq!(lasting("kernel.pid_max", Some(66_000), &unset).way, way);
     }
 
     #[test]
     fn a_file_that_counts_is_changed_itself() {
-        let none = lasting("kernel.pid_max", Some(66_000), None);
+        let none = lasting("kernel.pid_max", Some(66_000), &Context::default());
         assert_eq!(none.way, "/etc/sysctl.d/: kernel.pid_max = 66000");
         assert_eq!(none.note, None);
         let own = of(66_000, "/etc/sysctl.d/80-k8s.conf", "32768");
@@ -129,11 +161,8 @@ mod tests {
             "{told:?}"
         );
         assert_eq!(told.note, None);
-        let unknown = Assignment {
-            value: "4194304".to_owned(),
-            file: "/etc/sysctl.d/x.conf".into(),
-        };
-        let told = lasting("kernel.pid_max", None, Some(&unknown));
+        let unknown = set("/etc/sysctl.d/x.conf", "4194304");
+        let told = lasting("kernel.pid_max", None, &unknown);
         assert_eq!(told.way, "/etc/sysctl.d/x.conf: kernel.pid_max = N");
     }
 }

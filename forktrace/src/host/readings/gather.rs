@@ -14,7 +14,7 @@ use super::{
 use crate::evidence::OvercommitMode;
 use crate::host::cgroup::Reading;
 use crate::host::process::Bounds;
-use crate::host::{limits, mappings, process, unit_limits};
+use crate::host::{limits, mappings, own_namespaces, process, unit_limits};
 use crate::model::without_numbers;
 
 pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsError> {
@@ -53,7 +53,9 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
     }
     let passwd = Passwd::load().unwrap_or_default();
     let files = Path::new("/");
+    let are_hosts = own_namespaces::files_are_hosts(proc);
     readings.next = match subject {
+        _ if !are_hosts => None,
         Subject::User(uid) => {
             let name = passwd.name(*uid);
             let most = most_tasks(&readings, &hierarchies);
@@ -71,7 +73,9 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
     let members = members(subject, &readings.processes, proc);
     readings.main = main(subject, &members, &readings.processes, proc)?;
     read_cgroups(&mut readings, &hierarchies, &members, proc);
-    read_unit_limits(&mut readings, &hierarchies);
+    if are_hosts {
+        read_unit_limits(&mut readings, &hierarchies);
+    }
     for &pid in readings.main.iter().chain(&members) {
         if let Ok(limits) = Limits::read(proc, pid) {
             readings.limits.insert(pid, limits);

@@ -331,3 +331,61 @@ fn tasks_of_schedulers_that_look_like_units() {
         }
     ));
 }
+
+#[test]
+fn services_of_one_connection() {
+    for (unit, template) in [
+        (
+            "sshd@5-192.0.2.1:22-198.51.100.7:4242.service",
+            Some("sshd@.service"),
+        ),
+        (
+            "sshd@12-2001:db8::1:22-2001:db8::2:4242.service",
+            Some("sshd@.service"),
+        ),
+        (
+            "check-mk-agent@3-812-1000.service",
+            Some("check-mk-agent@.service"),
+        ),
+        ("x@7-unknown.service", Some("x@.service")),
+        ("postgresql@15-main.service", None),
+        ("getty@tty1.service", None),
+        ("user@1000.service", None),
+        ("x@1-2.service", None),
+        ("x@a-1-2.service", None),
+        ("5-812-1000.service", None),
+        ("x@5-812-1000.socket", None),
+    ] {
+        assert_eq!(of_connection(unit).as_deref(), template, "{unit}");
+    }
+}
+
+#[test]
+fn containers_of_schedulers() {
+    let ecs = "0123456789abcdef0123456789abcdef";
+    for (path, wanted) in [
+        (
+            "/nomad.slice/share.slice/docker-ID.scope",
+            Some(Scheduler::Nomad),
+        ),
+        ("/nomad.slice/share.slice/ID", Some(Scheduler::Nomad)),
+        ("/ecs/ECS/ID", Some(Scheduler::Ecs)),
+        (
+            "/ecstasks.slice/ecstasks-ECS.slice/docker-ID.scope",
+            Some(Scheduler::Ecs),
+        ),
+        ("/system.slice/docker-ID.scope", None),
+        ("/docker/ID", None),
+        // What an agent of ECS's runs itself isn't a task.
+        ("/ecs/ID", None),
+    ] {
+        let Kind::Container {
+            runtime, scheduler, ..
+        } = set_up(&path.replace("ECS", ecs)).kind
+        else {
+            panic!("{path}");
+        };
+        assert_eq!(scheduler, wanted, "{path}");
+        assert!(runtime == Runtime::Docker || scheduler.is_none(), "{path}");
+    }
+}

@@ -6,7 +6,7 @@ use crate::{
     host::{
         lineage::{self, Member},
         openrc, pam_limits,
-        setter::{self, Kind, Runtime, Service},
+        setter::{self, Kind, Runtime, Scheduler, Service},
         shell_files,
         unit_files::Assignment,
     },
@@ -38,6 +38,8 @@ pub(super) enum Origin<'a> {
     /// This process, which is out of the container that it came to be the limit of.
     Outside(&'a Member, Container),
     Slurm,
+    /// Slurm's daemon has it as well, from which jobs have theirs where nobody brings another.
+    Slurmd,
     /// As pid 1 has it: nobody has changed it.
     Kernel,
     Unknown,
@@ -137,12 +139,20 @@ fn in_job(sources: &Sources) -> Origin<'_> {
         let path = member.cgroup.as_deref().unwrap_or_default();
         matches!(setter::of(path).kind, Kind::Job { name: Some(_), .. })
     };
-    match lineage::first_alike(&sources.lineage).filter(|(_, parent)| is_in_job(parent)) {
-        // slurmstepd stands in the job's cgroups as well, with limits of its own.
-        Some((top, parent)) if !parent.comm.starts_with("slurmstepd") => {
-            Origin::Process(top, Some(parent))
-        }
-        _ => Origin::Slurm,
+    // slurmstepd stands in the job's cgroups as well, with limits of its own.
+    let first = lineage::first_alike(&sources.lineage);
+    if let Some((top, parent)) = first.filter(|(_, parent)| is_in_job(parent))
+        && !parent.comm.starts_with("slurmstepd")
+    {
+        return Origin::Process(top, Some(parent));
+    }
+    // It begins as a part of the daemon.
+    let soft = sources.process().map(|own| own.bounds.soft);
+    let has_it = |member: &Member| Some(member.bounds.soft) == soft;
+    let mut stepds = sources.lineage.iter();
+    match stepds.any(|member| member.comm.starts_with("slurmstepd") && has_it(member)) {
+        true => Origin::Slurmd,
+        false => Origin::Slurm,
     }
 }
 
@@ -200,19 +210,25 @@ pub(super) struct Container {
     pub runtime: Runtime,
     pub name: String,
     pub in_pod: bool,
+    pub scheduler: Option<Scheduler>,
 }
 
 pub(super) fn container(place: &setter::Setter) -> Option<Container> {
     match (&place.kind, &place.within) {
         (
             Kind::Container {
-                runtime, name, pod, ..
+                runtime,
+                name,
+                pod,
+                scheduler,
+                ..
             },
             _,
         ) => Some(Container {
             runtime: *runtime,
             name: name.clone(),
             in_pod: pod.is_some(),
+            scheduler: *scheduler,
         }),
         (_, Some(within)) => container(&setter::of(&within.path)),
         _ => None,

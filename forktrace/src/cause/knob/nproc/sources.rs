@@ -1,5 +1,7 @@
 //! What is read to find who has set the limit.
 
+use std::path::PathBuf;
+
 use crate::host::{
     lineage::Member, openrc, pam_limits, process::Bounds, setter::Service, shell_files,
     unit_files::Assignment,
@@ -27,6 +29,10 @@ pub struct Sources {
     pub openrc: Option<openrc::Service>,
     /// A line of the files that each shell reads, where a shell is the first that has the limit.
     pub shell: Option<shell_files::Line>,
+    /// No login reads limits.conf: the host has no PAM, or none of its services asks pam_limits.
+    pub no_pam: bool,
+    /// NixOS makes the host's files.
+    pub nixos: bool,
 }
 
 impl Sources {
@@ -43,6 +49,8 @@ pub struct UnitSays {
     pub limit: Option<Assignment>,
     /// systemd starts it as another user (User=), and no PAM session is opened for that (PAMName=).
     pub becomes_user: bool,
+    /// The drop-in that `systemctl edit` would hide from it ([`crate::host::unit_files`]).
+    pub hidden: Option<PathBuf>,
 }
 
 /// A service that others have their limits from.
@@ -52,4 +60,6 @@ pub struct Above {
     pub service: Service,
     /// LimitNPROC= of its files, or DefaultLimitNPROC= of the manager's; `None` where neither is set.
     pub limit: Option<Assignment>,
+    /// As of [`UnitSays`].
+    pub hidden: Option<PathBuf>,
 }
