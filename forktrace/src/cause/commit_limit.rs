@@ -7,16 +7,34 @@ use super::{
 use crate::model::{Limit, LimitKind, Memory, bytes};
 
 /// The setting that is in use, raised so far that what was refused fits, and a quarter more: a
-/// command for now, where one fits, and what lasts.
+/// command for now, where one fits, and what lasts. `whole`: what would be promised with all that is asked for after
+/// it, at most; that goes by sizes, and is left out where all of RAM and swap couldn't hold it.
 pub(super) fn raised(
     limit: &Limit,
     memory: &Memory,
+    whole: Option<u64>,
     context: &Context,
 ) -> Option<(Option<String>, Lasting)> {
     if limit.kind != LimitKind::CommitLimit {
         return None;
     }
-    let asked = limit.usage?.saturating_add(limit.requested?);
+    let refused = limit.usage?.saturating_add(limit.requested?);
+    let most = memory.total.zip(memory.swap_total);
+    let most = most.map_or(0, |(total, swap)| total.saturating_add(swap));
+    let whole = whole.filter(|whole| *whole > refused && *whole <= most);
+    let raised = whole.and_then(|whole| to_fit(limit, whole, memory, context));
+    raised
+        .filter(|(now, _)| now.is_some())
+        .or_else(|| to_fit(limit, refused, memory, context))
+}
+
+/// Raised so far that so many bytes may be promised, and a quarter more.
+fn to_fit(
+    limit: &Limit,
+    asked: u64,
+    memory: &Memory,
+    context: &Context,
+) -> Option<(Option<String>, Lasting)> {
     let reserves = limit.value?.saturating_sub(limit.bound()?);
     let target = asked.saturating_add(asked / 4).saturating_add(reserves);
     // What was promised a moment ago may be taken back by now.
@@ -81,7 +99,7 @@ mod tests {
             ..Memory::default()
         };
         change(&mut memory);
-        let (now, lasting) = super::raised(&limit, &memory, &Context::default())?;
+        let (now, lasting) = super::raised(&limit, &memory, None, &Context::default())?;
         Some((now, lasting.way))
     }
 

@@ -32,6 +32,9 @@ pub struct Context {
     pub sources: Sources,
     /// Whom the OOM killer may not kill in the limit's cgroup.
     pub unkillable: Option<Unkillable>,
+    /// What the host would have promised, at most, had a refused copy of an address space passed as a whole;
+    /// bytes.
+    pub whole_copy: Option<u64>,
     /// How much of the limit's cgroup this forktrace can see.
     pub visibility: Visibility,
     /// Of the limits that were full as well ([`super::also_full()`]), in their order: what their steps rest

@@ -104,7 +104,16 @@ fn by_snapshot(evidence: &Evidence) -> (Cause, Finding) {
     // else refuses, neither shows which it was.
     let doubtful = match first.0 {
         Cause::ExecInProgress => found.any(|_| true),
-        Cause::CgroupMemoryMax => overcommit::would_refuse(evidence) || found.any(|_| true),
+        // What the kernel keeps for itself fills v1's limit of it for good, as page cache fills the other.
+        Cause::CgroupMemoryMax | Cause::CgroupKernelMemoryMax => {
+            overcommit::would_refuse(evidence) || found.any(|_| true)
+        }
+        // As near as the kernel's counter is exact to, the copy can have passed; then a namespace without an init
+        // refuses for certain.
+        Cause::Overcommit => {
+            !overcommit::surely_refuses(evidence)
+                && found.any(|(cause, _)| cause == Cause::PidNamespaceDead)
+        }
         _ => false,
     };
     if doubtful {

@@ -18,7 +18,7 @@ use crate::{
     evidence::{
         CgroupLimit, Evidence, Overcommit, OvercommitMode, Sign, Stage, thread_stack::Check,
     },
-    model::{Errno, Fix, Limit, LimitKind, Operation, bytes},
+    model::{Certainty, Errno, Fix, Limit, LimitKind, Operation, bytes},
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -74,6 +74,13 @@ pub(super) fn would_refuse(e: &Evidence) -> bool {
             .is_some()
 }
 
+/// Whether they do whatever the kernel's counter keeps back.
+pub(super) fn surely_refuses(e: &Evidence) -> bool {
+    e.overcommit
+        .as_ref()
+        .is_some_and(Overcommit::surely_refuses_copy)
+}
+
 /// The kernel's comparison, made again at the return. Where the caller's mappings
 /// couldn't be read, the size of all that is private and writable stands in for what
 /// a fork promises; beside a pid namespace without init that isn't good enough.
@@ -117,17 +124,39 @@ fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
         return stack_summary(limit, &asked, subject);
     }
     match (limit.usage, limit.bound()) {
-        (Some(usage), Some(bound)) => format!(
-            "{}strict overcommit (vm.overcommit_memory=2): {}",
-            subject.opening(),
-            copy_refused(usage, limit.requested.unwrap_or(0), bound)
-        ),
+        (Some(usage), Some(bound)) => {
+            let asked = limit.requested.unwrap_or(0);
+            let refused = match v.certainty {
+                Certainty::Observed => mapping_refused(usage, asked, bound),
+                _ => copy_refused(usage, asked, bound),
+            };
+            format!(
+                "{}strict overcommit (vm.overcommit_memory=2): {refused}",
+                subject.opening()
+            )
+        }
         (_, Some(bound)) => format!(
             "{}heuristic overcommit (vm.overcommit_memory=0): it has one mapping of up to {asked}, more than RAM and swap together ({})",
             subject.opening(),
             bytes(bound)
         ),
         _ => format!("{}the overcommit policy refused it", subject.opening()),
+    }
+}
+
+/// What was seen is one mapping of the copy: `dup_mmap` asks for each by itself, and what is promised by then has the
+/// mappings before it. The limit can be another by now.
+fn mapping_refused(usage: u64, asked: u64, bound: u64) -> String {
+    let over = usage.saturating_add(asked) >= bound;
+    let [usage, asked, bound] = [usage, asked, bound].map(bytes);
+    if over {
+        format!(
+            "copying its private memory came to a mapping of {asked}, which would take the host from {usage} promised (what was copied before it included) over the {bound} allowed"
+        )
+    } else {
+        format!(
+            "copying its private memory came to a mapping of {asked}, which was refused; {usage} were promised by then, and {bound} are allowed now"
+        )
     }
 }
 
@@ -188,7 +217,8 @@ fn strict_fixes(limit: &Limit, stack: bool, context: &Context) -> Vec<Fix> {
         )
     };
     let memory = context.last_memory.as_ref();
-    let raised = memory.and_then(|memory| commit_limit::raised(limit, memory, context));
+    let whole = context.whole_copy.filter(|_| !stack);
+    let raised = memory.and_then(|memory| commit_limit::raised(limit, memory, whole, context));
     let (now, persistent, file) = match raised {
         Some((now, lasting)) => (now, lasting.way, lasting.note),
         // What it has now isn't known.
@@ -196,6 +226,11 @@ fn strict_fixes(limit: &Limit, stack: bool, context: &Context) -> Vec<Fix> {
     };
     let mut fixes = vec![fix(now, persistent, note.to_owned())];
     fixes.extend(file.map(|note| fix(None, None, note)));
+    let (promised, refused) = (limit.usage.unwrap_or(0), limit.requested.unwrap_or(0));
+    let rest = |whole: &u64| whole.saturating_sub(promised).saturating_sub(refused);
+    if let Some(whole) = whole.filter(|whole| rest(whole) > refused) {
+        fixes.push(fix(None, None, rest_of_copy(whole)));
+    }
     if !stack {
         fixes.push(fix(
             None,
@@ -204,6 +239,15 @@ fn strict_fixes(limit: &Limit, stack: bool, context: &Context) -> Vec<Fix> {
         ));
     }
     fixes
+}
+
+/// The mappings that come behind the refused one have to fit as well.
+fn rest_of_copy(whole: u64) -> String {
+    format!(
+        "the rest of its private memory is promised after that mapping, and has to fit too: with the whole \
+         copy the host would have promised up to {}",
+        bytes(whole)
+    )
 }
 
 fn heuristic_fixes(stack: bool, context: &Context) -> Vec<Fix> {
@@ -357,7 +401,8 @@ const PAGE: Page = Page {
 
 #[cfg(test)]
 mod tests {
-    use super::copy_refused;
+    use super::*;
+    use crate::model::Memory;
 
     #[test]
     fn what_is_said_of_a_copy_follows_from_the_numbers() {
@@ -370,5 +415,69 @@ mod tests {
         let near = copy_refused(240 * MIB, MIB, 242 * MIB);
         assert!(near.starts_with("240 MiB of the 242 MiB allowed"), "{near}");
         assert!(!near.contains("over the"), "{near}");
+    }
+
+    #[test]
+    fn a_mapping_that_was_refused_is_not_all_of_the_private_memory() {
+        const MIB: u64 = 1 << 20;
+        let over = mapping_refused(240 * MIB, 3 * MIB, 242 * MIB);
+        assert!(over.contains("a mapping of 3.0 MiB"), "{over}");
+        assert!(over.ends_with("over the 242 MiB allowed"), "{over}");
+        // Raised since.
+        let raised = mapping_refused(240 * MIB, 3 * MIB, 400 * MIB);
+        assert!(raised.ends_with("and 400 MiB are allowed now"), "{raised}");
+    }
+
+    /// Two hundred threads' stacks of 8 MiB each; the sixtieth is refused.
+    #[test]
+    fn advice_has_room_for_what_comes_behind_the_refused_mapping() {
+        const MIB: u64 = 1 << 20;
+        let mut limit = limit(&Overcommit {
+            mode: OvercommitMode::Never,
+            committed: 3500 * MIB,
+            commit_limit: 4000 * MIB,
+            admin_reserve: 0,
+            user_reserve: 0,
+            ram_and_swap: 8000 * MIB,
+            total_vm: 1700 * MIB,
+            private_writable: 1600 * MIB,
+            huge: 0,
+            largest_mapping: None,
+            refused: None,
+            accounted: None,
+        });
+        limit.usage = Some(3980 * MIB);
+        limit.requested = Some(8 * MIB);
+        limit.usable = limit.value;
+        let fixes = |whole_copy| {
+            let context = Context {
+                last_memory: Some(Memory {
+                    total: Some(8000 * MIB),
+                    swap_total: Some(0),
+                    huge_pages: Some(0),
+                    overcommit_kbytes: Some(4000 << 10),
+                    ..Memory::default()
+                }),
+                whole_copy,
+                ..Context::default()
+            };
+            strict_fixes(&limit, false, &context)
+        };
+        let kbytes = |fixes: &[Fix]| -> u64 {
+            let command = fixes[0].now.as_deref().unwrap();
+            command.split(' ').nth(1).unwrap().parse().unwrap()
+        };
+        let whole = 5100 * MIB;
+        assert!(kbytes(&fixes(None)) * 1024 < whole);
+        let all = fixes(Some(whole));
+        assert!(kbytes(&all) * 1024 > whole);
+        let note = |fixes: &[Fix]| {
+            fixes
+                .iter()
+                .any(|fix| fix.note == Some(rest_of_copy(whole)))
+        };
+        assert!(note(&all) && !note(&fixes(None)));
+        // One mapping is nearly all of it.
+        assert!(!note(&fixes(Some(3988 * MIB))));
     }
 }

@@ -87,7 +87,7 @@ impl Overcommit {
     /// [`Self::nearly_refuses_copy`]).
     pub fn surely_refuses(&self, bytes: u64) -> bool {
         let slack = match self.mode {
-            OvercommitMode::Never => self.ram_and_swap / 128,
+            OvercommitMode::Never => self.slack(),
             _ => 0,
         };
         self.refuses(bytes.saturating_sub(slack))
@@ -123,13 +123,35 @@ impl Overcommit {
     }
 
     /// As [`Self::refuses_copy`], but allows for what the kernel's counter
-    /// keeps back per CPU: up to 1/256 of RAM in all (mm/mm_init.c
-    /// `mm_compute_batch`), in either direction, doubled to be safe.
+    /// keeps back per CPU.
     pub fn nearly_refuses_copy(&self) -> bool {
-        let slack = self.ram_and_swap / 128;
         let accounted = self.accounted.unwrap_or(0);
         self.mode == OvercommitMode::Never
             && accounted > 0
-            && self.committed + accounted + slack >= self.allowed()
+            && self.committed + accounted + self.slack() >= self.allowed()
+    }
+
+    /// As [`Self::refuses_copy`], whatever that counter keeps back.
+    pub fn surely_refuses_copy(&self) -> bool {
+        match self.mode {
+            OvercommitMode::Never => self
+                .accounted
+                .is_some_and(|bytes| self.committed + bytes >= self.allowed() + self.slack()),
+            _ => self.refuses_copy() == Some(true),
+        }
+    }
+
+    /// How far the kernel's counter can be off: up to 1/256 of RAM in all (mm/mm_init.c `mm_compute_batch`), in
+    /// either direction, doubled to be safe.
+    fn slack(&self) -> u64 {
+        self.ram_and_swap / 128
+    }
+
+    /// What would be promised, at most, had all of the address space been copied: as far as the mappings' flags
+    /// weren't read, all that is private and writable counts.
+    pub fn with_whole_copy(&self) -> u64 {
+        let private = self.private_writable.saturating_sub(self.huge);
+        self.committed
+            .saturating_add(self.accounted.unwrap_or(private))
     }
 }

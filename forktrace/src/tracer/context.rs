@@ -111,6 +111,8 @@ impl Contexts {
                 None => Sources::default(),
             },
             unkillable: limit.and_then(|limit| knobs.unkillable(limit, errno)),
+            // The evidence has it, which isn't given to here.
+            whole_copy: None,
             holders,
             growth,
             wanted,

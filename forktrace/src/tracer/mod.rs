@@ -38,7 +38,7 @@ pub use start_times::StartTimes;
 
 use crate::{
     btf::BtfError,
-    cause::{Answer, Subject, answer, judge},
+    cause::{Answer, Context, Subject, answer, judge},
     host::{
         cgroup::Hierarchies,
         clock::Clock,
@@ -270,7 +270,11 @@ impl Tracer {
             errno,
             target: target.as_ref(),
         };
-        let context = self.contexts.of(&verdict, &subject);
+        let copied = decoded.evidence.overcommit.as_ref();
+        let context = Context {
+            whole_copy: copied.map(|copied| copied.with_whole_copy()),
+            ..self.contexts.of(&verdict, &subject)
+        };
         let Answer { summary, fix } = answer(&verdict, &subject, &context);
         Some(Record::Failure(Box::new(Failure {
             seq: self.seq,

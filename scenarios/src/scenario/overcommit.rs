@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::Result;
+use forktrace::arch::Page;
 use forktrace::cause::Cause;
 use forktrace::provoke::sys;
 use forktrace::record::{Errno, Unit};
@@ -29,6 +30,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "overcommit_ratio",
         reach: Reach::Host,
         run: |place| never(place, "ovr", 0, 128 << 20, true),
+    },
+    Scenario {
+        name: "overcommit_mappings",
+        reach: Reach::Host,
+        run: mappings,
     },
     Scenario {
         name: "overcommit_heuristic_150",
@@ -115,6 +121,59 @@ fn never(place: &Place, tag: &str, uid: u32, bytes: u64, by_ratio: bool) -> Resu
     let usage = Number::Between(committed.saturating_sub(slack), committed + bytes + slack);
     let value = Number::Exact(limit);
     let mut run = fire(cast, uid, &value, &usage)?;
+    run.keep(mode);
+    run.keep(kept);
+    Ok(run)
+}
+
+/// Mode 2, of a process with many mappings. The kernel asks for one after the other: what is refused is one of them,
+/// and those that come behind it have to fit as well.
+fn mappings(place: &Place) -> Result<Run> {
+    const MAPPINGS: u64 = 24;
+    const EACH: u64 = 4 << 20;
+    let apart = Page::here().bytes();
+    let mode = setting::set("vm/overcommit_memory", 1)?;
+    let kept = CommitLimit::keep()?;
+    let mut callers = Vec::new();
+    for kind in Kind::COPIES {
+        let comm = format!("ovm-{}", kind.label());
+        callers.push(Prober::start(&comm, *kind, place.count, || {
+            for _ in 0..MAPPINGS {
+                // What can't be written to keeps the mappings apart.
+                sys::map(EACH + apart)?.make_read_only(0, apart as usize)?;
+            }
+            Ok(Vec::new())
+        })?);
+    }
+    let bytes = MAPPINGS * EACH;
+    let committed = machine::meminfo("Committed_AS")?;
+    let room = committed + bytes / 2;
+    fs::write("/proc/sys/vm/overcommit_kbytes", (room / 1024).to_string())?;
+    mode.change(2)?;
+    let slack = 16 << 20;
+    let limit = WantedLimit {
+        name: None,
+        scope: Scope::Exact("host".to_owned()),
+        value: Number::Exact(machine::meminfo("CommitLimit")?),
+        usage: Number::Between(committed.saturating_sub(slack), committed + bytes + slack),
+        unit: Some(Unit::Bytes),
+        file: None,
+    };
+    let mut run = Run::default();
+    run.fire(&mut callers, |p, a| {
+        let mut expect = Expect::of(&p.actor, a, Cause::Overcommit)
+            .limit(limit.clone())
+            .may_be_unknown();
+        expect.errno = Errno::ENOMEM;
+        if !place.by_tracepoint() {
+            expect.requested = Some(EACH);
+            expect = expect
+                .says("came to a mapping of 4.0 MiB, which")
+                .says("with the whole copy the host would have promised up to ");
+        }
+        expect
+    })?;
+    run.keep(callers);
     run.keep(mode);
     run.keep(kept);
     Ok(run)

@@ -1,18 +1,21 @@
 //! `pid_namespace_dead`: the namespace that children go to has lost its init.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context, Result};
 use forktrace::cause::Cause;
+use forktrace::host::mappings;
 use forktrace::provoke::sys;
 use forktrace::record::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{Place, Reach, Run, Scenario, must_fail, skip};
+use super::overcommit::CommitLimit;
+use super::{Place, Reach, Run, Scenario, must_fail, must_succeed, skip};
 use crate::actor::{Actor, Prober};
 use crate::attempt::{Kind, attempts};
 use crate::expect::{Expect, Number, Scope, WantedLimit};
+use crate::{machine, setting};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -39,6 +42,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "pidns_first_child_refused",
         reach: Reach::Own,
         run: first_child,
+    },
+    Scenario {
+        name: "pidns_dead_near_overcommit",
+        reach: Reach::Host,
+        run: near_overcommit,
     },
 ];
 
@@ -203,6 +211,55 @@ fn first_child(place: &Place) -> Result<Run> {
     }
     run.keep(caller);
     run.keep(tree);
+    Ok(run)
+}
+
+/// Strict overcommit has room for a copy, and not more beside it than the kernel's counter can be off by: it lets the
+/// copy pass, as it does that of a caller whose namespace is alive, and the namespace refuses.
+fn near_overcommit(place: &Place) -> Result<Run> {
+    let mode = setting::set("vm/overcommit_memory", 1)?;
+    let reserves = [
+        setting::set("vm/admin_reserve_kbytes", 0)?,
+        setting::set("vm/user_reserve_kbytes", 0)?,
+    ];
+    let kept = CommitLimit::keep()?;
+    let count = place.count;
+    let start = |comm: &str, alive: bool| {
+        Actor::start(comm, move |link| {
+            sys::map(48 << 20)?;
+            if !alive {
+                outlive_namespace(0)?;
+            }
+            link.ready(Vec::<u64>::new());
+            link.ready(attempts(Kind::PLAIN, count));
+            Ok(())
+        })
+    };
+    let (mut passes, _) = start("pd-passes", true)?;
+    let (mut refused, _) = start("pd-near", false)?;
+    let copy = mappings::accounted(refused.pid() as u32).context("no smaps")?;
+    let slack = (machine::meminfo("MemTotal")? + machine::meminfo("SwapTotal")?) / 128;
+    let room = machine::meminfo("Committed_AS")? + copy.sum + slack / 2;
+    fs::write("/proc/sys/vm/overcommit_kbytes", (room / 1024).to_string())?;
+    mode.change(2)?;
+    must_succeed(&passes.go()?.attempts)?;
+    let attempts = refused.go()?.attempts;
+    must_fail(&attempts)?;
+    let mut run = Run::default();
+    for a in &attempts {
+        let mut expect = Expect::of(&refused, a, Cause::PidNamespaceDead);
+        expect.errno = Errno::ENOMEM;
+        run.expects.push(match place.by_tracepoint() {
+            true => expect.unknown(),
+            false => expect,
+        });
+    }
+    run.quiet.push(passes.pid() as u32);
+    run.keep(passes);
+    run.keep(refused);
+    run.keep(mode);
+    run.keep(reserves);
+    run.keep(kept);
     Ok(run)
 }
 

@@ -583,6 +583,40 @@ fn a_memory_cgroup_near_its_limit_is_not_the_cause_beside_a_dead_namespace() {
         o.committed = 4 << 30;
     }
     assert_eq!(verdict(&e).0, Cause::Unknown);
+    // The same beside kernel memory that is at its limit all the time.
+    e.pid_ns[0].dead = false;
+    assert_eq!(verdict(&e).0, Cause::Overcommit);
+    e.kernel_memory_near = Some(cgroup("/k", 90, Some(100)));
+    assert_eq!(verdict(&e).0, Cause::Unknown);
+    e.overcommit = None;
+    assert_eq!(verdict(&e).0, Cause::CgroupKernelMemoryMax);
+}
+
+/// Within what the kernel's counter keeps back, the copy can have passed; a namespace without an init refuses then.
+#[test]
+fn overcommit_that_is_only_near_is_not_the_cause_beside_a_dead_namespace() {
+    let named = |dead, over: i64| {
+        let mut e = roomy(Errno::ENOMEM, Stage::Unseen);
+        e.pid_ns[0].dead = dead;
+        if let Some(o) = &mut e.overcommit {
+            o.mode = OvercommitMode::Never;
+            o.accounted = Some(1 << 27);
+            let sum = o.allowed().saturating_add_signed(over);
+            o.committed = sum - (1 << 27);
+        }
+        verdict(&e).0
+    };
+    let near: i64 = 32 << 20;
+    for over in [-near, 0, near] {
+        assert_eq!(named(true, over), Cause::Unknown, "{over}");
+        assert_eq!(named(false, over), Cause::Overcommit, "{over}");
+    }
+    for (over, cause) in [
+        (8 * near, Cause::Overcommit),
+        (-8 * near, Cause::PidNamespaceDead),
+    ] {
+        assert_eq!(named(true, over), cause, "{over}");
+    }
 }
 
 #[test]
