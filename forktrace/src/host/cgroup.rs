@@ -299,7 +299,7 @@ impl Hierarchies {
     pub fn locate(&self, hierarchy: Hierarchy, cgroup: &Path, id: u64) -> Option<PathBuf> {
         let folder = self.visible(hierarchy, cgroup);
         folder
-            .filter(|folder| fs::metadata(folder).is_ok_and(|m| m.is_dir() && m.ino() == id))
+            .filter(|folder| is_cgroup(folder, id))
             .or_else(|| self.search(hierarchy, id).map(|(_, folder)| folder))
     }
 
@@ -495,6 +495,12 @@ impl Hierarchies {
             found.map(|folder| (mount, folder))
         })
     }
+}
+
+/// Whether a folder is the cgroup with this kernfs id. One that was removed can have been made again by now, with the same
+/// name and another id: the next start of a service, of a container.
+pub fn is_cgroup(folder: &Path, id: u64) -> bool {
+    fs::metadata(folder).is_ok_and(|m| m.is_dir() && m.ino() == id)
 }
 
 /// A unit's name with its suffix: one without means a service, as for systemctl.

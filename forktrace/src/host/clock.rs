@@ -17,12 +17,24 @@ const ATTEMPTS: u32 = 5;
 
 /// CLOCK_MONOTONIC, which bpf_ktime_get_ns counts as well.
 fn monotonic_ns() -> u64 {
+    nanoseconds(libc::CLOCK_MONOTONIC)
+}
+
+/// CLOCK_BOOTTIME, in which /proc says when a process began, at the time of the monotonic clock's `ns`: they are apart
+/// by how long the machine was suspended.
+pub fn boot_ns(ns: u64) -> u64 {
+    let monotonic = monotonic_ns();
+    let boot = nanoseconds(libc::CLOCK_BOOTTIME);
+    boot.saturating_sub(monotonic).saturating_add(ns)
+}
+
+fn nanoseconds(clock: libc::clockid_t) -> u64 {
     let mut t = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: a valid clock and a live timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut t) };
+    unsafe { libc::clock_gettime(clock, &raw mut t) };
     (t.tv_sec as u64) * 1_000_000_000 + t.tv_nsec as u64
 }
 
@@ -87,5 +99,11 @@ mod tests {
         assert!(earlier < now, "{earlier} {now}");
         assert_eq!(now.len(), "2026-11-22T13:14:15.123456789Z".len());
         assert!(now.ends_with('Z'));
+    }
+
+    #[test]
+    fn the_clock_of_processes_is_never_behind() {
+        let now = monotonic_ns();
+        assert!(boot_ns(now) >= now);
     }
 }

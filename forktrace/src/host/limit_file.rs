@@ -3,9 +3,11 @@
 use std::{
     fs::File,
     io::{self, Read},
+    path::Path,
 };
 
-use crate::model::{Limit, LimitKind, Owner};
+use super::cgroup::is_cgroup;
+use crate::model::{CgroupOwner, Limit, LimitKind, Owner};
 
 /// cgroup v1 has no word for "no limit", but the largest number of whole pages.
 const UNLIMITED_V1: u64 = 1 << 62;
@@ -26,10 +28,20 @@ pub fn current(limit: &Limit, in_pid_namespace: bool) -> Option<Option<u64>> {
         | LimitKind::NrOpen => true,
         _ => false,
     };
-    if !is_its_own {
+    if !is_its_own || matches!(limit.owner, Owner::Cgroup(_)) && cgroup_folder(limit).is_none() {
         return None;
     }
     parse(&first_bytes(limit.file.as_deref()?).ok()?)
+}
+
+/// The folder of a cgroup's limit, if it is still that cgroup's, as far as its id is known.
+pub fn cgroup_folder(limit: &Limit) -> Option<&Path> {
+    let folder = Path::new(limit.file.as_deref()?).parent()?;
+    let is_there = match &limit.owner {
+        Owner::Cgroup(CgroupOwner { id: Some(id), .. }) => is_cgroup(folder, *id),
+        _ => folder.is_dir(),
+    };
+    is_there.then_some(folder)
 }
 
 /// More than any number has; /proc and cgroups give it in one piece.
@@ -66,6 +78,32 @@ mod tests {
         ] {
             assert_eq!(parse(text), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn a_cgroup_that_was_made_again_is_another() {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = std::env::temp_dir().join(format!("forktrace-again-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("pids.max");
+        std::fs::write(&file, "7\n").unwrap();
+        let id = std::fs::metadata(&folder).unwrap().ino();
+        let of = |id| {
+            let owner = Owner::Cgroup(CgroupOwner {
+                path: Some("/a".to_owned()),
+                id,
+            });
+            let limit = Limit {
+                file: Some(file.display().to_string()),
+                ..Limit::new(LimitKind::PidsMax, owner, Unit::Tasks)
+            };
+            (current(&limit, false), cgroup_folder(&limit).is_some())
+        };
+        assert_eq!(of(Some(id)), (Some(Some(7)), true));
+        assert_eq!(of(None), (Some(Some(7)), true));
+        assert_eq!(of(Some(id + 1)), (None, false));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(of(Some(id)), (None, false));
     }
 
     #[test]

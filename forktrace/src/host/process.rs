@@ -222,6 +222,14 @@ pub fn is_deadline(proc: &Path, pid: u32) -> bool {
     stat_field(&text, 41).is_some_and(|field| field == b"6")
 }
 
+/// A thread's name as the kernel has it, without an end of the line; `None` where the process, or that thread of it, has
+/// ended. By it a process is known again whose id can be another's by now.
+pub fn thread_name(proc: &Path, pid: u32, tid: u32) -> Option<Vec<u8>> {
+    let mut name = fs::read(proc.join(format!("{pid}/task/{tid}/comm"))).ok()?;
+    name.pop_if(|last| *last == b'\n');
+    Some(name)
+}
+
 /// When it was started, in clock ticks since boot: /proc/PID/stat, field 22.
 pub fn started(proc: &Path, pid: u32) -> Option<u64> {
     let text = fs::read(proc.join(format!("{pid}/stat"))).ok()?;

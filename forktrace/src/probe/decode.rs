@@ -7,6 +7,7 @@
 //! in a chroot. A verdict that rests on it is `inferred`, unless the stage and the errno leave
 //! one cause without it; numbers that would refuse nobody are left out.
 
+mod exe;
 mod numbers;
 mod paths;
 mod text;
@@ -29,8 +30,8 @@ use crate::{
     arch::{Page, syscall_name},
     evidence::{CgroupLimit, Evidence, Stage},
     host::{
-        cgroup::{Hierarchies, Resource, Version},
-        clock::Clock,
+        cgroup::{Hierarchies, Resource, Version, is_cgroup},
+        clock::{self, Clock},
         first_ids::FirstIds,
         huge_pages,
         limits::{Files, HostNow},
@@ -258,8 +259,7 @@ impl Decoder {
                     && evidence.memory_delta.is_some_and(|delta| delta != 0) =>
             {
                 for cgroup in &mut evidence.memory {
-                    let file = cgroup.file.as_ref().map(Path::new);
-                    cgroup.events = file.and_then(past::ooms_at);
+                    cgroup.events = file_of(cgroup).and_then(past::ooms_at);
                 }
             }
             // A longer way can have the one that refused beyond those that are recorded.
@@ -269,8 +269,7 @@ impl Decoder {
                     && !self.local_refusals =>
             {
                 for cgroup in &mut evidence.pids {
-                    let file = cgroup.file.as_ref().map(Path::new);
-                    cgroup.events = file.and_then(past::refusals_at);
+                    cgroup.events = file_of(cgroup).and_then(past::refusals_at);
                 }
             }
             Stage::AfterCgroups => evidence.sched_ext = self.schedulers.just_now(),
@@ -283,9 +282,8 @@ impl Decoder {
         // Another pid namespace's /proc has another process by this number, or none.
         let exe = self
             .proc_is_hosts
-            .then(|| std::fs::read_link(format!("/proc/{}/exe", event.tgid)).ok())
-            .flatten()
-            .map(|p| std::os::unix::ffi::OsStringExt::into_vec(p.into_os_string()));
+            .then(|| exe::of(Path::new("/proc"), event, clock::boot_ns(event.time_ns)))
+            .flatten();
         let (exe, exe_hex) = exe.map_or((None, None), |bytes| {
             let (text, hex) = lossy(&bytes);
             (Some(text), hex)
@@ -385,6 +383,12 @@ impl Decoder {
             events: None,
         }
     }
+}
+
+/// The limit's file, if it is still of the cgroup that had it.
+fn file_of(cgroup: &CgroupLimit) -> Option<&Path> {
+    let file = Path::new(cgroup.file.as_ref()?);
+    is_cgroup(file.parent()?, cgroup.id).then_some(file)
 }
 
 /// The limits on the way up from the caller's cgroup.

@@ -10,6 +10,7 @@ use crate::{
         growth::{self, Growth, Growths},
         holders::Scope,
         identity,
+        limit_file::cgroup_folder,
         lineage::{self, Member},
         oom_score::{Unkillable, Unkillables},
         openrc, own_namespaces, pam_limits,
@@ -99,7 +100,9 @@ impl Knobs {
             // Of the others nobody asks who has set them.
             let generations = if is_nproc { lineage::GENERATIONS } else { 1 };
             let pid = subject.caller.pid;
-            sources.lineage = lineage::of(Path::new(PROC), pid, generations, resource);
+            if is_there(subject) {
+                sources.lineage = lineage::of(Path::new(PROC), pid, generations, resource);
+            }
             sources.ended = sources.lineage.is_empty();
             if is_nproc && sources.ended {
                 sources.lineage = of_ended(limit, subject);
@@ -148,7 +151,7 @@ impl Knobs {
     /// The refused process alone.
     pub(super) fn of_caller(&self, subject: &Subject<'_>) -> Sources {
         let mut sources = Sources::default();
-        if self.pids_are_hosts {
+        if self.pids_are_hosts && is_there(subject) {
             let pid = subject.caller.pid;
             sources.lineage = lineage::of(Path::new(PROC), pid, 1, |limits| limits.processes);
         }
@@ -158,14 +161,17 @@ impl Knobs {
     fn files(&mut self, subject: &Subject<'_>) -> Sources {
         let unit = subject.cgroup.path.as_deref().and_then(service);
         let sees_host = self.sees_host;
-        let pid = self.pids_are_hosts.then_some(subject.caller.pid);
+        let pids_are_hosts = self.pids_are_hosts;
         let path = subject.cgroup.path.as_deref().unwrap_or_default();
         let key = Key {
             unit,
             caller: Some((subject.caller.uid, Place::of(path))),
         };
         self.known.get(key, |key| match sees_host {
-            true => read(key, subject, pid),
+            true => {
+                let there = pids_are_hosts && is_there(subject);
+                read(key, subject, there.then_some(subject.caller.pid))
+            }
             false => Sources::default(),
         })
     }
@@ -175,7 +181,7 @@ impl Knobs {
         if errno != Errno::ENOMEM || Resource::of_limit(&limit.kind) != Some(Resource::Memory) {
             return None;
         }
-        let folder = Path::new(limit.file.as_deref()?).parent()?;
+        let folder = cgroup_folder(limit)?;
         if !self.pids_are_hosts {
             return None;
         }
@@ -196,13 +202,23 @@ impl Knobs {
             return None;
         }
         // A thread has a name of its own.
-        let leader = Status::read(proc, subject.caller.pid).ok();
+        let leader = is_there(subject)
+            .then(|| Status::read(proc, subject.caller.pid).ok())
+            .flatten();
         let program = leader.map_or_else(|| subject.caller.comm.clone(), |leader| leader.comm);
         if program != largest {
             return None;
         }
         self.growths.of(proc, limit, &scope()?, &program)
     }
+}
+
+/// Whether the refused process is there still, by the thread that asked: where ids have run out, one that is given back
+/// is another process's at once.
+fn is_there(subject: &Subject<'_>) -> bool {
+    let caller = subject.caller;
+    process::thread_name(Path::new(PROC), caller.pid, caller.tid)
+        .is_some_and(|name| String::from_utf8_lossy(&name) == caller.comm)
 }
 
 /// What files say of a unit, and of a user's logins.

@@ -9,6 +9,7 @@ mod filters;
 mod full_disk;
 mod half_attached;
 mod holders;
+mod id_again;
 mod inside;
 mod instances;
 mod journal;
@@ -68,6 +69,7 @@ const ANYWHERE: &[&[Behaviour]] = &[
     report::BEHAVIOURS,
     full_disk::BEHAVIOURS,
     out_of_sight::BEHAVIOURS,
+    id_again::BEHAVIOURS,
     unit_limit::BEHAVIOURS,
     postgres::BEHAVIOURS,
     postgres_overcommit::BEHAVIOURS,

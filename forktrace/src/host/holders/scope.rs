@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    host::cgroup::{Hierarchies, Resource, Version},
+    host::{
+        cgroup::{Hierarchies, Resource, Version},
+        limit_file::cgroup_folder,
+    },
     model::{CgroupOwner, Limit, LimitKind, Owner, UserNamespaceOwner},
 };
 
@@ -117,11 +120,8 @@ fn of_cgroup(
 ) -> Option<Scope> {
     let controller = Resource::of_limit(&limit.kind)?.controller();
     let (hierarchy, version) = hierarchies.of_controller(controller);
-    let of_file = || -> Option<PathBuf> {
-        let folder = Path::new(limit.file.as_ref()?).parent()?;
-        folder.is_dir().then(|| folder.to_owned())
-    };
-    let folder = of_file().or_else(|| {
+    let of_file = cgroup_folder(limit).map(Path::to_owned);
+    let folder = of_file.or_else(|| {
         // A name that is no UTF-8, or a cgroup namespace: found by its id.
         let path = owner.path.as_deref().unwrap_or("/");
         hierarchies.locate(hierarchy, Path::new(path), owner.id?)
