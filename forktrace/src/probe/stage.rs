@@ -39,11 +39,51 @@ pub(super) fn was_skipped(event: &FailureEvent, probes: &Outcome) -> bool {
         && event.facts.bits & (fact::CHILD_SEEN | fact::NPROC_ASKED) == 0
 }
 
-/// Takes out what the stages noted: what is left was read at the return.
+/// Takes out what the stages noted: what is left was read at the return. Where a stage had noted whose limit it was,
+/// the return has left that as it was, and it can be an earlier creation's: those that are full now take its place.
 pub(super) fn forget(event: &mut FailureEvent) {
+    let noted = event.facts.bits;
     event.stage = Noted::Unseen as u8;
     event.facts.bits &= !NOTED;
     event.memcg_oom = CgroupLimit::default();
+    if noted & fact::PIDS_SEEN != 0 {
+        event.facts.pids = full_pids(event);
+    }
+    if noted & (fact::NPROC_ASKED | fact::CAP_DENIED) != 0 {
+        nproc_at_return(event);
+    }
+}
+
+/// The first cgroup on the way up that had no room for a task at the return.
+fn full_pids(event: &FailureEvent) -> CgroupLimit {
+    let way = event.pids.iter().take(usize::from(event.pids_len));
+    let full = way.copied().find(|limit| limit.usage >= limit.limit);
+    full.unwrap_or_default()
+}
+
+/// The first level of RLIMIT_NPROC that had no room at the return, as `forktrace-ebpf/src/facts.rs` `of_nproc` finds it.
+fn nproc_at_return(event: &mut FailureEvent) {
+    event.facts.bits &= !(fact::NPROC_FULL | fact::NEW_USER_NS);
+    // The way begins with the effective user, whose counts are not at hand.
+    if event.clone_flags & clone::NEWUSER != 0 && event.euid != event.uid {
+        return;
+    }
+    let levels = event.user_ns.iter().take(usize::from(event.user_ns_len));
+    // As numbers without sign: "no limit" is the largest.
+    let full = levels
+        .copied()
+        .enumerate()
+        .find(|(_, level)| level.usage as u64 >= level.limit as u64);
+    let Some((at, level)) = full else {
+        return;
+    };
+    let facts = &mut event.facts;
+    facts.bits |= fact::NPROC_FULL;
+    facts.nproc_level = at as u8;
+    facts.nproc_usage = level.usage;
+    facts.nproc_limit = level.limit;
+    facts.nproc_uid = level.uid;
+    facts.nproc_limit_ns = level.limit_ns;
 }
 
 /// What stages note, and not the failing return.
@@ -136,6 +176,8 @@ fn no_note(event: &FailureEvent, probes: &Outcome) -> Stage {
 
 #[cfg(test)]
 mod tests {
+    use forktrace_common::event::UserNsLimit;
+
     use super::*;
     use crate::probe::{decode::event_of, outcome::Attached, style::Style};
 
@@ -246,6 +288,47 @@ mod tests {
             assert_eq!(of(signs(&event, &watched, true)), Sign::Unwatched);
             assert_eq!(of(signs(&event, &probes(&[]), false)), Sign::Unwatched);
         }
+    }
+
+    /// Its note had been left by a creation that another limit refused.
+    #[test]
+    fn what_is_doubted_is_judged_by_the_limits_of_the_return() {
+        let limit = |id, usage| CgroupLimit {
+            id,
+            usage,
+            limit: 5,
+            ..CgroupLimit::default()
+        };
+        let of_user = |usage, limit, limit_ns| UserNsLimit {
+            usage,
+            limit,
+            limit_ns,
+            uid: 1000,
+            ..UserNsLimit::default()
+        };
+        let doubted = |above: i64, own: i64| {
+            let mut event = event(Noted::Cgroups);
+            event.facts.bits = fact::PIDS_SEEN | fact::NPROC_ASKED | fact::NPROC_FULL;
+            event.facts.pids = limit(7, 5);
+            event.facts.nproc_usage = 3;
+            event.facts.nproc_limit = 3;
+            event.pids[0] = limit(7, 4);
+            event.pids[1] = limit(8, above);
+            event.pids_len = 2;
+            event.user_ns[0] = of_user(own, 9, 0);
+            event.user_ns[1] = of_user(400, -1, 77);
+            event.user_ns_len = 2;
+            forget(&mut event);
+            event
+        };
+        let full = doubted(6, 9);
+        assert_eq!((full.facts.pids.id, full.facts.pids.usage), (8, 6));
+        assert_eq!(full.facts.bits, fact::NPROC_FULL);
+        let nproc = (full.facts.nproc_usage, full.facts.nproc_limit);
+        assert_eq!(nproc, (9, 9));
+        assert_eq!(full.facts.nproc_uid, 1000);
+        let roomy = doubted(4, 8);
+        assert_eq!((roomy.facts.pids.id, roomy.facts.bits), (0, 0));
     }
 
     /// Debian's kernels ask for CAP_SYS_ADMIN before CLONE_NEWUSER too, and are given it.
