@@ -16,9 +16,9 @@ use crate::{
         page::{Page, check, myth, remedy, step},
         words::{fix, numbers, shell_word},
     },
-    evidence::{Evidence, Overcommit, Sign, Stage},
+    evidence::{CgroupLimit, Evidence, Overcommit, Sign, Stage},
     host::oom_score::Unkillable,
-    model::{Errno, Fix, LimitKind},
+    model::{Errno, Fix, Limit, LimitKind},
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -36,7 +36,7 @@ fn seen(e: &Evidence) -> Option<Finding> {
         return None;
     }
     if let Some(cgroup) = &e.memory_refused {
-        return Finding::observed(limits::memory(cgroup));
+        return Finding::observed(refusing(e, cgroup));
     }
     // Without an OOM killer (v1) nothing is asked; the numbers must do. A full
     // cgroup that has one would have killed, and let the creation go on.
@@ -59,6 +59,22 @@ fn seen(e: &Evidence) -> Option<Finding> {
     Finding::inferred(limits::memory(full))
 }
 
+/// The limit for which the OOM killer was called, and found nobody. In v1 that can be the one of memory and swap
+/// together (mm/memcontrol.c `try_charge_memcg` asks it first), which isn't read: where the other one has room by now,
+/// what was in use isn't known.
+fn refusing(e: &Evidence, cgroup: &CgroupLimit) -> Limit {
+    let mut limit = limits::memory(cgroup);
+    if limit.kind == LimitKind::MemoryLimit && !e.is_full_of_memory(cgroup) {
+        limit.usage = None;
+    }
+    limit
+}
+
+/// Whether it can have been v1's other limit that refused.
+fn may_be_of_swap(limit: &Limit) -> bool {
+    limit.kind == LimitKind::MemoryLimit && limit.usage.is_none()
+}
+
 /// A pid namespace without init refuses for certain where it is come to.
 pub(super) fn explained_by_pid_ns(e: &Evidence) -> bool {
     matches!(
@@ -78,6 +94,11 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
 
 fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
     match &v.limit {
+        Some(limit) if may_be_of_swap(limit) => format!(
+            "{}memory cgroup {} was full, of memory or of memory and swap together, and its OOM killer found no victim",
+            subject.opening(),
+            limit.owner
+        ),
         Some(limit) => format!(
             "{}memory cgroup {} is full ({}), and its OOM killer is off or found no victim",
             subject.opening(),
@@ -93,7 +114,8 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
         return Vec::new();
     };
     let target = target::bytes(Some(limit), context);
-    let file = limit.file.as_deref().and_then(shell_word);
+    let file = limit.file.as_deref().filter(|_| !may_be_of_swap(limit));
+    let file = file.and_then(shell_word);
     let now = file.and_then(|file| target.command(|n| format!("echo {n} > {file}")));
     let says = context.unit_limit.as_ref();
     let raise = lasting(limit, &MEMORY, target, says, context.nixos);
@@ -109,13 +131,38 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
             fixes
         }
         None => {
-            let note = "processes with oom_score_adj -1000 can't be killed to make room".to_owned();
-            outside::fixes(limit, subject, context, fix(now, raise, note))
+            let none_spared = context
+                .unkillable
+                .as_ref()
+                .is_some_and(|u| u.all > 0 && u.never == 0);
+            let note = match none_spared {
+                true => ALL_DYING,
+                false => "processes with oom_score_adj -1000 can't be killed to make room",
+            };
+            outside::fixes(limit, subject, context, fix(now, raise, note.to_owned()))
         }
     };
     fixes.extend(binds(&limit.owner, &MEMORY).map(|note| fix(None, None, note)));
+    if limit.kind == LimitKind::MemoryLimit {
+        let note = match may_be_of_swap(limit) {
+            true => BOTH_LIMITS,
+            false => NOT_ABOVE,
+        };
+        fixes.push(fix(None, None, note.to_owned()));
+    }
     fixes
 }
+
+/// mm/oom_kill.c `oom_evaluate_task` passes over what has been killed and reaped already (MMF_OOM_SKIP).
+const ALL_DYING: &str = "none of its processes has oom_score_adj -1000 now: what the OOM killer could take may have been \
+     dying already, and a fork that is tried again passes then";
+
+const BOTH_LIMITS: &str = "cgroup v1 limits memory and swap together by a second file, memory.memsw.limit_in_bytes (Docker: \
+     --memory-swap): compare both with memory.usage_in_bytes and memory.memsw.usage_in_bytes";
+
+/// mm/memcontrol.c (6.11+: memcontrol-v1.c) `mem_cgroup_resize_max`.
+const NOT_ABOVE: &str = "the kernel takes nothing above memory.memsw.limit_in_bytes (Docker: --memory-swap), where there is \
+     one: if that is as low, raise it first";
 
 /// Why there is no victim, where it is so for most of the processes, and what to change.
 fn spared(u: &Unkillable) -> Option<(String, String)> {
@@ -273,3 +320,76 @@ const PAGE: Page = Page {
         Cause::FatalSignal,
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Certainty, Cgroup, Operation, Owner, Unit, caller::tests::caller};
+
+    fn notes(kind: LimitKind, usage: Option<u64>, unkillable: Option<Unkillable>) -> Vec<String> {
+        let limit = Limit {
+            value: Some(100 << 20),
+            usage,
+            file: Some(format!("/m/{kind}")),
+            ..Limit::new(kind, Owner::cgroup("/a"), Unit::Bytes)
+        };
+        let verdict = Verdict {
+            cause: Cause::CgroupMemoryMax,
+            certainty: Certainty::Observed,
+            limit: Some(limit),
+            candidates: Vec::new(),
+        };
+        let subject = Subject {
+            caller: &caller(),
+            cgroup: &Cgroup::default(),
+            operation: Operation::Process,
+            errno: Errno::ENOMEM,
+            target: None,
+        };
+        let context = Context {
+            unkillable,
+            ..Context::default()
+        };
+        let fixes = fixes(&verdict, &subject, &context).into_iter();
+        fixes
+            .flat_map(|fix| [fix.now, fix.note].into_iter().flatten())
+            .collect()
+    }
+
+    fn has(notes: &[String], part: &str) -> bool {
+        notes.iter().any(|note| note.contains(part))
+    }
+
+    #[test]
+    fn nobody_is_spared_where_all_could_be_killed() {
+        let of = |never| {
+            Some(Unkillable {
+                all: 9,
+                never,
+                from: None,
+            })
+        };
+        let full = Some(100 << 20);
+        let told = |unkillable| notes(LimitKind::MemoryMax, full, unkillable);
+        assert!(has(&told(of(0)), "may have been dying already"));
+        for unkillable in [None, of(2)] {
+            let told = told(unkillable);
+            assert!(has(&told, "can't be killed to make room"), "{told:?}");
+        }
+        assert!(has(&told(of(9)), "all 9 of its processes have"));
+    }
+
+    #[test]
+    fn of_two_limits_of_v1_none_is_proposed_that_has_room() {
+        let told = |kind, usage| notes(kind, usage, None);
+        let v1 = told(LimitKind::MemoryLimit, Some(100 << 20));
+        assert!(has(&v1, "echo ") && has(&v1, NOT_ABOVE), "{v1:?}");
+        let either = told(LimitKind::MemoryLimit, None);
+        assert!(
+            !has(&either, "echo ") && has(&either, BOTH_LIMITS),
+            "{either:?}"
+        );
+        let v2 = told(LimitKind::MemoryMax, Some(100 << 20));
+        assert!(has(&v2, "echo ") && !has(&v2, "memsw"), "{v2:?}");
+    }
+}

@@ -327,7 +327,8 @@ impl Evidence {
         full.find(|c| c.events != Some(0))
     }
 
-    fn is_full_of_memory(&self, cgroup: &CgroupLimit) -> bool {
+    /// Whether it can have had no room, before the half-made child gave back what it had charged.
+    pub fn is_full_of_memory(&self, cgroup: &CgroupLimit) -> bool {
         let usage = cgroup.usage.saturating_add(self.half_made);
         cgroup.limit.is_some_and(|limit| usage >= limit)
     }

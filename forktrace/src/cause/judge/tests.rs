@@ -592,6 +592,29 @@ fn a_memory_cgroup_near_its_limit_is_not_the_cause_beside_a_dead_namespace() {
     assert_eq!(verdict(&e).0, Cause::CgroupKernelMemoryMax);
 }
 
+/// Of v1's two limits the one that was called for may be the one of memory and swap together, which is not read.
+#[test]
+fn a_v1_limit_that_has_room_is_not_told_as_full() {
+    let used = |file: &str, usage: u64| {
+        let mut e = roomy(Errno::ENOMEM, Stage::SighandToNamespaces);
+        e.memory_refused = Some(CgroupLimit {
+            file: Some(file.to_owned()),
+            ..cgroup("/m", usage, Some(100 << 20))
+        });
+        let verdict = judge(&e);
+        assert_eq!(verdict.cause, Cause::CgroupMemoryMax);
+        assert_eq!(verdict.certainty, Certainty::Observed);
+        let limit = verdict.limit.unwrap();
+        assert_eq!(limit.value, Some(100 << 20));
+        limit.usage
+    };
+    let (v1, v2) = ("/m/memory.limit_in_bytes", "/m/memory.max");
+    let full = 100 << 20;
+    assert_eq!(used(v1, full), Some(full));
+    assert_eq!(used(v1, 40 << 20), None);
+    assert_eq!(used(v2, 40 << 20), Some(40 << 20));
+}
+
 /// Within what the kernel's counter keeps back, the copy can have passed; a namespace without an init refuses then.
 #[test]
 fn overcommit_that_is_only_near_is_not_the_cause_beside_a_dead_namespace() {
