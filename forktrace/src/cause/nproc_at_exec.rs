@@ -94,7 +94,7 @@ pub(super) fn summary(v: &Verdict, subject: &Subject<'_>) -> String {
 
 /// What to know: the limit belongs to the process, the count to the user that it has become, so it is
 /// raised where the process has it from, before setuid.
-pub(super) const BROUGHT: &str = "the limit is the one that the process brought along (from its parent, LimitNPROC=, or PAM's limits.conf); the count is the user's, threads included, in every session and container of the host (since Linux 5.14 per user namespace)";
+pub(super) const BROUGHT: &str = "the limit is the one that the process brought along (from its parent, LimitNPROC=, or PAM's limits.conf); the count is the user's, threads included, in every session and container of the host (since Linux 5.14 in its user namespace, and with them all tasks of user namespaces that it has created, whatever their uids)";
 
 #[cfg(test)]
 mod tests {

@@ -124,7 +124,9 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     };
     let mut fixes = vec![fix(knob.now, knob.lasting, counted.to_owned())];
     let notes = knob.notes.into_iter();
-    let notes = notes.chain(nproc::shared(subject, &context.holders));
+    // Where it is counted in a user namespace, those that the user has created count.
+    let created = v.limit.as_ref().is_some_and(|limit| limit.within.is_some());
+    let notes = notes.chain(nproc::shared(subject, &context.holders, created));
     fixes.extend(notes.map(|note| fix(None, None, note)));
     fixes
 }
@@ -137,7 +139,7 @@ fn creator(owner: &Owner) -> Option<u32> {
     }
 }
 
-const COUNTED: &str = "it counts threads too, of this uid in every session and container of the host (since Linux 5.14 per user namespace)";
+const COUNTED: &str = "it counts threads too, of this uid in every session and container of the host (since Linux 5.14 in its user namespace, and with them all tasks of user namespaces that it has created, whatever their uids)";
 
 const PAGE: Page = Page {
     cause: Cause::RlimitNproc,

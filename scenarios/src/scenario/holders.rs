@@ -1,10 +1,12 @@
 //! Who fills the limit that refuses: by program, with zombies, threads and
 //! cgroups told apart.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use forktrace::cause::Cause;
+use forktrace::provoke::sleeper::sleeper;
 use forktrace::provoke::sys;
 
+use super::nproc_at_exec::Mapper;
 use super::{Place, Reach, Run, Scenario, probers, skip};
 use crate::actor::Actor;
 use crate::attempt::Kind;
@@ -36,6 +38,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "holders_of_a_user_namespace",
         reach: Reach::Own,
         run: of_a_user_namespace,
+    },
+    Scenario {
+        name: "holders_in_a_rootless_container",
+        reach: Reach::Own,
+        run: in_a_rootless_container,
     },
     Scenario {
         name: "holders_of_the_host",
@@ -199,6 +206,71 @@ fn of_a_user_namespace(place: &Place) -> Result<Run> {
     run.keep(callers);
     run.keep(sleepers);
     run.keep(others);
+    Ok(run)
+}
+
+/// A container that the user runs, as Podman names it: its tasks have another of the user's ids, and count for the user.
+fn in_a_rootless_container(place: &Place) -> Result<Run> {
+    if place.kernel < (5, 14) {
+        return skip("user namespaces don't count before 5.14");
+    }
+    let own = place.cgroups.own_unified.as_deref();
+    if !(place.cgroups.pids_is_v2 || own.is_none_or(|own| own == "/")) {
+        return skip("this user is seen to be in cgroups of the v2 hierarchy");
+    }
+    let uid = place.uid(43);
+    let tree = place.cgroups.tree("hor")?;
+    let session = tree.at(&["session"])?;
+    let container = tree.at(&[
+        format!("user@{uid}.service"),
+        "user.slice".to_owned(),
+        format!("libpod-{}.scope", "ab".repeat(32)),
+    ])?;
+    let started = Actor::start("hor-within", |link| {
+        let mapper = Mapper::start(uid, 2)?;
+        container.enter()?;
+        sys::limit_nproc(600, 600)?;
+        sys::become_uid(uid)?;
+        sys::own_proc_files();
+        sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?;
+        mapper.map()?;
+        sys::become_uids(1, 1, 1)?;
+        for _ in 0..6 {
+            if let Err(errno) = sleeper() {
+                bail!("a process was refused with errno {errno}");
+            }
+        }
+        link.step();
+        Ok(())
+    });
+    let within = match started.context("a user namespace") {
+        Ok((within, _)) => within,
+        Err(error) => return skip(format!("{error:#}")),
+    };
+    let mut run = Run::default();
+    let mut callers = probers("hor", CALLER, place.count, || {
+        session.enter()?;
+        sys::limit_nproc(8, 8)?;
+        Ok(sys::become_uid(uid)?)
+    })?;
+    run.fire(&mut callers, |p, a| {
+        Expect::of(&p.actor, a, Cause::RlimitNproc)
+            .uid(uid)
+            .limit(WantedLimit::nproc(uid, 8, 8))
+            .within(&place.cgroups, &session)
+    })?;
+    run.holders = Some(WantedHolders {
+        rows: vec![
+            Row::cgroup(container.shown(), 7, 0),
+            Row::cgroup(session.shown(), 1, 0),
+        ],
+        adds_up: true,
+        warns: Some("7 of the tasks counted are those of container abababababab, which uid "),
+        ..WantedHolders::default()
+    });
+    run.keep(callers);
+    run.keep(within);
+    run.keep(tree);
     Ok(run)
 }
 

@@ -186,14 +186,14 @@ fn nested(place: &Place) -> Result<Run> {
 }
 
 /// A child that is still root and writes its parent's maps.
-struct Mapper {
+pub(super) struct Mapper {
     pid: i32,
     go: std::os::fd::OwnedFd,
 }
 
 impl Mapper {
     /// `count` uids from `first` on are to be uids 0, 1, … in the namespace.
-    fn start(first: u32, count: u32) -> Result<Self> {
+    pub(super) fn start(first: u32, count: u32) -> Result<Self> {
         let (wait, go) = sys::pipe()?;
         let pid = sys::child("fork of a helper", || {
             sys::die_with_parent();
@@ -206,7 +206,7 @@ impl Mapper {
         Ok(Self { pid, go })
     }
 
-    fn map(self) -> Result<()> {
+    pub(super) fn map(self) -> Result<()> {
         rustix::io::write(&self.go, b"g")?;
         ensure!(sys::reap(self.pid) == Some(0), "uid_map was not written");
         Ok(())

@@ -559,11 +559,12 @@ fn now(
 }
 
 /// Others' processes that count with this user's, by where the holders are: another container's, and
-/// of a container's users those of the host's.
-pub(crate) fn shared(subject: &Subject<'_>, holders: &[Holder]) -> Option<String> {
-    let home = |path: &str| container(&setter::of(path)).map(|container| container.name);
+/// of a container's users those of the host's. `created`: tasks in user namespaces that the user has created count too,
+/// whatever their uids (5.14+, kernel/ucount.c `inc_rlimit_ucounts`).
+pub(crate) fn shared(subject: &Subject<'_>, holders: &[Holder], created: bool) -> Option<String> {
+    let home = |path: &str| container(&setter::of(path));
     let own = home(subject.cgroup.path.as_deref().unwrap_or_default());
-    let mut others: Vec<(Option<String>, u64)> = Vec::new();
+    let mut others: Vec<(Option<Container>, u64)> = Vec::new();
     for holder in holders.iter().filter(|h| h.kind == HolderKind::Cgroup) {
         let home = home(&holder.name);
         if home == own {
@@ -574,9 +575,19 @@ pub(crate) fn shared(subject: &Subject<'_>, holders: &[Holder]) -> Option<String
             None => others.push((home, holder.tasks)),
         }
     }
-    let (name, tasks) = others.into_iter().max_by_key(|(_, tasks)| *tasks)?;
-    Some(match name {
-        Some(name) => format!(
+    let (other, tasks) = others.into_iter().max_by_key(|(_, tasks)| *tasks)?;
+    let uid = subject.caller.uid;
+    let outside = own.as_ref().is_none_or(|own| own.user != Some(uid));
+    Some(match other {
+        Some(Container { name, user, .. }) if created && outside && user == Some(uid) => {
+            format!(
+                "{tasks} of the tasks counted are those of container {}, which uid {uid} runs itself: all that is \
+                 in a user namespace counts for who has created it as well, whatever its uid there; bound the \
+                 container by its own pids limit instead (--pids-limit)",
+                short(&name)
+            )
+        }
+        Some(Container { name, .. }) => format!(
             "{tasks} of the tasks counted are container {}'s, whose processes have the same uid: \
              give one of them a uid (or id range) of its own, or bound the unit by TasksMax= instead",
             short(&name)
@@ -585,7 +596,7 @@ pub(crate) fn shared(subject: &Subject<'_>, holders: &[Holder]) -> Option<String
             "{tasks} of the tasks counted are of the host, outside of container {}, and have the same \
              uid: give the container a uid (or id range) that no user of the host has, or bound it by \
              its own pids limit instead",
-            short(&own?)
+            short(&own?.name)
         ),
     })
 }

@@ -211,6 +211,8 @@ pub(super) struct Container {
     pub name: String,
     pub in_pod: bool,
     pub scheduler: Option<Scheduler>,
+    /// The user whose own it is: a rootless one.
+    pub user: Option<u32>,
 }
 
 pub(super) fn container(place: &setter::Setter) -> Option<Container> {
@@ -221,6 +223,7 @@ pub(super) fn container(place: &setter::Setter) -> Option<Container> {
                 name,
                 pod,
                 scheduler,
+                user,
                 ..
             },
             _,
@@ -229,6 +232,7 @@ pub(super) fn container(place: &setter::Setter) -> Option<Container> {
             name: name.clone(),
             in_pod: pod.is_some(),
             scheduler: *scheduler,
+            user: *user,
         }),
         (_, Some(within)) => container(&setter::of(&within.path)),
         _ => None,
