@@ -8,7 +8,7 @@
 use super::{Finding, limits, page::Step};
 use crate::{
     evidence::{Evidence, Overcommit, OvercommitMode, Stage, ThreadStack, thread_stack::Check},
-    model::{Limit, LimitKind, Owner, Unit, bytes},
+    model::{Errno, Limit, LimitKind, Owner, Unit, bytes},
 };
 
 /// The check was seen to refuse: the call's return was, and by the numbers at
@@ -27,7 +27,13 @@ pub(super) fn exhausted(e: &Evidence, check: Check) -> Option<Finding> {
 
 fn refusing(e: &Evidence, check: Check) -> Option<Limit> {
     let stack = e.thread_stack.as_ref()?;
-    if stack.refused_by(e.overcommit.as_ref()) != Some(check) {
+    // By numbers of a moment later another check can be the first: mm/mmap.c `do_mmap` answers EAGAIN to locked memory
+    // alone, and ENOMEM to all else.
+    let answers = match check {
+        Check::Memlock => Errno::EAGAIN,
+        _ => Errno::ENOMEM,
+    };
+    if e.errno != answers || stack.refused_by(e.overcommit.as_ref()) != Some(check) {
         return None;
     }
     limit(stack, e.overcommit.as_ref(), check)

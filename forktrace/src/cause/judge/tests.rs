@@ -726,6 +726,25 @@ fn a_thread_stack_by_stage_and_by_numbers() {
     }
 }
 
+/// Another thread has mapped or given back memory meanwhile.
+#[test]
+fn the_errno_says_whether_it_was_locked_memory() {
+    let named = |errno, locked_memory| {
+        let mut e = stack(Stage::ThreadStack, Call::Mmap);
+        e.errno = errno;
+        if let Some(stack) = &mut e.thread_stack {
+            stack.locked = true;
+            stack.locked_memory = locked_memory;
+            stack.total = 119 << 20;
+        }
+        verdict(&e).0
+    };
+    assert_eq!(named(Errno::EAGAIN, 1 << 20), Cause::RlimitMemlock);
+    assert_eq!(named(Errno::EAGAIN, 0), Cause::Unknown);
+    assert_eq!(named(Errno::ENOMEM, 0), Cause::RlimitAs);
+    assert_eq!(named(Errno::ENOMEM, 1 << 20), Cause::Unknown);
+}
+
 /// A caller that has ended can't be looked at, and huge pages are promised by nobody.
 #[test]
 fn huge_pages_of_a_caller_that_has_ended_are_no_promise() {
