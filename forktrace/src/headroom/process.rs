@@ -5,7 +5,10 @@ use super::{
     row::{limit, row},
 };
 use crate::{
-    host::{process::Status, readings::Readings},
+    host::{
+        process::{Bounds, Status},
+        readings::Readings,
+    },
     model::{Cause, Limit, LimitKind, Owner, Unit},
 };
 
@@ -105,7 +108,11 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
         limits.address_space.soft,
         process.vm_size,
     );
-    bound(LimitKind::RlimitData, limits.data.soft, process.vm_data);
+    bound(
+        LimitKind::RlimitData,
+        data_limit(limits.data),
+        process.vm_data,
+    );
     bound(
         LimitKind::RlimitMemlock,
         limits.locked.soft,
@@ -124,6 +131,14 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
     rows
 }
 
+/// `may_expand_vm`: where the soft limit is 0, as Valgrind sets it, the hard one counts.
+fn data_limit(data: Bounds) -> Option<u64> {
+    match data.soft {
+        Some(0) => data.hard,
+        soft => soft,
+    }
+}
+
 const CAP_IPC_LOCK: u32 = 14; // include/uapi/linux/capability.h
 
 /// Whether the stack of a new thread will be locked: after mlockall(MCL_FUTURE), which no file shows. Then nearly
@@ -131,4 +146,18 @@ const CAP_IPC_LOCK: u32 = 14; // include/uapi/linux/capability.h
 fn locks_stacks(process: &Status, locked: u64) -> bool {
     let all = process.vm_size.unwrap_or(0);
     locked > 0 && locked >= all / 4 * 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_soft_data_limit_of_0_is_the_hard_one() {
+        let of = |soft, hard| data_limit(Bounds { soft, hard });
+        assert_eq!(of(Some(0), None), None);
+        assert_eq!(of(Some(0), Some(7)), Some(7));
+        assert_eq!(of(Some(5), Some(7)), Some(5));
+        assert_eq!(of(None, None), None);
+    }
 }
