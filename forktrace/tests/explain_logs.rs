@@ -3,9 +3,18 @@
 use std::{
     fs,
     io::Write as _,
-    os::unix::fs::PermissionsExt as _,
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt as _, fs::PermissionsExt as _, process::CommandExt as _},
+    },
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    pty::OpenptFlags,
 };
 
 const LINE: &str = "2026/11/29 10:00:00 [alert] 8#8: fork() failed while spawning \"worker process\" (11: \
@@ -152,6 +161,93 @@ fn logs_however_packed_and_the_rest_when_one_cannot_be_read() {
     assert_eq!(lines[0]["first"]["line"], 2);
     assert!(Path::new(lines[0]["first"]["file"].as_str().unwrap()).ends_with("plain"));
     assert_eq!(lines[1]["said"], count);
+}
+
+/// A user's own, too: the others are still read.
+#[test]
+fn a_log_that_one_may_not_read_is_said() {
+    let folder = Folder::new("permission");
+    let theirs = folder.file("theirs", format!("{LINE}\n").as_bytes());
+    let ours = folder.file("ours", format!("{LINE}\n").as_bytes());
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o000)).unwrap();
+    let mut command = Command::new(program(&folder));
+    command.args(["explain", "--format", "json", "--log", &theirs, &ours]);
+    // Root may read everything.
+    if rustix::process::getuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    let run = command.output().unwrap();
+    assert_eq!(run.status.code(), Some(4), "{run:?}");
+    let errors = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains("/theirs: Permission denied"), "{errors}");
+    assert_eq!(said(&run)[0]["count"], 1);
+}
+
+/// The program where any user can run it: a home may be closed to others.
+fn program(folder: &Folder) -> PathBuf {
+    let copy = folder.0.join("forktrace");
+    fs::copy(env!("CARGO_BIN_EXE_forktrace"), &copy).unwrap();
+    copy
+}
+
+/// Standard input is unpacked as files are.
+#[test]
+fn packed_lines_on_standard_input() {
+    let packed = zstd::encode_all(LINE.as_bytes(), 1).unwrap();
+    let run = explain(&["--format", "json", "-"], &packed);
+    assert_eq!(said(&run)[0]["program"], "nginx", "{run:?}");
+    let run = explain(&["-"], b"BZh91AY&SY");
+    assert_eq!(run.status.code(), Some(4), "{run:?}");
+    assert!(String::from_utf8_lossy(&run.stderr).contains("it is bzip2"));
+}
+
+/// On a terminal, how much was read is there while it is read, and gone in the end; elsewhere nothing is.
+#[test]
+fn progress_is_for_terminals() {
+    let terminal = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&terminal).unwrap();
+    rustix::pty::unlockpt(&terminal).unwrap();
+    let name = rustix::pty::ptsname(&terminal, Vec::new()).unwrap();
+    let name = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
+    let side = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(name)
+        .unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_forktrace"))
+        .args(["explain", "-"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(side)
+        .spawn()
+        .unwrap();
+    let mut lines = child.stdin.take().unwrap();
+    let mut shown = Vec::new();
+    let begun = Instant::now();
+    // Redrawn with what is read; a pipe has no end that is known.
+    while !shown.windows(3).any(|part| part == b"B/s") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{shown:?}");
+        lines.write_all(b"fine\n").unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let mut part = [0; 4096];
+        while waits(&terminal) {
+            let read = rustix::io::read(&terminal, &mut part).unwrap();
+            shown.extend_from_slice(&part[..read]);
+        }
+    }
+    drop(lines);
+    let run = child.wait_with_output().unwrap();
+    assert!(run.status.success());
+    assert!(String::from_utf8_lossy(&run.stdout).contains("No message of the catalogue"));
+}
+
+/// Whether there is something to be read.
+fn waits(terminal: &OwnedFd) -> bool {
+    let mut asked = [PollFd::new(terminal, PollFlags::IN)];
+    let ready = rustix::event::poll(&mut asked, Some(&Timespec::default())).unwrap();
+    ready > 0 && asked[0].revents().contains(PollFlags::IN)
 }
 
 /// journalctl reads the journal's files; where it isn't there, or fails, the log's files are the way.

@@ -96,7 +96,7 @@ fn each_named<'a>(words: impl Iterator<Item = &'a OsStr>) -> Option<Explained> {
 /// What a line says, where the catalogue of programs knows it.
 fn heard(line: &OsStr) -> anyhow::Result<Option<Heard>> {
     let mut heard = listener()?;
-    heard.read(None, &mut Cursor::new(line.as_encoded_bytes()), |_| {})?;
+    heard.read(None, &mut Cursor::new(line.as_encoded_bytes()))?;
     Ok((heard.totals.said + heard.totals.doubted > 0).then_some(heard))
 }
 

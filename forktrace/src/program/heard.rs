@@ -148,17 +148,12 @@ impl Heard {
         }
     }
 
-    /// Reads a log to its end, in constant memory. `progress` is called between pieces.
+    /// Reads a log to its end, in constant memory.
     ///
     /// # Errors
     ///
     /// It can't be read further; what came before is kept.
-    pub fn read(
-        &mut self,
-        file: Option<&str>,
-        log: &mut dyn Read,
-        mut progress: impl FnMut(&Totals),
-    ) -> io::Result<()> {
+    pub fn read(&mut self, file: Option<&str>, log: &mut dyn Read) -> io::Result<()> {
         self.above.clear();
         let mut buffer = vec![0; LONGEST];
         let (mut filled, mut line) = (0, 1);
@@ -181,7 +176,6 @@ impl Heard {
             line = self.piece(file, &buffer[..whole], line);
             buffer.copy_within(whole..filled, 0);
             filled -= whole;
-            progress(&self.totals);
             if read == 0 {
                 return Ok(());
             }
@@ -338,7 +332,7 @@ mod tests {
 
     fn heard(text: &[u8]) -> Heard {
         let mut heard = Heard::new(Matcher::new().unwrap());
-        heard.read(Some("log"), &mut &*text, |_| {}).unwrap();
+        heard.read(Some("log"), &mut &*text).unwrap();
         heard
     }
 

@@ -3,10 +3,9 @@
 
 use std::{cell::OnceCell, ops::Range};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::bytes::Regex;
 
-use super::{Message, Program, Told, Wish, all, errno_text, line, template};
+use super::{Message, Program, Told, Wish, all, errno_text, line, scan::Scan, template};
 use crate::model::Errno;
 
 /// A message of the catalogue in a line.
@@ -57,7 +56,7 @@ struct Known {
 /// What looks for messages.
 pub struct Matcher {
     known: Vec<Known>,
-    literals: AhoCorasick,
+    literals: Scan,
     names: Vec<OnceCell<Names>>,
 }
 
@@ -91,20 +90,16 @@ impl Matcher {
             .iter()
             .map(|known| template::literal(&known.message.text))
             .chain(line::WRAPPED);
-        let literals = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(literals)
-            .ok()?;
         Some(Self {
+            literals: Scan::new(literals)?,
             names: all().iter().map(|_| OnceCell::new()).collect(),
             known,
-            literals,
         })
     }
 
     /// Where the next line of the text may be that says something: what stands before it doesn't.
     pub fn next(&self, text: &[u8]) -> Option<Range<usize>> {
-        self.literals.find(text).map(|found| found.range())
+        self.literals.first(text)
     }
 
     /// What a line says; the likeliest first, each program once.
@@ -118,7 +113,7 @@ impl Matcher {
         let text = &*readable.text;
         let mut met: Vec<usize> = self
             .literals
-            .find_overlapping_iter(text)
+            .all(text)
             .map(|found| found.pattern().as_usize())
             .filter(|at| *at < self.known.len())
             .collect();

@@ -13,6 +13,7 @@ mod heard;
 mod likely;
 mod line;
 mod matcher;
+mod scan;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -37,16 +37,21 @@ impl Progress {
     /// Of all these files, on standard error where that is a terminal. Of what is no file nobody
     /// knows how much there is: then no share is told, and no time.
     pub fn of(files: &[PathBuf]) -> Self {
+        let size = |path: &PathBuf| {
+            let about = fs::metadata(path).ok()?;
+            about.is_file().then_some(about.len())
+        };
+        Self::of_bytes(files.iter().map(size).sum())
+    }
+
+    /// Of something else, of which there are so many bytes, where anybody knows; on standard error where that
+    /// is a terminal.
+    pub fn of_bytes(bytes: Option<u64>) -> Self {
         const SHARE: &str = "{percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} left";
         const BYTES: &str = "{bytes}, {bytes_per_sec}";
         if !io::stderr().is_terminal() {
             return Self::hidden();
         }
-        let size = |path: &PathBuf| {
-            let about = fs::metadata(path).ok()?;
-            about.is_file().then_some(about.len())
-        };
-        let bytes: Option<u64> = files.iter().map(size).sum();
         let template = if bytes.is_some() { SHARE } else { BYTES };
         let style = ProgressStyle::with_template(template);
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden());
@@ -77,12 +82,15 @@ impl Progress {
     pub fn watch(&self, source: Box<dyn Source>) -> Box<dyn Source> {
         match &self.0 {
             None => source,
-            Some(shown) => Box::new(Watched {
-                source,
-                shown: Rc::clone(shown),
-                at: 0,
-                most: 0,
-            }),
+            Some(shown) => Box::new(Watched::new(source, shown)),
+        }
+    }
+
+    /// What is read next, and can't be gone back in.
+    pub fn watch_stream<'a>(&self, source: Box<dyn Read + 'a>) -> Box<dyn Read + 'a> {
+        match &self.0 {
+            None => source,
+            Some(shown) => Box::new(Watched::new(source, shown)),
         }
     }
 
@@ -102,15 +110,26 @@ impl Drop for Shown {
 }
 
 /// A file, and how far it was read.
-struct Watched {
-    source: Box<dyn Source>,
+struct Watched<S> {
+    source: S,
     shown: Rc<Shown>,
     at: u64,
     /// It may be gone back to what was read before.
     most: u64,
 }
 
-impl Read for Watched {
+impl<S> Watched<S> {
+    fn new(source: S, shown: &Rc<Shown>) -> Self {
+        Self {
+            source,
+            shown: Rc::clone(shown),
+            at: 0,
+            most: 0,
+        }
+    }
+}
+
+impl<S: Read> Read for Watched<S> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read(to)?;
         self.at += read as u64;
@@ -124,7 +143,7 @@ impl Read for Watched {
     }
 }
 
-impl Seek for Watched {
+impl<S: Seek> Seek for Watched<S> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = self.source.seek(to)?;
         self.at = at;
@@ -132,13 +151,13 @@ impl Seek for Watched {
     }
 }
 
-impl Source for Watched {
+impl Source for Watched<Box<dyn Source>> {
     fn wait(&mut self) {
         self.source.wait();
     }
 }
 
-impl Drop for Watched {
+impl<S> Drop for Watched<S> {
     fn drop(&mut self) {
         let before = &self.shown.before;
         before.set(before.get() + self.most);

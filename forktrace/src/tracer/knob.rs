@@ -34,7 +34,16 @@ struct Key {
     /// A unit's, of a user's manager where there is a uid.
     unit: Option<(String, Option<u32>)>,
     /// Those of a user's logins, and of OpenRC's service whose cgroup this is.
-    caller: Option<(u32, Place)>,
+    caller: Option<Caller>,
+}
+
+/// What files of the host's can be about.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Caller {
+    uid: u32,
+    place: Place,
+    /// Those of the process, which needn't be all that its user has now; `None` where it has ended.
+    groups: Option<(u32, Vec<u32>)>,
 }
 
 /// Where a process runs, as far as files of the host's can be about it.
@@ -161,17 +170,20 @@ impl Knobs {
     fn files(&mut self, subject: &Subject<'_>) -> Sources {
         let unit = subject.cgroup.path.as_deref().and_then(service);
         let sees_host = self.sees_host;
-        let pids_are_hosts = self.pids_are_hosts;
-        let path = subject.cgroup.path.as_deref().unwrap_or_default();
+        let place = Place::of(subject.cgroup.path.as_deref().unwrap_or_default());
+        let asked = self.pids_are_hosts && place != Place::Container;
+        let pid = (asked && is_there(subject)).then_some(subject.caller.pid);
+        let caller = Caller {
+            uid: subject.caller.uid,
+            groups: pid.and_then(|pid| process::groups(Path::new(PROC), pid)),
+            place,
+        };
         let key = Key {
             unit,
-            caller: Some((subject.caller.uid, Place::of(path))),
+            caller: Some(caller),
         };
         self.known.get(key, |key| match sees_host {
-            true => {
-                let there = pids_are_hosts && is_there(subject);
-                read(key, subject, there.then_some(subject.caller.pid))
-            }
+            true => read(key, subject),
             false => Sources::default(),
         })
     }
@@ -222,7 +234,7 @@ fn is_there(subject: &Subject<'_>) -> bool {
 }
 
 /// What files say of a unit, and of a user's logins.
-fn read(key: &Key, subject: &Subject<'_>, pid: Option<u32>) -> Sources {
+fn read(key: &Key, subject: &Subject<'_>) -> Sources {
     let init = Limits::read(Path::new(PROC), 1).ok();
     let uid = subject.caller.uid;
     let mut sources = key
@@ -231,15 +243,16 @@ fn read(key: &Key, subject: &Subject<'_>, pid: Option<u32>) -> Sources {
         .map(|(name, user)| of_unit(name, *user, uid))
         .unwrap_or_default();
     sources.init = init.map(|limits| limits.processes);
-    if let Some((_, Place::Host { openrc })) = &key.caller {
+    if let Some(caller) = &key.caller
+        && let Place::Host { openrc } = &caller.place
+    {
         let root = Path::new("/");
         sources.openrc = openrc
             .as_ref()
             .map(|name| openrc::service(root, name.clone()));
         let user = pam_limits::User::read(root, subject.caller.user.as_deref(), uid);
-        let groups = pid.and_then(|pid| process::groups(Path::new(PROC), pid));
-        let user = match groups {
-            Some((gid, others)) => user.with_groups(root, gid, &others),
+        let user = match &caller.groups {
+            Some((gid, others)) => user.with_groups(root, *gid, others),
             None => user,
         };
         sources.pam = pam_limits::nproc(root, &user);

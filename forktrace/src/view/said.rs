@@ -189,7 +189,7 @@ mod tests {
 
     fn text(log: &[u8], file: Option<&str>) -> String {
         let mut heard = Heard::new(Matcher::new().unwrap());
-        heard.read(file, &mut &*log, |_| {}).unwrap();
+        heard.read(file, &mut &*log).unwrap();
         let tellings = heard.tellings().into_iter();
         let all = tellings.map(|telling| said(&telling, Look::PLAIN));
         all.collect::<String>() + &end(&heard.totals, Look::PLAIN)

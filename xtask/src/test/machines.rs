@@ -188,7 +188,8 @@ fn play(
         return;
     }
     let command = command(part, args);
-    let run = one(kernel, part, command, programs, folder, logs);
+    let append = [part.append, args.tier().append()].join(" ");
+    let run = one(kernel, part, (command, append), programs, folder, logs);
     for why in &run.retried {
         shared.times.retried(&place, why);
     }
@@ -236,7 +237,7 @@ struct Run {
 fn one(
     kernel: &Kernel,
     part: Part,
-    command: Vec<String>,
+    (command, append): (Vec<String>, String),
     programs: &Programs,
     folder: &Path,
     logs: &Path,
@@ -258,7 +259,7 @@ fn one(
         kernel: &kernel.image,
         initramfs: initramfs.clone(),
         cgroup: layout,
-        append: part.append.to_owned(),
+        append,
         mem: if part.postgres { 1024 } else { 512 },
         smp: part.processors,
         icount: false,

@@ -50,7 +50,7 @@ pub(super) fn run(
         refusals,
         only: Vec::new(),
         phase: None,
-        append: String::new(),
+        append: tier.append().to_owned(),
     };
     let names: Vec<String> = corners
         .iter()

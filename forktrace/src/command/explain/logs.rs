@@ -2,16 +2,16 @@
 
 use std::{
     fs::File,
-    io::{self, Cursor, IsTerminal as _, Read, Write as _},
-    path::Path,
+    io::{self, Cursor, Read, Write as _},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use forktrace::{
     headroom::{Row, headroom},
-    model::{Foreign, bytes},
-    program::{Answer, Behind, Heard, Telling, Totals},
+    model::Foreign,
+    program::{Answer, Behind, Heard, Telling},
+    reading::Progress,
     view::{Format, clean, formats, without_numbers},
 };
 
@@ -25,6 +25,9 @@ use crate::{
 /// Of the memory that a file's compression may ask for: what `xz -9` takes, twice.
 const MOST_MEMORY: u64 = 128 << 20;
 
+/// What is redirected there has a size.
+const STANDARD_INPUT: &str = "/dev/stdin";
+
 /// How zstd's data begins.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -34,16 +37,19 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     let near = near(args)?;
     let mut heard = listener()?;
     let mut all_read = true;
+    let progress = Progress::of(&args.log);
     for path in &args.log {
         let name = path.to_string_lossy();
-        all_read &= read(&mut heard, &name, open(path));
+        all_read &= read(&mut heard, &name, &progress, open(path, &progress));
     }
+    drop(progress);
     if let Some(unit) = &args.journal {
         all_read &= journal(&mut heard, unit);
     }
     if args.log.is_empty() && args.journal.is_none() {
-        let lines: Box<dyn Read> = Box::new(io::stdin().lock());
-        all_read &= read(&mut heard, "standard input", Ok(lines));
+        let progress = Progress::of(&[PathBuf::from(STANDARD_INPUT)]);
+        let lines = unpacked(progress.watch_stream(Box::new(io::stdin().lock())));
+        all_read &= read(&mut heard, "standard input", &progress, lines);
     }
     // What could not be read is said already, and says nothing of refusals.
     if all_read || heard.totals.bytes > 0 {
@@ -74,27 +80,35 @@ fn show(
 }
 
 /// Reads one log; what is wrong with it is said, and the others are still read.
-fn read(heard: &mut Heard, name: &str, log: io::Result<Box<dyn Read + '_>>) -> bool {
-    let mut progress = Progress::new();
-    let read =
-        log.and_then(|mut log| heard.read(Some(name), &mut *log, |totals| progress.show(totals)));
-    progress.end();
+fn read(
+    heard: &mut Heard,
+    name: &str,
+    progress: &Progress,
+    log: io::Result<Box<dyn Read + '_>>,
+) -> bool {
+    let read = log.and_then(|mut log| heard.read(Some(name), &mut *log));
     if let Err(error) = &read {
         let (name, why) = (clean(name), without_numbers(error));
-        let _ = writeln!(io::stderr(), "forktrace: reading {name}: {why}");
+        progress.aside(|| {
+            let _ = writeln!(io::stderr(), "forktrace: reading {name}: {why}");
+        });
     }
     read.is_ok()
 }
 
-/// A file, unpacked by what it begins with: rotated logs have any name.
-fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    let mut file = File::open(path)?;
+fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read>> {
+    let file = File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(io::Error::other("it is a directory; give its files"));
     }
+    unpacked(progress.watch_stream(Box::new(file)))
+}
+
+/// A log, unpacked by what it begins with: rotated logs have any name.
+fn unpacked<'a>(mut log: Box<dyn Read + 'a>) -> io::Result<Box<dyn Read + 'a>> {
     let mut first = Vec::new();
-    (&mut file).take(6).read_to_end(&mut first)?;
-    let packed = Cursor::new(first.clone()).chain(file);
+    (&mut log).take(6).read_to_end(&mut first)?;
+    let packed = Cursor::new(first.clone()).chain(log);
     let unread = |what, by| Err(unread(what, by));
     Ok(match Foreign::of(&first) {
         Some(Foreign::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(packed)),
@@ -145,11 +159,10 @@ fn journal(heard: &mut Heard, unit: &str) -> bool {
         .ok_or_else(|| io::Error::other("it has no output"));
     let name = format!("journal of {unit}");
     let before = heard.totals.lines;
-    let read = read(
-        heard,
-        &name,
-        lines.map(|lines| Box::new(lines) as Box<dyn Read>),
-    );
+    let progress = Progress::of_bytes(None);
+    let lines = lines.map(|lines| progress.watch_stream(Box::new(lines)));
+    let read = read(heard, &name, &progress, lines);
+    drop(progress);
     let ended = child.wait().is_ok_and(|status| status.success());
     if !ended {
         let _ = writeln!(io::stderr(), "forktrace: journalctl failed");
@@ -195,45 +208,6 @@ fn beside(mut telling: Telling, near: &[Row]) -> Telling {
     telling
 }
 
-/// How far it is, on a terminal.
-struct Progress {
-    begun: Instant,
-    last: Instant,
-    shown: bool,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            begun: now,
-            last: now,
-            shown: false,
-        }
-    }
-
-    fn show(&mut self, totals: &Totals) {
-        if self.last.elapsed() < Duration::from_secs(1) || !io::stderr().is_terminal() {
-            return;
-        }
-        self.last = Instant::now();
-        self.shown = true;
-        let _ = write!(
-            io::stderr(),
-            "\r{} read in {} s, {} lines say something",
-            bytes(totals.bytes),
-            self.begun.elapsed().as_secs(),
-            totals.said
-        );
-    }
-
-    fn end(&self) {
-        if self.shown {
-            let _ = writeln!(io::stderr());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,7 +229,7 @@ mod tests {
         ];
         let mut heard = listener().unwrap();
         let mut line = &b"bash: fork: Resource temporarily unavailable"[..];
-        heard.read(None, &mut line, |_| {}).unwrap();
+        heard.read(None, &mut line).unwrap();
         let telling = heard.tellings().remove(0);
         assert_eq!(telling.causes[0].cause.id(), "cgroup_pids_max");
         let told = beside(telling, &near).causes;
@@ -272,7 +246,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let opened = |bytes: &[u8]| {
             std::fs::write(file.path(), bytes).unwrap();
-            open(file.path()).err().map(|error| error.to_string())
+            let opened = open(file.path(), &Progress::hidden());
+            opened.err().map(|error| error.to_string())
         };
         for (bytes, tool) in [
             (&b"BZh91AY&SY"[..], "bzcat"),
