@@ -81,7 +81,7 @@ fn flags(release: &Release, machine: Arch) -> Vec<String> {
 fn c_flags(release: &Release) -> String {
     let maps = folders(release);
     let maps = maps.map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display()));
-    maps.join(" ")
+    [guest::C_FLAGS.join(" "), maps.join(" ")].join(" ")
 }
 
 /// Where cargo keeps the sources of others.

@@ -14,6 +14,17 @@ pub(crate) fn program_flags(arch: Arch) -> Vec<String> {
     flags.map(str::to_owned).collect()
 }
 
+/// What the C in it is compiled with: of zstd nothing for levels beyond those that recordings are written at,
+/// which take its two fastest ways.
+pub(crate) const C_FLAGS: [&str; 6] = [
+    "-DZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR",
+    "-DZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR",
+    "-DZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR",
+    "-DZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR",
+    "-DZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR",
+    "-DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR",
+];
+
 /// What a short run builds by the profile `guest`: all but what builds for no host, this program, which is
 /// there already, and what takes a minute of Arrow.
 pub(crate) const SHORT: [&str; 7] = [
@@ -139,6 +150,7 @@ fn cargo(arch: Arch, target: &Path) -> Result<Command> {
     }
     cargo
         .env("CARGO_TARGET_DIR", target)
-        .env("CARGO_ENCODED_RUSTFLAGS", program_flags(arch).join("\x1f"));
+        .env("CARGO_ENCODED_RUSTFLAGS", program_flags(arch).join("\x1f"))
+        .env("CFLAGS", C_FLAGS.join(" "));
     Ok(cargo)
 }
