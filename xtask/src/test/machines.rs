@@ -188,8 +188,7 @@ fn play(
         return;
     }
     let command = command(part, args);
-    let append = [part.append, args.tier().append()].join(" ");
-    let run = one(kernel, part, (command, append), programs, folder, logs);
+    let run = one(kernel, part, command, programs, folder, logs);
     for why in &run.retried {
         shared.times.retried(&place, why);
     }
@@ -237,7 +236,7 @@ struct Run {
 fn one(
     kernel: &Kernel,
     part: Part,
-    (command, append): (Vec<String>, String),
+    command: Vec<String>,
     programs: &Programs,
     folder: &Path,
     logs: &Path,
@@ -259,7 +258,7 @@ fn one(
         kernel: &kernel.image,
         initramfs: initramfs.clone(),
         cgroup: layout,
-        append,
+        append: part.append.to_owned(),
         mem: if part.postgres { 1024 } else { 512 },
         smp: part.processors,
         icount: false,

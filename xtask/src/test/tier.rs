@@ -38,15 +38,4 @@ impl Tier {
             Self::Full => Programs::get(Arch::HERE, None, None),
         }
     }
-
-    /// What the test machines' kernels are booted with beside a part's own.
-    ///
-    /// Debian's fill all memory with zeros that they hand out to themselves, which changes nothing that is
-    /// tested; emulated, it is a tenth to a sixth of all that a machine does, most of it in the verifier.
-    pub(crate) fn append(self) -> &'static str {
-        match self {
-            Self::Short => "init_on_alloc=0",
-            Self::Full => "",
-        }
-    }
 }

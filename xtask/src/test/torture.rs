@@ -50,7 +50,7 @@ pub(super) fn run(
         refusals,
         only: Vec::new(),
         phase: None,
-        append: tier.append().to_owned(),
+        append: String::new(),
     };
     let names: Vec<String> = corners
         .iter()
