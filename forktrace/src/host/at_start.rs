@@ -187,7 +187,7 @@ fn soft(text: &str) -> Option<Option<u64>> {
 fn pam(root: &Path, name: Option<&str>, uid: u32) -> Option<Given> {
     // Which service it comes by isn't known: most read what is the default.
     let user = pam_limits::User::read(root, name, uid);
-    let found = pam_limits::nproc(root, &user);
+    let found = pam_limits::Services::read(root).nproc(root, &user);
     let counts = found.first()?.counts()?;
     Some(Given {
         text: counts.to_string(),

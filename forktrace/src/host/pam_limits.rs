@@ -139,28 +139,38 @@ impl User {
     }
 }
 
-/// Whether a login of some kind is known to ask pam_limits: not where there is no PAM (Alpine), or where none
-/// of its services does. What stands in the files may come of them all the same, and is read by [`nproc`].
-pub fn is_asked(root: &Path) -> bool {
-    services(root).iter().any(|service| service.asks)
-}
+/// PAM's services, as far as they ask pam_limits.
+pub struct Services(Vec<Service>);
 
-/// nproc of a user by the files below `root`: by those that PAM's services read by default, then by each
-/// that one of them names.
-pub fn nproc(root: &Path, user: &User) -> Vec<Nproc> {
-    let services = services(root);
-    let asks = services.iter().filter(|service| service.asks);
-    let mut confs: Vec<Option<&PathBuf>> = asks.map(|service| service.conf.as_ref()).collect();
-    if services.is_empty() {
-        confs.push(None);
+impl Services {
+    /// None where there is no file of PAM's: without a folder it reads one for all (pam.conf(5)).
+    pub fn read(root: &Path) -> Self {
+        Self(services(root))
     }
-    confs.sort();
-    confs.dedup();
-    let all = confs.into_iter().map(|conf| match conf {
-        None => by_files(&files(root), user),
-        Some(conf) => by_files(&[below(root, conf)], user),
-    });
-    all.collect()
+
+    /// Whether a login of some kind is known to ask pam_limits: not where there is no PAM (Alpine), or where
+    /// none of its services does. What stands in the files may come of them all the same, and is read by
+    /// [`Self::nproc`].
+    pub fn ask(&self) -> bool {
+        self.0.iter().any(|service| service.asks)
+    }
+
+    /// nproc of a user by the files below `root`: by those that services read by default, then by each that
+    /// one of them names.
+    pub fn nproc(&self, root: &Path, user: &User) -> Vec<Nproc> {
+        let asks = self.0.iter().filter(|service| service.asks);
+        let mut confs: Vec<Option<&PathBuf>> = asks.map(|service| service.conf.as_ref()).collect();
+        if self.0.is_empty() {
+            confs.push(None);
+        }
+        confs.sort();
+        confs.dedup();
+        let all = confs.into_iter().map(|conf| match conf {
+            None => by_files(&files(root), user),
+            Some(conf) => by_files(&[below(root, conf)], user),
+        });
+        all.collect()
+    }
 }
 
 fn below(root: &Path, file: &Path) -> PathBuf {
@@ -197,7 +207,6 @@ struct Service {
     conf: Option<PathBuf>,
 }
 
-/// None where there is no file of PAM's: without a folder it reads one for all (pam.conf(5)).
 fn services(root: &Path) -> Vec<Service> {
     let folders = ["etc/pam.d", "usr/lib/pam.d"].map(|folder| fs::read_dir(root.join(folder)));
     let files = folders.into_iter().flatten().flatten().flatten();
@@ -368,6 +377,14 @@ fn groups(root: &Path) -> Vec<(String, u32, Vec<String>)> {
 mod tests {
     use super::*;
     use crate::host::made_up;
+
+    fn nproc(root: &Path, user: &User) -> Vec<Nproc> {
+        Services::read(root).nproc(root, user)
+    }
+
+    fn is_asked(root: &Path) -> bool {
+        Services::read(root).ask()
+    }
 
     fn limit_of(
         name: &str,

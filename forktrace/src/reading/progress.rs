@@ -41,17 +41,18 @@ impl Progress {
             let about = fs::metadata(path).ok()?;
             about.is_file().then_some(about.len())
         };
-        Self::of_bytes(files.iter().map(size).sum())
+        Self::of_bytes(|| files.iter().map(size).sum())
     }
 
-    /// Of something else, of which there are so many bytes, where anybody knows; on standard error where that
-    /// is a terminal.
-    pub fn of_bytes(bytes: Option<u64>) -> Self {
+    /// Of something else, of which there are so many bytes, where anybody knows: nobody is asked unless standard
+    /// error is a terminal.
+    pub fn of_bytes(bytes: impl FnOnce() -> Option<u64>) -> Self {
         const SHARE: &str = "{percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} left";
         const BYTES: &str = "{bytes}, {bytes_per_sec}";
         if !io::stderr().is_terminal() {
             return Self::hidden();
         }
+        let bytes = bytes();
         let template = if bytes.is_some() { SHARE } else { BYTES };
         let style = ProgressStyle::with_template(template);
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden());

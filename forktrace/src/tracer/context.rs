@@ -63,8 +63,13 @@ impl Contexts {
         }
     }
 
-    /// Of a verdict on this refusal.
-    pub(super) fn of(&mut self, verdict: &Verdict, subject: &Subject<'_>) -> Context {
+    /// Of a verdict on this refusal. `whole_copy`: as in [`Context`].
+    pub(super) fn of(
+        &mut self,
+        verdict: &Verdict,
+        subject: &Subject<'_>,
+        whole_copy: Option<u64>,
+    ) -> Context {
         let errno = subject.errno;
         let limit = verdict.limit.as_ref();
         let visibility = limit.map_or(Visibility::Whole, |limit| self.visibility(limit));
@@ -111,8 +116,7 @@ impl Contexts {
                 None => Sources::default(),
             },
             unkillable: limit.and_then(|limit| knobs.unkillable(limit, errno)),
-            // The evidence has it, which isn't given to here.
-            whole_copy: None,
+            whole_copy,
             holders,
             growth,
             wanted,

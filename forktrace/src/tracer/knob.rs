@@ -100,16 +100,16 @@ impl Knobs {
             LimitKind::RlimitNproc => matches!(limit.owner, Owner::User { .. }),
             _ => limit.kind == LimitKind::RlimitNofile,
         };
+        let pid = self.pid(subject);
         let mut sources = match is_of_unit {
-            true => self.files(subject),
+            true => self.files(subject, pid),
             false => Sources::default(),
         };
         sources.nixos = self.nixos;
         if self.pids_are_hosts {
             // Of the others nobody asks who has set them.
             let generations = if is_nproc { lineage::GENERATIONS } else { 1 };
-            let pid = subject.caller.pid;
-            if is_there(subject) {
+            if let Some(pid) = pid {
                 sources.lineage = lineage::of(Path::new(PROC), pid, generations, resource);
             }
             sources.ended = sources.lineage.is_empty();
@@ -160,22 +160,33 @@ impl Knobs {
     /// The refused process alone.
     pub(super) fn of_caller(&self, subject: &Subject<'_>) -> Sources {
         let mut sources = Sources::default();
-        if self.pids_are_hosts && is_there(subject) {
-            let pid = subject.caller.pid;
+        if let Some(pid) = self.pid(subject) {
             sources.lineage = lineage::of(Path::new(PROC), pid, 1, |limits| limits.processes);
         }
         sources
     }
 
-    fn files(&mut self, subject: &Subject<'_>) -> Sources {
+    /// The number in /proc of the refused process, where it is there still, by the thread that asked: where ids have
+    /// run out, one that is given back is another process's at once.
+    fn pid(&self, subject: &Subject<'_>) -> Option<u32> {
+        let caller = subject.caller;
+        let name = self
+            .pids_are_hosts
+            .then(|| process::thread_name(Path::new(PROC), caller.pid, caller.tid))
+            .flatten()?;
+        (String::from_utf8_lossy(&name) == caller.comm).then_some(caller.pid)
+    }
+
+    /// `pid`: of the refused process, if it is there.
+    fn files(&mut self, subject: &Subject<'_>, pid: Option<u32>) -> Sources {
         let unit = subject.cgroup.path.as_deref().and_then(service);
         let sees_host = self.sees_host;
         let place = Place::of(subject.cgroup.path.as_deref().unwrap_or_default());
-        let asked = self.pids_are_hosts && place != Place::Container;
-        let pid = (asked && is_there(subject)).then_some(subject.caller.pid);
         let caller = Caller {
             uid: subject.caller.uid,
-            groups: pid.and_then(|pid| process::groups(Path::new(PROC), pid)),
+            groups: pid
+                .filter(|_| place != Place::Container)
+                .and_then(|pid| process::groups(Path::new(PROC), pid)),
             place,
         };
         let key = Key {
@@ -214,23 +225,15 @@ impl Knobs {
             return None;
         }
         // A thread has a name of its own.
-        let leader = is_there(subject)
-            .then(|| Status::read(proc, subject.caller.pid).ok())
-            .flatten();
+        let leader = self
+            .pid(subject)
+            .and_then(|pid| Status::read(proc, pid).ok());
         let program = leader.map_or_else(|| subject.caller.comm.clone(), |leader| leader.comm);
         if program != largest {
             return None;
         }
         self.growths.of(proc, limit, &scope()?, &program)
     }
-}
-
-/// Whether the refused process is there still, by the thread that asked: where ids have run out, one that is given back
-/// is another process's at once.
-fn is_there(subject: &Subject<'_>) -> bool {
-    let caller = subject.caller;
-    process::thread_name(Path::new(PROC), caller.pid, caller.tid)
-        .is_some_and(|name| String::from_utf8_lossy(&name) == caller.comm)
 }
 
 /// What files say of a unit, and of a user's logins.
@@ -255,9 +258,10 @@ fn read(key: &Key, subject: &Subject<'_>) -> Sources {
             Some((gid, others)) => user.with_groups(root, *gid, others),
             None => user,
         };
-        sources.pam = pam_limits::nproc(root, &user);
+        let services = pam_limits::Services::read(root);
+        sources.pam = services.nproc(root, &user);
         // An image with nothing but forktrace says nothing of PAM.
-        sources.no_pam = root.join("bin/sh").exists() && !pam_limits::is_asked(root);
+        sources.no_pam = root.join("bin/sh").exists() && !services.ask();
     }
     sources
 }

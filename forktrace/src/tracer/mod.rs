@@ -38,7 +38,7 @@ pub use start_times::StartTimes;
 
 use crate::{
     btf::BtfError,
-    cause::{Answer, Context, Subject, answer, judge},
+    cause::{Answer, Subject, answer, judge},
     host::{
         cgroup::Hierarchies,
         clock::Clock,
@@ -271,10 +271,8 @@ impl Tracer {
             target: target.as_ref(),
         };
         let copied = decoded.evidence.overcommit.as_ref();
-        let context = Context {
-            whole_copy: copied.map(|copied| copied.with_whole_copy()),
-            ..self.contexts.of(&verdict, &subject)
-        };
+        let whole_copy = copied.map(|copied| copied.with_whole_copy());
+        let context = self.contexts.of(&verdict, &subject, whole_copy);
         let Answer { summary, fix } = answer(&verdict, &subject, &context);
         Some(Record::Failure(Box::new(Failure {
             seq: self.seq,

@@ -159,7 +159,7 @@ fn journal(heard: &mut Heard, unit: &str) -> bool {
         .ok_or_else(|| io::Error::other("it has no output"));
     let name = format!("journal of {unit}");
     let before = heard.totals.lines;
-    let progress = Progress::of_bytes(None);
+    let progress = Progress::of_bytes(|| None);
     let lines = lines.map(|lines| progress.watch_stream(Box::new(lines)));
     let read = read(heard, &name, &progress, lines);
     drop(progress);
