@@ -94,6 +94,13 @@ impl Hierarchies {
             })
     }
 
+    /// The mount of v1's hierarchy name=systemd, beside that of the pids controller; `None` where there is none.
+    pub(crate) fn systemd(&self) -> Option<PathBuf> {
+        let mount = self.pids.parent()?.join("systemd");
+        let is_v1 = !self.pids_is_v2 && mount.join("release_agent").exists();
+        is_v1.then_some(mount)
+    }
+
     /// The v2 hierarchy beside that of the pids controller, which is in v1, in the place of it; `None`
     /// where there are no such two.
     pub(crate) fn unified(&self) -> Option<Self> {

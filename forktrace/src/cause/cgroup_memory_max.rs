@@ -117,8 +117,7 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let file = limit.file.as_deref().filter(|_| !may_be_of_swap(limit));
     let file = file.and_then(shell_word);
     let now = file.and_then(|file| target.command(|n| format!("echo {n} > {file}")));
-    let says = context.unit_limit.as_ref();
-    let raise = lasting(limit, &MEMORY, target, says, context.nixos);
+    let raise = lasting(limit, &MEMORY, target, context);
     let mut fixes = match context.unkillable.as_ref().and_then(spared) {
         // Whatever the limit, it fills again: nobody can be killed at it.
         Some((why, change)) => {

@@ -121,8 +121,7 @@ fn fixes(v: &Verdict, subject: &Subject<'_>, context: &Context) -> Vec<Fix> {
     let target = target::wanted(Some(limit), context);
     let file = limit.file.as_deref().and_then(shell_word);
     let now = file.and_then(|file| target.command(|n| format!("echo {n} > {file}")));
-    let says = context.unit_limit.as_ref();
-    let persistent = lasting(limit, &TASKS, target, says, context.nixos);
+    let persistent = lasting(limit, &TASKS, target, context);
     let note = "it counts threads as well as processes, in the whole subtree".to_owned();
     let mut fixes = outside::fixes(limit, subject, context, fix(now, persistent, note));
     fixes.extend(binds(&limit.owner, &TASKS).map(|note| fix(None, None, note)));

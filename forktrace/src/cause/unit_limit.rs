@@ -2,7 +2,10 @@
 //! of does.
 
 use crate::{
-    host::{unit_files::shared_by, unit_limits::UnitLimit},
+    host::{
+        unit_files::{has_part, shared_by},
+        unit_limits::UnitLimit,
+    },
     model::{Unit, amount},
 };
 
@@ -59,10 +62,9 @@ pub fn note(p: &UnitLimit, value: u64, unit: Unit) -> String {
 /// Hosting panels bound their users so.
 fn is_of_set_property(p: &UnitLimit) -> bool {
     let is_control = |part: &str| matches!(part, "system.control" | "user.control");
-    p.file.as_ref().is_some_and(|file| {
-        file.components()
-            .any(|part| part.as_os_str().to_str().is_some_and(is_control))
-    })
+    p.file
+        .as_ref()
+        .is_some_and(|file| has_part(file, is_control))
 }
 
 /// A user's slice that is transient: logind made it so, with a limit, up to systemd 238 (src/login/logind-dbus.c
@@ -78,10 +80,7 @@ fn is_of_logind(p: &UnitLimit) -> bool {
     p.setting == "TasksMax"
         && p.file.as_ref().is_some_and(|file| {
             let transient = ["/run/systemd/transient", "/run/systemd/system"];
-            transient.iter().any(|folder| file.starts_with(folder))
-                && file
-                    .components()
-                    .any(|part| part.as_os_str().to_str().is_some_and(is_slice))
+            transient.iter().any(|folder| file.starts_with(folder)) && has_part(file, is_slice)
         })
 }
 

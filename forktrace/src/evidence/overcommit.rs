@@ -114,12 +114,12 @@ impl Overcommit {
     /// The comparison where nothing better is known of what a fork promises than the size
     /// of all that is private and writable, huge pages aside.
     pub fn seems_to_refuse_copy(&self) -> bool {
-        let promised = self.private_writable.saturating_sub(self.huge);
-        match self.mode {
-            OvercommitMode::Always => false,
-            OvercommitMode::Never => self.committed + promised >= self.allowed(),
-            OvercommitMode::Heuristic => promised > self.ram_and_swap,
-        }
+        self.refuses(self.private())
+    }
+
+    /// All that is private and writable, huge pages aside.
+    fn private(&self) -> u64 {
+        self.private_writable.saturating_sub(self.huge)
     }
 
     /// As [`Self::refuses_copy`], but allows for what the kernel's counter
@@ -150,8 +150,7 @@ impl Overcommit {
     /// What would be promised, at most, had all of the address space been copied: as far as the mappings' flags
     /// weren't read, all that is private and writable counts.
     pub fn with_whole_copy(&self) -> u64 {
-        let private = self.private_writable.saturating_sub(self.huge);
         self.committed
-            .saturating_add(self.accounted.unwrap_or(private))
+            .saturating_add(self.accounted.unwrap_or(self.private()))
     }
 }

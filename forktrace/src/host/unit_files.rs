@@ -80,6 +80,24 @@ pub fn counts_after(file: &Path, drop_in: &str) -> bool {
     folder.is_some_and(|end| end == "d") && name.is_some_and(|name| name > OsStr::new(drop_in))
 }
 
+/// Whether a unit has this file from what has started it: it goes when the unit ends.
+pub fn is_transient(file: &Path) -> bool {
+    has_part(file, |part| part == "transient")
+}
+
+/// Whether one of the folders that a file is in, or itself, is called so.
+pub fn has_part(file: &Path, is: impl Fn(&str) -> bool) -> bool {
+    file.components()
+        .any(|part| part.as_os_str().to_str().is_some_and(&is))
+}
+
+/// The template's name of an instance; `None` for what is none.
+fn template(unit: &str) -> Option<String> {
+    let (name, instance) = unit.split_once('@')?;
+    let (_, kind) = instance.rsplit_once('.')?;
+    Some(format!("{name}@.{kind}"))
+}
+
 /// For which units a drop-in is, where it isn't of one alone: by the folder that it is in.
 pub fn shared_by(drop_in: &Path) -> Option<String> {
     let folder = drop_in.parent()?.file_name()?.to_str()?;
@@ -157,11 +175,8 @@ impl UnitFiles {
     /// name, or nobody's. Cgroups have units' own names.
     pub fn id(&self, alias: &str) -> Option<String> {
         let instance = alias.split_once('@');
-        let template = instance.and_then(|(name, rest)| {
-            let (_, kind) = rest.rsplit_once('.')?;
-            Some(format!("{name}@.{kind}"))
-        });
-        let names = [Some(alias.to_owned()), template].into_iter().flatten();
+        let names = [Some(alias.to_owned()), template(alias)];
+        let names = names.into_iter().flatten();
         let mut files =
             names.flat_map(|name| self.units.iter().map(move |folder| folder.join(&name)));
         let file = files.find(|file| fs::symlink_metadata(file).is_ok())?;
@@ -250,10 +265,8 @@ impl UnitFiles {
     /// Other names of a unit: links to its file, or to its template's.
     fn aliases(&self, unit: &str) -> Vec<String> {
         let links = self.links.get_or_init(|| links(&self.units));
-        let template = unit.split_once('@').and_then(|(name, instance)| {
-            let (_, kind) = instance.rsplit_once('.')?;
-            Some((format!("{name}@.{kind}"), instance))
-        });
+        let instance = unit.split_once('@').map(|(_, instance)| instance);
+        let template = template(unit).zip(instance);
         let mut found = Vec::new();
         for (name, target) in links {
             let alias = match &template {

@@ -3,21 +3,24 @@
 use std::{cmp::Ordering, fs};
 
 use anyhow::{Result, ensure};
-use forktrace::provoke::sys;
 
-use super::{Behaviour, await_failures, count_of, provoke, record};
+use super::{Behaviour, await_failures, count_of, forktrace, provoke, record, refused_user_in};
 use crate::{
-    actor::Prober,
-    attempt::Kind,
     cgroup::{Hierarchies, Tree},
     runner::{Tests, Where},
     scenario::skip,
 };
 
-pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[Behaviour {
-    name: "filter_cgroups_v1_and_v2_of_one_id",
-    run: of_one_id,
-}];
+pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[
+    Behaviour {
+        name: "filter_cgroups_v1_and_v2_of_one_id",
+        run: of_one_id,
+    },
+    Behaviour {
+        name: "filter_cgroup_v1_of_systemd_alone",
+        run: of_systemd_alone,
+    },
+];
 
 /// Cgroups that are made until two have the same id. A cgroup takes as many ids as it has files, about
 /// twenty in one hierarchy and ten in another; where a host has made more in one, the other catches up.
@@ -34,8 +37,12 @@ fn of_one_id(tests: &Tests) -> Result<()> {
     let Some(trees) = alike(tests, pids, &v2)? else {
         return skip("no two cgroups of v1 and v2 got the same id");
     };
-    let mut first = refused(&trees[0], "first", tests.place.uid(122))?;
-    let mut second = refused(&trees[1], "second", tests.place.uid(123))?;
+    let refused = |comm, uid, tree: &Tree| {
+        let home = tree.top();
+        refused_user_in(comm, tests.place.uid(uid), 2, || Ok(home.enter()?))
+    };
+    let mut first = refused("first", 122, &trees[0])?;
+    let mut second = refused("second", 123, &trees[1])?;
     let [one, two] = [first.actor.pid(), second.actor.pid()];
     for (tree, meant, other) in [(&trees[0], one, two), (&trees[1], two, one)] {
         let folder = tree.top().dir;
@@ -54,14 +61,21 @@ fn of_one_id(tests: &Tests) -> Result<()> {
     Ok(())
 }
 
-/// A user in this cgroup whose only process is refused each fork.
-fn refused(tree: &Tree, comm: &str, uid: u32) -> Result<Prober> {
-    Prober::start(comm, Kind::PLAIN, 2, || {
-        tree.top().enter()?;
-        sys::limit_nproc(1, 1)?;
-        sys::become_uid(uid)?;
-        Ok(Vec::new())
-    })
+/// The hierarchy name=systemd has no limits, and what is in it alone would filter everything out.
+fn of_systemd_alone(tests: &Tests) -> Result<()> {
+    let Some(mount) = tests.place.cgroups.systemd() else {
+        return skip("no hierarchy name=systemd beside that of the pids controller");
+    };
+    let folder = mount.join(format!("forktrace-{}-alone", std::process::id()));
+    fs::create_dir(&folder)?;
+    let run = forktrace(tests, &["live", "--cgroup", &folder.to_string_lossy()], 2);
+    fs::remove_dir(&folder)?;
+    let said = run?.said();
+    ensure!(
+        said.contains("is in the hierarchy name=systemd only"),
+        "it says: {said}"
+    );
+    Ok(())
 }
 
 /// A cgroup of v1 and one of v2, with the same id.

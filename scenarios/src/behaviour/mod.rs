@@ -168,7 +168,18 @@ pub(crate) fn started(tracer: std::result::Result<Tracer, NotStarted>) -> Result
 
 /// A user whose only process is refused each fork.
 pub(crate) fn refused_user(comm: &str, uid: u32, count: u32) -> Result<Prober> {
+    refused_user_in(comm, uid, count, || Ok(()))
+}
+
+/// The same, where `enter` brings the process to.
+pub(crate) fn refused_user_in(
+    comm: &str,
+    uid: u32,
+    count: u32,
+    enter: impl FnOnce() -> Result<()>,
+) -> Result<Prober> {
     Prober::start(comm, Kind::PLAIN, count, || {
+        enter()?;
         sys::limit_nproc(1, 1)?;
         sys::become_uid(uid)?;
         Ok(Vec::new())

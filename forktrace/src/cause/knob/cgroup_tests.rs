@@ -1,13 +1,21 @@
 use super::*;
 use crate::model::Unit;
 
+/// Of a host whose files say this.
+fn context(says: UnitLimit) -> Context {
+    Context {
+        unit_limit: Some(says),
+        ..Context::default()
+    }
+}
+
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const POD: &str = "01234567-89ab-cdef-0123-456789abcdef";
 
 fn command(path: &str, setting: &Setting) -> String {
     let path = path.replace("POD", POD).replace("ID", ID);
     let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
-    lasting(&limit, setting, 4096.into(), None, false).replace(ID, "ID")
+    lasting(&limit, setting, 4096.into(), &Context::default()).replace(ID, "ID")
 }
 
 #[test]
@@ -126,7 +134,7 @@ fn a_drop_in_that_counts_after_what_set_property_writes() {
             file: Some(file.clone()),
             today: None,
         };
-        let told = lasting(&limit, &TASKS, 4096.into(), Some(&says), false);
+        let told = lasting(&limit, &TASKS, 4096.into(), &context(says));
         let wanted = match later {
             true => format!(
                 "{}: [Service] TasksMax=4096, then systemctl daemon-reload",
@@ -149,7 +157,7 @@ fn a_transient_unit_is_started_with_another() {
             file: Some(file.into()),
             today: Some(512),
         };
-        lasting(&limit, &TASKS, 4096.into(), Some(&says), false)
+        lasting(&limit, &TASKS, 4096.into(), &context(says))
     };
     assert_eq!(
         of(
@@ -190,7 +198,7 @@ fn what_systemd_gives_a_pods_container_by_itself() {
             file: None,
             today: Some(9830),
         };
-        lasting(&limit, &TASKS, 20_000.into(), Some(&says), false).replace(ID, "ID")
+        lasting(&limit, &TASKS, 20_000.into(), &context(says)).replace(ID, "ID")
     };
     let pod = "/kubepods.slice/kubepods-podP_D.slice";
     for runtime in ["docker", "cri-containerd"] {
@@ -222,7 +230,7 @@ fn a_build_step_has_what_each_scope_has() {
             file: None,
             today: Some(9830),
         };
-        lasting(&limit, &TASKS, 20_000.into(), Some(&says), false)
+        lasting(&limit, &TASKS, 20_000.into(), &context(says))
     };
     let scope = "/system.slice/docker-hswkyb4a5k5khcsbpcuqqgz3z.scope";
     let told = of(scope, "DefaultTasksMax");
@@ -261,7 +269,7 @@ fn a_service_of_openrc() {
                 Unit::Tasks,
             )
         };
-        lasting(&limit, setting, 24.into(), None, false)
+        lasting(&limit, setting, 24.into(), &Context::default())
     };
     assert_eq!(
         of("/sys/fs/cgroup/openrc.nginx/pids.max", &TASKS),
@@ -648,7 +656,7 @@ fn hierarchies_of_version_1_have_other_keys() {
         } else {
             MEMORY
         };
-        lasting(&limit, &setting, 9.into(), None, false)
+        lasting(&limit, &setting, 9.into(), &Context::default())
     };
     let pids = |file| of(file, LimitKind::PidsMax);
     for file in [
@@ -772,7 +780,7 @@ fn a_scope_that_nobody_asks_a_limit_for() {
             file: Some("/etc/systemd/system.conf".into()),
             today: Some(512),
         };
-        lasting(&limit, &TASKS, 4096.into(), Some(&says), false)
+        lasting(&limit, &TASKS, 4096.into(), &context(says))
     };
     let scope = "/system.slice/slurmstepd.scope";
     assert_eq!(
@@ -811,8 +819,12 @@ fn a_drop_in_of_nixos() {
         file: Some("/etc/systemd/system/user-.slice.d/overrides.conf".into()),
         today: Some(512),
     };
+    let nixos = Context {
+        nixos: true,
+        ..context(says)
+    };
     assert_eq!(
-        lasting(&limit, &TASKS, 4096.into(), Some(&says), true),
+        lasting(&limit, &TASKS, 4096.into(), &nixos),
         "NixOS, configuration.nix: systemd.slices.\"user-7\".sliceConfig.TasksMax = \"4096\";"
     );
 }

@@ -45,10 +45,7 @@ impl Line<'_> {
 
     /// A drop-in that counts after `other`, which stays as it is.
     fn beside(&self, other: &OsStr, why: &str) -> Option<String> {
-        let folder = match self.user {
-            Some(_) => "~/.config/systemd/user",
-            None => "/etc/systemd/system",
-        };
+        let folder = folder(self.user);
         let Self { unit, setting, .. } = self;
         let own = format!("zz-{setting}.conf");
         let name = match other < OsStr::new(&own) {
@@ -66,6 +63,14 @@ impl Line<'_> {
             self.text()?,
             self.reload()
         ))
+    }
+}
+
+/// Where whoever administers a manager has its units: the system's, or a user's.
+pub(super) fn folder(user: Option<u32>) -> &'static str {
+    match user {
+        Some(_) => "~/.config/systemd/user",
+        None => "/etc/systemd/system",
     }
 }
 

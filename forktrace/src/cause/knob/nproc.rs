@@ -3,16 +3,18 @@
 
 mod by_program;
 mod origin;
+mod shared;
 mod sources;
 
 use std::path::Path;
 
+pub(crate) use self::shared::shared;
 pub use self::sources::{Above, Sources, UnitSays};
 
 use self::by_program::by_itself;
-use self::origin::{Container, Origin, container, origin, own_container, unit};
+use self::origin::{Container, Origin, origin, own_container, unit};
 use super::{
-    cgroup::{in_file, incus, proxmox, short},
+    cgroup::{in_file, incus, proxmox},
     later::{Line, edit_beside, edit_later},
     nixos, prlimit,
     target::Target,
@@ -23,9 +25,9 @@ use crate::{
         lineage::Member,
         pam_limits::{self, Which},
         setter::{self, Runtime, Scheduler, Service},
-        unit_files::Assignment,
+        unit_files::{self, Assignment},
     },
-    model::{Holder, HolderKind, Operation},
+    model::Operation,
 };
 
 /// As units have it.
@@ -48,107 +50,8 @@ pub(crate) fn knob(
 ) -> Knob {
     let origin = origin(value, subject, sources);
     let hard = hard(&origin, sources);
-    let mut notes = Vec::new();
-    let lasting = match &origin {
-        Origin::Pam(line, all) => {
-            let (text, note) = pam(line, subject, all, target, sources.nixos);
-            notes.push(note);
-            text
-        }
-        Origin::Unit(set) => {
-            notes.push(format!(
-                "LimitNPROC={} stands in {}",
-                set.value,
-                set.file.display()
-            ));
-            let is_transient = set
-                .file
-                .components()
-                .any(|part| part.as_os_str() == "transient");
-            let service = unit(subject);
-            match service.and_then(|service| edit_file(set, &service, target, hard, sources)) {
-                Some(edit) => edit,
-                None if is_transient => {
-                    let value = prlimit::with_hard(target, hard);
-                    started_anew(subject, NPROC, &value).unwrap_or_default()
-                }
-                None => edit_unit(subject, NPROC, target, hard, sources).unwrap_or_default(),
-            }
-        }
-        Origin::Manager(set) => {
-            notes.push(format!(
-                "it is DefaultLimitNPROC={} in {}, which each unit without LimitNPROC= has",
-                set.value,
-                set.file.display()
-            ));
-            edit_unit(subject, NPROC, target, hard, sources).unwrap_or_default()
-        }
-        Origin::UnitPerhaps => {
-            notes.push(
-                "where the unit has no LimitNPROC=, a program in it has set the limit itself"
-                    .to_owned(),
-            );
-            edit_unit(subject, NPROC, target, hard, sources).unwrap_or_default()
-        }
-        Origin::Above(service, set) => {
-            let (text, note) = from_above(service, set, subject, target, hard, sources);
-            notes.push(note);
-            text
-        }
-        Origin::OpenRc(service, set) => {
-            notes.push(format!(
-                "rc_ulimit in {} has `-u {}`{}",
-                set.file.display(),
-                set.value,
-                match set.file.ends_with("etc/rc.conf") {
-                    true => ", for each service without an rc_ulimit of its own",
-                    false => "",
-                }
-            ));
-            rc_ulimit(&service.name, target, hard)
-        }
-        Origin::Shell(line) => {
-            notes.push(format!(
-                "{} has `{}`, which a shell that reads it sets for itself and all that it starts",
-                line.file.display(),
-                line.text
-            ));
-            format!(
-                "{}: `ulimit -u {target}` in its line, for shells that are started then",
-                line.file.display()
-            )
-        }
-        Origin::Process(setter, parent) => by_itself(setter, *parent, subject, sources),
-        Origin::SomeProgram => {
-            "where a program of the unit sets the limit itself: no file of the unit has LimitNPROC="
-                .to_owned()
-        }
-        Origin::Runtime(container) => of_container(container, target, hard),
-        Origin::Outside(setter, container) => {
-            notes.push(format!(
-                "the container has it from {} (pid {}), which is outside of it",
-                setter.comm, setter.pid
-            ));
-            of_container(container, target, hard)
-        }
-        Origin::Slurm => {
-            notes.extend(pam_of_slurm(value, sources));
-            "slurm.conf: PropagateResourceLimitsExcept=NPROC (it is the limit of whoever submits, on \
-             the host where that is)"
-                .to_owned()
-        }
-        Origin::Slurmd => {
-            notes.extend(pam_of_slurm(value, sources));
-            format!(
-                "systemctl edit slurmd.service: [Service] {NPROC}={}, and slurm.conf: \
-                 PropagateResourceLimitsExcept=NPROC (slurmd has this limit as well: jobs have theirs from \
-                 it, or from who has submitted them)",
-                prlimit::with_hard(target, hard)
-            )
-        }
-        Origin::Kernel => inherited(subject, target, hard, sources),
-        Origin::Unknown => where_started(subject),
-    };
+    let (lasting, known) = of_origin(&origin, (value, hard), target, subject, sources);
+    let mut notes = Vec::from_iter(known);
     // systemd and Docker take one number for both limits.
     let sets_both = [
         format!("{NPROC}={target}"),
@@ -179,6 +82,106 @@ pub(crate) fn knob(
 
 /// Nobody sets so few for what is to start something: sandboxes of OpenSSH and vsftpd have 0.
 const FORBIDS: u64 = 1;
+
+/// What lasts, by who has set it, and how that is known.
+fn of_origin(
+    origin: &Origin<'_>,
+    (value, hard): (Option<u64>, Option<Option<u64>>),
+    target: Target,
+    subject: &Subject<'_>,
+    sources: &Sources,
+) -> (String, Option<String>) {
+    let edit_unit = || edit_unit(subject, NPROC, target, hard, sources).unwrap_or_default();
+    match origin {
+        Origin::Pam(line, all) => {
+            let (text, note) = pam(line, subject, all, target, sources.nixos);
+            (text, Some(note))
+        }
+        Origin::Unit(set) => {
+            let file = set.file.display();
+            let note = format!("LimitNPROC={} stands in {file}", set.value);
+            let service = unit(subject);
+            let own = service.and_then(|service| edit_file(set, &service, target, hard, sources));
+            let edit = own.unwrap_or_else(|| match unit_files::is_transient(&set.file) {
+                true => {
+                    let value = prlimit::with_hard(target, hard);
+                    started_anew(subject, NPROC, &value).unwrap_or_default()
+                }
+                false => edit_unit(),
+            });
+            (edit, Some(note))
+        }
+        Origin::Manager(set) => {
+            let note = format!(
+                "it is DefaultLimitNPROC={} in {}, which each unit without LimitNPROC= has",
+                set.value,
+                set.file.display()
+            );
+            (edit_unit(), Some(note))
+        }
+        Origin::UnitPerhaps => {
+            let note =
+                "where the unit has no LimitNPROC=, a program in it has set the limit itself";
+            (edit_unit(), Some(note.to_owned()))
+        }
+        Origin::Above(service, set) => {
+            let (text, note) = from_above(service, set, subject, target, hard, sources);
+            (text, Some(note))
+        }
+        Origin::OpenRc(service, set) => {
+            let note = format!(
+                "rc_ulimit in {} has `-u {}`{}",
+                set.file.display(),
+                set.value,
+                match set.file.ends_with("etc/rc.conf") {
+                    true => ", for each service without an rc_ulimit of its own",
+                    false => "",
+                }
+            );
+            (rc_ulimit(&service.name, target, hard), Some(note))
+        }
+        Origin::Shell(line) => {
+            let file = line.file.display();
+            let note = format!(
+                "{file} has `{}`, which a shell that reads it sets for itself and all that it starts",
+                line.text
+            );
+            let edit = format!(
+                "{file}: `ulimit -u {target}` in its line, for shells that are started then"
+            );
+            (edit, Some(note))
+        }
+        Origin::Process(setter, parent) => (by_itself(setter, *parent, subject, sources), None),
+        Origin::SomeProgram => {
+            let text = "where a program of the unit sets the limit itself: no file of the unit has LimitNPROC=";
+            (text.to_owned(), None)
+        }
+        Origin::Runtime(container) => (of_container(container, target, hard), None),
+        Origin::Outside(setter, container) => {
+            let note = format!(
+                "the container has it from {} (pid {}), which is outside of it",
+                setter.comm, setter.pid
+            );
+            (of_container(container, target, hard), Some(note))
+        }
+        Origin::Slurm => {
+            let text = "slurm.conf: PropagateResourceLimitsExcept=NPROC (it is the limit of whoever submits, on \
+                 the host where that is)";
+            (text.to_owned(), pam_of_slurm(value, sources))
+        }
+        Origin::Slurmd => {
+            let text = format!(
+                "systemctl edit slurmd.service: [Service] {NPROC}={}, and slurm.conf: \
+                 PropagateResourceLimitsExcept=NPROC (slurmd has this limit as well: jobs have theirs from \
+                 it, or from who has submitted them)",
+                prlimit::with_hard(target, hard)
+            );
+            (text, pam_of_slurm(value, sources))
+        }
+        Origin::Kernel => (inherited(subject, target, hard, sources), None),
+        Origin::Unknown => (where_started(subject), None),
+    }
+}
 
 /// The hard limit beside it; `None` where that isn't known.
 fn hard(origin: &Origin<'_>, sources: &Sources) -> Option<Option<u64>> {
@@ -556,49 +559,6 @@ fn now(
         return None;
     }
     prlimit::command(Some(parent), "nproc", target)
-}
-
-/// Others' processes that count with this user's, by where the holders are: another container's, and
-/// of a container's users those of the host's. `created`: tasks in user namespaces that the user has created count too,
-/// whatever their uids (5.14+, kernel/ucount.c `inc_rlimit_ucounts`).
-pub(crate) fn shared(subject: &Subject<'_>, holders: &[Holder], created: bool) -> Option<String> {
-    let home = |path: &str| container(&setter::of(path));
-    let own = home(subject.cgroup.path.as_deref().unwrap_or_default());
-    let mut others: Vec<(Option<Container>, u64)> = Vec::new();
-    for holder in holders.iter().filter(|h| h.kind == HolderKind::Cgroup) {
-        let home = home(&holder.name);
-        if home == own {
-            continue;
-        }
-        match others.iter_mut().find(|(other, _)| *other == home) {
-            Some((_, tasks)) => *tasks += holder.tasks,
-            None => others.push((home, holder.tasks)),
-        }
-    }
-    let (other, tasks) = others.into_iter().max_by_key(|(_, tasks)| *tasks)?;
-    let uid = subject.caller.uid;
-    let outside = own.as_ref().is_none_or(|own| own.user != Some(uid));
-    Some(match other {
-        Some(Container { name, user, .. }) if created && outside && user == Some(uid) => {
-            format!(
-                "{tasks} of the tasks counted are those of container {}, which uid {uid} runs itself: all that is \
-                 in a user namespace counts for who has created it as well, whatever its uid there; bound the \
-                 container by its own pids limit instead (--pids-limit)",
-                short(&name)
-            )
-        }
-        Some(Container { name, .. }) => format!(
-            "{tasks} of the tasks counted are container {}'s, whose processes have the same uid: \
-             give one of them a uid (or id range) of its own, or bound the unit by TasksMax= instead",
-            short(&name)
-        ),
-        None => format!(
-            "{tasks} of the tasks counted are of the host, outside of container {}, and have the same \
-             uid: give the container a uid (or id range) that no user of the host has, or bound it by \
-             its own pids limit instead",
-            short(&own?.name)
-        ),
-    })
 }
 
 #[cfg(test)]

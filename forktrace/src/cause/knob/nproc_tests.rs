@@ -53,6 +53,17 @@ fn knob_of(path: &str, operation: Operation, sources: &Sources) -> Knob {
 }
 
 fn knob_for(caller: &Caller, path: &str, operation: Operation, sources: &Sources) -> Knob {
+    knob_at(40, caller, path, operation, sources)
+}
+
+/// Of a limit of this value.
+fn knob_at(
+    value: u64,
+    caller: &Caller,
+    path: &str,
+    operation: Operation,
+    sources: &Sources,
+) -> Knob {
     let cgroup = Cgroup {
         path: Some(path.to_owned()),
         ..Cgroup::default()
@@ -64,7 +75,7 @@ fn knob_for(caller: &Caller, path: &str, operation: Operation, sources: &Sources
         errno: Errno::EAGAIN,
         target: None,
     };
-    knob(Some(40), 100.into(), &subject, sources)
+    knob(Some(value), 100.into(), &subject, sources)
 }
 
 const SERVICE: &str = "/system.slice/x.service";
@@ -675,125 +686,6 @@ fn what_is_gone_is_not_named_and_no_manager_is_changed() {
 }
 
 #[test]
-fn a_uid_shared_with_a_container() {
-    let caller = caller();
-    let cgroup = Cgroup {
-        path: Some(SERVICE.to_owned()),
-        ..Cgroup::default()
-    };
-    let subject = Subject {
-        caller: &caller,
-        cgroup: &cgroup,
-        operation: Operation::Process,
-        errno: Errno::EAGAIN,
-        target: None,
-    };
-    let holder = |path: &str| Holder {
-        kind: HolderKind::Cgroup,
-        name: path.to_owned(),
-        tasks: 59,
-        zombies: 0,
-        bytes: None,
-        idle: None,
-        detail: None,
-    };
-    let shared = |path| shared(&subject, &[holder(SERVICE), holder(path)], true);
-    assert!(
-        shared("/lxc.payload.c1/x")
-            .unwrap()
-            .starts_with("59 of the tasks counted are container c1's")
-    );
-    assert_eq!(shared("/system.slice/y.service"), None);
-}
-
-/// Podman's, as a user runs it: what is in it may have any of the user's ids, and counts for the user.
-#[test]
-fn a_container_that_the_user_runs_counts_for_the_user() {
-    let caller = caller();
-    let of_user = |uid: u32, id: char| {
-        format!(
-            "/user.slice/user-{uid}.slice/user@{uid}.service/user.slice/libpod-{}.scope/container",
-            id.to_string().repeat(64)
-        )
-    };
-    let told = |own: &str, path: &str, created| {
-        let cgroup = Cgroup {
-            path: Some(own.to_owned()),
-            ..Cgroup::default()
-        };
-        let subject = Subject {
-            caller: &caller,
-            cgroup: &cgroup,
-            operation: Operation::Process,
-            errno: Errno::EAGAIN,
-            target: None,
-        };
-        let holder = Holder {
-            kind: HolderKind::Cgroup,
-            name: path.to_owned(),
-            tasks: 59,
-            zombies: 0,
-            bytes: None,
-            idle: None,
-            detail: None,
-        };
-        shared(&subject, &[holder], created).unwrap()
-    };
-    let (own, others) = (of_user(caller.uid, 'a'), of_user(caller.uid + 1, 'a'));
-    let by_creator = format!(
-        "59 of the tasks counted are those of container aaaaaaaaaaaa, which uid {} runs itself:",
-        caller.uid
-    );
-    assert!(told(SESSION, &own, true).starts_with(&by_creator));
-    assert!(told(DOCKER, &own, true).starts_with(&by_creator));
-    // Up to 5.13 the uid alone counts; so it does among containers in one user namespace.
-    let another = of_user(caller.uid, 'b');
-    for same_uid in [
-        told(SESSION, &own, false),
-        told(SESSION, &others, true),
-        told(&another, &own, true),
-    ] {
-        assert!(same_uid.contains("have the same uid"), "{same_uid}");
-    }
-}
-
-/// The other way round: a container's process, and the host's own user of its uid.
-#[test]
-fn a_uid_shared_with_the_host() {
-    let caller = caller();
-    let cgroup = Cgroup {
-        path: Some(DOCKER.to_owned()),
-        ..Cgroup::default()
-    };
-    let subject = Subject {
-        caller: &caller,
-        cgroup: &cgroup,
-        operation: Operation::Exec,
-        errno: Errno::EAGAIN,
-        target: None,
-    };
-    let holder = |path: &str, tasks| Holder {
-        kind: HolderKind::Cgroup,
-        name: path.to_owned(),
-        tasks,
-        zombies: 0,
-        bytes: None,
-        idle: None,
-        detail: None,
-    };
-    let app = "/user.slice/user-7.slice/user@7.service/app.slice/x.scope";
-    let held = [holder(DOCKER, 9), holder(SESSION, 30), holder(app, 40)];
-    let told = shared(&subject, &held, true).unwrap();
-    assert!(
-        told.starts_with(
-            "70 of the tasks counted are of the host, outside of container 0123456789ab, and"
-        ),
-        "{told}"
-    );
-    assert_eq!(shared(&subject, &held[..1], true), None);
-}
-
-#[test]
 fn what_names_nobody_is_known_as_that() {
     let vague = |path: &str, sources: &Sources| {
         let knob = knob_of(path, Operation::Process, sources);
@@ -816,8 +708,7 @@ fn what_names_nobody_is_known_as_that() {
         &limit,
         &crate::cause::knob::cgroup::TASKS,
         9.into(),
-        None,
-        false,
+        &crate::cause::Context::default(),
     );
     assert!(crate::cause::words::fix(None, lasting, None).is_vague());
 }
@@ -1075,19 +966,7 @@ fn what_is_not_to_start_anything() {
             ],
             ..Sources::default()
         };
-        let caller = caller();
-        let cgroup = Cgroup {
-            path: Some(SERVICE.to_owned()),
-            ..Cgroup::default()
-        };
-        let subject = Subject {
-            caller: &caller,
-            cgroup: &cgroup,
-            operation: Operation::Process,
-            errno: Errno::EAGAIN,
-            target: None,
-        };
-        knob(Some(value), 100.into(), &subject, &sources)
+        knob_at(value, &caller(), SERVICE, Operation::Process, &sources)
     };
     for value in [0, 1] {
         let knob = of(value);

@@ -10,7 +10,7 @@ use forktrace::provoke::sys::{self, Signal};
 use forktrace::record::{Owner, Record};
 use rustix::time::{ClockId, Timespec, clock_settime};
 
-use super::super::{Behaviour, await_failures, provoke, record, refused_user};
+use super::super::{Behaviour, await_failures, provoke, record, refused_user, refused_user_in};
 use crate::actor::Prober;
 use crate::attempt::Kind;
 use crate::machine;
@@ -169,12 +169,8 @@ fn cpu(tests: &Tests) -> Result<()> {
     let mut tracer = record(tests, &["--comm", "roaming"])?;
     let mut total = 0;
     let mut fire = |cpu: usize| -> Result<()> {
-        let mut user = Prober::start("roaming", Kind::PLAIN, EACH, || {
-            sys::pin(cpu)?;
-            sys::limit_nproc(1, 1)?;
-            sys::become_uid(tests.place.uid(135))?;
-            Ok(Vec::new())
-        })?;
+        let mut user =
+            refused_user_in("roaming", tests.place.uid(135), EACH, || Ok(sys::pin(cpu)?))?;
         provoke(&mut user)?;
         total += u64::from(EACH);
         await_failures(&mut tracer, user.actor.pid(), u64::from(EACH))

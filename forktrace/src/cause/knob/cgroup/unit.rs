@@ -1,0 +1,173 @@
+//! Units of systemd, and who makes those that go when what is in them ends.
+
+use super::{MEMORY, Setting, WHERE_SET_UP};
+use crate::{
+    cause::{
+        knob::{later::folder, target::Target},
+        words::shell_word,
+    },
+    host::{identity, setter, unit_files, unit_limits::UnitLimit},
+};
+
+fn is_transient(says: Option<&UnitLimit>) -> bool {
+    let file = says.and_then(|says| says.file.as_deref());
+    file.is_some_and(unit_files::is_transient)
+}
+
+/// The quota group of snapd's whose slice this is (snap/quota/quota.go
+/// `SliceFileName`): of a group in another, the last name is its own.
+fn quota_group(unit: &str) -> Option<String> {
+    let groups = unit.strip_prefix("snap.")?.strip_suffix(".slice")?;
+    let own = identity::unescape_unit(groups.rsplit('-').next()?);
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (!own.is_empty() && own.chars().all(is_name)).then_some(own)
+}
+
+/// A unit of systemd, the system's or a user's.
+pub(super) fn at_home(
+    name: &str,
+    user: Option<u32>,
+    setting: &Setting,
+    target: Target,
+    says: Option<&UnitLimit>,
+) -> String {
+    let Some(word) = shell_word(name) else {
+        return WHERE_SET_UP.to_owned();
+    };
+    let Setting { property, snap, .. } = setting;
+    if let (Some(group), None) = (quota_group(name), user) {
+        // strutil/size.go `ParseByteSize`: bytes are written with their unit.
+        let unit = match setting.property == MEMORY.property {
+            true => "B",
+            false => "",
+        };
+        return format!("snap set-quota {group} {snap}={target}{unit}");
+    }
+    let set = match user {
+        Some(uid) => {
+            format!("systemctl --user set-property {word} {property}={target} (as uid {uid}")
+        }
+        None => format!("systemctl set-property {word} {property}={target}"),
+    };
+    match (next_ones(name, user, setting, target, says), user) {
+        (Some(next), Some(_)) => format!("{set}; until it ends; for the next ones: {next})"),
+        (Some(next), None) => format!("{set} (until it ends; for the next ones: {next})"),
+        (None, Some(_)) => format!("{set})"),
+        (None, None) => set,
+    }
+}
+
+/// Who makes scopes of these names, each for what it starts.
+const MAKERS: [(&str, &str); 10] = [
+    ("session-", "logind"),
+    ("app-flatpak-", "Flatpak"),
+    ("app-gnome-", "GNOME"),
+    ("app-", "the desktop"),
+    ("vte-spawn-", "the terminal"),
+    ("tmux-spawn-", "tmux"),
+    ("libpod-conmon-", "Podman, for its monitor"),
+    ("crio-conmon-", "CRI-O, for its monitor"),
+    ("podman-", "Podman"),
+    ("machine-", "machined"),
+];
+
+/// Of a unit that goes when what is in it ends: how those that come have more.
+fn next_ones(
+    unit: &str,
+    user: Option<u32>,
+    setting: &Setting,
+    target: Target,
+    says: Option<&UnitLimit>,
+) -> Option<String> {
+    let Setting { property, .. } = setting;
+    let (stem, kind) = unit.rsplit_once('.')?;
+    let is_scope = kind == "scope";
+    if let Some(template) = setter::of_connection(unit) {
+        let file = shell_word(&format!("{template}.d"))?;
+        let folder = folder(user);
+        return Some(format!(
+            "{folder}/{file}/: [Service] {property}={target}, of each connection's"
+        ));
+    }
+    let is_run = setter::is_of_systemd_run(unit);
+    if is_run || is_transient(says) && kind == "service" {
+        let whose = if user.is_some() { "--user " } else { "" };
+        let scope = if is_scope { "--scope " } else { "" };
+        let named = match is_run {
+            true => String::new(),
+            false => format!("--unit={} ", shell_word(stem)?),
+        };
+        return Some(format!(
+            "systemd-run {whose}{scope}{named}-p {property}={target}"
+        ));
+    }
+    if !is_scope || stem == "init" {
+        return None;
+    }
+    if let Some(app) = stem.strip_prefix("snap.") {
+        return of_snap(app, user, setting, target);
+    }
+    // The limit is an option of its own, which it writes into the cgroup as well.
+    let by_option = ["apptainer", "singularity"];
+    let by_option = by_option
+        .iter()
+        .find(|program| stem.split('-').next() == Some(**program));
+    if let Some(program) = by_option {
+        return Some(format!(
+            "{program} run {} {target}, or the file of --apply-cgroups",
+            setting.option
+        ));
+    }
+    let maker = MAKERS.iter().find(|(start, _)| stem.starts_with(start));
+    let Some((start, maker)) = maker else {
+        let default = says.filter(|says| says.setting == "DefaultTasksMax");
+        return Some(match default {
+            Some(says) => {
+                let file = match user {
+                    Some(_) => "user.conf",
+                    None => "system.conf",
+                };
+                format!(
+                    "DefaultTasksMax= in /etc/systemd/{file}: it has that, {}, as what makes the scope asks \
+                     for no limit",
+                    says.text
+                )
+            }
+            None => "where what makes the scope asks for its limit".to_owned(),
+        });
+    };
+    let prefix = match start.starts_with("app-") {
+        true => stem
+            .rsplit_once('-')
+            .map_or(*start, |(name, _)| &stem[..=name.len()]),
+        false => start,
+    };
+    of_prefix(prefix, maker, user, setting, target)
+}
+
+/// Drop-ins of a dashed prefix are for all of that name (systemd.unit(5)).
+fn of_prefix(
+    prefix: &str,
+    maker: &str,
+    user: Option<u32>,
+    setting: &Setting,
+    target: Target,
+) -> Option<String> {
+    let Setting { property, .. } = setting;
+    let folder = folder(user);
+    let file = shell_word(&format!("{prefix}.scope.d"))?;
+    Some(format!(
+        "{folder}/{file}/: [Scope] {property}={target}, of what {maker} starts"
+    ))
+}
+
+/// `snap.NAME.APP-UUID.scope` (sandbox/cgroup/tracking.go), `snap.NAME.APP.UUID.scope` before. Quota
+/// groups are of services, and have limits of their own.
+fn of_snap(app: &str, user: Option<u32>, setting: &Setting, target: Target) -> Option<String> {
+    let (name, _) = app.split_once('-')?;
+    let is_id = |part: &str| part.len() == 8 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    match name.rsplit('.').next().is_some_and(is_id) {
+        true => Some("snapd makes the scope, without a limit of its own".to_owned()),
+        false => of_prefix(&format!("snap.{name}-"), "snapd", user, setting, target),
+    }
+}
