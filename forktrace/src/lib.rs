@@ -6,7 +6,7 @@
 //! of them, [`headroom`] says how near limits are, [`metrics`] makes numbers for monitoring of both, [`journal`] entries of systemd's journal, [`otlp`] OpenTelemetry's logs and metrics, [`program`] what programs say. [`host`] answers questions about this machine, [`tracer`] runs a
 //! session, [`confine`] gives up what that no longer needs, [`provoke`] gets tasks refused, and
 //! [`selftest`] tries all of it by that. What the two programs have in common is [`reading`] and [`exit`]. [`model`] is the vocabulary of them all, [`btf`] the
-//! kernel's types, [`arch`] what the machine decides.
+//! kernel's types, [`arch`] what the machine decides, [`order`] sorts.
 
 pub mod arch;
 pub mod btf;
@@ -20,6 +20,7 @@ pub mod host;
 pub mod journal;
 pub mod metrics;
 pub mod model;
+pub mod order;
 pub mod otlp;
 pub mod probe;
 pub mod program;

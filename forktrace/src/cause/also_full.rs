@@ -1,5 +1,6 @@
 //! Limits that were full as well when another refused: with that one raised, they refuse next.
 
+use crate::order::Order as _;
 use std::cmp::Reverse;
 
 use super::{Cause, Verdict};
@@ -13,7 +14,7 @@ pub fn also_full(verdict: &Verdict) -> Vec<&Limit> {
         return Vec::new();
     }
     let mut full: Vec<&Limit> = verdict.candidates.iter().filter(|c| is_full(c)).collect();
-    full.sort_by_key(|limit| place(limit));
+    full.order_by_key(|limit| place(limit));
     full
 }
 

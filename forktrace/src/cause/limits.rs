@@ -3,11 +3,12 @@
 use crate::{
     evidence::{CgroupLimit, NprocLevel, Overcommit, PidNs, Threads},
     model::{CgroupOwner, Limit, LimitKind, Owner, Unit, UserNamespaceOwner},
+    order::Order as _,
 };
 
 /// The fuller of two limits comes first.
 pub(super) fn fullest_first(mut all: Vec<Limit>) -> Vec<Limit> {
-    all.sort_by(|a, b| {
+    all.order_by(|a, b| {
         b.fullness()
             .unwrap_or(0.0)
             .total_cmp(&a.fullness().unwrap_or(0.0))

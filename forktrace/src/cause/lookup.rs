@@ -3,6 +3,7 @@
 
 use super::{Cause, Page, pages};
 use crate::model::Errno;
+use crate::order::Order as _;
 
 /// What there is about a text.
 #[derive(Clone, Debug)]
@@ -162,7 +163,7 @@ fn near(text: &str) -> Vec<Near> {
             all.push((rate, Near { name, cause }));
         }
     }
-    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    all.order_by(|a, b| b.0.total_cmp(&a.0));
     let best = all.first().map_or(0.0, |(rate, _)| *rate);
     all.retain(|(rate, _)| *rate > best - 0.1);
     all.into_iter().take(MOST).map(|(_, near)| near).collect()

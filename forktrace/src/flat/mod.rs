@@ -15,6 +15,7 @@ use foldhash::HashMap;
 use self::row::Common;
 pub use self::row::{Row, json_schema};
 use crate::{
+    order::Order as _,
     record::{Recent, Record, Repeat, Session},
     recording::{Item, ReadError, Reader, Wanted},
     report::{Aggregator, Report},
@@ -91,7 +92,7 @@ impl Flattener {
         mut give: impl FnMut(&Row<'_>) -> Result<(), E>,
     ) -> Result<Report, E> {
         let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
-        waiting.sort_by_key(|(key, _)| *key);
+        waiting.order_by_key(|(key, _)| *key);
         for (repeat, session) in waiting.into_iter().flat_map(|(_, all)| all) {
             give(&Row::repeat(session.as_deref(), &repeat, None))?;
         }

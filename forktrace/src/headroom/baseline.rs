@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     host::{identity, process::Bounds, settings::Value},
     model::LimitKind,
+    order::Order as _,
 };
 
 /// The number of the format.
@@ -119,7 +120,7 @@ impl Baseline {
     /// A baseline of these values, in the order in which they are saved.
     pub fn new(time: &str, host: &str, kernel: &str, values: Vec<Value>) -> Self {
         let mut settings: Vec<Setting> = values.into_iter().map(setting).collect();
-        settings.sort_by(|a, b| (a.kind, &a.name, &a.owner).cmp(&(b.kind, &b.name, &b.owner)));
+        settings.order_by(|a, b| (a.kind, &a.name, &a.owner).cmp(&(b.kind, &b.name, &b.owner)));
         Self {
             forktrace_baseline: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),

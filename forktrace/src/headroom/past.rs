@@ -1,6 +1,7 @@
 //! What is known of refusals from before forktrace looked (`check --past`): each with what it proves,
 //! and what it can't.
 
+use crate::order::Order as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -157,7 +158,7 @@ pub fn facts(past: &Past) -> Vec<Fact> {
         .flat_map(|cgroup| [of_tasks(past, cgroup), of_memory(cgroup)])
         .flatten()
         .collect();
-    facts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cgroup.cmp(&b.cgroup)));
+    facts.order_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cgroup.cmp(&b.cgroup)));
     let killed = past.killed.filter(|count| *count > 0).map(|count| Fact {
         cgroup: None,
         counter: "oom_kill of /proc/vmstat".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::{Refuses, Row};
 use crate::model::{Cause, Limit, LimitKind, Owner, Unit};
+use crate::order::Order as _;
 
 /// A limit without more than its numbers; `value` `None`: no limit is set.
 pub(super) fn limit(
@@ -71,7 +72,7 @@ pub(super) fn is_near(row: &Row, warn: f64) -> bool {
 
 /// Sorts rows; limits that don't apply come last, however full.
 pub(super) fn nearest_first(rows: &mut [Row]) {
-    rows.sort_by(|a, b| {
+    rows.order_by(|a, b| {
         let key = |row: &Row| row.percent.unwrap_or(0.0);
         a.exempt
             .is_some()

@@ -7,6 +7,7 @@
 
 use super::{Headroom, Next, Promised, Refusal, Row, SubjectKind, Would};
 use crate::model::{LimitKind, Unit};
+use crate::order::Order as _;
 
 /// What would come of this many more tasks.
 pub fn would(headroom: &Headroom, tasks: u64) -> Would {
@@ -25,7 +26,7 @@ pub fn would(headroom: &Headroom, tasks: u64) -> Would {
             (first <= tasks).then(|| (order(row), usize::MAX - depth, refusal(row, first)))
         })
         .collect();
-    refused.sort_by(|(a_order, a_depth, a), (b_order, b_depth, b)| {
+    refused.order_by(|(a_order, a_depth, a), (b_order, b_depth, b)| {
         (a.first, a_order, a_depth).cmp(&(b.first, b_order, b_depth))
     });
     Would {

@@ -10,6 +10,7 @@ mod limits;
 mod mountinfo;
 mod walk;
 
+use crate::order::Order as _;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
@@ -426,7 +427,7 @@ impl Hierarchies {
                     ControlFlow::Continue(())
                 })?;
             }
-            found.sort_by(|a, b| a.path.cmp(&b.path));
+            found.order_by(|a, b| a.path.cmp(&b.path));
             if found.len() > 1 {
                 return Err(CgroupError::Ambiguous {
                     unit: name,

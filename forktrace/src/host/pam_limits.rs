@@ -6,6 +6,7 @@
 //! PAM's can have a file of its own (`conf=`), which is all that is read then. Where PAM was built with a vendor's folder
 //! (1.5.2+: openSUSE), that has files too, each unless /etc has one of its name (`read_limits_dir`).
 
+use crate::order::Order as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
@@ -163,7 +164,7 @@ impl Services {
         if self.0.is_empty() {
             confs.push(None);
         }
-        confs.sort();
+        confs.order();
         confs.dedup();
         let all = confs.into_iter().map(|conf| match conf {
             None => by_files(&files(root), user),
@@ -256,7 +257,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
             first = vendor.join("limits.conf");
         }
     }
-    more.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+    more.order_by(|one, other| one.file_name().cmp(&other.file_name()));
     more.insert(0, first);
     more
 }

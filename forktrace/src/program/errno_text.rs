@@ -1,6 +1,7 @@
 //! Errnos as programs write them: by glibc's texts in all its languages, by musl's, and apart from those by
 //! name or by number: a number behind a colon is a number of anything.
 
+use crate::order::Order as _;
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use crate::model::Errno;
@@ -52,7 +53,7 @@ pub(super) static LOWER: LazyLock<String> = LazyLock::new(|| {
 /// All texts as alternatives: one may begin as another ends.
 fn longest_first(expression: impl Fn(&str) -> String) -> String {
     let mut texts: Vec<&str> = TEXTS.keys().map(String::as_str).collect();
-    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    texts.order_by_key(|text| std::cmp::Reverse(text.len()));
     let each: Vec<String> = texts.into_iter().map(expression).collect();
     each.join("|")
 }

@@ -1,5 +1,6 @@
 //! What logs have said, summed up: one entry for each message, however often it stands there.
 
+use crate::order::Order as _;
 use std::io::{self, Read};
 
 use serde::Serialize;
@@ -236,7 +237,7 @@ impl Heard {
     /// What was said, the most frequent first; last what may be about something else.
     pub fn tellings(&self) -> Vec<Telling> {
         let mut entries: Vec<&Entry> = self.entries.iter().collect();
-        entries.sort_by_key(|entry| (entry.said[0].doubted, std::cmp::Reverse(entry.count)));
+        entries.order_by_key(|entry| (entry.said[0].doubted, std::cmp::Reverse(entry.count)));
         entries.into_iter().map(telling).collect()
     }
 }

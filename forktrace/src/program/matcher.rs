@@ -1,6 +1,7 @@
 //! Finds the catalogue's messages in lines of logs: one automaton looks for what each message has
 //! for certain, and only a line that has it is read as a whole.
 
+use crate::order::Order as _;
 use std::{cell::OnceCell, ops::Range};
 
 use regex::bytes::Regex;
@@ -124,7 +125,7 @@ impl Matcher {
             .filter_map(|at| self.read(&self.known[at], above, text, &readable.speaker))
             .collect();
         // A library's answer is everybody's: who is known to say it comes first.
-        said.sort_by_key(|said| {
+        said.order_by_key(|said| {
             (
                 said.doubted,
                 said.program.library,

@@ -4,6 +4,7 @@
 //! seconds only, and the notes that rest on it (zombies, idle connections) come with those failures
 //! alone.
 
+use crate::order::Order as _;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::{HashSet, quality::FixedState};
@@ -92,7 +93,7 @@ impl Advised {
     pub(super) fn into_fixes(self) -> Vec<Fix> {
         let mut wordings = self.0;
         let last = |wording: &Wording| wording.latest.get().map(|(_, last)| last);
-        wordings.sort_by_key(|wording| std::cmp::Reverse((wording.at, last(wording))));
+        wordings.order_by_key(|wording| std::cmp::Reverse((wording.at, last(wording))));
         let mut known = HashSet::default();
         let mut new = |part: Option<String>| part.filter(|part| known.insert(wording(part)));
         let all: Vec<Vec<Fix>> = wordings.into_iter().map(|w| w.fixes.into_items()).collect();

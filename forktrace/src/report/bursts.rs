@@ -1,6 +1,7 @@
 //! Bursts: failures on one host with no longer gap between them than
 //! [`GAP_SECONDS`].
 
+use crate::order::Order as _;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -110,7 +111,7 @@ impl Bursts {
             .into_iter()
             .map(|((h, s), b)| (h, s, b))
             .collect();
-        all.sort_by_key(|(host, start, burst)| (std::cmp::Reverse(burst.failures), *start, *host));
+        all.order_by_key(|(host, start, burst)| (std::cmp::Reverse(burst.failures), *start, *host));
         let more = all.len().saturating_sub(count) as u64 + self.dropped;
         all.truncate(count);
         (all, more)

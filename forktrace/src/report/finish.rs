@@ -1,5 +1,6 @@
 //! The report, from what was counted.
 
+use crate::order::Order as _;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
@@ -127,7 +128,7 @@ impl Report {
         if shared > 0 {
             sessions.pop();
         }
-        sessions.sort_by(|a, b| (&a.host, &a.started).cmp(&(&b.host, &b.started)));
+        sessions.order_by(|a, b| (&a.host, &a.started).cmp(&(&b.host, &b.started)));
         self.sessions = sessions;
         self.more_sessions = shared;
         self
@@ -216,7 +217,7 @@ fn hosts(all: &[Followed]) -> Vec<HostRow> {
         ..row
     });
     let mut rows: Vec<_> = rows.collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.failures));
+    rows.order_by_key(|row| std::cmp::Reverse(row.failures));
     rows
 }
 
@@ -227,7 +228,7 @@ fn causes(counts: &super::counts::Counts) -> Vec<CauseCount> {
         .iter()
         .filter(|(_, sum)| sum.count > 0)
         .collect();
-    rows.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.count));
+    rows.order_by_key(|(_, sum)| std::cmp::Reverse(sum.count));
     let rows = rows.into_iter().map(|(cause, sum)| CauseCount {
         cause: *cause,
         failures: sum.count,
@@ -249,7 +250,7 @@ fn by_count(counts: impl Iterator<Item = (String, u64)>) -> Vec<Count> {
         .filter(|(_, failures)| *failures > 0)
         .map(|(name, failures)| Count { name, failures })
         .collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.failures));
+    rows.order_by_key(|row| std::cmp::Reverse(row.failures));
     rows
 }
 
@@ -293,7 +294,7 @@ fn callers(
         }
     }
     // Stable: those with as many keep the table's order.
-    rows.sort_by_key(|(failures, _)| std::cmp::Reverse(*failures));
+    rows.order_by_key(|(failures, _)| std::cmp::Reverse(*failures));
     cut(rows, others, shown, |(count, _)| *count).map(|row| caller_row(row, ends))
 }
 
@@ -398,7 +399,7 @@ fn owners(cgroups: &[CgroupRow], name: fn(&CgroupRow) -> Option<&String>) -> Vec
         called: None,
     });
     let mut rows: Vec<_> = rows.collect();
-    rows.sort_by(|a, b| {
+    rows.order_by(|a, b| {
         let names = || (&a.host, &a.name).cmp(&(&b.host, &b.name));
         b.failures.cmp(&a.failures).then_with(names)
     });
@@ -530,7 +531,7 @@ fn timeline(timeline: &Timeline<Option<Cause>>) -> TimelineRow {
         counts,
     });
     let mut series: Vec<_> = series.collect();
-    series.sort_by_key(|series| std::cmp::Reverse(series.failures));
+    series.order_by_key(|series| std::cmp::Reverse(series.failures));
     TimelineRow {
         start: timeline.start().map(|start| start.to_string()),
         bucket_seconds: timeline.width(),

@@ -3,6 +3,7 @@
 //! Files may come in any order, so kills and the seconds with such failures are kept, each up to a
 //! bound, and compared at the end.
 
+use crate::order::Order as _;
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
@@ -130,7 +131,7 @@ impl OomKills {
 
     /// Ends the counting.
     pub(super) fn finish(mut self) -> OomReport {
-        self.kept.sort_by_key(|kept| kept.at);
+        self.kept.order_by_key(|kept| kept.at);
         let mut near = Vec::new();
         let mut more_near = 0;
         for kept in self.kept {

@@ -1,5 +1,6 @@
 //! The sums over all hosts, from what was counted.
 
+use crate::order::Order as _;
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
@@ -68,7 +69,7 @@ pub(super) fn finish(
     });
     let mut causes: Vec<_> = causes.filter(|row| row.failures > 0).collect();
     for rows in [&mut hosts, &mut causes] {
-        rows.sort_by(|a, b| (b.failures, &a.name).cmp(&(a.failures, &b.name)));
+        rows.order_by(|a, b| (b.failures, &a.name).cmp(&(a.failures, &b.name)));
     }
     let failures = |row: &RollRow| row.failures;
     let mut samples = Vec::new();
@@ -181,7 +182,7 @@ fn worst_of(row: LimitRow) -> Worst {
 fn heatmap(heat: &Timeline<u32>, hosts: &[(Arc<str>, u64, RollState)], rows: usize) -> Heat {
     let mut series: Vec<_> = heat.series().into_iter().collect();
     let total = |host: &u32| hosts[*host as usize].1;
-    series.sort_by(|(a, _), (b, _)| (total(b), a).cmp(&(total(a), b)));
+    series.order_by(|(a, _), (b, _)| (total(b), a).cmp(&(total(a), b)));
     let buckets = series.first().map_or(0, |(_, counts)| counts.len());
     let mut others = vec![0u64; buckets];
     let more = series.split_off(series.len().min(rows));

@@ -1,6 +1,7 @@
 //! Single failures that a page shows whole: of each kind of limit the first, the one with the most in use,
 //! and the latest. They stay lines until the end.
 
+use crate::order::Order as _;
 use std::sync::Arc;
 
 use super::{document::Sample, when::When};
@@ -55,7 +56,7 @@ impl Samples {
     /// By time, each once.
     pub(super) fn finish(self) -> Vec<Sample> {
         let mut all = vec![self.first, self.fullest, self.latest];
-        all.sort_by_key(|kept| kept.when.get());
+        all.order_by_key(|kept| kept.when.get());
         all.dedup_by(|a, b| a.line == b.line && a.host == b.host);
         let samples = all.into_iter().filter_map(|kept| {
             let Record::Failure(failure) = parse_line(&kept.line)? else {

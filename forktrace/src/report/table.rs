@@ -5,6 +5,7 @@
 //! row that matters stays; one that went and came again is short by what it had
 //! then, and the table says that this can be (`dropped`).
 
+use crate::order::Order as _;
 use foldhash::HashMap;
 
 use super::counts::add;
@@ -138,7 +139,7 @@ impl<R> Table<R> {
         let mut rows: Vec<_> = slots
             .filter_map(|slot| slot.row.map(|(key, row)| (slot.count, key, row)))
             .collect();
-        rows.sort_by(|(a, one, _), (b, other, _)| b.cmp(a).then_with(|| one.cmp(other)));
+        rows.order_by(|(a, one, _), (b, other, _)| b.cmp(a).then_with(|| one.cmp(other)));
         (rows, self.others)
     }
 

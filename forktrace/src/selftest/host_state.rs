@@ -9,6 +9,7 @@ use crate::{
         cgroup::{Hierarchies, SEARCH},
         huge_pages,
     },
+    order,
 };
 
 /// Settings that a provocation could change.
@@ -84,7 +85,7 @@ impl HostState {
         for folder in self.cgroups.difference(&before.cgroups) {
             all.push(format!("cgroup {} is left", folder.display()));
         }
-        let lines = |text: &str| -> BTreeSet<String> { text.lines().map(str::to_owned).collect() };
+        let lines = |text: &str| order::set(text.lines().map(str::to_owned));
         let (now, then) = (lines(&self.mounts), lines(&before.mounts));
         for line in now.difference(&then) {
             all.push(format!("mounted meanwhile: {line}"));

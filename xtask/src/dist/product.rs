@@ -1,5 +1,7 @@
 //! The programs that are published, each by an archive and packages of its own.
 
+use crate::{arch::Arch, guest};
+
 /// One of them.
 pub(crate) struct Product {
     /// Of the program, of its package and of its archive.
@@ -8,6 +10,8 @@ pub(crate) struct Product {
     pub roots: &'static [&'static str],
     /// How it is built.
     pub profile: &'static str,
+    /// What rustc is told beside.
+    pub flags: fn(Arch) -> Vec<String>,
     /// What it is, in a line, and then in a few.
     pub description: &'static str,
     /// Whether its package brings the service with its user and its recordings.
@@ -22,6 +26,7 @@ pub(crate) const FORKTRACE: Product = Product {
     // The BPF objects are embedded.
     roots: &["forktrace", "forktrace-ebpf"],
     profile: "dist",
+    flags: guest::published_flags,
     description: "Says why the kernel refused to create a process or thread\n\
         It names the check that refused, whose limit it is, how full that was,\n\
         who fills it and what to change.",
@@ -35,6 +40,7 @@ pub(crate) const CONVERT: Product = Product {
     roots: &["forktrace-convert", "forktrace-ebpf"],
     // Twice as large as the other, and never copied to a host in trouble: LTO would take minutes.
     profile: "release",
+    flags: guest::program_flags,
     description: "Writes recordings of forktrace as Parquet\n\
         forktrace convert runs it for files that end in .parquet.",
     serves: false,

@@ -3,6 +3,7 @@
 use super::{product::Product, release::Release};
 use crate::{arch::Arch, guest, run};
 use anyhow::{Context, Result};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A program that was built.
@@ -35,7 +36,7 @@ pub(super) fn build(
         .args(["--package", product.name, "--target", triple])
         .env("CARGO_TARGET_DIR", &target)
         .env("SOURCE_DATE_EPOCH", release.time.to_string())
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(release, machine).join("\x1f"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(release, product, machine).join("\x1f"))
         // zstd is C.
         .env("CFLAGS", c_flags(release));
     run::loud(&mut cargo).with_context(|| format!("building {}", product.name))?;
@@ -44,7 +45,7 @@ pub(super) fn build(
 }
 
 fn read(product: &'static Product, machine: Arch, path: &Path) -> Result<Program> {
-    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     Ok(Program {
         product,
         machine,
@@ -58,17 +59,22 @@ fn folder(release: &Release) -> PathBuf {
     release.root.join("target/xtask/dist/build")
 }
 
-/// The folders that paths of sources begin with, and what stands for them in the program.
-pub(super) fn folders(release: &Release) -> [(PathBuf, &'static str); 2] {
-    [
-        (cargo_home(), "/cargo"),
-        (release.root.clone(), "/forktrace"),
-    ]
+/// The folders that paths of sources begin with, and what stands for them in the program; of several that fit, the
+/// last one counts. Cargo's own folders for registries are left out: a panic's place has them, 280 times.
+pub(super) fn folders(release: &Release) -> Vec<(PathBuf, &'static str)> {
+    let cargo = cargo_home();
+    let registries = fs::read_dir(cargo.join("registry/src"));
+    let registries = registries.into_iter().flatten().flatten();
+    let registries = registries.map(|registry| (registry.path(), "/cargo"));
+    let mut all = vec![(cargo, "/cargo")];
+    all.extend(registries);
+    all.push((release.root.clone(), "/forktrace"));
+    all
 }
 
-fn flags(release: &Release, machine: Arch) -> Vec<String> {
+fn flags(release: &Release, product: &Product, machine: Arch) -> Vec<String> {
     // As what is tested is built.
-    let mut flags = guest::program_flags(machine);
+    let mut flags = (product.flags)(machine);
     for (folder, instead) in folders(release) {
         flags.push(format!(
             "--remap-path-prefix={}={instead}",
@@ -80,7 +86,10 @@ fn flags(release: &Release, machine: Arch) -> Vec<String> {
 
 fn c_flags(release: &Release) -> String {
     let maps = folders(release);
-    let maps = maps.map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display()));
+    let maps = maps
+        .iter()
+        .map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display()));
+    let maps: Vec<_> = maps.collect();
     [guest::C_FLAGS.join(" "), maps.join(" ")].join(" ")
 }
 

@@ -16,4 +16,6 @@ pub(crate) use boot::{Boot, Cgroup, Ended, RETRY, qemu};
 pub(crate) use console::reader;
 pub(crate) use image::{Image, busybox};
 pub(crate) use measure::{Measure, kernel_called};
-pub(crate) use programs::{C_FLAGS, Programs, SHORT, program_flags, short_build, short_cargo};
+pub(crate) use programs::{
+    C_FLAGS, Programs, SHORT, program_flags, published_flags, short_build, short_cargo,
+};

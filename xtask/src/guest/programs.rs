@@ -14,6 +14,25 @@ pub(crate) fn program_flags(arch: Arch) -> Vec<String> {
     flags.map(str::to_owned).collect()
 }
 
+/// The same of what is published, and what a full run tests: small, as it is copied to hosts in trouble.
+///
+/// The linker's script stands from the workspace's root, where cargo has members compiled: with the whole path,
+/// what is built in another folder would have other hashes.
+pub(crate) fn published_flags(arch: Arch) -> Vec<String> {
+    const SMALL: [&str; 4] = [
+        // GNU's linker, which leaves out the tables of some objects and not of others. Rust's own leaves out all or
+        // none.
+        "-Clink-arg=-fuse-ld=bfd",
+        "-Clink-arg=-Wl,-T,xtask/src/guest/without_unwinding.ld",
+        // What the standard library hints at, an optimised program takes in by hundreds of bytes a call: 0.9 MB, for
+        // a tenth more instructions in a report.
+        "-Cllvm-args=-inline-threshold=5",
+        "-Cllvm-args=-inlinehint-threshold=15",
+    ];
+    let small = SMALL.iter().map(|flag| (*flag).to_owned());
+    program_flags(arch).into_iter().chain(small).collect()
+}
+
 /// What the C in it is compiled with: of zstd nothing for levels beyond those that recordings are written at,
 /// which take its two fastest ways.
 pub(crate) const C_FLAGS: [&str; 6] = [
@@ -65,7 +84,7 @@ impl Programs {
             packages.extend(["--package", "scenarios"]);
         }
         if !packages.is_empty() {
-            let mut cargo = cargo(arch, &target)?;
+            let mut cargo = cargo(arch, &target, &published_flags(arch))?;
             cargo.args(["build", "--quiet", "--profile", "dist", "--target", triple]);
             run::loud(cargo.args(packages))
                 .context("building the static programs for the test machine")?;
@@ -132,7 +151,7 @@ pub(crate) fn short_cargo(command: &str) -> Result<Command> {
 }
 
 fn guest_cargo(command: &str, arch: Arch) -> Result<Command> {
-    let mut cargo = cargo(arch, &folder(arch, "guest")?)?;
+    let mut cargo = cargo(arch, &folder(arch, "guest")?, &program_flags(arch))?;
     let triple = arch.facts().triple;
     cargo.args([command, "--quiet", "--profile", "guest", "--target", triple]);
     Ok(cargo)
@@ -143,14 +162,14 @@ fn folder(arch: Arch, name: &str) -> Result<PathBuf> {
     paths::work_dir(if arch.is_here() { name } else { "cross" })
 }
 
-fn cargo(arch: Arch, target: &Path) -> Result<Command> {
+fn cargo(arch: Arch, target: &Path, flags: &[String]) -> Result<Command> {
     let mut cargo = run::cargo();
     if !arch.is_here() {
         cross::compilers(arch, &mut cargo)?;
     }
     cargo
         .env("CARGO_TARGET_DIR", target)
-        .env("CARGO_ENCODED_RUSTFLAGS", program_flags(arch).join("\x1f"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .env("CFLAGS", C_FLAGS.join(" "));
     Ok(cargo)
 }

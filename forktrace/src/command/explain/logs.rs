@@ -10,6 +10,7 @@ use std::{
 use forktrace::{
     headroom::{Row, headroom},
     model::Foreign,
+    order::Order as _,
     program::{Answer, Behind, Heard, Telling},
     reading::Progress,
     view::{Format, clean, formats, without_numbers},
@@ -204,7 +205,7 @@ fn beside(mut telling: Telling, near: &[Row]) -> Telling {
     for behind in &mut telling.causes {
         behind.now = now(behind);
     }
-    telling.causes.sort_by_key(|behind| behind.now.is_none());
+    telling.causes.order_by_key(|behind| behind.now.is_none());
     telling
 }
 

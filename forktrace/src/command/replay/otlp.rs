@@ -17,6 +17,7 @@ use std::{
 };
 
 use forktrace::{
+    order::Order as _,
     otlp::{Client, Endpoint, Resource, SendError, Sums, logs, metrics},
     reading::tell_damage,
     record::{Record, Session},
@@ -182,7 +183,7 @@ struct Begin {
 /// there came after it; without a state, the one that is named.
 fn begin(path: &Path, state: Option<&State>) -> io::Result<Begin> {
     let mut all = earlier_files(path).unwrap_or_default();
-    all.sort();
+    all.order();
     all.push(path.to_owned());
     if let Some(state) = state {
         for candidate in &all {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use forktrace::{
+    order::Order as _,
     record::{Record, Session, Summary},
     view::{not_in_files, without_summary},
 };
@@ -92,7 +93,7 @@ impl Sessions {
             .iter()
             .filter_map(|(key, so_far)| Some((key, so_far.missing()?)))
             .collect();
-        missing.sort_by(|(a, _), (b, _)| a.2.cmp(&b.2));
+        missing.order_by(|(a, _), (b, _)| a.2.cmp(&b.2));
         let told = missing
             .into_iter()
             .filter_map(|((host, _, started), n)| not_in_files(n, host, Some(started)));

@@ -1,5 +1,6 @@
 //! /proc/PID/mountinfo, as far as cgroups go (proc_pid_mountinfo(5)).
 
+use crate::order::Order as _;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ pub(super) fn parse(text: &[u8]) -> Vec<(Hierarchy, Mount)> {
         mounts.extend(hierarchies.into_iter().map(|h| (h, mount.clone())));
     }
     // Stable: of equals, the first mounted.
-    mounts.sort_by_key(|(_, mount)| mount.root.components().count());
+    mounts.order_by_key(|(_, mount)| mount.root.components().count());
     mounts
 }
 

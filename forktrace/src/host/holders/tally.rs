@@ -1,5 +1,6 @@
 //! Sums of what was counted, and the few rows of them that are kept.
 
+use crate::order::Order as _;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -303,7 +304,7 @@ where
 /// The entries with the largest sizes, of those that have any.
 fn largest<K: Ord, V>(map: HashMap<K, V>, most: usize, size: impl Fn(&V) -> u64) -> Vec<(K, V)> {
     let mut all: Vec<_> = map.into_iter().filter(|(_, v)| size(v) > 0).collect();
-    all.sort_by(|(a, x), (b, y)| size(y).cmp(&size(x)).then_with(|| a.cmp(b)));
+    all.order_by(|(a, x), (b, y)| size(y).cmp(&size(x)).then_with(|| a.cmp(b)));
     all.truncate(most);
     all
 }

@@ -1,8 +1,8 @@
 //! Reading it.
 
-use std::collections::BTreeSet;
+use crate::order::{self, Order as _};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
@@ -88,7 +88,7 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
             namespaces::pid_namespace_is_dead(&readings.processes, proc, pid);
         readings.details = Some(details);
     }
-    let mut uids: BTreeSet<u32> = readings.processes.iter().map(|p| p.uid).collect();
+    let mut uids = order::set(readings.processes.iter().map(|p| p.uid));
     // Of whom nothing may run yet.
     let next = readings
         .next
@@ -101,7 +101,7 @@ pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsE
     let named = uids
         .into_iter()
         .filter_map(|uid| Some((uid, passwd.name(uid)?)));
-    readings.users = named.collect();
+    readings.users = order::map(named);
     Ok(readings)
 }
 
@@ -157,7 +157,7 @@ fn main(
             }
         }
         Subject::Cgroup { .. } => {
-            let within: BTreeSet<u32> = members.iter().copied().collect();
+            let within = order::set(members.iter().copied());
             let tops = processes
                 .iter()
                 .filter(|p| within.contains(&p.pid) && !within.contains(&p.parent));
@@ -204,10 +204,10 @@ fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u
                 let pids = readings.main.iter().chain(members);
                 // Where a login would go, though nothing of the user's may be there now.
                 let slice = readings.next.as_ref().and_then(|next| next.cgroup.clone());
-                let paths: BTreeSet<PathBuf> = pids
+                let paths = pids
                     .filter_map(|pid| Hierarchies::path_of_process(proc, *pid, hierarchy))
-                    .chain(slice)
-                    .collect();
+                    .chain(slice);
+                let paths = order::set(paths);
                 let chains = paths
                     .iter()
                     .flat_map(|path| hierarchies.chain(resource, path));
@@ -227,7 +227,7 @@ fn read_unit_limits(readings: &mut Readings, hierarchies: &Hierarchies) {
         .iter()
         .filter_map(|cgroup| Some((cgroup.limit?, cgroup)))
         .collect();
-    limited.sort_by_key(|(limit, cgroup)| limit.saturating_sub(cgroup.usage));
+    limited.order_by_key(|(limit, cgroup)| limit.saturating_sub(cgroup.usage));
     let mut unit_limits = UnitLimits::new();
     let found = limited
         .into_iter()
@@ -237,7 +237,7 @@ fn read_unit_limits(readings: &mut Readings, hierarchies: &Hierarchies) {
             let found = unit_limits.of(cgroup.resource, &path, limit, hierarchies)?;
             Some((cgroup.file.clone(), found))
         });
-    readings.unit_limits = found.collect();
+    readings.unit_limits = order::map(found);
 }
 
 fn add(readings: &mut Readings, found: impl Iterator<Item = Reading>) {

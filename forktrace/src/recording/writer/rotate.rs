@@ -1,5 +1,6 @@
 //! Names of a recording's earlier files, and which of them are kept.
 
+use crate::order::Order as _;
 use std::{
     ffi::{CString, OsStr, OsString},
     fs::{self, File},
@@ -83,7 +84,7 @@ fn when(stamp: &[u8]) -> Option<Timestamp> {
 /// Of a file that `--keep` has removed meanwhile, the oldest that is left.
 pub fn next_earlier(path: &Path, before: &File) -> Option<PathBuf> {
     let mut all = earlier_files(path).ok()?;
-    all.sort();
+    all.order();
     // Only now: one that was listed may go, one that wasn't was gone.
     let before = before.metadata().ok()?;
     if before.nlink() == 0 {
@@ -138,7 +139,7 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// Removes the oldest of the earlier files, so that `keep` are left.
 pub(super) fn remove_oldest(path: &Path, keep: usize) -> io::Result<()> {
     let mut all = earlier_files(path)?;
-    all.sort();
+    all.order();
     let superfluous = all.len().saturating_sub(keep);
     for old in all.drain(..superfluous) {
         fs::remove_file(old)?;

@@ -34,6 +34,7 @@ use self::{
 
 use crate::{
     model::{Certainty, Fix, LossReason, clean},
+    order::Order as _,
     record::{self, Failure, Inside, Loss, OomKill, Record, Repeat, Session, Summary},
     view::{
         colours::Colours,
@@ -539,7 +540,7 @@ impl<W: Write> Screen<W> {
             return Ok(());
         }
         let mut causes: Vec<_> = s.causes.iter().collect();
-        causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        causes.order_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         let causes: Vec<String> = causes
             .iter()
             .map(|(c, n)| format!("{n} {}", clean(c)))

@@ -1,10 +1,13 @@
 //! Columns of text, in a width.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::fmt::Write as _;
 
 use textwrap::core::display_width;
 
-use crate::view::{clean, colours::Colours};
+use crate::{
+    order,
+    view::{clean, colours::Colours},
+};
 
 /// Columns of text that are left of a column that gives way.
 const LEAST: usize = 8;
@@ -97,7 +100,7 @@ fn shortened(cells: &[&str], room: usize) -> Vec<String> {
     if fits(&all, room) {
         return all;
     }
-    let count = |cells: &[String]| cells.iter().collect::<BTreeSet<_>>().len();
+    let count = |cells: &[String]| order::set(cells).len();
     let differ = count(&all);
     // People know containers by the first twelve digits.
     let short: Vec<String> = cells.iter().map(|cell| short_ids(cell)).collect();
@@ -236,7 +239,7 @@ mod tests {
             for one in 0..3 {
                 let alike: Vec<&str> = cgroups.iter().skip(one).step_by(3).map(|c| &**c).collect();
                 let rows = rows_of(&alike, width);
-                let differ: BTreeSet<&String> = rows.iter().collect();
+                let differ = order::set(&rows);
                 assert_eq!(differ.len(), alike.len(), "{rows:?}");
                 // Where the ends tell them apart, a cut helps.
                 assert!(one == 0 || rows.iter().all(|row| display_width(row) <= width));

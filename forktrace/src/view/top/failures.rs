@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::plain;
 use crate::{
     model::limit_title,
+    order::Order as _,
     record::{Failure, LossReason, Recent, Record},
 };
 
@@ -63,7 +64,7 @@ impl Sort {
 }
 
 pub(super) fn sort(groups: &mut [&Group], by: Sort) {
-    groups.sort_by(|a, b| {
+    groups.order_by(|a, b| {
         let first = match by {
             Sort::Latest => b.second.cmp(&a.second),
             Sort::Count => b.count.cmp(&a.count),
@@ -226,7 +227,7 @@ impl Failures {
     /// Who was refused most.
     pub(super) fn callers(&self) -> Vec<(&str, u64)> {
         let mut all: Vec<_> = self.callers.iter().map(|(name, n)| (&**name, *n)).collect();
-        all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        all.order_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         all
     }
 

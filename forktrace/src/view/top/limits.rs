@@ -6,6 +6,7 @@ use super::plain;
 use crate::{
     headroom::{Row, Trend},
     model::{Cause, Holder, Limit, amount},
+    order::Order as _,
     record::Failure,
     view::report::duration,
 };
@@ -128,7 +129,7 @@ impl Line {
 
 pub(super) fn sort(lines: &mut [&Line], by: Sort) {
     let full_in = |line: &Line| line.trend.and_then(|trend| trend.full_in);
-    lines.sort_by(|a, b| {
+    lines.order_by(|a, b| {
         let first = match by {
             Sort::Fullness => Ordering::Equal,
             Sort::FullIn => match (full_in(a), full_in(b)) {

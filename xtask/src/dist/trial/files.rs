@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What forktrace may have: downloads in an incident are small.
-const MOST_BYTES: usize = 8_000_000;
+const MOST_BYTES: usize = 6_000_000;
 
 const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]==11.12.0";
 
@@ -82,9 +82,28 @@ fn archive(release: &Release, product: &Product, machine: Arch, out: &Path) -> R
         binstall(release, &name)?;
     }
     if machine.is_here() {
-        says_its_version(release, product, &mut Command::new(program))?;
+        says_its_version(release, product, &mut Command::new(&program))?;
+        lives_without_unwinding(&program)?;
     }
     fs::remove_dir_all(&folder).context("removing what was unpacked")
+}
+
+/// What is asked for its stack, of which the program has no tables, ends as it does without: an error asks.
+fn lives_without_unwinding(program: &Path) -> Result<()> {
+    for asked in ["0", "1", "full"] {
+        let said = Command::new(program)
+            .env("RUST_BACKTRACE", asked)
+            .args(["report", "/nowhere"])
+            .output()
+            .with_context(|| format!("running {}", program.display()))?;
+        let text = String::from_utf8_lossy(&said.stderr);
+        ensure!(
+            said.status.code().is_some() && text.contains("/nowhere"),
+            "with RUST_BACKTRACE={asked}: {}, {text}",
+            said.status
+        );
+    }
+    Ok(())
 }
 
 /// What `cargo binstall` looks for is what is there.

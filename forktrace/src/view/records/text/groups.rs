@@ -1,5 +1,6 @@
 //! All groups: which a failure belongs to, how many may be told in full, and what is due when.
 
+use crate::order::Order as _;
 use std::{collections::VecDeque, rc::Rc};
 
 use super::{
@@ -209,7 +210,7 @@ impl Groups {
                 });
             }
         }
-        counts.sort_by_key(|group| std::cmp::Reverse(group.unsaid()));
+        counts.order_by_key(|group| std::cmp::Reverse(group.unsaid()));
         let rest = counts.split_off(counts.len().min(COUNTS));
         for group in counts {
             let text = group.count();
@@ -253,7 +254,7 @@ impl Groups {
     /// The counts that move: of the groups with something that isn't said, the latest first.
     pub(super) fn moving(&self) -> Vec<String> {
         let mut moving: Vec<&Group> = self.all.iter().filter(|g| g.unsaid() > 0).collect();
-        moving.sort_by_key(|group| std::cmp::Reverse((group.last, group.id)));
+        moving.order_by_key(|group| std::cmp::Reverse((group.last, group.id)));
         let more = moving.split_off(moving.len().min(COUNTS));
         let mut lines: Vec<String> = moving.into_iter().map(Group::moving).collect();
         if !more.is_empty() {

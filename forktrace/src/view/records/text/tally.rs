@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foldhash::HashMap;
 
-use crate::{report::Rate, view::count};
+use crate::{order::Order as _, report::Rate, view::count};
 
 /// Processes that are told apart; of more, "at least" is said.
 const PROCESSES: usize = 1024;
@@ -154,7 +154,7 @@ impl Tally {
             *all.entry(self.program(name)).or_default() += attempts;
         }
         let mut all: Vec<_> = all.into_iter().collect();
-        all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        all.order_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         let shown = all.iter().take(3).map(|(name, _)| *name);
         let mut names: Vec<&str> = shown.collect();
         let others = format!("{} others", all.len().saturating_sub(3));
