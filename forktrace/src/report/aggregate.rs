@@ -525,13 +525,13 @@ impl Aggregator {
         if let Some(row) = self.cgroups.again_if(same_cgroup, of.cgroup, count) {
             row.when.cover(when);
         }
-        let limit = self.limits.row(of.limit);
+        let limit = self.limits.row_mut(of.limit);
         if let Some(kind) = self.rollup.limit(limit, same_cgroup, happened) {
             kind.take_limit(first, None, None);
         }
-        let caller = self.callers.row(of.caller);
+        let caller = self.callers.row_mut(of.caller);
         self.rollup.caller(caller, alike, happened);
-        let cgroup = self.cgroups.row(of.cgroup);
+        let cgroup = self.cgroups.row_mut(of.cgroup);
         self.rollup.cgroup(cgroup, same_cgroup, happened);
         self.place(at, when, Some(of.kind.cause), count);
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{counts::add, when::When};
+use super::{counts::add, few::Few, when::When};
 use crate::model::Cause;
 
 /// A longer gap ends a burst.
@@ -21,7 +21,7 @@ const BOUND: usize = 1024;
 pub(super) struct Burst {
     pub last: Timestamp,
     pub failures: u64,
-    pub causes: BTreeMap<Option<Cause>, u64>,
+    pub causes: Few<Option<Cause>, u64>,
 }
 
 /// All of them, by host and beginning. Those of a host are further apart than
@@ -29,7 +29,28 @@ pub(super) struct Burst {
 #[derive(Clone, Default)]
 pub(super) struct Bursts {
     known: BTreeMap<(u32, Timestamp), Burst>,
+    /// The one that the latest failures are of: in no map, so that nothing is looked for.
+    open: Option<Open>,
     dropped: u64,
+}
+
+/// A burst that is likely to go on.
+#[derive(Clone)]
+struct Open {
+    host: u32,
+    start: Timestamp,
+    burst: Burst,
+    /// When the host's next burst begins.
+    next: Option<Timestamp>,
+}
+
+impl Open {
+    /// Whether failures of this time, with the gap on both sides, are of this burst and of no other: those before
+    /// it have ended a gap before it began.
+    fn has(&self, host: u32, first: Timestamp, from: Timestamp, reach: Timestamp) -> bool {
+        let before_next = self.next.is_none_or(|next| reach < next);
+        self.host == host && self.start <= first && self.burst.last >= from && before_next
+    }
 }
 
 impl Bursts {
@@ -40,23 +61,40 @@ impl Bursts {
         };
         let reach = last.saturating_add(GAP).unwrap_or(Timestamp::MAX);
         let from = first.saturating_sub(GAP).unwrap_or(Timestamp::MIN);
-        let near = self.known.range_mut((host, Timestamp::MIN)..=(host, reach));
-        let mut near = near.rev().take_while(|(_, burst)| burst.last >= from);
-        // Nearly always it goes on with the one burst there.
-        let newest = near.next();
-        let alone = near.next().is_none();
-        if let Some((key, burst)) = newest
-            && alone
-            && key.1 <= first
+        // Nearly always it goes on with the burst of the failure before.
+        if let Some(open) = &mut self.open
+            && open.has(host, first, from, reach)
         {
-            burst.last = burst.last.max(last);
-            burst.count(cause, count);
+            open.burst.last = open.burst.last.max(last);
+            open.burst.count(cause, count);
             return;
         }
-        self.join(host, first, last, (from, reach), cause, count);
+        self.close();
+        let start = self.join(host, first, last, (from, reach), cause, count);
+        self.open(host, start);
     }
 
-    /// A new burst, with those that it touches.
+    /// Takes one out of the map.
+    fn open(&mut self, host: u32, start: Timestamp) {
+        let mut from = self.known.range((host, start)..=(host, Timestamp::MAX));
+        let next = from.nth(1).map(|(key, _)| key.1);
+        let burst = self.known.remove(&(host, start));
+        self.open = burst.map(|burst| Open {
+            host,
+            start,
+            burst,
+            next,
+        });
+    }
+
+    /// Puts it back.
+    fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.known.insert((open.host, open.start), open.burst);
+        }
+    }
+
+    /// A new burst, with those that it touches. When it begins.
     fn join(
         &mut self,
         host: u32,
@@ -65,7 +103,7 @@ impl Bursts {
         (from, reach): (Timestamp, Timestamp),
         cause: Option<Cause>,
         count: u64,
-    ) {
+    ) -> Timestamp {
         let near = self.known.range((host, Timestamp::MIN)..=(host, reach));
         let touched: Vec<_> = near
             .rev()
@@ -84,7 +122,7 @@ impl Bursts {
             };
             start = start.min(key.1);
             joined.last = joined.last.max(old.last);
-            for (cause, count) in old.causes {
+            for (cause, count) in old.causes.into_order() {
                 joined.count(cause, count);
             }
         }
@@ -92,6 +130,7 @@ impl Bursts {
             self.shrink();
         }
         self.known.insert((host, start), joined);
+        start
     }
 
     fn shrink(&mut self) {
@@ -105,7 +144,8 @@ impl Bursts {
 
     /// The largest ones as (host, beginning, burst), and how many there are
     /// beside them; of several that are as large, the earlier come first.
-    pub(super) fn largest(self, count: usize) -> (Vec<(u32, Timestamp, Burst)>, u64) {
+    pub(super) fn largest(mut self, count: usize) -> (Vec<(u32, Timestamp, Burst)>, u64) {
+        self.close();
         let mut all: Vec<_> = self
             .known
             .into_iter()
@@ -121,7 +161,7 @@ impl Bursts {
 impl Burst {
     fn count(&mut self, cause: Option<Cause>, count: u64) {
         add(&mut self.failures, count);
-        add(self.causes.entry(cause).or_default(), count);
+        add(self.causes.of(cause), count);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::when::When;
+use super::{few::Few, when::When};
 use crate::model::{Cause, Certainty, Errno, Operation};
 
 /// Adds; what a hostile file counts stays at the largest number there is.
@@ -37,10 +37,10 @@ impl Sum {
 /// Totals.
 #[derive(Clone, Default)]
 pub(super) struct Counts {
-    pub causes: BTreeMap<Cause, Sum>,
+    pub causes: Few<Cause, Sum>,
     pub errnos: BTreeMap<Errno, u64>,
-    pub operations: BTreeMap<&'static str, u64>,
-    pub certainties: BTreeMap<&'static str, u64>,
+    pub operations: Few<Operation, u64>,
+    pub certainties: Few<Certainty, u64>,
     /// `failure` records.
     pub in_full: u64,
     /// Counted by `repeat` records whose failure was read.
@@ -59,12 +59,10 @@ pub(super) struct Counts {
 impl Counts {
     /// Counts failures of a kind.
     pub(super) fn add(&mut self, kind: Kind, count: u64, when: When) {
-        self.causes.entry(kind.cause).or_default().add(count, when);
+        self.causes.of(kind.cause).add(count, when);
         add(self.errnos.entry(kind.errno).or_default(), count);
-        let operation = operation(kind.operation);
-        add(self.operations.entry(operation).or_default(), count);
-        let certainty = certainty(kind.certainty);
-        add(self.certainties.entry(certainty).or_default(), count);
+        add(self.operations.of(kind.operation), count);
+        add(self.certainties.of(kind.certainty), count);
     }
 
     /// Reasons are forktrace's own words and few; a strange file's go together.
@@ -92,7 +90,7 @@ impl Counts {
 }
 
 /// Its name in records.
-fn operation(operation: Operation) -> &'static str {
+pub(super) fn operation(operation: Operation) -> &'static str {
     match operation {
         Operation::Process => "process",
         Operation::Thread => "thread",
@@ -105,7 +103,7 @@ fn operation(operation: Operation) -> &'static str {
 }
 
 /// Its name in records.
-fn certainty(certainty: Certainty) -> &'static str {
+pub(super) fn certainty(certainty: Certainty) -> &'static str {
     match certainty {
         Certainty::Observed => "observed",
         Certainty::Inferred => "inferred",

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use super::{
     Aggregator,
     bursts::{self, Bursts},
-    counts::add,
+    counts::{add, certainty, operation},
     document::{
         Advice, BurstRow, CallerRow, CauseCount, CgroupRow, Count, DamageCount, HostRow, LimitRow,
         OwnerRow, Report, Series, SessionRow, TimelineRow, Top, Totals, ValueCount,
     },
+    few::Few,
     roll_finish,
     rolled::{Asked, KinRow, Rolled},
     rows::{CallerState, LimitState},
@@ -100,8 +101,8 @@ impl Aggregator {
                     .iter()
                     .map(|(e, n)| (e.name().into_owned(), *n)),
             ),
-            operations: by_count(named(&self.counts.operations)),
-            certainties: by_count(named(&self.counts.certainties)),
+            operations: by_count(named(&self.counts.operations, operation)),
+            certainties: by_count(named(&self.counts.certainties, certainty)),
             limits,
             callers: callers(self.callers, shown, &ends(all)),
             units: owners(|row| row.unit.as_ref()),
@@ -223,14 +224,11 @@ fn hosts(all: &[Followed]) -> Vec<HostRow> {
 
 fn causes(counts: &super::counts::Counts) -> Vec<CauseCount> {
     let all = counts.failures().max(1) as f64;
-    let mut rows: Vec<_> = counts
-        .causes
-        .iter()
-        .filter(|(_, sum)| sum.count > 0)
-        .collect();
+    let mut rows = counts.causes.in_order();
+    rows.retain(|(_, sum)| sum.count > 0);
     rows.order_by_key(|(_, sum)| std::cmp::Reverse(sum.count));
     let rows = rows.into_iter().map(|(cause, sum)| CauseCount {
-        cause: *cause,
+        cause,
         failures: sum.count,
         share: sum.count as f64 / all,
         first: sum.when.first(),
@@ -239,10 +237,17 @@ fn causes(counts: &super::counts::Counts) -> Vec<CauseCount> {
     rows.collect()
 }
 
-fn named(counts: &BTreeMap<&'static str, u64>) -> impl Iterator<Item = (String, u64)> {
-    counts
-        .iter()
-        .map(|(name, count)| ((*name).to_owned(), *count))
+/// By name, of those that have as many.
+fn named<K: PartialEq + Copy>(
+    counts: &Few<K, u64>,
+    name: fn(K) -> &'static str,
+) -> impl Iterator<Item = (String, u64)> {
+    let named = counts.iter().map(|(key, count)| (name(key), *count));
+    let mut named: Vec<_> = named.collect();
+    named.order_by_key(|(name, _)| *name);
+    named
+        .into_iter()
+        .map(|(name, count)| (name.to_owned(), count))
 }
 
 fn by_count(counts: impl Iterator<Item = (String, u64)>) -> Vec<Count> {
@@ -547,13 +552,14 @@ fn bursts(bursts: Bursts, all: &[Followed]) -> Report {
             .map(|s| s.host.to_string())
     };
     let rows = largest.into_iter().map(|(id, start, burst)| {
-        let most = burst.causes.iter().max_by_key(|(_, count)| **count);
+        let most = burst.causes.in_order().into_iter();
+        let most = most.max_by_key(|(_, count)| **count);
         BurstRow {
             failures: burst.failures,
             host: host(id).unwrap_or_default(),
             first: start.to_string(),
             last: burst.last.to_string(),
-            cause: most.and_then(|(cause, _)| *cause),
+            cause: most.and_then(|(cause, _)| cause),
             of_cause: most.map_or(0, |(_, count)| *count),
         }
     });

@@ -156,25 +156,25 @@ impl Text<'_> {
 pub(super) fn refusal(line: &[u8]) -> Option<Refusal<'_>> {
     let mut scan = Scanner::new(std::str::from_utf8(line).ok()?);
     let scan = &mut scan;
-    let seq = scan.after("{\"type\":\"failure\",\"seq\":")?.number()?;
-    let time = scan.after(",\"time\":")?.string()?;
-    let operation = scan.after(",\"operation\":")?.name()?;
-    scan.after(",\"syscall\":")?.optional(Scanner::text)?;
-    let errno = scan.after(",\"errno\":")?.name()?;
-    let caller = who(scan.after(",\"caller\":")?)?;
-    let cgroup = lives(scan.after(",\"cgroup\":")?)?;
-    let cause = scan.after(",\"cause\":")?.name()?;
-    let certainty = scan.after(",\"certainty\":")?.name()?;
-    let limit = scan.after(",\"limit\":")?.optional(bound)?;
-    scan.after(",\"candidates\":")?
+    let seq = scan.after(b"{\"type\":\"failure\",\"seq\":")?.number()?;
+    let time = scan.after(b",\"time\":")?.string()?;
+    let operation = scan.after(b",\"operation\":")?.name()?;
+    scan.after(b",\"syscall\":")?.optional(Scanner::text)?;
+    let errno = scan.after(b",\"errno\":")?.name()?;
+    let caller = who(scan.after(b",\"caller\":")?)?;
+    let cgroup = lives(scan.after(b",\"cgroup\":")?)?;
+    let cause = scan.after(b",\"cause\":")?.name()?;
+    let certainty = scan.after(b",\"certainty\":")?.name()?;
+    let limit = scan.after(b",\"limit\":")?.optional(bound)?;
+    scan.after(b",\"candidates\":")?
         .list(|scan| bound(scan).map(drop))?;
-    let holders = scan.after(",\"holders\":")?.list(holder)?;
-    if scan.goes_on(",\"memory\":") {
+    let holders = scan.after(b",\"holders\":")?.list(holder)?;
+    if scan.goes_on(b",\"memory\":") {
         memory(scan)?;
     }
-    scan.after(",\"summary\":")?.text()?;
-    let fix = scan.after(",\"fix\":")?.list(fix)?;
-    scan.after("}")?.is_at_end().then_some(())?;
+    scan.after(b",\"summary\":")?.text()?;
+    let fix = scan.after(b",\"fix\":")?.list(fix)?;
+    scan.after(b"}")?.is_at_end().then_some(())?;
     Some(Refusal {
         seq,
         time: Cow::Borrowed(time),
@@ -191,25 +191,25 @@ pub(super) fn refusal(line: &[u8]) -> Option<Refusal<'_>> {
 }
 
 fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
-    let pid = scan.after("{\"pid\":")?.number()?;
-    scan.after(",\"tid\":")?.number::<u32>()?;
-    scan.after(",\"ppid\":")?.number::<u32>()?;
-    let comm = scan.after(",\"comm\":")?.string()?;
-    if scan.goes_on(",\"comm_hex\":") {
+    let pid = scan.after(b"{\"pid\":")?.number()?;
+    scan.after(b",\"tid\":")?.number::<u32>()?;
+    scan.after(b",\"ppid\":")?.number::<u32>()?;
+    let comm = scan.after(b",\"comm\":")?.string()?;
+    if scan.goes_on(b",\"comm_hex\":") {
         scan.text()?;
     }
-    let uid = scan.after(",\"uid\":")?.number()?;
-    scan.after(",\"euid\":")?.number::<u32>()?;
-    let user = scan.after(",\"user\":")?.optional(text)?;
-    let exe = scan.after(",\"exe\":")?.optional(text)?;
-    if scan.goes_on(",\"exe_hex\":") {
+    let uid = scan.after(b",\"uid\":")?.number()?;
+    scan.after(b",\"euid\":")?.number::<u32>()?;
+    let user = scan.after(b",\"user\":")?.optional(text)?;
+    let exe = scan.after(b",\"exe\":")?.optional(text)?;
+    if scan.goes_on(b",\"exe_hex\":") {
         scan.text()?;
     }
-    let catalogued = match scan.goes_on(",\"program\":") {
+    let catalogued = match scan.goes_on(b",\"program\":") {
         true => Some(text(scan)?),
         false => None,
     };
-    scan.after("}")?;
+    scan.after(b"}")?;
     Some(Who {
         pid,
         exe,
@@ -221,25 +221,21 @@ fn who<'a>(scan: &mut Scanner<'a>) -> Option<Who<'a>> {
 }
 
 fn lives<'a>(scan: &mut Scanner<'a>) -> Option<Cgroup<'a>> {
-    let path = scan.after("{\"path\":")?.optional(text)?;
-    if scan.goes_on(",\"path_hex\":") {
+    let path = scan.after(b"{\"path\":")?.optional(text)?;
+    if scan.goes_on(b",\"path_hex\":") {
         scan.text()?;
     }
-    scan.after(",\"id\":")?.number::<u64>()?;
-    let unit = scan.after(",\"unit\":")?.optional(text)?;
-    let container = scan.after(",\"container\":")?.optional(text)?;
-    let pod = scan.after(",\"pod\":")?.optional(text)?;
-    if scan.goes_on(",\"qos\":") {
+    scan.after(b",\"id\":")?.number::<u64>()?;
+    let unit = scan.after(b",\"unit\":")?.optional(text)?;
+    let container = scan.after(b",\"container\":")?.optional(text)?;
+    let pod = scan.after(b",\"pod\":")?.optional(text)?;
+    if scan.goes_on(b",\"qos\":") {
         scan.name::<Qos>()?;
     }
-    let mut name = |key| match scan.goes_on(key) {
-        true => Some(Some(text(scan)?)),
-        false => Some(None),
-    };
-    let namespace = name(",\"namespace\":")?;
-    let pod_name = name(",\"pod_name\":")?;
-    name(",\"container_name\":")?;
-    scan.after("}")?;
+    let namespace = named(scan, b",\"namespace\":")?;
+    let pod_name = named(scan, b",\"pod_name\":")?;
+    named(scan, b",\"container_name\":")?;
+    scan.after(b"}")?;
     Some(Cgroup {
         path,
         unit,
@@ -250,25 +246,33 @@ fn lives<'a>(scan: &mut Scanner<'a>) -> Option<Cgroup<'a>> {
     })
 }
 
+/// A name that is left out where there is none.
+fn named<'a, const N: usize>(scan: &mut Scanner<'a>, key: &[u8; N]) -> Option<Option<Text<'a>>> {
+    match scan.goes_on(key) {
+        true => text(scan).map(Some),
+        false => Some(None),
+    }
+}
+
 fn bound<'a>(scan: &mut Scanner<'a>) -> Option<Bound<'a>> {
-    let name = scan.after("{\"name\":")?.string()?;
-    let scope = scan.after(",\"scope\":")?.string()?;
-    let value = scan.after(",\"value\":")?.optional(Scanner::number)?;
-    let usage = scan.after(",\"usage\":")?.optional(Scanner::number)?;
-    scan.after(",\"requested\":")?
+    let name = scan.after(b"{\"name\":")?.string()?;
+    let scope = scan.after(b",\"scope\":")?.string()?;
+    let value = scan.after(b",\"value\":")?.optional(Scanner::number)?;
+    let usage = scan.after(b",\"usage\":")?.optional(Scanner::number)?;
+    scan.after(b",\"requested\":")?
         .optional(Scanner::number::<u64>)?;
-    let unit = scan.after(",\"unit\":")?.name()?;
-    if scan.goes_on(",\"usable\":") {
+    let unit = scan.after(b",\"unit\":")?.name()?;
+    if scan.goes_on(b",\"usable\":") {
         scan.number::<u64>()?;
     }
-    if scan.goes_on(",\"within\":") {
+    if scan.goes_on(b",\"within\":") {
         scan.text()?;
     }
-    let file = match scan.goes_on(",\"file\":") {
+    let file = match scan.goes_on(b",\"file\":") {
         true => scan.optional(text)?,
         false => None,
     };
-    scan.after("}")?;
+    scan.after(b"}")?;
     Some(Bound {
         name: Cow::Borrowed(name),
         scope: Cow::Borrowed(scope),
@@ -281,50 +285,46 @@ fn bound<'a>(scan: &mut Scanner<'a>) -> Option<Bound<'a>> {
 
 /// See [`Holder`].
 fn holder(scan: &mut Scanner<'_>) -> Option<()> {
-    scan.after("{\"kind\":")?.text()?;
-    scan.after(",\"name\":")?.text()?;
-    scan.after(",\"tasks\":")?.number::<u64>()?;
-    scan.after(",\"zombies\":")?.number::<u64>()?;
-    if scan.goes_on(",\"bytes\":") {
+    scan.after(b"{\"kind\":")?.text()?;
+    scan.after(b",\"name\":")?.text()?;
+    scan.after(b",\"tasks\":")?.number::<u64>()?;
+    scan.after(b",\"zombies\":")?.number::<u64>()?;
+    if scan.goes_on(b",\"bytes\":") {
         scan.number::<u64>()?;
     }
-    if scan.goes_on(",\"idle\":") {
+    if scan.goes_on(b",\"idle\":") {
         scan.number::<u64>()?;
     }
-    if scan.goes_on(",\"detail\":") {
+    if scan.goes_on(b",\"detail\":") {
         scan.text()?;
     }
-    scan.after("}").map(drop)
+    scan.after(b"}").map(drop)
 }
 
 /// See [`Fix`].
 fn fix(scan: &mut Scanner<'_>) -> Option<()> {
-    scan.after("{\"now\":")?.optional(Scanner::text)?;
-    scan.after(",\"persistent\":")?.optional(Scanner::text)?;
-    scan.after(",\"note\":")?.optional(Scanner::text)?;
-    scan.after("}").map(drop)
+    scan.after(b"{\"now\":")?.optional(Scanner::text)?;
+    scan.after(b",\"persistent\":")?.optional(Scanner::text)?;
+    scan.after(b",\"note\":")?.optional(Scanner::text)?;
+    scan.after(b"}").map(drop)
 }
 
 /// See [`crate::model::Memory`].
 fn memory(scan: &mut Scanner<'_>) -> Option<()> {
-    const FIELDS: [&str; 12] = [
-        "{\"total\":",
-        ",\"available\":",
-        ",\"swap_total\":",
-        ",\"swap_free\":",
-        ",\"overcommit_memory\":",
-        ",\"overcommit_ratio\":",
-        ",\"overcommit_kbytes\":",
-        ",\"commit_limit\":",
-        ",\"committed\":",
-        ",\"huge_pages\":",
-        ",\"admin_reserve\":",
-        ",\"user_reserve\":",
-    ];
-    for field in FIELDS {
-        scan.after(field)?.optional(Scanner::number::<u64>)?;
-    }
-    scan.after("}").map(drop)
+    let number = Scanner::number::<u64>;
+    scan.after(b"{\"total\":")?.optional(number)?;
+    scan.after(b",\"available\":")?.optional(number)?;
+    scan.after(b",\"swap_total\":")?.optional(number)?;
+    scan.after(b",\"swap_free\":")?.optional(number)?;
+    scan.after(b",\"overcommit_memory\":")?.optional(number)?;
+    scan.after(b",\"overcommit_ratio\":")?.optional(number)?;
+    scan.after(b",\"overcommit_kbytes\":")?.optional(number)?;
+    scan.after(b",\"commit_limit\":")?.optional(number)?;
+    scan.after(b",\"committed\":")?.optional(number)?;
+    scan.after(b",\"huge_pages\":")?.optional(number)?;
+    scan.after(b",\"admin_reserve\":")?.optional(number)?;
+    scan.after(b",\"user_reserve\":")?.optional(number)?;
+    scan.after(b"}").map(drop)
 }
 
 fn text<'a>(scan: &mut Scanner<'a>) -> Option<Text<'a>> {

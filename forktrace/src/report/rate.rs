@@ -28,6 +28,9 @@ impl Rate {
         }
         let (from, to) = (first.min(last), first.max(last));
         let (start, end) = (from.div_euclid(PART), to.div_euclid(PART));
+        if from == to {
+            return self.put(start, count);
+        }
         let before = |part: i64| before(count, from, to, part.saturating_mul(PART));
         let length = end.saturating_sub(start);
         let reach = PARTS as i64;
@@ -79,6 +82,10 @@ impl Rate {
         self.parts[at] = self.parts[at].saturating_add(count);
         // Any second with this part in it.
         let near = &self.parts[at.saturating_sub(SECOND - 1)..self.parts.len().min(at + SECOND)];
+        if near.len() == 1 {
+            self.most = self.most.max(near[0]);
+            return;
+        }
         let mut second = 0_u128;
         let mut most = 0;
         for (n, count) in near.iter().enumerate() {

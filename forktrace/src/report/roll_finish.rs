@@ -63,10 +63,13 @@ pub(super) fn finish(
             ..row((count, state))
         })
         .collect();
-    let causes = causes.into_iter().map(|(cause, state)| RollRow {
-        name: cause.map(|cause| cause.id().to_owned()),
-        ..row((sum(state.causes.values().copied()), state))
-    });
+    let causes = causes
+        .into_order()
+        .into_iter()
+        .map(|(cause, state)| RollRow {
+            name: cause.map(|cause| cause.id().to_owned()),
+            ..row((sum(state.causes.values().copied()), state))
+        });
     let mut causes: Vec<_> = causes.filter(|row| row.failures > 0).collect();
     for rows in [&mut hosts, &mut causes] {
         rows.order_by(|a, b| (b.failures, &a.name).cmp(&(a.failures, &b.name)));
@@ -107,8 +110,9 @@ fn row((failures, state): (u64, RollState)) -> RollRow {
 }
 
 fn mostly(state: &RollState) -> (Option<Cause>, u64) {
-    let most = state.causes.iter().rev().max_by_key(|(_, count)| **count);
-    most.map_or((None, 0), |(cause, count)| (*cause, *count))
+    let causes = state.causes.in_order().into_iter();
+    let most = causes.rev().max_by_key(|(_, count)| **count);
+    most.map_or((None, 0), |(cause, count)| (cause, *count))
 }
 
 fn kin(

@@ -1,10 +1,11 @@
 //! Sums over all hosts: by kind of limit, program, user, unit and pod, and by host and cause. Each of
 //! them adds up to all failures that have it, with what its table had no room for.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     counts::add,
+    few::Few,
     rows::{CallerState, CgroupState, LimitState},
     samples::Samples,
     table::Table,
@@ -21,7 +22,7 @@ pub(super) struct RollState {
     /// Of a program, whose it is.
     pub user: Option<String>,
     pub when: When,
-    pub causes: BTreeMap<Option<Cause>, u64>,
+    pub causes: Few<Option<Cause>, u64>,
     pub hosts: HostSet,
     /// Of a kind of limit: how many there are of it, and their numbers.
     pub limits: u64,
@@ -43,7 +44,7 @@ impl RollState {
     fn take(&mut self, of: Happened) {
         self.when.cover(of.when);
         if of.count > 0 {
-            add(self.causes.entry(of.cause).or_default(), of.count);
+            add(self.causes.of(of.cause), of.count);
             self.hosts.insert(of.host);
         }
     }
@@ -97,10 +98,9 @@ pub(super) struct Rollup {
     pub pods: Table<RollState>,
     /// By the hosts' numbers.
     pub hosts: Vec<(Arc<str>, u64, RollState)>,
-    pub causes: BTreeMap<Option<Cause>, RollState>,
+    pub causes: Few<Option<Cause>, RollState>,
     /// Failures of each host over time.
     pub heat: Timeline<u32>,
-    key: Vec<u8>,
 }
 
 impl Rollup {
@@ -112,24 +112,25 @@ impl Rollup {
             units: Table::new(rows),
             pods: Table::new(rows),
             hosts: Vec::new(),
-            causes: BTreeMap::new(),
+            causes: Few::default(),
             heat: Timeline::default(),
-            key: Vec::new(),
         }
     }
 
     /// By limit. `None`: the limit is in no table any more, or was not recorded.
     pub(super) fn limit(
         &mut self,
-        row: Option<&LimitState>,
+        row: Option<&mut LimitState>,
         recorded: bool,
         of: Happened,
     ) -> Option<&mut RollState> {
         match row {
             Some(row) if recorded => {
-                let (_, sum) = self
+                let LimitState { kin, rolled, .. } = row;
+                let key = || kin.as_bytes().to_vec();
+                let sum = self
                     .limits
-                    .add(row.kin.as_bytes(), of.count, RollState::default);
+                    .add_known(rolled, key, of.count, RollState::default);
                 sum.take(of);
                 Some(sum)
             }
@@ -141,57 +142,60 @@ impl Rollup {
     }
 
     /// By program and user, of which `alike` says what is known.
-    pub(super) fn caller(&mut self, row: Option<&CallerState>, alike: Alike, of: Happened) {
-        let user = |row: &CallerState| {
-            let by_uid = || format!("uid {}", row.uid);
-            row.user.clone().unwrap_or_else(by_uid)
-        };
-        match row {
+    pub(super) fn caller(&mut self, mut row: Option<&mut CallerState>, alike: Alike, of: Happened) {
+        match &mut row {
             Some(row) if alike.is_of_cgroup() => {
-                let key = &mut self.key;
-                key.clear();
-                match &row.user {
-                    Some(user) => key.extend_from_slice(user.as_bytes()),
-                    None => {
-                        key.push(0);
-                        key.extend_from_slice(&row.uid.to_le_bytes());
-                    }
-                }
+                let mut known = row.rolled_user;
                 let new = || RollState::named(Some(&user(row)));
-                self.users.add(key, of.count, new).1.take(of);
+                let key = || user_key(row);
+                self.users
+                    .add_known(&mut known, key, of.count, new)
+                    .take(of);
+                row.rolled_user = known;
             }
             _ => self.users.miss(of.count, alike.is_of_cgroup()),
         }
         match row {
             Some(row) if alike.is_process() => {
-                // The user's key stands there.
-                self.key.push(0xff);
-                self.key.extend_from_slice(row.program.as_bytes());
+                let mut known = row.rolled_program;
                 let new = || RollState {
                     user: Some(user(row)),
                     ..RollState::named(Some(&row.program))
                 };
-                self.programs.add(&self.key, of.count, new).1.take(of);
+                let key = || {
+                    let mut key = user_key(row);
+                    key.push(0xff);
+                    key.extend_from_slice(row.program.as_bytes());
+                    key
+                };
+                self.programs
+                    .add_known(&mut known, key, of.count, new)
+                    .take(of);
+                row.rolled_program = known;
             }
             _ => self.programs.miss(of.count, alike.is_process()),
         }
     }
 
     /// By unit and pod.
-    pub(super) fn cgroup(&mut self, row: Option<&CgroupState>, recorded: bool, of: Happened) {
-        let tables = [
-            (&mut self.units, row.map(|row| &row.unit)),
-            (&mut self.pods, row.map(|row| &row.pod)),
-        ];
-        for (table, name) in tables {
-            match name {
-                Some(name) if recorded => {
+    pub(super) fn cgroup(&mut self, row: Option<&mut CgroupState>, recorded: bool, of: Happened) {
+        match row {
+            Some(row) if recorded => {
+                let tables = [
+                    (&mut self.units, &row.unit, &mut row.rolled_unit),
+                    (&mut self.pods, &row.pod, &mut row.rolled_pod),
+                ];
+                for (table, name, known) in tables {
                     // No name has a NUL.
-                    let key = name.as_deref().unwrap_or("\0");
+                    let key = || name.as_deref().unwrap_or("\0").as_bytes().to_vec();
                     let new = || RollState::named(name.as_deref());
-                    table.add(key.as_bytes(), of.count, new).1.take(of);
+                    table.add_known(known, key, of.count, new).take(of);
                 }
-                _ => table.miss(of.count, recorded),
+            }
+            _ => {
+                for table in [&mut self.units, &mut self.pods] {
+                    table.miss(of.count, recorded);
+                }
             }
         }
     }
@@ -208,8 +212,22 @@ impl Rollup {
         }
         add(count, of.count);
         row.take(of);
-        self.causes.entry(of.cause).or_default().take(of);
+        self.causes.of(of.cause).take(of);
         self.heat.add(of.when, of.host, of.count);
+    }
+}
+
+/// What a caller's user is called.
+fn user(row: &CallerState) -> String {
+    let by_uid = || format!("uid {}", row.uid);
+    row.user.clone().unwrap_or_else(by_uid)
+}
+
+/// What it is known by: no name begins with a NUL.
+fn user_key(row: &CallerState) -> Vec<u8> {
+    match &row.user {
+        Some(user) => user.as_bytes().to_vec(),
+        None => [&[0], &row.uid.to_le_bytes()[..]].concat(),
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     line::{Bound, Refusal, Text},
     list::Kept,
     rate::Rate,
+    table::Handle,
     when::When,
 };
 use crate::model::{Cause, Errno, Holder, Operation, Owner, Unit};
@@ -64,6 +65,8 @@ pub(super) struct LimitState {
     pub fill: Option<Box<Fill>>,
     /// What it is known by ([`super::distinct`]), until a failure of it counts.
     pub untold: Option<u64>,
+    /// Where its kind was in the table of kinds.
+    pub rolled: Option<Handle>,
 }
 
 impl LimitState {
@@ -93,6 +96,7 @@ impl LimitState {
             holders: Kept::default(),
             fill: None,
             untold: Some(short),
+            rolled: None,
         }
     }
 
@@ -194,14 +198,18 @@ pub(super) struct CallerState {
     processes: HashSet<u32>,
     /// There were more than are told apart.
     pub more: bool,
-    /// How fast processes try, the latest last.
-    rates: VecDeque<(u32, Rate)>,
+    /// How fast processes try, the latest last, and which they are.
+    rates: VecDeque<Rate>,
+    tried: VecDeque<u32>,
     /// Attempts of one process in one second.
     pub most: u64,
     /// Its id in the catalogue of programs.
     pub catalogued: Option<String>,
     /// What was asked for and answered; `None` within: not always the same.
     asked: Option<Option<(Operation, Errno)>>,
+    /// Where user and program were in their tables.
+    pub rolled_user: Option<Handle>,
+    pub rolled_program: Option<Handle>,
 }
 
 impl CallerState {
@@ -217,9 +225,12 @@ impl CallerState {
             processes: HashSet::default(),
             more: false,
             rates: VecDeque::new(),
+            tried: VecDeque::new(),
             most: 0,
             catalogued: owned(&r.caller.catalogued),
             asked: None,
+            rolled_user: None,
+            rolled_program: None,
         }
     }
 
@@ -262,21 +273,18 @@ impl CallerState {
         let Some((first, last)) = when.get() else {
             return;
         };
-        let known = self.rates.iter().rposition(|(of, _)| *of == pid);
-        let known = known.and_then(|at| self.rates.remove(at));
-        let (_, mut rate) = known.unwrap_or_else(|| {
-            // In the place of the oldest, whose memory it takes over.
-            let full = self.rates.len() >= RATES;
-            let mut rate = match full.then(|| self.rates.pop_front()).flatten() {
-                Some((_, oldest)) => oldest,
-                None => Rate::default(),
-            };
+        let known = self.tried.iter().rposition(|of| *of == pid);
+        // Else in the place of the oldest, whose memory it takes over.
+        let place = known.or_else(|| (self.tried.len() >= RATES).then_some(0));
+        let before = place.and_then(|at| self.tried.remove(at).and(self.rates.remove(at)));
+        let mut rate = before.unwrap_or_default();
+        if known.is_none() {
             rate.restart();
-            (pid, rate)
-        });
+        }
         rate.add(count, first.as_millisecond(), last.as_millisecond());
         self.most = self.most.max(rate.most());
-        self.rates.push_back((pid, rate));
+        self.rates.push_back(rate);
+        self.tried.push_back(pid);
     }
 
     /// Whether these are the callers of another row, whose executable is known: of those that end at
@@ -322,6 +330,9 @@ pub(super) struct CgroupState {
     pub pod: Option<String>,
     /// NAMESPACE/NAME of the pod; a pod that has just been started may have none in its first records.
     pub called: Option<String>,
+    /// Where unit and pod were in their tables.
+    pub rolled_unit: Option<Handle>,
+    pub rolled_pod: Option<Handle>,
 }
 
 impl CgroupState {
@@ -334,6 +345,8 @@ impl CgroupState {
             container: owned(&r.cgroup.container),
             pod: owned(&r.cgroup.pod),
             called: None,
+            rolled_unit: None,
+            rolled_pod: None,
         }
     }
 

@@ -24,7 +24,7 @@ impl<'a> Scanner<'a> {
 
     /// Goes on behind `text`, which has to come next.
     #[inline(always)]
-    pub(super) fn after(&mut self, text: &str) -> Option<&mut Self> {
+    pub(super) fn after<const N: usize>(&mut self, text: &[u8; N]) -> Option<&mut Self> {
         match self.goes_on(text) {
             true => Some(self),
             false => None,
@@ -33,10 +33,10 @@ impl<'a> Scanner<'a> {
 
     /// Goes on behind `text`, if it comes next.
     #[inline(always)]
-    pub(super) fn goes_on(&mut self, text: &str) -> bool {
-        let rest = &self.text.as_bytes()[self.at..];
-        let found = rest.starts_with(text.as_bytes());
-        self.at += if found { text.len() } else { 0 };
+    pub(super) fn goes_on<const N: usize>(&mut self, text: &[u8; N]) -> bool {
+        let rest = self.bytes().get(self.at..).unwrap_or_default();
+        let found = rest.first_chunk().is_some_and(|next| same(next, text));
+        self.at += if found { N } else { 0 };
         found
     }
 
@@ -89,7 +89,7 @@ impl<'a> Scanner<'a> {
         &mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<Option<T>> {
-        if self.goes_on("null") {
+        if self.goes_on(b"null") {
             return Some(None);
         }
         read(self).map(Some)
@@ -132,16 +132,56 @@ impl<'a> Scanner<'a> {
         self.text.get(from..self.at)
     }
 
+    #[inline(always)]
     fn bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, byte: u8) -> Option<()> {
         let found = *self.bytes().get(self.at)? == byte;
         self.at += usize::from(found);
         found.then_some(())
     }
+}
+
+/// Whether two texts of a length that is known when this is compiled are the same: by words of eight bytes, of
+/// which the last overlaps the one before. The comparison of arrays is a call of `memcmp` where a program is
+/// compiled for size, and a tenth of a report.
+#[inline(always)]
+fn same<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
+    if N < 8 {
+        return same_short(one, other);
+    }
+    let mut at = 0;
+    while at + 8 < N {
+        if word(one, at) != word(other, at) {
+            return false;
+        }
+        at += 8;
+    }
+    word(one, N - 8) == word(other, N - 8)
+}
+
+/// The same of less than a word.
+#[inline(always)]
+fn same_short<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
+    if N < 4 {
+        return one == other;
+    }
+    half(one, 0) == half(other, 0) && half(one, N - 4) == half(other, N - 4)
+}
+
+#[inline(always)]
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    let eight = text.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*eight))
+}
+
+#[inline(always)]
+fn half(text: &[u8], at: usize) -> Option<u32> {
+    let four = text.get(at..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*four))
 }
 
 /// Bytes of what follows a backslash. Halves of characters are for a parser.
@@ -163,15 +203,14 @@ fn escape(text: &[u8]) -> Option<usize> {
 
 /// The next quote, backslash or control character. Most strings are short: a search that
 /// prepares itself would take longer than this, which takes eight bytes at a time.
-#[inline]
+#[inline(always)]
 fn next_special(text: &[u8], mut at: usize) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     // The high bit of each byte that is less than `than`, and maybe of bytes after one.
     let less = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word & HIGH;
-    while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {
+    while let Some(word) = word(text, at) {
         // The first byte is the lowest, which no borrow of another one changes.
-        let word = u64::from_le_bytes(*eight);
         let quotes = less(word ^ (ONES * u64::from(b'"')), 1);
         let backslashes = less(word ^ (ONES * u64::from(b'\\')), 1);
         let found = quotes | backslashes | less(word, 0x20);

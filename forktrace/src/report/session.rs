@@ -1,11 +1,12 @@
 //! The sessions read from, and what their `repeat` records refer to.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use foldhash::HashMap;
 
 use super::{
     counts::{Kind, add},
+    recent::Recent,
     rows::clip,
     table::Handle,
     when::When,
@@ -69,8 +70,7 @@ pub(super) struct Followed {
     /// Only damaged data says which session it is.
     pub unsure: bool,
     pub summary: Option<Summary>,
-    recent: HashMap<u64, Known>,
-    order: VecDeque<u64>,
+    recent: Recent<Known>,
     waiting: HashMap<u64, Waiting>,
     /// Number of the record that was read last.
     used: u64,
@@ -198,8 +198,7 @@ impl Sessions {
     fn give_up(&mut self, at: usize) -> Option<Waiting> {
         let session = &mut self.all[at];
         self.recent -= session.recent.len();
-        session.recent = HashMap::default();
-        session.order = VecDeque::new();
+        session.recent = Recent::default();
         self.waiting -= session.waiting.len();
         let waiting = std::mem::take(&mut session.waiting);
         waiting.into_values().reduce(|a, b| {
@@ -221,14 +220,11 @@ impl Sessions {
         }
         let session = &mut self.all[at];
         session.used = self.clock;
-        if session.recent.insert(seq, known).is_none() {
+        if session.recent.insert(seq, known) {
             self.recent += 1;
-            session.order.push_back(seq);
         }
-        if session.order.len() > self.bounds.recent
-            && let Some(oldest) = session.order.pop_front()
-            && session.recent.remove(&oldest).is_some()
-        {
+        if session.recent.len() > self.bounds.recent {
+            session.recent.forget_oldest();
             self.recent -= 1;
         }
         if session.waiting.is_empty() {
@@ -244,14 +240,13 @@ impl Sessions {
         let with_any = others.filter(|(_, session)| !session.recent.is_empty());
         if let Some((_, oldest)) = with_any.min_by_key(|(_, session)| session.used) {
             self.recent -= oldest.recent.len();
-            oldest.recent = HashMap::default();
-            oldest.order = VecDeque::new();
+            oldest.recent = Recent::default();
         }
     }
 
     /// What a failure was counted as.
     pub(super) fn recall(&self, at: usize, seq: u64) -> Option<Known> {
-        self.all[at].recent.get(&seq).copied()
+        self.all[at].recent.get(seq)
     }
 
     /// Keeps repeats until their failure comes; given back when there is no

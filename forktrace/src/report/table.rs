@@ -77,6 +77,25 @@ impl<R> Table<R> {
         (handle, row)
     }
 
+    /// [`Self::add`] to a row of which `known` says where it was, and keeps it where it is now.
+    pub fn add_known(
+        &mut self,
+        known: &mut Option<Handle>,
+        key: impl FnOnce() -> Vec<u8>,
+        count: u64,
+        new: impl FnOnce() -> R,
+    ) -> &mut R {
+        let at = match *known {
+            Some(at) if self.row(at).is_some() => at,
+            _ => self.add(&key(), 0, new).0,
+        };
+        *known = Some(at);
+        let found = &mut self.slots[at.slot as usize];
+        add(&mut found.count, count);
+        let (_, row) = found.row.as_mut().expect("it is there, or was made");
+        row
+    }
+
     /// Adds to a row that was added to before; to the others when it is gone.
     pub fn again(&mut self, handle: Handle, count: u64) -> Option<&mut R> {
         let found = &mut self.slots[handle.slot as usize];
@@ -113,6 +132,13 @@ impl<R> Table<R> {
     pub fn row(&self, handle: Handle) -> Option<&R> {
         let found = &self.slots[handle.slot as usize];
         let (_, row) = found.row.as_ref()?;
+        (found.generation == handle.generation).then_some(row)
+    }
+
+    /// The same, to be changed.
+    pub fn row_mut(&mut self, handle: Handle) -> Option<&mut R> {
+        let found = &mut self.slots[handle.slot as usize];
+        let (_, row) = found.row.as_mut()?;
         (found.generation == handle.generation).then_some(row)
     }
 
@@ -226,6 +252,21 @@ mod tests {
                 dropped: 1
             }
         );
+    }
+
+    #[test]
+    fn a_known_row_is_the_key_s() {
+        let mut table = Table::new(1);
+        let mut known = None;
+        for (other, count) in [(b"b", 7), (b"c", 9), (b"d", 8)] {
+            *table.add_known(&mut known, || b"a".to_vec(), 1, || 'a') = 'A';
+            table.add(other, count, || 'o');
+        }
+        let (_, row) = table.add(b"a", 1, || 'a');
+        assert_eq!(*row, 'a', "it had gone for the others");
+        let (rows, others) = table.finish();
+        let counted: u64 = rows.iter().map(|(count, _)| count).sum();
+        assert_eq!(counted + others.count, 3 + 24 + 1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Failures over time: at most 120 buckets, whose width doubles when they no
 //! longer reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -16,7 +16,9 @@ pub(super) struct Timeline<K> {
     /// Width of a bucket: two to the power of so many seconds. Buckets lie at
     /// multiples of it, so that what comes out doesn't depend on what came first.
     power: u32,
-    buckets: BTreeMap<i64, BTreeMap<K, u64>>,
+    /// From the bucket of this number on, without a gap.
+    first: i64,
+    buckets: VecDeque<BTreeMap<K, u64>>,
     without_time: u64,
 }
 
@@ -24,7 +26,8 @@ impl<K> Default for Timeline<K> {
     fn default() -> Self {
         Self {
             power: 0,
-            buckets: BTreeMap::new(),
+            first: 0,
+            buckets: VecDeque::new(),
             without_time: 0,
         }
     }
@@ -46,36 +49,58 @@ impl<K: Ord + Copy> Timeline<K> {
             let here = each + u64::from(more > 0);
             more = more.saturating_sub(1);
             if here > 0 {
-                let causes = self.buckets.entry(at).or_default();
+                let causes = &mut self.buckets[(at - self.first) as usize];
                 add(causes.entry(cause).or_default(), here);
-            } else {
-                // Keeps the range that `reach` has made room for.
-                self.buckets.entry(at).or_default();
             }
         }
     }
 
-    /// Widens the buckets until these seconds have one.
+    /// Widens the buckets until these seconds have one, and makes those from the first to the last.
     fn reach(&mut self, first: i64, last: i64) {
         loop {
             let mut from = first >> self.power;
             let mut to = last >> self.power;
-            if let (Some((low, _)), Some((high, _))) = (
-                self.buckets.first_key_value(),
-                self.buckets.last_key_value(),
-            ) {
-                from = from.min(*low);
-                to = to.max(*high);
+            if let Some(end) = self.end() {
+                from = from.min(self.first);
+                to = to.max(end);
+            } else {
+                self.first = from;
             }
             if to - from < BUCKETS {
+                while from < self.first {
+                    self.buckets.push_front(BTreeMap::new());
+                    self.first -= 1;
+                }
+                while self.end().is_none_or(|end| end < to) {
+                    self.buckets.push_back(BTreeMap::new());
+                }
                 return;
             }
-            self.power += 1;
-            for (at, causes) in std::mem::take(&mut self.buckets) {
-                let into = self.buckets.entry(at >> 1).or_default();
-                for (cause, count) in causes {
-                    add(into.entry(cause).or_default(), count);
-                }
+            self.widen();
+        }
+    }
+
+    /// The number of the last bucket.
+    fn end(&self) -> Option<i64> {
+        let before_last = self.buckets.len().checked_sub(1)?;
+        Some(self.first + before_last as i64)
+    }
+
+    /// Makes one bucket of two.
+    fn widen(&mut self) {
+        self.power += 1;
+        let from = self.first;
+        self.first = from >> 1;
+        let old = std::mem::take(&mut self.buckets);
+        for (at, causes) in (from..).zip(old) {
+            if self.end() != Some(at >> 1) {
+                self.buckets.push_back(BTreeMap::new());
+            }
+            let Some(into) = self.buckets.back_mut() else {
+                continue;
+            };
+            for (cause, count) in causes {
+                add(into.entry(cause).or_default(), count);
             }
         }
     }
@@ -92,25 +117,19 @@ impl<K: Ord + Copy> Timeline<K> {
 
     /// When the first bucket begins; `None` without any.
     pub(super) fn start(&self) -> Option<Timestamp> {
-        let (first, _) = self.buckets.first_key_value()?;
+        self.end()?;
         // A bucket that begins before the first time there is, ends after it.
-        Some(Timestamp::from_second(first << self.power).unwrap_or(Timestamp::MIN))
+        Some(Timestamp::from_second(self.first << self.power).unwrap_or(Timestamp::MIN))
     }
 
     /// Each one's counts, one for each bucket from the first to the last.
     pub(super) fn series(&self) -> BTreeMap<K, Vec<u64>> {
         let mut series: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-        let Some((first, _)) = self.buckets.first_key_value() else {
-            return series;
-        };
-        let len = self
-            .buckets
-            .last_key_value()
-            .map_or(0, |(last, _)| last - first + 1) as usize;
-        for (at, causes) in &self.buckets {
+        let len = self.buckets.len();
+        for (at, causes) in self.buckets.iter().enumerate() {
             for (cause, count) in causes {
                 let counts = series.entry(*cause).or_insert_with(|| vec![0; len]);
-                add(&mut counts[(at - first) as usize], *count);
+                add(&mut counts[at], *count);
             }
         }
         series
