@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forktrace::cause::Cause;
 use forktrace::record::Certainty;
 
-use super::{Expect, Recorded, one};
+use super::{Coarse, Expect, Recorded, one};
 
 /// What came of the comparison, for the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,12 +56,25 @@ fn too_many_of_one(recorded: &Recorded, pid: u32, wanted: &[&Expect]) -> Vec<Str
         .collect()
 }
 
+/// Takes what is lacking from the repeats of the causes that were wanted; how much there was.
+fn take(coarse: &mut Coarse, wanted: &[&Expect], lacking: u64) -> u64 {
+    let mut taken = 0;
+    for expect in wanted {
+        if let Some(left) = coarse.get_mut(&expect.cause) {
+            let some = (lacking - taken).min(*left);
+            *left -= some;
+            taken += some;
+        }
+    }
+    taken
+}
+
 /// Compares everything that was recorded of one caller with what it did. The
 /// second answer is what is wrong.
 ///
 /// So many as `skipped` says may be missing; as many as are, are taken off. What
 /// was recorded may then be `unknown` because a stage's program was skipped, and
-/// where that is `doubted`, inferred.
+/// where that is `doubted`, inferred. What `coarse` has of a cause may be this caller's.
 pub(crate) fn compare(
     recorded: &Recorded,
     pid: u32,
@@ -69,10 +82,13 @@ pub(crate) fn compare(
     style: &str,
     doubted: bool,
     skipped: &mut u64,
+    coarse: &mut Coarse,
 ) -> (Vec<Seen>, Vec<String>) {
     let mut seen = Vec::new();
     let mut wrong = Vec::new();
-    let count = recorded.count(pid);
+    let known = recorded.count(pid);
+    let lacking = (wanted.len() as u64).saturating_sub(known);
+    let count = known + take(coarse, wanted, lacking);
     let missing = (wanted.len() as u64).saturating_sub(count);
     let may_lack_stages = *skipped > 0;
     if missing > 0 && missing <= *skipped {

@@ -13,7 +13,7 @@ mod one;
 mod recorded;
 
 pub(crate) use compare::{Seen, Verdict, compare};
-pub(crate) use recorded::{Line, Recorded};
+pub(crate) use recorded::{Coarse, Line, Recorded};
 
 /// A number in a record.
 #[derive(Clone, Debug)]

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use forktrace::record::{Failure, Record};
+use forktrace::cause::Cause;
+use forktrace::record::{Alike, Failure, Record};
+
+/// Repeats that are said to have only user and cgroup, or the check, in common with what they repeat, by its
+/// cause: whose they are isn't known.
+pub(crate) type Coarse = BTreeMap<Cause, u64>;
 
 /// A line of the stream.
 #[derive(Clone, Debug)]
@@ -17,6 +22,8 @@ pub(crate) struct Line {
 pub(crate) struct Recorded {
     by_pid: HashMap<u32, Vec<(usize, Failure)>>,
     repeats: HashMap<u64, u64>,
+    /// Those of others too, see [`Coarse`].
+    coarse: HashMap<u64, u64>,
     raw: Vec<String>,
     /// What `limit.file` held while the scenario stood, by `seq`.
     pub files: BTreeMap<u64, String>,
@@ -33,7 +40,13 @@ impl Recorded {
                     .or_default()
                     .push((self.raw.len() - 1, (**failure).clone()));
             }
-            Record::Repeat(repeat) => *self.repeats.entry(repeat.of).or_default() += repeat.count,
+            Record::Repeat(repeat) => {
+                let counts = match repeat.alike {
+                    Alike::Process => &mut self.repeats,
+                    Alike::UserAndCgroup | Alike::Check => &mut self.coarse,
+                };
+                *counts.entry(repeat.of).or_default() += repeat.count;
+            }
             _ => {}
         }
     }
@@ -41,6 +54,7 @@ impl Recorded {
     /// Drops the counts, to take them from the whole recording.
     pub(crate) fn forget_repeats(&mut self) {
         self.repeats.clear();
+        self.coarse.clear();
     }
 
     /// The callers.
@@ -70,13 +84,25 @@ impl Recorded {
         1 + self.repeats.get(&failure.seq).copied().unwrap_or(0)
     }
 
-    /// Failures of a caller, repeats included.
+    /// Failures of a caller, with what is known to repeat them.
     pub(crate) fn count(&self, pid: u32) -> u64 {
         self.of(pid).map(|f| self.times(f)).sum()
     }
 
+    /// Adds repeats of which it isn't known whose they are.
+    pub(crate) fn add_coarse(&self, to: &mut Coarse) {
+        for (_, failure) in self.by_pid.values().flatten() {
+            if let Some(count) = self.coarse.get(&failure.seq) {
+                *to.entry(failure.cause).or_default() += count;
+            }
+        }
+    }
+
     /// Failures of all.
     pub(crate) fn total(&self) -> u64 {
-        self.pids().iter().map(|pid| self.count(*pid)).sum()
+        let mut coarse = Coarse::new();
+        self.add_coarse(&mut coarse);
+        let known: u64 = self.pids().iter().map(|pid| self.count(*pid)).sum();
+        known + coarse.values().sum::<u64>()
     }
 }

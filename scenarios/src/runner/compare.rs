@@ -7,7 +7,7 @@ use forktrace::cause::Cause;
 use forktrace::record::{Failure, Operation};
 
 use super::{Tests, Where};
-use crate::expect::{Expect, Recorded, compare};
+use crate::expect::{Coarse, Expect, Recorded, compare};
 use crate::holders::WantedHolders;
 use crate::machine::{counts_skipped_kprobes, without_preemption};
 use crate::oom::WantedKill;
@@ -29,7 +29,7 @@ pub(super) struct Done {
 /// after it.
 ///
 /// `skipped`: so many may be missing, or lack the word of a stage, where many
-/// tasks ask at once; what is used up is taken off.
+/// tasks ask at once; what is used up is taken off, and so is what is used of `coarse`.
 pub(super) fn scenario(
     tests: &mut Tests,
     done: &Done,
@@ -37,8 +37,9 @@ pub(super) fn scenario(
     used: &str,
     style: &str,
     skipped: &mut u64,
+    coarse: &mut Coarse,
 ) {
-    callers(tests, done, used, style, skipped);
+    callers(tests, done, used, style, skipped, coarse);
     if let Some(wanted) = &done.holders {
         let name = format!("{}/holders", done.name);
         tests.report.case(&name, wanted.check(&done.recorded));
@@ -54,7 +55,14 @@ pub(super) fn scenario(
 }
 
 /// One case a caller that was refused.
-fn callers(tests: &mut Tests, done: &Done, used: &str, style: &str, skipped: &mut u64) {
+fn callers(
+    tests: &mut Tests,
+    done: &Done,
+    used: &str,
+    style: &str,
+    skipped: &mut u64,
+    coarse: &mut Coarse,
+) {
     let recorded = &done.recorded;
     let mut by_pid: BTreeMap<u32, Vec<&Expect>> = BTreeMap::new();
     for expect in &done.expects {
@@ -66,7 +74,7 @@ fn callers(tests: &mut Tests, done: &Done, used: &str, style: &str, skipped: &mu
         let mut none = 0;
         let skipped = if storm { &mut *skipped } else { &mut none };
         let doubted = !without_preemption() && (storm || !counts_skipped_kprobes());
-        let (seen, wrong) = compare(recorded, *pid, expects, used, doubted, skipped);
+        let (seen, wrong) = compare(recorded, *pid, expects, used, doubted, skipped, coarse);
         for seen in &seen {
             tests.report.seen(style, seen);
         }

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use forktrace::record::{Record, Summary, TASK_ITER};
 
 use super::compare::{self, Done};
 use super::settle::settle;
 use super::totals::totals;
 use super::{Tests, Where};
-use crate::expect::Recorded;
+use crate::expect::{Coarse, Recorded};
 use crate::memory;
 use crate::oom;
 use crate::scenario::{Reach, Scenario, Skip};
@@ -194,9 +194,22 @@ fn evaluate(
         Err(_) => 0,
     };
     let possible = skipped;
-    for n in 0..done.len() {
-        compare::scenario(tests, &done[n], &done[n..], used, style, &mut skipped);
+    let mut coarse = Coarse::new();
+    for done in done {
+        done.recorded.add_coarse(&mut coarse);
     }
+    for n in 0..done.len() {
+        compare::scenario(
+            tests,
+            &done[n],
+            &done[n..],
+            used,
+            style,
+            &mut skipped,
+            &mut coarse,
+        );
+    }
+    coarse.retain(|_, left| *left > 0);
     for done in done {
         for kill in &done.kills {
             let name = format!("{}/oom_kill/{}", done.name, kill.comm);
@@ -216,7 +229,13 @@ fn evaluate(
         tests.report.case(&format!("{prefix}/memory"), outcome);
     }
     let total = done.iter().map(|d| d.recorded.total()).sum();
-    let outcome = summary.and_then(|summary| totals(tracer, total, &summary, possible));
+    let outcome = summary.and_then(|summary| {
+        ensure!(
+            coarse.is_empty(),
+            "repeats that nobody lacks, by cause: {coarse:?}"
+        );
+        totals(tracer, total, &summary, possible)
+    });
     tests.report.case(&format!("{prefix}/totals"), outcome);
     compare::strangers(tests, done, prefix);
 }

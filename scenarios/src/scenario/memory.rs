@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use forktrace::cause::Cause;
 use forktrace::provoke::sys;
 use forktrace::record::{Errno, Unit};
@@ -123,6 +123,11 @@ pub(crate) fn touch_everything() {
     let _ = sys::lock_present();
 }
 
+fn must_be_granted(tried: Attempt) -> Result<()> {
+    ensure!(tried.errno == 0, "refused with errno {}", tried.errno);
+    Ok(())
+}
+
 /// Tries until refused: what the CPU has charged in advance lets a few pass.
 /// `before` each of them.
 fn until_refused(kind: Kind, mut before: impl FnMut() -> Result<()>) -> Result<Vec<Attempt>> {
@@ -166,10 +171,11 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
             fs::write("/proc/self/oom_score_adj", "-1000")?;
             let leave = way_out(&hierarchy)?;
             let ballast = ballast()?;
-            leaf.enter()?;
+            // One attempt that is granted has touched all that attempts touch. In the cgroup it can be refused where
+            // earlier actors' children aren't freed yet.
             short_of_memory();
-            // One attempt that is granted has touched all that attempts touch.
-            attempt(*kind);
+            must_be_granted(attempt(*kind))?;
+            leaf.enter()?;
             link.step();
             // Earlier children are freed in the kernel's own time (RCU), and
             // what they held is room for the next: filled up again each time.
