@@ -1,10 +1,12 @@
 //! Limits that were full as well when another refused: with that one raised, they refuse next.
 
-use crate::order::Order as _;
 use std::cmp::Reverse;
 
 use super::{Cause, Verdict};
-use crate::model::{Limit, Owner, Unit};
+use crate::{
+    model::{Limit, Owner, Unit},
+    order::Order as _,
+};
 
 /// Those of a verdict that names a limit, in the order in which the kernel asks them. Candidates are
 /// limits that bind the caller; what was in use when tasks or ids were counted is exact, while memory is

@@ -2,8 +2,7 @@
 //! is set or shown, an errno, or a message.
 
 use super::{Cause, Page, pages};
-use crate::model::Errno;
-use crate::order::Order as _;
+use crate::{model::Errno, order::Order as _};
 
 /// What there is about a text.
 #[derive(Clone, Debug)]

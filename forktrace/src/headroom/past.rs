@@ -1,7 +1,6 @@
 //! What is known of refusals from before forktrace looked (`check --past`): each with what it proves,
 //! and what it can't.
 
-use crate::order::Order as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use crate::host::{
     failed_units::{EXIT_EXEC, EXIT_LIMITS, FailedUnit, Why},
     past::{Counts, Past},
 };
+use crate::order::Order as _;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

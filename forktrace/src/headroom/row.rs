@@ -1,8 +1,10 @@
 //! Making rows, and their order.
 
 use super::{Refuses, Row};
-use crate::model::{Cause, Limit, LimitKind, Owner, Unit};
-use crate::order::Order as _;
+use crate::{
+    model::{Cause, Limit, LimitKind, Owner, Unit},
+    order::Order as _,
+};
 
 /// A limit without more than its numbers; `value` `None`: no limit is set.
 pub(super) fn limit(

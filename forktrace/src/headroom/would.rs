@@ -6,8 +6,10 @@
 //! pages take, are nobody's to know.
 
 use super::{Headroom, Next, Promised, Refusal, Row, SubjectKind, Would};
-use crate::model::{LimitKind, Unit};
-use crate::order::Order as _;
+use crate::{
+    model::{LimitKind, Unit},
+    order::Order as _,
+};
 
 /// What would come of this many more tasks.
 pub fn would(headroom: &Headroom, tasks: u64) -> Would {

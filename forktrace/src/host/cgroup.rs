@@ -10,7 +10,6 @@ mod limits;
 mod mountinfo;
 mod walk;
 
-use crate::order::Order as _;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +18,10 @@ use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
 use super::unit_files::UnitFiles;
-use crate::model::{LimitKind, initial, without_numbers};
+use crate::{
+    model::{LimitKind, initial, without_numbers},
+    order::Order as _,
+};
 
 pub use limits::{CgroupUse, Reading, Unreadable};
 pub(super) use walk::folders;

@@ -6,11 +6,11 @@
 //! PAM's can have a file of its own (`conf=`), which is all that is read then. Where PAM was built with a vendor's folder
 //! (1.5.2+: openSUSE), that has files too, each unless /etc has one of its name (`read_limits_dir`).
 
-use crate::order::Order as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use super::passwd::Passwd;
+use crate::order::Order as _;
 
 /// More isn't read of a file, nor more files.
 const LONGEST: usize = 1 << 20;

@@ -1,10 +1,9 @@
 //! Errnos as programs write them: by glibc's texts in all its languages, by musl's, and apart from those by
 //! name or by number: a number behind a colon is a number of anything.
 
-use crate::order::Order as _;
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use crate::model::Errno;
+use crate::{model::Errno, order::Order as _};
 
 /// Where they differ from glibc's: musl 1.2.5, `src/errno/__strerror.h`; Tcl's; and what daemontools, runit and s6 have
 /// of their own.

@@ -1,12 +1,14 @@
 //! What logs have said, summed up: one entry for each message, however often it stands there.
 
-use crate::order::Order as _;
 use std::io::{self, Read};
 
 use serde::Serialize;
 
 use super::{Matcher, Said, Source, after, likely, line, matcher::Above};
-use crate::model::{Cause, Errno};
+use crate::{
+    model::{Cause, Errno},
+    order::Order as _,
+};
 
 /// The longest line that is read as one; of a longer one, pieces of this length.
 const LONGEST: usize = 1 << 20;

@@ -1,13 +1,12 @@
 //! Finds the catalogue's messages in lines of logs: one automaton looks for what each message has
 //! for certain, and only a line that has it is read as a whole.
 
-use crate::order::Order as _;
 use std::{cell::OnceCell, ops::Range};
 
 use regex::bytes::Regex;
 
 use super::{Message, Program, Told, Wish, all, errno_text, line, scan::Scan, template};
-use crate::model::Errno;
+use crate::{model::Errno, order::Order as _};
 
 /// A message of the catalogue in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]

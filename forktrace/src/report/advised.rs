@@ -4,7 +4,6 @@
 //! seconds only, and the notes that rest on it (zombies, idle connections) come with those failures
 //! alone.
 
-use crate::order::Order as _;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::{HashSet, quality::FixedState};
@@ -13,7 +12,10 @@ use super::{
     list::{Kept, List},
     when::When,
 };
-use crate::model::{Fix, wording};
+use crate::{
+    model::{Fix, wording},
+    order::Order as _,
+};
 
 /// Wordings that are kept of a limit.
 const WORDINGS: usize = 8;

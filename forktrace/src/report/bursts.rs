@@ -1,13 +1,12 @@
 //! Bursts: failures on one host with no longer gap between them than
 //! [`GAP_SECONDS`].
 
-use crate::order::Order as _;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{counts::add, few::Few, when::When};
-use crate::model::Cause;
+use crate::{model::Cause, order::Order as _};
 
 /// A longer gap ends a burst.
 pub(super) const GAP_SECONDS: i64 = 10;
@@ -122,8 +121,8 @@ impl Bursts {
             };
             start = start.min(key.1);
             joined.last = joined.last.max(old.last);
-            for (cause, count) in old.causes.into_order() {
-                joined.count(cause, count);
+            for (cause, count) in old.causes.iter() {
+                joined.count(cause, *count);
             }
         }
         if self.known.len() >= 2 * BOUND {

@@ -1,6 +1,8 @@
 //! A map of few keys: a list, which is looked through. Causes, certainties and operations are few by their
 //! types, and of one row or burst nearly always one.
 
+use crate::order::Order as _;
+
 /// Values by key, in the order in which the keys came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Few<K, V>(Vec<(K, V)>);
@@ -38,14 +40,14 @@ impl<K: Ord + Copy, V> Few<K, V> {
     /// The keys in their order, whichever came first.
     pub(super) fn in_order(&self) -> Vec<(K, &V)> {
         let mut all: Vec<_> = self.0.iter().map(|(key, value)| (*key, value)).collect();
-        all.sort_unstable_by_key(|(key, _)| *key);
+        all.order_by_key(|(key, _)| *key);
         all
     }
 
     /// The same.
     pub(super) fn into_order(self) -> Vec<(K, V)> {
         let mut all = self.0;
-        all.sort_unstable_by_key(|(key, _)| *key);
+        all.order_by_key(|(key, _)| *key);
         all
     }
 }

@@ -1,6 +1,5 @@
 //! The report, from what was counted.
 
-use crate::order::Order as _;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
@@ -22,7 +21,10 @@ use super::{
     timeline::Timeline,
     when::When,
 };
-use crate::model::{Cause, amount};
+use crate::{
+    model::{Cause, amount},
+    order::Order as _,
+};
 
 /// Rows of each table that are reported.
 const ROWS: usize = 100;

@@ -3,7 +3,6 @@
 //! Files may come in any order, so kills and the seconds with such failures are kept, each up to a
 //! bound, and compared at the end.
 
-use crate::order::Order as _;
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
@@ -15,7 +14,7 @@ use super::{
     table::Table,
     when::When,
 };
-use crate::record::OomKill;
+use crate::{order::Order as _, record::OomKill};
 
 /// Seconds apart that count as near.
 const NEAR_SECONDS: i64 = 60;

@@ -82,10 +82,6 @@ impl Rate {
         self.parts[at] = self.parts[at].saturating_add(count);
         // Any second with this part in it.
         let near = &self.parts[at.saturating_sub(SECOND - 1)..self.parts.len().min(at + SECOND)];
-        if near.len() == 1 {
-            self.most = self.most.max(near[0]);
-            return;
-        }
         let mut second = 0_u128;
         let mut most = 0;
         for (n, count) in near.iter().enumerate() {

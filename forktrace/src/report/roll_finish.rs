@@ -1,6 +1,5 @@
 //! The sums over all hosts, from what was counted.
 
-use crate::order::Order as _;
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
     table::{Others, Table},
     timeline::Timeline,
 };
-use crate::model::Cause;
+use crate::{model::Cause, order::Order as _};
 
 /// Limits by kind.
 struct Kinds<'a> {

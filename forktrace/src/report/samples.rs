@@ -1,11 +1,13 @@
 //! Single failures that a page shows whole: of each kind of limit the first, the one with the most in use,
 //! and the latest. They stay lines until the end.
 
-use crate::order::Order as _;
 use std::sync::Arc;
 
 use super::{document::Sample, when::When};
-use crate::record::{Record, parse_line};
+use crate::{
+    order::Order as _,
+    record::{Record, parse_line},
+};
 
 /// Bytes of a line that is kept; forktrace's take a tenth.
 const LONGEST: usize = 32 * 1024;

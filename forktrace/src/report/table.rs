@@ -5,10 +5,10 @@
 //! row that matters stays; one that went and came again is short by what it had
 //! then, and the table says that this can be (`dropped`).
 
-use crate::order::Order as _;
 use foldhash::HashMap;
 
 use super::counts::add;
+use crate::order::Order as _;
 
 /// Rows by key.
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl<R> Table<R> {
         new: impl FnOnce() -> R,
     ) -> &mut R {
         let at = match *known {
-            Some(at) if self.row(at).is_some() => at,
+            Some(at) if self.row_mut(at).is_some() => at,
             _ => self.add(&key(), 0, new).0,
         };
         *known = Some(at);
@@ -129,13 +129,6 @@ impl<R> Table<R> {
     }
 
     /// The row that was added to before, if it is there still.
-    pub fn row(&self, handle: Handle) -> Option<&R> {
-        let found = &self.slots[handle.slot as usize];
-        let (_, row) = found.row.as_ref()?;
-        (found.generation == handle.generation).then_some(row)
-    }
-
-    /// The same, to be changed.
     pub fn row_mut(&mut self, handle: Handle) -> Option<&mut R> {
         let found = &mut self.slots[handle.slot as usize];
         let (_, row) = found.row.as_mut()?;

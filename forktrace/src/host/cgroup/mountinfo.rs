@@ -1,11 +1,11 @@
 //! /proc/PID/mountinfo, as far as cgroups go (proc_pid_mountinfo(5)).
 
-use crate::order::Order as _;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::{Controller, Hierarchy, Mount};
+use crate::order::Order as _;
 
 /// The mounts of cgroup hierarchies, those that show most of it first.
 pub(super) fn parse(text: &[u8]) -> Vec<(Hierarchy, Mount)> {

@@ -1,6 +1,5 @@
 //! Sums of what was counted, and the few rows of them that are kept.
 
-use crate::order::Order as _;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,6 +10,7 @@ use super::proc::{Proc, Process};
 use super::scope::Fill;
 use crate::host::passwd::Passwd;
 use crate::model::{Holder, HolderKind};
+use crate::order::Order as _;
 
 /// Names that are summed at most: a fork bomb can call each of its tasks
 /// otherwise, and forktrace doesn't grow with it.

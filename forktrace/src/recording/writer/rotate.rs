@@ -1,6 +1,5 @@
 //! Names of a recording's earlier files, and which of them are kept.
 
-use crate::order::Order as _;
 use std::{
     ffi::{CString, OsStr, OsString},
     fs::{self, File},
@@ -14,7 +13,7 @@ use std::{
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use crate::recording::FileId;
+use crate::{order::Order as _, recording::FileId};
 
 /// `strftime` of the time in a name: sorts as it was.
 const STAMP: &str = "%Y%m%dT%H%M%S%3fZ";

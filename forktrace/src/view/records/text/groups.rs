@@ -1,13 +1,15 @@
 //! All groups: which a failure belongs to, how many may be told in full, and what is due when.
 
-use crate::order::Order as _;
 use std::{collections::VecDeque, rc::Rc};
 
 use super::{
     group::{AGAIN, Group, Key, Line, Telling},
     rest::Rest,
 };
-use crate::record::{Alike, Failure, Repeat};
+use crate::{
+    order::Order as _,
+    record::{Alike, Failure, Repeat},
+};
 
 /// In full within [`AGAIN`] of all groups together; further ones begin with a line.
 const FULLS: usize = 12;
