@@ -83,17 +83,21 @@ fn archive(release: &Release, product: &Product, machine: Arch, out: &Path) -> R
     }
     if machine.is_here() {
         says_its_version(release, product, &mut Command::new(&program))?;
-        lives_without_unwinding(&program)?;
+        lives_without_unwinding(product, &program)?;
     }
     fs::remove_dir_all(&folder).context("removing what was unpacked")
 }
 
 /// What is asked for its stack, of which the program has no tables, ends as it does without: an error asks.
-fn lives_without_unwinding(program: &Path) -> Result<()> {
+fn lives_without_unwinding(product: &Product, program: &Path) -> Result<()> {
+    let arguments: &[&str] = match product.serves {
+        true => &["report", "/nowhere"],
+        false => &["--output", "/nowhere/rows.parquet", "/nowhere"],
+    };
     for asked in ["0", "1", "full"] {
         let said = Command::new(program)
             .env("RUST_BACKTRACE", asked)
-            .args(["report", "/nowhere"])
+            .args(arguments)
             .output()
             .with_context(|| format!("running {}", program.display()))?;
         let text = String::from_utf8_lossy(&said.stderr);
