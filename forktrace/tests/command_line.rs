@@ -135,6 +135,63 @@ fn a_minus_is_standard_output() {
     assert!(said.contains("standard output"), "{said}");
 }
 
+/// A page on standard output is no less of a reading than one in a file.
+#[test]
+fn a_page_of_a_damaged_recording_ends_as_its_reading() {
+    let folder = Folder::new("torn-page");
+    let torn = folder.path("torn.ndjson");
+    let recording = fs::read(RECORDING).unwrap();
+    let lines = recording.split_inclusive(|byte| *byte == b'\n');
+    let mut lines: Vec<&[u8]> = lines.collect();
+    lines[2] = b"{\"type\":\"failure\",\n";
+    fs::write(&torn, lines.concat()).unwrap();
+    for page in ["-", &folder.path("page.html")] {
+        let ended = |more: &[&str]| {
+            let arguments = [&["report", "--force", "--html", page, &torn], more].concat();
+            run(&arguments, "").status.code()
+        };
+        assert_eq!(ended(&[]), Some(5), "{page}");
+        assert_eq!(ended(&["--lenient"]), Some(0), "{page}");
+    }
+}
+
+/// The session is one, in however many files.
+#[test]
+fn the_digest_is_of_all_files_of_a_session() {
+    let folder = Folder::new("rotated");
+    let recording = text(&fs::read(RECORDING).unwrap());
+    let session = recording.lines().next().unwrap();
+    let failure = recording
+        .lines()
+        .find(|line| line.starts_with("{\"type\":\"failure\""))
+        .unwrap();
+    let seq = failure.split_once(",\"time\"").unwrap().0.to_owned();
+    let numbered =
+        |n: u64| failure.replacen(&seq, &format!("{{\"type\":\"failure\",\"seq\":{n}"), 1);
+    let write = |name: &str, lines: &[String]| {
+        let path = folder.path(name);
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+        path
+    };
+    let summary = "{\"type\":\"summary\",\"ended\":\"2030-01-01T00:00:00Z\",\"failures\":5,\"lost\":0,\"killed\":0,\
+                   \"causes\":{}}";
+    let first = write(
+        "a.ndjson",
+        &[session.to_owned(), numbered(1), numbered(2), numbered(3)],
+    );
+    let second = write(
+        "b.ndjson",
+        &[
+            session.to_owned(),
+            numbered(4),
+            numbered(5),
+            summary.to_owned(),
+        ],
+    );
+    let told = printed(&["replay", &first, &second], "");
+    assert!(told.contains("1. 5 failures"), "{told}");
+}
+
 #[test]
 fn files_are_whole_or_as_they_were() {
     let folder = Folder::new("whole");

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use forktrace::{
-    record::Record,
+    record::{Record, Session},
     report::Aggregator,
     view::{Look, report_digest},
 };
@@ -14,14 +14,20 @@ pub(super) struct Digest {
     /// `None` until there is something to sum up: most sessions never see a failure.
     aggregator: Option<Aggregator>,
     failures: u64,
+    session: Option<Box<Session>>,
 }
 
 impl Digest {
-    /// Takes a record. A `session` begins anew.
+    /// Takes a record. Another `session` begins anew; a recording that goes on in another file repeats its own
+    /// there.
     pub(super) fn add(&mut self, record: &Record) {
         match record {
-            Record::Session(_) => {
-                *self = Self::default();
+            Record::Session(session) if self.session.as_ref() == Some(session) => return,
+            Record::Session(session) => {
+                *self = Self {
+                    session: Some(session.clone()),
+                    ..Self::default()
+                };
                 return;
             }
             Record::Failure(_) => self.failures += 1,

@@ -32,7 +32,7 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     if let Some(page) = &args.html {
         write_page(page, args.force, &report)?;
         if page == Path::new("-") {
-            return Ok(Exit::Done);
+            return Ok(Exit::after_reading(damage, args.lenient));
         }
     }
     let look = terminal::look(args.color);

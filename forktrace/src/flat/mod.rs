@@ -78,6 +78,9 @@ impl Flattener {
                     self.sums.lose(&gap);
                     if let Some(session) = gap.session {
                         self.begin(&session);
+                        // Damaged data is believed in nothing but what stands undamaged elsewhere.
+                        let sure = self.sums.known_session();
+                        self.session = sure.map(|session| Rc::new(session.clone()));
                     }
                 }
             }

@@ -1,6 +1,9 @@
 //! Rows against the report of the same files.
 
-use std::{collections::BTreeMap, io::Cursor};
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Write as _},
+};
 
 use super::*;
 use crate::report::tests::{AT, LATER, failed, loss, repeat, session, summary};
@@ -111,4 +114,27 @@ fn every_field_has_a_column() {
     for field in fields {
         assert!(columns.iter().any(|column| column.name == field), "{field}");
     }
+}
+
+/// What a frame said that fails its checksum is nobody's host.
+#[test]
+fn a_session_of_damaged_data_is_told_where_it_stands_undamaged() {
+    let frame = |records: &[Record]| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(&lines(records)).unwrap();
+        encoder.finish().unwrap()
+    };
+    let whole = lines(&[session("web1", AT), failed(3, AT)]);
+    let mut damaged = frame(&[session("web1", AT), failed(1, AT)]);
+    *damaged.last_mut().unwrap() ^= 1;
+    damaged.extend(frame(&[failed(2, AT)]));
+    let (rows, report) = flatten(&[&damaged]);
+    agrees(&rows, &report);
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0]["host"].is_null(), "{}", rows[0]);
+    let (rows, report) = flatten(&[&whole, &damaged]);
+    agrees(&rows, &report);
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row["host"] == "web1"), "{rows:?}");
 }

@@ -6,6 +6,7 @@
 
 use super::identity::{self, is_unit, unescape_cgroup};
 use crate::model::Qos;
+pub use crate::model::is_of_systemd_run;
 
 /// Who has set up the cgroup at the end of a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -173,29 +174,6 @@ pub fn service(path: &str) -> Option<Service> {
             _ => at = at.rsplit_once('/')?.0,
         }
     }
-}
-
-/// Whether systemd-run has made this unit's name up: `run-u5.service`, `run-rHEX.scope`,
-/// `run-p71-i9.service`, `run-71.scope` (src/run/run.c `make_unit_name`). Others that begin so are units
-/// like any.
-pub fn is_of_systemd_run(unit: &str) -> bool {
-    let name = unit.strip_prefix("run-").and_then(|rest| {
-        let of_kind = |kind: &&str| rest.ends_with(kind);
-        let kind = [".service", ".scope"].into_iter().find(of_kind)?;
-        rest.strip_suffix(kind)
-    });
-    let Some(name) = name else {
-        return false;
-    };
-    let is = |text: &str, digit: fn(char) -> bool| !text.is_empty() && text.chars().all(digit);
-    let decimal = |text: &str| is(text, |c| c.is_ascii_digit());
-    let of_process = name
-        .strip_prefix('p')
-        .and_then(|rest| rest.split_once("-i"));
-    let random = name.strip_prefix('r');
-    decimal(name.strip_prefix('u').unwrap_or(name))
-        || of_process.is_some_and(|(pid, id)| decimal(pid) && decimal(id))
-        || random.is_some_and(|text| is(text, |c| c.is_ascii_hexdigit()))
 }
 
 /// The template of a service that a socket starts for each connection (Accept=yes), by what it calls them:

@@ -33,8 +33,36 @@ impl Owner {
     }
 }
 
+/// Whether systemd-run has made this unit's name up: `run-u5.service`, `run-rHEX.scope`,
+/// `run-p71-i9.service`, `run-71.scope` (src/run/run.c `make_unit_name`). Others that begin so are units
+/// like any.
+pub fn is_of_systemd_run(unit: &str) -> bool {
+    let name = unit.strip_prefix("run-").and_then(|rest| {
+        let of_kind = |kind: &&str| rest.ends_with(kind);
+        let kind = [".service", ".scope"].into_iter().find(of_kind)?;
+        rest.strip_suffix(kind)
+    });
+    let Some(name) = name else {
+        return false;
+    };
+    let is = |text: &str, digit: fn(char) -> bool| !text.is_empty() && text.chars().all(digit);
+    let decimal = |text: &str| is(text, |c| c.is_ascii_digit());
+    let of_process = name
+        .strip_prefix('p')
+        .and_then(|rest| rest.split_once("-i"));
+    let random = name.strip_prefix('r');
+    decimal(name.strip_prefix('u').unwrap_or(name))
+        || of_process.is_some_and(|(pid, id)| decimal(pid) && decimal(id))
+        || random.is_some_and(|text| is(text, |c| c.is_ascii_hexdigit()))
+}
+
 /// A folder of a cgroup's path.
 fn component(text: &str) -> String {
+    if is_of_systemd_run(text)
+        && let Some((_, kind)) = text.rsplit_once('.')
+    {
+        return format!("run-*.{kind}");
+    }
     let mut text = without_ids(text);
     if let Some((name, end)) = text.rsplit_once('.')
         && ["service", "scope", "socket", "mount", "slice"].contains(&end)
@@ -155,6 +183,18 @@ mod tests {
             (
                 "/system.slice/run-u17.service",
                 "/system.slice/run-*.service",
+            ),
+            (
+                "/system.slice/run-r0123456789abcdef0123456789abcdef.scope",
+                "/system.slice/run-*.scope",
+            ),
+            (
+                "/system.slice/run-p4711-i12.scope",
+                "/system.slice/run-*.scope",
+            ),
+            (
+                "/system.slice/run-parts.service",
+                "/system.slice/run-parts.service",
             ),
             (
                 "/system.slice/app@blue.service",

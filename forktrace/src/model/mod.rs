@@ -37,6 +37,7 @@ pub use fix::Fix;
 pub use foreign::Foreign;
 pub use holder::{Holder, HolderKind};
 pub use io_words::{in_words, without_numbers};
+pub use kin::is_of_systemd_run;
 pub use limit::{Candidate, Limit, Unit, title as limit_title};
 pub use limit_kind::LimitKind;
 pub use loss_reason::LossReason;

@@ -24,6 +24,9 @@ pub struct Sums {
     /// Returns that the kernel may have kept from forktrace, failing or not.
     #[serde(default)]
     pub skipped: u64,
+    /// When the session began whose failures `recent` has.
+    #[serde(default)]
+    session: String,
     /// Causes of the latest failures, for their repeats.
     #[serde(default)]
     recent: BTreeMap<u64, String>,
@@ -36,8 +39,13 @@ impl Sums {
     /// Counts a record.
     pub fn add(&mut self, record: &Record) {
         match record {
+            // A recording that goes on in another file repeats its session there.
+            Record::Session(session) if session.started == self.session => {}
             // Numbers of failures begin anew.
-            Record::Session(_) => self.recent.clear(),
+            Record::Session(session) => {
+                self.session.clone_from(&session.started);
+                self.recent.clear();
+            }
             Record::Failure(failure) => {
                 let cause = failure.cause.id();
                 *self.causes.entry(cause.to_owned()).or_default() += 1;
@@ -154,6 +162,24 @@ mod tests {
         ] {
             assert!(made.contains(&format!("\"name\":\"{name}\"")), "{name}");
         }
+    }
+
+    #[test]
+    fn a_session_goes_on_in_another_file() {
+        let mut sums = Sums::default();
+        for record in [
+            session("web1", AT),
+            failed(1, AT),
+            session("web1", AT),
+            repeat(1, 5, AT, LATER),
+        ] {
+            sums.add(&record);
+        }
+        assert_eq!(sums.causes["cgroup_pids_max"], 6);
+        assert_eq!(sums.causes.len(), 1);
+        sums.add(&session("web1", LATER));
+        sums.add(&repeat(1, 2, LATER, LATER));
+        assert_eq!(sums.causes["other"], 2);
     }
 
     #[test]

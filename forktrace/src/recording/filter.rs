@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Gap;
 use crate::{
     model::{Caller, Cause, Cgroup, Containers, Errno, program_and_thread, time::timestamp},
-    record::{Alike, Failure, OomKill, Record, Repeat, Session, Summary},
+    record::{Alike, Failure, Loss, OomKill, Record, Repeat, Session, Summary},
 };
 
 /// What is wanted; empty or `None` takes everything.
@@ -174,6 +174,13 @@ impl LeftOut {
         !unmet.is_none()
     }
 
+    /// Adds failures that were lost at a time that isn't wanted.
+    pub fn add_loss(&mut self, wanted: &Wanted, loss: &Loss, at: &str) {
+        if loss.is_of_failures() {
+            self.count(wanted.unmet_times(at, at), loss.count, at, at);
+        }
+    }
+
     fn count(&mut self, unmet: Unmet, count: u64, first: &str, last: &str) {
         let add = |sum: &mut u64| *sum = sum.saturating_add(count);
         add(&mut self.failures);
@@ -293,6 +300,8 @@ pub struct Filter {
     seen: Vec<Seen>,
     session: Option<Box<Session>>,
     summary: Summary,
+    /// Of the session's latest failure, or repeat of one.
+    latest: Option<Timestamp>,
     left_out: LeftOut,
     unjudged: u64,
 }
@@ -317,6 +326,7 @@ impl Filter {
             seen: Vec::new(),
             session: None,
             summary: Summary::default(),
+            latest: None,
             left_out: LeftOut::default(),
             unjudged: 0,
         }
@@ -343,6 +353,7 @@ impl Filter {
         if gap.session.is_some() {
             self.seen.clear();
             self.summary = Summary::default();
+            self.latest = None;
             self.session = None;
         }
     }
@@ -355,6 +366,7 @@ impl Filter {
         match record {
             Record::Session(session) => Some(self.begin(session)),
             Record::Failure(failure) => {
+                self.latest = timestamp(&failure.time).or(self.latest);
                 if !self.wanted.wants(&failure) {
                     self.left_out.add(&self.wanted, &failure);
                     // Of one whose time alone isn't wanted, repeats may be.
@@ -371,10 +383,7 @@ impl Filter {
             }
             Record::Repeat(repeat) => self.repeat(repeat),
             // Nobody knows which failures were lost.
-            Record::Loss(loss) => self
-                .wanted
-                .in_time(&loss.since, &loss.since)
-                .then_some(Record::Loss(loss)),
+            Record::Loss(loss) => self.loss(loss),
             Record::OomKill(kill) => {
                 if !self.wanted.wants_kill(&kill) {
                     return None;
@@ -391,12 +400,25 @@ impl Filter {
         if self.session.as_ref() != Some(&session) {
             self.seen.clear();
             self.summary = Summary::default();
+            self.latest = None;
             self.session = Some(session.clone());
         }
         Record::Session(session)
     }
 
+    fn loss(&mut self, loss: Loss) -> Option<Record> {
+        // Its beginning may be long before the first failure that it is about.
+        let at = timestamp(&loss.since).max(self.latest);
+        let at = at.map_or_else(|| loss.since.clone(), |at| at.to_string());
+        if !self.wanted.in_time(&at, &at) {
+            self.left_out.add_loss(&self.wanted, &loss, &at);
+            return None;
+        }
+        Some(Record::Loss(loss))
+    }
+
     fn repeat(&mut self, repeat: Repeat) -> Option<Record> {
+        self.latest = timestamp(&repeat.last).max(self.latest);
         let (cause, unmet) = match self.seen(repeat.of) {
             Seen::Taken(cause) => (Some(cause), Unmet::default()),
             Seen::LeftOut(unmet) => (None, unmet),

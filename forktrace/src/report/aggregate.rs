@@ -2,6 +2,8 @@
 
 use std::hash::Hash;
 
+use jiff::Timestamp;
+
 use super::{
     ahead,
     bursts::Bursts,
@@ -18,8 +20,8 @@ use super::{
     when::When,
 };
 use crate::{
-    model::{Cause, LossReason},
-    record::{Alike, Loss, OomKill, Record, Repeat, Summary},
+    model::{Cause, LossReason, time::timestamp},
+    record::{Alike, Loss, OomKill, Record, Repeat, Session, Summary},
     recording::{Damage, Gap, LeftOut, Piece, ReadError, Reader, Unmet, Wanted, lines_of},
 };
 
@@ -82,6 +84,8 @@ struct SoFar {
     seq: u64,
     /// Its summary has come.
     ended: bool,
+    /// Of its latest failure, or repeat of one.
+    latest: Option<Timestamp>,
     /// Records are missing since.
     gap: bool,
 }
@@ -299,6 +303,7 @@ impl Aggregator {
         match record {
             Record::Failure(failure) => {
                 let new = self.is_new(failure.seq);
+                self.so_far.latest = timestamp(&failure.time).or(self.so_far.latest);
                 // The order of the files must not matter, so what is chosen is
                 // remembered whether its time is wanted or not.
                 if new && self.wanted.is_active() && !self.wanted.wants(failure) {
@@ -356,6 +361,14 @@ impl Aggregator {
         self.session()
     }
 
+    /// The session at that place, where undamaged data says which it is.
+    pub(crate) fn known_session(&mut self) -> Option<&Session> {
+        let at = self.session();
+        let session = &self.sessions.all[at];
+        let is_sure = !session.unsure && !self.sessions.is_shared(at);
+        session.about.as_ref().filter(|_| is_sure)
+    }
+
     /// Whether that place is one of many.
     pub(crate) fn is_place_shared(&mut self) -> bool {
         let at = self.session();
@@ -371,6 +384,9 @@ impl Aggregator {
         } else {
             When::default()
         };
+        if let Some((_, at)) = when.get() {
+            self.so_far.latest = Some(at);
+        }
         let count = u64::from(counted);
         let happened = Happened {
             host: host_id,
@@ -475,6 +491,8 @@ impl Aggregator {
             return add(&mut self.again, *count);
         }
         let at = self.session();
+        let latest = timestamp(&repeat.last).max(self.so_far.latest);
+        self.so_far.latest = latest;
         if !self.wanted.in_time(&repeat.first, &repeat.last) {
             let unmet = match self.sessions.recall(at, repeat.of) {
                 Some(Known::Unwanted(unmet)) => unmet,
@@ -550,9 +568,13 @@ impl Aggregator {
         if !self.is_new_record((loss.count, &loss.since, loss.reason.name())) {
             return;
         }
-        if !self.wanted.in_time(&loss.since, &loss.since) {
-            return;
+        // Its beginning may be long before the first failure that it is about.
+        let at = timestamp(&loss.since).max(self.so_far.latest);
+        let at = at.map_or_else(|| loss.since.clone(), |at| at.to_string());
+        if !self.wanted.in_time(&at, &at) {
+            return self.left_out.add_loss(&self.wanted, loss, &at);
         }
+        let when = When::parse(&at, &at);
         match loss.reason {
             LossReason::OomKill => return add(&mut self.oom.lost, loss.count),
             LossReason::Skipped => return add(&mut self.counts.skipped, loss.count),
@@ -563,7 +585,6 @@ impl Aggregator {
             return;
         }
         let at = self.session();
-        let when = When::parse(&loss.since, &loss.since);
         self.counts.lose(loss.reason.name(), loss.count);
         self.counts.lost.add(loss.count, when);
         add(&mut self.sessions.all[at].lost, loss.count);

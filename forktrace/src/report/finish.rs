@@ -508,9 +508,13 @@ fn advice(row: &LimitRow) -> Advice {
             }
         }
         several => {
+            let told: u64 = several.iter().map(|of| of.failures).sum();
+            let others = row.failures.saturating_sub(told);
+            let others = (others > 0).then(|| format!("others ({others} failures)"));
             let each = several
                 .iter()
-                .map(|of| format!("{} ({} failures)", amount(of.value), of.failures));
+                .map(|of| format!("{} ({} failures)", amount(of.value), of.failures))
+                .chain(others);
             summary.push_str(&format!(" is {}", each.collect::<Vec<_>>().join(" and ")));
         }
     }

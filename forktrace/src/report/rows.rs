@@ -152,16 +152,16 @@ impl LimitState {
 pub(super) struct Values(Vec<(Option<u64>, u64)>);
 
 impl Values {
-    /// Further ones share the last place.
+    /// Further ones share a place without a value.
     const MOST: usize = 8;
 
     /// The place of a value.
     pub(super) fn place(&mut self, value: Option<u64>) -> u8 {
-        let known = self.0.iter().position(|(known, _)| *known == value);
+        let of = |value| self.0.iter().position(|(known, _)| *known == value);
+        let is_full = self.0.len() >= Self::MOST;
+        let known = of(value).or_else(|| of(None).filter(|_| is_full));
         let place = known.unwrap_or_else(|| {
-            if self.0.len() < Self::MOST {
-                self.0.push((value, 0));
-            }
+            self.0.push((value.filter(|_| !is_full), 0));
             self.0.len() - 1
         });
         place as u8
@@ -410,6 +410,32 @@ impl KeyMaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No number is told for a limit that had another.
+    #[test]
+    fn values_beyond_those_that_are_told_apart_are_no_values() {
+        let mut values = Values::default();
+        for value in (1..=20).chain(1..=3).map(Some).chain([None]) {
+            let place = values.place(value);
+            values.add(place, 1);
+        }
+        assert!(values.0.len() <= Values::MOST + 1);
+        let mut counts = values.into_counts();
+        counts.reverse();
+        assert_eq!(
+            counts,
+            [
+                (1, 2),
+                (2, 2),
+                (3, 2),
+                (4, 1),
+                (5, 1),
+                (6, 1),
+                (7, 1),
+                (8, 1)
+            ]
+        );
+    }
 
     #[test]
     fn names_are_cut_between_characters() {

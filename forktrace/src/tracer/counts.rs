@@ -70,7 +70,25 @@ struct Tally {
     /// Counted for keys of which nothing was recorded, or nothing that holds for all, by the check that
     /// refused.
     unrecorded: HashMap<Key, Unrecorded>,
-    ring_full: u64,
+    ring_full: Lost,
+}
+
+/// Failures that are counted alone.
+#[derive(Default)]
+struct Lost {
+    count: u64,
+    /// CLOCK_MONOTONIC, nanoseconds: of the first.
+    first_ns: Option<u64>,
+}
+
+impl Lost {
+    fn add(&mut self, count: u64, first_ns: u64) {
+        if count > 0 {
+            self.count += count;
+            let first = self.first_ns.unwrap_or(first_ns);
+            self.first_ns = Some(first.min(first_ns));
+        }
+    }
 }
 
 #[derive(Default)]
@@ -158,7 +176,7 @@ impl Counts {
             tally.add(check, &unnamed, Alike::Check, clock);
         }
         // The cause of what is known by its check alone is certain only where that check has had one.
-        let mut undecided = 0;
+        let mut undecided = Lost::default();
         for (check, unrecorded) in std::mem::take(&mut tally.unrecorded) {
             match self.checks.all_like(&check) {
                 Like::Recorded(recorded) => tally.repeat(
@@ -169,10 +187,10 @@ impl Counts {
                     clock,
                 ),
                 Like::Ignored => {}
-                Like::Unknown => undecided += unrecorded.count,
+                Like::Unknown => undecided.add(unrecorded.count, unrecorded.first_ns),
             }
         }
-        self.report_losses(tally.ring_full, undecided, clock, &mut tally.news);
+        self.report_losses(&tally.ring_full, &undecided, clock, &mut tally.news);
         let now = clock.monotonic_ns();
         self.processes.forget_quiet(now);
         self.groups.forget_quiet(now);
@@ -220,8 +238,8 @@ impl Counts {
 
     fn report_losses(
         &mut self,
-        ring_full: u64,
-        undecided: u64,
+        ring_full: &Lost,
+        undecided: &Lost,
         clock: &Clock,
         news: &mut Vec<News>,
     ) {
@@ -232,18 +250,21 @@ impl Counts {
         self.missed = totals.missed;
         let oom_lost = totals.oom_lost - self.oom_lost;
         self.oom_lost = totals.oom_lost;
-        for (count, reason) in [
-            (ring_full, LossReason::RingFull),
-            (undecided, LossReason::Undecided),
-            (keys_full, LossReason::KeysFull),
-            (missed, LossReason::ReturnMissed),
-            (oom_lost, LossReason::OomKill),
+        // Nobody has noted when the others were; after a quiet week that is the week.
+        let since = self.since_ns;
+        let noted = |lost: &Lost| lost.first_ns.map_or(since, |first| first.max(since));
+        for (count, since, reason) in [
+            (ring_full.count, noted(ring_full), LossReason::RingFull),
+            (undecided.count, noted(undecided), LossReason::Undecided),
+            (keys_full, since, LossReason::KeysFull),
+            (missed, since, LossReason::ReturnMissed),
+            (oom_lost, since, LossReason::OomKill),
         ] {
             if count > 0 {
                 news.push(News {
                     record: Record::Loss(Loss {
                         count,
-                        since: clock.rfc3339(self.since_ns),
+                        since: clock.rfc3339(since),
                         reason,
                     }),
                     cause: None,
@@ -329,7 +350,7 @@ impl Tally {
                 unrecorded.last_ns = counted.last_ns.max(unrecorded.last_ns);
             }
         }
-        self.ring_full += counted.lost;
+        self.ring_full.add(counted.lost, counted.first_ns);
     }
 
     fn repeat(
@@ -394,7 +415,8 @@ mod tests {
         add(check, counted(Like::Unknown, 6, 0, [30, 45]));
         add(other, counted(Like::Unknown, 9, 0, [1, 2]));
 
-        assert_eq!(tally.ring_full, 2 + 3 + 1);
+        assert_eq!(tally.ring_full.count, 2 + 3 + 1);
+        assert_eq!(tally.ring_full.first_ns, Some(10));
         let unrecorded = &tally.unrecorded[&check];
         assert_eq!(unrecorded.count, 4 + 6);
         assert_eq!((unrecorded.first_ns, unrecorded.last_ns), (30, 50));

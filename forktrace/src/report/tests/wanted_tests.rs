@@ -1,6 +1,7 @@
 //! What was asked for: filters, a page, and what is printed.
 
 use super::*;
+use crate::recording::Filter;
 
 #[test]
 fn filters_count_what_is_wanted_repeats_included_in_any_order() {
@@ -34,6 +35,43 @@ fn filters_count_what_is_wanted_repeats_included_in_any_order() {
         assert_eq!((r.totals.told, r.totals.repeated), (0, 100), "{order:?}");
         assert_eq!(r.callers.rows[0].comm, "java");
     }
+}
+
+/// Counts are read once a second while failures come: what was lost in the first second of a storm is lost since the
+/// last one.
+#[test]
+fn a_loss_is_of_the_time_of_its_storm() {
+    let storm = "2026-01-08T12:00:00Z";
+    let records = [
+        session("web1", AT),
+        failed(1, storm),
+        loss(5000, LossReason::RingFull),
+        summary(5001, 5000),
+    ];
+    let wanted = |since: Option<&str>, until: Option<&str>| {
+        let time = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        let wanted = Wanted {
+            since: time(since),
+            until: time(until),
+            ..Wanted::default()
+        };
+        let mut filter = Filter::new(wanted.clone());
+        let passed = records
+            .iter()
+            .filter_map(|record| filter.pass(record.clone()));
+        let is_passed = passed.collect::<Vec<_>>().len() == 4;
+        let r = filtered(wanted, &[&records]);
+        assert_eq!(is_passed, r.totals.lost == 5000, "{since:?} {until:?}");
+        assert_eq!(filter.left_out(), &r.left_out);
+        r
+    };
+    let all = report(&[&records]).totals;
+    assert_eq!((all.lost, all.first.as_deref()), (5000, Some(storm)));
+    assert_eq!(wanted(Some("2026-01-08T00:00:00Z"), None).totals.lost, 5000);
+    let before = wanted(None, Some("2026-01-02T00:00:00Z"));
+    assert_eq!(before.totals.failures, 0);
+    assert_eq!(before.left_out.failures, 5001);
+    assert_eq!(before.left_out.first.as_deref(), Some(storm));
 }
 
 #[test]

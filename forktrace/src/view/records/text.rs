@@ -130,8 +130,8 @@ pub struct Screen<W> {
     time: Time,
     /// On a terminal, the counts that move.
     moving: Option<Moving>,
-    /// Of the session.
-    filters: BTreeMap<String, String>,
+    /// Whose records are shown.
+    session: Option<Session>,
     /// Whether threads' stacks are not looked at, where the session says so.
     no_stacks: bool,
     /// Whether the reader of the recording has left records out.
@@ -157,7 +157,7 @@ impl<W: Write> Screen<W> {
             latest: 0,
             time: Time::new(false),
             moving: None,
-            filters: BTreeMap::new(),
+            session: None,
             no_stacks: false,
             chosen: false,
             recorded: false,
@@ -189,8 +189,11 @@ impl<W: Write> Screen<W> {
     }
 
     fn session(&mut self, s: &Session) -> io::Result<()> {
-        self.groups.clear();
-        self.filters = s.filters.clone();
+        // A recording that goes on in another file repeats its session there.
+        if self.session.as_ref() != Some(s) {
+            self.groups.clear();
+            self.session = Some(s.clone());
+        }
         // Each of the hooks has it in its name.
         let stacks = |target: &str| target.contains("mmap");
         self.no_stacks = !s.probes.is_empty() && !s.probes.iter().any(|p| stacks(&p.target));
@@ -532,7 +535,8 @@ impl<W: Write> Screen<W> {
             writeln!(self.out, "{}", oom_kills(s.oom_kills))?;
         }
         if s.failures == 0 {
-            let nothing = nothing(&self.filters, self.chosen, s.other_errnos);
+            let filters = self.session.as_ref().map(|session| session.filters.clone());
+            let nothing = nothing(&filters.unwrap_or_default(), self.chosen, s.other_errnos);
             writeln!(self.out, "{dim}{nothing}{dim:#}")?;
             if self.no_stacks && !self.chosen {
                 writeln!(self.out, "{dim}{STACKS}{dim:#}")?;
