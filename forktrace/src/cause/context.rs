@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use super::knob::nproc::Sources;
 use crate::{
-    host::{growth::Growth, oom_score::Unkillable, unit_files::Assignment, unit_limits::UnitLimit},
+    host::{
+        docker::Creator, growth::Growth, oom_score::Unkillable, unit_files::Assignment,
+        unit_limits::UnitLimit,
+    },
     model::{Holder, Memory},
 };
 
@@ -26,6 +29,8 @@ pub struct Context {
     pub current: Option<Option<u64>>,
     /// What a file of systemd's says of the limit.
     pub unit_limit: Option<UnitLimit>,
+    /// What has had Docker create the container whose limit it is.
+    pub creator: Option<Creator>,
     /// Which file sets the limit at boot, where it is a setting of the whole host.
     pub sysctl: Option<Assignment>,
     /// Who may have set the limit of a process, where it is one: the process and those above it.

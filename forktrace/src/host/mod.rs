@@ -5,6 +5,7 @@ pub mod ancestry;
 pub mod at_start;
 pub mod cgroup;
 pub mod clock;
+pub mod docker;
 pub mod failed_units;
 pub mod first_ids;
 pub mod growth;

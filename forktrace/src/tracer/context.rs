@@ -2,7 +2,7 @@
 //! limit comes from, what of its cgroup this forktrace sees. Read once for each verdict, asked of its
 //! limit's kind and owner.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::{demand::Demands, knob::Knobs};
@@ -10,6 +10,7 @@ use crate::{
     cause::{Context, Sources, Subject, Verdict, Visibility, also_full},
     host::{
         cgroup::{Hierarchies, Hierarchy, Resource},
+        docker::{Creator, Docker},
         holders::{Holders, Scope},
         limit_file,
         located::Located,
@@ -33,6 +34,7 @@ pub(super) struct Contexts {
     unit_limits: UnitLimits,
     /// Where the host's files can be seen.
     sysctls: Option<SysctlFiles>,
+    docker: Option<Docker>,
     located: Located,
     knobs: Knobs,
     demands: Demands,
@@ -54,6 +56,7 @@ impl Contexts {
             memory: AtVerdicts::new(),
             unit_limits: UnitLimits::new(),
             sysctls: sees_host.then(SysctlFiles::new),
+            docker: sees_host.then(|| Docker::new(PathBuf::from("/"))),
             located: Located::default(),
             knobs: Knobs::new(sees_host, nixos),
             demands: Demands::default(),
@@ -86,8 +89,9 @@ impl Contexts {
         let also_full: Vec<Context> = also_full(verdict)
             .into_iter()
             .map(|limit| Context {
-                sources: self.knobs.sources(limit, subject),
+                sources: self.sources(limit, subject),
                 unit_limit: self.unit_limit(limit),
+                creator: self.creator(limit.owner.cgroup_path()),
                 sysctl: self.sysctl(limit),
                 visibility: self.visibility(limit),
                 current: limit_file::current(limit, self.in_pid_namespace),
@@ -103,6 +107,8 @@ impl Contexts {
             .then(|| self.memory.read(verdict.cause, limit))
             .flatten();
         let sysctl = limit.and_then(|limit| self.sysctl(limit));
+        let creator = limit.and_then(|limit| self.creator(limit.owner.cgroup_path()));
+        let sources = limit.map(|limit| self.sources(limit, subject));
         let knobs = &mut self.knobs;
         let holders = holders.unwrap_or_default();
         let growth = limit.and_then(|limit| {
@@ -110,8 +116,8 @@ impl Contexts {
             knobs.growth(limit, subject, &holders, scope)
         });
         Context {
-            sources: match limit {
-                Some(limit) => knobs.sources(limit, subject),
+            sources: match sources {
+                Some(sources) => sources,
                 None if verdict.cause.is_turned_in_caller() => knobs.of_caller(subject),
                 None => Sources::default(),
             },
@@ -124,6 +130,7 @@ impl Contexts {
             current: limit.and_then(|limit| limit_file::current(limit, self.in_pid_namespace)),
             last_memory: self.memory.last().copied(),
             unit_limit,
+            creator,
             sysctl,
             visibility,
             also_full,
@@ -136,6 +143,20 @@ impl Contexts {
     fn unit_limit(&mut self, limit: &Limit) -> Option<UnitLimit> {
         let known = self.sees_host.then_some(&mut self.unit_limits)?;
         known.of_limit(limit, &self.hierarchies)
+    }
+
+    /// Who may have set a limit that a process has by itself.
+    fn sources(&mut self, limit: &Limit, subject: &Subject<'_>) -> Sources {
+        let mut sources = self.knobs.sources(limit, subject);
+        if limit.kind == LimitKind::RlimitNproc {
+            sources.creator = self.creator(subject.cgroup.path.as_deref());
+        }
+        sources
+    }
+
+    /// What has had Docker create the container with this cgroup.
+    fn creator(&mut self, path: Option<&str>) -> Option<Creator> {
+        self.docker.as_mut()?.creator(path?)
     }
 
     /// What the host's files say of a limit that is a setting of the whole host.

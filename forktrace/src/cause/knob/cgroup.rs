@@ -4,10 +4,11 @@ mod container;
 mod scheduled;
 mod unit;
 
-use container::{build_step, container, default_of_pods, lxc, quadlet, started_by};
+use container::{Which, build_step, container, default_of_pods, lxc, quadlet, started_by};
 use scheduled::task;
 
 pub(super) use container::{in_file, incus, proxmox, short};
+pub(super) use scheduled::{compose_files, service_word};
 
 use crate::{
     cause::{
@@ -17,10 +18,7 @@ use crate::{
             target::Target,
         },
     },
-    host::{
-        setter::{self, JobPart, Kind, Runtime, Scheduler, Setter},
-        unit_limits::UnitLimit,
-    },
+    host::setter::{self, JobPart, Kind, Runtime, Scheduler, Setter},
     model::{Limit, LimitKind, Owner},
 };
 
@@ -100,14 +98,9 @@ pub(crate) const MEMORY: Setting = Setting {
 /// Where no name says who has set it, or none that a command could have.
 const WHERE_SET_UP: &str = "raise the limit where this cgroup is set up";
 
-fn by_its_owner(
-    limit: &Limit,
-    setting: &Setting,
-    target: Target,
-    says: Option<&UnitLimit>,
-) -> String {
+fn by_its_owner(limit: &Limit, setting: &Setting, target: Target, context: &Context) -> String {
     let setter = setter::of(limit.owner.cgroup_path().unwrap_or_default());
-    let text = at_home(&setter, limit, setting, target, says);
+    let text = at_home(&setter, limit, setting, target, context);
     let around = setter.around();
     let mut around = around.iter().map(|container| short(&container.name));
     match around.next() {
@@ -147,7 +140,7 @@ pub(crate) fn lasting(
         };
         edit_later(file, &own, "set-property", &line)
     });
-    later.unwrap_or_else(|| by_its_owner(limit, setting, target, says))
+    later.unwrap_or_else(|| by_its_owner(limit, setting, target, context))
 }
 
 /// The unit of a systemd that the cgroup is of, and whose user's manager has it.
@@ -180,9 +173,10 @@ fn at_home(
     limit: &Limit,
     setting: &Setting,
     target: Target,
-    says: Option<&UnitLimit>,
+    context: &Context,
 ) -> String {
     let path = limit.owner.cgroup_path().unwrap_or_default();
+    let says = context.unit_limit.as_ref();
     match &setter.kind {
         Kind::Unit { name, user } => unit::at_home(name, *user, setting, target, says),
         Kind::Container {
@@ -207,8 +201,15 @@ fn at_home(
                         default_of_pods(unit.as_deref(), pod.as_deref(), *runtime, target, says)
                     })
                     .unwrap_or_else(|| {
-                        let of = (*runtime, *scheduler);
-                        container(of, name, *user, pod.as_deref(), setting, target)
+                        let which = Which {
+                            runtime: *runtime,
+                            scheduler: *scheduler,
+                            creator: context.creator.as_ref(),
+                            name,
+                            user: *user,
+                            pod: pod.as_deref(),
+                        };
+                        container(&which, setting, target)
                     }),
             },
         },

@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::{docker::Creator, unit_limits::UnitLimit};
 use crate::model::Unit;
 
 /// Of a host whose files say this.
@@ -766,6 +767,79 @@ fn a_container_that_a_scheduler_has_created() {
     );
     for told in [command(nomad, &TASKS), command(ecs, &TASKS)] {
         assert!(!told.contains("Compose"), "{told}");
+    }
+}
+
+/// What somebody else has had Docker create is created anew as that says.
+#[test]
+fn a_container_that_a_program_has_had_docker_create() {
+    let of = |creator: &Creator, setting| {
+        let context = Context {
+            creator: Some(creator.clone()),
+            ..Context::default()
+        };
+        let limit = Limit::new(
+            LimitKind::PidsMax,
+            Owner::cgroup(format!("/batch/{ID}")),
+            Unit::Tasks,
+        );
+        lasting(&limit, setting, 4096.into(), &context).replace(ID, "ID")
+    };
+    let swarm = |service: &str, of_stack| Creator::Swarm {
+        service: service.to_owned(),
+        of_stack,
+    };
+    let compose = |service: &str, files: Option<&str>| Creator::Compose {
+        service: service.to_owned(),
+        files: files.map(str::to_owned),
+    };
+    for (creator, tasks, memory) in [
+        (
+            swarm("web", false),
+            "docker update --pids-limit 4096 ID (for one created anew: docker service update --limit-pids 4096 \
+             web on a manager of the swarm, which replaces the service's containers)",
+            "docker service update --limit-memory 4096 web on a manager of the swarm, which replaces the \
+             service's containers)",
+        ),
+        (
+            swarm("app_web", true),
+            "replaces the service's containers; pids of its deploy.resources.limits in the stack's file",
+            "replaces the service's containers; memory of its deploy.resources.limits in the stack's file",
+        ),
+        (
+            compose("web", Some("/srv/a.yml,/srv/b.yml")),
+            "(for one created anew: pids_limit: 4096 of service web, or pids where it has \
+             deploy.resources.limits, in /srv/a.yml, /srv/b.yml, then docker compose up -d web)",
+            "mem_limit: 4096 of service web, or memory where",
+        ),
+        (
+            compose("w b", None),
+            "in its Compose file, then docker compose up -d 'w b')",
+            "in its Compose file",
+        ),
+        (
+            Creator::GitLabRunner { is_service: false },
+            "(for one created anew: GitLab Runner creates one for each job, and has no setting for it)",
+            "(for one created anew: GitLab Runner, config.toml: memory = \"4096\" in [runners.docker])",
+        ),
+        (
+            Creator::GitLabRunner { is_service: true },
+            "has no setting for it)",
+            "service_memory = \"4096\"",
+        ),
+    ] {
+        for (setting, wanted) in [(&TASKS, tasks), (&MEMORY, memory)] {
+            let told = of(&creator, setting);
+            assert!(told.contains(wanted), "{told}\nnot: {wanted}");
+            assert!(told.starts_with("docker update --"), "{told}");
+        }
+    }
+    // Labels are anybody's to write.
+    for service in ["--help", "a\u{1b}[31m", ""] {
+        for creator in [swarm(service, true), compose(service, None)] {
+            let told = of(&creator, &TASKS);
+            assert!(told.contains("--pids-limit when it is"), "{told}");
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub use self::sources::{Above, Sources, UnitSays};
 use self::by_program::by_itself;
 use self::origin::{Container, Origin, origin, own_container, unit};
 use super::{
-    cgroup::{in_file, incus, proxmox},
+    cgroup::{compose_files, in_file, incus, proxmox, service_word},
     later::{Line, edit_beside, edit_later},
     nixos, prlimit,
     target::Target,
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     cause::{Subject, words::shell_word},
     host::{
+        docker::Creator,
         lineage::Member,
         pam_limits::{self, Which},
         setter::{self, Runtime, Scheduler, Service},
@@ -56,6 +57,7 @@ pub(crate) fn knob(
     let sets_both = [
         format!("{NPROC}={target}"),
         format!("--ulimit nproc={target}"),
+        format!("--ulimit-add nproc={target}"),
     ]
     .iter()
     .any(|text| lasting.contains(text));
@@ -156,13 +158,13 @@ fn of_origin(
             let text = "where a program of the unit sets the limit itself: no file of the unit has LimitNPROC=";
             (text.to_owned(), None)
         }
-        Origin::Runtime(container) => (of_container(container, target, hard), None),
+        Origin::Runtime(container) => (of_container(container, target, hard, sources), None),
         Origin::Outside(setter, container) => {
             let note = format!(
                 "the container has it from {} (pid {}), which is outside of it",
                 setter.comm, setter.pid
             );
-            (of_container(container, target, hard), Some(note))
+            (of_container(container, target, hard, sources), Some(note))
         }
         Origin::Slurm => {
             let text = "slurm.conf: PropagateResourceLimitsExcept=NPROC (it is the limit of whoever submits, on \
@@ -368,7 +370,12 @@ fn rc_ulimit(name: &str, target: Target, hard: Option<Option<u64>>) -> String {
     )
 }
 
-fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>) -> String {
+fn of_container(
+    container: &Container,
+    target: Target,
+    hard: Option<Option<u64>>,
+    sources: &Sources,
+) -> String {
     let Container {
         name,
         in_pod,
@@ -417,12 +424,51 @@ fn of_container(container: &Container, target: Target, hard: Option<Option<u64>>
                 "ECS, task definition: ulimits of container {name}, name nproc, softLimit and hardLimit \
                  {ulimit}"
             ),
-            None => format!(
-                "--ulimit nproc={ulimit} when container {name} is created (ulimits, nproc in a Compose \
-                 file; Docker's default: default-ulimits in daemon.json)"
-            ),
+            None => sources
+                .creator
+                .as_ref()
+                .and_then(|creator| by_creator(creator, name, &ulimit))
+                .unwrap_or_else(|| {
+                    format!(
+                        "--ulimit nproc={ulimit} when container {name} is created (ulimits, nproc in a \
+                         Compose file; Docker's default: default-ulimits in daemon.json)"
+                    )
+                }),
         },
     }
+}
+
+/// `None` where its labels have a name that no command could have. `ulimit`: as Docker takes it.
+fn by_creator(creator: &Creator, name: &str, ulimit: &str) -> Option<String> {
+    Some(match creator {
+        Creator::Swarm { service, of_stack } => {
+            let service = service_word(service)?;
+            let stack = match of_stack {
+                true => {
+                    "; ulimits, nproc in the stack's file, or the next docker stack deploy takes that back"
+                }
+                false => "",
+            };
+            format!(
+                "docker service update --ulimit-add nproc={ulimit} {service} on a manager of the swarm, which \
+                 replaces the service's containers{stack}"
+            )
+        }
+        Creator::Compose { service, files } => {
+            let word = service_word(service)?;
+            let value = match ulimit.split_once(':') {
+                Some((soft, hard)) => format!("{{ soft: {soft}, hard: {hard} }}"),
+                None => ulimit.to_owned(),
+            };
+            format!(
+                "ulimits, nproc: {value} of service {service} in {}, then docker compose up -d {word}",
+                compose_files(files.as_deref())
+            )
+        }
+        Creator::GitLabRunner { .. } => format!(
+            "GitLab Runner, config.toml: nproc = \"{ulimit}\" in [runners.docker.ulimit] (container {name})"
+        ),
+    })
 }
 
 /// Another service has it, and what has come of it.
@@ -442,7 +488,7 @@ fn from_above(
              of their own",
             set.file.display()
         );
-        return (of_container(&container, target, hard), note);
+        return (of_container(&container, target, hard, sources), note);
     }
     let note = format!(
         "it is inherited from {has} in {}: all that it starts has the same",
@@ -494,7 +540,7 @@ fn inherited(
     }
     // A container's users have their limits from what has made it, whatever the host calls them.
     if let Some(container) = own_container(subject) {
-        return of_container(&container, target, hard);
+        return of_container(&container, target, hard, sources);
     }
     // `-` sets the hard limit too.
     let which = match hard {

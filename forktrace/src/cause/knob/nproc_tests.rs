@@ -1109,3 +1109,47 @@ fn a_container_of_a_schedulers_has_ulimits_of_its_own() {
         assert!(told.replace(&id, "ID").contains(wanted), "{path}: {told}");
     }
 }
+
+/// Nor is it set by hand where something else has Docker create its containers.
+#[test]
+fn a_container_that_a_program_has_had_docker_create_has_ulimits_there() {
+    for (creator, wanted) in [
+        (
+            Creator::Swarm {
+                service: "app_web".to_owned(),
+                of_stack: true,
+            },
+            "docker service update --ulimit-add nproc=100:2000 app_web on a manager of the swarm, which replaces \
+             the service's containers; ulimits, nproc in the stack's file",
+        ),
+        (
+            Creator::Compose {
+                service: "web".to_owned(),
+                files: Some("/srv/compose.yml".to_owned()),
+            },
+            "ulimits, nproc: { soft: 100, hard: 2000 } of service web in /srv/compose.yml, then docker compose \
+             up -d web",
+        ),
+        (
+            Creator::GitLabRunner { is_service: false },
+            "GitLab Runner, config.toml: nproc = \"100:2000\" in [runners.docker.ulimit]",
+        ),
+        (
+            Creator::Swarm {
+                service: "-x".to_owned(),
+                of_stack: false,
+            },
+            "--ulimit nproc=100:2000 when container",
+        ),
+    ] {
+        let mut inner = member(812, "sh", 40, DOCKER);
+        inner.levels = 2;
+        let sources = Sources {
+            lineage: vec![inner, member(500, "runc", 2800, "/system.slice/r.service")],
+            creator: Some(creator),
+            ..Sources::default()
+        };
+        let told = knob_of(DOCKER, Operation::Process, &sources).lasting;
+        assert!(told.starts_with(wanted), "{told}");
+    }
+}

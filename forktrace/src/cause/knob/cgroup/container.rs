@@ -10,6 +10,7 @@ use crate::{
         words::shell_word,
     },
     host::{
+        docker::Creator,
         setter::{self, Runtime, Scheduler},
         unit_limits::UnitLimit,
     },
@@ -146,16 +147,32 @@ pub(super) fn default_of_pods(
     }
 }
 
-pub(super) fn container(
-    (runtime, scheduler): (Runtime, Option<Scheduler>),
-    name: &str,
-    user: Option<u32>,
-    pod: Option<&str>,
-    setting: &Setting,
-    target: Target,
-) -> String {
+/// A container, as [`setter::Kind::Container`] has it, and what has had Docker create it.
+pub(super) struct Which<'a> {
+    pub runtime: Runtime,
+    pub scheduler: Option<Scheduler>,
+    pub creator: Option<&'a Creator>,
+    pub name: &'a str,
+    pub user: Option<u32>,
+    pub pod: Option<&'a str>,
+}
+
+pub(super) fn container(which: &Which<'_>, setting: &Setting, target: Target) -> String {
+    let Which {
+        runtime,
+        scheduler,
+        creator,
+        name,
+        user,
+        pod,
+    } = *which;
     let Setting { option, .. } = setting;
     let is_memory = setting.property == MEMORY.property;
+    let runtime = match runtime {
+        // Docker's own file of it is there.
+        Runtime::Unknown if creator.is_some() => Runtime::Docker,
+        runtime => runtime,
+    };
     match (runtime, pod) {
         (Runtime::CriO, _) if !is_memory => format!(
             "CRI-O, crio.conf: [crio.runtime] pids_limit = {target} (OpenShift: pidsLimit of a \
@@ -177,7 +194,7 @@ pub(super) fn container(
             format!(
                 "{} ({whose}for one created anew: {})",
                 docker(option, target, name),
-                anew(scheduler, setting, target)
+                anew(scheduler, creator, setting, target)
             )
         }
         (_, Some(pod)) => format!("{} (pod {pod}): {target}", setting.container),

@@ -1,7 +1,10 @@
-//! Tasks of clusters' schedulers, and the containers that these have created.
+//! Tasks of clusters' schedulers, and the containers that these or other programs have created.
 
 use super::{MEMORY, Setting, by_whom};
-use crate::{cause::knob::target::Target, host::setter::Scheduler};
+use crate::{
+    cause::{knob::target::Target, words::shell_word},
+    host::{docker::Creator, setter::Scheduler},
+};
 
 /// systemd knows of none of these, whatever they are called.
 pub(super) fn task(of: Scheduler, name: &str, setting: &Setting, target: Target) -> String {
@@ -30,8 +33,13 @@ pub(super) fn mib(target: Target) -> String {
     mib.map_or_else(|| target.to_string(), |mib| mib.to_string())
 }
 
-/// How one that is created in its place has more, where the scheduler that has it created says how.
-pub(super) fn anew(scheduler: Option<Scheduler>, setting: &Setting, target: Target) -> String {
+/// How one that is created in its place has more, in the words of what has it created.
+pub(super) fn anew(
+    scheduler: Option<Scheduler>,
+    creator: Option<&Creator>,
+    setting: &Setting,
+    target: Target,
+) -> String {
     let Setting {
         option,
         compose,
@@ -51,9 +59,70 @@ pub(super) fn anew(scheduler: Option<Scheduler>, setting: &Setting, target: Targ
             "ECS, task definition: memory of this container".to_owned()
         }
         Some(Scheduler::Ecs) => "ECS, where a task definition has no setting for it".to_owned(),
-        None => format!(
-            "{option} when it is, {compose} in a Compose file, or {deploy} where its service has \
-             deploy.resources.limits"
-        ),
+        None => creator
+            .and_then(|creator| by_creator(creator, setting, target))
+            .unwrap_or_else(|| {
+                format!(
+                    "{option} when it is, {compose} in a Compose file, or {deploy} where its service has \
+                     deploy.resources.limits"
+                )
+            }),
     }
+}
+
+/// `None` where its labels have a name that no command could have.
+fn by_creator(creator: &Creator, setting: &Setting, target: Target) -> Option<String> {
+    let Setting {
+        compose, deploy, ..
+    } = setting;
+    let is_memory = setting.property == MEMORY.property;
+    Some(match creator {
+        Creator::Swarm { service, of_stack } => {
+            let service = service_word(service)?;
+            let stack = match of_stack {
+                true => format!(
+                    "; {deploy} of its deploy.resources.limits in the stack's file, or the next docker stack \
+                     deploy takes that back"
+                ),
+                false => String::new(),
+            };
+            format!(
+                "docker service update --limit-{deploy} {target} {service} on a manager of the swarm, which \
+                 replaces the service's containers{stack}"
+            )
+        }
+        Creator::Compose { service, files } => {
+            let word = service_word(service)?;
+            format!(
+                "{compose}: {target} of service {service}, or {deploy} where it has deploy.resources.limits, \
+                 in {}, then docker compose up -d {word}",
+                compose_files(files.as_deref())
+            )
+        }
+        Creator::GitLabRunner { is_service } if is_memory => {
+            let key = match is_service {
+                true => "service_memory",
+                false => "memory",
+            };
+            format!("GitLab Runner, config.toml: {key} = \"{target}\" in [runners.docker]")
+        }
+        // common/config.go `DockerConfig`: of memory and processors only.
+        Creator::GitLabRunner { .. } => {
+            "GitLab Runner creates one for each job, and has no setting for it".to_owned()
+        }
+    })
+}
+
+/// The name of a service of Docker's, as a word that is no option.
+pub(in crate::cause::knob) fn service_word(service: &str) -> Option<String> {
+    shell_word(service).filter(|_| !service.starts_with('-'))
+}
+
+/// The files of a project, as its label has them.
+pub(in crate::cause::knob) fn compose_files(files: Option<&str>) -> String {
+    let files = files.filter(|files| !files.is_empty());
+    files.map_or_else(
+        || "its Compose file".to_owned(),
+        |files| files.replace(',', ", "),
+    )
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::host::{
-    lineage::Member, openrc, pam_limits, process::Bounds, setter::Service, shell_files,
-    unit_files::Assignment,
+    docker::Creator, lineage::Member, openrc, pam_limits, process::Bounds, setter::Service,
+    shell_files, unit_files::Assignment,
 };
 
 /// What is read for it.
@@ -29,6 +29,8 @@ pub struct Sources {
     pub openrc: Option<openrc::Service>,
     /// A line of the files that each shell reads, where a shell is the first that has the limit.
     pub shell: Option<shell_files::Line>,
+    /// What has had Docker create the caller's container.
+    pub creator: Option<Creator>,
     /// No login reads limits.conf: the host has no PAM, or none of its services asks pam_limits.
     pub no_pam: bool,
     /// NixOS makes the host's files.
