@@ -133,6 +133,9 @@ pub mod flag {
     pub const LIMITS_CHANGED: u32 = 1 << 26;
     /// Tracepoint style: a pids limit above the caller was another at the entry.
     pub const PIDS_LIMITS_CHANGED: u32 = 1 << 27;
+    /// Tracepoint style: the return had no entry, and may be of a call that was under way when the entries began
+    /// to be seen.
+    pub const MAYBE_UNDER_WAY: u32 = 1 << 28;
 }
 
 /// What a half-made child has charged beside page tables, in bytes: a kernel stack, the

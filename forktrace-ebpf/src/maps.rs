@@ -126,6 +126,10 @@ pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 #[map]
 pub(crate) static TOTALS: PerCpuArray<u64> = PerCpuArray::with_max_entries(total::SLOTS, 0);
 
+/// CLOCK_MONOTONIC, nanoseconds: since when each entry of a creation is seen (style tracepoint); 0: not yet.
+#[map]
+pub(crate) static ENTRIES_SINCE: Array<u64> = Array::with_max_entries(1, 0);
+
 /// Whether failing returns count, and the number of the reading that they are for: 0 before all probes
 /// are attached, and while the last counts are read.
 #[map]

@@ -34,7 +34,7 @@ pub(crate) fn own(tid: u32) -> Option<*mut Note> {
 
 /// When the current task began: with its id it is one task's for ever.
 #[inline(always)]
-fn owner() -> u64 {
+pub(crate) fn owner() -> u64 {
     mem::field::<u64>(task::current(), offset!(task_start_time))
 }
 

@@ -9,7 +9,9 @@
 //! are read at the return, and the first exhausted one in the order of the kernel's checks is
 //! the verdict, marked `inferred`. Limits that were others at the entry prove nothing.
 
-use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_ns, macros::tracepoint, programs::TracePointContext,
+};
 use aya_log_ebpf::debug;
 use forktrace_common::{
     event::{Stage, flag, style},
@@ -18,8 +20,8 @@ use forktrace_common::{
 
 use crate::{
     cgroup,
-    maps::{ENTERED, offset, symbol},
-    mem, report, request, stack, task,
+    maps::{ENTERED, ENTRIES_SINCE, offset, symbol},
+    mem, note, report, request, stack, task,
 };
 
 /// What the entry of a creation leaves for its return, in the words that the
@@ -168,6 +170,23 @@ static UNKNOWN_ENTRY: Entered = Entered {
     reported: 0,
 };
 
+/// No creation takes so long, in nanoseconds: a large address space that is copied on a sliver of a CPU takes seconds.
+const LONGEST: u64 = 60_000_000_000;
+
+/// Whether a call without an entry can have been entered before entries were seen: the kernel looks anew at what is
+/// to be traced when a call returns (kernel/entry/common.c, include/linux/entry-common.h `syscall_exit_work`). What
+/// the current task is younger than, it can't have entered before.
+#[inline(always)]
+fn may_be_under_way() -> bool {
+    let Some(since) = ENTRIES_SINCE.get(0) else {
+        return true;
+    };
+    let since = *since;
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    since == 0 || (note::owner() < since && now < since + LONGEST)
+}
+
 #[inline(always)]
 fn exit(ctx: &TracePointContext, program: u8) {
     // SAFETY: the offset lies within the context of these tracepoints.
@@ -184,7 +203,9 @@ fn exit(ctx: &TracePointContext, program: u8) {
         stage: Stage::NotEntered as u8,
         ..report::unknown()
     };
+    let mut under_way = 0;
     if ENTERED.get_ptr(tid).is_none() {
+        under_way = may_be_under_way() as u32 * flag::MAYBE_UNDER_WAY;
         let _ = ENTERED.insert(tid, &UNKNOWN_ENTRY, 0);
     }
     if let Some(entered) = ENTERED.get_ptr_mut(tid) {
@@ -215,6 +236,7 @@ fn exit(ctx: &TracePointContext, program: u8) {
             failed.memcg_delta = cgroup::memcg_oom_events(memory_css()) - (*entered).memcg_oom;
         }
     }
+    failed.flags |= under_way;
     if program == 0 {
         let _ = ENTERED.remove(tid);
     }

@@ -19,6 +19,7 @@ mod brief;
 mod cgroup;
 mod complaints;
 mod expect;
+mod held;
 mod holders;
 mod init;
 mod io_uring;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(super) const ENTRY: Entry = Entry {
-    seen: |e| near(e).filter(|_| e.stage != Stage::NotEntered),
+    seen: |e| near(e).filter(|_| !matches!(e.stage, Stage::NotEntered | Stage::MaybeNotEntered)),
     exhausted: near,
     fix: fixes,
     summary,
@@ -31,6 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
 fn near(e: &Evidence) -> Option<Finding> {
     if e.errno != Errno::ENOMEM
         || e.memory_refused.is_some()
+        || e.memory_may_be_stuck()
         || e.signs.overcommit_refused == Sign::Seen
         || explained_by_pid_ns(e)
     {

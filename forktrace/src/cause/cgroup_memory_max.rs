@@ -32,7 +32,11 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn seen(e: &Evidence) -> Option<Finding> {
-    if e.errno != Errno::ENOMEM || matches!(e.stage, Stage::Unseen | Stage::NotEntered) {
+    let is_unseen = matches!(
+        e.stage,
+        Stage::Unseen | Stage::NotEntered | Stage::MaybeNotEntered
+    );
+    if e.errno != Errno::ENOMEM || is_unseen {
         return None;
     }
     if let Some(cgroup) = &e.memory_refused {
@@ -53,7 +57,8 @@ fn seen(e: &Evidence) -> Option<Finding> {
                     .is_some_and(Overcommit::seems_to_refuse_copy)
         }
     };
-    if overcommit || explained_by_pid_ns(e) {
+    let another = e.kernel_memory_near.is_some() || e.huge_pages.is_some();
+    if overcommit || another || explained_by_pid_ns(e) {
         return None;
     }
     Finding::inferred(limits::memory(full))

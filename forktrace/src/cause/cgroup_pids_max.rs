@@ -53,6 +53,8 @@ fn exhausted(e: &Evidence) -> Option<Finding> {
     match e.pids_delta {
         // The controller counts each refusal before it answers: none, none.
         Some(0) => None,
+        // The one that did may have no limit any more.
+        Some(_) if e.pids_limits_changed && e.pids_unlimited_refused => Finding::inferred(None),
         // It refused, and whose room has come back since isn't known.
         Some(_) => Finding::inferred(refusing(e, full)),
         None => Finding::inferred(limits::pids(full?)),
@@ -221,7 +223,8 @@ const PAGE: Page = Page {
         remedy(
             "container runtime",
             "Docker: as here, or `--pids-limit` when the container is started; in a Compose file \
-             `pids_limit`, or `pids` of `deploy.resources.limits` where the service has these. `podman \
+             `pids_limit`, or `pids` of `deploy.resources.limits` where the service has these. Swarm: \
+             `docker service update --limit-pids`. `podman \
              update` (4.3+) is the same; Podman has a default, `pids_limit` in containers.conf.",
         )
         .run(&["docker update --pids-limit $N $CONTAINER"]),

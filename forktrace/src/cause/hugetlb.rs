@@ -32,6 +32,8 @@ fn seen(e: &Evidence) -> Option<Finding> {
         || e.shares_vm
         || e.dying
         || e.memory_refused.is_some()
+        || !e.signs.memory_watched
+        || e.memory_may_be_stuck()
     {
         return None;
     }

@@ -135,6 +135,7 @@ mod tests {
             threads: None,
             limits_changed: false,
             pids_limits_changed: false,
+            pids_unlimited_refused: false,
             pid_ns: Vec::new(),
             pids: Vec::new(),
             pids_full: None,

@@ -43,6 +43,8 @@ fn seen(e: &Evidence) -> Option<Finding> {
     match e.signs.overcommit_refused {
         Sign::Seen => Finding::observed(limit(overcommit)),
         Sign::NotSeen => None,
+        // Nobody would have seen a memory cgroup refuse, and one had no room.
+        Sign::Unwatched if !e.signs.memory_watched && e.full_memory().is_some() => None,
         Sign::Unwatched => by_numbers(e, overcommit),
     }
 }

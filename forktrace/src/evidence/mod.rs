@@ -44,6 +44,8 @@ pub enum Stage {
     /// The system call was answered without being entered, and the caller has a
     /// seccomp filter.
     NotEntered,
+    /// The same, or it was entered before entries were seen.
+    MaybeNotEntered,
     /// A seccomp filter was seen to answer in the system call's place.
     Filtered,
     /// No creation: execve's own check of RLIMIT_NPROC refused.
@@ -177,6 +179,8 @@ pub struct Signs {
     pub overcommit_refused: Sign,
     /// The pids controller refused.
     pub pids_refused: Sign,
+    /// A memory cgroup that finds no victim would have been seen.
+    pub memory_watched: bool,
 }
 
 /// Tasks on the host (kernel/fork.c `nr_threads`), at the return.
@@ -237,6 +241,8 @@ pub struct Evidence {
     pub limits_changed: bool,
     /// A pids limit above the caller, or the caller's cgroup, was.
     pub pids_limits_changed: bool,
+    /// A cgroup above the caller, or the caller's, has no pids limit now, and has refused before or may have.
+    pub pids_unlimited_refused: bool,
     /// The child's own namespace first.
     pub pid_ns: Vec<PidNs>,
     /// Nearest cgroup first.
@@ -318,6 +324,12 @@ impl Evidence {
     /// known after the half-made child has given back what it had charged.
     pub fn full_memory(&self) -> Option<&CgroupLimit> {
         self.memory.iter().find(|c| self.is_full_of_memory(c))
+    }
+
+    /// Whether a full memory cgroup without an OOM killer (v1) can have refused: nothing is asked there, and page
+    /// cache that is taken back fills one as well.
+    pub fn memory_may_be_stuck(&self) -> bool {
+        self.full_memory().is_some_and(|c| c.oom_kill_disable)
     }
 
     /// Of those the first that isn't known to have called no OOM killer. Page cache fills a cgroup

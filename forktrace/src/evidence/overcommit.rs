@@ -86,11 +86,13 @@ impl Overcommit {
     /// As [`Self::refuses`], whatever the kernel's counter keeps back (see
     /// [`Self::nearly_refuses_copy`]).
     pub fn surely_refuses(&self, bytes: u64) -> bool {
-        let slack = match self.mode {
-            OvercommitMode::Never => self.slack(),
-            _ => 0,
-        };
-        self.refuses(bytes.saturating_sub(slack))
+        match self.mode {
+            OvercommitMode::Never => {
+                let least = self.allowed().saturating_add(self.slack());
+                self.committed.saturating_add(bytes) >= least
+            }
+            _ => self.refuses(bytes),
+        }
     }
 
     /// The comparison that the kernel makes for each mapping, for the copy of

@@ -304,6 +304,12 @@ mod tests {
         assert_eq!(s.refused_by(Some(&far)), Some(Check::Overcommit));
         // Within the counter's slack either may have refused.
         assert_eq!(s.refused_by(Some(&never)), None);
+        // Nor is one sure that asks for less than the counter can be off by.
+        let mut near = never;
+        near.committed = never.allowed() + MIB;
+        s.requested = PAGE;
+        assert_eq!(s.refused_by(Some(&near)), None);
+        s.requested = roomy(Call::Mprotect).requested;
         s.rlimit_data = Some(MIB);
         assert_eq!(s.refused_by(Some(&never)), Some(Check::Data));
     }

@@ -80,6 +80,9 @@ pub fn hooked_functions() -> impl Iterator<Item = &'static str> {
 /// kernel/kprobes.c `register_kretprobe`.
 const FEW_INSTANCES: &str = "execve, and with --seccomp the filters, are seen by kretprobes, which serve few calls at once: while more of them sleep, a refusal can go unseen; how many did";
 
+/// kernel/kallsyms.c `kallsyms_show_value`: kernel.kptr_restrict, and CAP_SYSLOG.
+const CREATION_HIDDEN: &str = "/proc/kallsyms doesn't show where copy_process lies (kernel.kptr_restrict, CAP_SYSLOG): a memory cgroup that refuses is not seen";
+
 /// Attaches what can be attached.
 ///
 /// The programs stay attached as long as `ebpf` and the outcome live, and no
@@ -116,6 +119,10 @@ pub fn attach(ebpf: &mut Ebpf, kernel_btf: Option<&Btf>, kernel: &Kernel, plan: 
         }
         attacher.doubt_silence();
         attacher.count_missed_returns();
+        if kernel.symbols.copy_process == 0 {
+            outcome.creation_hidden = true;
+            outcome.absent.push(CREATION_HIDDEN.to_owned());
+        }
         return outcome;
     }
     if plan.falls_back() {

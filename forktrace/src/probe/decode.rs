@@ -182,12 +182,13 @@ impl Decoder {
         let host = HostNow::lacking(&mut self.files, &lacking(&event, errno));
         let has = |bit: u32| event.facts.bits & bit != 0;
         let signs = stage::signs(&event, probes, doubted);
+        let stage = stage::stage(&event, probes, doubted);
         let nproc = nproc(&event);
         let first = self.first_ids.as_mut().map_or(0, FirstIds::in_use);
         let mut evidence = Evidence {
             errno,
             operation: operation(&event),
-            stage: stage::stage(&event, probes, doubted),
+            stage,
             clone_flags: clone_flags(&event),
             dying: event.flags & flag::DYING != 0,
             other_errnos,
@@ -204,6 +205,7 @@ impl Decoder {
             threads: threads(&event, &host),
             limits_changed: has(fact::LIMITS_CHANGED),
             pids_limits_changed: has(fact::PIDS_LIMITS_CHANGED),
+            pids_unlimited_refused: false,
             pid_ns: pid_namespaces(&event, &host, first),
             pids: self.cgroups(&event, &paths, Resource::Pids),
             pids_full: self.refusing(&event.facts.pids, &event, &paths, Resource::Pids),
@@ -214,7 +216,7 @@ impl Decoder {
                 .flatten(),
             memory_delta: self.memory_delta(&event),
             kernel_memory_near: self.kernel_memory(&event, &paths),
-            half_made: event.pgtables_bytes + small_parts(Page::here().shift()),
+            half_made: copied_tables(stage, &event) + small_parts(Page::here().shift()),
             overcommit: overcommit(&event, errno, &host, &signs, self.proc_is_hosts),
             huge_pages: None,
             sched_ext: None,
@@ -270,6 +272,9 @@ impl Decoder {
             {
                 for cgroup in &mut evidence.pids {
                     cgroup.events = file_of(cgroup).and_then(past::refusals_at);
+                }
+                if evidence.pids_limits_changed {
+                    evidence.pids_unlimited_refused = unlimited_refused(&evidence.pids);
                 }
             }
             Stage::AfterCgroups => evidence.sched_ext = self.schedulers.just_now(),
@@ -385,10 +390,39 @@ impl Decoder {
     }
 }
 
+/// Bytes of page tables that the half-made child can have had: `copy_mm` comes behind the first stages, and is
+/// passed where the address space is shared.
+fn copied_tables(stage: Stage, event: &FailureEvent) -> u64 {
+    match stage {
+        Stage::Early | Stage::SecurityToFs | Stage::SecurityToFiles => 0,
+        _ if event.clone_flags & clone::VM != 0 => 0,
+        _ => event.pgtables_bytes,
+    }
+}
+
 /// The limit's file, if it is still of the cgroup that had it.
 fn file_of(cgroup: &CgroupLimit) -> Option<&Path> {
     let file = Path::new(cgroup.file.as_ref()?);
     is_cgroup(file.parent()?, cgroup.id).then_some(file)
+}
+
+/// Whether a cgroup on the way up that has no limit now has refused before, or may have. The first is the caller's
+/// own; the others of `pids` are those above that have one.
+fn unlimited_refused(pids: &[CgroupLimit]) -> bool {
+    let own = pids.first().and_then(file_of);
+    let Some(folder) = own.and_then(Path::parent) else {
+        return true;
+    };
+    let is_limited = |file: &Path| {
+        let mut limited = pids.iter().filter(|cgroup| cgroup.limit.is_some());
+        limited.any(|cgroup| cgroup.file.as_deref().map(Path::new) == Some(file))
+    };
+    // The root has no such file.
+    let files = folder.ancestors().map(|folder| folder.join("pids.max"));
+    let mut unlimited = files
+        .take_while(|file| file.exists())
+        .filter(|file| !is_limited(file));
+    unlimited.any(|file| past::refusals_at(&file) != Some(0))
 }
 
 /// The limits on the way up from the caller's cgroup.

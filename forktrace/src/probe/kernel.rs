@@ -70,7 +70,7 @@ impl Kernel {
             // A flag has two slots, side by side.
             absent.dedup();
         }
-        let (symbols, functions) = symbols(&offsets, &mut absent);
+        let (symbols, functions) = symbols(&offsets, btf.is_some(), &mut absent);
         Ok(Self {
             btf,
             own_types,
@@ -164,9 +164,9 @@ impl Kernel {
 }
 
 /// The addresses that /proc/kallsyms shows; `absent` gets a sentence on those it doesn't.
-fn symbols(offsets: &Offsets, absent: &mut Vec<String>) -> (Symbols, Functions) {
-    // Functions are of use for kprobes alone.
-    match kallsyms::resolve(perf::has_kprobes().is_ok()) {
+fn symbols(offsets: &Offsets, has_types: bool, absent: &mut Vec<String>) -> (Symbols, Functions) {
+    // Functions are of use for kprobes, and for what trampolines see within copy_process.
+    match kallsyms::resolve(has_types || perf::has_kprobes().is_ok()) {
         Ok(found) => {
             // Per pid namespace since 6.14, and no variable any more.
             let per_namespace = offsets.pidns_pid_max != forktrace_common::offsets::MISSING;

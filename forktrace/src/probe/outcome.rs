@@ -50,6 +50,8 @@ pub struct Outcome {
     pub absent: Vec<String>,
     /// The kernel can skip kprobes without a count: what they didn't say means nothing.
     pub silence_is_doubtful: bool,
+    /// The kernel doesn't show where copy_process lies: of what runs within it, nothing is noted.
+    pub creation_hidden: bool,
     /// Tracepoints, attached by hand.
     pub(super) tracepoints: Events,
 }
@@ -99,8 +101,9 @@ impl Outcome {
         all.any(|a| a.role == Some(role) && a.style == Style::Kprobe)
     }
 
-    /// Whether the probe of this role is in place.
+    /// Whether the probe of this role is in place, and notes something.
     pub fn has(&self, role: Role) -> bool {
-        self.attached.iter().any(|a| a.role == Some(role))
+        let is_blind = self.creation_hidden && matches!(role, Role::MemcgOom | Role::Overcommit);
+        !is_blind && self.attached.iter().any(|a| a.role == Some(role))
     }
 }

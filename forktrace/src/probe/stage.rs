@@ -2,7 +2,7 @@
 
 use forktrace_common::{
     clone,
-    event::{CgroupLimit, FailureEvent, Stage as Noted, style},
+    event::{CgroupLimit, FailureEvent, Stage as Noted, flag, style},
     facts::fact,
 };
 
@@ -122,6 +122,9 @@ pub(super) fn signs(event: &FailureEvent, probes: &Outcome, doubted: bool) -> Si
         security_passed: sign(Role::Security, fact::SECURITY_PASSED),
         overcommit_refused: sign(Role::Overcommit, fact::OVERCOMMIT_REFUSED),
         pids_refused: sign(Role::Pids, fact::PIDS_SEEN),
+        memory_watched: is_creation(event)
+            && event.style != style::TRACEPOINT
+            && probes.has(Role::MemcgOom),
     }
 }
 
@@ -138,6 +141,13 @@ pub(super) fn stage(event: &FailureEvent, probes: &Outcome, doubted: bool) -> St
         Noted::IoToPid => Stage::IoToPid,
         Noted::Cgroups => Stage::Cgroups,
         Noted::AfterCgroups => Stage::AfterCgroups,
+        // By a filter that let it pass, or by one that answered: both leave this.
+        Noted::NotEntered
+            if event.seccomp_mode == SECCOMP_MODE_FILTER
+                && event.flags & flag::MAYBE_UNDER_WAY != 0 =>
+        {
+            Stage::MaybeNotEntered
+        }
         // Without a filter the entry was there, and its programs were skipped;
         // where they ever were, that looks like a filter's answer.
         Noted::NotEntered
@@ -244,6 +254,11 @@ mod tests {
         assert_eq!(stage(&event, &none, false), Stage::Unseen);
         event.seccomp_mode = SECCOMP_MODE_FILTER;
         assert_eq!(stage(&event, &none, false), Stage::NotEntered);
+        // It has passed many a call that was under way when the entries began to be seen.
+        event.flags |= flag::MAYBE_UNDER_WAY;
+        assert_eq!(stage(&event, &none, false), Stage::MaybeNotEntered);
+        event.seccomp_mode = 0;
+        assert_eq!(stage(&event, &none, false), Stage::Unseen);
     }
 
     #[test]

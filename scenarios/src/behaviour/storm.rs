@@ -2,15 +2,22 @@
 
 use std::collections::VecDeque;
 use std::time::Duration;
+use std::{fs, thread};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use forktrace::cause::Cause;
-use forktrace::provoke::sys;
+use forktrace::provoke::{
+    create,
+    seccomp::{self, Action},
+    sys,
+};
 use forktrace::record::{Alike, Record, Summary};
 use forktrace_common::count::detail;
 use jiff::Timestamp;
 
 use super::{Behaviour, provoke, record, refused_user, started};
+use crate::actor::Actor;
+use crate::held::Held;
 use crate::machine::{self, without_preemption};
 use crate::runner::{Tests, Where};
 use crate::scenario::skip;
@@ -37,6 +44,10 @@ pub(super) const ON_EACH_KERNEL: &[Behaviour] = &[
     Behaviour {
         name: "storm_before_and_after_tracepoint",
         run: |tests| around(tests, "tracepoint"),
+    },
+    Behaviour {
+        name: "under_way_before_tracepoint",
+        run: under_way,
     },
 ];
 
@@ -188,6 +199,54 @@ fn before_and_after(tests: &Tests, style: &str) -> Result<()> {
         .keys()
         .filter(|cause| *cause != "cgroup_pids_max");
     ensure!(others.count() == 0, "more than one cause: {summary:?}");
+    Ok(())
+}
+
+/// A creation that is within the kernel when forktrace starts, of a caller with a seccomp filter: its return without
+/// an entry looks like the filter's answer, and is no sign of that.
+fn under_way(tests: &Tests) -> Result<()> {
+    const COMM: &str = "under-way";
+    if tests.at == Where::Host {
+        return skip("a page is held back in a test machine only");
+    }
+    let tree = tests.place.cgroups.tree(COMM)?;
+    let home = tree.top();
+    let (mut actor, _) = Actor::start(COMM, |link| {
+        home.enter()?;
+        seccomp::install(&[libc::SYS_acct], Action::Errno(libc::EPERM))?;
+        let held = Held::new()?;
+        let at = held.address();
+        // SAFETY: there is nothing, and then there are zeros.
+        let call = thread::spawn(move || create::concluded(unsafe { create::clone3_at(at) }));
+        link.ready(Vec::<u64>::new());
+        held.give()?;
+        let errno = call.join().map_err(|_| anyhow!("the thread has ended"))?;
+        link.ready(vec![errno as u64]);
+        Ok(())
+    })?;
+    home.limit(2)?;
+    let waits = |tid: u64| fs::read_to_string(format!("/proc/{}/task/{tid}/syscall", actor.pid()));
+    let in_call = || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", actor.pid())).ok()?;
+        let tids = tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok());
+        let number = format!("{} ", libc::SYS_clone3);
+        let mut all = tids.filter_map(|tid| waits(tid).ok());
+        all.find(|text| text.starts_with(&number))
+    };
+    let is_there = machine::await_some(Duration::from_secs(20), in_call).is_some();
+    ensure!(is_there, "no thread waits within clone3");
+    let mut tracer = record(tests, &["--comm", COMM, "--attach", "tracepoint"])?;
+    let answered = actor.go()?.numbers;
+    let summary = tracer.end()?;
+    ensure!(
+        answered == [libc::EAGAIN as u64],
+        "clone3 answered {answered:?}"
+    );
+    let unknown = summary.causes.get("unknown").copied();
+    ensure!(
+        summary.failures == 1 && unknown == Some(1),
+        "the verdict isn't unknown: {summary:?}"
+    );
     Ok(())
 }
 

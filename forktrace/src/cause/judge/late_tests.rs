@@ -9,7 +9,8 @@ use super::{
 use crate::{
     cause::Cause,
     evidence::{
-        Evidence, HugePages, HugePool, OpenFiles, OtherErrnos, OvercommitMode, SchedExt, Stage,
+        CgroupLimit, Evidence, HugePages, HugePool, OpenFiles, OtherErrnos, OvercommitMode,
+        SchedExt, Stage,
     },
     model::{Certainty, Errno, LimitKind, Operation, Owner, Unit},
 };
@@ -151,6 +152,42 @@ fn pinned(pools: &[HugePool]) -> Evidence {
         pools: pools.to_vec(),
     });
     e
+}
+
+/// A refusal that nobody would have seen, or that leaves no sign, is no reason to blame what is full beside it.
+#[test]
+fn what_can_have_refused_unseen_is_a_doubt() {
+    let full = |oom_kill_disable| CgroupLimit {
+        oom_kill_disable,
+        ..cgroup("/m", 1 << 20, Some(1 << 20))
+    };
+    // /proc/kallsyms hides where copy_process lies.
+    let mut e = pinned(&[USED_UP]);
+    e.signs.memory_watched = false;
+    assert_eq!(judge(&e).cause, Cause::Unknown);
+    let commit = |e: &mut Evidence| {
+        if let Some(o) = &mut e.overcommit {
+            o.mode = OvercommitMode::Never;
+            o.committed = 4 << 30;
+        }
+    };
+    let mut e = roomy(Errno::ENOMEM, Stage::SighandToNamespaces);
+    commit(&mut e);
+    e.signs.memory_watched = false;
+    assert_eq!(judge(&e).cause, Cause::Overcommit);
+    e.memory = vec![full(false)];
+    assert_eq!(judge(&e).cause, Cause::Unknown);
+    // v1 without an OOM killer: page cache fills the cgroup as well.
+    let mut e = pinned(&[USED_UP]);
+    e.memory = vec![full(true)];
+    assert_eq!(judge(&e).cause, Cause::Unknown);
+    let mut e = roomy(Errno::ENOMEM, Stage::SecurityToFs);
+    e.memory = vec![full(true)];
+    assert_eq!(judge(&e).cause, Cause::CgroupMemoryMax);
+    e.kernel_memory_near = Some(cgroup("/k", 90, Some(100)));
+    assert_eq!(judge(&e).cause, Cause::Unknown);
+    e.memory.clear();
+    assert_eq!(judge(&e).cause, Cause::CgroupKernelMemoryMax);
 }
 
 #[test]

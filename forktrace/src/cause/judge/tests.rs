@@ -24,7 +24,10 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
         nproc_exempt_by_admin: false,
         deadline: false,
         in_exec: false,
-        signs: Signs::default(),
+        signs: Signs {
+            memory_watched: true,
+            ..Signs::default()
+        },
         nproc_full: None,
         nproc: vec![NprocLevel {
             usage: 5,
@@ -36,6 +39,7 @@ pub(super) fn roomy(errno: Errno, stage: Stage) -> Evidence {
         threads: Some(Threads { now: 80, max: 4000 }),
         limits_changed: false,
         pids_limits_changed: false,
+        pids_unlimited_refused: false,
         pid_ns: vec![PidNs {
             inum: 4,
             level: 0,
@@ -142,6 +146,7 @@ fn silent() -> Signs {
         security_passed: Sign::NotSeen,
         overcommit_refused: Sign::NotSeen,
         pids_refused: Sign::NotSeen,
+        memory_watched: true,
     }
 }
 
@@ -483,6 +488,19 @@ fn whose_pids_max_refused_is_not_known_once_it_has_changed() {
     );
     e.pids_delta = None;
     assert_eq!(verdict(&e).0, Cause::Unknown);
+
+    // By the limits' own counts one is left; the outer one's is gone, and it may have been that.
+    e.pids_delta = Some(1);
+    e.pids = vec![CgroupLimit {
+        events: Some(3),
+        ..cgroup("/a/b", 20, Some(100))
+    }];
+    assert_eq!(verdict(&e).2, Some("/a/b".to_owned()));
+    e.pids_unlimited_refused = true;
+    assert_eq!(
+        verdict(&e),
+        (Cause::CgroupPidsMax, Certainty::Inferred, None)
+    );
 }
 
 #[test]

@@ -2,9 +2,13 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use aya::programs::{Program, TracePoint};
+use aya::{
+    maps::Array,
+    programs::{Program, TracePoint},
+};
 
 use super::{Attacher, program};
+use crate::host::clock::Clock;
 use crate::probe::why::Why;
 use crate::probe::{
     oom, perf,
@@ -63,7 +67,7 @@ impl Attacher<'_> {
     }
 
     fn tracepoints_of(&mut self, tracefs: &Tracefs, group: &Tracepoints) {
-        // Enter first, so that no return is seen whose entry was not.
+        // Enter first, so that no return is seen whose entry was not, but of calls that are under way.
         // The second of each is for what the first is skipped for.
         let several = if self.plan.two_tracepoints { 2 } else { 1 };
         for (spot, programs, prefix) in [
@@ -84,11 +88,23 @@ impl Attacher<'_> {
                     attached,
                 );
             }
+            if spot == Spot::Entry {
+                self.entries_are_seen();
+            }
             match programs {
                 // Skipped where somebody's call on a map is preempted.
                 [only] if self.plan.preemptible => self.pair(spot, &[only, only]),
                 _ => self.pair(spot, programs),
             }
+        }
+    }
+
+    /// Tells the returns from when on a call without an entry had none. Where that can't be told, they hold each for
+    /// one that may have been under way.
+    fn entries_are_seen(&mut self) {
+        let map = self.ebpf.map_mut("ENTRIES_SINCE");
+        if let Some(mut map) = map.and_then(|map| Array::<_, u64>::try_from(map).ok()) {
+            let _ = map.set(0, Clock::now().monotonic_ns(), 0);
         }
     }
 
