@@ -177,21 +177,35 @@ pub fn service(path: &str) -> Option<Service> {
 }
 
 /// The template of a service that a socket starts for each connection (Accept=yes), by what it calls them:
-/// `sshd@5-192.0.2.1:22-198.51.100.7:4242.service`, of a local one `x@5-812-1000.service` (src/core/socket.c
-/// `instance_from_socket`). No other start has that name.
+/// `sshd@5-192.0.2.1:22-198.51.100.7:4242.service`, of a local one `x@5-812-1000.service`, since systemd 258 with
+/// the socket's cookie before the peers, and the id of a pidfd behind the pid: `x@5-97-812_4711-1000.service`
+/// (src/core/socket.c `instance_from_socket`). No other start has that name.
 pub fn of_connection(unit: &str) -> Option<String> {
     let (prefix, instance) = unit.strip_suffix(".service")?.split_once('@')?;
     let (number, peers) = instance.split_once('-')?;
-    let all = |text: &str, is: fn(u8) -> bool| !text.is_empty() && text.bytes().all(is);
-    let decimal = |text: &str| all(text, |b| b.is_ascii_digit());
+    let after_cookie = peers
+        .split_once('-')
+        .is_some_and(|(cookie, peers)| decimal(cookie) && are_peers(peers));
+    (!prefix.is_empty() && decimal(number) && (are_peers(peers) || after_cookie))
+        .then(|| format!("{prefix}@.service"))
+}
+
+fn are_peers(text: &str) -> bool {
     let address = |text: &str| {
-        text.contains(':') && all(text, |b| b.is_ascii_hexdigit() || b == b'.' || b == b':')
+        let is = |b: u8| b.is_ascii_hexdigit() || b == b'.' || b == b':';
+        text.contains(':') && text.bytes().all(is)
     };
-    let of_peers = match peers.split_once('-') {
-        Some((one, other)) => decimal(one) && decimal(other) || address(one) && address(other),
-        None => peers == "unknown",
-    };
-    (!prefix.is_empty() && decimal(number) && of_peers).then(|| format!("{prefix}@.service"))
+    match text.split_once('-') {
+        Some((one, other)) => {
+            let (pid, pidfd) = one.split_once('_').unwrap_or((one, "0"));
+            decimal(pid) && decimal(pidfd) && decimal(other) || address(one) && address(other)
+        }
+        None => text == "unknown",
+    }
+}
+
+fn decimal(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 impl Setter {

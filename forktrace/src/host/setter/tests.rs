@@ -348,6 +348,23 @@ fn services_of_one_connection() {
             Some("check-mk-agent@.service"),
         ),
         ("x@7-unknown.service", Some("x@.service")),
+        // Of systemd 258.
+        (
+            "sshd@5-97-192.0.2.1:22-198.51.100.7:4242.service",
+            Some("sshd@.service"),
+        ),
+        (
+            "sshd@12-97-2001:db8::1:22-2001:db8::2:4242.service",
+            Some("sshd@.service"),
+        ),
+        ("x@3-97-812_4711-1000.service", Some("x@.service")),
+        ("x@3-97-812-1000.service", Some("x@.service")),
+        ("x@3-97-unknown.service", Some("x@.service")),
+        ("x@0-97-2:22-4294967295:1024.service", Some("x@.service")),
+        ("x@3-a-812-1000.service", None),
+        ("x@3-97-812_-1000.service", None),
+        ("x@3-97-5-812-1000.service", None),
+        ("x@3-97-812_a-1000.service", None),
         ("postgresql@15-main.service", None),
         ("getty@tty1.service", None),
         ("user@1000.service", None),
