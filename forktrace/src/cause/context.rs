@@ -6,7 +6,7 @@ use super::knob::nproc::Sources;
 use crate::{
     host::{
         docker::Creator, growth::Growth, oom_score::Unkillable, unit_files::Assignment,
-        unit_limits::UnitLimit,
+        unit_limits::{UnitLimit, UnitPlace},
     },
     model::{Holder, Memory},
 };
@@ -29,6 +29,8 @@ pub struct Context {
     pub current: Option<Option<u64>>,
     /// What a file of systemd's says of the limit.
     pub unit_limit: Option<UnitLimit>,
+    /// What is known of the unit that has the limit.
+    pub unit: UnitPlace,
     /// What has had Docker create the container whose limit it is.
     pub creator: Option<Creator>,
     /// Which file sets the limit at boot, where it is a setting of the whole host.

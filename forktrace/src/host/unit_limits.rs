@@ -43,6 +43,20 @@ impl UnitLimit {
     }
 }
 
+/// What is to know of a unit before somebody sets a limit of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitPlace {
+    /// The home of the user whose manager has it.
+    pub home: Option<PathBuf>,
+}
+
+/// What is known of a unit, and of one of its limits.
+#[derive(Clone, Default)]
+struct Known {
+    limit: Option<UnitLimit>,
+    place: UnitPlace,
+}
+
 /// A unit's name, whose user's manager has it, and whether it is of memory.
 type Key = (String, Option<u32>, bool);
 
@@ -50,7 +64,7 @@ type Key = (String, Option<u32>, bool);
 pub struct UnitLimits {
     root: PathBuf,
     files: Remembered<(), UnitFiles>,
-    known: Remembered<Key, Option<UnitLimit>>,
+    known: Remembered<Key, Known>,
 }
 
 impl UnitLimits {
@@ -85,29 +99,12 @@ impl UnitLimits {
         value: u64,
         hierarchies: &Hierarchies,
     ) -> Option<UnitLimit> {
-        let (unit, user) = unit(path)?;
-        let root = &self.root;
-        let system = self.files.get((), |()| UnitFiles::new(root.clone()));
-        if hierarchies.hides_ancestors() || !system.are_in_use() {
-            return None;
-        }
         let memory = match resource {
             Resource::Pids => false,
             Resource::Memory => true,
             Resource::KernelMemory => return None,
         };
-        let found = self.known.get((unit, user, memory), |(unit, ..)| {
-            let of_user = user.map(|uid| {
-                let home = Passwd::load().unwrap_or_default().home(uid);
-                UnitFiles::of_user(root.clone(), uid, home.as_deref())
-            });
-            let files = of_user.as_ref().unwrap_or(&system);
-            match memory {
-                false => tasks(files, unit),
-                true => memory_of(files, unit),
-            }
-        });
-        let mut found = found?;
+        let mut found = self.known(memory, path, hierarchies).limit?;
         let of = match memory {
             false => most_tasks(&HostNow::read()),
             true => HostNow::read().mem_total.map(|kb| kb * 1024),
@@ -119,6 +116,35 @@ impl UnitLimits {
         // What nobody has written down is only believed when the number agrees; a number is what it is.
         let believed = found.is_part() && found.file.is_some();
         (believed || found.today == Some(value)).then_some(found)
+    }
+
+    /// What is to know of the unit that has this limit.
+    pub fn place(&mut self, limit: &Limit, hierarchies: &Hierarchies) -> UnitPlace {
+        let memory = Resource::of_limit(&limit.kind) == Some(Resource::Memory);
+        let path = limit.owner.cgroup_path().unwrap_or_default();
+        self.known(memory, path, hierarchies).place
+    }
+
+    fn known(&mut self, memory: bool, path: &str, hierarchies: &Hierarchies) -> Known {
+        let root = &self.root;
+        let system = self.files.get((), |()| UnitFiles::new(root.clone()));
+        let unit = unit(path).filter(|_| !hierarchies.hides_ancestors() && system.are_in_use());
+        let Some((unit, user)) = unit else {
+            return Known::default();
+        };
+        self.known.get((unit, user, memory), |(unit, ..)| {
+            let home = user.and_then(|uid| Passwd::load().unwrap_or_default().home(uid));
+            let of_user =
+                user.map(|uid| UnitFiles::of_user(root.clone(), uid, home.as_deref()));
+            let files = of_user.as_ref().unwrap_or(&system);
+            Known {
+                limit: match memory {
+                    false => tasks(files, unit),
+                    true => memory_of(files, unit),
+                },
+                place: UnitPlace { home },
+            }
+        })
     }
 }
 
@@ -234,7 +260,10 @@ pub(super) fn most_tasks(host: &HostNow) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::made_up;
+    use crate::{
+        host::made_up,
+        model::{LimitKind, Owner, Unit},
+    };
 
     #[test]
     fn parts() {
@@ -368,6 +397,14 @@ mod tests {
         put("etc/systemd/user/y.service", "[Service]\nTasksMax=40%\n");
         let y = of(Resource::Pids, manager, 7).unwrap();
         assert_eq!((y.setting, &*y.text), ("TasksMax", "40%"));
+        // Root has one everywhere.
+        let place = |path: &str| {
+            let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+            new().place(&limit, &hierarchies)
+        };
+        let roots = place(&manager.replace('7', "0")).home;
+        assert!(roots.is_some_and(|home| home.starts_with("/root")));
+        assert_eq!(place("/a.service"), UnitPlace::default());
         // Elsewhere the files are not those of who set the limit.
         let elsewhere = Hierarchies::from_mountinfo(b"", false);
         assert_eq!(new().of(Resource::Pids, "/a.service", 1, &elsewhere), None);

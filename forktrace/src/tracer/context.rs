@@ -20,7 +20,7 @@ use crate::{
         sysctl_files::SysctlFiles,
         target_cgroup::Target,
         unit_files::Assignment,
-        unit_limits::{UnitLimit, UnitLimits},
+        unit_limits::{UnitLimit, UnitLimits, UnitPlace},
     },
     model::{Limit, LimitKind, Owner},
     probe::decode::Named,
@@ -82,6 +82,7 @@ impl Contexts {
             self.holders.of(limit, subject.caller.pid, home, scope)
         });
         let unit_limit = limit.and_then(|limit| self.unit_limit(limit));
+        let unit = limit.map(|limit| self.unit(limit)).unwrap_or_default();
         let wanted = limit.and_then(|limit| self.demands.take(limit, subject, Instant::now()));
         let more = limit
             .zip(wanted)
@@ -91,6 +92,7 @@ impl Contexts {
             .map(|limit| Context {
                 sources: self.sources(limit, subject),
                 unit_limit: self.unit_limit(limit),
+                unit: self.unit(limit),
                 creator: self.creator(limit.owner.cgroup_path()),
                 sysctl: self.sysctl(limit),
                 visibility: self.visibility(limit),
@@ -130,6 +132,7 @@ impl Contexts {
             current: limit.and_then(|limit| limit_file::current(limit, self.in_pid_namespace)),
             last_memory: self.memory.last().copied(),
             unit_limit,
+            unit,
             creator,
             sysctl,
             visibility,
@@ -143,6 +146,14 @@ impl Contexts {
     fn unit_limit(&mut self, limit: &Limit) -> Option<UnitLimit> {
         let known = self.sees_host.then_some(&mut self.unit_limits)?;
         known.of_limit(limit, &self.hierarchies)
+    }
+
+    /// What they say of the unit itself.
+    fn unit(&mut self, limit: &Limit) -> UnitPlace {
+        match self.sees_host {
+            true => self.unit_limits.place(limit, &self.hierarchies),
+            false => UnitPlace::default(),
+        }
     }
 
     /// Who may have set a limit that a process has by itself.

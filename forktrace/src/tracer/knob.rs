@@ -20,6 +20,7 @@ use crate::{
         setter::{self, Kind, Service},
         shell_files::{self, ShellFiles},
         unit_files::{Assignment, UnitFiles},
+        unit_limits::UnitPlace,
     },
     model::{Errno, Holder, Limit, LimitKind, Owner},
 };
@@ -149,11 +150,12 @@ impl Knobs {
         let known = self
             .known
             .get(key, |_| of_unit(&service.name, service.user, 0));
-        let (own, hidden) = known.unit.map(|says| (says.limit, says.hidden)).unzip();
+        let says = known.unit.unwrap_or_default();
         Some(Above {
             service,
-            limit: own.flatten().or(known.manager),
-            hidden: hidden.flatten(),
+            limit: says.limit.or(known.manager),
+            hidden: says.hidden,
+            place: says.place,
         })
     }
 
@@ -274,8 +276,9 @@ fn of_unit(name: &str, user: Option<u32>, uid: u32) -> Sources {
         return sources;
     }
     let passwd = Passwd::load().unwrap_or_default();
+    let home = user.and_then(|uid| passwd.home(uid));
     let files = match user {
-        Some(uid) => UnitFiles::of_user(root(), uid, passwd.home(uid).as_deref()),
+        Some(uid) => UnitFiles::of_user(root(), uid, home.as_deref()),
         None => UnitFiles::new(root()),
     };
     let becomes = |set: Assignment| passwd.uid(&set.value).ok() == Some(uid);
@@ -288,6 +291,7 @@ fn of_unit(name: &str, user: Option<u32>, uid: u32) -> Sources {
         becomes_user: user.is_none()
             && files.of_unit(name, "PAMName").is_none()
             && files.of_unit(name, "User").is_some_and(becomes),
+        place: UnitPlace { home },
     });
     sources.manager = files.of_manager("DefaultLimitNPROC");
     sources

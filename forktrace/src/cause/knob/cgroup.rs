@@ -15,6 +15,7 @@ use crate::{
         Context,
         knob::{
             later::{Line, edit_later},
+            manager::Manager,
             target::Target,
         },
     },
@@ -133,10 +134,9 @@ pub(crate) fn lasting(
     let later = file.zip(unit_of(&setter)).and_then(|(file, (unit, user))| {
         let line = Line {
             unit,
-            user,
+            manager: manager(&setter, user, context),
             setting: property,
             value: target.to_string(),
-            nixos: context.nixos,
         };
         edit_later(file, &own, "set-property", &line)
     });
@@ -149,6 +149,17 @@ fn unit_of(setter: &Setter) -> Option<(&str, Option<u32>)> {
         Kind::Unit { name, user } => Some((name, *user)),
         Kind::Container { unit, user, .. } => Some((unit.as_deref()?, *user)),
         _ => None,
+    }
+}
+
+/// The systemd that has a unit with this cgroup.
+fn manager<'a>(setter: &Setter, user: Option<u32>, context: &'a Context) -> Manager<'a> {
+    let in_container = setter.within.is_some();
+    Manager {
+        user,
+        home: context.unit.home.as_deref(),
+        in_container,
+        nixos: context.nixos && !in_container,
     }
 }
 
@@ -177,8 +188,11 @@ fn at_home(
 ) -> String {
     let path = limit.owner.cgroup_path().unwrap_or_default();
     let says = context.unit_limit.as_ref();
+    let manager = |user| manager(setter, user, context);
     match &setter.kind {
-        Kind::Unit { name, user } => unit::at_home(name, *user, setting, target, says),
+        Kind::Unit { name, user } => {
+            unit::at_home(name, manager(*user), setting, target, context)
+        }
         Kind::Container {
             runtime,
             name,
@@ -188,11 +202,13 @@ fn at_home(
             scheduler,
         } => match runtime {
             Runtime::Nspawn => match unit {
-                Some(name) => unit::at_home(name, None, setting, target, None),
+                Some(name) => unit::at_home(name, manager(None), setting, target, context),
                 None => by_whom("the container's manager"),
             },
             Runtime::Lxc => lxc(name, is_v1(limit), setting, target),
-            Runtime::BuildKit => build_step(unit.as_deref(), *user, setting, target, says),
+            Runtime::BuildKit => {
+                build_step(unit.as_deref(), manager(*user), setting, target, says)
+            }
             _ => match quadlet(path) {
                 Some(service) => started_by(&service, setting, target),
                 None => Some(says)

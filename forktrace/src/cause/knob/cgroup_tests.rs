@@ -1,5 +1,5 @@
 use super::*;
-use crate::host::{docker::Creator, unit_limits::UnitLimit};
+use crate::host::{docker::Creator, unit_limits::UnitPlace};
 use crate::model::Unit;
 
 /// Of a host whose files say this.
@@ -32,7 +32,7 @@ fn in_the_words_of_the_owner() {
         ),
         (
             "/user.slice/user-7.slice/user@7.service/app.slice/x.service",
-            "systemctl --user set-property x.service TasksMax=4096 (as uid 7)",
+            "sudo -u '#7' XDG_RUNTIME_DIR=/run/user/7 systemctl --user set-property x.service TasksMax=4096",
         ),
         (
             "/user.slice/user-7.slice/session-3.scope",
@@ -173,8 +173,8 @@ fn a_transient_unit_is_started_with_another() {
             "/user.slice/user-7.slice/user@7.service/app.slice/build.service",
             "/run/user/7/systemd/transient/build.service"
         ),
-        "systemctl --user set-property build.service TasksMax=4096 (as uid 7; until it ends; for \
-         the next ones: systemd-run --user --unit=build -p TasksMax=4096)"
+        "sudo -u '#7' XDG_RUNTIME_DIR=/run/user/7 systemctl --user set-property build.service \
+         TasksMax=4096 (until it ends; for the next ones: systemd-run --user --unit=build -p TasksMax=4096)"
     );
     assert_eq!(
         of(
@@ -484,7 +484,7 @@ fn each_level_of_real_paths() {
         (
             format!("{user}/app.slice/app-flatpak-org.x.Y-77.scope"),
             "~/.config/systemd/user/app-flatpak-org.x.Y-.scope.d/: [Scope] TasksMax=4096, of what Flatpak",
-            "as uid 7)(",
+            "as uid 7",
         ),
         (
             format!("{user}/app.slice/app-gnome-x-9.scope"),
@@ -498,7 +498,7 @@ fn each_level_of_real_paths() {
         ),
         (
             format!("{user}/user.slice/apptainer-732229.scope"),
-            "TasksMax=4096 (as uid 7; until it ends; for the next ones: apptainer run --pids-limit 4096, or",
+            "TasksMax=4096 (until it ends; for the next ones: apptainer run --pids-limit 4096, or",
             "scope.d",
         ),
         (
@@ -539,8 +539,8 @@ fn each_level_of_real_paths() {
         ),
         (
             "/lxc.payload.c1/user.slice/user-7.slice/user@7.service/app.slice/x.service".to_owned(),
-            "in container c1: systemctl --user set-property x.service",
-            "incus",
+            "in container c1: systemctl --user set-property x.service TasksMax=4096 (as uid 7)",
+            "sudo",
         ),
         // Jobs, transient units, what a program has made.
         (
@@ -900,5 +900,40 @@ fn a_drop_in_of_nixos() {
     assert_eq!(
         lasting(&limit, &TASKS, 4096.into(), &nixos),
         "NixOS, configuration.nix: systemd.slices.\"user-7\".sliceConfig.TasksMax = \"4096\";"
+    );
+}
+
+/// Root, and who has become the user by su, have no way to the user's manager by themselves.
+#[test]
+fn a_users_unit_is_set_in_the_users_home() {
+    let of = |path: &str, says: Option<UnitLimit>| {
+        let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+        let home = Some("/home/ann".into());
+        let context = Context {
+            unit_limit: says,
+            unit: UnitPlace { home },
+            ..Context::default()
+        };
+        lasting(&limit, &TASKS, 4096.into(), &context)
+    };
+    let manager = "/user.slice/user-7.slice/user@7.service/app.slice";
+    let told = of(&format!("{manager}/vte-spawn-1.scope"), None);
+    assert!(
+        told.contains("for the next ones: /home/ann/.config/systemd/user/vte-spawn-.scope.d/: "),
+        "{told}"
+    );
+    let says = UnitLimit {
+        setting: "TasksMax",
+        text: "512".to_owned(),
+        file: Some("/usr/lib/systemd/user/x.service.d/90-x.conf".into()),
+        today: None,
+    };
+    let told = of(&format!("{manager}/x.service"), Some(says));
+    assert!(
+        told.starts_with(
+            "/home/ann/.config/systemd/user/x.service.d/zz-TasksMax.conf: [Service] TasksMax=4096, then sudo \
+             -u '#7' XDG_RUNTIME_DIR=/run/user/7 systemctl --user daemon-reload (as uid 7; "
+        ),
+        "{told}"
     );
 }

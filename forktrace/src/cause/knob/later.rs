@@ -3,7 +3,7 @@
 
 use std::{ffi::OsStr, path::Path};
 
-use super::nixos;
+use super::{manager::Manager, nixos};
 use crate::{
     cause::words::shell_word,
     host::{
@@ -15,12 +15,10 @@ use crate::{
 /// What a drop-in of a unit is to say.
 pub(super) struct Line<'a> {
     pub unit: &'a str,
-    /// Whose user's manager has the unit.
-    pub user: Option<u32>,
+    /// Of the host.
+    pub manager: Manager<'a>,
     pub setting: &'a str,
     pub value: String,
-    /// Whether NixOS makes the files of units.
-    pub nixos: bool,
 }
 
 impl Line<'_> {
@@ -36,16 +34,13 @@ impl Line<'_> {
             && setter::of_connection(self.unit).is_none()
     }
 
-    fn reload(&self) -> &'static str {
-        match self.user {
-            Some(_) => "systemctl --user daemon-reload",
-            None => "systemctl daemon-reload",
-        }
+    fn reload(&self) -> String {
+        format!("{} daemon-reload", self.manager.systemctl())
     }
 
     /// A drop-in that counts after `other`, which stays as it is.
     fn beside(&self, other: &OsStr, why: &str) -> Option<String> {
-        let folder = folder(self.user);
+        let folder = self.manager.folder();
         let Self { unit, setting, .. } = self;
         let own = format!("zz-{setting}.conf");
         let name = match other < OsStr::new(&own) {
@@ -56,21 +51,13 @@ impl Line<'_> {
             }
         };
         let file = shell_word(&format!("{unit}.d/{name}"))?;
-        let whose = self.user.map(|uid| format!("as uid {uid}; "));
+        let whose = self.manager.user.map(|uid| format!("as uid {uid}; "));
         let whose = whose.unwrap_or_default();
         Some(format!(
             "{folder}/{file}: {}, then {} ({whose}{why})",
             self.text()?,
             self.reload()
         ))
-    }
-}
-
-/// Where whoever administers a manager has its units: the system's, or a user's.
-pub(super) fn folder(user: Option<u32>) -> &'static str {
-    match user {
-        Some(_) => "~/.config/systemd/user",
-        None => "/etc/systemd/system",
     }
 }
 
@@ -81,10 +68,11 @@ pub(super) fn edit_later(file: &Path, own: &str, command: &str, line: &Line<'_>)
     if !counts_after(file, own) {
         return None;
     }
-    if line.nixos {
-        return nixos::unit(line.unit, line.user, line.setting, &line.value);
+    let Manager { user, nixos, .. } = line.manager;
+    if nixos {
+        return nixos::unit(line.unit, user, line.setting, &line.value);
     }
-    let of_users = line.user.is_some() && file.starts_with("/etc");
+    let of_users = user.is_some() && file.starts_with("/etc");
     let shared = shared_by(file).or_else(|| of_users.then(|| "each user's manager".to_owned()));
     let is_for = shared.map(|all| format!(" is for {all}, and"));
     if line.has_a_name_to_keep() && (is_for.is_some() || is_made_anew(file)) {
@@ -130,10 +118,12 @@ mod tests {
     fn line(unit: &str, user: Option<u32>) -> Line<'_> {
         Line {
             unit,
-            user,
+            manager: Manager {
+                user,
+                ..Manager::default()
+            },
             setting: "TasksMax",
             value: "620".to_owned(),
-            nixos: false,
         }
     }
 
@@ -205,7 +195,8 @@ mod tests {
         let told = later(own, "x.service", Some(7));
         assert!(
             told.starts_with(&format!(
-                "{own}: [Service] TasksMax=620, then systemctl --user daemon-reload"
+                "{own}: [Service] TasksMax=620, then sudo -u '#7' XDG_RUNTIME_DIR=/run/user/7 systemctl --user \
+                 daemon-reload"
             )),
             "{told}"
         );

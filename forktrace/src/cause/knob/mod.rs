@@ -5,6 +5,7 @@
 
 pub(super) mod cgroup;
 mod later;
+mod manager;
 mod nixos;
 pub(super) mod nproc;
 pub(super) mod prlimit;

@@ -16,6 +16,7 @@ use self::origin::{Container, Origin, origin, own_container, unit};
 use super::{
     cgroup::{compose_files, in_file, incus, proxmox, service_word},
     later::{Line, edit_beside, edit_later},
+    manager::Manager,
     nixos, prlimit,
     target::Target,
 };
@@ -27,6 +28,7 @@ use crate::{
         pam_limits::{self, Which},
         setter::{self, Runtime, Scheduler, Service},
         unit_files::{self, Assignment},
+        unit_limits::UnitPlace,
     },
     model::Operation,
 };
@@ -103,7 +105,8 @@ fn of_origin(
             let file = set.file.display();
             let note = format!("LimitNPROC={} stands in {file}", set.value);
             let service = unit(subject);
-            let own = service.and_then(|service| edit_file(set, &service, target, hard, sources));
+            let known = known(sources);
+            let own = service.and_then(|service| edit_file(set, &service, target, hard, known));
             let edit = own.unwrap_or_else(|| match unit_files::is_transient(&set.file) {
                 true => {
                     let value = prlimit::with_hard(target, hard);
@@ -231,42 +234,67 @@ pub(crate) fn edit_unit(
     if setter::is_of_systemd_run(&service.name) {
         return started_anew(subject, setting, &prlimit::with_hard(target, hard));
     }
-    let hidden = sources
-        .unit
-        .as_ref()
-        .and_then(|says| says.hidden.as_deref());
-    edit(&service, setting, target, hard, (hidden, sources.nixos))
+    edit(&service, setting, target, hard, known(sources))
 }
 
-/// `hidden`: what `systemctl edit` would hide.
+/// What is known of a service of the host.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    /// What `systemctl edit` would hide.
+    hidden: Option<&'a Path>,
+    place: Option<&'a UnitPlace>,
+    nixos: bool,
+}
+
+/// Of the caller's own.
+fn known(sources: &Sources) -> Known<'_> {
+    let says = sources.unit.as_ref();
+    Known {
+        hidden: says.and_then(|says| says.hidden.as_deref()),
+        place: says.map(|says| &says.place),
+        nixos: sources.nixos,
+    }
+}
+
+/// The systemd that has a service.
+fn manager<'a>(service: &Service, known: Known<'a>) -> Manager<'a> {
+    let in_container = service.container.is_some();
+    Manager {
+        user: service.user,
+        home: known.place.and_then(|place| place.home.as_deref()),
+        in_container,
+        nixos: known.nixos && !in_container,
+    }
+}
+
 fn edit(
     service: &Service,
     setting: &str,
     target: Target,
     hard: Option<Option<u64>>,
-    (hidden, nixos): (Option<&Path>, bool),
+    known: Known<'_>,
 ) -> Option<String> {
     let Service {
         name,
         user,
         container,
     } = service;
+    let manager = manager(service, known);
     let value = prlimit::with_hard(target, hard);
     // Of one connection's service nothing is read again.
     let template = setter::of_connection(name);
     let name = template.as_ref().unwrap_or(name);
-    let of_host = |text: Option<String>| text.filter(|_| container.is_none());
     let line = Line {
         unit: name,
-        user: *user,
+        manager,
         setting,
         value: value.clone(),
-        nixos,
     };
-    if nixos && let Some(text) = of_host(nixos::unit(name, *user, setting, &value)) {
+    if manager.nixos && let Some(text) = nixos::unit(name, *user, setting, &value) {
         return Some(text);
     }
-    if let Some(text) = of_host(hidden.and_then(|hidden| edit_beside(hidden, &line))) {
+    let hidden = known.hidden.filter(|_| !manager.in_container);
+    if let Some(text) = hidden.and_then(|hidden| edit_beside(hidden, &line)) {
         return Some(text);
     }
     let name = shell_word(name)?;
@@ -274,13 +302,15 @@ fn edit(
         Some(_) => ", of each connection's",
         None => "",
     };
-    let edit = match user {
-        Some(uid) => format!(
-            "systemctl --user edit {name}: [Service] {setting}={value}{each} (as uid {uid}; more than the \
-             hard limit of user@{uid}.service it can't have)"
-        ),
-        None => format!("systemctl edit {name}: [Service] {setting}={value}{each}"),
+    let most =
+        user.map(|uid| format!("more than the hard limit of user@{uid}.service it can't have"));
+    let notes: Vec<String> = manager.caller().into_iter().chain(most).collect();
+    let notes = match notes.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", notes.join("; ")),
     };
+    let systemctl = manager.systemctl();
+    let edit = format!("{systemctl} edit {name}: [Service] {setting}={value}{each}{notes}");
     Some(match container {
         Some(container) => format!("in container {container}: {edit}"),
         None => edit,
@@ -494,10 +524,14 @@ fn from_above(
         "it is inherited from {has} in {}: all that it starts has the same",
         set.file.display()
     );
-    let own = edit_file(set, service, target, hard, sources);
     let above = sources.above.as_ref();
-    let hidden = above.and_then(|above| above.hidden.as_deref());
-    let edit = own.or_else(|| edit(service, NPROC, target, hard, (hidden, sources.nixos)));
+    let known = Known {
+        hidden: above.and_then(|above| above.hidden.as_deref()),
+        place: above.map(|above| &above.place),
+        nixos: sources.nixos,
+    };
+    let own = edit_file(set, service, target, hard, known);
+    let edit = own.or_else(|| edit(service, NPROC, target, hard, known));
     (edit.unwrap_or_default(), note)
 }
 
@@ -507,14 +541,13 @@ fn edit_file(
     service: &Service,
     target: Target,
     hard: Option<Option<u64>>,
-    sources: &Sources,
+    known: Known<'_>,
 ) -> Option<String> {
     let line = Line {
         unit: &service.name,
-        user: service.user,
+        manager: manager(service, known),
         setting: NPROC,
         value: prlimit::with_hard(target, hard),
-        nixos: sources.nixos,
     };
     edit_later(&set.file, "override.conf", "edit", &line)
 }

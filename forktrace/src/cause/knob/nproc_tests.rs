@@ -160,9 +160,18 @@ fn a_unit_by_its_file_its_manager_or_perhaps() {
     let knob = at(user, sources.clone());
     assert!(
         knob.lasting
-            .starts_with("systemctl --user edit x.service: "),
+            .starts_with("sudo -u '#7' XDG_RUNTIME_DIR=/run/user/7 systemctl --user edit x.service: "),
         "{knob:?}"
     );
+    assert!(!knob.lasting.contains("as uid 7"), "{knob:?}");
+    let inner = at(&format!("/lxc.payload.c1{user}"), sources.clone());
+    assert!(
+        inner
+            .lasting
+            .starts_with("in container c1: systemctl --user edit x.service: "),
+        "{inner:?}"
+    );
+    assert!(inner.lasting.contains("(as uid 7; more than"), "{inner:?}");
     let knob = at("/lxc.payload.c1/system.slice/x.service", sources);
     assert!(
         knob.lasting
@@ -318,6 +327,7 @@ fn above(name: &str, limit: Option<&str>) -> Option<Above> {
         },
         limit: limit.map(|value| assignment(value, "/etc/systemd/system/a.service.d/b.conf")),
         hidden: None,
+        place: UnitPlace::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cause::{
-        knob::{later::folder, target::Target},
+        knob::{manager::Manager, target::Target},
         words::shell_word,
     },
     host::{
@@ -75,17 +75,17 @@ pub(in crate::cause::knob) fn incus(name: &str, key: &str, target: &str) -> Opti
 /// BuildKit itself gives a step no limit of tasks (executor/oci/spec_linux.go).
 pub(super) fn build_step(
     unit: Option<&str>,
-    user: Option<u32>,
+    manager: Manager<'_>,
     setting: &Setting,
     target: Target,
     says: Option<&UnitLimit>,
 ) -> String {
-    let folder = folder(user);
+    let (folder, systemctl) = (manager.folder(), manager.systemctl());
     let is_tasks = setting.property == TASKS.property;
     let default = says.filter(|says| is_tasks && says.setting == "DefaultTasksMax");
     match (unit, default) {
         (Some(_), Some(says)) => format!(
-            "{folder}/docker-.scope.d/10-tasks.conf: [Scope] TasksMax={target}, then systemctl \
+            "{folder}/docker-.scope.d/10-tasks.conf: [Scope] TasksMax={target}, then {systemctl} \
              daemon-reload, for each build step and container of Docker's that is started then and has no \
              limit of its own: it is systemd's {}={}, BuildKit sets none",
             says.setting, says.text

@@ -3,7 +3,8 @@
 use super::{MEMORY, Setting, WHERE_SET_UP};
 use crate::{
     cause::{
-        knob::{later::folder, target::Target},
+        Context,
+        knob::{manager::Manager, target::Target},
         words::shell_word,
     },
     host::{identity, setter, unit_files, unit_limits::UnitLimit},
@@ -26,16 +27,16 @@ fn quota_group(unit: &str) -> Option<String> {
 /// A unit of systemd, the system's or a user's.
 pub(super) fn at_home(
     name: &str,
-    user: Option<u32>,
+    manager: Manager<'_>,
     setting: &Setting,
     target: Target,
-    says: Option<&UnitLimit>,
+    context: &Context,
 ) -> String {
     let Some(word) = shell_word(name) else {
         return WHERE_SET_UP.to_owned();
     };
     let Setting { property, snap, .. } = setting;
-    if let (Some(group), None) = (quota_group(name), user) {
+    if let (Some(group), None) = (quota_group(name), manager.user) {
         // strutil/size.go `ParseByteSize`: bytes are written with their unit.
         let unit = match setting.property == MEMORY.property {
             true => "B",
@@ -43,17 +44,14 @@ pub(super) fn at_home(
         };
         return format!("snap set-quota {group} {snap}={target}{unit}");
     }
-    let set = match user {
-        Some(uid) => {
-            format!("systemctl --user set-property {word} {property}={target} (as uid {uid}")
-        }
-        None => format!("systemctl set-property {word} {property}={target}"),
-    };
-    match (next_ones(name, user, setting, target, says), user) {
-        (Some(next), Some(_)) => format!("{set}; until it ends; for the next ones: {next})"),
-        (Some(next), None) => format!("{set} (until it ends; for the next ones: {next})"),
-        (None, Some(_)) => format!("{set})"),
-        (None, None) => set,
+    let systemctl = manager.systemctl();
+    let set = format!("{systemctl} set-property {word} {property}={target}");
+    let next = next_ones(name, manager, setting, target, context);
+    let next = next.map(|next| format!("until it ends; for the next ones: {next}"));
+    let notes: Vec<String> = manager.caller().into_iter().chain(next).collect();
+    match notes.is_empty() {
+        true => set,
+        false => format!("{set} ({})", notes.join("; ")),
     }
 }
 
@@ -74,17 +72,19 @@ const MAKERS: [(&str, &str); 10] = [
 /// Of a unit that goes when what is in it ends: how those that come have more.
 fn next_ones(
     unit: &str,
-    user: Option<u32>,
+    manager: Manager<'_>,
     setting: &Setting,
     target: Target,
-    says: Option<&UnitLimit>,
+    context: &Context,
 ) -> Option<String> {
     let Setting { property, .. } = setting;
+    let Manager { user, .. } = manager;
+    let says = context.unit_limit.as_ref();
     let (stem, kind) = unit.rsplit_once('.')?;
     let is_scope = kind == "scope";
     if let Some(template) = setter::of_connection(unit) {
         let file = shell_word(&format!("{template}.d"))?;
-        let folder = folder(user);
+        let folder = manager.folder();
         return Some(format!(
             "{folder}/{file}/: [Service] {property}={target}, of each connection's"
         ));
@@ -105,7 +105,7 @@ fn next_ones(
         return None;
     }
     if let Some(app) = stem.strip_prefix("snap.") {
-        return of_snap(app, user, setting, target);
+        return of_snap(app, manager, setting, target);
     }
     // The limit is an option of its own, which it writes into the cgroup as well.
     let by_option = ["apptainer", "singularity"];
@@ -142,19 +142,19 @@ fn next_ones(
             .map_or(*start, |(name, _)| &stem[..=name.len()]),
         false => start,
     };
-    of_prefix(prefix, maker, user, setting, target)
+    of_prefix(prefix, maker, manager, setting, target)
 }
 
 /// Drop-ins of a dashed prefix are for all of that name (systemd.unit(5)).
 fn of_prefix(
     prefix: &str,
     maker: &str,
-    user: Option<u32>,
+    manager: Manager<'_>,
     setting: &Setting,
     target: Target,
 ) -> Option<String> {
     let Setting { property, .. } = setting;
-    let folder = folder(user);
+    let folder = manager.folder();
     let file = shell_word(&format!("{prefix}.scope.d"))?;
     Some(format!(
         "{folder}/{file}/: [Scope] {property}={target}, of what {maker} starts"
@@ -163,11 +163,16 @@ fn of_prefix(
 
 /// `snap.NAME.APP-UUID.scope` (sandbox/cgroup/tracking.go), `snap.NAME.APP.UUID.scope` before. Quota
 /// groups are of services, and have limits of their own.
-fn of_snap(app: &str, user: Option<u32>, setting: &Setting, target: Target) -> Option<String> {
+fn of_snap(
+    app: &str,
+    manager: Manager<'_>,
+    setting: &Setting,
+    target: Target,
+) -> Option<String> {
     let (name, _) = app.split_once('-')?;
     let is_id = |part: &str| part.len() == 8 && part.bytes().all(|b| b.is_ascii_hexdigit());
     match name.rsplit('.').next().is_some_and(is_id) {
         true => Some("snapd makes the scope, without a limit of its own".to_owned()),
-        false => of_prefix(&format!("snap.{name}-"), "snapd", user, setting, target),
+        false => of_prefix(&format!("snap.{name}-"), "snapd", manager, setting, target),
     }
 }

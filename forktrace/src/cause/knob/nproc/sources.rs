@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::host::{
-    docker::Creator, lineage::Member, openrc, pam_limits, process::Bounds, setter::Service,
-    shell_files, unit_files::Assignment,
+    docker::Creator, lineage::Member, openrc, pam_limits, process::Bounds, setter::Service, shell_files,
+    unit_files::Assignment, unit_limits::UnitPlace,
 };
 
 /// What is read for it.
@@ -53,6 +53,8 @@ pub struct UnitSays {
     pub becomes_user: bool,
     /// The drop-in that `systemctl edit` would hide from it ([`crate::host::unit_files`]).
     pub hidden: Option<PathBuf>,
+    /// What is known of the unit itself.
+    pub place: UnitPlace,
 }
 
 /// A service that others have their limits from.
@@ -64,4 +66,6 @@ pub struct Above {
     pub limit: Option<Assignment>,
     /// As of [`UnitSays`].
     pub hidden: Option<PathBuf>,
+    /// As of [`UnitSays`].
+    pub place: UnitPlace,
 }
