@@ -93,7 +93,8 @@ pub(super) fn unescape_cgroup(component: &str) -> &str {
     component.strip_prefix('_').unwrap_or(component)
 }
 
-pub(super) fn user_manager(unit: &str) -> Option<u32> {
+/// The uid of the user whose manager this unit is.
+pub fn user_manager(unit: &str) -> Option<u32> {
     let uid = unit.strip_prefix("user@")?.strip_suffix(".service")?;
     uid.parse().ok()
 }

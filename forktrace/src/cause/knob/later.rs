@@ -7,7 +7,7 @@ use super::{manager::Manager, nixos};
 use crate::{
     cause::words::shell_word,
     host::{
-        setter,
+        identity, setter,
         unit_files::{counts_after, section, shared_by},
     },
 };
@@ -35,7 +35,28 @@ impl Line<'_> {
     }
 
     fn reload(&self) -> String {
-        format!("{} daemon-reload", self.manager.systemctl())
+        format!(
+            "{} daemon-reload{}",
+            self.manager.systemctl(),
+            self.from_when()
+        )
+    }
+
+    /// From when on a limit of processes counts: systemd gives it to what it starts (src/core/exec-invoke.c
+    /// `exec_invoke`, `setrlimit_closest_all`). Limits of the cgroup count at once.
+    pub(super) fn from_when(&self) -> &'static str {
+        let Self { unit, manager, .. } = self;
+        let is_template = unit.contains("@.");
+        match self.setting.starts_with("Limit") {
+            false => "",
+            true if is_template || setter::of_connection(unit).is_some() => {
+                ", for connections that are made then"
+            }
+            true if manager.user.is_none() && identity::user_manager(unit).is_some() => {
+                ", for its next start, which ends all that it runs"
+            }
+            true => ", for its next start",
+        }
     }
 
     /// A drop-in that counts after `other`, which stays as it is.
@@ -124,6 +145,33 @@ mod tests {
             },
             setting: "TasksMax",
             value: "620".to_owned(),
+        }
+    }
+
+    /// What a process has it keeps, unless somebody changes it in the process.
+    #[test]
+    fn a_limit_of_processes_is_for_what_is_started() {
+        for (unit, user, when) in [
+            ("x.service", None, ", for its next start"),
+            ("x.service", Some(7), ", for its next start"),
+            (
+                "user@7.service",
+                None,
+                ", for its next start, which ends all that it runs",
+            ),
+            ("sshd@.service", None, ", for connections that are made then"),
+            (
+                "sshd@5-192.0.2.1:22-198.51.100.7:4242.service",
+                None,
+                ", for connections that are made then",
+            ),
+        ] {
+            let of = |setting| {
+                let line = line(unit, user);
+                Line { setting, ..line }.from_when()
+            };
+            assert_eq!(of("LimitNPROC"), when, "{unit}");
+            assert_eq!(of("TasksMax"), "", "{unit}");
         }
     }
 

@@ -24,6 +24,7 @@ use crate::{
     cause::{Subject, words::shell_word},
     host::{
         docker::Creator,
+        identity,
         lineage::Member,
         pam_limits::{self, Which},
         setter::{self, Runtime, Scheduler, Service},
@@ -176,7 +177,7 @@ fn of_origin(
         }
         Origin::Slurmd => {
             let text = format!(
-                "systemctl edit slurmd.service: [Service] {NPROC}={}, and slurm.conf: \
+                "systemctl edit slurmd.service: [Service] {NPROC}={}, for its next start, and slurm.conf: \
                  PropagateResourceLimitsExcept=NPROC (slurmd has this limit as well: jobs have theirs from \
                  it, or from who has submitted them)",
                 prlimit::with_hard(target, hard)
@@ -297,20 +298,25 @@ fn edit(
     if let Some(text) = hidden.and_then(|hidden| edit_beside(hidden, &line)) {
         return Some(text);
     }
-    let name = shell_word(name)?;
-    let each = match template {
-        Some(_) => ", of each connection's",
-        None => "",
-    };
+    let word = shell_word(name)?;
+    let when = line.from_when();
+    // A restart that ends a user's session, or that needs the user's manager again, isn't proposed.
+    let restart = template.is_none() && user.is_none() && identity::user_manager(name).is_none();
     let most =
         user.map(|uid| format!("more than the hard limit of user@{uid}.service it can't have"));
-    let notes: Vec<String> = manager.caller().into_iter().chain(most).collect();
+    let restart = restart.then(|| format!("systemctl restart {word}"));
+    let notes: Vec<String> = manager
+        .caller()
+        .into_iter()
+        .chain(most)
+        .chain(restart)
+        .collect();
     let notes = match notes.is_empty() {
         true => String::new(),
         false => format!(" ({})", notes.join("; ")),
     };
     let systemctl = manager.systemctl();
-    let edit = format!("{systemctl} edit {name}: [Service] {setting}={value}{each}{notes}");
+    let edit = format!("{systemctl} edit {word}: [Service] {setting}={value}{when}{notes}");
     Some(match container {
         Some(container) => format!("in container {container}: {edit}"),
         None => edit,

@@ -81,6 +81,13 @@ fn knob_at(
 const SERVICE: &str = "/system.slice/x.service";
 const SESSION: &str = "/user.slice/user-112.slice/session-1.scope";
 
+/// That unit's own drop-in.
+fn edited(value: &str) -> String {
+    format!(
+        "systemctl edit x.service: [Service] LimitNPROC={value}, for its next start (systemctl restart x.service)"
+    )
+}
+
 #[test]
 fn a_line_of_limits_d() {
     let sources = Sources {
@@ -139,7 +146,7 @@ fn a_unit_by_its_file_its_manager_or_perhaps() {
     let knob = at(SERVICE, sources.clone());
     assert_eq!(
         knob.lasting,
-        "systemctl edit x.service: [Service] LimitNPROC=100:2000"
+        edited("100:2000")
     );
     assert!(knob.notes[0].contains("/etc/systemd/system/x.service"));
     sources.unit = says(None);
@@ -366,7 +373,7 @@ fn a_drop_in_that_counts_after_systemctl_edits() {
         };
         knob_of(SERVICE, Operation::Process, &sources).lasting
     };
-    let edit = "systemctl edit x.service: [Service] LimitNPROC=100";
+    let edit = edited("100");
     assert_eq!(of("/etc/systemd/system/x.service.d/90-x.conf"), edit);
     assert_eq!(of("/etc/systemd/system/x.service.d/override.conf"), edit);
     let later = "/etc/systemd/system/x.service.d/security.conf";
@@ -439,7 +446,8 @@ fn what_another_service_has() {
     let knob = knob_of(&unit, Operation::Process, &sources);
     assert_eq!(
         knob.lasting,
-        "systemctl edit user@112.service: [Service] LimitNPROC=100:2000"
+        "systemctl edit user@112.service: [Service] LimitNPROC=100:2000, for its next start, which ends all \
+         that it runs"
     );
     assert_eq!(
         knob.notes,
@@ -551,7 +559,7 @@ fn a_job_has_it_from_slurm_or_lowers_its_own() {
     ]);
     assert!(
         of(&daemons).starts_with(
-            "systemctl edit slurmd.service: [Service] LimitNPROC=100:2000, and slurm.conf: \
+            "systemctl edit slurmd.service: [Service] LimitNPROC=100:2000, for its next start, and slurm.conf: \
              PropagateResourceLimitsExcept=NPROC"
         ),
         "{}",
@@ -656,14 +664,14 @@ fn a_process_that_has_ended() {
     let knob = knob_of(SERVICE, Operation::Process, &sources);
     assert_eq!(
         knob.lasting,
-        "systemctl edit x.service: [Service] LimitNPROC=100:900"
+        edited("100:900")
     );
     assert_eq!(knob.now.as_deref(), Some("prlimit --pid 500 --nproc=100:"));
     sources.unit = says(Some("40"));
     let knob = knob_of(SERVICE, Operation::Process, &sources);
     assert_eq!(
         knob.lasting,
-        "systemctl edit x.service: [Service] LimitNPROC=100"
+        edited("100")
     );
     sources.unit = None;
     sources.lineage.truncate(2);
@@ -857,7 +865,7 @@ fn the_hard_limit_of_a_process_that_has_ended() {
     let of = |sources: &Sources| knob_of(SERVICE, Operation::Process, sources).lasting;
     assert_eq!(
         of(&sources),
-        "systemctl edit x.service: [Service] LimitNPROC=100:2000"
+        edited("100:2000")
     );
     let told = |sources: &Sources| {
         let notes = knob_of(SERVICE, Operation::Process, sources).notes;
@@ -869,7 +877,7 @@ fn the_hard_limit_of_a_process_that_has_ended() {
     sources.lineage.remove(1);
     assert_eq!(
         of(&sources),
-        "systemctl edit x.service: [Service] LimitNPROC=100"
+        edited("100")
     );
     assert!(told(&sources));
 }
@@ -912,7 +920,7 @@ fn what_systemctl_edit_would_hide_from_an_instance() {
     let of = |sources: &Sources| knob_of(CLUSTER, Operation::Process, sources).lasting;
     let beside = format!(
         "/etc/systemd/system/postgresql@15-main.service.d/zz-LimitNPROC.conf: [Service] \
-         LimitNPROC=100:2000, then systemctl daemon-reload (systemctl edit would hide {template} from this \
+         LimitNPROC=100:2000, then systemctl daemon-reload, for its next start (systemctl edit would hide {template} from this \
          unit, with all that it says)"
     );
     assert_eq!(of(&sources), beside);
@@ -923,7 +931,8 @@ fn what_systemctl_edit_would_hide_from_an_instance() {
     sources.unit.as_mut().unwrap().hidden = None;
     assert_eq!(
         of(&sources),
-        "systemctl edit postgresql@15-main.service: [Service] LimitNPROC=100:2000"
+        "systemctl edit postgresql@15-main.service: [Service] LimitNPROC=100:2000, for its next start \
+         (systemctl restart postgresql@15-main.service)"
     );
     // A user's manager is an instance, too.
     let manager = "/user.slice/user-112.slice/user@112.service";
@@ -961,7 +970,7 @@ fn a_service_of_one_connection() {
     };
     assert_eq!(
         knob_of(SSH, Operation::Process, &sources).lasting,
-        "systemctl edit sshd@.service: [Service] LimitNPROC=100:2000, of each connection's"
+        "systemctl edit sshd@.service: [Service] LimitNPROC=100:2000, for connections that are made then"
     );
 }
 
