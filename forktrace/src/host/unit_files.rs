@@ -92,7 +92,7 @@ pub fn has_part(file: &Path, is: impl Fn(&str) -> bool) -> bool {
 }
 
 /// The template's name of an instance; `None` for what is none.
-fn template(unit: &str) -> Option<String> {
+pub fn template(unit: &str) -> Option<String> {
     let (name, instance) = unit.split_once('@')?;
     let (_, kind) = instance.rsplit_once('.')?;
     Some(format!("{name}@.{kind}"))
@@ -161,6 +161,14 @@ impl UnitFiles {
             root,
             links: Arc::default(),
         }
+    }
+
+    /// Whether the unit is one that something has started without a file (systemd-run, a desktop, dbus-broker):
+    /// all that is set of it, by `systemctl set-property` too, goes when it ends (src/core/unit.c
+    /// `unit_make_transient`, `unit_drop_in_dir`).
+    pub fn is_transient(&self, unit: &str) -> bool {
+        let mut folders = self.units.iter();
+        folders.any(|folder| folder.ends_with("systemd/transient") && folder.join(unit).is_file())
     }
 
     /// Whether the unit has a file, its own or its template's.

@@ -48,6 +48,8 @@ impl UnitLimit {
 pub struct UnitPlace {
     /// The home of the user whose manager has it.
     pub home: Option<PathBuf>,
+    /// See [`UnitFiles::is_transient`].
+    pub is_transient: bool,
 }
 
 /// What is known of a unit, and of one of its limits.
@@ -142,7 +144,10 @@ impl UnitLimits {
                     false => tasks(files, unit),
                     true => memory_of(files, unit),
                 },
-                place: UnitPlace { home },
+                place: UnitPlace {
+                    is_transient: files.is_transient(unit),
+                    home,
+                },
             }
         })
     }
@@ -405,6 +410,9 @@ mod tests {
         let roots = place(&manager.replace('7', "0")).home;
         assert!(roots.is_some_and(|home| home.starts_with("/root")));
         assert_eq!(place("/a.service"), UnitPlace::default());
+        // Whoever says its limit.
+        put("run/systemd/transient/d.service", "[Service]\n");
+        assert!(place("/d.service").is_transient);
         // Elsewhere the files are not those of who set the limit.
         let elsewhere = Hierarchies::from_mountinfo(b"", false);
         assert_eq!(new().of(Resource::Pids, "/a.service", 1, &elsewhere), None);

@@ -291,7 +291,10 @@ fn of_unit(name: &str, user: Option<u32>, uid: u32) -> Sources {
         becomes_user: user.is_none()
             && files.of_unit(name, "PAMName").is_none()
             && files.of_unit(name, "User").is_some_and(becomes),
-        place: UnitPlace { home },
+        place: UnitPlace {
+            is_transient: files.is_transient(name),
+            home,
+        },
     });
     sources.manager = files.of_manager("DefaultLimitNPROC");
     sources

@@ -214,7 +214,8 @@ fn at_home(
                 None => Some(says)
                     .filter(|_| setting.property == TASKS.property)
                     .and_then(|says| {
-                        default_of_pods(unit.as_deref(), pod.as_deref(), *runtime, target, says)
+                        let unit = (unit.as_deref(), manager(None));
+                        default_of_pods(unit, pod.as_deref(), *runtime, target, says)
                     })
                     .unwrap_or_else(|| {
                         let which = Which {

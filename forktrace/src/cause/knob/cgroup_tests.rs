@@ -37,8 +37,8 @@ fn in_the_words_of_the_owner() {
         (
             "/user.slice/user-7.slice/session-3.scope",
             "systemctl set-property session-3.scope TasksMax=4096 (until it ends; for the next \
-             ones: /etc/systemd/system/session-.scope.d/: [Scope] TasksMax=4096, of what logind \
-             starts)",
+             ones: /etc/systemd/system/session-.scope.d/: [Scope] TasksMax=4096, then systemctl \
+             daemon-reload, for what logind starts then)",
         ),
         (
             "/system.slice/run-r12.scope",
@@ -185,6 +185,45 @@ fn a_transient_unit_is_started_with_another() {
     );
 }
 
+/// What is set of such a unit goes with it, whoever says its limit.
+#[test]
+fn a_transient_unit_with_the_managers_default() {
+    let of = |path: &str| {
+        let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+        let says = UnitLimit {
+            setting: "DefaultTasksMax",
+            text: "15%".to_owned(),
+            file: None,
+            today: Some(512),
+        };
+        let context = Context {
+            unit: UnitPlace {
+                is_transient: true,
+                ..UnitPlace::default()
+            },
+            ..context(says)
+        };
+        lasting(&limit, &TASKS, 4096.into(), &context)
+    };
+    assert_eq!(
+        of("/system.slice/backup.service"),
+        "systemctl set-property backup.service TasksMax=4096 (until it ends; for the next ones: systemd-run \
+         --unit=backup -p TasksMax=4096)"
+    );
+    let manager = "/user.slice/user-7.slice/user@7.service/app.slice";
+    let told = of(&format!("{manager}/app-org.x.y@0a1b.service"));
+    assert!(
+        told.contains(
+            "(until it ends; for the next ones: ~/.config/systemd/user/app-org.x.y@.service.d/: [Service] \
+             TasksMax=4096, then sudo"
+        ),
+        "{told}"
+    );
+    assert!(told.ends_with("daemon-reload, for what is started then)"));
+    assert!(of("/system.slice/dbus-:1.2-x@0.service").contains("system/dbus-:1.2-x@.service.d/: "));
+    assert!(!of("/system.slice/a.slice").contains("until"));
+}
+
 /// A pod's container that nobody has given a limit has the one of each scope: podPidsLimit isn't it.
 #[test]
 fn what_systemd_gives_a_pods_container_by_itself() {
@@ -237,8 +276,8 @@ fn a_build_step_has_what_each_scope_has() {
     let told = of(scope, "DefaultTasksMax");
     assert!(
         told.starts_with(
-            "/etc/systemd/system/docker-.scope.d/10-tasks.conf: [Scope] TasksMax=20000, then systemctl \
-             daemon-reload, for each build step"
+            "/etc/systemd/system/docker-.scope.d/: [Scope] TasksMax=20000, then systemctl daemon-reload, for each \
+             build step"
         ),
         "{told}"
     );
@@ -483,7 +522,7 @@ fn each_level_of_real_paths() {
         // A user's own.
         (
             format!("{user}/app.slice/app-flatpak-org.x.Y-77.scope"),
-            "~/.config/systemd/user/app-flatpak-org.x.Y-.scope.d/: [Scope] TasksMax=4096, of what Flatpak",
+            "~/.config/systemd/user/app-flatpak-org.x.Y-.scope.d/: [Scope] TasksMax=4096, then sudo",
             "as uid 7",
         ),
         (
@@ -503,7 +542,7 @@ fn each_level_of_real_paths() {
         ),
         (
             format!("{user}/app.slice/snap.x.y-{POD}.scope"),
-            "~/.config/systemd/user/snap.x.y-.scope.d/: [Scope] TasksMax=4096, of what snapd",
+            "~/.config/systemd/user/snap.x.y-.scope.d/: [Scope] TasksMax=4096, then sudo",
             "set-quota",
         ),
         (
@@ -723,8 +762,8 @@ fn a_service_of_one_connection() {
     assert_eq!(
         told,
         "systemctl set-property sshd@5-192.0.2.1:22-198.51.100.7:4242.service TasksMax=4096 (until it \
-         ends; for the next ones: /etc/systemd/system/sshd@.service.d/: [Service] TasksMax=4096, of each \
-         connection's)"
+         ends; for the next ones: /etc/systemd/system/sshd@.service.d/: [Service] TasksMax=4096, then \
+         systemctl daemon-reload, for connections that are made then)"
     );
     let cluster = command(
         "/system.slice/system-postgresql.slice/postgresql@15-main.service",
@@ -911,7 +950,10 @@ fn a_users_unit_is_set_in_the_users_home() {
         let home = Some("/home/ann".into());
         let context = Context {
             unit_limit: says,
-            unit: UnitPlace { home },
+            unit: UnitPlace {
+                home,
+                ..UnitPlace::default()
+            },
             ..Context::default()
         };
         lasting(&limit, &TASKS, 4096.into(), &context)

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, path::Path};
 
-use crate::cause::words::shell_word;
+use crate::{cause::words::shell_word, host::unit_files::section};
 
 /// Whose it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +47,19 @@ impl Manager<'_> {
             Some(home) => format!("{home}/.config/systemd/user").into(),
             None => "~/.config/systemd/user".into(),
         }
+    }
+
+    /// A drop-in for units that have another name each time: of their template, or of a prefix (`session-.scope`). A
+    /// folder that is new isn't looked at before a reload (src/shared/dropin.c `unit_file_find_dirs`, by
+    /// the manager's `unit_path_cache`).
+    pub(super) fn drop_in(self, name: &str, setting: &str, value: &str) -> Option<String> {
+        let section = section(name)?;
+        let folder = shell_word(&format!("{name}.d"))?;
+        Some(format!(
+            "{}/{folder}/: [{section}] {setting}={value}, then {} daemon-reload",
+            self.folder(),
+            self.systemctl()
+        ))
     }
 }
 

@@ -231,11 +231,20 @@ pub(crate) fn edit_unit(
     sources: &Sources,
 ) -> Option<String> {
     let service = unit(subject)?;
-    // Gone when it ends, and its drop-ins with it.
-    if setter::is_of_systemd_run(&service.name) {
-        return started_anew(subject, setting, &prlimit::with_hard(target, hard));
+    let known = known(sources);
+    let is_transient = known.place.is_some_and(|place| place.is_transient);
+    // Gone when it ends, and its drop-ins with it, but for those of its template.
+    if is_transient || setter::is_of_systemd_run(&service.name) {
+        let value = prlimit::with_hard(target, hard);
+        let template = unit_files::template(&service.name).filter(|_| is_transient);
+        let drop_in = template
+            .and_then(|template| manager(&service, known).drop_in(&template, setting, &value));
+        return match drop_in {
+            Some(drop_in) => Some(format!("{drop_in}, for what is started then")),
+            None => started_anew(subject, setting, &value),
+        };
     }
-    edit(&service, setting, target, hard, known(sources))
+    edit(&service, setting, target, hard, known)
 }
 
 /// What is known of a service of the host.

@@ -622,6 +622,39 @@ fn a_transient_unit_is_asked_for_anew() {
     );
 }
 
+/// KDE's, of which each has another name, and whatever else has no file of its own.
+#[test]
+fn a_transient_unit_that_has_the_limit_from_its_manager() {
+    let of = |path: &str| {
+        let sources = Sources {
+            lineage: vec![
+                member(812, "x", 40, path),
+                member(1, "systemd", 2800, "/init.scope"),
+            ],
+            unit: Some(UnitSays {
+                place: UnitPlace {
+                    home: Some(PathBuf::from("/home/ann")),
+                    is_transient: true,
+                },
+                ..UnitSays::default()
+            }),
+            manager: Some(assignment("40", "/etc/systemd/user.conf")),
+            ..Sources::default()
+        };
+        knob_of(path, Operation::Process, &sources).lasting
+    };
+    let manager = "/user.slice/user-7.slice/user@7.service/app.slice";
+    assert_eq!(
+        of(&format!("{manager}/app-org.x.y@0a1b.service")),
+        "/home/ann/.config/systemd/user/app-org.x.y@.service.d/: [Service] LimitNPROC=100:2000, then sudo -u \
+         '#7' XDG_RUNTIME_DIR=/run/user/7 systemctl --user daemon-reload, for what is started then"
+    );
+    assert_eq!(
+        of("/system.slice/backup.service"),
+        "what starts backup.service anew asks for it: systemd-run -p LimitNPROC=100:2000"
+    );
+}
+
 /// Who has started it, and with which limit, can't be seen any more.
 #[test]
 fn a_process_that_was_adopted() {

@@ -341,6 +341,35 @@ fn a_unit_by_another_name() {
     }
 }
 
+#[test]
+fn units_that_something_has_started_without_a_file() {
+    let root = Root::new(
+        "transient",
+        &[
+            ("run/systemd/transient/backup.service", "[Service]\n"),
+            ("run/systemd/transient/y.service.d/a.conf", "[Service]\n"),
+            (
+                "run/user/7/systemd/transient/app-x@0a.service",
+                "[Service]\n",
+            ),
+            ("etc/systemd/system/x.service", "[Service]\n"),
+        ],
+    );
+    let system = UnitFiles::new(root.0.clone());
+    for (unit, is_transient) in [
+        ("backup.service", true),
+        ("x.service", false),
+        ("y.service", false),
+        ("app-x@0a.service", false),
+    ] {
+        assert_eq!(system.is_transient(unit), is_transient, "{unit}");
+    }
+    let of_user = |uid| UnitFiles::of_user(root.0.clone(), uid, Some(Path::new("/home/ann")));
+    assert!(of_user(7).is_transient("app-x@0a.service"));
+    assert!(!of_user(8).is_transient("app-x@0a.service"));
+    assert!(!of_user(7).is_transient("backup.service"));
+}
+
 /// src/shared/dropin.c `unit_file_find_dropin_paths`: the folder decides before the name does.
 #[test]
 fn an_administrators_drop_in_for_many_counts_before_a_packages_for_one() {

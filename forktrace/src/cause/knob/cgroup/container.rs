@@ -80,14 +80,13 @@ pub(super) fn build_step(
     target: Target,
     says: Option<&UnitLimit>,
 ) -> String {
-    let (folder, systemctl) = (manager.folder(), manager.systemctl());
+    let drop_in = manager.drop_in("docker-.scope", TASKS.property, &target.to_string());
     let is_tasks = setting.property == TASKS.property;
     let default = says.filter(|says| is_tasks && says.setting == "DefaultTasksMax");
-    match (unit, default) {
-        (Some(_), Some(says)) => format!(
-            "{folder}/docker-.scope.d/10-tasks.conf: [Scope] TasksMax={target}, then {systemctl} \
-             daemon-reload, for each build step and container of Docker's that is started then and has no \
-             limit of its own: it is systemd's {}={}, BuildKit sets none",
+    match (unit.and(drop_in), default) {
+        (Some(drop_in), Some(says)) => format!(
+            "{drop_in}, for each build step and container of Docker's that is started then and has no limit of \
+             its own: it is systemd's {}={}, BuildKit sets none",
             says.setting, says.text
         ),
         _ => by_whom(
@@ -119,7 +118,7 @@ pub(super) fn started_by(service: &str, setting: &Setting, target: Target) -> St
 /// scope has (runc: libcontainer/cgroups/systemd), however many the pod may have. CRI-O has a setting
 /// for it.
 pub(super) fn default_of_pods(
-    unit: Option<&str>,
+    (unit, manager): (Option<&str>, Manager<'_>),
     pod: Option<&str>,
     runtime: Runtime,
     target: Target,
@@ -131,10 +130,10 @@ pub(super) fn default_of_pods(
     }
     match says {
         Some(says) if says.setting == "DefaultTasksMax" => {
-            let folder = shell_word(&format!("{prefix}-.scope.d"))?;
+            let name = format!("{prefix}-.scope");
+            let drop_in = manager.drop_in(&name, TASKS.property, &target.to_string())?;
             Some(format!(
-                "/etc/systemd/system/{folder}/: [Scope] TasksMax={target}, then systemctl daemon-reload, \
-                 for each container of the node that is started then: it is systemd's {}={}, neither \
+                "{drop_in}, for each container of the node that is started then: it is systemd's {}={}, neither \
                  kubelet nor the runtime has set a limit",
                 says.setting, says.text
             ))

@@ -7,12 +7,13 @@ use crate::{
         knob::{manager::Manager, target::Target},
         words::shell_word,
     },
-    host::{identity, setter, unit_files, unit_limits::UnitLimit},
+    host::{identity, setter, unit_files},
 };
 
-fn is_transient(says: Option<&UnitLimit>) -> bool {
+fn is_transient(context: &Context) -> bool {
+    let says = context.unit_limit.as_ref();
     let file = says.and_then(|says| says.file.as_deref());
-    file.is_some_and(unit_files::is_transient)
+    context.unit.is_transient || file.is_some_and(unit_files::is_transient)
 }
 
 /// The quota group of snapd's whose slice this is (snap/quota/quota.go
@@ -63,8 +64,8 @@ const MAKERS: [(&str, &str); 10] = [
     ("app-", "the desktop"),
     ("vte-spawn-", "the terminal"),
     ("tmux-spawn-", "tmux"),
-    ("libpod-conmon-", "Podman, for its monitor"),
-    ("crio-conmon-", "CRI-O, for its monitor"),
+    ("libpod-conmon-", "Podman, for its monitor,"),
+    ("crio-conmon-", "CRI-O, for its monitor,"),
     ("podman-", "Podman"),
     ("machine-", "machined"),
 ];
@@ -82,15 +83,21 @@ fn next_ones(
     let says = context.unit_limit.as_ref();
     let (stem, kind) = unit.rsplit_once('.')?;
     let is_scope = kind == "scope";
+    let drop_in = |name: &str, whose: &str| {
+        let drop_in = manager.drop_in(name, property, &target.to_string())?;
+        Some(format!("{drop_in}, for {whose} then"))
+    };
     if let Some(template) = setter::of_connection(unit) {
-        let file = shell_word(&format!("{template}.d"))?;
-        let folder = manager.folder();
-        return Some(format!(
-            "{folder}/{file}/: [Service] {property}={target}, of each connection's"
-        ));
+        return drop_in(&template, "connections that are made");
     }
     let is_run = setter::is_of_systemd_run(unit);
-    if is_run || is_transient(says) && kind == "service" {
+    let is_transient = kind == "service" && is_transient(context);
+    // `app-NAME@UUID.service` of KDE (KProcessRunner), `dbus-:1.2-NAME@0.service` of dbus-broker: drop-ins of the
+    // template are theirs too.
+    if let Some(template) = unit_files::template(unit).filter(|_| is_transient) {
+        return drop_in(&template, "what is started");
+    }
+    if is_run || is_transient {
         let whose = if user.is_some() { "--user " } else { "" };
         let scope = if is_scope { "--scope " } else { "" };
         let named = match is_run {
@@ -105,7 +112,14 @@ fn next_ones(
         return None;
     }
     if let Some(app) = stem.strip_prefix("snap.") {
-        return of_snap(app, manager, setting, target);
+        // `snap.NAME.APP-UUID.scope` (sandbox/cgroup/tracking.go), `snap.NAME.APP.UUID.scope` before. Quota groups are
+        // of services, and have limits of their own.
+        let (name, _) = app.split_once('-')?;
+        let is_id = |part: &str| part.len() == 8 && part.bytes().all(|b| b.is_ascii_hexdigit());
+        return match name.rsplit('.').next().is_some_and(is_id) {
+            true => Some("snapd makes the scope, without a limit of its own".to_owned()),
+            false => drop_in(&format!("snap.{name}-.scope"), "what snapd starts"),
+        };
     }
     // The limit is an option of its own, which it writes into the cgroup as well.
     let by_option = ["apptainer", "singularity"];
@@ -142,37 +156,6 @@ fn next_ones(
             .map_or(*start, |(name, _)| &stem[..=name.len()]),
         false => start,
     };
-    of_prefix(prefix, maker, manager, setting, target)
-}
-
-/// Drop-ins of a dashed prefix are for all of that name (systemd.unit(5)).
-fn of_prefix(
-    prefix: &str,
-    maker: &str,
-    manager: Manager<'_>,
-    setting: &Setting,
-    target: Target,
-) -> Option<String> {
-    let Setting { property, .. } = setting;
-    let folder = manager.folder();
-    let file = shell_word(&format!("{prefix}.scope.d"))?;
-    Some(format!(
-        "{folder}/{file}/: [Scope] {property}={target}, of what {maker} starts"
-    ))
-}
-
-/// `snap.NAME.APP-UUID.scope` (sandbox/cgroup/tracking.go), `snap.NAME.APP.UUID.scope` before. Quota
-/// groups are of services, and have limits of their own.
-fn of_snap(
-    app: &str,
-    manager: Manager<'_>,
-    setting: &Setting,
-    target: Target,
-) -> Option<String> {
-    let (name, _) = app.split_once('-')?;
-    let is_id = |part: &str| part.len() == 8 && part.bytes().all(|b| b.is_ascii_hexdigit());
-    match name.rsplit('.').next().is_some_and(is_id) {
-        true => Some("snapd makes the scope, without a limit of its own".to_owned()),
-        false => of_prefix(&format!("snap.{name}-"), "snapd", manager, setting, target),
-    }
+    // Drop-ins of a dashed prefix are for all of that name (systemd.unit(5)).
+    drop_in(&format!("{prefix}.scope"), &format!("what {maker} starts"))
 }
