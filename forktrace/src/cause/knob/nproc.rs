@@ -386,10 +386,30 @@ fn pam(
         None => format!(", for the uids {}", line.domain),
     };
     let note = format!(
-        "{} has `{line}`{whose}: it counts from the next login or PAM session (su, cron) on",
-        line.file.display()
+        "{} has `{line}`{whose}: {}",
+        line.file.display(),
+        from_when(subject)
     );
     (text, note)
+}
+
+/// From when on a line of limits.conf counts. A user's manager has its session of PAM's since it was started
+/// (user@.service: PAMName=systemd-user), and each unit of it has its limits from the manager.
+fn from_when(subject: &Subject<'_>) -> String {
+    let uid = subject.caller.uid;
+    if origin::users_manager(subject) != Some(uid) {
+        return "it counts from the next login or PAM session (su, cron) on".to_owned();
+    }
+    let own = unit(subject).filter(|service| service.user.is_some());
+    let own = own.map_or_else(String::new, |service| {
+        format!(
+            "; {NPROC}= of {}, up to the hard limit, counts from its next start on",
+            service.name
+        )
+    });
+    format!(
+        "it counts when user@{uid}.service is started again, which ends all that it runs{own}"
+    )
 }
 
 /// A job's limit can be that of a login on its own host.

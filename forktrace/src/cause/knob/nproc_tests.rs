@@ -105,6 +105,36 @@ fn a_line_of_limits_d() {
     assert!(knob.notes[0].contains("`postgres soft nproc 40`"));
 }
 
+/// What runs in a desktop's session has its limits from the user's manager, which doesn't ask PAM again.
+#[test]
+fn a_line_of_limits_d_that_a_users_manager_has_read() {
+    let of = |uid: u32, path: &str| {
+        let caller = Caller { uid, ..caller() };
+        let sources = Sources {
+            pam: pam(40, Which::Soft),
+            unit: says(None),
+            ..Sources::default()
+        };
+        let knob = knob_for(&caller, path, Operation::Process, &sources);
+        knob.notes[0].clone()
+    };
+    let manager = "/user.slice/user-7.slice/user@7.service";
+    let note = of(7, &format!("{manager}/app.slice/app-gnome-x-9.scope"));
+    let again = "`postgres soft nproc 40`: it counts when user@7.service is started again, which ends all that it \
+                 runs";
+    assert!(note.ends_with(again), "{note}");
+    let note = of(7, &format!("{manager}/app.slice/x.service"));
+    assert!(
+        note.ends_with("; LimitNPROC= of x.service, up to the hard limit, counts from its next start on"),
+        "{note}"
+    );
+    // By su and sudo, and in a session.
+    for path in [format!("{manager}/app.slice/x.service"), SESSION.to_owned()] {
+        let note = of(112, &path);
+        assert!(note.ends_with("the next login or PAM session (su, cron) on"), "{note}");
+    }
+}
+
 /// Nobody else gets more by it.
 #[test]
 fn a_line_for_many_is_left_to_the_others() {

@@ -4,6 +4,7 @@ use super::{Sources, soft};
 use crate::{
     cause::Subject,
     host::{
+        identity,
         lineage::{self, Member},
         openrc, pam_limits,
         setter::{self, Kind, Runtime, Scheduler, Service},
@@ -197,6 +198,13 @@ fn containers(path: &str) -> Vec<Container> {
 /// The service that the caller runs in: one that has LimitNPROC=.
 pub(super) fn unit(subject: &Subject<'_>) -> Option<Service> {
     setter::service(subject.cgroup.path.as_deref()?)
+}
+
+/// The user whose manager has the unit that the caller runs in, of the host.
+pub(super) fn users_manager(subject: &Subject<'_>) -> Option<u32> {
+    let path = subject.cgroup.path.as_deref()?;
+    let mut parts = path.split('/').filter(|_| !setter::of(path).is_in_container());
+    parts.find_map(identity::user_manager)
 }
 
 fn same_unit(member: &Member, path: &str) -> bool {
