@@ -903,8 +903,68 @@ fn a_scope_that_nobody_asks_a_limit_for() {
          no limit)"
     );
     assert!(of(scope, "TasksMax").contains("where what makes the scope asks for its limit"));
+}
+
+/// systemd-system.conf(5): the file that counts needn't be the main one.
+#[test]
+fn the_file_that_has_the_managers_default() {
+    let of = |path: &str, file: Option<&str>, nixos| {
+        let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+        let says = UnitLimit {
+            setting: "DefaultTasksMax",
+            text: "512".to_owned(),
+            file: file.map(Into::into),
+            today: Some(512),
+        };
+        let context = Context {
+            nixos,
+            ..context(says)
+        };
+        let told = lasting(&limit, &TASKS, 4096.into(), &context);
+        let (_, next) = told.split_once("for the next ones: ").unwrap();
+        next.split_once(": it has that").unwrap().0.to_owned()
+    };
+    let scope = "/system.slice/slurmstepd.scope";
     let user = "/user.slice/user-7.slice/user@7.service/app.slice/ptyxis-spawn-1.scope";
-    assert!(of(user, "DefaultTasksMax").contains("/etc/systemd/user.conf"));
+    for (path, file, wanted) in [
+        (
+            scope,
+            Some("/etc/systemd/system.conf.d/50-x.conf"),
+            "DefaultTasksMax= in /etc/systemd/system.conf.d/50-x.conf",
+        ),
+        (
+            scope,
+            Some("/usr/lib/systemd/system.conf.d/50-x.conf"),
+            "DefaultTasksMax= in /etc/systemd/system.conf.d, a file whose name comes after 50-x.conf",
+        ),
+        (
+            scope,
+            Some("/usr/lib/systemd/system.conf"),
+            "DefaultTasksMax= in a file of /etc/systemd/system.conf.d",
+        ),
+        (
+            scope,
+            None,
+            "DefaultTasksMax= in a file of /etc/systemd/system.conf.d",
+        ),
+        (
+            user,
+            Some("/etc/systemd/user.conf"),
+            "DefaultTasksMax= in /etc/systemd/user.conf",
+        ),
+        (
+            user,
+            None,
+            "DefaultTasksMax= in a file of /etc/systemd/user.conf.d",
+        ),
+    ] {
+        assert_eq!(of(path, file, false), wanted);
+    }
+    let nixos = of(scope, Some("/etc/systemd/system.conf"), true);
+    assert!(
+        nixos.contains("systemd.settings.Manager.DefaultTasksMax = \"4096\";"),
+        "{nixos}"
+    );
 }
 
 /// Cgroups are anybody's to name.
@@ -916,6 +976,54 @@ fn no_name_of_a_container_is_a_command() {
         let command = told.split_once("incus config set ").map(|(_, rest)| rest);
         assert!(command.is_none_or(|rest| rest.contains("'p$x'")), "{told}");
     }
+}
+
+/// Nor a folder that drop-ins could be put into, but for those of users.
+#[test]
+fn units_of_another_name_each_time_on_nixos() {
+    let of = |path: &str, setting| {
+        let path = path
+            .replace("P_D", &POD.replace('-', "_"))
+            .replace("ID", ID);
+        let limit = Limit::new(LimitKind::PidsMax, Owner::cgroup(path), Unit::Tasks);
+        let says = UnitLimit {
+            setting,
+            text: "15%".to_owned(),
+            file: None,
+            today: Some(512),
+        };
+        let nixos = Context {
+            nixos: true,
+            ..context(says)
+        };
+        lasting(&limit, &TASKS, 4096.into(), &nixos)
+    };
+    let session = "/user.slice/user-7.slice/session-3.scope";
+    let ssh = "/system.slice/sshd@5-192.0.2.1:22-198.51.100.7:4242.service";
+    let pod = "/kubepods.slice/kubepods-podP_D.slice/cri-containerd-ID.scope";
+    let step = "/system.slice/docker-hswkyb4a5k5khcsbpcuqqgz3z.scope";
+    let told = of(ssh, "DefaultTasksMax");
+    assert!(
+        told.contains("systemd.services.\"sshd@\".serviceConfig.TasksMax = \"4096\"; (of each instance)"),
+        "{told}"
+    );
+    for (path, name) in [
+        (session, "session-.scope"),
+        (pod, "cri-containerd-.scope"),
+        (step, "docker-.scope"),
+    ] {
+        let told = of(path, "DefaultTasksMax");
+        let unit =
+            format!("systemd.units.\"{name}\" = {{ overrideStrategy = \"asDropin\"; text = ");
+        assert!(told.contains(&unit), "{told}");
+        assert!(!told.contains("/etc/"), "{told}");
+    }
+    // A container's systemd is another's.
+    let inner = of(&format!("/lxc.payload.c1{session}"), "DefaultTasksMax");
+    assert!(inner.contains("/etc/systemd/system/session-.scope.d/"), "{inner}");
+    let manager = "/user.slice/user-7.slice/user@7.service/app.slice";
+    let user = of(&format!("{manager}/vte-spawn-1.scope"), "DefaultTasksMax");
+    assert!(user.contains("~/.config/systemd/user/vte-spawn-.scope.d/"), "{user}");
 }
 
 /// Of the host's own files, NixOS has none that could be changed.

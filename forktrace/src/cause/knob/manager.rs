@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, path::Path};
 
+use super::nixos;
 use crate::{cause::words::shell_word, host::unit_files::section};
 
 /// Whose it is.
@@ -54,6 +55,10 @@ impl Manager<'_> {
     /// the manager's `unit_path_cache`).
     pub(super) fn drop_in(self, name: &str, setting: &str, value: &str) -> Option<String> {
         let section = section(name)?;
+        // A user's own folder is the user's there, too.
+        if self.nixos && self.user.is_none() {
+            return Some(nixos::drop_in(name, section, setting, value));
+        }
         let folder = shell_word(&format!("{name}.d"))?;
         Some(format!(
             "{}/{folder}/: [{section}] {setting}={value}, then {} daemon-reload",

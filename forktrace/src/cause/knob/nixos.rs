@@ -33,8 +33,7 @@ pub(super) fn unit(name: &str, user: Option<u32>, setting: &str, value: &str) ->
         Some((template, _)) => (format!("{template}@"), " (of each instance)"),
         None => (stem.to_owned(), ""),
     };
-    // What a string of Nix's would read otherwise.
-    if stem.contains(['"', '\\', '$']) {
+    if !is_plain(&stem) {
         return None;
     }
     let manager = match user {
@@ -44,6 +43,30 @@ pub(super) fn unit(name: &str, user: Option<u32>, setting: &str, value: &str) ->
     Some(format!(
         "{FILE}: {manager}.{all}.\"{stem}\".{section}.{setting} = \"{value}\";{whose}"
     ))
+}
+
+/// A drop-in alone, for units that have no file of NixOS's: it makes one of the unit's text only where it is told so
+/// (nixos/lib/systemd-lib.nix `generateUnits`, `overrideStrategy`).
+pub(super) fn drop_in(name: &str, section: &str, setting: &str, value: &str) -> String {
+    match is_plain(name) {
+        true => format!(
+            "{FILE}: systemd.units.\"{name}\" = {{ overrideStrategy = \"asDropin\"; text = \
+             \"[{section}]\\n{setting}={value}\"; }};"
+        ),
+        false => format!("{FILE}: [{section}] {setting}={value} of a drop-in"),
+    }
+}
+
+/// What the manager gives units by itself.
+pub(super) fn of_manager(setting: &str, value: &str) -> String {
+    format!(
+        "{FILE}: systemd.settings.Manager.{setting} = \"{value}\"; (before 25.11: a line of systemd.extraConfig)"
+    )
+}
+
+/// Whether a string of Nix's has a name as it is.
+fn is_plain(name: &str) -> bool {
+    !name.contains(['"', '\\', '$'])
 }
 
 #[cfg(test)]
@@ -75,6 +98,16 @@ mod tests {
             of("x.service", Some(7))
                 .unwrap()
                 .contains("systemd.user.services.\"x\"")
+        );
+        let scopes = |name| drop_in(name, "Scope", "TasksMax", "620");
+        assert_eq!(
+            scopes("session-.scope"),
+            "NixOS, configuration.nix: systemd.units.\"session-.scope\" = { overrideStrategy = \"asDropin\"; text = \
+             \"[Scope]\\nTasksMax=620\"; };"
+        );
+        assert_eq!(
+            scopes("${x}-.scope"),
+            "NixOS, configuration.nix: [Scope] TasksMax=620 of a drop-in"
         );
         assert_eq!(of("session-1.scope", None), None);
         assert_eq!(of("a\\x2db.service", None), None);

@@ -1,10 +1,12 @@
 //! Units of systemd, and who makes those that go when what is in them ends.
 
+use std::path::Path;
+
 use super::{MEMORY, Setting, WHERE_SET_UP};
 use crate::{
     cause::{
         Context,
-        knob::{manager::Manager, target::Target},
+        knob::{manager::Manager, nixos, target::Target},
         words::shell_word,
     },
     host::{identity, setter, unit_files},
@@ -83,12 +85,18 @@ fn next_ones(
     let says = context.unit_limit.as_ref();
     let (stem, kind) = unit.rsplit_once('.')?;
     let is_scope = kind == "scope";
+    let value = target.to_string();
     let drop_in = |name: &str, whose: &str| {
-        let drop_in = manager.drop_in(name, property, &target.to_string())?;
+        let drop_in = manager.drop_in(name, property, &value)?;
         Some(format!("{drop_in}, for {whose} then"))
     };
     if let Some(template) = setter::of_connection(unit) {
-        return drop_in(&template, "connections that are made");
+        // It has a file, which NixOS makes of another option.
+        return manager
+            .nixos
+            .then(|| nixos::unit(&template, user, property, &value))
+            .flatten()
+            .or_else(|| drop_in(&template, "connections that are made"));
     }
     let is_run = setter::is_of_systemd_run(unit);
     let is_transient = kind == "service" && is_transient(context);
@@ -136,17 +144,11 @@ fn next_ones(
     let Some((start, maker)) = maker else {
         let default = says.filter(|says| says.setting == "DefaultTasksMax");
         return Some(match default {
-            Some(says) => {
-                let file = match user {
-                    Some(_) => "user.conf",
-                    None => "system.conf",
-                };
-                format!(
-                    "DefaultTasksMax= in /etc/systemd/{file}: it has that, {}, as what makes the scope asks \
-                     for no limit",
-                    says.text
-                )
-            }
+            Some(says) => format!(
+                "{}: it has that, {}, as what makes the scope asks for no limit",
+                default_of(manager, target, says.file.as_deref()),
+                says.text
+            ),
             None => "where what makes the scope asks for its limit".to_owned(),
         });
     };
@@ -158,4 +160,24 @@ fn next_ones(
     };
     // Drop-ins of a dashed prefix are for all of that name (systemd.unit(5)).
     drop_in(&format!("{prefix}.scope"), &format!("what {maker} starts"))
+}
+
+/// Where a manager has what it gives units by itself: in the file that says it, or in one that counts after it. A main
+/// file of that name in /etc would take the place of a package's, with all that it says.
+fn default_of(manager: Manager<'_>, target: Target, file: Option<&Path>) -> String {
+    const NAME: &str = "DefaultTasksMax";
+    let conf = match manager.user {
+        Some(_) => "user.conf",
+        None if manager.nixos => return nixos::of_manager(NAME, &target.to_string()),
+        None => "system.conf",
+    };
+    match file {
+        Some(file) if file.starts_with("/etc") => format!("{NAME}= in {}", file.display()),
+        // Drop-ins come after the main file.
+        Some(file) if !file.ends_with(conf) => format!(
+            "{NAME}= in /etc/systemd/{conf}.d, a file whose name comes after {}",
+            file.file_name().unwrap_or_default().display()
+        ),
+        _ => format!("{NAME}= in a file of /etc/systemd/{conf}.d"),
+    }
 }
