@@ -3,7 +3,7 @@
 use super::{
     Cause, Context, Subject, Verdict,
     also_full::{self, also_full},
-    holder_warnings, knob, unit_limit,
+    etc, holder_warnings, knob, unit_limit,
     words::{fix, numbers},
 };
 use crate::{
@@ -21,7 +21,8 @@ pub struct Answer {
 }
 
 /// The sentence and the ways out: the cause's own; then what the holders of the limit say against
-/// raising it, where the limit comes from, what refuses next, and what the program that was refused does then.
+/// raising it, where the limit comes from, what refuses next, what the program that was refused does then, and
+/// whether the host keeps what is written.
 pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> Answer {
     let entry = verdict.cause.entry();
     let mut fixes = (entry.fix)(verdict, subject, context);
@@ -41,6 +42,8 @@ pub fn answer(verdict: &Verdict, subject: &Subject<'_>, context: &Context) -> An
         fixes.extend(near(verdict));
     }
     fixes.extend(next(verdict, subject).map(|note| fix(None, None, note)));
+    let etc = etc::note(&fixes, context.etc);
+    fixes.extend(etc.map(|note| fix(None, None, note)));
     Answer {
         summary: (entry.summary)(verdict, subject),
         fix: fixes,
@@ -123,12 +126,22 @@ fn says_something(fix: &Fix) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::etc::{Etc, System};
     use crate::model::{
         Caller, Certainty, Cgroup, Errno, Limit, LimitKind, Operation, Owner, Unit,
         caller::tests::caller,
     };
 
     fn notes(program: Option<&str>, limit: Option<Limit>, errno: Errno) -> Vec<String> {
+        notes_by(&Context::default(), program, limit, errno)
+    }
+
+    fn notes_by(
+        context: &Context,
+        program: Option<&str>,
+        limit: Option<Limit>,
+        errno: Errno,
+    ) -> Vec<String> {
         let caller = Caller {
             catalogued: program.map(str::to_owned),
             ..caller()
@@ -146,8 +159,33 @@ mod tests {
             limit,
             candidates: Vec::new(),
         };
-        let answer = answer(&verdict, &subject, &Context::default());
+        let answer = answer(&verdict, &subject, context);
         answer.fix.into_iter().filter_map(|fix| fix.note).collect()
+    }
+
+    #[test]
+    fn that_nothing_lasts_is_the_last_note() {
+        let limit = Limit {
+            value: Some(10),
+            usage: Some(10),
+            ..Limit::new(LimitKind::ThreadsMax, Owner::Host, Unit::Tasks)
+        };
+        let of = |etc, limit| {
+            let context = Context {
+                etc,
+                ..Context::default()
+            };
+            notes_by(&context, Some("nginx"), limit, Errno::EAGAIN)
+        };
+        let memory = Etc::InMemory(System::Talos);
+        let notes = of(memory, Some(limit.clone()));
+        let last = notes.last().unwrap();
+        assert!(
+            last.starts_with("this host's /etc is in memory")
+                && last.ends_with("(machine.sysctls)"),
+            "{notes:?}"
+        );
+        assert_eq!(of(Etc::Lasts, Some(limit)), notes[..notes.len() - 1]);
     }
 
     #[test]

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use super::knob::nproc::Sources;
 use crate::{
     host::{
-        docker::Creator, growth::Growth, oom_score::Unkillable, unit_files::Assignment,
+        docker::Creator,
+        etc::Etc,
+        growth::Growth,
+        oom_score::Unkillable,
+        unit_files::Assignment,
         unit_limits::{UnitLimit, UnitPlace},
     },
     model::{Holder, Memory},
@@ -51,6 +55,8 @@ pub struct Context {
     pub in_pid_namespace: bool,
     /// NixOS makes the host's files, as far as these can be seen.
     pub nixos: bool,
+    /// What becomes of what is written to the host's /etc.
+    pub etc: Etc,
 }
 
 /// What this forktrace sees of the limit's cgroup.

@@ -20,6 +20,7 @@ mod clone_into_cgroup;
 mod commit_limit;
 mod context;
 mod entry;
+mod etc;
 mod exec_in_progress;
 mod fatal_signal;
 mod file_max;

@@ -6,6 +6,7 @@ pub mod at_start;
 pub mod cgroup;
 pub mod clock;
 pub mod docker;
+pub mod etc;
 pub mod failed_units;
 pub mod first_ids;
 pub mod growth;

@@ -136,8 +136,7 @@ impl UnitLimits {
         };
         self.known.get((unit, user, memory), |(unit, ..)| {
             let home = user.and_then(|uid| Passwd::load().unwrap_or_default().home(uid));
-            let of_user =
-                user.map(|uid| UnitFiles::of_user(root.clone(), uid, home.as_deref()));
+            let of_user = user.map(|uid| UnitFiles::of_user(root.clone(), uid, home.as_deref()));
             let files = of_user.as_ref().unwrap_or(&system);
             Known {
                 limit: match memory {

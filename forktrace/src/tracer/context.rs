@@ -11,6 +11,7 @@ use crate::{
     host::{
         cgroup::{Hierarchies, Hierarchy, Resource},
         docker::{Creator, Docker},
+        etc::Etc,
         holders::{Holders, Scope},
         limit_file,
         located::Located,
@@ -42,6 +43,7 @@ pub(super) struct Contexts {
     /// Files are the host's, and so are paths of cgroups.
     sees_host: bool,
     nixos: bool,
+    etc: Etc,
 }
 
 impl Contexts {
@@ -63,6 +65,7 @@ impl Contexts {
             in_pid_namespace: !is_initial_pid_namespace(Path::new("/proc")),
             sees_host,
             nixos,
+            etc: Etc::read(Path::new("/proc")),
         }
     }
 
@@ -139,6 +142,7 @@ impl Contexts {
             also_full,
             in_pid_namespace: self.in_pid_namespace,
             nixos: self.nixos,
+            etc: self.etc,
         }
     }
 

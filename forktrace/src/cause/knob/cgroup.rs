@@ -190,9 +190,7 @@ fn at_home(
     let says = context.unit_limit.as_ref();
     let manager = |user| manager(setter, user, context);
     match &setter.kind {
-        Kind::Unit { name, user } => {
-            unit::at_home(name, manager(*user), setting, target, context)
-        }
+        Kind::Unit { name, user } => unit::at_home(name, manager(*user), setting, target, context),
         Kind::Container {
             runtime,
             name,
@@ -206,9 +204,7 @@ fn at_home(
                 None => by_whom("the container's manager"),
             },
             Runtime::Lxc => lxc(name, is_v1(limit), setting, target),
-            Runtime::BuildKit => {
-                build_step(unit.as_deref(), manager(*user), setting, target, says)
-            }
+            Runtime::BuildKit => build_step(unit.as_deref(), manager(*user), setting, target, says),
             _ => match quadlet(path) {
                 Some(service) => started_by(&service, setting, target),
                 None => Some(says)

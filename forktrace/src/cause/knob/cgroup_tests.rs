@@ -1,5 +1,8 @@
 use super::*;
-use crate::host::{docker::Creator, unit_limits::UnitPlace};
+use crate::host::{
+    docker::Creator,
+    unit_limits::{UnitLimit, UnitPlace},
+};
 use crate::model::Unit;
 
 /// Of a host whose files say this.
@@ -1004,7 +1007,9 @@ fn units_of_another_name_each_time_on_nixos() {
     let step = "/system.slice/docker-hswkyb4a5k5khcsbpcuqqgz3z.scope";
     let told = of(ssh, "DefaultTasksMax");
     assert!(
-        told.contains("systemd.services.\"sshd@\".serviceConfig.TasksMax = \"4096\"; (of each instance)"),
+        told.contains(
+            "systemd.services.\"sshd@\".serviceConfig.TasksMax = \"4096\"; (of each instance)"
+        ),
         "{told}"
     );
     for (path, name) in [
@@ -1020,10 +1025,16 @@ fn units_of_another_name_each_time_on_nixos() {
     }
     // A container's systemd is another's.
     let inner = of(&format!("/lxc.payload.c1{session}"), "DefaultTasksMax");
-    assert!(inner.contains("/etc/systemd/system/session-.scope.d/"), "{inner}");
+    assert!(
+        inner.contains("/etc/systemd/system/session-.scope.d/"),
+        "{inner}"
+    );
     let manager = "/user.slice/user-7.slice/user@7.service/app.slice";
     let user = of(&format!("{manager}/vte-spawn-1.scope"), "DefaultTasksMax");
-    assert!(user.contains("~/.config/systemd/user/vte-spawn-.scope.d/"), "{user}");
+    assert!(
+        user.contains("~/.config/systemd/user/vte-spawn-.scope.d/"),
+        "{user}"
+    );
 }
 
 /// Of the host's own files, NixOS has none that could be changed.

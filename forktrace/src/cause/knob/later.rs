@@ -35,16 +35,12 @@ impl Line<'_> {
     }
 
     fn reload(&self) -> String {
-        format!(
-            "{} daemon-reload{}",
-            self.manager.systemctl(),
-            self.from_when()
-        )
+        format!("{} daemon-reload{}", self.manager.systemctl(), self.when())
     }
 
     /// From when on a limit of processes counts: systemd gives it to what it starts (src/core/exec-invoke.c
     /// `exec_invoke`, `setrlimit_closest_all`). Limits of the cgroup count at once.
-    pub(super) fn from_when(&self) -> &'static str {
+    pub(super) fn when(&self) -> &'static str {
         let Self { unit, manager, .. } = self;
         let is_template = unit.contains("@.");
         match self.setting.starts_with("Limit") {
@@ -159,7 +155,11 @@ mod tests {
                 None,
                 ", for its next start, which ends all that it runs",
             ),
-            ("sshd@.service", None, ", for connections that are made then"),
+            (
+                "sshd@.service",
+                None,
+                ", for connections that are made then",
+            ),
             (
                 "sshd@5-192.0.2.1:22-198.51.100.7:4242.service",
                 None,
@@ -168,7 +168,7 @@ mod tests {
         ] {
             let of = |setting| {
                 let line = line(unit, user);
-                Line { setting, ..line }.from_when()
+                Line { setting, ..line }.when()
             };
             assert_eq!(of("LimitNPROC"), when, "{unit}");
             assert_eq!(of("TasksMax"), "", "{unit}");

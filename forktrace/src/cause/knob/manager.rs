@@ -8,7 +8,7 @@ use crate::{cause::words::shell_word, host::unit_files::section};
 /// Whose it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Manager<'a> {
-    /// The user's whose it is; `None`: the system's.
+    /// Whose user's it is; `None`: the system's.
     pub user: Option<u32>,
     /// That user's home, where it is known.
     pub home: Option<&'a Path>,
@@ -19,9 +19,8 @@ pub(super) struct Manager<'a> {
 }
 
 impl Manager<'_> {
-    /// systemctl, as root of its host calls it. By the folder alone it finds a user's manager, which su and sudo
-    /// don't give; without one it fails, and with root's own it is another manager (src/libsystemd/sd-bus, src/shared/bus-util.c
-    /// `bus_connect_user_systemd`).
+    /// systemctl, as root of its host calls it. It finds a user's manager by `$XDG_RUNTIME_DIR`, which su and sudo
+    /// don't set, and root's own by root's (src/shared/bus-util.c `bus_connect_user_systemd`).
     pub(super) fn systemctl(self) -> Cow<'static, str> {
         match self.user {
             None => "systemctl".into(),

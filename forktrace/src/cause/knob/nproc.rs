@@ -12,7 +12,7 @@ pub(crate) use self::shared::shared;
 pub use self::sources::{Above, Sources, UnitSays};
 
 use self::by_program::by_itself;
-use self::origin::{Container, Origin, origin, own_container, unit};
+use self::origin::{Container, Origin, origin, own_container, unit, users_manager};
 use super::{
     cgroup::{compose_files, in_file, incus, proxmox, service_word},
     later::{Line, edit_beside, edit_later},
@@ -300,7 +300,9 @@ fn edit(
         setting,
         value: value.clone(),
     };
-    if manager.nixos && let Some(text) = nixos::unit(name, *user, setting, &value) {
+    if manager.nixos
+        && let Some(text) = nixos::unit(name, *user, setting, &value)
+    {
         return Some(text);
     }
     let hidden = known.hidden.filter(|_| !manager.in_container);
@@ -308,7 +310,7 @@ fn edit(
         return Some(text);
     }
     let word = shell_word(name)?;
-    let when = line.from_when();
+    let when = line.when();
     // A restart that ends a user's session, or that needs the user's manager again, isn't proposed.
     let restart = template.is_none() && user.is_none() && identity::user_manager(name).is_none();
     let most =
@@ -397,7 +399,7 @@ fn pam(
 /// (user@.service: PAMName=systemd-user), and each unit of it has its limits from the manager.
 fn from_when(subject: &Subject<'_>) -> String {
     let uid = subject.caller.uid;
-    if origin::users_manager(subject) != Some(uid) {
+    if users_manager(subject) != Some(uid) {
         return "it counts from the next login or PAM session (su, cron) on".to_owned();
     }
     let own = unit(subject).filter(|service| service.user.is_some());
@@ -407,9 +409,7 @@ fn from_when(subject: &Subject<'_>) -> String {
             service.name
         )
     });
-    format!(
-        "it counts when user@{uid}.service is started again, which ends all that it runs{own}"
-    )
+    format!("it counts when user@{uid}.service is started again, which ends all that it runs{own}")
 }
 
 /// A job's limit can be that of a login on its own host.

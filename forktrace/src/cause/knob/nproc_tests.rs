@@ -125,13 +125,18 @@ fn a_line_of_limits_d_that_a_users_manager_has_read() {
     assert!(note.ends_with(again), "{note}");
     let note = of(7, &format!("{manager}/app.slice/x.service"));
     assert!(
-        note.ends_with("; LimitNPROC= of x.service, up to the hard limit, counts from its next start on"),
+        note.ends_with(
+            "; LimitNPROC= of x.service, up to the hard limit, counts from its next start on"
+        ),
         "{note}"
     );
     // By su and sudo, and in a session.
     for path in [format!("{manager}/app.slice/x.service"), SESSION.to_owned()] {
         let note = of(112, &path);
-        assert!(note.ends_with("the next login or PAM session (su, cron) on"), "{note}");
+        assert!(
+            note.ends_with("the next login or PAM session (su, cron) on"),
+            "{note}"
+        );
     }
 }
 
@@ -174,10 +179,7 @@ fn a_unit_by_its_file_its_manager_or_perhaps() {
         ..Sources::default()
     };
     let knob = at(SERVICE, sources.clone());
-    assert_eq!(
-        knob.lasting,
-        edited("100:2000")
-    );
+    assert_eq!(knob.lasting, edited("100:2000"));
     assert!(knob.notes[0].contains("/etc/systemd/system/x.service"));
     sources.unit = says(None);
     sources.manager = Some(assignment("40:2000", "/etc/systemd/system.conf"));
@@ -196,12 +198,14 @@ fn a_unit_by_its_file_its_manager_or_perhaps() {
     let user = "/user.slice/user-7.slice/user@7.service/app.slice/x.service";
     let knob = at(user, sources.clone());
     assert!(
-        knob.lasting
-            .starts_with("sudo -u '#7' XDG_RUNTIME_DIR=/run/user/7 systemctl --user edit x.service: "),
+        knob.lasting.starts_with(
+            "sudo -u '#7' XDG_RUNTIME_DIR=/run/user/7 systemctl --user edit x.service: "
+        ),
         "{knob:?}"
     );
     assert!(!knob.lasting.contains("as uid 7"), "{knob:?}");
-    let inner = at(&format!("/lxc.payload.c1{user}"), sources.clone());
+    let inner = format!("/lxc.payload.c1{user}");
+    let inner = knob_of(&inner, Operation::Process, &sources);
     assert!(
         inner
             .lasting
@@ -725,17 +729,11 @@ fn a_process_that_has_ended() {
         ..Sources::default()
     };
     let knob = knob_of(SERVICE, Operation::Process, &sources);
-    assert_eq!(
-        knob.lasting,
-        edited("100:900")
-    );
+    assert_eq!(knob.lasting, edited("100:900"));
     assert_eq!(knob.now.as_deref(), Some("prlimit --pid 500 --nproc=100:"));
     sources.unit = says(Some("40"));
     let knob = knob_of(SERVICE, Operation::Process, &sources);
-    assert_eq!(
-        knob.lasting,
-        edited("100")
-    );
+    assert_eq!(knob.lasting, edited("100"));
     sources.unit = None;
     sources.lineage.truncate(2);
     sources.lineage[1].bounds.soft = Some(2800);
@@ -926,10 +924,7 @@ fn the_hard_limit_of_a_process_that_has_ended() {
         ..Sources::default()
     };
     let of = |sources: &Sources| knob_of(SERVICE, Operation::Process, sources).lasting;
-    assert_eq!(
-        of(&sources),
-        edited("100:2000")
-    );
+    assert_eq!(of(&sources), edited("100:2000"));
     let told = |sources: &Sources| {
         let notes = knob_of(SERVICE, Operation::Process, sources).notes;
         notes
@@ -938,10 +933,7 @@ fn the_hard_limit_of_a_process_that_has_ended() {
     };
     assert!(!told(&sources));
     sources.lineage.remove(1);
-    assert_eq!(
-        of(&sources),
-        edited("100")
-    );
+    assert_eq!(of(&sources), edited("100"));
     assert!(told(&sources));
 }
 

@@ -452,7 +452,7 @@ fn neither_soft_nor_hard_limit_is_lowered() {
             let Some((_, set)) = set.split_once('=') else {
                 continue;
             };
-            let set = set.split(' ').next().unwrap();
+            let set = set.split([' ', ',']).next().unwrap();
             let known = case.fixes.iter().any(|fix| fix.now.is_some());
             let keeps = match (set.split_once(':'), case.hard) {
                 (Some((_, "infinity")), hard) => hard.is_none(),

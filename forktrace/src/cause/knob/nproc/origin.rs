@@ -203,7 +203,9 @@ pub(super) fn unit(subject: &Subject<'_>) -> Option<Service> {
 /// The user whose manager has the unit that the caller runs in, of the host.
 pub(super) fn users_manager(subject: &Subject<'_>) -> Option<u32> {
     let path = subject.cgroup.path.as_deref()?;
-    let mut parts = path.split('/').filter(|_| !setter::of(path).is_in_container());
+    let mut parts = path
+        .split('/')
+        .filter(|_| !setter::of(path).is_in_container());
     parts.find_map(identity::user_manager)
 }
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::host::{
-    docker::Creator, lineage::Member, openrc, pam_limits, process::Bounds, setter::Service, shell_files,
-    unit_files::Assignment, unit_limits::UnitPlace,
+    docker::Creator, lineage::Member, openrc, pam_limits, process::Bounds, setter::Service,
+    shell_files, unit_files::Assignment, unit_limits::UnitPlace,
 };
 
 /// What is read for it.
