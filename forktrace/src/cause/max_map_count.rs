@@ -54,6 +54,7 @@ const PAGE: Page = Page {
          thread takes about two, its stack and the guard below it; memory-mapped files and \
          allocators take the rest. The default of 65530 is thus met near 32000 threads, or far \
          earlier.",
+        thread_stack::SPAWN,
     ],
     checks: &[
         check(

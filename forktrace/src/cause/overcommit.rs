@@ -3,7 +3,8 @@
 //!
 //! mm/util.c `__vm_enough_memory`, asked for each accountable mapping by
 //! kernel/fork.c (7.x: mm/mmap.c) `dup_mmap`. vfork, posix_spawn and threads
-//! share the address space and are never refused here.
+//! share the address space and are never refused here; the stacks of the last
+//! two are promises of their own, made before (mm/mprotect.c `mprotect_fixup`).
 
 use crate::{
     cause::{
@@ -300,8 +301,9 @@ const PAGE: Page = Page {
         "Mode 2 (strict): the promises of all processes together may not reach CommitLimit, less \
          a reserve. Mode 0 (heuristic, the default): a single mapping may not be larger than RAM \
          and swap together; nothing is added up. Mode 1: never refused.",
-        "vfork, posix_spawn and threads share the address space and promise nothing. A new \
-         thread's stack is a promise of its own, though, made by mprotect before clone.",
+        "vfork, posix_spawn and threads share the address space and promise no copy of it. A new \
+         thread's stack is a promise of its own, though, made by mprotect before clone, and so \
+         are the 32 KiB that glibc's posix_spawn maps, since 2.29 for system and popen too.",
     ],
     checks: &[check(
         "mm/util.c",

@@ -54,6 +54,7 @@ const PAGE: Page = Page {
         "RLIMIT_AS (`ulimit -v`) bounds the size of the whole address space, used or not. Each \
          thread's stack counts with its full size (8 MiB by default in glibc), and so do \
          reservations such as a Java heap.",
+        thread_stack::SPAWN,
     ],
     checks: &[
         check(

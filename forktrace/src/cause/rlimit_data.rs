@@ -53,6 +53,7 @@ const PAGE: Page = Page {
         thread_stack::ABOUT,
         "RLIMIT_DATA (`ulimit -d`) bounds all private writable memory, not the heap alone. A \
          stack begins to count when mprotect makes it writable, so it is mprotect that fails.",
+        thread_stack::SPAWN,
     ],
     checks: &[check(
         "mm/mmap.c",

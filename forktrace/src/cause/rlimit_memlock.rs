@@ -59,6 +59,7 @@ const PAGE: Page = Page {
         thread_stack::ABOUT,
         "After mlockall(MCL_FUTURE) every new mapping is locked into RAM as a whole, thread \
          stacks included, and counts against RLIMIT_MEMLOCK (`ulimit -l`).",
+        thread_stack::SPAWN,
     ],
     checks: &[check(
         "mm/mmap.c",

@@ -129,6 +129,10 @@ pub(super) const ABOUT: &str = "pthread_create fails with EAGAIN, Java says `una
     thread`, though the kernel was never asked for a thread: glibc maps the stack first, and \
     that was refused.";
 
+/// What else is refused likewise: glibc's spawni.c, `__spawnix`.
+pub(super) const SPAWN: &str = "glibc's posix_spawn, since 2.29 system and popen too, maps a stack of 32 KiB \
+    for the child before clone. It is refused likewise, and answers what mmap does.";
+
 /// Shows which call refuses.
 pub(super) const STRACE: Step = Step {
     text: "See which call fails while a thread is being created. ENOMEM or EAGAIN from mmap or \

@@ -147,9 +147,10 @@ words! {
 pub enum Refuses {
     /// Every new task.
     Tasks,
-    /// Processes that copy an address space; not threads, vfork, posix_spawn.
+    /// Processes that copy an address space. CommitLimit refuses the stacks of threads and of posix_spawn
+    /// too, where less than one is left. vfork is refused by none.
     Processes,
-    /// Threads, by refusing their stacks.
+    /// Threads, and processes by posix_spawn, by refusing their stacks.
     Threads,
 }
 

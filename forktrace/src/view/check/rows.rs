@@ -8,7 +8,7 @@ use crate::{
         Headroom, Next, Refusal, Refuses, Row, SubjectKind, Unreadable, Unseen, Would,
         is_in_container,
     },
-    model::{Owner, Unit, amount, bytes},
+    model::{LimitKind, Owner, Unit, amount, bytes},
     view::{
         clean, count, holders, report::duration, report::table::Table, times::with_offset,
         wrap::wrap,
@@ -109,7 +109,7 @@ impl Text<'_> {
         if let Some(promised) = &would.promised {
             self.line(&format!(
                 "as many forks of the process promise {} ({} each), where {} may be promised still; \
-                 threads, vfork and posix_spawn promise none of it",
+                 a thread and posix_spawn promise their stacks alone, vfork nothing",
                 bytes(promised.all),
                 bytes(promised.each),
                 bytes(promised.left)
@@ -155,11 +155,7 @@ impl Text<'_> {
     /// What the table can't hold, of the rows in it.
     fn notes(&mut self, rows: &[&Row]) {
         for row in rows {
-            let refuses = match row.refuses {
-                Refuses::Tasks => None,
-                Refuses::Processes => Some("refuses processes, not threads, vfork or posix_spawn"),
-                Refuses::Threads => Some("refuses the stacks of new threads, not processes"),
-            };
+            let refuses = refuses(row);
             // What doesn't press is in the JSON; of what is to come, one wants to know why.
             let presses = row.percent.is_some_and(|percent| percent >= PRESSES);
             let fills = row.full_in_seconds.is_some();
@@ -270,6 +266,22 @@ fn bar(row: &Row) -> String {
     // What is in use at all is seen.
     let full = ((percent / 10.0).round() as usize).clamp(usize::from(percent > 0.0), CELLS);
     format!("{}{}", "█".repeat(full), "░".repeat(CELLS - full))
+}
+
+/// mm/mprotect.c `mprotect_fixup` asks for a thread's stack what a fork is asked for each mapping, and mmap for that
+/// of posix_spawn (glibc's spawni.c); vfork maps nothing.
+fn refuses(row: &Row) -> Option<&'static str> {
+    match (row.refuses, &row.limit.kind) {
+        (Refuses::Tasks, _) => None,
+        (Refuses::Processes, LimitKind::CommitLimit) => Some(
+            "refuses processes, and where little is left the stacks of new threads and of \
+             posix_spawn; not vfork",
+        ),
+        (Refuses::Processes, _) => Some("refuses processes, not threads, vfork or posix_spawn"),
+        (Refuses::Threads, _) => {
+            Some("refuses the stacks of new threads and of posix_spawn, not fork or vfork")
+        }
+    }
 }
 
 fn held_by(row: &Row) -> Option<String> {

@@ -350,3 +350,28 @@ fn refusals_of_before_lead_to_what_is_known_of_them() {
     assert!(text.contains("1 cgroup counts 57 tasks refused"), "{text}");
     assert!(text.contains("forktrace check --past"), "{text}");
 }
+
+/// What maps no stack is refused by no limit of mappings, and what copies no address space still promises one.
+#[test]
+fn a_limit_says_which_creations_it_refuses() {
+    let mut h = sample();
+    h.near = 0;
+    let of = |refuses, kind| Row {
+        refuses,
+        ..row(kind, Owner::Process, 60, 100)
+    };
+    h.limits = vec![
+        of(Refuses::Processes, LimitKind::CommitLimit),
+        of(Refuses::Processes, LimitKind::RamAndSwap),
+        of(Refuses::Threads, LimitKind::MaxMapCount),
+    ];
+    let text = check_text(&h, false, WIDEST).replace("\n    ", " ");
+    for told in [
+        "CommitLimit of process: refuses processes, and where little is left the stacks of new threads and of \
+         posix_spawn; not vfork\n",
+        "vm.overcommit_memory of process: refuses processes, not threads, vfork or posix_spawn\n",
+        "vm.max_map_count of process: refuses the stacks of new threads and of posix_spawn, not fork or vfork\n",
+    ] {
+        assert!(text.contains(told), "{text}");
+    }
+}
