@@ -71,7 +71,8 @@ pub struct Would {
     /// How many more were asked about.
     pub tasks: u64,
     /// The limits that would refuse one of them, in the order in which they come to it; with the first
-    /// raised, the next one refuses. The exit status is 1 when there are any.
+    /// raised, the next one refuses. The exit status is 1 when there are any. A limit of promised memory can
+    /// be there twice: for copies of the process, and for threads.
     pub refused: Vec<Refusal>,
     /// What as many forks of the process would promise, where promises are limited
     /// (vm.overcommit_memory=2).
@@ -272,6 +273,10 @@ pub struct Process {
     pub user: Option<String>,
     /// How many threads it has.
     pub threads: u64,
+    /// Bytes that glibc maps for a thread's stack where the program asks for no other size: by the soft
+    /// RLIMIT_STACK. `null` where that can't be read.
+    #[serde(default)]
+    pub thread_stack: Option<u64>,
     /// How many children it has, zombies included.
     pub children: u64,
     /// Of the children, those that have ended and weren't reaped.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     host::{
-        process::{Bounds, Status},
+        process::{Bounds, Limits, Status},
         readings::Readings,
     },
     model::{Cause, Limit, LimitKind, Owner, Unit},
@@ -31,6 +31,7 @@ pub(super) fn about(readings: &Readings) -> Option<Process> {
         uid: process.uid,
         user: readings.user(process.uid).map(str::to_owned),
         threads: process.threads,
+        thread_stack: readings.limits.get(&process.pid).map(Limits::thread_stack),
         children: children().count() as u64,
         zombies: children().filter(|p| p.is_zombie()).count() as u64,
         unit: cgroup.as_deref().and_then(cgroups::owner),

@@ -4,16 +4,20 @@
 //! that refuse the same task, the one that the kernel asks first does; of cgroups, the innermost
 //! (kernel/cgroup/pids.c `pids_can_fork`). Tasks that end meanwhile, and memory that
 //! pages take, are nobody's to know.
+//!
+//! Threads are held against limits of mappings with what glibc maps for each: a stack of its default size, and a guard
+//! below it. A program that asks for smaller stacks has room for more.
 
-use super::{Headroom, Next, Promised, Refusal, Row, SubjectKind, Would};
+use super::{Headroom, Next, Promised, Refusal, Refuses, Row, SubjectKind, Would};
 use crate::{
-    model::{LimitKind, Unit},
+    model::{Limit, LimitKind, Unit},
     order::Order as _,
 };
 
 /// What would come of this many more tasks.
 pub fn would(headroom: &Headroom, tasks: u64) -> Would {
     let runs = headroom.process.is_some();
+    let stack = headroom.process.as_ref().and_then(|p| p.thread_stack);
     // Who asks for a unit that runs means what runs, and not its next start.
     // More tasks of a cgroup come into it, and not into those below.
     let meant =
@@ -22,10 +26,10 @@ pub fn would(headroom: &Headroom, tasks: u64) -> Would {
         .limits
         .iter()
         .filter(meant)
-        .filter_map(|row| {
-            let first = left(row)?.saturating_add(1);
+        .flat_map(|row| {
             let depth = row.limit.owner.cgroup_path().map_or(0, depth);
-            (first <= tasks).then(|| (order(row), usize::MAX - depth, refusal(row, first)))
+            let refused = refusals(row, stack).filter(move |one| one.first <= tasks);
+            refused.map(move |one| (order(&one), usize::MAX - depth, one))
         })
         .collect();
     refused.order_by(|(a_order, a_depth, a), (b_order, b_depth, b)| {
@@ -39,34 +43,43 @@ pub fn would(headroom: &Headroom, tasks: u64) -> Would {
     }
 }
 
-fn refusal(row: &Row, first: u64) -> Refusal {
-    Refusal {
-        first,
-        cause: row.cause,
-        limit: row.limit.clone(),
-        owner: row.owner.clone(),
-        next: row.next,
-        refuses: row.refuses,
-    }
+/// What it refuses: of a limit of promised memory copies of the process, and threads by their stacks, apart.
+fn refusals(row: &Row, stack: Option<u64>) -> impl Iterator<Item = Refusal> {
+    let of = |refuses, each| {
+        let mut limit = row.limit.clone();
+        if limit.unit == Unit::Bytes {
+            limit.requested = each;
+        }
+        let first = left(&limit)?.saturating_add(1);
+        Some(Refusal {
+            first,
+            cause: row.cause,
+            limit,
+            owner: row.owner.clone(),
+            next: row.next,
+            refuses,
+        })
+    };
+    let whole = (row.refuses != Refuses::Threads).then(|| of(row.refuses, row.limit.requested));
+    let threads = (row.refuses != Refuses::Tasks).then(|| of(Refuses::Threads, stack));
+    whole.into_iter().chain(threads).flatten()
 }
 
 /// How many more it lets through; `None` where that isn't a matter of their number.
-fn left(row: &Row) -> Option<u64> {
-    let limit = &row.limit;
-    let bound = limit.bound()?;
-    match limit.unit {
-        Unit::Tasks | Unit::Ids => Some(bound.saturating_sub(limit.usage?)),
-        Unit::Bytes => {
-            let each = limit.requested.filter(|each| *each > 0)?;
-            match (&limit.kind, limit.usage) {
-                // mm/util.c `__vm_enough_memory`: all promises, this one's too, have to stay below.
-                (LimitKind::CommitLimit, Some(used)) => {
-                    Some(bound.saturating_sub(used).saturating_sub(1) / each)
-                }
-                // One mapping at a time: the first is refused, or none.
-                (LimitKind::RamAndSwap, _) => (each > bound).then_some(0),
-                _ => None,
-            }
+fn left(limit: &Limit) -> Option<u64> {
+    let left = || Some(limit.bound()?.saturating_sub(limit.usage?));
+    let each = limit.requested.filter(|each| *each > 0);
+    match (&limit.kind, limit.unit) {
+        (_, Unit::Tasks | Unit::Ids) => left(),
+        // A stack is one mapping, of which mprotect splits the guard off (`__split_vma`).
+        (_, Unit::Mappings) => Some(left()? / 2),
+        // mm/util.c `__vm_enough_memory`: all promises, this one's too, have to stay below.
+        (LimitKind::CommitLimit, _) => Some(left()?.saturating_sub(1) / each?),
+        // One mapping at a time: the first is refused, or none.
+        (LimitKind::RamAndSwap, _) => (each? > limit.bound()?).then_some(0),
+        // mm/mmap.c `may_expand_vm`, `mlock_future_ok`.
+        (LimitKind::RlimitAs | LimitKind::RlimitData | LimitKind::RlimitMemlock, _) => {
+            Some(left()? / each?)
         }
         _ => None,
     }
@@ -85,17 +98,23 @@ fn promised(row: &Row, tasks: u64) -> Option<Promised> {
     })
 }
 
-/// The place of its check among the kernel's (kernel/fork.c `copy_process`).
-fn order(row: &Row) -> u8 {
-    match row.limit.kind {
-        LimitKind::RlimitNproc => 0,
-        LimitKind::ThreadsMax => 1,
+/// The place of its check among the kernel's: mm/mmap.c `do_mmap` and mm/mprotect.c `mprotect_fixup` for a thread's
+/// stack, then kernel/fork.c `copy_process`.
+fn order(refusal: &Refusal) -> u8 {
+    match (&refusal.limit.kind, refusal.refuses) {
+        (LimitKind::MaxMapCount, _) => 0,
+        (LimitKind::RlimitMemlock, _) => 1,
+        (LimitKind::RlimitAs, _) => 2,
+        (LimitKind::RlimitData, _) => 3,
+        (_, Refuses::Threads) => 4,
+        (LimitKind::RlimitNproc, _) => 5,
+        (LimitKind::ThreadsMax, _) => 6,
         // copy_mm
-        LimitKind::CommitLimit | LimitKind::RamAndSwap => 2,
+        (LimitKind::CommitLimit | LimitKind::RamAndSwap, _) => 7,
         // alloc_pid
-        LimitKind::PidMax => 3,
+        (LimitKind::PidMax, _) => 8,
         // cgroup_can_fork
-        _ => 4,
+        _ => 9,
     }
 }
 
@@ -107,8 +126,8 @@ fn depth(path: &str) -> usize {
 mod tests {
     use super::*;
     use crate::{
-        headroom::{Process, Refuses, row},
-        model::{Limit, Owner},
+        headroom::{Process, row},
+        model::Owner,
     };
 
     fn limit(kind: LimitKind, owner: Owner, usage: u64, value: u64) -> Row {
@@ -207,6 +226,58 @@ mod tests {
         };
         let promised = would(&headroom, 30).promised.unwrap();
         assert_eq!((promised.each, promised.all, promised.left), (10, 300, 5));
+    }
+
+    /// Sixty-five thousand mappings, and an address space with room for eleven stacks more.
+    #[test]
+    fn threads_take_two_mappings_and_a_stack_each() {
+        const MIB: u64 = 1 << 20;
+        let of = |kind, usage, value, unit| {
+            let limit = Limit {
+                value: Some(value),
+                usage: Some(usage),
+                ..Limit::new(kind, Owner::Process, unit)
+            };
+            row::row(Refuses::Threads, limit)
+        };
+        let maps = || of(LimitKind::MaxMapCount, 65_500, 65_530, Unit::Mappings);
+        let data = of(LimitKind::RlimitData, 5 * MIB, 100 * MIB, Unit::Bytes);
+        let locked = of(LimitKind::RlimitMemlock, 16 * MIB, 64 * MIB, Unit::Bytes);
+        let mut small = commit(10, 0, 100 * MIB + 1);
+        small.limit.requested = Some(MIB);
+        let headroom = |limits| Headroom {
+            limits,
+            process: Some(Process {
+                thread_stack: Some(8 * MIB),
+                ..Process::default()
+            }),
+            ..Headroom::default()
+        };
+        let told = |headroom: &Headroom, tasks| {
+            let refused = would(headroom, tasks).refused.into_iter();
+            let told = |one: Refusal| (one.first, one.limit.kind, one.refuses);
+            refused.map(told).collect::<Vec<_>>()
+        };
+        let h = headroom(vec![small, data, maps(), locked]);
+        let threads = |first, kind| (first, kind, Refuses::Threads);
+        assert_eq!(
+            told(&h, 200),
+            [
+                threads(7, LimitKind::RlimitMemlock),
+                threads(12, LimitKind::RlimitData),
+                threads(13, LimitKind::CommitLimit),
+                threads(16, LimitKind::MaxMapCount),
+                (101, LimitKind::CommitLimit, Refuses::Processes),
+            ]
+        );
+        assert_eq!(would(&h, 200).refused[0].limit.requested, Some(8 * MIB));
+        let h = headroom(vec![maps()]);
+        assert_eq!(told(&h, 15), []);
+        // Of the same task: a stack is mapped before clone.
+        let full = limit(LimitKind::PidsMax, Owner::cgroup("/a"), 85, 100);
+        let h = headroom(vec![full, maps()]);
+        let kinds: Vec<_> = told(&h, 16).into_iter().map(|(_, kind, _)| kind).collect();
+        assert_eq!(kinds, [LimitKind::MaxMapCount, LimitKind::PidsMax]);
     }
 
     #[test]

@@ -166,6 +166,8 @@ pub struct Limits {
     pub address_space: Bounds,
     /// RLIMIT_DATA, bytes.
     pub data: Bounds,
+    /// RLIMIT_STACK, bytes.
+    pub stack: Bounds,
     /// RLIMIT_MEMLOCK, bytes.
     pub locked: Bounds,
     /// RLIMIT_NOFILE, descriptors.
@@ -198,9 +200,19 @@ impl Limits {
             processes: bounds("Max processes ")?,
             address_space: bounds("Max address space ")?,
             data: bounds("Max data size ")?,
+            stack: bounds("Max stack size ").unwrap_or_default(),
             locked: bounds("Max locked memory ")?,
             files: bounds("Max open files ").unwrap_or_default(),
         })
+    }
+}
+
+impl Limits {
+    /// The stack that glibc gives a thread whose program asks for no size (nptl's `__pthread_initialize_minimal`): the
+    /// soft RLIMIT_STACK as it was at the program's start, of 16 KiB at least, and 2 MiB on x86-64 and arm64 where that
+    /// is unlimited.
+    pub fn thread_stack(&self) -> u64 {
+        self.stack.soft.unwrap_or(2 << 20).max(16 << 10)
     }
 }
 

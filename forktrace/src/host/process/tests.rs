@@ -40,6 +40,7 @@ fn limits() {
     let limits = Limits::parse(
         b"Limit                     Soft Limit           Hard Limit           Units     \n\
           Max data size             unlimited            unlimited            bytes     \n\
+          Max stack size            8388608              unlimited            bytes     \n\
           Max processes             100                  96000                processes \n\
           Max locked memory         8388608              unlimited            bytes     \n\
           Max address space         unlimited            unlimited            bytes     \n",
@@ -48,6 +49,8 @@ fn limits() {
     assert_eq!(limits.processes.soft, Some(100));
     assert_eq!(limits.processes.hard, Some(96_000));
     assert_eq!(limits.address_space, Bounds::default());
+    assert_eq!(limits.thread_stack(), 8 << 20);
+    assert_eq!(Limits::default().thread_stack(), 2 << 20);
     assert_eq!(Limits::parse(b""), None);
 }
 

@@ -96,14 +96,12 @@ impl Text<'_> {
             return;
         };
         self.head(&count(would.tasks, "more task"));
-        if would.refused.is_empty() {
+        // What refuses each is said above.
+        if would.refused.is_empty() && self.h.blocked.is_empty() {
             self.line("none would be refused by a limit that could be read");
         }
         for (at, refusal) in would.refused.iter().enumerate() {
-            let before = match at {
-                0 => "",
-                _ => "with that raised, ",
-            };
+            let before = after(&would.refused[..at], refusal);
             self.line(&format!("{before}{}", would_refuse(refusal, would)));
         }
         if let Some(promised) = &would.promised {
@@ -222,6 +220,16 @@ pub(super) fn unseen(h: &Headroom) -> impl Iterator<Item = &Unreadable> {
     h.unreadable.iter().filter(move |missing| hides(missing.of))
 }
 
+/// What makes it come to this refusal after those: their limits were raised, or they are of threads and it isn't.
+fn after(before: &[Refusal], refusal: &Refusal) -> &'static str {
+    let same = |one: &Refusal| [Refuses::Tasks, refusal.refuses].contains(&one.refuses);
+    match before.iter().any(same) {
+        _ if before.is_empty() => "",
+        true => "with that raised, ",
+        false => "otherwise, or with that raised, ",
+    }
+}
+
 /// "no. 13 and each after it would be refused by pids.max of /a (88 of 100 in use)".
 pub(super) fn would_refuse(refusal: &Refusal, would: &Would) -> String {
     let limit = &refusal.limit;
@@ -232,22 +240,24 @@ pub(super) fn would_refuse(refusal: &Refusal, would: &Would) -> String {
         (first, _) => format!("no. {first} and each after it"),
     };
     let whose = named(&limit.owner, refusal.owner.as_deref(), refusal.next);
-    let numbers = match (limit.usage, limit.bound(), limit.unit) {
-        (Some(used), Some(bound), Unit::Bytes) => {
-            format!(" ({} of {} promised)", bytes(used), bytes(bound))
-        }
-        (Some(used), Some(bound), unit) => {
-            format!(
-                " ({} of {} in use)",
-                amount(used, unit),
-                amount(bound, unit)
-            )
+    let how = match limit.kind {
+        LimitKind::CommitLimit => "promised",
+        _ => "in use",
+    };
+    let numbers = match (limit.usage, limit.bound()) {
+        (Some(used), Some(bound)) => {
+            let [used, bound] = [used, bound].map(|n| amount(n, limit.unit));
+            format!(" ({used} of {bound} {how})")
         }
         _ => String::new(),
     };
-    let part = match refusal.refuses {
-        Refuses::Processes => ", if they are processes and no threads",
-        _ => "",
+    let part = match (refusal.refuses, limit.unit, limit.requested) {
+        (Refuses::Tasks, ..) => String::new(),
+        (Refuses::Processes, ..) => ", if they are processes and no threads".to_owned(),
+        (Refuses::Threads, Unit::Bytes, Some(stack)) => {
+            format!(", if they are threads with stacks of {}", bytes(stack))
+        }
+        (Refuses::Threads, ..) => ", if they are threads".to_owned(),
     };
     let apart = match (would.apart, limit.owner.cgroup_path()) {
         (true, Some(_)) => ", if all go there",

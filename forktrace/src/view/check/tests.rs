@@ -249,6 +249,40 @@ fn more_tasks_are_told_by_the_first_that_is_refused() {
     assert!(printed(&short::FORMAT, &h).starts_with("forktrace OK: none of 5 more"));
 }
 
+/// Limits of mappings refuse threads alone: whoever asks for processes reads on.
+#[test]
+fn of_more_tasks_it_is_told_what_refuses_threads_alone() {
+    let mut h = sample();
+    h.near = 0;
+    let of = |kind, usage, value, unit| {
+        let mut row = row(kind, Owner::Process, usage, value);
+        row.limit.unit = unit;
+        row.refuses = Refuses::Threads;
+        row
+    };
+    h.limits = vec![
+        of(LimitKind::MaxMapCount, 65_500, 65_530, Unit::Mappings),
+        of(LimitKind::RlimitAs, 20 << 20, 100 << 20, Unit::Bytes),
+        row(LimitKind::PidsMax, Owner::cgroup("/a"), 60, 100),
+    ];
+    h.process = Some(Process {
+        thread_stack: Some(8 << 20),
+        ..Process::default()
+    });
+    h.would = Some(crate::headroom::would(&h, 50));
+    assert!(h.is_fault());
+    let text = check_text(&h, false, WIDEST).replace("\n  ", " ");
+    for told in [
+        " no. 11 and each after it would be refused by RLIMIT_AS of process (20.0 MiB of 100 MiB in use), if they are \
+         threads with stacks of 8.0 MiB",
+        " with that raised, no. 16 and each after it would be refused by vm.max_map_count of process (65500 of 65530 \
+         in use), if they are threads",
+        " otherwise, or with that raised, no. 41 and each after it would be refused by pids.max of /a (60 of 100 in use)",
+    ] {
+        assert!(text.contains(told), "{text}");
+    }
+}
+
 /// That a limit can't be read is told to those who ask for somebody's forks.
 #[test]
 fn one_line_gives_no_all_clear_for_what_it_has_not_read() {
