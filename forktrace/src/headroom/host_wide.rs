@@ -127,13 +127,29 @@ pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
             why: "/proc is mounted with hidepid; run it as root".to_owned(),
         });
     }
-    if readings.hides_cgroups && !matches!(readings.subject, Subject::User(_)) {
-        unreadable.push(Unreadable {
-            of: Unseen::Cgroups,
-            what: "limits of the cgroups above /".to_owned(),
-            why: "this forktrace is in a cgroup namespace of its own; run it on the host"
-                .to_owned(),
-        });
-    }
+    unreadable.extend(unseen_cgroups(readings).map(|what| Unreadable {
+        of: Unseen::Cgroups,
+        what,
+        why: "this forktrace is in a cgroup namespace of its own; run it on the host, or in a container \
+              with --cgroupns=host"
+            .to_owned(),
+    }));
     unreadable
+}
+
+/// What a cgroup namespace of forktrace's own hides: what lies above its root, and what lies beside it.
+fn unseen_cgroups(readings: &Readings) -> impl Iterator<Item = String> {
+    let one = matches!(readings.subject, Subject::Process(_));
+    let beside = match readings.outside.len() {
+        0 => None,
+        1 => readings.outside.first().map(|pid| {
+            format!("limits of the cgroup of process {pid}, which is outside this cgroup namespace")
+        }),
+        several => Some(format!(
+            "limits of the cgroups of {several} processes, which are outside this cgroup namespace"
+        )),
+    };
+    let above = readings.hides_cgroups && !(one && beside.is_some());
+    let above = above.then(|| "limits of the cgroups above /".to_owned());
+    above.into_iter().chain(beside)
 }

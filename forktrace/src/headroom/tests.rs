@@ -141,6 +141,28 @@ fn ids_of_leaders_that_have_ended_count() {
     assert_eq!(usage(&r), Some(910));
 }
 
+/// Its own root is no cgroup of a process that is beside it.
+#[test]
+fn what_a_cgroup_namespace_hides_is_said_of_whomever_it_hides() {
+    let said = |subject, outside: &[u32]| {
+        let mut r = readings(subject);
+        r.hides_cgroups = true;
+        r.outside = outside.iter().copied().collect();
+        let unreadable = headroom(&r, 90.0).unreadable.into_iter();
+        let cgroups = unreadable.filter(|one| one.of == Unseen::Cgroups);
+        cgroups.map(|one| one.what).collect::<Vec<_>>()
+    };
+    let above = "limits of the cgroups above /";
+    for subject in [Subject::Host, Subject::Process(10), Subject::User(1000)] {
+        assert_eq!(said(subject, &[]), [above]);
+    }
+    let beside =
+        "limits of the cgroup of process 10, which is outside this cgroup namespace".to_owned();
+    assert_eq!(said(Subject::Process(10), &[10]), [beside]);
+    let two = "limits of the cgroups of 2 processes, which are outside this cgroup namespace";
+    assert_eq!(said(Subject::User(1000), &[10, 11]), [above, two]);
+}
+
 #[test]
 fn a_cgroup_above_refuses() {
     let mut r = readings(Subject::Cgroup {

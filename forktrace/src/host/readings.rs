@@ -5,7 +5,7 @@ mod namespaces;
 
 pub use namespaces::is_initial_pid_namespace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{
@@ -88,6 +88,8 @@ pub struct Readings {
     pub initial_pid_namespace: bool,
     /// Whether cgroups above those that can be seen may limit.
     pub hides_cgroups: bool,
+    /// Of the processes that are asked for, those whose cgroup lies outside this process's cgroup namespace.
+    pub outside: BTreeSet<u32>,
     /// Whether others' processes are hidden (`hidepid`).
     pub hidden: bool,
     /// All processes that /proc shows.

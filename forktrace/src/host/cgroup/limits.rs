@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::{Controller, Hierarchies, Hierarchy, Mount, Resource, TooMany, Version, walk};
+use super::{
+    Controller, Hierarchies, Hierarchy, Mount, Resource, TooMany, Version, is_plain, walk,
+};
 
 /// One limit of one cgroup, as its files have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,9 +62,10 @@ impl Hierarchies {
 
     /// The limits of a cgroup and of each above it, innermost first. Where the
     /// resource's hierarchy hasn't got that cgroup, the nearest above that it
-    /// has. The root has none.
+    /// has. The root has none, and [outside](Self::is_outside) none can be seen.
     pub fn chain(&self, resource: Resource, cgroup: &Path) -> Vec<Reading> {
-        let Some(hierarchy) = self.of(resource) else {
+        let hierarchy = self.of(resource);
+        let Some(hierarchy) = hierarchy.filter(|_| !Self::is_outside(cgroup)) else {
             return Vec::new();
         };
         let readings = cgroup.ancestors().filter_map(|path| {
@@ -112,6 +115,12 @@ impl Hierarchies {
             })?;
         }
         Ok(readings)
+    }
+
+    /// Whether a path of /proc/PID/cgroup leads out of this process's cgroup namespace: `/../../system.slice/x.service`
+    /// (fs/kernfs/dir.c `kernfs_path_from_node_locked`). Its `/` is this namespace's, and not above the process.
+    pub fn is_outside(path: &Path) -> bool {
+        !is_plain(path)
     }
 
     /// The path of a process's cgroup in one hierarchy; `None` where it has ended, or isn't in that.

@@ -1,6 +1,7 @@
 //! Reading it.
 
 use crate::order::{self, Order as _};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -132,7 +133,7 @@ fn members(subject: &Subject, processes: &[Status], proc: &Path) -> Vec<u32> {
         } => pids
             .filter(|pid| {
                 Hierarchies::path_of_process(proc, *pid, *hierarchy)
-                    .is_some_and(|at| at.starts_with(path))
+                    .is_some_and(|at| at.starts_with(path) && !Hierarchies::is_outside(&at))
             })
             .collect(),
     }
@@ -179,6 +180,7 @@ fn not_shown(pid: u32) -> ReadingsError {
 }
 
 fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u32], proc: &Path) {
+    let mut outside = BTreeSet::new();
     for resource in [Resource::Pids, Resource::Memory, Resource::KernelMemory] {
         let walked = match &readings.subject {
             Subject::Host => hierarchies.all(resource),
@@ -204,10 +206,14 @@ fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u
                 let pids = readings.main.iter().chain(members);
                 // Where a login would go, though nothing of the user's may be there now.
                 let slice = readings.next.as_ref().and_then(|next| next.cgroup.clone());
-                let paths = pids
-                    .filter_map(|pid| Hierarchies::path_of_process(proc, *pid, hierarchy))
-                    .chain(slice);
-                let paths = order::set(paths);
+                let paths = pids.filter_map(|pid| {
+                    let path = Hierarchies::path_of_process(proc, *pid, hierarchy)?;
+                    if Hierarchies::is_outside(&path) {
+                        outside.insert(*pid);
+                    }
+                    Some(path)
+                });
+                let paths = order::set(paths.chain(slice));
                 let chains = paths
                     .iter()
                     .flat_map(|path| hierarchies.chain(resource, path));
@@ -216,6 +222,7 @@ fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u
         };
         add(readings, found.into_iter().chain(walked));
     }
+    readings.outside = outside;
 }
 
 /// Of so many cgroups at most, the fullest first: each may take a hundred folders to look into.

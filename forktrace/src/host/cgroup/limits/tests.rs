@@ -64,6 +64,16 @@ fn a_cgroup_and_those_above_it() {
     fs::remove_dir_all(top).unwrap();
 }
 
+/// In a container that has a cgroup namespace of its own and the host's processes.
+#[test]
+fn a_cgroup_outside_of_the_namespace_has_no_limit_of_this_one_s_root() {
+    let (top, hierarchies) = tree("outside", &[("pids.max", "7\n"), ("pids.current", "1\n")]);
+    let chain = |path: &str| hierarchies.chain(Resource::Pids, Path::new(path)).len();
+    assert_eq!(chain("/a"), 1);
+    assert_eq!(chain("/../../system.slice/x.service"), 0);
+    fs::remove_dir_all(top).unwrap();
+}
+
 #[test]
 fn lines_of_proc_pid_cgroup() {
     let text = "9:name=systemd:/s\n8:pids,misc:/a:b\n4:memory:/m (deleted)\n0::/v2\n";
