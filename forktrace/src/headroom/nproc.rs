@@ -140,15 +140,12 @@ fn exempt(readings: &Readings, process: &Status) -> Option<String> {
     if readings.namespaces.own == INITIAL && process.uid == 0 {
         return Some("the host's root (real uid 0) is not limited by it".to_owned());
     }
-    if namespace(readings, process) != INITIAL {
-        return None;
-    }
     [
         (CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE"),
         (CAP_SYS_ADMIN, "CAP_SYS_ADMIN"),
     ]
     .into_iter()
-    .find(|(number, _)| process.has_capability(*number))
+    .find(|(number, _)| readings.has_on_host(process, *number))
     .map(|(_, name)| format!("the process has {name}, which exempts it"))
 }
 
@@ -186,7 +183,9 @@ pub(super) fn charged(readings: &Readings, to: Account) -> u64 {
     counted.map(|process| process.threads).sum()
 }
 
-/// Since 5.14 a user namespace keeps its creator's limit, for all in it.
+/// Since 5.14 a user namespace keeps its creator's limit, for all in it. Since 5.17 that is none where the host's root
+/// has made it (kernel/user_namespace.c `enforced_nproc_rlimit`, which asks for the real uid; the owner is the effective
+/// one, and stable kernels before have it too, so neither the version nor the owner proves it).
 pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
     let mut unreadable = Vec::new();
     let seen = &readings.namespaces.of;
@@ -227,15 +226,23 @@ pub(super) fn unreadable(readings: &Readings) -> Vec<Unreadable> {
         let Some((parent, owner)) = ns.parent.zip(ns.owner) else {
             break;
         };
+        let (of, if_any, why) = match (parent, owner) {
+            (INITIAL, 0) => (
+                Unseen::Others,
+                ", if it has one",
+                "no file shows it; since Linux 5.17 there is none where the host's root made the namespace",
+            ),
+            _ => (Unseen::UserNamespace, "", "no file shows it (Linux 5.14+)"),
+        };
         if readings.counts_by_namespace {
             unreadable.push(Unreadable {
-                of: Unseen::UserNamespace,
+                of,
                 what: format!(
-                    "the limit of user namespace {at}: the RLIMIT_NPROC that uid {owner} had when \
-                     creating it, for that user's {} tasks",
+                    "the limit of user namespace {at}{if_any}: the RLIMIT_NPROC that uid {owner} had \
+                     when creating it, for that user's {} tasks",
                     charged(readings, (parent, owner))
                 ),
-                why: "no file shows it (Linux 5.14+)".to_owned(),
+                why: why.to_owned(),
             });
         }
         at = parent;

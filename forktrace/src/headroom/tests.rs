@@ -357,6 +357,41 @@ fn tasks_count_with_the_creators_of_their_namespaces() {
     );
 }
 
+/// A namespace that real root has made has no limit to be afraid of.
+#[test]
+fn the_limit_of_a_namespace_of_root_s_is_no_alarm() {
+    let of = |owner| {
+        let mut r = nested();
+        if let Some(made) = r.namespaces.all.get_mut(&77) {
+            made.owner = Some(owner);
+        }
+        let unreadable = headroom(&r, 90.0).unreadable.into_iter();
+        let of = unreadable.filter(|one| one.what.contains("user namespace 77"));
+        of.map(|one| (one.of, one.what.contains("if it has one")))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(0), [(Unseen::Others, true)]);
+    assert_eq!(of(1000), [(Unseen::UserNamespace, false)]);
+}
+
+/// Without privilege the namespace of another user's process isn't seen, but its uid map is.
+#[test]
+fn capabilities_in_a_namespace_that_is_elsewhere_exempt_from_nothing() {
+    let mut r = readings(Subject::Process(10));
+    r.main = Some(10);
+    r.host.overcommit_memory = Some(2);
+    r.processes[1].capabilities = u64::MAX;
+    let seen = |r: &Readings| {
+        let h = headroom(r, 90.0);
+        let exempt = row(&h, "RLIMIT_NPROC", "uid 1000").exempt.is_some();
+        (exempt, row(&h, "CommitLimit", "host").limit.usable)
+    };
+    r.namespaces.of.remove(&10);
+    assert_eq!(seen(&r), (true, Some(1000 << 10)));
+    r.namespaces.elsewhere.insert(10);
+    assert_eq!(seen(&r), (false, Some(900 << 10)));
+}
+
 #[test]
 fn before_5_14_the_uid_alone_counts() {
     let mut r = nested();

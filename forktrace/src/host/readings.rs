@@ -143,9 +143,15 @@ impl Readings {
 
     /// Whether it has this capability in the initial user namespace, where `capable()` asks for it.
     pub fn has_on_host(&self, process: &Status, capability: u32) -> bool {
+        self.is_on_host(process) && process.has_capability(capability)
+    }
+
+    /// Whether it is in the initial user namespace: one that may not be looked at is in this process's own, unless it is
+    /// known not to be.
+    pub fn is_on_host(&self, process: &Status) -> bool {
         let known = self.namespaces.of.get(&process.pid);
         let namespace = known.copied().unwrap_or(self.namespaces.own);
-        namespace == INITIAL && process.has_capability(capability)
+        namespace == INITIAL && !self.namespaces.elsewhere.contains(&process.pid)
     }
 }
 

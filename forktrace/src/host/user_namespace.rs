@@ -3,7 +3,7 @@
 //! Since Linux 5.14 tasks are counted by user namespace and uid, and with each
 //! namespace's owner too (kernel/ucount.c `inc_rlimit_ucounts`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -38,11 +38,14 @@ pub struct UserNamespaces {
     pub all: BTreeMap<u64, Namespace>,
     /// By pid. A process that may not be looked at is in none.
     pub of: BTreeMap<u32, u64>,
+    /// Of those, pids that aren't in this process's own, by their uid maps.
+    pub elsewhere: BTreeSet<u32>,
 }
 
 impl UserNamespaces {
     /// Those of these processes. Without the privilege to trace a process,
-    /// its namespace is known by its uid map, when that is the caller's own.
+    /// its namespace is known by its uid map, when that is the caller's own; with
+    /// another map it is in another.
     pub fn read(proc: &Path, processes: &[Status]) -> io::Result<Self> {
         let own = fs::metadata(proc.join("self/ns/user"))?.ino();
         let own_map = fs::read(proc.join("self/uid_map")).unwrap_or_default();
@@ -55,8 +58,14 @@ impl UserNamespaces {
             let path = folder.join("ns/user");
             let id = match fs::metadata(&path) {
                 Ok(meta) => meta.ino(),
-                Err(_) if fs::read(folder.join("uid_map")).is_ok_and(|map| map == own_map) => own,
-                Err(_) => continue,
+                Err(_) => match fs::read(folder.join("uid_map")) {
+                    Ok(map) if map == own_map => own,
+                    Ok(_) => {
+                        found.elsewhere.insert(process.pid);
+                        continue;
+                    }
+                    Err(_) => continue,
+                },
             };
             found.of.insert(process.pid, id);
             if !found.all.contains_key(&id) {
@@ -107,6 +116,31 @@ fn owner(namespace: &File) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::made_up;
+
+    /// Another user's processes, without the privilege to look at them.
+    #[test]
+    fn who_has_another_map_is_in_another_namespace() {
+        let proc = std::env::temp_dir().join(format!("forktrace-userns-{}", std::process::id()));
+        let own = "         0          0 4294967295\n";
+        for (file, text) in [
+            ("self/ns/user", ""),
+            ("self/uid_map", own),
+            ("7/uid_map", own),
+            ("8/uid_map", "         0     100000      65536\n"),
+            ("9/status", "ended"),
+        ] {
+            made_up::write(&proc, file, text);
+        }
+        let of = |pid| Status {
+            pid,
+            ..Status::default()
+        };
+        let found = UserNamespaces::read(&proc, &[7, 8, 9].map(of)).unwrap();
+        fs::remove_dir_all(proc).unwrap();
+        assert_eq!(found.of, BTreeMap::from([(7, found.own)]));
+        assert_eq!(found.elsewhere, BTreeSet::from([8]));
+    }
 
     #[test]
     fn this_process_is_in_its_own() {
