@@ -22,6 +22,13 @@ pub(super) const ENTRY: Entry = Entry {
     ..Entry::of_creations(&PAGE)
 };
 
+impl Cause {
+    /// What refuses every creation of a task under SCHED_DEADLINE; no limit says so.
+    pub fn of_deadline() -> Self {
+        ENTRY.cause()
+    }
+}
+
 fn seen(e: &Evidence) -> Option<Finding> {
     let credentials = e.signs.child != Sign::NotSeen;
     if e.errno != Errno::EAGAIN || e.stage != Stage::Early || !e.deadline || !credentials {

@@ -40,7 +40,8 @@ pub(super) fn about(readings: &Readings) -> Option<Process> {
     })
 }
 
-/// kernel/pid.c `alloc_pid`: ENOMEM in a pid namespace without init.
+/// kernel/pid.c `alloc_pid`: ENOMEM in a pid namespace without init; kernel/sched/core.c `sched_fork`: EAGAIN to who is
+/// under SCHED_DEADLINE.
 pub(super) fn blocked(readings: &Readings) -> Vec<Blocked> {
     let (Some(process), Some(details)) = (readings.process(), &readings.details) else {
         return Vec::new();
@@ -52,6 +53,16 @@ pub(super) fn blocked(readings: &Readings) -> Vec<Blocked> {
             text: format!(
                 "{} (pid {}) can create no process: its children would go to a pid namespace \
                  whose init has ended",
+                process.comm, process.pid
+            ),
+        });
+    }
+    if details.deadline_refuses {
+        blocked.push(Blocked {
+            cause: Cause::of_deadline(),
+            text: format!(
+                "{} (pid {}) can create no process and no thread: it is under SCHED_DEADLINE, and not \
+                 to be reset on fork",
                 process.comm, process.pid
             ),
         });
@@ -112,7 +123,7 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
     bound(
         LimitKind::RlimitData,
         data_limit(limits.data),
-        process.vm_data,
+        process.vm_data.filter(|_| !details.data_limit_ignored),
     );
     bound(
         LimitKind::RlimitMemlock,

@@ -508,6 +508,46 @@ fn a_dead_pid_namespace_refuses_whatever_the_limits() {
 }
 
 #[test]
+fn deadline_refuses_whatever_the_limits() {
+    let mut r = readings(Subject::Process(10));
+    r.main = Some(10);
+    r.host.threads = Some(1);
+    let of = |r: &Readings| {
+        let mut h = headroom(r, 90.0);
+        h.would = Some(would(&h, 1));
+        let causes: Vec<Cause> = h.blocked.iter().map(|b| b.cause).collect();
+        (h.is_fault(), causes)
+    };
+    let mut details = Details {
+        deadline: true,
+        ..Details::default()
+    };
+    r.details = Some(details.clone());
+    assert_eq!(of(&r), (false, vec![]));
+    details.deadline_refuses = true;
+    r.details = Some(details);
+    assert_eq!(of(&r), (true, vec![Cause::SchedDeadline]));
+}
+
+#[test]
+fn a_data_limit_that_is_ignored_is_no_limit() {
+    let mut r = readings(Subject::Process(10));
+    r.main = Some(10);
+    r.processes[1].vm_data = Some(1 << 20);
+    let data = |ignored| {
+        let mut r = r.clone();
+        r.details = Some(Details {
+            data_limit_ignored: ignored,
+            ..Details::default()
+        });
+        let h = headroom(&r, 90.0);
+        let mut all = h.limits.iter().chain(&h.unlimited);
+        all.any(|row| row.cause == Cause::RlimitData)
+    };
+    assert!(data(false) && !data(true));
+}
+
+#[test]
 fn lines_of_the_kernel_log() {
     for (text, kind) in [
         (

@@ -6,7 +6,8 @@
 //! pages take, are nobody's to know.
 //!
 //! Threads are held against limits of mappings with what glibc maps for each: a stack of its default size, and a guard
-//! below it. A program that asks for smaller stacks has room for more.
+//! below it. A program that asks for smaller stacks has room for more, and so has one of glibc 2.42, whose guards are no
+//! mappings.
 
 use super::{Headroom, Next, Promised, Refusal, Refuses, Row, SubjectKind, Would};
 use crate::{

@@ -5,6 +5,7 @@ pub mod ancestry;
 pub mod at_start;
 pub mod cgroup;
 pub mod clock;
+pub mod deadline;
 pub mod docker;
 pub mod etc;
 pub mod failed_units;

@@ -64,6 +64,10 @@ pub struct Details {
     pub promises: Option<u64>,
     /// SCHED_DEADLINE.
     pub deadline: bool,
+    /// The same of all threads, with nothing to be reset on fork.
+    pub deadline_refuses: bool,
+    /// RLIMIT_DATA refuses nothing on this host.
+    pub data_limit_ignored: bool,
     /// Its children would go to a pid namespace whose init has ended.
     pub pid_namespace_dead: bool,
     /// Path in the hierarchy that limits tasks.

@@ -79,6 +79,10 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
         run: ahead::next,
     },
     Behaviour {
+        name: "check_deadline",
+        run: process::deadline,
+    },
+    Behaviour {
         name: "check_zombies",
         run: process::zombies,
     },

@@ -15,7 +15,7 @@ use super::{
 use crate::evidence::OvercommitMode;
 use crate::host::cgroup::Reading;
 use crate::host::process::Bounds;
-use crate::host::{limits, mappings, own_namespaces, process, unit_limits};
+use crate::host::{deadline, limits, mappings, own_namespaces, process, unit_limits};
 use crate::model::without_numbers;
 
 pub(super) fn read(subject: &Subject, proc: &Path) -> Result<Readings, ReadingsError> {
@@ -284,6 +284,7 @@ fn details(
     }
     let hierarchy = hierarchies.of(Resource::Pids);
     let path = hierarchy.and_then(|hierarchy| Hierarchies::path_of_process(proc, pid, hierarchy));
+    let deadline = process::is_deadline(proc, pid);
     Details {
         mappings: mappings.ok().filter(|count| *count > 0),
         max_map_count: limits::max_map_count(),
@@ -291,7 +292,9 @@ fn details(
             .map(|promises| promises.largest)
             .or_else(|| mappings::largest_private_writable(pid)),
         promises: promises.map(|promises| promises.sum),
-        deadline: process::is_deadline(proc, pid),
+        deadline,
+        deadline_refuses: deadline && deadline::refuses(proc, pid),
+        data_limit_ignored: limits::data_limit_ignored(),
         pid_namespace_dead: false,
         cgroup: path.map(|path| path.to_string_lossy().into_owned()),
     }

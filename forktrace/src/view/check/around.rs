@@ -3,6 +3,7 @@
 use super::Text;
 use crate::{
     headroom::SubjectKind,
+    model::Cause,
     view::{
         memory,
         times::{clock, with_offset},
@@ -51,7 +52,9 @@ impl Text<'_> {
                 None => self.line(&format!("cgroup {path}")),
             }
         }
-        if p.deadline {
+        // Where it can't be asked whether that is so, or for some threads only.
+        let told = h.blocked.iter().any(|b| b.cause == Cause::of_deadline());
+        if p.deadline && !told {
             self.line(
                 "its policy is SCHED_DEADLINE: every fork of it is refused, unless it is reset on \
                  fork (forktrace explain sched_deadline)",

@@ -8,6 +8,7 @@ use crate::actor::{Actor, Prober};
 use crate::attempt::Kind;
 use crate::behaviour::{forktrace, provoke};
 use crate::runner::Tests;
+use crate::scenario::skip;
 use crate::sleepers::Sleepers;
 
 /// Every fork is refused, at whatever limits.
@@ -36,6 +37,22 @@ pub(super) fn dead_pid_namespace(tests: &Tests) -> Result<()> {
     let blocked = value["blocked"].as_array().context("blocked")?;
     ensure!(blocked.is_empty(), "{value}");
     Ok(())
+}
+
+/// Every creation is refused while the policy is kept, where the host grants it at all.
+pub(super) fn deadline(tests: &Tests) -> Result<()> {
+    let started = Prober::start("check-deadline", Kind::PLAIN, 1, || {
+        sys::sched_deadline(10)?;
+        Ok(Vec::new())
+    });
+    let mut prober = match started {
+        Ok(prober) => prober,
+        Err(error) => return skip(format!("{error:#}")),
+    };
+    let value = check(tests, &["--pid", &pid_of(prober.actor.pid())], 1)?;
+    let blocked = &value["blocked"];
+    ensure!(blocked[0]["cause"] == "sched_deadline", "{value}");
+    provoke(&mut prober)
 }
 
 /// Children that have ended are reported of a living process, and a zombie is no
