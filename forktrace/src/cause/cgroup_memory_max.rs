@@ -26,7 +26,11 @@ pub(super) const ENTRY: Entry = Entry {
     exhausted,
     fix: fixes,
     summary,
-    limits: &[LimitKind::MemoryMax, LimitKind::MemoryLimit],
+    limits: &[
+        LimitKind::MemoryMax,
+        LimitKind::MemoryLimit,
+        LimitKind::MemorySwapLimit,
+    ],
     memory: AboutMemory::Always,
     ..Entry::of_creations(&PAGE)
 };
@@ -204,6 +208,7 @@ const PAGE: Page = Page {
     known_as: &[
         "memory.max",
         "memory.limit_in_bytes",
+        "memory.memsw.limit_in_bytes",
         "MemoryMax",
         "MemoryLimit",
         "limits.memory",

@@ -1,4 +1,4 @@
-//! pids.max and memory.max of cgroups, and v1's memory.kmem.limit_in_bytes.
+//! pids.max and memory.max of cgroups, and v1's memory.memsw.limit_in_bytes and memory.kmem.limit_in_bytes.
 //!
 //! kernel/cgroup/pids.c `pids_try_charge` compares the count of tasks in each
 //! cgroup from the task's own up to below the root; mm/memcontrol.c
@@ -38,7 +38,7 @@ pub(super) fn rows(readings: &Readings) -> Vec<Row> {
 fn one(cgroup: &CgroupUse) -> Row {
     let unit = match cgroup.resource {
         Resource::Pids => Unit::Tasks,
-        Resource::Memory | Resource::KernelMemory => Unit::Bytes,
+        Resource::Memory | Resource::MemoryAndSwap | Resource::KernelMemory => Unit::Bytes,
     };
     let path = cgroup.path.to_string_lossy();
     let mut limit = limit(
@@ -54,8 +54,8 @@ fn one(cgroup: &CgroupUse) -> Row {
     let fill_of = match cgroup.resource {
         Resource::Pids => Some(Fill::Tasks),
         Resource::Memory => Some(Fill::Resident),
-        // No file says whose it is.
-        Resource::KernelMemory => None,
+        // No file says whose it is; nor is swap counted of its holders.
+        Resource::MemoryAndSwap | Resource::KernelMemory => None,
     };
     let folder = cgroup.file.parent().zip(fill_of);
     row.counts = folder.map(|(folder, fill)| Scope::Cgroup {
@@ -64,7 +64,8 @@ fn one(cgroup: &CgroupUse) -> Row {
         version: cgroup.version,
         fill,
     });
-    if cgroup.resource == Resource::Memory && cgroup.limit.is_some() {
+    let has_cache = matches!(cgroup.resource, Resource::Memory | Resource::MemoryAndSwap);
+    if has_cache && cgroup.limit.is_some() {
         let cache = cgroup.reclaimable.min(cgroup.usage);
         row.reclaimable = Some(cache);
         fill(&mut row);

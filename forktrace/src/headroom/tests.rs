@@ -240,6 +240,25 @@ fn kernel_memory_has_a_row_of_its_own_cause() {
     assert_eq!((memory.percent, memory.counts.clone()), (Some(95.0), None));
 }
 
+/// v1's second limit, which a charge asks for first.
+#[test]
+fn memory_and_swap_together_have_a_row() {
+    let mut r = readings(Subject::Host);
+    r.cgroups = vec![CgroupUse {
+        resource: Resource::MemoryAndSwap,
+        version: Version::V1,
+        path: "/m".into(),
+        file: "/sys/fs/cgroup/memory/m/memory.memsw.limit_in_bytes".into(),
+        limit: Some(1000),
+        usage: 990,
+        reclaimable: 40,
+    }];
+    let h = headroom(&r, 90.0);
+    let both = row(&h, "memory.memsw.limit_in_bytes", "/m");
+    assert_eq!(both.cause, Cause::CgroupMemoryMax);
+    assert_eq!((both.percent, both.counts.clone()), (Some(95.0), None));
+}
+
 #[test]
 fn of_a_unit_the_lowest_limit_of_each_user() {
     let mut r = readings(Subject::Cgroup {

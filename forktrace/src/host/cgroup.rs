@@ -72,7 +72,10 @@ pub enum Resource {
     Pids,
     /// Bytes of memory.
     Memory,
-    /// Of these, the kernel's own for the cgroup's tasks. v1 alone bounds them apart, and Linux
+    /// Memory and swap together. v1 alone bounds them so, where swap is accounted for (mm/memcontrol.c, since 6.11
+    /// memcontrol-v1.c, `memsw_files`); a charge asks for it first (`try_charge_memcg`).
+    MemoryAndSwap,
+    /// Of memory, the kernel's own for the cgroup's tasks. v1 alone bounds them apart, and Linux
     /// 5.16+ takes no such bound (mm/memcontrol.c `mem_cgroup_write`).
     KernelMemory,
 }
@@ -83,6 +86,7 @@ impl Resource {
         match kind {
             LimitKind::PidsMax => Some(Self::Pids),
             LimitKind::MemoryMax | LimitKind::MemoryLimit => Some(Self::Memory),
+            LimitKind::MemorySwapLimit => Some(Self::MemoryAndSwap),
             LimitKind::KernelMemoryLimit => Some(Self::KernelMemory),
             _ => None,
         }
@@ -92,7 +96,7 @@ impl Resource {
     pub fn controller(self) -> Controller {
         match self {
             Self::Pids => Controller::Pids,
-            Self::Memory | Self::KernelMemory => Controller::Memory,
+            Self::Memory | Self::MemoryAndSwap | Self::KernelMemory => Controller::Memory,
         }
     }
 
@@ -102,6 +106,7 @@ impl Resource {
             (Self::Pids, _) => LimitKind::PidsMax,
             (Self::Memory, Version::V2) => LimitKind::MemoryMax,
             (Self::Memory, Version::V1) => LimitKind::MemoryLimit,
+            (Self::MemoryAndSwap, _) => LimitKind::MemorySwapLimit,
             (Self::KernelMemory, _) => LimitKind::KernelMemoryLimit,
         }
     }
@@ -285,12 +290,9 @@ impl Hierarchies {
         resource: Resource,
         cgroup: &Path,
     ) -> Option<PathBuf> {
-        let hierarchy = match (version, resource) {
-            (Version::V2, _) => Hierarchy::V2,
-            (Version::V1, Resource::Pids) => Hierarchy::V1(Controller::Pids),
-            (Version::V1, Resource::Memory | Resource::KernelMemory) => {
-                Hierarchy::V1(Controller::Memory)
-            }
+        let hierarchy = match version {
+            Version::V2 => Hierarchy::V2,
+            Version::V1 => Hierarchy::V1(resource.controller()),
         };
         let folder = self.folder(hierarchy, cgroup)?;
         Some(folder.join(resource.limit_kind(version).name()))

@@ -104,7 +104,7 @@ impl UnitLimits {
         let memory = match resource {
             Resource::Pids => false,
             Resource::Memory => true,
-            Resource::KernelMemory => return None,
+            Resource::MemoryAndSwap | Resource::KernelMemory => return None,
         };
         let mut found = self.known(memory, path, hierarchies).limit?;
         let of = match memory {

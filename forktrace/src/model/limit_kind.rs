@@ -17,6 +17,8 @@ words! {
         MemoryMax = "memory.max",
         /// Memory of a cgroup v1.
         MemoryLimit = "memory.limit_in_bytes",
+        /// Memory and swap together, of a cgroup v1.
+        MemorySwapLimit = "memory.memsw.limit_in_bytes",
         /// The kernel's own memory, of a cgroup v1.
         KernelMemoryLimit = "memory.kmem.limit_in_bytes",
         /// What may be promised under vm.overcommit_memory=2.

@@ -349,7 +349,7 @@ impl Decoder {
         }
         let known = match resource {
             Resource::Pids => paths.pids(),
-            Resource::Memory | Resource::KernelMemory => paths.memory(),
+            _ => paths.memory(),
         };
         let path = known.and_then(|p| p.ancestor(limit.level));
         let version = match known {
@@ -376,7 +376,7 @@ impl Decoder {
                 positive(limit.usage),
                 (limit.limit < PIDS_MAX).then(|| positive(limit.limit)),
             ),
-            Resource::Memory | Resource::KernelMemory => numbers::memory(limit, Page::here()),
+            _ => numbers::memory(limit, Page::here()),
         };
         CgroupLimit {
             path: path.map(|p| String::from_utf8_lossy(&p).into_owned()),
@@ -429,7 +429,7 @@ fn unlimited_refused(pids: &[CgroupLimit]) -> bool {
 fn on_way(event: &FailureEvent, resource: Resource) -> impl Iterator<Item = &event::CgroupLimit> {
     let (list, len) = match resource {
         Resource::Pids => (&event.pids[..], event.pids_len),
-        Resource::Memory | Resource::KernelMemory => (&event.memory[..], event.memory_len),
+        _ => (&event.memory[..], event.memory_len),
     };
     list.iter().take(usize::from(len))
 }

@@ -31,10 +31,7 @@ impl Place {
     /// (there no limit of another's is in the way), then this process's own
     /// cgroup, which is all that a container may have.
     pub(super) fn find(hierarchies: &Hierarchies, resource: Resource) -> Result<Self, Trouble> {
-        let controller = match resource {
-            Resource::Pids => Controller::Pids,
-            Resource::Memory | Resource::KernelMemory => Controller::Memory,
-        };
+        let controller = resource.controller();
         let name = name_of(resource);
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let own_in = |hierarchy| {
@@ -100,9 +97,9 @@ impl Place {
 }
 
 fn name_of(resource: Resource) -> &'static str {
-    match resource {
-        Resource::Pids => "pids",
-        Resource::Memory | Resource::KernelMemory => "memory",
+    match resource.controller() {
+        Controller::Pids => "pids",
+        _ => "memory",
     }
 }
 

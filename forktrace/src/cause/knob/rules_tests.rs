@@ -83,6 +83,7 @@ fn owners(kind: &LimitKind) -> Vec<Owner> {
         LimitKind::PidsMax
         | LimitKind::MemoryMax
         | LimitKind::MemoryLimit
+        | LimitKind::MemorySwapLimit
         | LimitKind::KernelMemoryLimit => CGROUPS
             .map(|path| Owner::cgroup(path.replace("ID", &id).replace("POD", POD)))
             .to_vec(),
@@ -402,6 +403,7 @@ fn no_step_is_timid() {
             kind,
             LimitKind::MemoryMax
                 | LimitKind::MemoryLimit
+                | LimitKind::MemorySwapLimit
                 | LimitKind::KernelMemoryLimit
                 | LimitKind::HugePages
                 | LimitKind::RlimitAs

@@ -44,7 +44,7 @@ impl Hierarchies {
     /// Where a resource is limited: a controller is in one hierarchy only.
     pub fn of(&self, resource: Resource) -> Option<Hierarchy> {
         let v1 = Hierarchy::V1(resource.controller());
-        let v2 = (resource != Resource::KernelMemory).then_some(Hierarchy::V2);
+        let v2 = (!is_of_v1(resource)).then_some(Hierarchy::V2);
         [Some(v1), v2]
             .into_iter()
             .flatten()
@@ -152,16 +152,24 @@ impl Hierarchies {
     }
 }
 
+/// Bounded in v1 alone, and there hardly anywhere.
+fn is_of_v1(resource: Resource) -> bool {
+    matches!(resource, Resource::MemoryAndSwap | Resource::KernelMemory)
+}
+
 /// `None` for a cgroup that has no such limit: the root, one whose parent
-/// doesn't hand the controller on, one that is gone; of kernel memory also one
-/// where no number is set, which is nearly always so, and can't be otherwise
-/// since 5.16.
+/// doesn't hand the controller on, one that is gone; of what v1 alone bounds
+/// also one where no number is set, which is nearly always so, and of kernel
+/// memory can't be otherwise since 5.16.
 fn read(resource: Resource, hierarchy: Hierarchy, path: &Path, folder: &Path) -> Option<Reading> {
     let v2 = hierarchy == Hierarchy::V2;
     let (limit, usage) = match (resource, v2) {
         (Resource::Pids, _) => ("pids.max", "pids.current"),
         (Resource::Memory, true) => ("memory.max", "memory.current"),
         (Resource::Memory, false) => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        (Resource::MemoryAndSwap, _) => {
+            ("memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes")
+        }
         (Resource::KernelMemory, _) => ("memory.kmem.limit_in_bytes", "memory.kmem.usage_in_bytes"),
     };
     let file = folder.join(limit);
@@ -181,13 +189,15 @@ fn read(resource: Resource, hierarchy: Hierarchy, path: &Path, folder: &Path) ->
             return Ok(None);
         };
         let limit = limit.trim().parse().ok().filter(|&n| n < NO_LIMIT);
-        let unset = path.parent().is_none() || resource == Resource::KernelMemory;
+        let unset = path.parent().is_none() || is_of_v1(resource);
         if limit.is_none() && unset {
             // v1 shows a file in the root, where nothing can be set.
             return Ok(None);
         }
         let stat = match (resource, limit) {
-            (Resource::Memory, Some(_)) => fs::read_to_string(folder.join("memory.stat")).ok(),
+            (Resource::Memory | Resource::MemoryAndSwap, Some(_)) => {
+                fs::read_to_string(folder.join("memory.stat")).ok()
+            }
             _ => None,
         };
         Ok(Some(CgroupUse {

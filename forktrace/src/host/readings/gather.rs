@@ -181,7 +181,12 @@ fn not_shown(pid: u32) -> ReadingsError {
 
 fn read_cgroups(readings: &mut Readings, hierarchies: &Hierarchies, members: &[u32], proc: &Path) {
     let mut outside = BTreeSet::new();
-    for resource in [Resource::Pids, Resource::Memory, Resource::KernelMemory] {
+    for resource in [
+        Resource::Pids,
+        Resource::Memory,
+        Resource::MemoryAndSwap,
+        Resource::KernelMemory,
+    ] {
         let walked = match &readings.subject {
             Subject::Host => hierarchies.all(resource),
             // What a service has set up below its own cgroup, with a limit of its own, refuses as well.

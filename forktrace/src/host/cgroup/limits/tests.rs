@@ -106,6 +106,11 @@ fn v1_without_a_limit() {
         &[
             ("a/memory.limit_in_bytes", "9223372036854771712\n"),
             ("a/memory.usage_in_bytes", "5\n"),
+            ("a/memory.memsw.limit_in_bytes", "9223372036854771712\n"),
+            ("a/memory.memsw.usage_in_bytes", "5\n"),
+            ("a/b/memory.memsw.limit_in_bytes", "8192\n"),
+            ("a/b/memory.memsw.usage_in_bytes", "4096\n"),
+            ("a/b/memory.stat", "total_inactive_file 100\n"),
             ("a/memory.kmem.limit_in_bytes", "9223372036854771712\n"),
             ("a/memory.kmem.usage_in_bytes", "5\n"),
             ("a/b/memory.kmem.limit_in_bytes", "4096\n"),
@@ -115,6 +120,11 @@ fn v1_without_a_limit() {
     let hierarchies = Hierarchies::from_mountinfo(line(&top).as_bytes(), true);
     let all = hierarchies.chain(Resource::Memory, Path::new("/a"));
     assert_eq!(all[0].as_ref().unwrap().limit, None);
+    let both = hierarchies.chain(Resource::MemoryAndSwap, Path::new("/a/b"));
+    assert_eq!(both.len(), 1);
+    let one = both[0].as_ref().unwrap();
+    assert_eq!((one.limit, one.usage), (Some(8192), 4096));
+    assert_eq!(one.reclaimable, 100);
     // Of kernel memory, no limit is no reading.
     let kernel = hierarchies.chain(Resource::KernelMemory, Path::new("/a/b"));
     assert_eq!(kernel.len(), 1);
