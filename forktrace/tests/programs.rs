@@ -42,6 +42,10 @@ fn a_stack_is_a_threads_alone() {
             .iter()
             .any(|cause| cause.id() == "hugetlb")
     );
+    // A thread asks for no namespace, whose rules answer a process so.
+    let eperm = likely(&[Errno::EPERM], Operation::Thread);
+    let ids: Vec<&str> = eperm.iter().map(|cause| cause.id()).collect();
+    assert_eq!(ids, ["seccomp", "lsm"]);
     let process = of(Operation::Process);
     assert_eq!(process[0].id(), "cgroup_pids_max");
     let once: BTreeSet<&Cause> = process.iter().collect();

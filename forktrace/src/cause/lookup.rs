@@ -2,7 +2,11 @@
 //! is set or shown, an errno, or a message.
 
 use super::{Cause, Page, pages};
-use crate::{model::Errno, order::Order as _};
+use crate::{
+    model::{Errno, Operation, in_words},
+    order::Order as _,
+    program::likely,
+};
 
 /// What there is about a text.
 #[derive(Clone, Debug)]
@@ -56,7 +60,7 @@ pub fn lookup(text: &str) -> Lookup {
     let mut errnos = words.filter(|word| word.starts_with('E')).filter_map(errno);
     match errnos.next() {
         Some(errno) => of_errnos(&[errno], text),
-        None => in_words(text, within),
+        None => of_words(text, within),
     }
 }
 
@@ -74,23 +78,30 @@ pub fn named(text: &str) -> Option<Lookup> {
     if let Some(errno) = errno(text) {
         return Some(of_errnos(&[errno], text));
     }
-    match in_words(text, |message| words[0] == spoken(message)) {
+    match of_words(text, |message| words[0] == spoken(message)) {
         Lookup::Nothing(_) => None,
         found => Some(found),
     }
 }
 
-/// By what programs say: an errno's text, or what hides it.
-fn in_words(text: &str, is_said: impl Fn(&str) -> bool) -> Lookup {
-    let told: Vec<Errno> = [Errno::EAGAIN, Errno::ENOMEM]
-        .into_iter()
-        .filter(|errno| is_said(&crate::model::in_words(errno.number())))
-        .collect();
+/// By what programs say: an errno's text, or what hides it. What isn't permitted is of much else, where nothing says
+/// that a process or thread was.
+fn of_words(text: &str, is_said: impl Fn(&str) -> bool) -> Lookup {
+    let is_told = |errno: &Errno| is_said(&in_words(errno.number()));
+    let told = [Errno::EAGAIN, Errno::ENOMEM].into_iter().filter(is_told);
+    let told: Vec<Errno> = told.collect();
     if !told.is_empty() {
         return of_errnos(&told, text);
     }
-    if WITHOUT_ERRNO.iter().any(|message| is_said(message)) {
-        return of_errnos(&[Errno::EAGAIN, Errno::ENOMEM], text);
+    if let Some(message) = WITHOUT_ERRNO.iter().find(|message| is_said(message)) {
+        return match (is_told(&Errno::EPERM), message.contains("thread")) {
+            (true, true) => {
+                let causes = likely(&[Errno::EPERM], Operation::Thread);
+                Lookup::Several(causes.into_iter().map(Cause::page).collect())
+            }
+            (true, false) => of_errnos(&[Errno::EPERM], text),
+            (false, _) => of_errnos(&[Errno::EAGAIN, Errno::ENOMEM], text),
+        };
     }
     Lookup::Nothing(near(text))
 }
@@ -278,6 +289,16 @@ mod tests {
             one("cgroup: fork rejected by pids controller in /x"),
             "cgroup_pids_max"
         );
+    }
+
+    /// A seccomp filter's answer to a thread; alone, the text is of files and much else.
+    #[test]
+    fn what_is_not_permitted_is_a_threads_where_that_is_said() {
+        let thread = several("pthread_create returned Operation not permitted");
+        assert_eq!(thread, ["seccomp", "lsm"]);
+        let process = several("could not fork: Operation not permitted");
+        assert!(process.contains(&"seccomp") && !process.contains(&"rlimit_nproc"));
+        assert!(near_to("open: Operation not permitted").is_empty());
     }
 
     /// A line of a log is more than what it has of them.

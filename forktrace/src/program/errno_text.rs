@@ -57,10 +57,10 @@ fn longest_first(expression: impl Fn(&str) -> String) -> String {
     each.join("|")
 }
 
-/// The same for its name or its number.
+/// The same for its name or its number; what a longer one begins with is one, too.
 pub(super) static CODE: LazyLock<String> = LazyLock::new(|| {
     let each = NUMBERED.map(|errno| format!("{}|-?{}", errno.name(), errno.number()));
-    format!(r"(?i:(?:{})(?-u:\b))", each.join("|"))
+    format!("(?i:{})", each.join("|"))
 });
 
 /// The errno that [`TEXT`] or [`CODE`] has matched.

@@ -291,10 +291,11 @@ fn telling(entry: &Entry) -> Telling {
             trust: after::trust(said),
             doubt: said.message.doubt.clone().filter(|_| said.doubted),
             next: after::next(said.wish).filter(|_| said.fits),
+            // No limit answers EPERM.
             heals: said
                 .wish
                 .afterwards
-                .filter(|_| said.fits)
+                .filter(|_| said.fits && said.errno != Some(Errno::EPERM))
                 .map(|after| after.sentence().to_owned()),
             answered,
         },
@@ -447,6 +448,43 @@ mod tests {
             let behind: Vec<&str> = told[0].causes.iter().map(|b| b.cause.id()).collect();
             assert_eq!(behind, causes, "{line}");
         }
+    }
+
+    /// No limit answers EPERM, and no room heals it.
+    #[test]
+    fn a_thread_that_is_not_permitted_is_of_a_filter() {
+        let causes = |told: &Telling| -> Vec<&str> {
+            told.causes.iter().map(|behind| behind.cause.id()).collect()
+        };
+        for line in [
+            "OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 64: Operation not permitted",
+            "ThreadError: can't create Thread: Operation not permitted",
+            "runtime: failed to create new OS thread (have 2 already; errno=1)",
+        ] {
+            let told = heard(line.as_bytes()).tellings().remove(0);
+            assert_eq!(causes(&told), ["seccomp", "lsm"], "{line}");
+            assert_eq!(told.message.heals, None, "{line}");
+        }
+        let unsaid = heard(b"RuntimeError: can't start new thread")
+            .tellings()
+            .remove(0);
+        let unsaid = causes(&unsaid);
+        let at = |id: &str| unsaid.iter().position(|cause| *cause == id).unwrap();
+        assert!(at("overcommit") < at("seccomp") && at("seccomp") < at("rlimit_stack"));
+    }
+
+    /// Python's subprocess has copied all memory up to 3.9; posix_spawn(3) maps a stack.
+    #[test]
+    fn memory_is_promised_by_a_spawn_too() {
+        let traceback = "    restore_signals, start_new_session, preexec_fn)\n\
+                         OSError: [Errno 12] Cannot allocate memory: '/bin/true'\n";
+        let told = heard(traceback.as_bytes()).tellings().remove(0);
+        assert!(told.message.doubt.is_none() && told.wish.contains("3.4 to 3.7"));
+        assert_eq!(told.causes[0].cause.id(), "overcommit");
+        let spawn = heard(b"posix_spawn: Cannot allocate memory").tellings();
+        let causes = spawn[0].causes.iter().map(|behind| behind.cause.id());
+        let causes: Vec<&str> = causes.take(5).collect();
+        assert!(causes.contains(&"overcommit") && causes.contains(&"rlimit_as"));
     }
 
     #[test]

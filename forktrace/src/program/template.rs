@@ -43,7 +43,8 @@ fn is_place(part: &str) -> bool {
 
 fn expression(text: &str) -> String {
     let mut out = String::new();
-    for part in parts(text) {
+    let parts = parts(text);
+    for (at, part) in parts.iter().copied().enumerate() {
         match part {
             ERRNO | LOWER | CODE => {
                 let pattern = match part {
@@ -54,6 +55,10 @@ fn expression(text: &str) -> String {
                 out.push_str("(?P<errno>");
                 out.push_str(pattern);
                 out.push(')');
+                // A number ends there, unless the template says that a word goes on behind it.
+                if part == CODE && parts.get(at + 1) != Some(&WORD) {
+                    out.push_str(r"(?-u:\b)");
+                }
             }
             NUMBER => out.push_str("[0-9]+(?:[.][0-9]+)*"),
             WORD => out.push_str(r"(?-u:[^\s]{1,200}?)"),
@@ -184,6 +189,8 @@ mod tests {
         let number = anywhere("error = {code}").unwrap();
         assert!(number.is_match(b"error = 11,") && number.is_match(b"x error = eagain"));
         assert!(!number.is_match(b"error = 110") && !number.is_match(b"error = EAGAINST"));
+        let with_a_word = anywhere("error {code}{word}.cc").unwrap();
+        assert!(with_a_word.is_match(b"error 11a.cc") && with_a_word.is_match(b"error 1/a.cc"));
         let ended = anywhere_at_an_end("fork: {errno}").unwrap();
         for end in [
             "",

@@ -405,16 +405,22 @@ fn what_comes_next_is_that_of_the_errno() {
 }
 
 /// A message that tells no errno, or another one, is said whichever the kernel answered: that it was run with one of
-/// them doesn't make it that one.
+/// them doesn't make it that one. pthread_create(3) answers EPERM as well, and tells it.
 #[test]
 fn what_tells_no_errno_may_be_either() {
     let matcher = Matcher::new().unwrap();
     let both = [Errno::EAGAIN, Errno::ENOMEM];
-    for (program, _, message) in messages().filter(|(_, _, message)| message.told != Told::True) {
+    let any = [Errno::EAGAIN, Errno::ENOMEM, Errno::EPERM];
+    for (program, wish, message) in messages().filter(|(_, _, message)| message.told != Told::True)
+    {
         let said = matcher.said(message.example.as_bytes());
         let answered = super::after::answered(&said[0]);
+        let may_be = match (wish.operation, said[0].errno) {
+            (Operation::Thread, None) => &any[..],
+            _ => &both,
+        };
         match message.answers.is_empty() {
-            true => assert_eq!(answered, both, "{}: {}", program.id, message.text),
+            true => assert_eq!(answered, may_be, "{}: {}", program.id, message.text),
             false => assert_eq!(
                 answered, message.answers,
                 "{}: {}",
@@ -431,6 +437,36 @@ fn what_tells_no_errno_may_be_either() {
             both,
             "{line}"
         );
+    }
+}
+
+/// A seccomp filter that is older than clone3 answers EPERM to it, and pthread_create(3) hands that on.
+#[test]
+fn what_tells_the_errno_of_a_thread_may_tell_eperm() {
+    let matcher = Matcher::new().unwrap();
+    let of_threads = messages().filter(|(_, wish, message)| {
+        wish.operation == Operation::Thread && message.told == Told::Wrong
+    });
+    for (program, _, message) in of_threads {
+        let eperm = [
+            (
+                "Resource temporarily unavailable",
+                "Operation not permitted",
+            ),
+            ("EAGAIN", "EPERM"),
+            ("11", "1"),
+        ];
+        let example = eperm
+            .into_iter()
+            .fold(message.example.clone(), |text, (from, to)| {
+                text.replace(from, to)
+            });
+        let said = matcher.said(example.as_bytes());
+        let first = said.first().unwrap_or_else(|| panic!("{example}"));
+        assert_eq!(first.program.id, program.id, "{example}");
+        assert_eq!(super::after::answered(first), [Errno::EPERM], "{example}");
+        // It was run with a limit.
+        assert!(!first.fits, "{example}");
     }
 }
 
@@ -510,6 +546,35 @@ fn whose_words_are_anybodys_is_who_speaks() {
         (
             &*format!("fork(): {eagain} [core/uwsgi.c line 1638]"),
             "uwsgi",
+        ),
+        (
+            &*format!("my-daemon: ERROR: fork() failed: {eagain}"),
+            "glibc",
+        ),
+        (
+            &*format!("php-fpm8.2[812]: [ERROR] fork() failed: {eagain} (11)"),
+            "php-fpm",
+        ),
+        (
+            &*format!("my-daemon: [ERROR] fork() failed: {eagain} (11)"),
+            "glibc",
+        ),
+        (&*format!("fork error: {eagain}"), "glibc"),
+        (
+            &*format!("memcached[812]: Can't create thread: {eagain}"),
+            "memcached",
+        ),
+        (
+            &*format!("my-daemon: Can't create thread: {eagain}"),
+            "glibc",
+        ),
+        (
+            &*format!("watch: unable to fork process: {eagain}"),
+            "procps",
+        ),
+        (
+            &*format!("my-daemon: unable to fork process: {eagain}"),
+            "glibc",
         ),
     ] {
         let said = matcher.said(line.as_bytes());
@@ -637,6 +702,65 @@ fn lines_of_the_world() {
         (
             r#"{"t":{"$date":"2026-11-30T10:00:00.000+00:00"},"s":"E","c":"NETWORK","id":22948,"ctx":"listener","msg":"Thread creation failed","attr":{"error":"Resource temporarily unavailable"}}"#,
             "mongodb",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "[0.027s][warning][os,thread] Failed to start thread \"GC Thread#0\" - pthread_create failed (EPERM) for \
+          attributes: stacksize: 1024k, guardsize: 4k, detached.",
+            "java",
+            Some(Errno::EPERM),
+        ),
+        (
+            "[1.005s][warning][os,thread] Failed to start thread - pthread_create failed (EAGAIN) for attributes: \
+          stacksize: 1024k, guardsize: 4k, detached.",
+            "java",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "OpenBLAS blas_thread_init: RLIMIT_NPROC -1 current, -1 max",
+            "openblas",
+            None,
+        ),
+        (
+            "1:M 30 Nov 2026 10:00:00.000 # Fatal: Can't initialize Background Jobs. Error message: Operation not permitted",
+            "redis",
+            Some(Errno::EPERM),
+        ),
+        (
+            "LOG:  could not fork background worker process: Cannot allocate memory",
+            "postgresql",
+            Some(Errno::ENOMEM),
+        ),
+        (
+            "Error: /Stage[main]/Main/Exec[a]: Could not evaluate: Cannot allocate memory - fork(2)",
+            "ruby",
+            Some(Errno::ENOMEM),
+        ),
+        (
+            "FATAL: Errno::ENOMEM: Cannot allocate memory - fork(2)",
+            "ruby",
+            Some(Errno::ENOMEM),
+        ),
+        (
+            "external/org_tensorflow/tensorflow/core/platform/default/env.cc:73] Check failed: ret == 0 (11 vs. 0)Thread \
+          creation via pthread_create() failed.",
+            "tensorflow",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "Check failed: ret == 0 (1 vs. 0) Thread tf_foreach creation via pthread_create() failed.",
+            "tensorflow",
+            Some(Errno::EPERM),
+        ),
+        (
+            "lmtp: Error: Thread::try_create(): pthread_create failed with error 11/build/ceph-12.2.4/src/common/Thread.cc: \
+          In function 'void Thread::create(const char*, size_t)'",
+            "ceph",
+            Some(Errno::EAGAIN),
+        ),
+        (
+            "Thread::try_create(): pthread_create failed with error 11common/Thread.cc: In function",
+            "ceph",
             Some(Errno::EAGAIN),
         ),
         (

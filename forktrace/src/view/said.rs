@@ -97,7 +97,7 @@ fn said(telling: &Telling, look: Look) -> String {
         };
         text.row(
             "kernel",
-            &format!("{call} {was} answered {}.", errnos.join(" or ")),
+            &format!("{call} {was} answered {}.", alternatives(&errnos)),
         );
     }
     if let Some(next) = &message.next {
@@ -116,6 +116,12 @@ fn said(telling: &Telling, look: Look) -> String {
     }
     text.out.push('\n');
     text.out
+}
+
+/// `a, b or c`.
+fn alternatives(all: &[String]) -> String {
+    let commas = all.len().saturating_sub(2);
+    all.join(" or ").replacen(" or ", ", ", commas)
 }
 
 fn at(place: &Place) -> String {
@@ -212,6 +218,15 @@ mod tests {
         }
         assert!(
             told.lines().all(|line| line.chars().count() <= 80),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn several_errnos_are_a_sentence() {
+        let told = text(b"RuntimeError: can't start new thread", None);
+        assert!(
+            told.contains("clone3 was answered EAGAIN, ENOMEM or EPERM."),
             "{told}"
         );
     }
