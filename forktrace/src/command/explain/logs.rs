@@ -8,7 +8,8 @@ use std::{
 };
 
 use forktrace::{
-    headroom::{Row, headroom},
+    cause::Cause,
+    headroom::{Headroom, headroom},
     model::Foreign,
     order::Order as _,
     program::{Answer, Behind, Heard, Telling},
@@ -70,7 +71,7 @@ fn show(
     args: &ExplainArgs,
     format: &'static Format<Answer>,
     heard: &Heard,
-    near: &[Row],
+    near: &[Near],
 ) -> io::Result<()> {
     let mut output = format.open(Box::new(io::stdout()), terminal::look(args.color));
     for telling in heard.tellings() {
@@ -174,8 +175,11 @@ fn journal(heard: &mut Heard, unit: &str) -> bool {
     read && ended
 }
 
-/// What limits are near, of whom the options name; nothing where they name nobody.
-fn near(args: &ExplainArgs) -> anyhow::Result<Vec<Row>> {
+/// A cause that is near, and how near.
+type Near = (Cause, String);
+
+/// What refuses all and which limits are near, of whom the options name; nothing where they name nobody.
+fn near(args: &ExplainArgs) -> anyhow::Result<Vec<Near>> {
     const NEAR: f64 = 90.0;
     let of = &args.of;
     let cgroup = of.cgroup.as_deref();
@@ -184,23 +188,30 @@ fn near(args: &ExplainArgs) -> anyhow::Result<Vec<Row>> {
     }
     let subject = check::subject_of(of.pid, of.user.as_deref(), cgroup, of.unit.as_deref())?;
     let readings = check::readings(&subject)?;
-    Ok(headroom(&readings, NEAR).nearest().cloned().collect())
+    Ok(of_headroom(&headroom(&readings, NEAR)))
 }
 
-/// The causes whose limits are near before the others.
-fn beside(mut telling: Telling, near: &[Row]) -> Telling {
-    let now = |behind: &Behind| {
-        let row = near.iter().find(|row| row.cause == behind.cause)?;
+fn of_headroom(headroom: &Headroom) -> Vec<Near> {
+    let blocked = headroom.blocked.iter();
+    let blocked = blocked.map(|blocked| (blocked.cause, blocked.text.clone()));
+    let near = headroom.nearest().map(|row| {
         let limit = &row.limit;
         let numbers = match (limit.usage, limit.value) {
             (Some(usage), Some(value)) => format!(": {usage} of {value}"),
             _ => String::new(),
         };
         let percent = row.percent.unwrap_or_default();
-        Some(format!(
-            "{} of {}{numbers} ({percent} %)",
-            limit.kind, limit.owner
-        ))
+        let text = format!("{} of {}{numbers} ({percent} %)", limit.kind, limit.owner);
+        (row.cause, text)
+    });
+    blocked.chain(near).collect()
+}
+
+/// The causes that are near before the others.
+fn beside(mut telling: Telling, near: &[Near]) -> Telling {
+    let now = |behind: &Behind| {
+        let (_, text) = near.iter().find(|(cause, _)| *cause == behind.cause)?;
+        Some(text.clone())
     };
     for behind in &mut telling.causes {
         behind.now = now(behind);
@@ -212,6 +223,7 @@ fn beside(mut telling: Telling, near: &[Row]) -> Telling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forktrace::headroom::{Blocked, Row};
 
     /// What is full now is first, with its numbers, and what can't have refused isn't there.
     #[test]
@@ -224,10 +236,14 @@ mod tests {
             });
             serde_json::from_value(row).unwrap()
         };
-        let near = [
-            row("vm.max_map_count", "max_map_count"),
-            row("kernel.pid_max", "pid_max"),
-        ];
+        let near = of_headroom(&Headroom {
+            warn: 90.0,
+            limits: vec![
+                row("vm.max_map_count", "max_map_count"),
+                row("kernel.pid_max", "pid_max"),
+            ],
+            ..Headroom::default()
+        });
         let mut heard = listener().unwrap();
         let mut line = &b"bash: fork: Resource temporarily unavailable"[..];
         heard.read(None, &mut line).unwrap();
@@ -239,6 +255,25 @@ mod tests {
         assert_eq!(now, Some("kernel.pid_max of host: 95 of 100 (95 %)"));
         assert_eq!(told[1].cause.id(), "cgroup_pids_max");
         assert!(told[1..].iter().all(|behind| behind.now.is_none()));
+    }
+
+    /// Whatever the limits are.
+    #[test]
+    fn what_refuses_all_comes_first() {
+        let text = "bash (pid 812) can create no process";
+        let near = of_headroom(&Headroom {
+            blocked: vec![Blocked {
+                cause: Cause::PidNamespaceDead,
+                text: text.to_owned(),
+            }],
+            ..Headroom::default()
+        });
+        let mut heard = listener().unwrap();
+        let mut line = &b"bash: fork: Cannot allocate memory"[..];
+        heard.read(None, &mut line).unwrap();
+        let told = beside(heard.tellings().remove(0), &near).causes;
+        assert_eq!(told[0].cause, Cause::PidNamespaceDead);
+        assert_eq!(told[0].now.as_deref(), Some(text));
     }
 
     /// A log that can't be read is none that says nothing.
