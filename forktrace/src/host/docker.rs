@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{
     passwd::Passwd,
@@ -98,10 +98,10 @@ fn container(path: &str) -> Option<Key> {
 }
 
 fn read(root: &Path, id: &str, user: Option<u32>) -> Option<Creator> {
-    let mut files = data_roots(root, user).into_iter().filter_map(|folder| {
-        json::<Container>(&folder.join(format!("containers/{id}/config.v2.json")))
-    });
-    files.next()?.config.labels?.creator()
+    let mut files = data_roots(root, user)
+        .into_iter()
+        .filter_map(|folder| json(&folder.join(format!("containers/{id}/config.v2.json"))));
+    creator(files.next()?.pointer("/Config/Labels")?)
 }
 
 /// Folders in which the daemon may have its files: what it is told, its default, snap's.
@@ -114,74 +114,39 @@ fn data_roots(root: &Path, user: Option<u32>) -> Vec<PathBuf> {
             .map(|home| below(&home).join(".local/share/docker"))
             .collect();
     }
-    let told = json::<Daemon>(&root.join("etc/docker/daemon.json"));
-    let told = told.and_then(|daemon| daemon.data_root).into_iter();
+    let told = json(&root.join("etc/docker/daemon.json"));
+    let told = told.and_then(|daemon| Some(PathBuf::from(daemon.get("data-root")?.as_str()?)));
     let usual = ["var/lib/docker", "var/snap/docker/common/var-lib-docker"];
-    told.map(|folder| below(&folder))
+    told.into_iter()
+        .map(|folder| below(&folder))
         .chain(usual.map(|folder| root.join(folder)))
         .collect()
 }
 
-fn json<T: DeserializeOwned>(file: &Path) -> Option<T> {
+fn json(file: &Path) -> Option<Value> {
     let mut text = Vec::new();
     let file = File::open(file).ok()?;
     file.take(LONGEST).read_to_end(&mut text).ok()?;
     serde_json::from_slice(&text).ok()
 }
 
-#[derive(Deserialize)]
-struct Daemon {
-    #[serde(rename = "data-root")]
-    data_root: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Container {
-    #[serde(rename = "Config")]
-    config: Config,
-}
-
-#[derive(Deserialize)]
-struct Config {
-    #[serde(rename = "Labels")]
-    labels: Option<Labels>,
-}
-
 /// Labels are whatever who creates the container says.
-#[derive(Deserialize)]
-struct Labels {
-    #[serde(rename = "com.docker.swarm.service.name")]
-    swarm_service: Option<String>,
-    #[serde(rename = "com.docker.stack.namespace")]
-    stack: Option<String>,
-    #[serde(rename = "com.docker.compose.service")]
-    compose_service: Option<String>,
-    #[serde(rename = "com.docker.compose.project.config_files")]
-    compose_files: Option<String>,
-    #[serde(rename = "com.gitlab.gitlab-runner.job.id")]
-    gitlab_job: Option<String>,
-    #[serde(rename = "com.gitlab.gitlab-runner.type")]
-    gitlab_type: Option<String>,
-}
-
-impl Labels {
-    fn creator(self) -> Option<Creator> {
-        if let Some(service) = self.swarm_service {
-            return Some(Creator::Swarm {
-                service,
-                of_stack: self.stack.is_some(),
-            });
-        }
-        if let Some(service) = self.compose_service {
-            return Some(Creator::Compose {
-                service,
-                files: self.compose_files,
-            });
-        }
-        let is_service = self.gitlab_type.as_deref() == Some("service");
-        self.gitlab_job
-            .map(|_| Creator::GitLabRunner { is_service })
+fn creator(labels: &Value) -> Option<Creator> {
+    let label = |name: &str| labels.get(name)?.as_str().map(str::to_owned);
+    if let Some(service) = label("com.docker.swarm.service.name") {
+        return Some(Creator::Swarm {
+            service,
+            of_stack: label("com.docker.stack.namespace").is_some(),
+        });
     }
+    if let Some(service) = label("com.docker.compose.service") {
+        return Some(Creator::Compose {
+            service,
+            files: label("com.docker.compose.project.config_files"),
+        });
+    }
+    let is_service = label("com.gitlab.gitlab-runner.type").as_deref() == Some("service");
+    label("com.gitlab.gitlab-runner.job.id").map(|_| Creator::GitLabRunner { is_service })
 }
 
 #[cfg(test)]
