@@ -7,7 +7,8 @@ FROM file('fleet/date=*/*.parquet', 'Parquet') WHERE cause IS NOT NULL;
 CREATE OR REPLACE VIEW refusals AS
 SELECT host, kernel, toDate(`time`) AS day, toInt32(toDate(`time`)) AS day_number,
   formatDateTime(`time`, '%Y-%m-%d %H:%i') AS minute, failures, cause,
-  `limit`.name AS limit_name, `limit`.scope AS limit_scope, `limit`.value AS limit_value,
+  `limit`.name AS limit_name, `limit`.value AS limit_value,
+  `limit`.scope || coalesce(' in ' || `limit`.within, '') AS limit_scope,
   cgroup.unit AS unit, coalesce(cgroup.unit, cgroup.container, cgroup.path, '-') AS whose,
   coalesce(caller.exe, caller.comm) AS program
 FROM refused;

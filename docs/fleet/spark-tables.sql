@@ -8,7 +8,8 @@ FROM parquet.`fleet/date=*/*.parquet` WHERE cause IS NOT NULL;
 CREATE OR REPLACE TEMPORARY VIEW refusals AS
 SELECT host, kernel, to_date(`time`) AS day, unix_date(to_date(`time`)) AS day_number,
   date_format(`time`, 'yyyy-MM-dd HH:mm') AS minute, failures, cause,
-  `limit`.name AS limit_name, `limit`.scope AS limit_scope, `limit`.value AS limit_value,
+  `limit`.name AS limit_name, `limit`.value AS limit_value,
+  `limit`.scope || coalesce(' in ' || `limit`.within, '') AS limit_scope,
   cgroup.unit AS unit, coalesce(cgroup.unit, cgroup.container, cgroup.path, '-') AS whose,
   coalesce(caller.exe, caller.comm) AS program
 FROM refused;

@@ -1,6 +1,6 @@
 //! Labels: names that this program gives, and values that come from elsewhere.
 
-use crate::model::{Limit, clean};
+use crate::model::{Limit, clean, owner_within};
 
 /// Bytes of a value. A cgroup's path can have 4,096, and its owner chooses them.
 const LONGEST: usize = 256;
@@ -51,11 +51,8 @@ fn cut(value: &str) -> String {
 
 /// Whose limit, in one label: the owner, and where its use is counted if that is elsewhere.
 pub(super) fn owner(limit: &Limit) -> String {
-    let owner = limit.owner.to_string();
-    match limit.nested_within().map(ToString::to_string) {
-        Some(within) if !owner.contains(&within) => format!("{owner} in {within}"),
-        _ => owner,
-    }
+    let within = limit.nested_within().map(ToString::to_string);
+    owner_within(&limit.owner.to_string(), within.as_deref()).into_owned()
 }
 
 #[cfg(test)]

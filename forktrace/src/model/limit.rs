@@ -1,5 +1,7 @@
 //! Limits: what they bound, by how much, and how full they are.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{LimitKind, Owner};
@@ -132,6 +134,25 @@ pub fn title(name: &str, scope: &str) -> String {
     match itself.is_some_and(|rest| rest.starts_with(' ')) {
         true => format!("{scope} without init"),
         false => format!("{name} of {scope}"),
+    }
+}
+
+/// Whose limit, in one text: the owner, and where its use is counted if that is elsewhere.
+pub fn owner_within<'a>(owner: &'a str, within: Option<&str>) -> Cow<'a, str> {
+    match within {
+        Some(within) if !owner.contains(within) => Cow::Owned(format!("{owner} in {within}")),
+        _ => Cow::Borrowed(owner),
+    }
+}
+
+/// The same of all limits of a kind, see [`Owner::kin`].
+pub fn kin_within(owner: &str, within: Option<&str>) -> String {
+    let kin = Owner::from(owner).kin();
+    match within {
+        Some(within) if !owner.contains(within) => {
+            format!("{kin} in {}", Owner::from(within).kin())
+        }
+        _ => kin,
     }
 }
 

@@ -38,7 +38,7 @@ pub use foreign::Foreign;
 pub use holder::{Holder, HolderKind};
 pub use io_words::{in_words, without_numbers};
 pub use kin::is_of_systemd_run;
-pub use limit::{Candidate, Limit, Unit, title as limit_title};
+pub use limit::{Candidate, Limit, Unit, kin_within, owner_within, title as limit_title};
 pub use limit_kind::LimitKind;
 pub use loss_reason::LossReason;
 pub use memory::Memory;

@@ -1,11 +1,13 @@
 //! What a report says: the types that `--format json` prints. Times are UTC,
 //! RFC 3339.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::rolled::{Asked, Rolled};
 use crate::{
-    model::{Cause, Errno, Fix, Holder, Operation, Unit, limit_title},
+    model::{Cause, Errno, Fix, Holder, Operation, Unit, limit_title, owner_within},
     record::Failure,
     recording::LeftOut,
 };
@@ -262,6 +264,9 @@ pub struct LimitRow {
     pub name: Option<String>,
     /// The limit's owner, as records name it.
     pub scope: Option<String>,
+    /// Where its use is counted, if not on the whole host: a user namespace; left out where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
     /// What `value` and `usage` count.
     pub unit: Option<Unit>,
     /// At the latest failure, as `usage`.
@@ -294,10 +299,16 @@ pub struct LimitRow {
 impl LimitRow {
     /// "pids.max of /system.slice"; the cause where there is no limit.
     pub fn title(&self) -> String {
-        match (&self.name, &self.scope) {
-            (Some(name), Some(scope)) => limit_title(name, scope),
+        match (&self.name, self.owner()) {
+            (Some(name), Some(owner)) => limit_title(name, &owner),
             _ => self.cause.id().to_owned(),
         }
+    }
+
+    /// "uid 1000 in user namespace 4026532200".
+    pub fn owner(&self) -> Option<Cow<'_, str>> {
+        let within = self.within.as_deref();
+        self.scope.as_ref().map(|scope| owner_within(scope, within))
     }
 }
 

@@ -344,7 +344,10 @@ fn caller_row((failures, row): (u64, CallerState), ends: &HashMap<&str, Timestam
 }
 
 pub(super) fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
-    let (name, scope) = state.limit.unzip();
+    let (name, scope, within) = match state.limit {
+        Some(limit) => (Some(limit.name), Some(limit.scope), limit.within),
+        None => (None, None, None),
+    };
     let mut fixes = state.fixes.into_fixes().into_iter();
     let values = state.values.into_counts();
     LimitRow {
@@ -353,6 +356,7 @@ pub(super) fn limit_row((failures, state): (u64, LimitState)) -> LimitRow {
         cause: state.cause,
         name,
         scope,
+        within,
         unit: state.unit,
         value: state.value,
         usage: state.usage,
@@ -422,12 +426,12 @@ fn advised(limits: &Top<LimitRow>, rolled: &Rolled, hosts: usize) -> Vec<Advice>
             let rows = rolled.limits.rows.iter().take(ADVICE);
             // Of one limit alone more is known.
             let alone = |kind: &KinRow| {
-                let of = (&kind.name, &kind.scope);
+                let of = (&kind.name, kind.scope.as_deref());
                 let is_one = kind.limits == Some(1);
                 let mut same = limits
                     .rows
                     .iter()
-                    .filter(|row| (&row.name, &row.scope) == of);
+                    .filter(|row| (&row.name, row.owner().as_deref()) == of);
                 let one = same
                     .next()
                     .filter(|row| is_one && row.failures == kind.failures);

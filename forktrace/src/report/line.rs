@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    model::{Cause, Certainty, Errno, Fix, Holder, Operation, Qos, Unit, program},
+    model::{Cause, Certainty, Errno, Fix, Holder, Operation, Owner, Qos, Unit, program},
     record::{Failure, Record, parse_line},
     report::{list::List, scan::Scanner},
 };
@@ -102,6 +102,9 @@ impl<'a> Refusal<'a> {
                     Some(path) => Cow::Borrowed(path),
                     None => Cow::Owned(limit.owner.to_string()),
                 },
+                within: limit
+                    .nested_within()
+                    .map(|within| Cow::Owned(within.to_string())),
                 value: limit.value,
                 usage: limit.usage,
                 unit: limit.unit,
@@ -135,6 +138,8 @@ pub(super) struct Cgroup<'a> {
 pub(super) struct Bound<'a> {
     pub name: Cow<'a, str>,
     pub scope: Cow<'a, str>,
+    /// Where its use is counted, if not on the whole host.
+    pub within: Option<Cow<'a, str>>,
     pub value: Option<u64>,
     pub usage: Option<u64>,
     pub unit: Unit,
@@ -265,9 +270,11 @@ fn bound<'a>(scan: &mut Scanner<'a>) -> Option<Bound<'a>> {
     if scan.goes_on(b",\"usable\":") {
         scan.number::<u64>()?;
     }
-    if scan.goes_on(b",\"within\":") {
-        scan.text()?;
-    }
+    let within = match scan.goes_on(b",\"within\":") {
+        true => Some(scan.string()?),
+        false => None,
+    };
+    let within = within.filter(|within| !Owner::from(*within).is_initial_user_namespace());
     let file = match scan.goes_on(b",\"file\":") {
         true => scan.optional(text)?,
         false => None,
@@ -276,6 +283,7 @@ fn bound<'a>(scan: &mut Scanner<'a>) -> Option<Bound<'a>> {
     Some(Bound {
         name: Cow::Borrowed(name),
         scope: Cow::Borrowed(scope),
+        within: within.map(Cow::Borrowed),
         value,
         usage,
         unit,
@@ -470,7 +478,8 @@ mod tests {
 
     #[test]
     fn a_record_is_the_same_as_its_line() {
-        let failure = failure(7, "2026-01-01T00:00:00Z");
+        let mut failure = failure(7, "2026-01-01T00:00:00Z");
+        failure.limit.as_mut().unwrap().within = Some(Owner::user_namespace(4_026_532_200));
         let mut line = Vec::new();
         write_line(&mut line, &Record::Failure(Box::new(failure.clone()))).unwrap();
         let (of, read) = (
@@ -509,7 +518,8 @@ mod tests {
             let limit = r.limit.as_ref().unwrap();
             let file = limit.file.as_ref().map(|file| file.as_str().to_owned());
             let title = format!("{} of {}", limit.name, limit.scope);
-            (title, limit.value, limit.usage, limit.unit, file)
+            let within = limit.within.as_ref().map(ToString::to_string);
+            (title, within, limit.value, limit.usage, limit.unit, file)
         };
         assert_eq!(bound(&of), bound(&read));
         assert_eq!(items(of.holders), items(read.holders));

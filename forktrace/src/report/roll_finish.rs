@@ -1,13 +1,13 @@
 //! The sums over all hosts, from what was counted.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use super::{
     document::{LimitRow, Sample, Top},
     finish::{cut, limit_row, sum},
     rolled::{Heat, HeatRow, KinRow, RollRow, Rolled, Worst},
     rollup::{RollState, Rollup},
-    rows::LimitState,
+    rows::{LimitState, Which},
     table::{Others, Table},
     timeline::Timeline,
 };
@@ -151,7 +151,7 @@ fn kin(
                 [one, rest @ ..]
                     if kinds.known.all && rest.iter().all(|other| other.1.limit == one.1.limit) =>
                 {
-                    one.1.limit.as_ref().map(|(_, scope)| scope.clone())
+                    one.1.limit.as_ref().map(Which::owner)
                 }
                 _ => scope.map(str::to_owned),
             },
@@ -172,10 +172,11 @@ fn kin(
 }
 
 fn worst_of(row: LimitRow) -> Worst {
+    let scope = row.owner().map(Cow::into_owned);
     Worst {
         failures: row.failures,
         host: row.host,
-        scope: row.scope,
+        scope,
         fix: row.fix,
         more_fixes: row.more_fixes,
         holders: row.holders,

@@ -14,7 +14,7 @@ use super::{
     table::Handle,
     when::When,
 };
-use crate::model::{Cause, Errno, Holder, Operation, Owner, Unit};
+use crate::model::{Cause, Errno, Holder, Operation, Unit, kin_within, owner_within};
 
 /// Bytes of a name that are kept; the longest path of a file is as long.
 const LONGEST: usize = 4096;
@@ -40,13 +40,40 @@ fn owned(text: &Option<Text<'_>>) -> Option<String> {
     text.as_ref().map(|text| clip(text.as_str()).to_owned())
 }
 
+/// Which limit it is.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Which {
+    pub name: String,
+    pub scope: String,
+    /// Where its use is counted, if not on the whole host.
+    pub within: Option<String>,
+}
+
+impl Which {
+    fn of(limit: &Bound<'_>) -> Self {
+        Self {
+            name: clip(&limit.name).to_owned(),
+            scope: clip(&limit.scope).to_owned(),
+            within: limit
+                .within
+                .as_deref()
+                .map(|within| clip(within).to_owned()),
+        }
+    }
+
+    /// Whose it is.
+    pub(super) fn owner(&self) -> String {
+        owner_within(&self.scope, self.within.as_deref()).into_owned()
+    }
+}
+
 /// A limit and its owner, or a cause that is no limit.
 #[derive(Clone)]
 pub(super) struct LimitState {
     pub host: Arc<str>,
     pub when: When,
     pub cause: Cause,
-    pub limit: Option<(String, String)>,
+    pub limit: Option<Which>,
     /// The key of its kind: see [`Self::kin_parts`].
     pub kin: String,
     /// Of the latest failure.
@@ -71,20 +98,19 @@ pub(super) struct LimitState {
 
 impl LimitState {
     pub(super) fn new(host: &Arc<str>, r: &Refusal<'_>, short: u64) -> Self {
-        let name =
-            |limit: &Bound<'_>| (clip(&limit.name).to_owned(), clip(&limit.scope).to_owned());
+        let limit = r.limit.as_ref().map(Which::of);
         Self {
             host: Arc::clone(host),
             when: When::default(),
             cause: r.cause,
-            kin: match &r.limit {
+            kin: match &limit {
                 Some(limit) => {
-                    let owner = Owner::from(clip(&limit.scope));
-                    format!("{}\0{}", clip(&limit.name), owner.kin())
+                    let owner = kin_within(&limit.scope, limit.within.as_deref());
+                    format!("{}\0{owner}", limit.name)
                 }
                 None => format!("\0{}", r.cause.id()),
             },
-            limit: r.limit.as_ref().map(name),
+            limit,
             latest: When::default(),
             unit: None,
             value: None,
@@ -370,7 +396,10 @@ impl KeyMaker {
     pub(super) fn limit(&mut self, host: u32, r: &Refusal<'_>) -> &[u8] {
         self.start(host);
         match &r.limit {
-            Some(limit) => self.part(Some(&limit.name)).part(Some(&limit.scope)),
+            Some(limit) => self
+                .part(Some(&limit.name))
+                .part(Some(&limit.scope))
+                .part(limit.within.as_deref()),
             None => self.part(None).part(Some(r.cause.id())),
         };
         &self.0

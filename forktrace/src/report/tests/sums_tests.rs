@@ -243,6 +243,56 @@ fn a_file_that_is_missing_or_given_twice_is_reported() {
     assert_eq!(r.sessions.len(), 2);
 }
 
+/// A user's tasks are counted in each user namespace by itself.
+#[test]
+fn a_user_has_a_limit_in_each_user_namespace() {
+    let nproc = |seq, within: Option<u32>| {
+        with(seq, AT, |f| {
+            let limit = f.limit.as_mut().unwrap();
+            limit.kind = LimitKind::RlimitNproc;
+            limit.owner = Owner::user(1000);
+            limit.within = within.map(Owner::user_namespace);
+        })
+    };
+    let r = report(&[&[
+        session("web1", AT),
+        nproc(1, Some(4_026_532_200)),
+        nproc(2, None),
+        nproc(3, Some(4_026_532_300)),
+        nproc(4, Some(4_026_532_200)),
+        repeat(3, 4, AT, LATER),
+    ]]);
+    let rows: Vec<_> = r
+        .limits
+        .rows
+        .iter()
+        .map(|row| (row.title(), row.failures))
+        .collect();
+    let title = |within: &str| format!("RLIMIT_NPROC of uid 1000{within}");
+    let wanted = [
+        (title(" in user namespace 4026532300"), 5),
+        (title(" in user namespace 4026532200"), 2),
+        (title(""), 1),
+    ];
+    assert_eq!(rows, wanted);
+    assert_eq!(r.limits.rows[0].scope.as_deref(), Some("uid 1000"));
+    let json = serde_json::to_value(&r.limits.rows).unwrap();
+    assert_eq!(json[0]["within"], "user namespace 4026532300");
+    assert_eq!(json[2].get("within"), None);
+    let kinds: Vec<_> = r
+        .rolled
+        .limits
+        .rows
+        .iter()
+        .map(|row| (row.title(), row.limits))
+        .collect();
+    let wanted = [
+        (title(" in user namespace *"), Some(2)),
+        (title(""), Some(1)),
+    ];
+    assert_eq!(kinds, wanted);
+}
+
 /// The same recording twice, a copy of its beginning before the whole, and the other way round.
 #[test]
 fn a_recording_that_is_given_twice_counts_once() {

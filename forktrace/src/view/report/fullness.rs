@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{html::Foreign, plot, words::amount};
 use crate::{
-    model::Owner,
+    model::kin_within,
     report::{Fullness, LimitRow, Report},
 };
 
@@ -51,7 +51,8 @@ pub(super) fn fullness(r: &Report) -> Markup {
 fn worst_of_each<'a>(known: impl Iterator<Item = Known<'a>>) -> (Vec<Known<'a>>, Vec<Known<'a>>) {
     let mut kinds = HashSet::new();
     known.partition(|(row, _)| {
-        let owner = row.scope.as_deref().map(|scope| Owner::from(scope).kin());
+        let within = row.within.as_deref();
+        let owner = row.scope.as_ref().map(|scope| kin_within(scope, within));
         kinds.len() < OPEN && kinds.insert((&row.name, owner))
     })
 }
