@@ -8,7 +8,7 @@ use crate::view::output::{Format, How};
 
 pub(crate) const FORMAT: Format<Value> = Format {
     name: "spark",
-    about: "A Python module for Spark: read(spark, …) and failures(spark, …)",
+    about: "A Python module for Spark: read(spark, …), failures(spark, …), refusals(spark, …)",
     for_people: true,
     how: How::Document(|schema, _| text(schema)),
 };
@@ -36,9 +36,9 @@ def read(spark, *files):
     return records
 
 
-def failures(spark, *files):
-    \"\"\"Every failure, with the host, the kernel and the start of its session. `times` counts it and its repeats: the
-    sum of it is all failures that a `failure` record tells of.\"\"\"
+def _once(spark, files):
+    \"\"\"Failures and repeats, each with the host, the boot, the kernel and the start of its session. What stands in
+    copies of a file is here once; where nothing tells the session, files are no copies of each other.\"\"\"
     lines = read(spark, *files).select(
         \"*\",
         F.col(\"_metadata.file_path\").alias(\"_file\"),
@@ -46,20 +46,49 @@ def failures(spark, *files):
         F.monotonically_increasing_id().alias(\"_line\"),
     )
     before = Window.partitionBy(\"_file\").orderBy(\"_block\", \"_line\").rowsBetween(Window.unboundedPreceding, 0)
-    for name in (\"host\", \"started\", \"kernel\"):
-        lines = lines.withColumn(name, F.last(name, ignorenulls=True).over(before))
-    repeats = lines.where(\"`type` = 'repeat'\").groupBy(
-        F.col(\"host\").alias(\"_host\"), F.col(\"started\").alias(\"_started\"), F.col(\"of\").alias(\"_of\")
+    names = (\"host\", \"boot_id\", \"started\", \"kernel\")
+    session = F.when(F.col(\"type\") == \"session\", F.struct(*names))
+    lines = lines.withColumn(\"_of\", F.last(session, ignorenulls=True).over(before))
+    for name in names:
+        lines = lines.withColumn(name, F.col(f\"_of.{{name}}\"))
+    lines = lines.withColumn(\"_session\", F.coalesce(\"started\", \"_file\"))
+    counted = lines.where(\"`type` IN ('failure', 'repeat')\").drop(\"_file\", \"_block\", \"_line\", \"_of\")
+    key = [\"host\", \"boot_id\", \"_session\", \"type\", \"seq\", \"of\", \"count\", \"first\", \"last\", \"alike\"]
+    return counted.dropDuplicates(key)
+
+
+_SAME = \"f.seq = r.`of` AND f._session = r._session AND f.host <=> r.host AND f.boot_id <=> r.boot_id\"
+
+
+def failures(spark, *files):
+    \"\"\"Every failure, with the host, the kernel and the start of its session. `times` counts it and its repeats,
+    whoever else's they are: the sum of it is all failures that a `failure` record tells of.\"\"\"
+    once = _once(spark, files)
+    repeats = once.where(\"`type` = 'repeat'\").groupBy(\"host\", \"boot_id\", \"_session\", \"of\")
+    repeats = repeats.agg(F.sum(\"count\").alias(\"more\"))
+    refused = once.where(\"`type` = 'failure'\").alias(\"f\")
+    counted = refused.join(repeats.alias(\"r\"), F.expr(_SAME), \"left\")
+    return counted.selectExpr(\"f.*\", \"1 + coalesce(r.more, 0) AS times\").drop(\"_session\")
+
+
+def refusals(spark, *files):
+    \"\"\"Failures, and their repeats as rows of their own, with no more than they have in common: `failures` counts. A
+    repeat whose failure isn't here is left out.\"\"\"
+    once = _once(spark, files)
+    refused = once.where(\"`type` = 'failure'\")
+    repeats = once.where(\"`type` = 'repeat'\").alias(\"r\").join(refused.alias(\"f\"), F.expr(_SAME))
+    near = \"CASE WHEN coalesce(r.alike, '') <> 'check' THEN f.{{0}} END AS {{0}}\"
+    repeats = repeats.selectExpr(
+        *(f\"r.`{{name}}`\" for name in (\"type\", \"host\", \"boot_id\", \"started\", \"kernel\", \"last\", \"of\", \"alike\")),
+        *(f\"f.{{name}}\" for name in (\"operation\", \"errno\", \"cause\", \"certainty\")),
+        \"CASE WHEN coalesce(r.alike, 'process') = 'process' THEN f.caller END AS caller\",
+        near.format(\"cgroup\"),
+        near.format(\"`limit`\"),
+        \"r.`first` AS time\",
+        \"r.`count` AS failures\",
     )
-    repeats = repeats.agg(F.sum(\"count\").alias(\"_more\"))
-    refused = lines.where(\"`type` = 'failure'\")
-    same = (
-        (refused[\"seq\"] == repeats[\"_of\"])
-        & refused[\"host\"].eqNullSafe(repeats[\"_host\"])
-        & refused[\"started\"].eqNullSafe(repeats[\"_started\"])
-    )
-    counted = refused.join(repeats, same, \"left\").withColumn(\"times\", F.lit(1) + F.coalesce(\"_more\", F.lit(0)))
-    return counted.drop(\"_file\", \"_block\", \"_line\", \"_host\", \"_started\", \"_of\", \"_more\")
+    refused = refused.withColumn(\"failures\", F.lit(1)).drop(\"_session\")
+    return refused.unionByName(repeats, allowMissingColumns=True)
 ",
         columns.join(",\n")
     )

@@ -19,11 +19,14 @@ spark = builder.getOrCreate()
 
 
 if files:
-    from forktrace_spark import failures
+    from forktrace_spark import failures, refusals
 
     refused = failures(spark, *files)
     numbers = ["sum(times)", "count(`limit`)", "max(`limit`.value)"]
-    print(*refused.selectExpr(*numbers).first())
+    answer = refused.selectExpr(*numbers).first()
+    counted = refusals(spark, *files).selectExpr("sum(failures)").first()
+    assert counted[0] == answer[0], counted
+    print(*answer)
 else:
     asked = json.load(sys.stdin)
     for view in asked["views"]:

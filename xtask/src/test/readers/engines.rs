@@ -207,16 +207,19 @@ impl Cluster {
         answers(&run::through(&mut script, &asked("spark-tables")?)?)
     }
 
-    /// The three numbers of a recording, by what `forktrace schema` prints for Spark.
+    /// The three numbers of a recording and a copy of it, by what `forktrace schema` prints for Spark.
     fn read(&self, python: &Path, forktrace: &Path, name: &str, text: &str) -> Result<String> {
         let file = self.folder.join(format!("{name}.ndjson"));
-        fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+        let copy = file.with_extension("copy.ndjson");
+        for file in [&file, &copy] {
+            fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+        }
         let mut schema = Command::new(forktrace);
         let module = run::capture(schema.args(["schema", "--format", "spark"]))?;
         fs::write(self.folder.join("forktrace_spark.py"), module)
             .context("writing Spark's loader")?;
         let mut asked = self.driver(python);
-        run::capture(asked.arg(&file).current_dir(&self.folder))
+        run::capture(asked.args([&file, &copy]).current_dir(&self.folder))
     }
 
     fn driver(&self, python: &Path) -> Command {

@@ -17,6 +17,8 @@ use std::{
 
 pub(super) const HOSTS: u64 = 1000;
 const DAYS: u64 = 3;
+/// A host of which a file stands in the fleet twice.
+const COPIED: u64 = 4;
 
 /// The first line that each question is answered with.
 pub(super) const ANSWERS: [(&str, &str); 10] = [
@@ -112,6 +114,10 @@ impl Fleet {
                 write_day(&fleet, host, day, &session, &failure)?;
             }
         }
+        // Of the file that was written at midnight.
+        let copy = copy(&fleet);
+        fs::copy(file(&fleet, COPIED, 2), &copy)
+            .with_context(|| format!("writing {}", copy.display()))?;
         Ok(Self { folder })
     }
 
@@ -130,25 +136,42 @@ impl Fleet {
         Ok(())
     }
 
-    /// What DuckDB answers to a question, as CSV: `from` is `recordings` or `tables`.
-    pub(super) fn ask(
-        &self,
-        (duckdb, schema): (&Path, &str),
-        from: &str,
-        question: &str,
-    ) -> Result<String> {
-        let mut asked = Command::new(duckdb);
-        asked.current_dir(&self.folder).arg("-csv");
-        for part in [
-            schema,
-            &*sql(&format!("duckdb-{from}"))?,
-            &*sql("duckdb")?,
-            &*sql(question)?,
-        ] {
-            asked.args(["-c", part]);
-        }
-        run::capture(&mut asked)
+    /// Makes one table of all files, with the copy; the folder that has it as a fleet.
+    fn convert_all(&self, converted: &Converted) -> Result<PathBuf> {
+        let fleet = self.folder.join("fleet");
+        let one = paths::work_dir("fleet-of-one-table")?;
+        let date = one.join("fleet/date=2026-11");
+        fs::create_dir_all(&date).with_context(|| format!("making {}", date.display()))?;
+        let days = (1..=DAYS).flat_map(|day| (1..=HOSTS).map(move |host| (host, day)));
+        let mut files: Vec<PathBuf> = days.map(|(host, day)| file(&fleet, host, day)).collect();
+        files.push(copy(&fleet));
+        converted.convert(&files, &date.join("all.parquet"))?;
+        Ok(one)
     }
+
+    /// What DuckDB answers to a question, as CSV: `from` is `recordings` or `tables`.
+    pub(super) fn ask(&self, duckdb: (&Path, &str), from: &str, question: &str) -> Result<String> {
+        ask(&self.folder, duckdb, from, question)
+    }
+}
+
+fn ask(
+    folder: &Path,
+    (duckdb, schema): (&Path, &str),
+    from: &str,
+    question: &str,
+) -> Result<String> {
+    let mut asked = Command::new(duckdb);
+    asked.current_dir(folder).arg("-csv");
+    for part in [
+        schema,
+        &*sql(&format!("duckdb-{from}"))?,
+        &*sql("duckdb")?,
+        &*sql(question)?,
+    ] {
+        asked.args(["-c", part]);
+    }
+    run::capture(&mut asked)
 }
 
 /// A file of docs/fleet.
@@ -172,15 +195,18 @@ pub(super) fn check(
 ) -> Result<()> {
     let fleet = Fleet::record()?;
     fleet.convert(converted)?;
+    let tables = match converted.writes_parquet() {
+        true => vec![fleet.folder.clone(), fleet.convert_all(converted)?],
+        false => Vec::new(),
+    };
     for (question, wanted) in ANSWERS {
         let begun = Instant::now();
         let answer = fleet.ask(duckdb, "recordings", question);
         let took = begun.elapsed().as_secs_f64();
-        let tables = converted.writes_parquet();
-        let from_tables = tables.then(|| fleet.ask(duckdb, "tables", question));
         let right = answer.and_then(|answer| {
             begins_with(&answer, wanted)?;
-            if let Some(other) = from_tables.transpose()? {
+            for folder in &tables {
+                let other = ask(folder, duckdb, "tables", question)?;
                 ensure!(other == answer, "of tables: {other}of recordings: {answer}");
             }
             Ok(())
@@ -197,6 +223,20 @@ fn file(fleet: &Path, host: u64, day: u64) -> PathBuf {
     fleet.join(format!(
         "host=host-{host:04}/date=2026-11-{day:02}/failures.ndjson"
     ))
+}
+
+/// A copy of a host's file, in the folder of another date.
+fn copy(fleet: &Path) -> PathBuf {
+    file(fleet, COPIED, 3).with_file_name("failures.2026-11-02T00-00-00Z.ndjson")
+}
+
+/// What the repeats of a host's failures have in common with them.
+fn alike(host: u64) -> &'static str {
+    match host {
+        11 => "check",
+        21 => "user_and_cgroup",
+        _ => "process",
+    }
 }
 
 fn write_day(fleet: &Path, host: u64, day: u64, session: &Value, failure: &Value) -> Result<()> {
@@ -219,12 +259,19 @@ fn write_day(fleet: &Path, host: u64, day: u64, session: &Value, failure: &Value
         failure["limit"]["name"] = json!(name);
         failure["limit"]["scope"] = json!(scope);
         failure["limit"]["value"] = json!(value);
+        // Another limit of the same user.
+        if host % 100 == 31 && name == "RLIMIT_NPROC" {
+            failure["limit"]["within"] = json!("user namespace 4026532200");
+            failure["limit"]["value"] = json!(64);
+        }
         failure["fix"] = json!([{"now": null, "persistent": refused.change, "note": null}]);
         text.push_str(&format!("{failure}\n"));
     }
     if let Some(first) = refused.first() {
         let at = |second| format!("2026-11-{day:02}T12:{:02}:{second:02}Z", first.minute);
-        let repeat = json!({"type": "repeat", "of": 1, "count": 10, "first": at(1), "last": at(2)});
+        let repeat = json!({
+            "type": "repeat", "of": 1, "count": 10, "first": at(1), "last": at(2), "alike": alike(host),
+        });
         text.push_str(&format!("{repeat}\n"));
     }
     let path = file(fleet, host, day);

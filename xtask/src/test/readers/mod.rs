@@ -93,15 +93,25 @@ pub(super) fn run(tier: Tier, forktrace: &Path, tally: &mut Tally) -> Result<()>
     Ok(())
 }
 
+/// Of the recording and a copy of it, which count once.
 fn by_duckdb(program: &Path, schema: &str, file: &Path) -> Result<Numbers> {
-    let query = format!(
-        "SELECT concat_ws(' ', sum(times)::BIGINT, count(\"limit\"), max(\"limit\".value)) \
-         FROM forktrace_failures('{}')",
-        file.display()
-    );
-    let mut duckdb = Command::new(program);
-    duckdb.args(["-noheader", "-list", "-c", schema, "-c", &query]);
-    parse(&run::capture(&mut duckdb)?)
+    let copy = file.with_extension("copy.ndjson");
+    fs::copy(file, &copy).with_context(|| format!("writing {}", copy.display()))?;
+    let ask = |count: &str, from: &str| {
+        let query = format!(
+            "SELECT concat_ws(' ', sum({count})::BIGINT, count(\"limit\") FILTER (type = 'failure'), max(\"limit\".value)) \
+             FROM {from}(['{}', '{}'])",
+            file.display(),
+            copy.display()
+        );
+        let mut duckdb = Command::new(program);
+        duckdb.args(["-noheader", "-list", "-c", schema, "-c", &query]);
+        parse(&run::capture(&mut duckdb)?)
+    };
+    let numbers = ask("times", "forktrace_failures")?;
+    let refusals = ask("failures", "forktrace_refusals")?;
+    ensure!(refusals == numbers, "of refusals {refusals:?}, {numbers:?}");
+    Ok(numbers)
 }
 
 fn by_jq(program: &dyn Fn() -> Command, schema: &str, file: &Path) -> Result<Numbers> {
