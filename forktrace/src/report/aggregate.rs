@@ -55,7 +55,7 @@ pub struct Aggregator {
     /// Failures that stand in the files again.
     pub(super) again: u64,
     /// `None`: each record comes once.
-    once: Option<Once>,
+    pub(super) once: Option<Once>,
     /// Keeps what a page shows beside sums.
     page: bool,
     /// Whether the record that was taken last is one that has not been counted before.

@@ -109,7 +109,7 @@ pub struct DamageCount {
 }
 
 /// `failures` is the sum of the next four.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Totals {
     /// `told`, `repeated`, `cause_not_here` and `lost` together.
@@ -130,6 +130,10 @@ pub struct Totals {
     /// Failures that stand in the files again, as in a copy of a recording; each is counted once.
     #[serde(default)]
     pub again: u64,
+    /// Whether these are all; left out where they are. Beyond 262,144 repeats, losses and OOM kills, and in sessions
+    /// beyond 4096, what stands in the files again is counted again.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub again_exact: bool,
     /// Failures that the kernel kept from forktrace: an upper bound.
     pub skipped_at_most: u64,
     /// Creations that a fatal signal cut short: no failures.
@@ -140,6 +144,35 @@ pub struct Totals {
     pub first: Option<String>,
     /// Time of the latest failure.
     pub last: Option<String>,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self {
+            failures: 0,
+            told: 0,
+            repeated: 0,
+            cause_not_here: 0,
+            lost: 0,
+            only_in_summaries: 0,
+            unjudged: 0,
+            again: 0,
+            again_exact: true,
+            skipped_at_most: 0,
+            killed: 0,
+            without_time: 0,
+            first: None,
+            last: None,
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// One thing to do.

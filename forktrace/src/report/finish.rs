@@ -93,6 +93,7 @@ impl Aggregator {
             totals: Totals {
                 only_in_summaries: sum(sessions.iter().map(|s| s.only_in_summary)),
                 again: self.again,
+                again_exact: self.sessions.shared == 0 && self.once.is_none_or(|once| !once.more),
                 ..totals(&self.counts, &self.timeline, all)
             },
             advice,
@@ -161,6 +162,7 @@ fn totals(
         only_in_summaries: 0,
         unjudged: counts.unjudged,
         again: 0,
+        again_exact: true,
         skipped_at_most: counts.skipped,
         killed: sum(killed.map(|s| s.killed)),
         without_time: timeline.without_time(),

@@ -13,6 +13,7 @@
 //! | sessions (and so hosts) | 4096, then one line for the rest |
 //! | failures that a `repeat` can refer to | the last 8192 of a session, 262 144 in all |
 //! | repeats whose failure has not come yet | 65 536 |
+//! | what is known again: ranges of failures, other records | 65 536, 262 144 |
 //! | buckets of the timeline | 120 for each cause |
 //! | limits that are told apart where their table has no room | 262 144 |
 //! | bursts | 2048 |

@@ -2,7 +2,7 @@
 //!
 //! Failures are known by their numbers, kept as ranges: a session's follow each other, so that these
 //! are few. Other records have no number, and are known by what they say. Both are bounded; beyond
-//! the bound records are counted as if they were new.
+//! the bound records are counted as if they were new, and the report says so.
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +23,8 @@ pub(super) struct Once {
     ranges: BTreeMap<(usize, u64), u64>,
     others: HashSet<u64>,
     hasher: RandomState,
+    /// There were more than are kept.
+    pub more: bool,
 }
 
 impl Once {
@@ -48,6 +50,8 @@ impl Once {
         let end = self.ranges.remove(&after).unwrap_or(seq);
         if self.ranges.len() < RANGES {
             self.ranges.insert((session, seq), end);
+        } else {
+            self.more = true;
         }
         true
     }
@@ -55,11 +59,15 @@ impl Once {
     /// Whether a record that says this is new.
     pub(super) fn other(&mut self, session: usize, says: impl Hash) -> bool {
         let known = self.hasher.hash_one((session, says));
-        let is_known = self.others.contains(&known);
-        if !is_known && self.others.len() < OTHERS {
-            self.others.insert(known);
+        if self.others.contains(&known) {
+            return false;
         }
-        !is_known
+        if self.others.len() < OTHERS {
+            self.others.insert(known);
+        } else {
+            self.more = true;
+        }
+        true
     }
 }
 
@@ -85,9 +93,17 @@ mod tests {
     #[test]
     fn both_are_bounded() {
         let mut once = Once::default();
-        for n in 0..RANGES as u64 + 9 {
-            assert!(once.failure(0, n * 2));
+        for n in 0..RANGES as u64 {
+            assert!(once.failure(0, n * 2) && !once.more);
         }
+        assert!(once.failure(1, 0) && once.more);
         assert_eq!(once.ranges.len(), RANGES);
+        let mut once = Once::default();
+        for n in 0..OTHERS {
+            assert!(once.other(0, n) && !once.more);
+        }
+        assert!(!once.other(0, 0) && !once.more);
+        assert!(once.other(1, 0) && once.more);
+        assert_eq!(once.others.len(), OTHERS);
     }
 }

@@ -113,6 +113,33 @@ fn sessions_without_end_share_a_line_and_nothing_is_mixed_up_or_lost() {
     assert!(r.sessions.len() < 5000);
 }
 
+/// What a report can't know again is counted again, and it says so.
+#[test]
+fn records_beyond_those_that_are_known_again_are_told() {
+    let mut all = Aggregator::new(Wanted::default());
+    let mut read = |repeats: u64| {
+        all.begin_file();
+        all.take_record(&session("web1", AT));
+        all.take_record(&failed(1, AT));
+        for count in 1..=repeats {
+            all.take_record(&repeat(1, count, AT, AT));
+        }
+        all.clone().finish()
+    };
+    let known = read(1000);
+    assert!(known.totals.again_exact && !words(&known).contains("known again"));
+    let json = serde_json::to_value(&known.totals).unwrap();
+    assert_eq!(json.get("again_exact"), None);
+    let more = read((1 << 18) + 1);
+    assert!(!more.totals.again_exact && words(&more).contains("known again"));
+    let json = serde_json::to_value(&more.totals).unwrap();
+    assert_eq!(json["again_exact"], false);
+}
+
+fn words(report: &Report) -> String {
+    crate::view::report_text(report, false, 200)
+}
+
 /// Where records are missing, those that follow may be of a session whose beginning is among them.
 #[test]
 fn behind_a_gap_no_session_is_given_what_it_may_not_have() {

@@ -189,6 +189,11 @@ pub(super) fn notes(r: &Report) -> Vec<String> {
             }
         ),
     );
+    say(
+        u64::from(!t.again_exact),
+        "more records than can be known again: what stands twice in these files may count twice"
+            .to_owned(),
+    );
     for loss in &r.losses {
         let text = format!(
             "{} lost in detail: {}",
