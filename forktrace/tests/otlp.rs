@@ -3,8 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{Read as _, Write as _},
+    fs::{self, OpenOptions},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
@@ -14,7 +14,7 @@ use std::{
 };
 
 use forktrace::{
-    record::{Failure, Record, parse_line},
+    record::{Failure, Record, parse_line, write_line},
     recording::{Keeping, Recording},
 };
 use serde_json::Value;
@@ -76,11 +76,16 @@ struct Sender(Child);
 
 impl Sender {
     fn start(file: &Path, url: &str) -> Self {
+        Self::with(file, &["--otlp", url], Stdio::null())
+    }
+
+    fn with(file: &Path, arguments: &[&str], stderr: Stdio) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_forktrace"))
             .args(["replay", "--follow"])
             .arg(file)
-            .args(["--otlp", url])
-            .stderr(Stdio::null())
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(stderr)
             .spawn();
         Self(child.unwrap())
     }
@@ -173,6 +178,97 @@ fn every_failure_arrives_once_whatever_goes_away() {
     drop(sender);
     assert!(seen.values().all(|times| *times == 1), "{seen:?}");
     assert_eq!(sum, 410);
+}
+
+/// A recording's file, with a session of its own each hour.
+fn write_file(file: &Path, hour: u64, seqs: std::ops::Range<u64>) {
+    let (session, failure) = records();
+    let Record::Session(mut session) = session else {
+        panic!("a session");
+    };
+    session.started = format!("2026-11-29T{hour:02}:00:00Z");
+    let mut lines = Vec::new();
+    write_line(&mut lines, &Record::Session(session)).unwrap();
+    for seq in seqs {
+        let failure = Failure {
+            seq,
+            ..failure.clone()
+        };
+        write_line(&mut lines, &Record::Failure(Box::new(failure))).unwrap();
+    }
+    fs::write(file, lines).unwrap();
+}
+
+/// As `record --append` does it at a start where the file is too old; and then emptied, and copied anew.
+#[test]
+fn every_failure_arrives_once_from_files_that_begin_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f.ndjson");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let collector = collector(listener);
+    let (mut seen, mut sum) = (BTreeMap::new(), 0);
+    let put_away = |n: u64| {
+        let name = format!("f.20261129T0{n}0000000Z.ndjson");
+        fs::rename(&file, dir.path().join(name)).unwrap();
+    };
+    write_file(&file, 0, 0..10);
+    let sender = Sender::start(&file, &url);
+    arrive(&collector, &mut seen, 10, &mut sum);
+    put_away(1);
+    write_file(&file, 1, 10..20);
+    arrive(&collector, &mut seen, 20, &mut sum);
+    // This one goes on with the session.
+    put_away(2);
+    write_file(&file, 1, 20..30);
+    arrive(&collector, &mut seen, 30, &mut sum);
+    thread::sleep(Duration::from_millis(600));
+    drop(sender);
+    let sender = Sender::start(&file, &url);
+    put_away(3);
+    write_file(&file, 2, 30..31);
+    arrive(&collector, &mut seen, 31, &mut sum);
+    write_file(&file, 3, 31..33);
+    arrive(&collector, &mut seen, 33, &mut sum);
+    let copy = dir.path().join("copy");
+    write_file(&copy, 3, 31..40);
+    fs::rename(&copy, &file).unwrap();
+    arrive(&collector, &mut seen, 40, &mut sum);
+    thread::sleep(Duration::from_millis(600));
+    drop(sender);
+    write_file(&copy, 3, 31..50);
+    fs::copy(&copy, &file).unwrap();
+    let sender = Sender::start(&file, &url);
+    arrive(&collector, &mut seen, 50, &mut sum);
+    drop(sender);
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+    assert_eq!(sum, 50);
+}
+
+/// Each once, while it goes on.
+#[test]
+fn what_is_damaged_is_said_as_it_comes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let _collector = collector(listener);
+    for arguments in [&["--format", "json"][..], &["--otlp", &url]] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f.ndjson");
+        write_file(&file, 0, 0..2);
+        let mut sender = Sender::with(&file, arguments, Stdio::piped());
+        let stderr = BufReader::new(sender.0.stderr.take().unwrap());
+        let (lines, said) = channel();
+        thread::spawn(move || stderr.lines().try_for_each(|line| lines.send(line.unwrap())));
+        for (lines, wanted) in [
+            ("no record\n", "f.ndjson: 1 line is no record"),
+            ("\0\0\0\n{}\n", "f.ndjson: 2 lines are no records"),
+        ] {
+            let mut appended = OpenOptions::new().append(true).open(&file).unwrap();
+            appended.write_all(lines.as_bytes()).unwrap();
+            let said = said.recv_timeout(Duration::from_secs(60)).unwrap();
+            assert!(said.contains(wanted), "{arguments:?}: {said}");
+        }
+    }
 }
 
 #[test]

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use forktrace::{
     reading::{self, Progress, tell_damage},
     record::{Record, parse_line},
-    recording::{Damage, Filter, Item, ReadError, Reader, Wanted},
+    recording::{Damage, Filter, Item, Reader, Wanted},
     report::is_own_failure,
     view::{clean, nothing_passed},
 };
 
-use self::{follow::Followed, sessions::Sessions};
+use self::{follow::Following, sessions::Sessions};
 use super::{
     print::{Coming, Printer},
     recordings::wanted,
@@ -50,8 +50,16 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         false => Progress::of_printing(&args.files),
     };
     for path in &args.files {
+        if args.follow && path != Path::new("-") {
+            let files = Following::open(path)?;
+            while let Some(mut reader) = files.next()? {
+                let damage = replay(&mut reader, &mut filter, &mut printer, &mut passed)?;
+                files.ended(damage);
+            }
+            continue;
+        }
         let damage = {
-            let mut reader = open(path, args.follow, &progress)?;
+            let mut reader = reading::open(path, &progress)?;
             replay(&mut reader, &mut filter, &mut printer, &mut passed)?
         };
         if damage.is_any() {
@@ -142,16 +150,4 @@ fn replay(
         }
     }
     Ok(reader.damage())
-}
-
-fn open(path: &Path, follow: bool, progress: &Progress) -> Result<Reader, ReadError> {
-    if follow && path != Path::new("-") {
-        let source = Followed::open(path).map_err(|source| ReadError::Open {
-            path: path.to_owned(),
-            source,
-        })?;
-        Reader::new(path, Box::new(source))
-    } else {
-        reading::open(path, progress)
-    }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-use crate::recording::Source;
+use crate::recording::{Damage, Source};
 
 /// What ends before shows nothing.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
@@ -153,8 +153,8 @@ impl<S: Seek> Seek for Watched<S> {
 }
 
 impl Source for Watched<Box<dyn Source>> {
-    fn wait(&mut self) {
-        self.source.wait();
+    fn wait(&mut self, damage: Damage) {
+        self.source.wait(damage);
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::{
     cell::RefCell,
-    collections::VecDeque,
     ffi::OsString,
     fs::{self, File},
     io::{self, Write as _},
@@ -19,14 +18,13 @@ use std::{
 use forktrace::{
     order::Order as _,
     otlp::{Client, Endpoint, Resource, SendError, Sums, logs, metrics},
-    reading::tell_damage,
     record::{Record, Session},
     recording::{FileId, Filter, Item, ReadError, Reader, Wanted, earlier_files, write_whole},
     view::{clean, without_numbers},
 };
 use serde::{Deserialize, Serialize};
 
-use super::follow::Followed;
+use super::follow::Following;
 use crate::exit::{Exit, UsageError};
 
 /// Records that are sent at once.
@@ -62,56 +60,44 @@ pub(super) fn run(path: &Path, endpoint: &Endpoint, wanted: Wanted) -> anyhow::R
             sums: state.map(|state| state.sums).unwrap_or_default(),
         },
     };
-    let skip = state.records;
+    let mut skip = state.records;
+    let mut files = Following::of(begin.file, path);
     let sender = Rc::new(RefCell::new(Sender {
         client: Client::new(endpoint.clone()),
         state,
         kept,
+        file: Box::new(files.id()),
         batch: Vec::new(),
         read: 0,
         resource: Resource::default(),
         said: false,
     }));
-    let switched = Rc::new(RefCell::new(VecDeque::new()));
     let idle = Rc::clone(&sender);
-    let source = Followed::of(begin.file, path)
-        .when_idle(move || idle.borrow_mut().flush())
-        .telling(Rc::clone(&switched));
-    let mut reader = Reader::new(path, Box::new(source))?;
+    files.when_idle(move || idle.borrow_mut().flush());
     let mut filter = Filter::new(wanted);
-    let mut session: Option<Box<Session>> = None;
-    let mut passed = 0;
-    while let Some(item) = reader.next()? {
-        let record = match item {
-            Item::Record(record) => record,
-            Item::Gap(gap) => {
-                filter.lose(&gap);
-                continue;
+    while let Some(mut reader) = files.next()? {
+        while let Some(item) = reader.next()? {
+            let record = match item {
+                Item::Record(record) => record,
+                Item::Gap(gap) => {
+                    filter.lose(&gap);
+                    continue;
+                }
+            };
+            let sent = skip > 0;
+            skip = skip.saturating_sub(1);
+            let mut sender = sender.borrow_mut();
+            if let Record::Session(session) = &record {
+                sender.begin_session(session, sent);
             }
-        };
-        passed += 1;
-        let mut sender = sender.borrow_mut();
-        if let Record::Session(new) = &record {
-            // A file that goes on with the same session begins by repeating it.
-            let repeated = session.as_ref() == Some(new);
-            if let Some(next) = repeated
-                .then(|| switched.borrow_mut().pop_front())
-                .flatten()
-            {
-                sender.begin_file(next);
+            let record = filter.pass(record);
+            if !sent {
+                sender.take(record);
             }
-            sender.begin_session(new, passed <= skip);
-            session = Some(new.clone());
         }
-        let record = filter.pass(record);
-        if passed > skip {
-            sender.take(record);
-        }
-    }
-    sender.borrow_mut().flush();
-    let damage = reader.damage();
-    if damage.is_any() {
-        tell_damage(path, damage);
+        files.ended(reader.damage());
+        sender.borrow_mut().end_file();
+        skip = 0;
     }
     Ok(Exit::Done)
 }
@@ -228,6 +214,8 @@ struct Sender {
     state: State,
     /// Where the state is kept.
     kept: PathBuf,
+    /// Which file is being read.
+    file: Box<dyn Fn() -> Option<FileId>>,
     batch: Vec<Record>,
     /// Records that have been read since the state was kept.
     read: u64,
@@ -237,10 +225,9 @@ struct Sender {
 }
 
 impl Sender {
-    /// What came before is of another file.
-    fn begin_file(&mut self, next: FileId) {
+    /// What comes is another's.
+    fn end_file(&mut self) {
         self.flush();
-        self.state.file = next;
         self.state.records = 0;
         self.state.begins = None;
     }
@@ -284,6 +271,7 @@ impl Sender {
             self.send("/v1/metrics", &sums, 0);
         }
         self.state.records += std::mem::take(&mut self.read);
+        self.state.file = (self.file)().unwrap_or(self.state.file);
         let kept = serde_json::to_vec(&self.state).map_err(io::Error::other);
         let written = kept.map(|text| write_whole(&self.kept, true, &text));
         if let Ok(Err(error)) = written

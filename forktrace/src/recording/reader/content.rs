@@ -187,8 +187,8 @@ impl Content {
     }
 
     /// Waits until there may be more in a file that is followed.
-    pub(super) fn wait(&mut self) {
-        self.tape.wait();
+    pub(super) fn wait(&mut self, damage: Damage) {
+        self.tape.wait(damage);
     }
 
     /// The bytes that come next; none at the end. Without [`Self::consume`] in between, the same.

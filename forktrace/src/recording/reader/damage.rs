@@ -31,6 +31,25 @@ impl Damage {
         self.unreadable > 0 || self.torn_bytes > 0 || self.bad_frames > 0
     }
 
+    /// What has come since.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        let refused_frames = self.refused_frames.saturating_sub(before.refused_frames);
+        Self {
+            unreadable: self.unreadable.saturating_sub(before.unreadable),
+            torn_bytes: self.torn_bytes.saturating_sub(before.torn_bytes),
+            bad_frames: self.bad_frames.saturating_sub(before.bad_frames),
+            lost_lines: self.lost_lines.saturating_sub(before.lost_lines),
+            open_frames: self.open_frames.saturating_sub(before.open_frames),
+            refused_frames,
+            largest_window: if refused_frames > 0 {
+                self.largest_window
+            } else {
+                0
+            },
+        }
+    }
+
     /// Adds another file's.
     pub fn add(&mut self, other: Self) {
         self.unreadable += other.unreadable;

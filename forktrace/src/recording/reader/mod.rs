@@ -301,7 +301,8 @@ impl Reader {
                 Ok(self.lines.source().gap())
             }
             Stop::Failed(error) if NothingYet::is(&error) => {
-                self.lines.source().wait();
+                let damage = self.damage();
+                self.lines.source().wait(damage);
                 Ok(None)
             }
             Stop::Failed(source) => Err(ReadError::Read {

@@ -5,10 +5,12 @@ use std::{
     io::{self, Cursor, Read, Seek, SeekFrom},
 };
 
+use super::Damage;
+
 /// A file, or something like one. What can't seek is read once and in order.
 pub trait Source: Read + Seek {
-    /// After [`NothingYet`]: waits for a while.
-    fn wait(&mut self) {}
+    /// After [`NothingYet`]: waits for a while. So much of what it gave could not be read.
+    fn wait(&mut self, _: Damage) {}
 }
 
 impl Source for File {}

@@ -9,7 +9,10 @@ use std::{
     os::unix::fs::FileExt as _,
 };
 
-use super::source::{NothingYet, Source};
+use super::{
+    Damage,
+    source::{NothingYet, Source},
+};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -84,8 +87,8 @@ impl Tape {
     }
 
     /// Waits until there may be more in a file that is followed.
-    pub(super) fn wait(&mut self) {
-        self.source.wait();
+    pub(super) fn wait(&mut self, damage: Damage) {
+        self.source.wait(damage);
     }
 
     /// What is at hand already.
