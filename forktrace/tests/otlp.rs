@@ -258,7 +258,11 @@ fn what_is_damaged_is_said_as_it_comes() {
         let mut sender = Sender::with(&file, arguments, Stdio::piped());
         let stderr = BufReader::new(sender.0.stderr.take().unwrap());
         let (lines, said) = channel();
-        thread::spawn(move || stderr.lines().try_for_each(|line| lines.send(line.unwrap())));
+        thread::spawn(move || {
+            stderr
+                .lines()
+                .try_for_each(|line| lines.send(line.unwrap()))
+        });
         for (lines, wanted) in [
             ("no record\n", "f.ndjson: 1 line is no record"),
             ("\0\0\0\n{}\n", "f.ndjson: 2 lines are no records"),
