@@ -1,6 +1,6 @@
 //! Compiles, links and strips the object so that any folder and any machine gives the same bytes.
 
-use super::{symbols, toolchain::Toolchain};
+use super::{line_info, symbols, toolchain::Toolchain};
 use crate::{paths, run};
 use anyhow::{Context, Result, anyhow};
 use std::env;
@@ -59,7 +59,9 @@ pub(super) const VARIANTS: [Variant; 2] = [
 
 /// The settings as text, for the hash of the sources.
 pub(super) fn settings() -> String {
-    format!("{TARGET} {UNSTABLE} {CONTEXTS:?} {PROFILE:?} {VARIANTS:?} debuginfo=2 --btf")
+    format!(
+        "{TARGET} {UNSTABLE} {CONTEXTS:?} {PROFILE:?} {VARIANTS:?} debuginfo=2 --btf without line info"
+    )
 }
 
 /// Builds an object and gives its stripped bytes.
@@ -133,7 +135,7 @@ fn utf8(path: &Path) -> Result<&str> {
         .ok_or_else(|| anyhow!("{} is not UTF-8", path.display()))
 }
 
-/// Drops DWARF and keeps BTF; DWARF is 20 times the size and holds nothing that the kernel reads.
+/// Drops DWARF and line info, and keeps BTF; DWARF is 20 times the size and holds nothing that the kernel reads.
 fn strip(toolchain: &Toolchain, linked: &Path) -> Result<Vec<u8>> {
     let stripped = linked.with_extension("stripped.o");
     run::quiet(Command::new(toolchain.llvm_bin.join("llvm-objcopy")).args([
@@ -141,5 +143,6 @@ fn strip(toolchain: &Toolchain, linked: &Path) -> Result<Vec<u8>> {
         linked.as_os_str(),
         stripped.as_os_str(),
     ]))?;
+    line_info::drop(toolchain, &stripped)?;
     fs::read(&stripped).with_context(|| format!("reading {}", stripped.display()))
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 mod build;
+mod line_info;
 mod manifest;
 mod sources;
 mod symbols;
