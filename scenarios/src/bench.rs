@@ -164,6 +164,7 @@ pub(crate) fn run(forktrace: &Path, style: &str, options: &[String]) -> Result<(
         let binary = scratch.binary(forktrace)?;
         let mut arguments = vec!["--attach", style];
         arguments.extend(options.iter().map(String::as_str));
+        let start = Instant::now();
         let started = match Tracer::record(&scratch, &binary, &arguments) {
             Ok(started) => started,
             Err(NotStarted::Refused(said)) => bail!("exit status 3: {}", said.trim()),
@@ -174,6 +175,7 @@ pub(crate) fn run(forktrace: &Path, style: &str, options: &[String]) -> Result<(
             "the session says attach {:?}",
             started.session.attach
         );
+        println!("BENCH\t{style}\tstart\t{}", start.elapsed().as_nanos());
         await_idle(started.running.pid())?;
         tracer = Some(started);
     }

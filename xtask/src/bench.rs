@@ -27,6 +27,9 @@ pub(crate) struct Args {
 enum What {
     /// What the attached probes cost on common operations, by attach style
     Overhead {
+        /// The machine that is measured
+        #[arg(long, value_enum, default_value_t = Arch::HERE)]
+        arch: Arch,
         /// The kernels to measure on
         #[arg(long, default_values_t = ["6.1".to_owned()])]
         kernel: Vec<String>,
@@ -62,10 +65,11 @@ pub(crate) struct Table {
 pub(crate) fn main(args: &Args) -> Result<()> {
     match &args.what {
         What::Overhead {
+            arch,
             kernel,
             style,
             option,
-        } => overhead(kernel, style, option),
+        } => overhead(*arch, kernel, style, option),
         What::Holders(args) => bench_holders::main(args),
         What::Storm(args) => bench_storm::main(args),
         What::Latency(args) => bench_latency::main(args),
@@ -75,21 +79,22 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     }
 }
 
-fn overhead(kernel: &[String], style: &[String], option: &[String]) -> Result<()> {
+fn overhead(arch: Arch, kernel: &[String], style: &[String], option: &[String]) -> Result<()> {
     // Before the boots, which run side by side.
-    guest::qemu(Arch::HERE)?;
-    guest::busybox(Arch::HERE)?;
-    let kernels = kernel::get(Arch::HERE, kernel)?;
-    let programs = Programs::get(Arch::HERE, None, None)?;
+    guest::qemu(arch)?;
+    guest::busybox(arch)?;
+    let kernels = kernel::get(arch, kernel)?;
+    let programs = Programs::get(arch, None, None)?;
     let wanted =
         |name: &&str| *name == "none" || style.is_empty() || style.iter().any(|s| s == name);
     let styles: Vec<&str> = STYLES.into_iter().filter(wanted).collect();
     for kernel in &kernels {
         let table = measure(kernel, &styles, option, &programs)?;
         println!(
-            "### Linux {} ({})\n\n{}",
+            "### Linux {} ({}) on {}\n\n{}",
             kernel.name,
             kernel.version,
+            arch.facts().name,
             table.markdown(&styles)
         );
     }
@@ -168,8 +173,8 @@ impl Table {
         let Some(base) = styles.first() else {
             return String::new();
         };
-        let measured = |operation: &&String| self.count(operation, base).is_some();
-        for operation in self.operations.iter().filter(measured) {
+        // A start, for one, has nothing to be compared with.
+        for operation in &self.operations {
             let cells = styles.iter().map(|style| self.cell(operation, style, base));
             text.push_str(&format!(
                 "| {operation} | {} |\n",
@@ -201,9 +206,11 @@ mod tests {
     fn shows_differences_to_none() {
         let mut table = Table::default();
         table.read("BENCH\tnone\tgetppid\t340\nBENCH\tnone\tfork\t76000\n");
+        table.read("BENCH\tfexit\tstart\t1180000000\n");
         table.read("noise\nBENCH\ttracepoint\tgetppid\t430.2\nBENCH\tfexit\tgetppid\t340\n");
         let text = table.markdown(&["none", "fexit", "tracepoint"]);
         assert!(text.contains("| getppid | 340 | +0 | +90 |"), "{text}");
         assert!(text.contains("| fork | 76000 | – | – |"), "{text}");
+        assert!(text.contains("| start | – | 1180000000 | – |"), "{text}");
     }
 }

@@ -244,6 +244,9 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
             let by_tracepoint = || case.why.iter().any(|why| why.contains("style tracepoint"));
             here || kernel < (5, 12) || by_tracepoint()
         }
+        (Cause::MaxNamespaces, _) => {
+            here || !forktrace::provoke::sys::namespaces_are_counted().unwrap_or(true)
+        }
         // With --disruptive, which is for test machines.
         (
             Cause::ThreadsMax
@@ -257,7 +260,6 @@ fn may_skip(tests: &Tests, case: &Case) -> bool {
         (
             Cause::SchedDeadline
             | Cause::Chroot
-            | Cause::MaxNamespaces
             | Cause::UserNamespaceLevel
             | Cause::PidNamespaceLevel
             | Cause::RlimitAs

@@ -141,7 +141,10 @@ fn until_refused(kind: Kind, mut before: impl FnMut() -> Result<()>) -> Result<V
     Ok(Vec::new())
 }
 
+/// `bytes`: on a kernel of small pages. Of larger ones everything takes more, and a processor charges more in advance.
 fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
+    let of_4k = page() as u64 >> 12;
+    let bytes = bytes + ((of_4k - 1) << 20);
     let hierarchy = hierarchy(place)?;
     let tree = hierarchy.tree(tag)?;
     let top = tree.top();
@@ -199,7 +202,7 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
                     name: Some(limit_name(&hierarchy)),
                     scope: Scope::Exact(top.shown()),
                     value: Number::Exact(bytes),
-                    usage: Number::Between(bytes - (2 << 20), bytes + (1 << 20)),
+                    usage: Number::Between(bytes - (of_4k << 21), bytes + (1 << 20)),
                     unit: Some(Unit::Bytes),
                     file: Some(limit_file.clone()),
                 })

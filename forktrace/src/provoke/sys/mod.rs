@@ -23,7 +23,8 @@ pub use self::{
         shared_counter,
     },
     namespace::{
-        bind, enter_pid_namespace, mount, namespace, own_mounts, private_mounts, unmount, unshare,
+        bind, enter_pid_namespace, mount, namespace, namespaces_are_counted, own_mounts,
+        private_mounts, unmount, unshare,
     },
     process::{
         adopt_orphans, await_zombie, before_exec, child, die_with, die_with_parent,

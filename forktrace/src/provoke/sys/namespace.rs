@@ -1,6 +1,11 @@
 //! Namespaces and mounts.
 
-use std::{ffi::CString, fs, io, path::Path};
+use std::{
+    ffi::CString,
+    fs::{self, File},
+    io::{self, BufRead as _, BufReader},
+    path::Path,
+};
 
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, UnmountFlags},
@@ -112,4 +117,22 @@ pub fn enter_pid_namespace(more_flags: i32) -> Result<i32, Trouble> {
         ))),
         _ => Err(Trouble::Odd("no pid from the parent".to_owned())),
     }
+}
+
+/// Whether it can be read how many namespaces a user has: before Linux 5.14 these counts are found by a table of the
+/// kernel's alone (kernel/ucount.c `ucounts_hashtable`), whose address kernels without KALLSYMS_ALL don't show.
+///
+/// # Errors
+///
+/// /proc/kallsyms can't be read.
+pub fn namespaces_are_counted() -> io::Result<bool> {
+    if super::kernel() >= (5, 14) {
+        return Ok(true);
+    }
+    for line in BufReader::new(File::open("/proc/kallsyms")?).lines() {
+        if line?.ends_with(" ucounts_hashtable") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -20,6 +20,13 @@ pub(super) const ALL: &[Provocation] = &[Provocation::own(Cause::MaxNamespaces, 
 const FILE: &str = "/proc/sys/user/max_uts_namespaces";
 
 fn run(world: &World) -> Result<Provoked, Trouble> {
+    if !sys::namespaces_are_counted().map_err(Trouble::at("reading /proc/kallsyms".to_owned()))? {
+        return Err(Trouble::Skip(
+            "before Linux 5.14 a user's namespaces are counted in a table that this kernel doesn't \
+             show (CONFIG_KALLSYMS_ALL)"
+                .to_owned(),
+        ));
+    }
     let (mut actor, report) = Actor::start(&world.comm, |link| {
         sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER").map_err(Trouble::into_skip)?;
         fs::write(FILE, "1")
