@@ -184,10 +184,13 @@ fn a_log_that_one_may_not_read_is_said() {
     assert_eq!(said(&run)[0]["count"], 1);
 }
 
-/// The program where any user can run it: a home may be closed to others.
+/// The program where any user can run it: a home may be closed to others. It is copied by another process: where this
+/// one had it open to write, a test beside could fork, and its child still have it open when it is to be run (ETXTBSY).
 fn program(folder: &Folder) -> PathBuf {
     let copy = folder.0.join("forktrace");
-    fs::copy(env!("CARGO_BIN_EXE_forktrace"), &copy).unwrap();
+    let own = env!("CARGO_BIN_EXE_forktrace");
+    let status = Command::new("cp").arg(own).arg(&copy).status().unwrap();
+    assert!(status.success());
     copy
 }
 

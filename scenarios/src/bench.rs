@@ -158,6 +158,7 @@ fn drop_pages() {
 /// Measures under `style` (`none`: without forktrace) and prints the numbers.
 /// `options`: further arguments for forktrace.
 pub(crate) fn run(forktrace: &Path, style: &str, options: &[String]) -> Result<()> {
+    settle();
     let scratch = Scratch::new()?;
     let mut tracer = None;
     if style != "none" {
@@ -179,14 +180,18 @@ pub(crate) fn run(forktrace: &Path, style: &str, options: &[String]) -> Result<(
         await_idle(started.running.pid())?;
         tracer = Some(started);
     }
-    // What the kernel does after booting (freeing, registering, calibrating)
-    // would count as well; the guest's idle time passes at once.
-    sleep(Duration::from_secs(20));
+    settle();
     measure_apart(style, &[])?;
     if let Some(mut tracer) = tracer {
         tracer.end()?;
     }
     Ok(())
+}
+
+/// What the kernel does after booting and after a start (freeing, registering, calibrating) would count as well; the
+/// guest's idle time passes at once.
+fn settle() {
+    sleep(Duration::from_secs(20));
 }
 
 /// Measures in a program of its own: a fork copies what its process has in memory, and this one's
