@@ -28,6 +28,7 @@ mod report;
 mod selftest;
 mod starved;
 mod storm;
+mod symbols_hidden;
 mod top;
 mod trace_left;
 mod types;
@@ -89,6 +90,7 @@ const EACH_KERNEL: &[&[Behaviour]] = &[
     raised::ON_EACH_KERNEL,
     other_errnos::ON_EACH_KERNEL,
     storm::ON_EACH_KERNEL,
+    symbols_hidden::ON_EACH_KERNEL,
     privilege::ON_EACH_KERNEL,
     selftest::ON_EACH_KERNEL,
     check::ON_EACH_KERNEL,
