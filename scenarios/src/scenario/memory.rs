@@ -141,10 +141,12 @@ fn until_refused(kind: Kind, mut before: impl FnMut() -> Result<()>) -> Result<V
     Ok(Vec::new())
 }
 
-/// `bytes`: on a kernel of small pages. Of larger ones everything takes more, and a processor charges more in advance.
+/// `bytes`: on a kernel of small pages. Of larger ones everything takes more.
 fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
     let of_4k = page() as u64 >> 12;
     let bytes = bytes + ((of_4k - 1) << 20);
+    // 64 pages a processor (mm/memcontrol.c `MEMCG_CHARGE_BATCH`), which give room again when they go back.
+    let in_advance = (of_4k << 19).max(2 << 20);
     let hierarchy = hierarchy(place)?;
     let tree = hierarchy.tree(tag)?;
     let top = tree.top();
@@ -202,7 +204,7 @@ fn full(place: &Place, tag: &str, bytes: u64, below: usize) -> Result<Run> {
                     name: Some(limit_name(&hierarchy)),
                     scope: Scope::Exact(top.shown()),
                     value: Number::Exact(bytes),
-                    usage: Number::Between(bytes - (of_4k << 21), bytes + (1 << 20)),
+                    usage: Number::Between(bytes - in_advance, bytes + (1 << 20)),
                     unit: Some(Unit::Bytes),
                     file: Some(limit_file.clone()),
                 })

@@ -146,7 +146,8 @@ impl Mapping {
 /// It was refused.
 pub fn map_many(pairs: usize) -> Result<(), Trouble> {
     let page = page();
-    let all = map((2 * pairs * page) as u64)?;
+    // Nobody writes to them, and pages of 64 KiB are two gigabytes.
+    let all = mapping((2 * pairs * page) as u64, page, MapFlags::NORESERVE)?;
     for n in 0..pairs {
         all.make_read_only(2 * n * page, page)?;
     }
