@@ -24,7 +24,7 @@ pub use self::{
     },
     namespace::{
         bind, enter_pid_namespace, mount, namespace, namespaces_are_counted, own_mounts,
-        private_mounts, unmount, unshare,
+        private_mounts, ucounts_table_is_shown, unmount, unshare,
     },
     process::{
         adopt_orphans, await_zombie, before_exec, child, die_with, die_with_parent,

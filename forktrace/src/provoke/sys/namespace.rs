@@ -119,16 +119,23 @@ pub fn enter_pid_namespace(more_flags: i32) -> Result<i32, Trouble> {
     }
 }
 
-/// Whether it can be read how many namespaces a user has: before Linux 5.14 these counts are found by a table of the
-/// kernel's alone (kernel/ucount.c `ucounts_hashtable`), whose address kernels without KALLSYMS_ALL don't show.
+/// Whether it can be read how many namespaces a user has: since Linux 5.14 a process has these counts at hand, those of
+/// its real uid; before, [`ucounts_table_is_shown`] decides.
 ///
 /// # Errors
 ///
 /// /proc/kallsyms can't be read.
 pub fn namespaces_are_counted() -> io::Result<bool> {
-    if super::kernel() >= (5, 14) {
-        return Ok(true);
-    }
+    Ok(super::kernel() >= (5, 14) || ucounts_table_is_shown()?)
+}
+
+/// Whether /proc/kallsyms has the kernel's table of counts by user (kernel/ucount.c `ucounts_hashtable`): kernels without
+/// KALLSYMS_ALL don't show it.
+///
+/// # Errors
+///
+/// /proc/kallsyms can't be read.
+pub fn ucounts_table_is_shown() -> io::Result<bool> {
     for line in BufReader::new(File::open("/proc/kallsyms")?).lines() {
         if line?.ends_with(" ucounts_hashtable") {
             return Ok(true);

@@ -32,10 +32,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 fn expect_full(
     run: &mut Run,
     comm: &str,
+    counted: bool,
     adapt: impl Fn(Expect, &[u64]) -> Expect,
     body: impl FnOnce(&Link) -> Result<(Vec<u64>, Vec<Attempt>)>,
 ) -> Result<()> {
-    let counted = sys::namespaces_are_counted()?;
     let adapt = |expect: Expect, numbers: &[u64]| match adapt(expect, numbers) {
         wanted if counted => wanted,
         wanted => wanted.unknown(),
@@ -64,9 +64,15 @@ fn users(place: &Place, real: u32, effective: u32) -> Result<Run> {
         Ok(sys::unshare(libc::CLONE_NEWUSER, "CLONE_NEWUSER")?)
     })?;
     let sysctl = setting::set("user/max_user_namespaces", HELD)?;
+    // A process has the counts of its real uid at hand.
+    let counted = match real == effective {
+        true => sys::namespaces_are_counted()?,
+        false => sys::ucounts_table_is_shown()?,
+    };
     expect_full(
         &mut run,
         "max-userns",
+        counted,
         |e, _| {
             e.uid(real).euid(effective).limit(limit(
                 "user.max_user_namespaces",
@@ -113,6 +119,7 @@ fn in_userns(place: &Place) -> Result<Run> {
         expect_full(
             &mut run,
             &format!("max-{kind}"),
+            sys::namespaces_are_counted()?,
             |e, numbers| {
                 let scope = format!("user namespace {}", numbers[0]);
                 e.uid(uid).limit(limit(name, scope, held, held))
@@ -140,6 +147,7 @@ fn of_parent(place: &Place) -> Result<Run> {
     expect_full(
         &mut run,
         "max-parent",
+        sys::namespaces_are_counted()?,
         |e, numbers| {
             let scope = format!("user namespace {}", numbers[0]);
             e.uid(uid)
@@ -177,6 +185,7 @@ fn two_full(place: &Place) -> Result<Run> {
     expect_full(
         &mut run,
         "two-full",
+        sys::namespaces_are_counted()?,
         |e, _| {
             // In the tracepoint style nothing shows which of the two it was.
             e.uid(uid).may_be_unknown().limit(limit(
