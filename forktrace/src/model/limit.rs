@@ -139,21 +139,24 @@ pub fn title(name: &str, scope: &str) -> String {
 
 /// Whose limit, in one text: the owner, and where its use is counted if that is elsewhere.
 pub fn owner_within<'a>(owner: &'a str, within: Option<&str>) -> Cow<'a, str> {
-    match within {
-        Some(within) if !owner.contains(within) => Cow::Owned(format!("{owner} in {within}")),
-        _ => Cow::Borrowed(owner),
+    match elsewhere(owner, within) {
+        Some(within) => Cow::Owned(format!("{owner} in {within}")),
+        None => Cow::Borrowed(owner),
     }
 }
 
 /// The same of all limits of a kind, see [`Owner::kin`].
 pub fn kin_within(owner: &str, within: Option<&str>) -> String {
     let kin = Owner::from(owner).kin();
-    match within {
-        Some(within) if !owner.contains(within) => {
-            format!("{kin} in {}", Owner::from(within).kin())
-        }
-        _ => kin,
+    match elsewhere(owner, within) {
+        Some(within) => format!("{kin} in {}", Owner::from(within).kin()),
+        None => kin,
     }
+}
+
+/// Where its use is counted, unless the owner says that already.
+fn elsewhere<'a>(owner: &str, within: Option<&'a str>) -> Option<&'a str> {
+    within.filter(|within| !owner.contains(within))
 }
 
 /// Another limit at the same instant: a runner-up, or one to rule out.

@@ -34,9 +34,9 @@ pub(super) fn drop(toolchain: &Toolchain, object: &Path) -> Result<()> {
     ]))
 }
 
-/// A header's fields by their offsets, each a u32 (`btf_ext_header` in libbpf's libbpf_internal.h; offsets of the
-/// parts are counted from its end).
-const LENGTH: usize = 4;
+/// A header's fields by their offsets, each a u32 (`btf_ext_header` in libbpf's libbpf_internal.h). Of a part there are
+/// two, where it begins, counted from the header's end, and its length.
+const HEADER: usize = 4;
 const FUNC_INFO: usize = 8;
 const LINE_INFO: usize = 16;
 const CORE_RELO: usize = 24;
@@ -50,23 +50,25 @@ fn without(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         bytes.starts_with(&[0x9f, 0xeb, 1]),
         "not a BTF.ext, version 1"
     );
-    let header = field(LENGTH)?;
-    let (functions, lines) = (FUNC_INFO, LINE_INFO);
-    let end = field(functions)? + field(functions + 4)?;
+    let part = |at: usize| -> Result<(usize, usize)> { Ok((field(at)?, field(at + 4)?)) };
+    let header = field(HEADER)?;
     ensure!(
-        field(lines)? == end && field(lines)? + field(lines + 4)? + header == bytes.len(),
+        header >= CORE_RELO + 8,
+        "a header without CO-RE relocations"
+    );
+    let (functions, lines) = (part(FUNC_INFO)?, part(LINE_INFO)?);
+    let end = functions.0 + functions.1;
+    ensure!(
+        lines.0 == end && header + lines.0 + lines.1 == bytes.len(),
         "line info isn't the last part of .BTF.ext"
     );
     ensure!(
-        header < CORE_RELO + 8 || field(CORE_RELO + 4)? == 0,
+        part(CORE_RELO)?.1 == 0,
         "the object has CO-RE relocations, which stand behind line info"
     );
     bytes.truncate(header + end);
-    bytes[lines + 4..lines + 8].fill(0);
-    if header >= CORE_RELO + 8 {
-        let end = u32::try_from(end)?;
-        bytes[CORE_RELO..CORE_RELO + 4].copy_from_slice(&end.to_le_bytes());
-    }
+    bytes[LINE_INFO + 4..LINE_INFO + 8].fill(0);
+    bytes[CORE_RELO..CORE_RELO + 4].copy_from_slice(&u32::try_from(end)?.to_le_bytes());
     Ok(bytes)
 }
 

@@ -101,6 +101,7 @@ fn users(place: &Place, real: u32, effective: u32) -> Result<Run> {
 /// Bounds that a user namespace's own root has set.
 fn in_userns(place: &Place) -> Result<Run> {
     let mut run = Run::default();
+    let counted = sys::namespaces_are_counted()?;
     // Of some the caller has one already.
     for (kind, name, flag, held) in [
         ("uts", "user.max_uts_namespaces", libc::CLONE_NEWUTS, 1),
@@ -119,7 +120,7 @@ fn in_userns(place: &Place) -> Result<Run> {
         expect_full(
             &mut run,
             &format!("max-{kind}"),
-            sys::namespaces_are_counted()?,
+            counted,
             |e, numbers| {
                 let scope = format!("user namespace {}", numbers[0]);
                 e.uid(uid).limit(limit(name, scope, held, held))
